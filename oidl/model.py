@@ -1,0 +1,175 @@
+"""The values that flow through the program, and the words for an image's life.
+
+Everything here is frozen and imports nothing of ours: an `Image` is what was
+published, `Work` what the feed hands out, `Fetched` a body in memory, and
+`Done` or `Failure` what became of it. Field names are the column names of the
+state database.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where an image stands. Only `pending`, and `retry` when due, are fed."""
+
+    PENDING = "pending"
+    RETRY = "retry"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why an image could not be had; which of these pass is `pipeline.retry`'s to say."""
+
+    UNAVAILABLE = "unavailable"
+    NOT_FOUND = "not_found"
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+    SIZE_MISMATCH = "size_mismatch"
+    MD5_MISMATCH = "md5_mismatch"
+    NOT_AN_IMAGE = "not_an_image"
+    CORRUPT = "corrupt"
+    HTTP_ERROR = "http_error"
+    RATE_LIMITED = "rate_limited"
+    TIMEOUT = "timeout"
+    TOO_SLOW = "too_slow"
+    CONNECTION = "connection"
+    DNS = "dns"
+    TLS = "tls"
+    TOO_LARGE = "too_large"
+    RESIZE_FAILED = "resize_failed"
+    DISK = "disk"
+
+
+class Source(StrEnum):
+    """Where the bytes of an image came from: `download.source`."""
+
+    ORIGINAL = "original"
+    THUMBNAIL_300K = "300k"
+    LOCAL = "local"
+
+
+class ResizeMode(StrEnum):
+    """How a picture is fitted to its box, named as the older downloader named them."""
+
+    SHRINK_TO_FIT = "ShrinkToFit"
+    FILL_CROP = "FillCrop"
+    FILL_DISTORT = "FillDistort"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One row of a published image list; the text fields are exactly as published.
+
+    `image_id` is 16 lower-case hex digits, `original_size` bytes, `original_md5`
+    base64 of the 16-byte digest (24 characters). `thumbnail_300k_url` may be
+    empty. `rotation` is None where the list has no such column (V1–V3).
+    """
+
+    image_id: str
+    subset: str
+    original_url: str
+    original_landing_url: str
+    license: str
+    author_profile_url: str
+    author: str
+    title: str
+    original_size: int
+    original_md5: str
+    thumbnail_300k_url: str
+    rotation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A kind of output file: one recipe, kept in one directory of every subset.
+
+    `mode` None means the bytes as they came (`box_size` and `quality` are then
+    None and `format` is empty). `directory` is relative to `<root>/<version>/<subset>`, or absolute:
+    then files lie in `<directory>/<subset>`. `box_size` is in pixels, `quality`
+    1–100 or None for the format's own default.
+    """
+
+    name: str
+    directory: str
+    mode: ResizeMode | None = None
+    box_size: int | None = None
+    format: str = ""
+    quality: int | None = None
+
+
+ORIGINAL = "original"
+"""The name of the rendition that is the published original, byte for byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An image the feed hands out, with what it still lacks.
+
+    `saved_original` is the path (as in `file.path`) of an original that an
+    earlier run verified and kept, or None.
+    """
+
+    image_id: str
+    subset: str
+    original_url: str
+    original_size: int
+    original_md5: str
+    thumbnail_300k_url: str
+    lacking: tuple[Rendition, ...]
+    saved_original: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The whole body of an image, not yet verified."""
+
+    source: Source
+    url: str
+    body: bytes | bytearray
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one try at an image did not work out; a value, not an exception.
+
+    `retry_after_s` is how long the server asked us to wait. `is_published` says
+    that the bytes were the published ones by MD5, so trying again is no use.
+    """
+
+    reason: Reason
+    detail: str = ""
+    http_status: int | None = None
+    retry_after_s: float | None = None
+    source: Source | None = None
+    url: str | None = None
+    is_published: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """One output file that stands under its final name; `path` as in `file.path`."""
+
+    rendition: str
+    path: str
+    bytes: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An image that is verified and has every file that was asked for.
+
+    `width` and `height` are the source picture's, in pixels as stored (before
+    its EXIF orientation is applied); `md5` is base64, as in `Image.original_md5`.
+    """
+
+    source: Source
+    url: str | None
+    bytes: int
+    md5: str
+    width: int
+    height: int
+    files: tuple[WrittenFile, ...]

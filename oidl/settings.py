@@ -1,0 +1,123 @@
+"""Everything a run was asked to do, as one frozen value.
+
+`cli` makes a `Settings` from flags, environment and `oidl.toml`; each room is
+handed the part that it needs. Units are in the names.
+"""
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from oidl.model import ORIGINAL, Rendition, Source
+
+
+class FileNames(StrEnum):
+    """What an output file is named after."""
+
+    IMAGE_ID = "image-id"
+    FLICKR = "flickr"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which images: of which subsets (empty is all), which ImageIDs, how many at most."""
+
+    subsets: tuple[str, ...] = ()
+    image_ids: Path | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """How hard and how patiently the network is used.
+
+    `memory_bytes` bounds the bodies in memory, whatever the number of connections.
+    """
+
+    max_total_connections: int = 128
+    max_host_connections: int = 5
+    connect_timeout_s: float = 10.0
+    stall_timeout_s: float = 30.0
+    min_bytes_per_s: float = 2000.0
+    memory_bytes: int = 256 * 1024 * 1024
+
+    def deadline_s(self, expected_bytes: int) -> float:
+        """Seconds that a transfer of `expected_bytes` may take in all."""
+        return self.connect_timeout_s + self.stall_timeout_s + expected_bytes / self.min_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often one image is tried in one run, and how long the end of a run waits for retries."""
+
+    max_tries: int = 15
+    max_wait_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where files go: `<root>/<version_dir>/<subset>/<directory>/<prefix>/<name>.<ext>`."""
+
+    root_dir: Path
+    version_dir: str
+    prefix_dirs: bool = True
+    name_files_by: FileNames = FileNames.IMAGE_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """What is fetched, and what is believed of originals that are on disk already.
+
+    `rendition` is where bodies are looked for and, if `save` is set, kept.
+    """
+
+    source: Source = Source.ORIGINAL
+    save: bool = False
+    rendition: Rendition = field(default_factory=lambda: Rendition(ORIGINAL, "images-original"))
+    check_md5_if_exists: bool = True
+    always_download: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One `oidl run`, as asked for.
+
+    `renditions` are the resized ones; the saved original, if any, comes on top
+    (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
+    catalogue's image list.
+    """
+
+    root_dir: Path
+    state_db: Path
+    dataset_version: str
+    catalogue: Path | None
+    images_csv: str | None
+    selection: Selection
+    layout: Layout
+    originals: Originals
+    renditions: tuple[Rendition, ...]
+    transfers: Transfers
+    retries: Retries
+    download_metadata: bool = True
+    download_images: bool = True
+    save_tar_balls: bool = False
+    export_csv: bool = True
+
+    @property
+    def wanted(self) -> tuple[Rendition, ...]:
+        """Every rendition that an image must have before it is done."""
+        saved = (self.originals.rendition,) if self.originals.save else ()
+        return saved + self.renditions
+
+    def as_json(self) -> dict[str, Any]:
+        """The settings as plain JSON values, for the `run` table."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, (Path, StrEnum)) else value
