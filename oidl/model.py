@@ -8,6 +8,7 @@ state database.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Status(StrEnum):
@@ -58,13 +59,15 @@ class ResizeMode(StrEnum):
     FILL_DISTORT = "FillDistort"
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """One row of a published image list; the text fields are exactly as published.
 
     `image_id` is 16 lower-case hex digits, `original_size` bytes, `original_md5`
     base64 of the 16-byte digest (24 characters). `thumbnail_300k_url` may be
     empty. `rotation` is None where the list has no such column (V1–V3).
+
+    A tuple in column order, where other values are dataclasses: nine million of
+    these go straight from the CSV reader into SQLite and back.
     """
 
     image_id: str
