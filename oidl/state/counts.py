@@ -1,0 +1,90 @@
+"""Where all the images stand, as one frozen value; read from tallies, so instant on any number of rows."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from oidl.model import Status
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One `oidl run` as its row tells it; `outcome` None while it goes on (or was killed)."""
+
+    id: int
+    started_at: str
+    updated_at: str
+    finished_at: str | None
+    outcome: str | None
+    done: int
+    failed: int
+    bytes: int
+    images_per_s: float
+    bytes_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many images stand where.
+
+    `by_subset` maps a subset to statuses, `by_reason` a reason to the images
+    that failed or wait for a retry because of it, `files` a rendition's name to its
+    (files, bytes).
+    """
+
+    dataset_version: str | None
+    by_subset: dict[str, dict[Status, int]]
+    by_reason: dict[str, dict[Status, int]]
+    bytes_downloaded: int
+    files: dict[str, tuple[int, int]]
+    next_attempt_at: str | None
+    run: RunFacts | None
+
+    @property
+    def by_status(self) -> dict[Status, int]:
+        """Images by status, every status present."""
+        return {status: sum(row[status] for row in self.by_subset.values()) for status in Status}
+
+    @property
+    def total(self) -> int:
+        """All images of the list."""
+        return sum(self.by_status.values())
+
+
+def read_counts(db: sqlite3.Connection) -> Counts:
+    """The state of everything, as of one moment."""
+    db.execute("BEGIN")
+    try:
+        version = db.execute("SELECT dataset_version FROM image_list LIMIT 1").fetchone()
+        by_subset: dict[str, dict[Status, int]] = {}
+        by_reason: dict[str, dict[Status, int]] = {}
+        bytes_downloaded = 0
+        for subset, status, reason, images, size in db.execute(
+            "SELECT subset, status, reason, images, bytes FROM tally ORDER BY subset, status, reason"
+        ):
+            statuses = by_subset.setdefault(subset, dict.fromkeys(Status, 0))
+            statuses[Status(status)] += images
+            bytes_downloaded += size
+            if reason and images and status in (Status.FAILED, Status.RETRY):
+                reasons = by_reason.setdefault(reason, dict.fromkeys(Status, 0))
+                reasons[Status(status)] += images
+        run = db.execute(
+            "SELECT id, started_at, updated_at, finished_at, outcome, done, failed, bytes, "
+            "images_per_s, bytes_per_s FROM run ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return Counts(
+            dataset_version=version[0] if version else None,
+            by_subset=by_subset,
+            by_reason=by_reason,
+            bytes_downloaded=bytes_downloaded,
+            files={
+                name: (files, size)
+                for name, files, size in db.execute("SELECT name, files, bytes FROM rendition ORDER BY name")
+            },
+            next_attempt_at=db.execute(
+                "SELECT min(next_attempt_at) FROM download INDEXED BY download_due "
+                "WHERE status = 'retry' AND next_attempt_at >= ''"
+            ).fetchone()[0],
+            run=RunFacts(*run) if run else None,
+        )
+    finally:
+        db.execute("COMMIT")

@@ -1,0 +1,163 @@
+"""Opens the state database, brings its schema up to date, and explains what is wrong with it.
+
+The one place where an `sqlite3` exception becomes an error in words: whoever
+touches the database does it inside `explained(path)`.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import oidl
+from oidl.errors import DiskError, StateError, UsageError
+
+_APPLICATION_ID = 0x6F69646C  # "oidl": tells our database from any other SQLite file
+
+_CACHE_KIB = 64 * 1024
+BUSY_TIMEOUT_MS = 30_000  # somebody's own SQL may hold the file for a while
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """`moment` (default: now) as the database writes times: UTC ISO 8601, milliseconds, sortable as text."""
+    moment = moment or datetime.now(UTC)
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The database at `path`, made or migrated as needed, in autocommit mode.
+
+    The caller holds the writer lock. The connection may be handed from thread
+    to thread, one at a time. Raises `StateError` for a file that is newer than
+    this program, damaged or not ours, `DiskError` where none can be made.
+    """
+    with explained(path):
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            _check_ours(db, path)
+            db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            db.execute("PRAGMA journal_mode = WAL")
+            # In WAL mode NORMAL never corrupts; after a power cut the last commits are missing and done again.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            db.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
+            _migrate(db)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """The database at `path`, read-only; works while a run writes it.
+
+    Raises `UsageError` if there is none, `StateError` if it is not one of ours
+    or not of this program's schema.
+    """
+    if not path.is_file():
+        raise UsageError(
+            f"there is no state database at {path}",
+            hint="name the right --root-dir, or start with `oidl run`",
+        )
+    with explained(path):
+        db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+        try:
+            db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            _check_ours(db, path)
+            if schema_version(db) < len(migrations()):
+                raise StateError(
+                    f"{path} was made by an older oidl", hint="`oidl run --limit 0` brings it up to date"
+                )
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing; takes the write lock at once, so that it cannot fail half way for want of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns what SQLite says about the database at `path` into a `StateError` or `DiskError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_READONLY,
+        ):
+            raise DiskError(
+                f"the state database {path} cannot be written: {error}",
+                hint="make room or mend the permissions, then run again: nothing that was recorded is lost",
+            ) from error
+        if code == sqlite3.SQLITE_NOTADB:
+            raise StateError(
+                f"{path} is not an SQLite database", hint="move it away or name another --state-db"
+            ) from error
+        if code == sqlite3.SQLITE_CORRUPT:
+            raise StateError(
+                f"the state database {path} is damaged: {error}",
+                hint="`sqlite3 FILE .recover` may save it; or move it away and run again",
+            ) from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StateError(
+                f"the state database {path} is locked by another program",
+                hint="close what writes to it, then run again",
+            ) from error
+        raise
+
+
+def schema_version(db: sqlite3.Connection) -> int:
+    """How many migrations the database has had."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrations() -> list[Path]:
+    """The migration files in order: number N takes a database from version N-1 to N.
+
+    In a wheel they lie inside the package, in a checkout beside it.
+    """
+    package = Path(oidl.__file__).parent
+    installed = package / "migrations"
+    return sorted((installed if installed.is_dir() else package.parent / "migrations").glob("[0-9]*.sql"))
+
+
+def _check_ours(db: sqlite3.Connection, path: Path) -> None:
+    application_id = db.execute("PRAGMA application_id").fetchone()[0]
+    is_new = schema_version(db) == 0 and not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application_id != _APPLICATION_ID and not is_new:
+        raise StateError(f"{path} is not a state database of oidl", hint="name another --state-db")
+    if schema_version(db) > len(migrations()):
+        raise StateError(
+            f"{path} was made by a newer oidl: schema {schema_version(db)}, this one knows {len(migrations())}",
+            hint="upgrade oidl",
+        )
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    for number, file in enumerate(migrations(), start=1):
+        if number > schema_version(db):
+            # One script, as executescript() commits whatever is open before it starts.
+            script = f"BEGIN IMMEDIATE;\n{file.read_text('utf-8')}\nPRAGMA user_version = {number};\nCOMMIT;"
+            try:
+                db.executescript(script)
+            except sqlite3.Error:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise

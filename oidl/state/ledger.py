@@ -1,0 +1,202 @@
+"""Writes what became of things: outcomes of images, runs, archives, renditions.
+
+Every method is short and runs inside the caller's `transaction`, so that the
+recorder decides what is committed together.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from oidl.errors import UsageError
+from oidl.model import Done, Failure, Reason, Rendition, Source, Status, Work
+from oidl.state.database import timestamp, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How often an image failed: in this run, as far as it counts, and ever for one reason."""
+
+    in_run: int
+    for_reason: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a failure means for its image: `failed` for good or `retry` at a time, and whether it counts."""
+
+    status: Status
+    next_attempt_at: datetime | None = None
+    counts: bool = True
+
+
+class Ledger:
+    """The one writer of outcomes, on the one writing connection."""
+
+    def __init__(self, db: sqlite3.Connection, run_id: int = 0) -> None:
+        self._db = db
+        self._run_id = run_id
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commits all that is written inside it together, or nothing of it."""
+        return transaction(self._db)
+
+    # ---- runs
+
+    def open_run(self, settings: Mapping[str, Any]) -> int:
+        """Starts a row in `run`, which all that follows is recorded under; a run that died ends as `killed`."""
+        self._db.execute(
+            "UPDATE run SET outcome = 'killed', finished_at = updated_at WHERE finished_at IS NULL"
+        )
+        now = timestamp()
+        cursor = self._db.execute(
+            "INSERT INTO run (started_at, updated_at, settings) VALUES (?, ?, ?)",
+            (now, now, json.dumps(settings, ensure_ascii=False)),
+        )
+        assert cursor.lastrowid is not None
+        self._run_id = cursor.lastrowid
+        return self._run_id
+
+    def beat(
+        self, *, done: int, failed: int, bytes_read: int, images_per_s: float, bytes_per_s: float
+    ) -> None:
+        """Notes how far this run is, for `oidl status` in another process."""
+        self._db.execute(
+            "UPDATE run SET updated_at = ?, done = ?, failed = ?, bytes = ?, "
+            "images_per_s = ?, bytes_per_s = ? WHERE id = ?",
+            (timestamp(), done, failed, bytes_read, images_per_s, bytes_per_s, self._run_id),
+        )
+
+    def close_run(self, outcome: str) -> None:
+        """Ends this run's row."""
+        now = timestamp()
+        self._db.execute(
+            "UPDATE run SET updated_at = ?, finished_at = ?, outcome = ? WHERE id = ?",
+            (now, now, outcome, self._run_id),
+        )
+
+    # ---- images
+
+    def tries(self, image_id: str, reason: Reason, uncounted: Iterable[Reason]) -> Tries:
+        """The failed tries of an image so far; `uncounted` reasons never count against it in a run."""
+        names = tuple(uncounted)
+        row = self._db.execute(
+            "SELECT coalesce(sum(run_id = ? AND reason NOT IN (SELECT value FROM json_each(?))), 0), "
+            "coalesce(sum(reason = ?), 0) FROM attempt WHERE image_id = ?",
+            (self._run_id, json.dumps(names), reason, image_id),
+        ).fetchone()
+        return Tries(*row)
+
+    def failed(self, work: Work, failure: Failure, verdict: Verdict) -> None:
+        """Records a failed try and where it leaves the image."""
+        now = timestamp()
+        self._db.execute(
+            "INSERT INTO attempt (image_id, run_id, at, source, url, reason, http_status, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                work.image_id,
+                self._run_id,
+                now,
+                failure.source,
+                failure.url,
+                failure.reason,
+                failure.http_status,
+                failure.detail,
+            ),
+        )
+        self._db.execute(
+            "UPDATE download SET status = ?, attempts = attempts + ?, next_attempt_at = ?, reason = ?, "
+            "detail = ?, http_status = ?, source = ?, url = ?, finished_at = ? WHERE image_id = ?",
+            (
+                verdict.status,
+                int(verdict.counts),
+                timestamp(verdict.next_attempt_at) if verdict.next_attempt_at else None,
+                failure.reason,
+                failure.detail,
+                failure.http_status,
+                failure.source,
+                failure.url,
+                now if verdict.status is Status.FAILED else None,
+                work.image_id,
+            ),
+        )
+
+    def done(self, work: Work, done: Done) -> None:
+        """Records an image as done, with its files, which stand in place already.
+
+        Where the bytes came from disk this time, what is known of their download stays.
+        """
+        now = timestamp()
+        is_local = done.source is Source.LOCAL
+        self._db.execute(
+            "UPDATE download SET status = 'done', attempts = attempts + ?, next_attempt_at = NULL, "
+            "reason = NULL, detail = NULL, http_status = NULL, source = iif(? AND status = 'done', source, ?), "
+            "url = iif(? AND status = 'done', url, ?), "
+            "bytes = ?, md5 = ?, width = ?, height = ?, finished_at = ? WHERE image_id = ?",
+            (
+                int(not is_local),
+                is_local,
+                done.source,
+                is_local,
+                done.url,
+                done.bytes,
+                done.md5,
+                done.width,
+                done.height,
+                now,
+                work.image_id,
+            ),
+        )
+        self._db.executemany(
+            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "path = excluded.path, bytes = excluded.bytes, width = excluded.width, "
+            "height = excluded.height, written_at = excluded.written_at",
+            [
+                (work.image_id, file.rendition, file.path, file.bytes, file.width, file.height, now)
+                for file in done.files
+            ],
+        )
+
+    # ---- archives and renditions
+
+    def has_archive(self, name: str) -> bool:
+        """Whether the metadata file `name` was fetched, verified and unpacked before."""
+        return self._db.execute("SELECT 1 FROM archive WHERE name = ?", (name,)).fetchone() is not None
+
+    def archive(self, name: str, url: str, size_bytes: int, md5: str) -> None:
+        """Records a metadata file as fetched, verified and unpacked."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO archive VALUES (?, ?, ?, ?, ?)", (name, url, size_bytes, md5, timestamp())
+        )
+
+    def register(self, renditions: Iterable[Rendition]) -> None:
+        """Notes the recipe of each rendition; raises `UsageError` where a directory holds another one."""
+        for rendition in renditions:
+            recipe = (rendition.name, rendition.mode, rendition.box_size, rendition.format, rendition.quality)
+            held = self._db.execute(
+                "SELECT name, mode, box_size, format, quality FROM rendition WHERE directory = ?",
+                (rendition.directory,),
+            ).fetchone()
+            if held and held != recipe:
+                raise UsageError(
+                    f"{rendition.directory} holds {_words(held)}, not {_words(recipe)}",
+                    hint="name another directory for these, e.g. --resized-images-subdirectory images-640",
+                )
+            self._db.execute(
+                "INSERT INTO rendition (directory, name, mode, box_size, format, quality) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET directory = excluded.directory",
+                (rendition.directory, *recipe),
+            )
+
+
+def _words(recipe: tuple[Any, ...]) -> str:
+    name, mode, box_size, image_format, quality = recipe
+    if mode is None:
+        return f"{name} images as they came"
+    return f"{mode} {box_size} px {image_format} images" + (
+        f" of quality {quality}" if quality is not None else ""
+    )

@@ -1,0 +1,145 @@
+"""Fills an image list into the database, in one transaction: all of it or nothing.
+
+Nine million rows pass through here once, so rows stay tuples, the index is
+built after them, and `download` is filled by one statement in key order.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from itertools import islice
+
+from oidl.errors import StateError
+from oidl.model import Image
+from oidl.state.database import BUSY_TIMEOUT_MS, timestamp, transaction
+
+_BATCH = 10_000
+_INSERT = f"INSERT OR IGNORE INTO image VALUES ({', '.join('?' * len(Image._fields))})"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageList:
+    """What a database holds: the list's version, its directory, where it came from and how it quotes."""
+
+    dataset_version: str
+    directory: str
+    source: str
+    quoting: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one load added, and the ImageIDs (the first few) that came more than once."""
+
+    images: int
+    repeated: int
+    examples: tuple[str, ...]
+
+
+def loaded_list(db: sqlite3.Connection) -> ImageList | None:
+    """The list this database holds, or None for a new one."""
+    row = db.execute("SELECT dataset_version, directory, source, quoting FROM image_list LIMIT 1").fetchone()
+    return ImageList(*row) if row else None
+
+
+def missing_subsets(db: sqlite3.Connection, wanted: ImageList, subsets: Iterable[str]) -> tuple[str, ...]:
+    """Those of `subsets` that are still to be loaded from `wanted`.
+
+    Raises `StateError` if the database holds another list.
+    """
+    held = loaded_list(db)
+    if held and held != wanted:
+        raise StateError(
+            f"this state database holds version {held.dataset_version} from {held.source}, "
+            f"not version {wanted.dataset_version} from {wanted.source}",
+            hint="use another --root-dir or --state-db for another image list",
+        )
+    present = {subset for (subset,) in db.execute("SELECT subset FROM image_list")}
+    return tuple(subset for subset in subsets if subset not in present)
+
+
+def load_list(
+    db: sqlite3.Connection, image_list: ImageList, subsets: Iterable[str], images: Iterable[Image]
+) -> Loaded:
+    """Loads `images`, all of `subsets`, as new images that are still to be downloaded.
+
+    `images` is consumed inside the transaction: if it raises (a list that does
+    not verify, a cancelled run), nothing is loaded. An ImageID that comes twice
+    keeps its first row.
+    """
+    is_first = db.execute("SELECT max(rowid) IS NULL FROM image").fetchone()[0]
+    with _bulk(db) if is_first else nullcontext(), transaction(db):
+        last_rowid = db.execute("SELECT coalesce(max(rowid), 0) FROM image").fetchone()[0]
+        if is_first:
+            db.execute("DROP INDEX image_by_id")  # built after the rows: twice as fast as along with them
+        read = 0
+        for batch in _batches(images):
+            read += len(batch)
+            db.executemany(_INSERT, batch)
+        examples = _index(db) if is_first else ()
+        added = db.execute(
+            "INSERT INTO download (image_id, subset) "
+            "SELECT image_id, subset FROM image WHERE rowid > ? ORDER BY image_id",
+            (last_rowid,),
+        ).rowcount
+        for subset in subsets:
+            (count,) = db.execute("SELECT count(*) FROM download WHERE subset = ?", (subset,)).fetchone()
+            db.execute(
+                "INSERT INTO image_list VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    subset,
+                    image_list.dataset_version,
+                    image_list.directory,
+                    image_list.source,
+                    image_list.quoting,
+                    count,
+                    read - added,
+                    timestamp(),
+                ),
+            )
+            db.execute("INSERT INTO tally VALUES (?, 'pending', '', ?, 0)", (subset, count))
+    return Loaded(added, read - added, examples)
+
+
+@contextmanager
+def _bulk(db: sqlite3.Connection) -> Iterator[None]:
+    """A rollback journal for the time of a load into an empty database.
+
+    In WAL mode every page would be written twice; here new pages are written
+    once and not journaled at all. Where a reader has the file open just now it
+    stays in WAL mode, which is slower and no less safe.
+    """
+    with suppress(sqlite3.OperationalError):
+        db.execute("PRAGMA busy_timeout = 0")
+        db.execute("PRAGMA journal_mode = DELETE")
+    try:
+        yield
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        db.execute("PRAGMA journal_mode = WAL")
+
+
+def _batches(images: Iterable[Image]) -> Iterator[list[Image]]:
+    rows = iter(images)
+    while batch := list(islice(rows, _BATCH)):
+        yield batch
+
+
+def _index(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Builds the unique index, after dropping repeated ImageIDs if there are any; returns a few of those."""
+    build = "CREATE UNIQUE INDEX image_by_id ON image (image_id)"
+    try:
+        db.execute(build)
+        return ()
+    except sqlite3.IntegrityError:
+        repeated = "SELECT image_id FROM image GROUP BY image_id HAVING count(*) > 1"
+        examples = tuple(image_id for (image_id,) in db.execute(f"{repeated} LIMIT 5"))
+        db.execute("CREATE INDEX image_by_id ON image (image_id)")
+        db.execute(
+            f"DELETE FROM image WHERE image_id IN ({repeated}) "
+            "AND rowid > (SELECT min(other.rowid) FROM image AS other WHERE other.image_id = image.image_id)"
+        )
+        db.execute("DROP INDEX image_by_id")
+        db.execute(build)
+        return examples
