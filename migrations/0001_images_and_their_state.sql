@@ -3,6 +3,10 @@
 
 PRAGMA application_id = 0x6f69646c; -- "oidl"
 
+-- What marks this database's temporary files, so that a later run sweeps only those.
+CREATE TABLE identity (token TEXT NOT NULL) STRICT;
+INSERT INTO identity VALUES (lower(hex(randomblob(4))));
+
 -- One published image, in published order (rowid), each field as published.
 CREATE TABLE image (
     image_id             TEXT NOT NULL,

@@ -1,1 +1,4 @@
-"""report."""
+"""What people read: status, the summary of a run, the success and failure CSVs.
+
+Reads the state and never changes it. Text for people is made here and nowhere else.
+"""

@@ -19,13 +19,19 @@ _CACHE_KIB = 64 * 1024
 BUSY_TIMEOUT_MS = 30_000  # somebody's own SQL may hold the file for a while
 
 
+class StateConnection(sqlite3.Connection):
+    """A connection that knows its file, for what there is to say about it."""
+
+    path: Path
+
+
 def timestamp(moment: datetime | None = None) -> str:
     """`moment` (default: now) as the database writes times: UTC ISO 8601, milliseconds, sortable as text."""
     moment = moment or datetime.now(UTC)
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path) -> StateConnection:
     """The database at `path`, made or migrated as needed, in autocommit mode.
 
     The caller holds the writer lock. The connection may be handed from thread
@@ -33,7 +39,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     this program, damaged or not ours, `DiskError` where none can be made.
     """
     with explained(path):
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db = _connect(path, str(path))
         try:
             _check_ours(db, path)
             db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
@@ -49,7 +55,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return db
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> StateConnection:
     """The database at `path`, read-only; works while a run writes it.
 
     Raises `UsageError` if there is none, `StateError` if it is not one of ours
@@ -61,16 +67,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
             hint="name the right --root-dir, or start with `oidl run`",
         )
     with explained(path):
-        db = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
+        db = _connect(path, f"{path.absolute().as_uri()}?mode=ro")
         try:
             db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             _check_ours(db, path)
             if schema_version(db) < len(migrations()):
-                raise StateError(
-                    f"{path} was made by an older oidl", hint="`oidl run --limit 0` brings it up to date"
-                )
+                raise StateError(f"{path} was made by an older oidl", hint="`oidl run --limit 0` brings it up to date")
         except BaseException:
             db.close()
             raise
@@ -121,6 +123,19 @@ def explained(path: Path) -> Iterator[None]:
                 hint="close what writes to it, then run again",
             ) from error
         raise
+
+
+def _connect(path: Path, address: str) -> StateConnection:
+    db = sqlite3.connect(
+        address,
+        uri=address.startswith("file:"),
+        factory=StateConnection,
+        isolation_level=None,  # autocommit: transactions are ours to begin and end
+        check_same_thread=False,  # one thread at a time all the same
+    )
+    assert isinstance(db, StateConnection)
+    db.path = path
+    return db
 
 
 def schema_version(db: sqlite3.Connection) -> int:

@@ -45,13 +45,19 @@ class Ledger:
         """Commits all that is written inside it together, or nothing of it."""
         return transaction(self._db)
 
+    def token(self) -> str:
+        """What marks the temporary files of this database's runs: 8 hex digits, the same for ever."""
+        return str(self._db.execute("SELECT token FROM identity").fetchone()[0])
+
+    def rendition_directories(self) -> list[str]:
+        """The directories of all renditions that were ever asked for."""
+        return [directory for (directory,) in self._db.execute("SELECT directory FROM rendition")]
+
     # ---- runs
 
     def open_run(self, settings: Mapping[str, Any]) -> int:
         """Starts a row in `run`, which all that follows is recorded under; a run that died ends as `killed`."""
-        self._db.execute(
-            "UPDATE run SET outcome = 'killed', finished_at = updated_at WHERE finished_at IS NULL"
-        )
+        self._db.execute("UPDATE run SET outcome = 'killed', finished_at = updated_at WHERE finished_at IS NULL")
         now = timestamp()
         cursor = self._db.execute(
             "INSERT INTO run (started_at, updated_at, settings) VALUES (?, ?, ?)",
@@ -61,9 +67,7 @@ class Ledger:
         self._run_id = cursor.lastrowid
         return self._run_id
 
-    def beat(
-        self, *, done: int, failed: int, bytes_read: int, images_per_s: float, bytes_per_s: float
-    ) -> None:
+    def beat(self, *, done: int, failed: int, bytes_read: int, images_per_s: float, bytes_per_s: float) -> None:
         """Notes how far this run is, for `oidl status` in another process."""
         self._db.execute(
             "UPDATE run SET updated_at = ?, done = ?, failed = ?, bytes = ?, "
@@ -197,6 +201,4 @@ def _words(recipe: tuple[Any, ...]) -> str:
     name, mode, box_size, image_format, quality = recipe
     if mode is None:
         return f"{name} images as they came"
-    return f"{mode} {box_size} px {image_format} images" + (
-        f" of quality {quality}" if quality is not None else ""
-    )
+    return f"{mode} {box_size} px {image_format} images" + (f" of quality {quality}" if quality is not None else "")

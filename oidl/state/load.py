@@ -43,6 +43,11 @@ def loaded_list(db: sqlite3.Connection) -> ImageList | None:
     return ImageList(*row) if row else None
 
 
+def loaded_subsets(db: sqlite3.Connection) -> tuple[str, ...]:
+    """The subsets that are in the database."""
+    return tuple(subset for (subset,) in db.execute("SELECT subset FROM image_list ORDER BY subset"))
+
+
 def missing_subsets(db: sqlite3.Connection, wanted: ImageList, subsets: Iterable[str]) -> tuple[str, ...]:
     """Those of `subsets` that are still to be loaded from `wanted`.
 
@@ -55,13 +60,11 @@ def missing_subsets(db: sqlite3.Connection, wanted: ImageList, subsets: Iterable
             f"not version {wanted.dataset_version} from {wanted.source}",
             hint="use another --root-dir or --state-db for another image list",
         )
-    present = {subset for (subset,) in db.execute("SELECT subset FROM image_list")}
+    present = loaded_subsets(db)
     return tuple(subset for subset in subsets if subset not in present)
 
 
-def load_list(
-    db: sqlite3.Connection, image_list: ImageList, subsets: Iterable[str], images: Iterable[Image]
-) -> Loaded:
+def load_list(db: sqlite3.Connection, image_list: ImageList, subsets: Iterable[str], images: Iterable[Image]) -> Loaded:
     """Loads `images`, all of `subsets`, as new images that are still to be downloaded.
 
     `images` is consumed inside the transaction: if it raises (a list that does

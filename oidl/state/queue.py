@@ -6,17 +6,30 @@ images whose retry is due, and finished images that lack something this run
 asks for. Who is in flight is not known here; claims live in the feed.
 """
 
-import sqlite3
+import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from oidl.model import ORIGINAL, Rendition, Work
-from oidl.state.database import timestamp
+from oidl.model import Reason, Rendition, Work
+from oidl.state.database import StateConnection, explained, timestamp
 
 _COLUMNS = """
     d.image_id, d.subset, i.original_url, i.original_size, i.original_md5, i.thumbnail_300k_url,
     (SELECT group_concat(f.rendition, char(10)) FROM file AS f WHERE f.image_id = d.image_id),
     (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original')
+"""
+
+
+# How many of the wanted renditions an image has.
+_PRESENT = """
+    (SELECT count(*) FROM file AS f
+     WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:wanted)))
+"""
+_TRIED = "EXISTS (SELECT 1 FROM attempt AS a WHERE a.image_id = d.image_id AND a.run_id = :run)"
+_TRIES = """
+    (SELECT count(*) FROM attempt AS a
+     WHERE a.image_id = d.image_id AND a.run_id = :run
+     AND a.reason NOT IN (SELECT value FROM json_each(:uncounted)))
 """
 
 
@@ -26,13 +39,17 @@ class Queue:
     `db` is a reader of the feed's own. `image_ids` None means all images,
     `subsets` empty all subsets. With `again_before`, images that were done
     before that time are to be done again, and every rendition counts as lacking.
+    An image is tried `max_tries` times in run `run_id`, reasons in `uncounted` aside.
     """
 
     def __init__(
         self,
-        db: sqlite3.Connection,
+        db: StateConnection,
         wanted: tuple[Rendition, ...],
         *,
+        run_id: int,
+        max_tries: int,
+        uncounted: Iterable[Reason] = (),
         subsets: tuple[str, ...] = (),
         image_ids: Iterable[str] | None = None,
         again_before: datetime | None = None,
@@ -40,77 +57,96 @@ class Queue:
         self._db = db
         self._wanted = wanted
         self._again_before = timestamp(again_before) if again_before else None
-        self._subsets = subsets
-        self._in_subsets = f"AND d.subset IN ({', '.join('?' * len(subsets))})" if subsets else ""
-        self._images = "download AS d"
+        self._values = {
+            "run": run_id,
+            "max_tries": max_tries,
+            "uncounted": json.dumps(tuple(uncounted)),
+            "subsets": json.dumps(subsets),
+            "wanted": json.dumps([rendition.name for rendition in wanted]),
+            "wanted_count": len(wanted),
+            "again_before": self._again_before,
+        }
+        self._selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
+        self._images, self._key = "download AS d", "d.image_id"
+        self._retries = "download AS d INDEXED BY download_due"
         if image_ids is not None:
             db.execute("CREATE TEMP TABLE chosen (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID")
             db.execute("BEGIN")
             db.executemany("INSERT OR IGNORE INTO chosen VALUES (?)", ((image_id,) for image_id in image_ids))
             db.execute("COMMIT")
             # CROSS JOIN fixes the order: walk the few that were chosen, look each of them up.
-            self._images = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
+            self._images = self._retries = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
+            self._key = "c.image_id"
 
     def unknown_ids(self) -> tuple[int, tuple[str, ...]]:
         """How many of the chosen ImageIDs are not in the list, and the first few of them."""
         absent = "FROM temp.chosen AS c WHERE c.image_id NOT IN (SELECT d.image_id FROM download AS d)"
         (count,) = self._db.execute(f"SELECT count(*) {absent}").fetchone()
-        return count, tuple(
-            image_id for (image_id,) in self._db.execute(f"SELECT c.image_id {absent} LIMIT 5")
-        )
+        return count, tuple(image_id for (image_id,) in self._db.execute(f"SELECT c.image_id {absent} LIMIT 5"))
 
     def untried(self, after: str, limit: int) -> list[Work]:
         """The next `limit` images after ImageID `after` that were never tried, in ImageID order."""
-        return self._walk("d.status = 'pending'", (), after, limit)
+        return self._walk("d.status = 'pending'", after, limit)
 
     def incomplete(self, after: str, limit: int) -> list[Work]:
         """The next `limit` finished images after ImageID `after` that lack a wanted rendition."""
         if self._again_before:
-            return self._walk("d.status = 'done' AND d.finished_at < ?", (self._again_before,), after, limit)
+            return self._walk("d.status = 'done' AND d.finished_at < :again_before", after, limit)
         if not self._wanted:
             return []
-        names = [rendition.name for rendition in self._wanted]
-        present = (
-            "SELECT count(*) FROM file AS f WHERE f.image_id = d.image_id "
-            f"AND f.rendition IN ({', '.join('?' * len(names))})"
-        )
-        return self._walk(f"d.status = 'done' AND ({present}) < ?", (*names, len(names)), after, limit)
+        return self._walk(f"d.status = 'done' AND {_PRESENT} < :wanted_count", after, limit)
 
-    def due(self, now: datetime, limit: int) -> list[Work]:
-        """Up to `limit` images whose time to be tried again has come, the longest due first."""
+    def due(self, now: datetime, limit: int, *, again: bool) -> list[Work]:
+        """Up to `limit` images whose time to be tried again has come, the longest due first.
+
+        With `again` those that this run tried before and may try again; without,
+        those that wait from an earlier run.
+        """
+        condition = f"{_TRIED} AND {_TRIES} < :max_tries" if again else f"NOT {_TRIED}"
         return self._work(
-            f"SELECT {_COLUMNS} FROM {self._retries} JOIN image AS i ON i.image_id = d.image_id "
-            f"WHERE d.status = 'retry' AND d.next_attempt_at <= ? {self._in_subsets} "
-            "ORDER BY d.next_attempt_at LIMIT ?",
-            (timestamp(now), *self._subsets, limit),
+            f"SELECT {_COLUMNS} FROM {self._retries} CROSS JOIN image AS i ON i.image_id = d.image_id "
+            f"WHERE d.status = 'retry' AND d.next_attempt_at <= :now AND {self._selected} AND {condition} "
+            "ORDER BY d.next_attempt_at LIMIT :limit",
+            now=timestamp(now),
+            limit=limit,
         )
 
-    def retries(self) -> tuple[int, datetime | None]:
-        """How many selected images wait to be tried again, and when the first of them is due."""
+    def retries(self, *, again: bool = False) -> tuple[int, datetime | None]:
+        """How many selected images wait for a retry, and when the first that this run may try is due.
+
+        With `again`, the first of those that this run has tried before.
+        """
+        condition = f"{_TRIES} < :max_tries" + (f" AND {_TRIED}" if again else "")
         count, first = self._db.execute(
-            f"SELECT count(*), min(d.next_attempt_at) FROM {self._retries} "
-            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' {self._in_subsets}",
-            self._subsets,
+            f"SELECT count(*), min(iif({condition}, d.next_attempt_at, NULL)) FROM {self._retries} "
+            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected}",
+            self._values,
         ).fetchone()
         return count, datetime.fromisoformat(first) if first else None
 
-    @property
-    def _retries(self) -> str:
-        if self._images == "download AS d":
-            return "download AS d INDEXED BY download_due"
-        return self._images
-
-    def _walk(self, condition: str, values: tuple[object, ...], after: str, limit: int) -> list[Work]:
+    def _walk(self, condition: str, after: str, limit: int) -> list[Work]:
         return self._work(
             f"SELECT {_COLUMNS} FROM {self._images} CROSS JOIN image AS i ON i.image_id = d.image_id "
-            f"WHERE d.image_id > ? AND {condition} {self._in_subsets} ORDER BY d.image_id LIMIT ?",
-            (after, *values, *self._subsets, limit),
+            f"WHERE {self._key} > :after AND {condition} AND {self._selected} ORDER BY {self._key} LIMIT :limit",
+            after=after,
+            limit=limit,
         )
 
-    def _work(self, query: str, values: tuple[object, ...]) -> list[Work]:
+    def _work(self, query: str, **values: object) -> list[Work]:
+        with explained(self._db.path):
+            rows = self._db.execute(query, {**self._values, **values}).fetchall()
         return [
-            Work(*published, self._lacking(present), saved_original)
-            for *published, present, saved_original in self._db.execute(query, values)
+            Work(
+                image_id=row[0],
+                subset=row[1],
+                original_url=row[2],
+                original_size=row[3],
+                original_md5=row[4],
+                thumbnail_300k_url=row[5],
+                lacking=self._lacking(row[6]),
+                saved_original=row[7],
+            )
+            for row in rows
         ]
 
     def _lacking(self, present: str | None) -> tuple[Rendition, ...]:
@@ -118,6 +154,3 @@ class Queue:
             return self._wanted
         names = present.split("\n")
         return tuple(rendition for rendition in self._wanted if rendition.name not in names)
-
-
-assert ORIGINAL == "original", "the query above names it"

@@ -1,0 +1,120 @@
+"""The commands, where their settings come from, and how they end.
+
+Flags come before `OIDL_*` environment variables, those before `oidl.toml`, that
+before the defaults. Here, and only here, an error becomes a line on stderr and
+an exit code.
+"""
+
+import os
+import sys
+import tomllib
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.config import Dict, Env
+
+from oidl import __version__
+from oidl.errors import ExitCode, OidlError, UsageError
+
+app = App(
+    name="oidl",
+    help="Download, verify and resize the images of the Open Images dataset.",
+    version=__version__,
+    default_parameter=Parameter(negative_iterable=()),
+    result_action="return_value",
+)
+app.command("oidl.cli.run:run")
+app.command("oidl.cli.status:status")
+app.command("oidl.cli.export_csv:export_csv")
+app.command("oidl.cli.demo:demo")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line `arguments` (default: the process's) and returns the exit code."""
+    try:
+        tokens = [_spelled_out(token) for token in (sys.argv[1:] if arguments is None else arguments)]
+        app.config = (Env("OIDL_", command=False), *_config_file(tokens))
+        code = app(tokens, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        return ExitCode.SETTLED if code is None else int(code)
+    except CycloptsError as error:
+        return _end(UsageError(_sentence(error), hint="`oidl --help` and `oidl run --help` list what there is"))
+    except OidlError as error:
+        return _end(error)
+    except KeyboardInterrupt:
+        print("oidl: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # `oidl status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.SETTLED
+    except BaseExceptionGroup as group:
+        leaves = list(_leaves(group))
+        stops = [leaf for leaf in leaves if isinstance(leaf, OidlError)]
+        if len(stops) == len(leaves):
+            return _end(stops[0])
+        return _bug()
+    except Exception:
+        return _bug()
+
+
+def _end(error: OidlError) -> int:
+    print(f"oidl: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    print("oidl: this is a bug in oidl, please report it with the lines above", file=sys.stderr)
+    return ExitCode.BUG
+
+
+def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _sentence(error: CycloptsError) -> str:
+    return " ".join(str(error).split())
+
+
+def _spelled_out(token: str) -> str:
+    """`--nodownload-metadata`, as the older Scala downloader spelled it, is `--no-download-metadata`."""
+    from oidl.cli.options import SWITCHES
+
+    name, equals, value = token.partition("=")
+    if name.startswith("--no") and name[4:] in SWITCHES:
+        return f"--no-{name[4:]}{equals}{value}"
+    return token
+
+
+def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
+    """The settings in the file that `--config` or `OIDL_CONFIG` names, or in `./oidl.toml` where there is one."""
+    named = os.environ.get("OIDL_CONFIG")
+    for token, following in zip(tokens, (*tokens[1:], ""), strict=True):
+        if token == "--config":
+            named = following
+        elif token.startswith("--config="):
+            named = token.partition("=")[2]
+    path = Path(named) if named else Path("oidl.toml")
+    if named is None and not path.exists():
+        return
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    from oidl.cli.options import OPTIONS
+
+    unknown = [key for key in values if key.replace("_", "-") not in OPTIONS]
+    if unknown:
+        raise UsageError(
+            f"{path}: there is no option {unknown[0]!r}", hint="keys are options without the dashes, e.g. root-dir"
+        )
+    # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
+    yield Dict(values, source=str(path), use_commands_as_keys=False, allow_unknown=True)

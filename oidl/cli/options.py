@@ -1,0 +1,255 @@
+"""What can be typed after `oidl run`, and the `Settings` that it makes.
+
+The docstring under an option is its help text, here and in the README.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter, Token
+
+from oidl.errors import UsageError
+from oidl.model import ORIGINAL, Rendition, ResizeMode, Source
+from oidl.settings import FileNames, Layout, Originals, Retries, Selection, Settings, Transfers
+
+
+def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
+    """The member of the enumeration `kind` with this value, in any letter case."""
+    typed = tokens[0].value
+    for member in kind:  # type: ignore[attr-defined]
+        if member.value.lower() == typed.lower():
+            return member
+    raise ValueError(f"choose from {', '.join(kind)}")  # type: ignore[arg-type]
+
+
+_BY_VALUE = Parameter(converter=_by_value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions:
+    """Where everything lives."""
+
+    root_dir: Path = Path()
+    """Where everything lives."""
+
+    state_db: Path | None = None
+    """The state database; `<root-dir>/oidl.sqlite3` if not given."""
+
+    config: Path | None = None
+    """A TOML file of options; `oidl.toml` in the working directory if not given."""
+
+    @property
+    def database(self) -> Path:
+        """The path of the state database."""
+        return (self.state_db or self.root_dir / "oidl.sqlite3").absolute()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(PlaceOptions):
+    """Everything that `oidl run` can be told."""
+
+    dataset_version: str = "3"
+    """The version of Open Images: one of the catalogue's."""
+
+    subset: tuple[str, ...] = ()
+    """`train`, `validation` or `test`; repeatable; all if not given."""
+
+    images_csv: str | None = None
+    """A path or URL of an image list in the published format (`.csv`, `.csv.gz`, `.tar.gz`) to use instead of the
+    catalogue's."""
+
+    catalogue: Path | None = None
+    """A TOML file in the built-in catalogue's format, to use instead of that (mirrors, tests)."""
+
+    image_ids: Path | None = None
+    """A file of `ImageID` or `subset/ImageID` lines: only these images."""
+
+    limit: int | None = None
+    """Stop feeding after this many images; 0 loads the image list and stops."""
+
+    download_metadata: bool = True
+    """Download the version's annotations and classes."""
+
+    download_images: bool = True
+    """Download the image list and the images."""
+
+    save_tar_balls: bool = False
+    """Keep the archives after they are unpacked."""
+
+    download_300k: Annotated[bool, Parameter(name="--download-300k")] = False
+    """Download the small `Thumbnail300KURL` (the original where an image has none); its size and MD5 are not
+    published, so the decode must do."""
+
+    save_original_images: bool = False
+    """Keep the images as they came."""
+
+    original_images_subdirectory: str = "images-original"
+    """Where they are kept, below each subset."""
+
+    original_images_dir: Path | None = None
+    """Keep them under this directory instead, anywhere: `<dir>/<subset>/…`."""
+
+    check_md5_if_exists: bool = True
+    """Trust an original that is on disk only after its MD5; else by its size."""
+
+    always_download: bool = False
+    """Download again what is done, or on disk, already."""
+
+    resize_images: bool = True
+    """Make resized images."""
+
+    resize_mode: Annotated[ResizeMode, _BY_VALUE] = ResizeMode.SHRINK_TO_FIT
+    """`ShrinkToFit`, `FillCrop` or `FillDistort`."""
+
+    resize_box_size: int = 224
+    """The box they are fitted to, in pixels."""
+
+    resize_output_format: str = "jpg"
+    """Any format that libvips can save, by its suffix."""
+
+    resize_compression_quality: int | None = None
+    """1 to 100; the format's default if not given."""
+
+    resized_images_subdirectory: str = "images-resized"
+    """Where they go, below each subset."""
+
+    prefix_dirs: bool = True
+    """Spread files over directories named by the first 3 characters."""
+
+    name_files_by: Annotated[FileNames, _BY_VALUE] = FileNames.IMAGE_ID
+    """`image-id`, or `flickr`: the name in the URL, as the Scala downloader did."""
+
+    max_total_connections: int = 128
+    """Open connections, idle ones included."""
+
+    max_host_connections: int = 5
+    """The same, to one host."""
+
+    connect_timeout: float = 10.0
+    """Seconds to connect, DNS and TLS included."""
+
+    stall_timeout: float = 30.0
+    """Seconds without a byte."""
+
+    min_speed: float = 2000.0
+    """Bytes per second: a transfer may take the two timeouts plus its expected size at this speed."""
+
+    max_retries: int = 15
+    """Tries of one image in one run."""
+
+    max_wait: float = 120.0
+    """Seconds to wait at the end for images due again."""
+
+    export_csv: bool = True
+    """Write `images-success.csv` and `images-failure.csv` when the run ends."""
+
+    log_file: Path | None = None
+    """Append a log to this file."""
+
+    log_to_stdout: bool | None = None
+    """Log to stdout; on if stdout is not a terminal."""
+
+    def settings(self, version_dir: str, known_subsets: tuple[str, ...]) -> Settings:
+        """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""
+        self._check(known_subsets)
+        root_dir = self.root_dir.absolute()
+        return Settings(
+            root_dir=root_dir,
+            state_db=self.database,
+            dataset_version=self.dataset_version,
+            catalogue=self.catalogue,
+            images_csv=_resolved(self.images_csv),
+            selection=Selection(tuple(dict.fromkeys(self.subset)), self.image_ids, self.limit),
+            layout=Layout(root_dir, version_dir, self.prefix_dirs, self.name_files_by),
+            originals=self._originals(),
+            renditions=self._renditions(),
+            transfers=Transfers(
+                max_total_connections=self.max_total_connections,
+                max_host_connections=self.max_host_connections,
+                connect_timeout_s=self.connect_timeout,
+                stall_timeout_s=self.stall_timeout,
+                min_bytes_per_s=self.min_speed,
+            ),
+            retries=Retries(self.max_retries, self.max_wait),
+            download_metadata=self.download_metadata,
+            download_images=self.download_images,
+            save_tar_balls=self.save_tar_balls,
+            export_csv=self.export_csv,
+        )
+
+    def _originals(self) -> Originals:
+        from oidl.storage.layout import checked_subdirectory
+
+        directory = (
+            str(self.original_images_dir.absolute())
+            if self.original_images_dir
+            else checked_subdirectory(self.original_images_subdirectory, "--original-images-subdirectory")
+        )
+        source = Source.THUMBNAIL_300K if self.download_300k else Source.ORIGINAL
+        return Originals(
+            source=source,
+            save=self.save_original_images,
+            rendition=Rendition(ORIGINAL if source is Source.ORIGINAL else source.value, directory),
+            check_md5_if_exists=self.check_md5_if_exists,
+            always_download=self.always_download,
+        )
+
+    def _renditions(self) -> tuple[Rendition, ...]:
+        from oidl.storage.layout import checked_subdirectory
+
+        if not self.resize_images:
+            return ()
+        directory = checked_subdirectory(self.resized_images_subdirectory, "--resized-images-subdirectory")
+        return (
+            Rendition(
+                name=directory,
+                directory=directory,
+                mode=self.resize_mode,
+                box_size=self.resize_box_size,
+                format=self.resize_output_format.lower(),
+                quality=self.resize_compression_quality,
+            ),
+        )
+
+    def _check(self, known_subsets: tuple[str, ...]) -> None:
+        for subset in self.subset:
+            if subset not in known_subsets:
+                raise UsageError(f"--subset {subset}: this version has {', '.join(known_subsets)}")
+        for option, value, least in (
+            ("--limit", self.limit, 0),
+            ("--resize-box-size", self.resize_box_size, 1),
+            ("--max-total-connections", self.max_total_connections, 1),
+            ("--max-host-connections", self.max_host_connections, 1),
+            ("--max-retries", self.max_retries, 1),
+            ("--max-wait", self.max_wait, 0),
+        ):
+            if value is not None and not value >= least:
+                raise UsageError(f"{option} must be at least {least}, not {value}")
+        for option, seconds in (
+            ("--connect-timeout", self.connect_timeout),
+            ("--stall-timeout", self.stall_timeout),
+            ("--min-speed", self.min_speed),
+        ):
+            if not 0 < seconds < float("inf"):
+                raise UsageError(f"{option} must be more than 0, not {seconds}")
+        if self.resize_box_size > 65_500:
+            raise UsageError(f"--resize-box-size must be at most 65500, not {self.resize_box_size}")
+        if self.resize_compression_quality is not None and not 1 <= self.resize_compression_quality <= 100:
+            raise UsageError(f"--resize-compression-quality is 1 to 100, not {self.resize_compression_quality}")
+        if not self.resize_output_format.isalnum() or not self.resize_output_format.isascii():
+            raise UsageError(f"--resize-output-format is a suffix like jpg, not {self.resize_output_format!r}")
+
+
+def _resolved(source: str | None) -> str | None:
+    """A list's URL as it is, its path made absolute, so that it names the same list from anywhere."""
+    if source is None or source.startswith(("http://", "https://")):
+        return source
+    return str(Path(source).absolute())
+
+
+OPTIONS = frozenset(field.name.replace("_", "-") for field in fields(RunOptions))
+"""Every option of `oidl run`, without its dashes; what `oidl.toml` may hold."""
+
+SWITCHES = frozenset(field.name.replace("_", "-") for field in fields(RunOptions) if "bool" in str(field.type))
+"""Those that are on or off."""

@@ -1,0 +1,91 @@
+"""`oidl run`: takes the lock, opens the state, runs, says how it ended."""
+
+import sys
+from typing import Annotated
+
+import trio
+from cyclopts import Parameter
+
+from oidl.cli.options import RunOptions
+from oidl.cli.signals import watch_signals
+from oidl.dataset.catalogue import Version, find_version, read_catalogue
+from oidl.errors import DiskError, ExitCode, UsageError
+from oidl.imaging.rendition import why_not_saved
+from oidl.pipeline.run import Run, RunEnd
+from oidl.pipeline.stop import Stop
+from oidl.pipeline.writer import StateWriter
+from oidl.progress.console import Console, open_console
+from oidl.progress.lines import print_lines
+from oidl.progress.meter import Meter
+from oidl.report.export import export_csvs
+from oidl.report.summary import run_summary
+from oidl.settings import Settings
+from oidl.state.database import open_reader, open_writer
+from oidl.state.lock import writer_lock
+
+DEFAULTS = RunOptions()
+
+
+def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
+    """Download, verify and resize; goes on where an earlier run stopped.
+
+    What is done is kept in the state database, so it can be stopped at any
+    moment and started again. Ctrl-C finishes the transfers in hand; a second
+    one stops at once.
+    """
+    version = find_version(read_catalogue(options.catalogue), options.dataset_version)
+    settings = options.settings(version.directory, version.subsets)
+    for rendition in settings.renditions:
+        if problem := why_not_saved(rendition):
+            raise UsageError(f"the resized images cannot be made: {problem}")
+    _make_root(settings)
+    to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
+    with (
+        writer_lock(settings.state_db),
+        open_console(options.log_file, log_to_stdout=to_stdout) as console,
+    ):
+        end = execute(settings, version, console)
+    if end.error:
+        print(f"oidl: {end.error}", file=sys.stderr)
+    return end.exit_code
+
+
+def execute(settings: Settings, version: Version, console: Console) -> RunEnd:
+    """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
+    db = open_writer(settings.state_db)
+    try:
+        end = trio.run(_with_company, settings, version, StateWriter(db), console)
+    finally:
+        db.close()
+    reader = open_reader(settings.state_db)
+    try:
+        if settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK:
+            export_csvs(reader, settings.root_dir)
+        console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code))
+    finally:
+        reader.close()
+    return end
+
+
+async def _with_company(settings: Settings, version: Version, state: StateWriter, console: Console) -> RunEnd:
+    """The run, with the signals and the progress lines around it."""
+    stop = Stop()
+    meter = Meter(trio.current_time)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(watch_signals, stop, console.say)
+        nursery.start_soon(lambda: print_lines(meter, console.show, is_terminal=console.is_terminal))
+        end = await Run(settings, version, state, meter, stop, console.say).run()
+        nursery.cancel_scope.cancel()
+    return end
+
+
+def _make_root(settings: Settings) -> None:
+    for directory in (settings.root_dir, settings.state_db.parent):
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UsageError(f"{directory} is not a directory", hint="name another --root-dir") from error
+        except OSError as error:
+            raise DiskError(
+                f"{directory} cannot be made: {error.strerror}", hint="name a --root-dir you can write"
+            ) from error

@@ -1,0 +1,32 @@
+"""A file of ImageIDs: one `ImageID` or `subset/ImageID` a line, as the official script takes them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from oidl.errors import UsageError
+
+_LINE = re.compile(r"(?:[a-z]+/)?([0-9a-f]{16})")
+
+
+def read_image_ids(path: Path) -> Iterator[str]:
+    """The ImageIDs in `path`, as they come; blank lines and lines that start with `#` are passed over.
+
+    Raises `UsageError` for a file that cannot be read and for a line that is no ImageID.
+    """
+    try:
+        with open(path, encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                text = line.strip()
+                if not text or text.startswith("#"):
+                    continue
+                match = _LINE.fullmatch(text)
+                if not match:
+                    raise UsageError(
+                        f"{path} line {number}: {text[:80]!r} is no ImageID", hint="one a line: 16 hex digits"
+                    )
+                yield match[1]
+    except OSError as error:
+        raise UsageError(f"the list of ImageIDs {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the list of ImageIDs {path} is no text file") from error

@@ -1,0 +1,34 @@
+"""The image formats that are let in, told by first bytes and by suffix. Pure."""
+
+from urllib.parse import urlsplit
+
+_SUFFIXES = {
+    "jpg": "jpeg",
+    "jpeg": "jpeg",
+    "png": "png",
+    "gif": "gif",
+    "webp": "webp",
+    "tif": "tiff",
+    "tiff": "tiff",
+}
+
+
+def sniff(body: bytes | bytearray) -> str | None:
+    """The format that the first bytes name: `jpeg`, `png`, `gif`, `webp`, `tiff`, or None for anything else."""
+    head = bytes(body[:12])
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if head.startswith(b"RIFF") and head[8:] == b"WEBP":
+        return "webp"
+    if head.startswith((b"II*\0", b"MM\0*")):
+        return "tiff"
+    return None
+
+
+def suffix_format(url: str) -> str | None:
+    """The format that the suffix of a URL or file name promises, or None if it promises none."""
+    return _SUFFIXES.get(urlsplit(url).path.rpartition(".")[2].lower())

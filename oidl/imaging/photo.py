@@ -1,0 +1,153 @@
+"""Photographs made on the spot: hills in haze under a sky with a sun, another view for every seed.
+
+The same arguments give the same bytes. A view is painted as one band of
+numbers, which a palette then colours in a single look-up: 128 numbers for the
+sky from its top down, one for the sun, 128 for each ridge from its edge down
+into the mist. Film grain goes on top, so that a JPEG has about as many bytes a
+pixel as a camera's.
+"""
+
+import math
+import random
+from array import array
+from itertools import chain
+from statistics import NormalDist
+
+from oidl.imaging.vips import pyvips
+
+_RAMP = 128
+_SUN = _RAMP  # the number after the sky's
+_POINTS = 160  # of a ridge, between which it runs straight
+_GLOW_STEP = 8  # pixels
+_GRAIN_TILE = 256  # pixels; repeats unseen at this strength
+_GRAIN = bytes(round(NormalDist(0, 7).inv_cdf((i + 0.5) / 256)) % 256 for i in range(256))  # any byte to normal noise
+
+_Colour = tuple[int, int, int]
+
+# Top of the sky, its foot, the sun, the nearest ridge.
+_LIGHTS: tuple[tuple[_Colour, _Colour, _Colour, _Colour], ...] = (
+    ((74, 132, 196), (214, 228, 236), (255, 252, 236), (34, 62, 44)),  # noon
+    ((92, 104, 156), (255, 206, 160), (255, 240, 206), (44, 34, 58)),  # dawn
+    ((58, 40, 92), (250, 140, 90), (255, 222, 150), (36, 18, 40)),  # dusk
+    ((132, 160, 168), (228, 232, 222), (250, 250, 244), (40, 58, 62)),  # morning mist
+    ((16, 24, 56), (92, 116, 160), (236, 240, 246), (8, 12, 28)),  # moonlight
+    ((214, 142, 92), (252, 226, 172), (255, 250, 222), (92, 46, 30)),  # desert
+)
+
+# Upright pixels become stored ones by this flip, then this turn; a viewer undoes it by the EXIF orientation.
+_STORED = {
+    1: (None, "d0"),
+    2: ("horizontal", "d0"),
+    3: (None, "d180"),
+    4: ("vertical", "d0"),
+    5: ("horizontal", "d270"),
+    6: (None, "d270"),
+    7: ("vertical", "d270"),
+    8: (None, "d90"),
+}
+
+
+def photo(
+    seed: int,
+    width: int,
+    height: int,
+    *,
+    grey: bool = False,
+    cmyk: bool = False,
+    progressive: bool = False,
+    orientation: int = 1,
+    quality: int = 85,
+) -> bytes:
+    """A JPEG of `width` × `height` pixels once its EXIF `orientation` (1–8) is applied.
+
+    `cmyk` makes it a four-channel JPEG, as print shops upload.
+    """
+    rng = random.Random(seed)
+    image = _view(rng, width, height)
+    if cmyk:
+        image = _cmyk(image)
+    elif grey:
+        image = image.colourspace("b-w")
+    flip, turn = _STORED[orientation]
+    if flip is not None:
+        image = image.flip(flip)
+    if turn != "d0":
+        image = image.rot(turn)
+    if orientation != 1:
+        image = image.copy()
+        image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    body: bytes = image.jpegsave_buffer(Q=quality, interlace=progressive)
+    return body
+
+
+def _view(rng: random.Random, width: int, height: int) -> pyvips.Image:
+    top, foot, sun, near = rng.choice(_LIGHTS)
+    horizon = rng.uniform(0.38, 0.6)
+    sun_x, sun_y = rng.uniform(0.15, 0.85) * width, rng.uniform(0.35, 0.95) * horizon * height
+    radius = max(2.0, rng.uniform(0.025, 0.05) * min(width, height))
+    ridges = rng.randint(3, 5)
+
+    rows = pyvips.Image.xyz(width, height)[1].cast("short").copy_memory()  # read again for every ridge
+    numbers = rows.linear(_RAMP / height, 0).cast("short").copy_memory()
+    numbers = numbers.draw_circle(_SUN, int(sun_x), int(sun_y), int(radius), fill=True)
+    colours = [_between(top, foot, min(1.0, i / _RAMP / horizon) ** 1.3) for i in range(_RAMP)] + [sun]
+    for ridge in range(ridges):
+        nearness = (ridge + 1) / ridges
+        level = horizon + (0.92 - horizon) * ridge / ridges
+        below = rows - _edge(rng, width, height, level, nearness)
+        numbers = (below >= 0).ifthenelse(below.linear(_RAMP / height, len(colours)), numbers)
+        crest = _between(foot, near, nearness**0.8)
+        mist = _between(crest, foot, 0.55 - 0.4 * nearness)
+        colours += [_between(crest, mist, min(1.0, i / _RAMP / 0.42)) for i in range(_RAMP)]
+    palette = _from_memory(bytes(chain.from_iterable(colours)), len(colours), 1, 3, "uchar")
+    light = _glow(width, height, sun_x, sun_y) + _grain(rng, width, height)
+    return (numbers.cast("ushort").maplut(palette) + light).cast("uchar").copy(interpretation="srgb")
+
+
+def _edge(rng: random.Random, width: int, height: int, level: float, nearness: float) -> pyvips.Image:
+    """The row at which a ridge begins, column by column: far ones are smooth, near ones rough with trees."""
+    waves = [
+        (rng.uniform(0.7, 1.3) * 2**octave, rng.uniform(0, math.tau), 0.055 / 1.75**octave) for octave in range(6)
+    ]
+    points = [
+        level
+        - sum(rise * math.sin(pace * math.tau * i / _POINTS + phase) for pace, phase, rise in waves)
+        - 0.012 * nearness**2 * rng.random()
+        for i in range(_POINTS + 1)
+    ]
+    columns = array("h")
+    for x in range(width):
+        i, share = divmod(x * _POINTS / width, 1)
+        columns.append(int((points[int(i)] * (1 - share) + points[int(i) + 1] * share) * height))
+    return _from_memory(columns.tobytes(), width, 1, 1, "short").replicate(1, height)
+
+
+def _glow(width: int, height: int, sun_x: float, sun_y: float) -> pyvips.Image:
+    """Light around the sun, up to 64, in squares too small to see: a row of a Gaussian times a column of it."""
+    reach = 0.28 * max(width, height)
+    across = [math.exp(-(((x - sun_x) / reach) ** 2)) for x in range(0, width, _GLOW_STEP)]
+    down = [math.exp(-(((y - sun_y) / reach) ** 2)) * 64 for y in range(0, height, _GLOW_STEP)]
+    light = bytes(int(x * y) for y in down for x in across)
+    small = _from_memory(light, len(across), len(down), 1, "uchar")
+    return small.zoom(_GLOW_STEP, _GLOW_STEP).crop(0, 0, width, height)
+
+
+def _grain(rng: random.Random, width: int, height: int) -> pyvips.Image:
+    pixels = rng.randbytes(_GRAIN_TILE * _GRAIN_TILE).translate(_GRAIN)
+    tile = _from_memory(pixels, _GRAIN_TILE, _GRAIN_TILE, 1, "char")
+    return tile.replicate(width // _GRAIN_TILE + 1, height // _GRAIN_TILE + 1).crop(0, 0, width, height)
+
+
+def _from_memory(pixels: bytes, width: int, height: int, bands: int, kind: str) -> pyvips.Image:
+    return pyvips.Image.new_from_memory(pixels, width, height, bands, kind)
+
+
+def _cmyk(image: pyvips.Image) -> pyvips.Image:
+    ink = image.invert()
+    black = ink[0].bandrank([ink[1], ink[2]], index=0)
+    return (ink - black).cast("uchar").bandjoin(black).copy(interpretation="cmyk")
+
+
+def _between(one: _Colour, other: _Colour, share: float) -> _Colour:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue

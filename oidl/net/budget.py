@@ -1,0 +1,57 @@
+"""A bound on the bytes of the bodies in memory, whatever the number of connections."""
+
+from collections import deque
+
+import trio
+
+
+class ByteBudget:
+    """`total` bytes, lent out first come, first served.
+
+    One body larger than the whole budget may still pass, alone.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._free = total
+        self._waiting: deque[tuple[int, trio.Event]] = deque()
+
+    async def acquire(self, count: int) -> int:
+        """Waits until `count` bytes are free and takes them; returns what is to be released."""
+        count = min(count, self._total)
+        if not self._waiting and count <= self._free:
+            self._free -= count
+            await trio.lowlevel.checkpoint()
+            return count
+        turn = (count, trio.Event())
+        self._waiting.append(turn)
+        try:
+            await turn[1].wait()
+        except trio.Cancelled:
+            if turn[1].is_set():
+                self.release(count)
+            else:
+                self._waiting.remove(turn)
+                self._wake()
+            raise
+        return count
+
+    def charge(self, count: int) -> int:
+        """Takes `count` bytes now, even into debt; for a body found larger than was thought.
+
+        Waiting for more while holding some could stop everybody; a debt only
+        makes those who come next wait longer.
+        """
+        self._free -= count
+        return count
+
+    def release(self, count: int) -> None:
+        """Gives back bytes that were taken."""
+        self._free += count
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            count, event = self._waiting.popleft()
+            self._free -= count
+            event.set()

@@ -1,0 +1,63 @@
+"""What response headers say, read without trusting them. Pure."""
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+_SUFFIX_TYPES = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+}
+
+
+def retry_after_s(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a `Retry-After` header: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+
+    None where there is no such header or it says nothing that can be read; never negative.
+    """
+    if not value:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if until.tzinfo is None:  # "-0000": the sender does not say; HTTP dates are GMT
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def content_length(value: str | None) -> int | None:
+    """The body's length in bytes, or None where it is not given."""
+    return int(value) if value and value.isdecimal() else None
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a Content-Type says that this is a page and no picture."""
+    kind = _kind(content_type)
+    return kind.startswith("text/") or kind.endswith(("/xml", "+xml", "/json", "+json"))
+
+
+def is_other_picture(content_type: str, url: str) -> bool:
+    """Whether a Content-Type names another image format than the URL's own suffix does.
+
+    So it is with placeholders: a PNG that says "unavailable", served for a `.jpg`.
+    """
+    kind = _kind(content_type)
+    expected = _SUFFIX_TYPES.get(urlsplit(url).path.rpartition(".")[2].lower())
+    return expected is not None and kind.startswith("image/") and kind not in (expected, "image/jpg", "image/pjpeg")
+
+
+def is_placeholder(location: str) -> bool:
+    """Whether a redirect leads to Flickr's picture that says the photo is gone."""
+    return "photo_unavailable" in urlsplit(location).path
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()

@@ -1,0 +1,143 @@
+"""The nursery that joins the stages: images in, rows and files out."""
+
+import os
+from dataclasses import dataclass
+
+import trio
+
+from oidl.model import Failure, Fetched, Source, Work
+from oidl.net.budget import ByteBudget
+from oidl.net.hosts import Hosts
+from oidl.net.transfer import Download, fetch
+from oidl.pipeline.feed import Claims, Feed, FeedEnd
+from oidl.pipeline.process import Processor
+from oidl.pipeline.record import Outcome, Recorder
+from oidl.pipeline.stop import Stop
+from oidl.progress.meter import Meter
+from oidl.settings import Settings
+from oidl.storage.layout import subset_directory
+
+_THUMBNAIL_CAP_BYTES = 1_200_000  # as the older downloader had it; a 640 px JPEG has 100-400 kB
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A body on its way to a validator, with the bytes of the memory budget that it holds."""
+
+    work: Work
+    fetched: Fetched
+    charged_bytes: int
+
+
+class ImagePipeline:
+    """Fetchers and validators between a feed and a recorder."""
+
+    def __init__(
+        self, settings: Settings, hosts: Hosts, processor: Processor, claims: Claims, meter: Meter, stop: Stop
+    ) -> None:
+        self._settings = settings
+        self._transfers = settings.transfers
+        self._hosts = hosts
+        self._processor = processor
+        self._claims = claims
+        self._meter = meter
+        self._stop = stop
+        self._budget = ByteBudget(settings.transfers.memory_bytes)
+        self._validators = os.cpu_count() or 1
+        self._threads = trio.CapacityLimiter(self._validators)
+        self._reading = trio.CapacityLimiter(4)
+        self._originals_at: dict[str, bool] = {}
+
+    async def run(self, feed: Feed, recorder: Recorder) -> FeedEnd:
+        """Runs everything that `feed` hands out through to `recorder`; returns why the feed ended."""
+        works_in, works = trio.open_memory_channel[Work](0)
+        bodies_in, bodies = trio.open_memory_channel[_Body](2 * self._validators)
+        outcomes_in, outcomes = trio.open_memory_channel[Outcome](0)
+        end = FeedEnd.STOPPED
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._drain_when_asked)
+            nursery.start_soon(self._cancel_when_asked, nursery.cancel_scope)
+            async with trio.open_nursery() as stages:
+                stages.start_soon(recorder.run, outcomes)
+                async with works, bodies_in, bodies, outcomes_in:
+                    for _ in range(self._transfers.max_total_connections):
+                        stages.start_soon(self._fetcher, works.clone(), bodies_in.clone(), outcomes_in.clone())
+                    for _ in range(self._validators):
+                        stages.start_soon(self._validator, bodies.clone(), outcomes_in.clone())
+                end = await feed.run(works_in)
+            nursery.cancel_scope.cancel()
+        return end
+
+    async def _drain_when_asked(self) -> None:
+        await self._stop.draining.wait()
+        self._hosts.drain()
+
+    async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
+        await self._stop.cancelling.wait()
+        scope.cancel()
+
+    async def _fetcher(
+        self,
+        works: trio.MemoryReceiveChannel[Work],
+        bodies: trio.MemorySendChannel[_Body],
+        outcomes: trio.MemorySendChannel[Outcome],
+    ) -> None:
+        async with works, bodies, outcomes:
+            async for work in works:
+                self._meter.started(work)
+                fetched, charged_bytes = await self._local(work) or await self._remote(work)
+                if isinstance(fetched, Fetched):
+                    await bodies.send(_Body(work, fetched, charged_bytes))
+                    continue
+                self._budget.release(charged_bytes)
+                if fetched is None:
+                    self._meter.dropped(work)
+                    self._claims.release([work.image_id], any_done=False)
+                else:
+                    await outcomes.send(Outcome(work, fetched))
+
+    async def _validator(
+        self, bodies: trio.MemoryReceiveChannel[_Body], outcomes: trio.MemorySendChannel[Outcome]
+    ) -> None:
+        async with bodies, outcomes:
+            async for body in bodies:
+                result = await trio.to_thread.run_sync(
+                    self._processor.process, body.work, body.fetched, limiter=self._threads
+                )
+                work, charged_bytes = body.work, body.charged_bytes
+                del body  # the bytes themselves; the budget is for what is really in memory
+                self._budget.release(charged_bytes)
+                await outcomes.send(Outcome(work, result))
+
+    async def _remote(self, work: Work) -> tuple[Fetched | Failure | None, int]:
+        download = self._download(work)
+        charged_bytes = await self._budget.acquire(min(download.cap_bytes, download.size_bytes or _THUMBNAIL_CAP_BYTES))
+        fetched = await fetch(download, self._hosts, self._transfers, self._meter.read)
+        if isinstance(fetched, Fetched) and len(fetched.body) > charged_bytes:
+            charged_bytes += self._budget.charge(len(fetched.body) - charged_bytes)
+        return fetched, charged_bytes
+
+    def _download(self, work: Work) -> Download:
+        if self._settings.originals.source is Source.THUMBNAIL_300K and work.thumbnail_300k_url:
+            cap_bytes = max(_THUMBNAIL_CAP_BYTES, work.original_size)
+            return Download(work.thumbnail_300k_url, Source.THUMBNAIL_300K, None, cap_bytes)
+        return Download(work.original_url, Source.ORIGINAL, work.original_size, work.original_size)
+
+    async def _local(self, work: Work) -> tuple[Fetched | Failure | None, int] | None:
+        """The verified original from disk, or None where there is none."""
+        originals = self._settings.originals
+        if originals.always_download or not (work.saved_original or self._has_originals(work.subset)):
+            return None
+        charged_bytes = await self._budget.acquire(work.original_size)
+        fetched = await trio.to_thread.run_sync(self._processor.read_original, work, limiter=self._reading)
+        if fetched is None:
+            self._budget.release(charged_bytes)
+            return None
+        return fetched, charged_bytes
+
+    def _has_originals(self, subset: str) -> bool:
+        """Whether there was a directory of originals when the first image of `subset` came by; asked once."""
+        if subset not in self._originals_at:
+            directory = subset_directory(self._settings.layout, subset, self._settings.originals.rendition.directory)
+            self._originals_at[subset] = directory.is_dir()
+        return self._originals_at[subset]

@@ -1,0 +1,114 @@
+"""What happens to one body: verified, decoded, rendered, written. Runs in a validator's thread.
+
+Every rendition is made before the first file is written, so an image that fails
+has no new file at all.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from oidl.errors import DiskError
+from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.rendition import Rendered, render
+from oidl.model import ORIGINAL, Done, Failure, Fetched, Reason, Rendition, Source, Work, WrittenFile
+from oidl.pipeline.verify import verify
+from oidl.settings import Layout, Originals
+from oidl.storage.atomic import AtomicWriter
+from oidl.storage.layout import actual_path, output_path, recorded_path, subset_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """Makes the files of one image after another; shared by the validators' threads."""
+
+    layout: Layout
+    originals: Originals
+    writer: AtomicWriter
+
+    def process(self, work: Work, fetched: Fetched) -> Done | Failure:
+        """Everything that `work` lacks, made from `fetched` and written; or the first thing that is wrong.
+
+        A disk that cannot be written is a `Failure` with the reason `disk`.
+        """
+        is_local = fetched.source is Source.LOCAL
+        check_md5 = self.originals.check_md5_if_exists or not is_local
+        md5 = verify(work, fetched, check_md5=check_md5)
+        if isinstance(md5, Failure):
+            return _of(fetched, md5)
+        picture = inspect(fetched.body)
+        rendered = picture if isinstance(picture, Failure) else _render(picture, work.lacking)
+        if isinstance(picture, Failure) or isinstance(rendered, Failure):
+            failure = picture if isinstance(picture, Failure) else rendered
+            assert isinstance(failure, Failure)
+            return _of(fetched, replace(failure, is_published=md5 == work.original_md5))
+        try:
+            files = tuple(self._write(work, fetched, made) for made in rendered)
+        except DiskError as error:
+            return _of(fetched, Failure(Reason.DISK, error.message))
+        return Done(
+            source=fetched.source,
+            url=None if is_local else fetched.url,
+            bytes=len(fetched.body),
+            md5=md5,
+            width=picture.width,
+            height=picture.height,
+            files=files,
+        )
+
+    def read_original(self, work: Work) -> Fetched | None:
+        """The verified original of `work` from disk, or None if there is none that can be trusted."""
+        for path in self._places(work):
+            try:
+                if path.stat().st_size != work.original_size:
+                    continue
+                fetched = Fetched(Source.LOCAL, str(path), path.read_bytes())
+            except OSError:
+                continue
+            if isinstance(verify(work, fetched, check_md5=self.originals.check_md5_if_exists), str):
+                return fetched
+        return None
+
+    def _places(self, work: Work) -> list[Path]:
+        places = [self._path(work, self.originals.rendition, work.original_url)]
+        if work.saved_original is not None:
+            places.insert(0, actual_path(self.layout, work.saved_original))
+        return places
+
+    def _path(self, work: Work, rendition: Rendition, url: str) -> Path:
+        return output_path(self.layout, rendition, work, url)
+
+    def _write(self, work: Work, fetched: Fetched, made: tuple[Rendition, Rendered]) -> WrittenFile:
+        rendition, rendered = made
+        is_local = fetched.source is Source.LOCAL
+        path = self._path(work, rendition, work.original_url if is_local else fetched.url)
+        if not (is_local and rendition.name == ORIGINAL and str(path) == fetched.url):
+            home = subset_directory(self.layout, work.subset, rendition.directory)
+            self.writer.write(home, path, rendered.body)
+        return WrittenFile(
+            rendition=rendition.name,
+            path=recorded_path(self.layout, path),
+            bytes=len(rendered.body),
+            width=rendered.width,
+            height=rendered.height,
+        )
+
+
+def _render(picture: Picture, lacking: tuple[Rendition, ...]) -> list[tuple[Rendition, Rendered]] | Failure:
+    made: list[tuple[Rendition, Rendered]] = []
+    # Resized ones first: making one decodes the picture to its end, which is what a copy wants to know too.
+    for rendition in sorted(lacking, key=lambda rendition: rendition.mode is None):
+        if rendition.mode is None and made:
+            made.append((rendition, Rendered(picture.body, picture.width, picture.height)))
+            continue
+        rendered = render(picture, rendition)
+        if isinstance(rendered, Failure):
+            return rendered
+        made.append((rendition, rendered))
+    if not made:
+        return missing_part(picture) or made
+    return made
+
+
+def _of(fetched: Fetched, failure: Failure) -> Failure:
+    url = None if fetched.source is Source.LOCAL else fetched.url
+    return replace(failure, source=fetched.source, url=url)

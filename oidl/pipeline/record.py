@@ -1,0 +1,122 @@
+"""The last stage: outcomes become rows, many to a commit, and only then count.
+
+A batch is committed after 500 outcomes or 250 ms, in a thread, with the state of
+the run beside it. What was handed over when the run is cancelled is still
+committed.
+"""
+
+import logging
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import trio
+
+from oidl.model import Done, Failure, Reason, Status, Work
+from oidl.pipeline.feed import Claims
+from oidl.pipeline.retry import UNCOUNTED, decide
+from oidl.pipeline.stop import Stop
+from oidl.pipeline.writer import StateWriter
+from oidl.progress.meter import Meter
+from oidl.state.ledger import Ledger
+
+_BATCH = 500
+_BATCH_S = 0.25
+_BEAT_S = 1.0
+
+log = logging.getLogger("oidl")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an image that was in hand."""
+
+    work: Work
+    result: Done | Failure
+
+
+class Recorder:
+    """Records outcomes until their channel closes."""
+
+    def __init__(self, state: StateWriter, claims: Claims, meter: Meter, stop: Stop, rng: random.Random) -> None:
+        self._state = state
+        self._ledger = state.ledger
+        self._claims = claims
+        self._meter = meter
+        self._stop = stop
+        self._rng = rng
+        self._beat_at = -_BEAT_S
+
+    async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
+        """Records all of `outcomes`."""
+        batch: list[Outcome] = []
+        try:
+            async for first in outcomes:
+                batch.append(first)
+                with trio.move_on_after(_BATCH_S), suppress(trio.EndOfChannel):
+                    while len(batch) < _BATCH:
+                        batch.append(await outcomes.receive())
+                await self._commit(batch)
+        finally:
+            if batch:
+                await self._commit(batch)
+
+    async def _commit(self, batch: list[Outcome]) -> None:
+        # Shielded, so that what is recorded and what the meter, the feed and the log know stay the same.
+        with trio.CancelScope(shield=True):
+            outcomes = tuple(batch)
+            batch.clear()
+            statuses = await self._state.run(self._record, outcomes)
+            for outcome, status in zip(outcomes, statuses, strict=True):
+                self._meter.recorded(outcome.work, outcome.result, status)
+                self._tell(outcome, status)
+            self._claims.release(
+                [outcome.work.image_id for outcome in outcomes],
+                any_done=any(isinstance(outcome.result, Done) for outcome in outcomes),
+            )
+            await self._beat()
+
+    def _record(self, outcomes: Sequence[Outcome]) -> list[Status]:
+        statuses = []
+        with self._ledger.transaction():
+            for outcome in outcomes:
+                match outcome.result:
+                    case Done() as done:
+                        self._ledger.done(outcome.work, done)
+                        statuses.append(Status.DONE)
+                    case Failure() as failure:
+                        tries = self._ledger.tries(outcome.work.image_id, failure.reason, UNCOUNTED)
+                        verdict = decide(failure, tries, datetime.now(UTC), self._rng)
+                        self._ledger.failed(outcome.work, failure, verdict)
+                        statuses.append(verdict.status)
+        return statuses
+
+    def _tell(self, outcome: Outcome, status: Status) -> None:
+        match outcome.result:
+            case Failure(reason=Reason.DISK) as failure:
+                self._stop.disk_is_full(failure)
+            case Failure() as failure:
+                log.info("%s %s %s: %s", status, outcome.work.image_id, failure.reason, failure.detail)
+            case Done() as done:
+                log.debug("done %s %d bytes from %s", outcome.work.image_id, done.bytes, done.url or "disk")
+
+    async def _beat(self) -> None:
+        now = trio.current_time()
+        if now >= self._beat_at + _BEAT_S:
+            self._beat_at = now
+            await self._state.run(beat, self._ledger, self._meter)
+
+
+def beat(ledger: Ledger, meter: Meter) -> None:
+    """Notes in the database how far the run is."""
+    now = meter.statistics()
+    with ledger.transaction():
+        ledger.beat(
+            done=now.done,
+            failed=now.failed,
+            bytes_read=now.bytes_read,
+            images_per_s=now.images_per_s,
+            bytes_per_s=now.read_bytes_per_s,
+        )

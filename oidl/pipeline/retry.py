@@ -1,0 +1,81 @@
+"""What a failure means for its image: for good, or again, and when. Pure.
+
+Everything that decides about trying again is in the table below and the few
+lines under it. The times it gives are kept in the database, so they hold across
+runs.
+"""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from oidl.model import Failure, Reason, Status
+from oidl.state.ledger import Tries, Verdict
+
+_BASE_DELAY_S = 1.0
+_MAX_DELAY_S = 300.0
+_PASSING_STATUSES = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How many `tries` for one reason an image gets (0: any number), and whether each counts as one of the run's."""
+
+    tries: int = 0
+    counts: bool = True
+
+
+_AT_ONCE = Rule(tries=1)
+_TWICE = Rule(tries=2)
+_PASSING = Rule()
+
+RULES: dict[Reason, Rule] = {
+    Reason.UNAVAILABLE: _AT_ONCE,
+    Reason.NOT_FOUND: _AT_ONCE,
+    Reason.GONE: _AT_ONCE,
+    Reason.FORBIDDEN: Rule(tries=3),
+    Reason.SIZE_MISMATCH: _TWICE,
+    Reason.MD5_MISMATCH: _TWICE,
+    Reason.NOT_AN_IMAGE: _AT_ONCE,
+    Reason.CORRUPT: _PASSING,  # for good where the bytes are the published ones
+    Reason.HTTP_ERROR: _AT_ONCE,  # passing for some statuses
+    Reason.RATE_LIMITED: Rule(counts=False),
+    Reason.TIMEOUT: _PASSING,
+    Reason.TOO_SLOW: _PASSING,
+    Reason.CONNECTION: _PASSING,
+    Reason.DNS: _PASSING,
+    Reason.TLS: _PASSING,
+    Reason.TOO_LARGE: _AT_ONCE,
+    Reason.RESIZE_FAILED: _AT_ONCE,
+    Reason.DISK: Rule(counts=False),
+}
+
+UNCOUNTED = tuple(reason for reason, rule in RULES.items() if not rule.counts)
+"""Reasons that say nothing about the image, and so never count against it."""
+
+
+def decide(failure: Failure, tries: Tries, now: datetime, rng: random.Random) -> Verdict:
+    """Whether and when an image is tried again after `failure`; `tries` are those before it.
+
+    Full jitter (a delay drawn evenly from nothing up to a bound that doubles
+    from 1 s to 5 min: "Exponential Backoff And Jitter", AWS Architecture Blog,
+    2015), and never before a `Retry-After` is over.
+    """
+    rule = _rule(failure)
+    if rule.tries and tries.for_reason + 1 >= rule.tries:
+        return Verdict(Status.FAILED)
+    if failure.reason is Reason.DISK:  # the run stops; the next one need not wait
+        return Verdict(Status.RETRY, now, counts=False)
+    rounds = tries.for_reason if not rule.counts else tries.in_run
+    delay_s = rng.uniform(0.0, min(_MAX_DELAY_S, _BASE_DELAY_S * 2.0 ** min(rounds, 20)))
+    delay_s = max(delay_s, failure.retry_after_s or 0.0)
+    return Verdict(Status.RETRY, now + timedelta(seconds=delay_s), rule.counts)
+
+
+def _rule(failure: Failure) -> Rule:
+    if failure.reason is Reason.CORRUPT and failure.is_published:
+        return _AT_ONCE
+    if failure.reason is Reason.HTTP_ERROR and failure.http_status is not None:
+        status = failure.http_status
+        return _PASSING if status in _PASSING_STATUSES or status >= 500 else _AT_ONCE
+    return RULES[failure.reason]

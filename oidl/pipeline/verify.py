@@ -1,0 +1,32 @@
+"""Are these bytes the published image? Pure; the checks that need the body, in the contract's order."""
+
+import base64
+import hashlib
+
+from oidl.imaging.formats import sniff, suffix_format
+from oidl.model import Failure, Fetched, Reason, Source, Work
+
+
+def verify(work: Work, fetched: Fetched, *, check_md5: bool = True) -> str | Failure:
+    """The base64 MD5 of the body, or the first check that it fails: first bytes, length, MD5.
+
+    A 300K thumbnail is made anew by the server now and then and has no
+    published size or MD5: its decode must do. A format other than the URL's
+    own suffix is a placeholder, unless it is what was published.
+    """
+    body = fetched.body
+    md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    is_published = md5 == work.original_md5 and len(body) == work.original_size
+    name = sniff(body)
+    if name is None:
+        return Failure(Reason.NOT_AN_IMAGE, f"starts with {bytes(body[:12])!r}")
+    promised = suffix_format(work.original_url if fetched.source is Source.LOCAL else fetched.url)
+    if promised and name != promised and not is_published:
+        return Failure(Reason.NOT_AN_IMAGE, f"a {name}, as placeholders are, instead of a {promised}")
+    if fetched.source is Source.THUMBNAIL_300K:
+        return md5
+    if len(body) != work.original_size:
+        return Failure(Reason.SIZE_MISMATCH, f"{len(body)} bytes, published {work.original_size}")
+    if check_md5 and not is_published:
+        return Failure(Reason.MD5_MISMATCH, f"MD5 {md5}, published {work.original_md5}")
+    return md5

@@ -1,0 +1,59 @@
+"""The success and failure CSVs: every published row that was tried, byte for byte, in published order.
+
+A file is written under a temporary name and moved into place, so a reader never
+meets half of one.
+"""
+
+import sqlite3
+from contextlib import ExitStack
+from pathlib import Path
+
+from oidl.dataset.rows import format_row, header
+from oidl.errors import StateError
+from oidl.model import Status
+from oidl.state.load import loaded_list, loaded_subsets
+from oidl.state.rows import Settled, settled_rows
+from oidl.storage.atomic import atomic_text
+
+SUCCESS = "images-success.csv"
+FAILURE = "images-failure.csv"
+
+
+def export_csvs(db: sqlite3.Connection, root_dir: Path, dest: Path | None = None) -> dict[Path, int]:
+    """Writes both files for every subset that is loaded; returns their paths and how many images each holds.
+
+    They go to `<root_dir>/<version>/<subset>/`, or to `<dest>/<subset>/`. The
+    failure file has one more column, `FailureDetails`; images that wait for a
+    retry are in it, images that were never tried are in neither.
+    """
+    held = loaded_list(db)
+    if held is None:
+        raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+    rows: dict[Path, int] = {}
+    with ExitStack() as files:
+        outputs = {}
+        for subset in loaded_subsets(db):
+            directory = (dest or root_dir / held.directory) / subset
+            for name, more in ((SUCCESS, ""), (FAILURE, ",FailureDetails")):
+                path = directory / name
+                outputs[subset, name] = path, files.enter_context(atomic_text(path))
+                outputs[subset, name][1].write(header(held.quoting).rstrip("\n") + more + "\n")
+                rows[path] = 0
+        for settled in settled_rows(db):
+            is_done = settled.status == Status.DONE
+            path, file = outputs[settled.image.subset, SUCCESS if is_done else FAILURE]
+            row = format_row(settled.image, held.quoting)
+            file.write(row if is_done else f"{row[:-1]},{_quoted(_details(settled))}\n")
+            rows[path] += 1
+    return rows
+
+
+def _details(settled: Settled) -> str:
+    details = f"{settled.reason}: {settled.detail}" if settled.detail else str(settled.reason)
+    return f"{details} (to be tried again)" if settled.status == Status.RETRY else details
+
+
+def _quoted(text: str) -> str:
+    """One CSV field: quoted where needed, on one line."""
+    text = " ".join(text.split())
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text

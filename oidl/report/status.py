@@ -1,0 +1,108 @@
+"""`oidl status`, for people and as JSON."""
+
+import json
+from datetime import datetime
+
+from oidl.model import Reason, Status
+from oidl.progress.lines import duration
+from oidl.report.words import MEANINGS, share, size
+from oidl.state.counts import Counts, RunFacts
+
+
+def status_json(counts: Counts, *, is_running: bool) -> str:
+    """One JSON object; its keys are a public interface, listed in the README. `run` is the run in progress or null."""
+    by_status = counts.by_status
+    run = counts.run if is_running else None
+    return json.dumps(
+        {
+            "dataset_version": counts.dataset_version,
+            "total": counts.total,
+            **{status.value: by_status[status] for status in Status},
+            "by_subset": {
+                subset: {status.value: row[status] for status in Status} for subset, row in counts.by_subset.items()
+            },
+            "by_reason": {reason: sum(row.values()) for reason, row in counts.by_reason.items()},
+            "bytes_downloaded": counts.bytes_downloaded,
+            "files": {name: files for name, (files, _) in counts.files.items()},
+            "next_attempt_at": counts.next_attempt_at,
+            "run": run and _run_json(run, counts),
+        }
+    )
+
+
+def status_text(counts: Counts, *, is_running: bool) -> str:
+    """Some lines and two small tables."""
+    if not counts.total:
+        return "The image list is not loaded yet." + (" A run is at work." if is_running else "")
+    by_status = counts.by_status
+    settled = by_status[Status.DONE] + by_status[Status.FAILED]
+    lines = [
+        f"Open Images V{counts.dataset_version}: {settled:,} of {counts.total:,} images settled "
+        f"({share(settled, counts.total)}), {size(counts.bytes_downloaded)} downloaded",
+        "",
+        _row("", [*Status, "total"]),
+    ]
+    lines += [
+        _row(subset, [*(f"{row[status]:,}" for status in Status), f"{sum(row.values()):,}"])
+        for subset, row in counts.by_subset.items()
+    ]
+    lines.append(_row("all", [*(f"{by_status[status]:,}" for status in Status), f"{counts.total:,}"]))
+    if counts.by_reason:
+        lines += ["", "Why images failed, or wait for a retry:", ""]
+        ranked = sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values()))
+        lines += [f"{sum(row.values()):>12,}  {reason:<14} {_meaning(reason)}" for reason, row in ranked]
+    if counts.files:
+        lines += ["", "Files:", ""]
+        lines += [f"{files:>12,}  {name} ({size(total)})" for name, (files, total) in counts.files.items()]
+    lines += ["", *_run_lines(counts, is_running)]
+    return "\n".join(lines)
+
+
+def _run_lines(counts: Counts, is_running: bool) -> list[str]:
+    run = counts.run
+    if run is None:
+        return ["No run yet."]
+    if not is_running:
+        outcome = run.outcome or "killed"
+        lines = [f"Last run: {outcome}, {run.finished_at or run.updated_at}; {run.done:,} done, {run.failed:,} failed."]
+        if counts.next_attempt_at:
+            lines.append(f"The next retry is due {counts.next_attempt_at}; `oidl run` goes on.")
+        return lines
+    line = (
+        f"A run is at work since {run.started_at}: {run.done:,} done, {run.failed:,} failed, "
+        f"{run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
+    )
+    left_s = _left_s(run, counts)
+    return [line + (f", about {duration(left_s)} left." if left_s is not None else ".")]
+
+
+def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "started_at": run.started_at,
+        "updated_at": run.updated_at,
+        "done": run.done,
+        "failed": run.failed,
+        "bytes": run.bytes,
+        "images_per_s": run.images_per_s,
+        "bytes_per_s": run.bytes_per_s,
+        "elapsed_s": (_moment(run.updated_at) - _moment(run.started_at)).total_seconds(),
+        "left_s": _left_s(run, counts),
+    }
+
+
+def _left_s(run: RunFacts, counts: Counts) -> float | None:
+    left = counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
+    return left / run.images_per_s if run.images_per_s else None
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _meaning(reason: str) -> str:
+    return MEANINGS[Reason(reason)]
+
+
+def _row(name: str, cells: list[str]) -> str:
+    return f"{name:<12}" + "".join(f"{cell:>12}" for cell in cells)

@@ -1,0 +1,28 @@
+"""The last words of a run: what is done, what failed and why, what is left and what to do."""
+
+import sqlite3
+from datetime import datetime
+
+from oidl.errors import ExitCode
+from oidl.model import Reason, Status
+from oidl.report.words import MEANINGS, size
+from oidl.state.counts import read_counts
+
+
+def run_summary(db: sqlite3.Connection, waiting: int, next_due: datetime | None, exit_code: ExitCode) -> str:
+    """A few lines on where everything stands after a run."""
+    counts = read_counts(db)
+    by_status = counts.by_status
+    lines = [
+        f"{by_status[Status.DONE]:,} done, {by_status[Status.FAILED]:,} failed, "
+        f"{by_status[Status.RETRY] + by_status[Status.PENDING]:,} left of {counts.total:,} images; "
+        f"{size(counts.bytes_downloaded)} downloaded"
+    ]
+    for reason, row in sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values())):
+        lines.append(f"{sum(row.values()):>10,}  {reason:<14} {MEANINGS[Reason(reason)]}")
+    if waiting:
+        when = f", the first at {next_due:%Y-%m-%d %H:%M:%S} UTC" if next_due else ""
+        lines.append(f"{waiting:,} images are to be tried again{when}")
+    if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
+        lines.append("not finished: run it again to go on")
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""Numbers and reasons in words. Pure."""
+
+from oidl.model import Reason
+
+MEANINGS: dict[Reason, str] = {
+    Reason.UNAVAILABLE: "the photo was taken down (a placeholder is served instead)",
+    Reason.NOT_FOUND: "not there any more (404)",
+    Reason.GONE: "removed (410)",
+    Reason.FORBIDDEN: "not public any more (403)",
+    Reason.SIZE_MISMATCH: "changed: not the published size",
+    Reason.MD5_MISMATCH: "changed: not the published MD5",
+    Reason.NOT_AN_IMAGE: "something else than a picture was served",
+    Reason.CORRUPT: "a part of the picture is missing",
+    Reason.HTTP_ERROR: "another HTTP error",
+    Reason.RATE_LIMITED: "the server asked us to slow down",
+    Reason.TIMEOUT: "no connection, or no byte, in time",
+    Reason.TOO_SLOW: "not complete in time",
+    Reason.CONNECTION: "the connection broke",
+    Reason.DNS: "the host's name could not be resolved",
+    Reason.TLS: "the server's certificate or TLS is not valid",
+    Reason.TOO_LARGE: "longer, or larger, than it may be",
+    Reason.RESIZE_FAILED: "could not be resized",
+    Reason.DISK: "could not be written to disk",
+}
+
+
+def size(count: int) -> str:
+    """Bytes in the decimal unit that suits: `1.9 GB`, `403 kB`, `12 B`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def share(part: int, whole: int) -> str:
+    """`part` of `whole` in per cent, never rounded to all or nothing when it is not."""
+    if not whole or part in (0, whole):
+        return "100 %" if part and part == whole else "0 %"
+    return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"

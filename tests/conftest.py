@@ -1,0 +1,75 @@
+"""What many tests start from: an image, a piece of work, an open state database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oidl.model import Image, Rendition, ResizeMode, Work
+from oidl.state.database import StateConnection, open_reader, open_writer
+from oidl.state.load import ImageList, load_list
+
+LIST = ImageList("3", "2017_11", "list.csv", "author-title")
+THUMB = Rendition("thumbs", "thumbs", ResizeMode.FILL_CROP, 64, "jpg")
+
+
+def image(number: int, subset: str = "train", **changes: object) -> Image:
+    """A published image; `number` makes its ImageID."""
+    published = Image(
+        image_id=f"{number:016x}",
+        subset=subset,
+        original_url=f"https://c1.staticflickr.com/1/{number}_0a1b2c_o.jpg",
+        original_landing_url=f"https://www.flickr.com/photos/someone/{number}",
+        license="https://creativecommons.org/licenses/by/2.0/",
+        author_profile_url="https://www.flickr.com/people/someone/",
+        author="Some One",
+        title='A "title", with &amp; and é',
+        original_size=1000 + number,
+        original_md5="1B2M2Y8AsgTpgAmY7PhCfg==",
+        thumbnail_300k_url=f"https://c1.staticflickr.com/1/{number}_0a1b2c_z.jpg",
+    )
+    return published._replace(**changes)
+
+
+def work(number: int = 1, lacking: tuple[Rendition, ...] = (THUMB,), **changes: object) -> Work:
+    """What the feed would hand out for `image(number)`."""
+    published = image(number)
+    values: dict[str, object] = {
+        "image_id": published.image_id,
+        "subset": published.subset,
+        "original_url": published.original_url,
+        "original_size": published.original_size,
+        "original_md5": published.original_md5,
+        "thumbnail_300k_url": published.thumbnail_300k_url,
+        "lacking": lacking,
+    }
+    return Work(**(values | changes))
+
+
+@pytest.fixture
+def state_db(tmp_path: Path) -> Path:
+    return tmp_path / "oidl.sqlite3"
+
+
+@pytest.fixture
+def db(state_db: Path) -> Iterator[StateConnection]:
+    """A new state database, open for writing."""
+    connection = open_writer(state_db)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def loaded_db(db: StateConnection) -> StateConnection:
+    """A state database with ten images of `train` and two of `test`."""
+    images = [image(number) for number in range(10)] + [image(number, "test") for number in (10, 11)]
+    load_list(db, LIST, ("train", "test"), images)
+    return db
+
+
+@pytest.fixture
+def reader(loaded_db: StateConnection) -> Iterator[StateConnection]:
+    """A reader of `loaded_db`."""
+    connection = open_reader(loaded_db.path)
+    yield connection
+    connection.close()

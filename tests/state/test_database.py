@@ -1,0 +1,112 @@
+"""The state database: made, migrated, refused with words."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from oidl.errors import DiskError, StateError, UsageError
+from oidl.state import database
+from oidl.state.database import migrations, open_reader, open_writer, schema_version, transaction
+
+
+def test_a_new_database_has_every_migration_and_all_tables_are_strict(state_db: Path) -> None:
+    db = open_writer(state_db)
+    assert schema_version(db) == len(migrations())
+    loose = db.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict")
+    assert [name for (name,) in loose if not name.startswith("sqlite_")] == []
+    db.close()
+
+
+def test_opening_again_changes_nothing(state_db: Path) -> None:
+    open_writer(state_db).close()
+    db = open_writer(state_db)
+    assert schema_version(db) == len(migrations())
+    db.close()
+
+
+def test_a_reader_cannot_write(state_db: Path) -> None:
+    open_writer(state_db).close()
+    db = open_reader(state_db)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        db.execute("DELETE FROM image")
+    db.close()
+
+
+def test_a_missing_database_is_a_usage_error(state_db: Path) -> None:
+    with pytest.raises(UsageError, match="no state database"):
+        open_reader(state_db)
+    assert not state_db.exists()
+
+
+def test_a_newer_database_is_refused(state_db: Path) -> None:
+    db = open_writer(state_db)
+    db.execute("PRAGMA user_version = 999")
+    db.close()
+    for opener in (open_writer, open_reader):
+        with pytest.raises(StateError, match="newer oidl"):
+            opener(state_db)
+
+
+def test_another_programs_database_is_left_alone(state_db: Path) -> None:
+    other = sqlite3.connect(state_db)
+    other.execute("CREATE TABLE theirs (a)")
+    other.commit()
+    other.close()
+    before = state_db.read_bytes()
+    with pytest.raises(StateError, match="not a state database"):
+        open_writer(state_db)
+    assert state_db.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_refused(state_db: Path) -> None:
+    state_db.write_bytes(b"these are the times" * 100)
+    with pytest.raises(StateError, match="not an SQLite database"):
+        open_writer(state_db)
+
+
+def test_a_directory_that_is_not_there_is_a_disk_error(tmp_path: Path) -> None:
+    with pytest.raises(DiskError, match="cannot be written"):
+        open_writer(tmp_path / "missing" / "oidl.sqlite3")
+
+
+def test_a_migration_that_fails_leaves_the_version_before_it(
+    state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "0002_bad.sql"
+    bad.write_text("CREATE TABLE half (a) STRICT;\nNOT SQL;")
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "migrations", lambda: [*migrations(), bad])
+        with pytest.raises(sqlite3.OperationalError):
+            open_writer(state_db)
+    db = open_writer(state_db)
+    assert schema_version(db) == 1
+    assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
+    db.close()
+
+
+def test_an_older_database_is_brought_up_by_a_writer_and_refused_by_a_reader(
+    state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_writer(state_db).close()
+    more = tmp_path / "0002_more.sql"
+    more.write_text("CREATE TABLE more (a INTEGER) STRICT;")
+    files = [*migrations(), more]
+    monkeypatch.setattr(database, "migrations", lambda: files)
+    with pytest.raises(StateError, match="older oidl"):
+        open_reader(state_db)
+    open_writer(state_db).close()
+    db = open_reader(state_db)
+    assert db.execute("SELECT count(*) FROM more").fetchone() == (0,)
+    db.close()
+
+
+def test_a_transaction_that_raises_leaves_nothing(db: sqlite3.Connection) -> None:
+    def write_and_fail() -> None:
+        with transaction(db):
+            db.execute("INSERT INTO tally VALUES ('train', 'done', '', 1, 1)")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    assert db.execute("SELECT count(*) FROM tally").fetchone() == (0,)

@@ -1,0 +1,133 @@
+"""What became of images: rows, tallies and views that agree."""
+
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+from conftest import THUMB, image, work
+
+from oidl.errors import UsageError
+from oidl.model import Done, Failure, Reason, Rendition, ResizeMode, Source, Status, WrittenFile
+from oidl.state.counts import read_counts
+from oidl.state.database import StateConnection
+from oidl.state.ledger import Ledger, Tries, Verdict
+from oidl.state.rows import settled_rows
+
+DONE = Done(
+    Source.ORIGINAL,
+    "https://x/1.jpg",
+    500,
+    "md5",
+    8,
+    6,
+    (WrittenFile("thumbs", "2017_11/train/thumbs/1.jpg", 50, 64, 64),),
+)
+GONE = Failure(Reason.GONE, "HTTP 410", http_status=410, source=Source.ORIGINAL, url="https://x/2.jpg")
+RETRY = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def ledger(loaded_db: StateConnection) -> Ledger:
+    ledger = Ledger(loaded_db)
+    ledger.register([THUMB])
+    ledger.open_run({"root_dir": "/somewhere"})
+    return ledger
+
+
+def test_an_outcome_is_a_row_and_the_views_show_it(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
+    ledger.done(work(1), DONE)
+    ledger.failed(work(2), GONE, Verdict(Status.FAILED))
+    ledger.failed(work(3), Failure(Reason.TIMEOUT), RETRY)
+    assert loaded_db.execute("SELECT image_id, source, bytes, width FROM success").fetchall() == [
+        (image(1).image_id, "original", 500, 8)
+    ]
+    assert loaded_db.execute("SELECT image_id, status, reason, http_status FROM failure ORDER BY 1").fetchall() == [
+        (image(2).image_id, "failed", "gone", 410),
+        (image(3).image_id, "retry", "timeout", None),
+    ]
+    assert loaded_db.execute("SELECT run_id, reason FROM attempt ORDER BY id").fetchall() == [
+        (1, "gone"),
+        (1, "timeout"),
+    ]
+    assert [settled.status for settled in settled_rows(loaded_db)] == ["done", "failed", "retry"]
+
+
+def test_the_tallies_always_agree_with_the_rows(ledger: Ledger, loaded_db: StateConnection) -> None:
+    ledger.failed(work(1), Failure(Reason.TIMEOUT), RETRY)
+    ledger.done(work(1), DONE)
+    ledger.done(work(1), DONE)
+    ledger.done(work(2), DONE)
+    ledger.failed(work(2), GONE, Verdict(Status.FAILED))
+    ledger.failed(work(3), GONE, RETRY)
+    loaded_db.execute(
+        "UPDATE download SET status = 'pending', reason = NULL WHERE reason = 'gone' AND status = 'retry'"
+    )
+    counted = loaded_db.execute(
+        "SELECT subset, status, coalesce(reason, ''), count(*), coalesce(sum(bytes), 0) FROM download "
+        "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ).fetchall()
+    assert counted == loaded_db.execute("SELECT * FROM tally WHERE images > 0 ORDER BY 1, 2, 3").fetchall()
+    assert (
+        loaded_db.execute("SELECT files, bytes FROM rendition").fetchall()
+        == loaded_db.execute("SELECT count(*), sum(bytes) FROM file").fetchall()
+    )
+    counts = read_counts(loaded_db)
+    assert counts.by_status == {"pending": 10, "retry": 0, "done": 1, "failed": 1}
+    assert counts.by_reason == {"gone": {"pending": 0, "retry": 0, "done": 0, "failed": 1}}
+
+
+def test_bytes_from_disk_are_not_downloaded_and_do_not_hide_where_they_came_from(
+    ledger: Ledger, loaded_db: StateConnection
+) -> None:
+    local = Done(Source.LOCAL, None, 500, "md5", 8, 6, ())
+    ledger.done(work(1), local)
+    assert read_counts(loaded_db).bytes_downloaded == 0
+    ledger.done(work(2), DONE)
+    ledger.done(work(2), local)
+    assert read_counts(loaded_db).bytes_downloaded == 500
+    assert loaded_db.execute(
+        "SELECT source, url, attempts FROM download WHERE image_id = ?", (image(2).image_id,)
+    ).fetchone() == (
+        "original",
+        "https://x/1.jpg",
+        1,
+    )
+
+
+def test_tries_are_counted_by_run_and_by_reason(ledger: Ledger) -> None:
+    for reason in (Reason.TIMEOUT, Reason.FORBIDDEN, Reason.RATE_LIMITED):
+        ledger.failed(work(1), Failure(reason), RETRY)
+    ledger.open_run({})
+    ledger.failed(work(1), Failure(Reason.FORBIDDEN), RETRY)
+    ledger.failed(work(1), Failure(Reason.RATE_LIMITED), RETRY)
+    assert ledger.tries(work(1).image_id, Reason.FORBIDDEN, [Reason.RATE_LIMITED]) == Tries(in_run=1, for_reason=2)
+    assert ledger.tries(work(9).image_id, Reason.FORBIDDEN, []) == Tries(0, 0)
+
+
+def test_a_rate_limit_does_not_count_as_an_attempt(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
+    ledger.failed(work(1), Failure(Reason.RATE_LIMITED), Verdict(Status.RETRY, RETRY.next_attempt_at, counts=False))
+    assert loaded_db.execute("SELECT max(attempts) FROM download").fetchone() == (0,)
+
+
+def test_a_directory_keeps_its_recipe(ledger: Ledger) -> None:
+    ledger.register([THUMB])
+    other = Rendition("thumbs", "thumbs", ResizeMode.SHRINK_TO_FIT, 64, "jpg")
+    with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit"):
+        ledger.register([other])
+
+
+def test_a_run_that_died_is_closed_by_the_next(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
+    ledger.beat(done=5, failed=1, bytes_read=9, images_per_s=2.5, bytes_per_s=1.0)
+    second = ledger.open_run({})
+    ledger.close_run("finished")
+    assert loaded_db.execute("SELECT id, outcome, done FROM run ORDER BY id").fetchall() == [
+        (1, "killed", 5),
+        (second, "finished", 0),
+    ]
+    assert read_counts(loaded_db).run is not None
+
+
+def test_an_archive_is_remembered(ledger: Ledger) -> None:
+    assert not ledger.has_archive("a.tar.gz")
+    ledger.archive("a.tar.gz", "https://x/a.tar.gz", 10, "00")
+    assert ledger.has_archive("a.tar.gz")

@@ -1,0 +1,130 @@
+"""What is left to do: each image once, in order, by index, and only what is lacking."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from conftest import THUMB, image, work
+
+from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Status, WrittenFile
+from oidl.state.database import StateConnection
+from oidl.state.ledger import Ledger, Verdict
+from oidl.state.queue import Queue
+
+NOW = datetime.now(UTC)
+SAVED = Rendition(ORIGINAL, "images-original")
+TIMEOUT = Failure(Reason.TIMEOUT, "no byte in time")
+
+
+def queue(reader: StateConnection, *wanted: Rendition, **changes: object) -> Queue:
+    settings: dict[str, object] = {"run_id": 1, "max_tries": 3, "uncounted": (Reason.RATE_LIMITED,)}
+    return Queue(reader, wanted or (THUMB,), **(settings | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ledger(loaded_db: StateConnection) -> Ledger:
+    ledger = Ledger(loaded_db)
+    ledger.register([THUMB, SAVED])
+    ledger.open_run({})
+    return ledger
+
+
+def done(*renditions: str, source: Source = Source.ORIGINAL) -> Done:
+    files = tuple(WrittenFile(name, f"somewhere/{name}.jpg", 10, 4, 3) for name in renditions)
+    return Done(source, "https://x/y.jpg", 1000, "1B2M2Y8AsgTpgAmY7PhCfg==", 8, 6, files)
+
+
+def test_pages_cover_everything_once_in_order(reader: StateConnection) -> None:
+    found, after = [], ""
+    while page := queue(reader).untried(after, 5):
+        found += [item.image_id for item in page]
+        after = page[-1].image_id
+    assert found == [image(number).image_id for number in range(12)]
+
+
+def test_a_subset_or_chosen_images_narrow_it(reader: StateConnection) -> None:
+    assert [item.subset for item in queue(reader, subsets=("test",)).untried("", 99)] == ["test", "test"]
+    chosen = [image(3).image_id, image(10).image_id, "f" * 16]
+    narrowed = queue(reader, image_ids=chosen)
+    assert [item.image_id for item in narrowed.untried("", 99)] == chosen[:2]
+    assert narrowed.unknown_ids() == (1, ("f" * 16,))
+
+
+def test_what_is_done_is_not_handed_out_again(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.done(work(1), done(THUMB.name))
+    assert image(1).image_id not in [item.image_id for item in queue(reader).untried("", 99)]
+    assert queue(reader).incomplete("", 99) == []
+
+
+def test_a_new_rendition_is_all_that_a_finished_image_lacks(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.done(work(1), done(THUMB.name, ORIGINAL))
+    larger = Rendition("larger", "larger", THUMB.mode, 640, "jpg")
+    (item,) = queue(reader, THUMB, larger, SAVED).incomplete("", 99)
+    assert (item.image_id, item.lacking, item.saved_original) == (
+        image(1).image_id,
+        (larger,),
+        "somewhere/original.jpg",
+    )
+
+
+def test_done_images_come_again_when_that_is_asked(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.done(work(1), done(THUMB.name))
+    later = datetime.now(UTC) + timedelta(seconds=5)
+    (item,) = queue(reader, again_before=later).incomplete("", 99)
+    assert item.lacking == (THUMB,)
+    assert queue(reader, again_before=NOW - timedelta(days=1)).incomplete("", 99) == []
+
+
+def test_retries_come_when_they_are_due(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.failed(work(1), TIMEOUT, Verdict(Status.RETRY, NOW + timedelta(seconds=60)))
+    ledger.failed(work(2), TIMEOUT, Verdict(Status.RETRY, NOW - timedelta(seconds=1)))
+    ledger.failed(work(3), TIMEOUT, Verdict(Status.FAILED))
+    assert [item.image_id for item in queue(reader).due(NOW, 99, again=True)] == [image(2).image_id]
+    assert queue(reader).due(NOW, 99, again=False) == []
+    assert queue(reader).retries()[0] == 2
+
+
+def test_an_earlier_runs_retries_are_new_to_this_one(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.failed(work(2), TIMEOUT, Verdict(Status.RETRY, NOW - timedelta(seconds=1)))
+    next_run = queue(reader, run_id=2)
+    assert [item.image_id for item in next_run.due(NOW, 99, again=False)] == [image(2).image_id]
+    assert next_run.due(NOW, 99, again=True) == []
+    assert next_run.retries(again=True) == (1, None)
+
+
+def test_an_image_has_so_many_tries_in_a_run_but_any_number_of_pauses(reader: StateConnection, ledger: Ledger) -> None:
+    due = Verdict(Status.RETRY, NOW - timedelta(seconds=1))
+    for _ in range(9):
+        ledger.failed(work(1), Failure(Reason.RATE_LIMITED), due)
+    for tries_left in (True, True, False):
+        ledger.failed(work(1), TIMEOUT, due)
+        assert bool(queue(reader).due(NOW, 99, again=True)) is tries_left
+    assert queue(reader).retries() == (1, None)
+
+
+def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[str] = []
+
+    class Explaining:
+        path = reader.path
+
+        def execute(self, query: str, values: object = ()) -> object:
+            if query.lstrip().startswith("SELECT"):
+                plans.extend(row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {query}", values))  # type: ignore[arg-type]
+            return reader.execute(query, values)  # type: ignore[arg-type]
+
+        def executemany(self, query: str, values: object) -> object:
+            return reader.executemany(query, values)  # type: ignore[arg-type]
+
+    for narrowed in ({}, {"subsets": ("train",)}, {"image_ids": [image(1).image_id]}):
+        explained = queue(Explaining(), **narrowed)  # type: ignore[arg-type]
+        explained.untried("", 5)
+        explained.incomplete("", 5)
+        explained.due(NOW, 5, again=True)
+        explained.due(NOW, 5, again=False)
+        explained.retries()
+    assert plans
+    scans = [plan for plan in plans if plan.startswith("SCAN") and "json_each" not in plan]
+    # The few that were chosen are walked in key order; so is a list of retries, by its own small index.
+    assert all("chosen" in plan or "SCAN c" in plan or "download_due" in plan for plan in scans), scans
+    sorts = [plan for plan in plans if "TEMP B-TREE" in plan]
+    assert len(sorts) <= 2, sorts  # only the due ones among the chosen
