@@ -4,13 +4,13 @@ A file is written under a temporary name and moved into place, so a reader never
 meets half of one.
 """
 
-import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
 
 from oidl.dataset.rows import format_row, header
 from oidl.errors import StateError
 from oidl.model import Status
+from oidl.state.database import StateConnection, explained
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.rows import Settled, settled_rows
 from oidl.storage.atomic import atomic_text
@@ -19,7 +19,7 @@ SUCCESS = "images-success.csv"
 FAILURE = "images-failure.csv"
 
 
-def export_csvs(db: sqlite3.Connection, root_dir: Path, dest: Path | None = None) -> dict[Path, int]:
+def export_csvs(db: StateConnection, root_dir: Path, dest: Path | None = None) -> dict[Path, int]:
     """Writes both files for every subset that is loaded; returns their paths and how many images each holds.
 
     They go to `<root_dir>/<version>/<subset>/`, or to `<dest>/<subset>/`. The
@@ -30,7 +30,7 @@ def export_csvs(db: sqlite3.Connection, root_dir: Path, dest: Path | None = None
     if held is None:
         raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
     rows: dict[Path, int] = {}
-    with ExitStack() as files:
+    with explained(db.path), ExitStack() as files:
         outputs = {}
         for subset in loaded_subsets(db):
             directory = (dest or root_dir / held.directory) / subset

@@ -1,15 +1,15 @@
 """The last words of a run: what is done, what failed and why, what is left and what to do."""
 
-import sqlite3
 from datetime import datetime
 
 from oidl.errors import ExitCode
 from oidl.model import Reason, Status
 from oidl.report.words import MEANINGS, size
 from oidl.state.counts import read_counts
+from oidl.state.database import StateConnection
 
 
-def run_summary(db: sqlite3.Connection, waiting: int, next_due: datetime | None, exit_code: ExitCode) -> str:
+def run_summary(db: StateConnection, waiting: int, next_due: datetime | None, exit_code: ExitCode) -> str:
     """A few lines on where everything stands after a run."""
     counts = read_counts(db)
     by_status = counts.by_status

@@ -1,0 +1,304 @@
+"""One big file over the network, going on where an earlier try, or an earlier run, broke off.
+
+What arrives is written to a `.part` file and delivered to a consumer, in the
+file's order, each byte once. Beside the part stands a note of the URL and of
+the validator (ETag, or else Last-Modified) that it came with; a part without
+that note is not built upon.
+
+Whether a part is gone on with is the server's to say, so nothing of it is
+delivered before the answer is there: with If-Range, 206 means "the same file,
+here is the rest" and 200 "another file, or no ranges here". A 200 after
+bytes were delivered is the same file if its validator is the same, and then
+its beginning is passed over; otherwise `ContentChangedError` tells the caller
+to start the consumer again. Files are written in a thread.
+"""
+
+import json
+import random
+import re
+import ssl
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn, cast
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import trio
+
+from oidl.errors import DiskError, MetadataError
+from oidl.model import Failure, Reason
+from oidl.net.client import failure_of, new_client
+from oidl.net.headers import content_length, retry_after_s
+from oidl.settings import Transfers
+
+MAX_TRIES = 6  # in a row that brought nothing; a try that brings bytes starts the count again
+MAX_REDIRECTS = 3
+MAX_BACKOFF_S = 60.0
+MAX_RETRY_AFTER_S = 120.0
+_BATCH = 256 * 1024
+
+_PASSING = {408, 425, 429}  # and 5xx
+
+
+class ContentChangedError(Exception):
+    """The server has another file now than the one whose beginning was delivered; the part is gone."""
+
+
+async def download(
+    url: str,
+    part: Path,
+    deliver: Callable[[bytes], Awaitable[None]],
+    *,
+    transfers: Transfers,
+    tls: ssl.SSLContext,
+    expected_bytes: int | None,
+    on_bytes: Callable[[int], None],
+) -> int:
+    """The length of the file at `url`, all of which is in `part` and was delivered.
+
+    `on_bytes` is told of bytes that come over the network, not of those that
+    were there. Raises `MetadataError` if the file cannot be had (the part stays,
+    for the next run) or has another length than expected (it goes),
+    `DiskError`, and `ContentChangedError`.
+    """
+    limiter = trio.CapacityLimiter(1)
+    found = await trio.to_thread.run_sync(_Part.found, part, url, limiter=limiter)
+    transfer = _Transfer(url, found, deliver, expected_bytes, on_bytes, limiter)
+    fruitless = 0
+    async with new_client(transfers, tls) as client:
+        while True:
+            had = found.size
+            failure = await transfer.attempt(client)
+            if failure is None:
+                return found.size
+            fruitless = 1 if found.size > had else fruitless + 1
+            if fruitless >= MAX_TRIES or (failure.retry_after_s or 0) > MAX_RETRY_AFTER_S:
+                raise MetadataError(
+                    f"{url} could not be fetched: {failure.detail}",
+                    hint="what has arrived is kept; run the same command again to go on from there",
+                )
+            backoff_s = random.uniform(0, min(MAX_BACKOFF_S, 2.0 ** (fruitless - 1)))
+            await trio.sleep(max(backoff_s, failure.retry_after_s or 0))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A block in which an `OSError` is a `DiskError` about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="make room or choose another --root-dir, and run the same command again",
+        ) from error
+
+
+def discard(part: Path) -> None:
+    """Removes a part and the note beside it, where they are there."""
+    with writing(part):
+        part.unlink(missing_ok=True)
+        _note(part).unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class _Part:
+    """The part file: how much of it counts, and the validator it came with ("" for none). Sync."""
+
+    path: Path
+    url: str
+    size: int = 0
+    validator: str = ""
+
+    @classmethod
+    def found(cls, path: Path, url: str) -> "_Part":
+        """What an earlier run left, or an empty part if that cannot be gone on with."""
+        try:
+            note = json.loads(_note(path).read_bytes())
+            if note["url"] == url:
+                return cls(path, url, path.stat().st_size, str(note["validator"]))
+        except (OSError, ValueError, LookupError, TypeError):
+            pass  # no note, or one cut short by a crash
+        return cls(path, url)
+
+    def restart(self, validator: str) -> None:
+        with writing(self.path):
+            # Emptied before the note is written: at no instant does a note stand beside another file's bytes.
+            self.path.write_bytes(b"")
+            if validator:
+                _note(self.path).write_text(json.dumps({"url": self.url, "validator": validator}))
+            else:
+                _note(self.path).unlink(missing_ok=True)
+        self.size, self.validator = 0, validator
+
+    def append(self, data: bytes) -> None:
+        with writing(self.path), self.path.open("ab") as file:
+            file.write(data)
+        self.size += len(data)
+
+    def read(self, offset: int) -> bytes:
+        with writing(self.path), self.path.open("rb") as file:
+            file.seek(offset)
+            return file.read(min(_BATCH, self.size - offset))
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """All that changes while one file is fetched; `has_begun` once the consumer was given the part as it was."""
+
+    url: str
+    part: _Part
+    deliver: Callable[[bytes], Awaitable[None]]
+    expected_bytes: int | None
+    on_bytes: Callable[[int], None]
+    limiter: trio.CapacityLimiter
+    has_begun: bool = False
+
+    async def attempt(self, client: httpx.AsyncClient) -> Failure | None:
+        """None once the file is complete, or why this try ended sooner."""
+        url = self.url
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                async with client.stream("GET", url, headers=self._range()) as response:
+                    if not response.has_redirect_location:
+                        return await self._answered(response)
+                    url = _redirected(url, response.headers["Location"])
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise MetadataError(f"{url} cannot be fetched: {error}") from error
+        except (httpx.HTTPError, OSError) as error:
+            return failure_of(error)
+        raise MetadataError(f"{self.url} redirects more than {MAX_REDIRECTS} times")
+
+    def _range(self) -> dict[str, str]:
+        if self.part.size and self.part.validator:
+            return {"Range": f"bytes={self.part.size}-", "If-Range": self.part.validator}
+        return {}
+
+    async def _answered(self, response: httpx.Response) -> Failure | None:
+        status = response.status_code
+        if status == 200:
+            return await self._whole(response)
+        if status == 206 and self._range():
+            return await self._rest(response)
+        if status == 416 and self._range():
+            return await self._nothing_left(response)
+        if status in _PASSING or status >= 500:
+            wait_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
+            return Failure(Reason.HTTP_ERROR, f"HTTP {status}", http_status=status, retry_after_s=wait_s)
+        raise MetadataError(
+            f"{self.url} could not be fetched: the server answered {status} {response.reason_phrase}".rstrip(),
+            hint="the catalogue may name an address that is no longer there, or one that needs a permission",
+        )
+
+    async def _whole(self, response: httpx.Response) -> Failure | None:
+        validator = _validator(response)
+        passed_over = 0
+        if self.has_begun and self.part.size:
+            if not validator or validator != self.part.validator:
+                await self._changed()
+            passed_over = self.part.size
+        else:
+            await self._in_thread(lambda: self.part.restart(validator))
+        total = content_length(response.headers.get("Content-Length"))
+        return await self._body(response, total, passed_over)
+
+    async def _rest(self, response: httpx.Response) -> Failure | None:
+        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        is_other = _validator(response) not in ("", self.part.validator)  # a server that overlooks If-Range
+        if not span or int(span[1]) != self.part.size or is_other:
+            return await self._start_over("the server sent another range than it was asked for")
+        return await self._body(response, content_length(span[2]), 0)
+
+    async def _nothing_left(self, response: httpx.Response) -> Failure | None:
+        size = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
+        if (int(size[1]) if size else self.expected_bytes) != self.part.size:
+            return await self._start_over("the server's file is shorter than what has arrived")
+        await self._check_length(self.part.size)
+        await self._begin()
+        return None
+
+    async def _body(self, response: httpx.Response, total: int | None, passed_over: int) -> Failure | None:
+        """Takes the body in; bytes that arrived before a break are kept, so the next try goes on from there."""
+        await self._check_length(total)
+        await self._begin()
+        failure = None
+        batch = bytearray()
+        async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as pieces:
+            try:
+                async for piece in pieces:
+                    self.on_bytes(len(piece))
+                    batch += piece
+                    if passed_over:
+                        gone = min(passed_over, len(batch))
+                        passed_over -= gone
+                        del batch[:gone]
+                    if len(batch) >= _BATCH:
+                        await self._keep(batch)
+            except (httpx.HTTPError, OSError) as error:
+                failure = failure_of(error)
+        await self._keep(batch)
+        if failure is None and self.part.size < (total or self.expected_bytes or 0):
+            failure = Failure(Reason.CONNECTION, "the connection ended before the file did")
+        return failure
+
+    async def _begin(self) -> None:
+        """Gives the consumer, before anything new, what an earlier run has left."""
+        offset = self.part.size if self.has_begun else 0
+        self.has_begun = True
+        while offset < self.part.size:
+            data = await trio.to_thread.run_sync(self.part.read, offset, limiter=self.limiter)
+            await self.deliver(data)
+            offset += len(data)
+
+    async def _keep(self, batch: bytearray) -> None:
+        data = bytes(batch)
+        batch.clear()
+        if data:
+            if self.expected_bytes is not None and self.part.size + len(data) > self.expected_bytes:
+                await self._check_length(self.part.size + len(data))
+            await self._in_thread(lambda: self.part.append(data))
+            await self.deliver(data)
+
+    async def _check_length(self, total: int | None) -> None:
+        if total is not None and self.expected_bytes is not None and total != self.expected_bytes:
+            await self._in_thread(lambda: discard(self.part.path))
+            raise MetadataError(
+                f"{self.url} is not the published file: expected {self.expected_bytes} bytes, got {total}",
+                hint="nothing of it was kept; is the address in the catalogue the right one?",
+            )
+
+    async def _start_over(self, why: str) -> Failure:
+        if self.has_begun:
+            await self._changed()
+        await self._in_thread(lambda: self.part.restart(""))
+        return Failure(Reason.CONNECTION, why)
+
+    async def _changed(self) -> NoReturn:
+        await self._in_thread(lambda: discard(self.part.path))
+        raise ContentChangedError
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        await trio.to_thread.run_sync(work, limiter=self.limiter)
+
+
+def _note(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _validator(response: httpx.Response) -> str:
+    """What If-Range may be asked with: a strong ETag, else a date (RFC 9110, 13.1.5); "" for neither."""
+    tag: str = response.headers.get("ETag", "")
+    return tag if tag.startswith('"') else str(response.headers.get("Last-Modified", ""))
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+        is_weaker = urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https"
+    except ValueError as error:
+        raise MetadataError(f"{url} redirects to {location!r}, which is no URL") from error
+    if is_weaker:
+        raise MetadataError(f"{url} redirects to {target}, which is not https")
+    return target

@@ -1,0 +1,60 @@
+"""Response headers, friendly and hostile."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, retry_after_s
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("120", 120.0),
+        ("0", 0.0),
+        ("Thu, 01 Jan 2026 12:01:00 GMT", 60.0),
+        ("Thu, 01 Jan 2026 11:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 2026 12:01:00 -0000", 60.0),
+        ("soon", None),
+        ("-5", None),
+        ("1e9", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    assert retry_after_s(value, NOW) == seconds
+
+
+def test_a_length_that_is_no_number_is_no_length() -> None:
+    assert [content_length(value) for value in (None, "", "12", "-1", "1e3", "twelve")] == [
+        None,
+        None,
+        12,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_pages_are_told_from_pictures() -> None:
+    assert all(
+        map(is_text, ("text/html; charset=utf-8", "application/xhtml+xml", "application/xml", "application/json"))
+    )
+    assert not any(map(is_text, ("image/jpeg", "application/octet-stream", "binary/octet-stream", "")))
+
+
+def test_a_picture_of_another_format_than_the_url_says_is_told() -> None:
+    assert is_other_picture("image/png", "https://x/a_o.jpg")
+    assert is_other_picture("image/gif", "https://x/a_z.jpg?zz=1")
+    assert not is_other_picture("image/JPEG", "https://x/a_o.jpg")
+    assert not is_other_picture("image/png", "https://x/a_o.png")
+    assert not is_other_picture("application/octet-stream", "https://x/a_o.jpg")
+    assert not is_other_picture("image/png", "https://x/a")
+
+
+def test_flickrs_placeholder_is_known_by_its_path() -> None:
+    assert is_placeholder("https://s.yimg.com/pw/images/en-us/photo_unavailable.png")
+    assert not is_placeholder("https://x/a.jpg?next=photo_unavailable")

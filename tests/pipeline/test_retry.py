@@ -1,0 +1,91 @@
+"""The retry policy, reason by reason."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from oidl.model import Failure, Reason, Status
+from oidl.pipeline.retry import RULES, UNCOUNTED, decide
+from oidl.state.ledger import Tries, Verdict
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+PERMANENT_AT_ONCE = [
+    Failure(Reason.UNAVAILABLE),
+    Failure(Reason.NOT_FOUND),
+    Failure(Reason.GONE),
+    Failure(Reason.NOT_AN_IMAGE),
+    Failure(Reason.TOO_LARGE),
+    Failure(Reason.RESIZE_FAILED),
+    Failure(Reason.CORRUPT, is_published=True),
+    Failure(Reason.HTTP_ERROR, http_status=400),
+    Failure(Reason.HTTP_ERROR, http_status=302),
+]
+PASSING = [
+    Failure(Reason.CORRUPT),
+    Failure(Reason.RATE_LIMITED),
+    Failure(Reason.TIMEOUT),
+    Failure(Reason.TOO_SLOW),
+    Failure(Reason.CONNECTION),
+    Failure(Reason.DNS),
+    Failure(Reason.TLS),
+    Failure(Reason.DISK),
+    *(Failure(Reason.HTTP_ERROR, http_status=status) for status in (408, 425, 429, 500, 502, 503, 504, 599)),
+]
+
+
+def verdict(failure: Failure, in_run: int = 0, for_reason: int = 0) -> Verdict:
+    return decide(failure, Tries(in_run, for_reason), NOW, random.Random(1))
+
+
+def test_every_reason_has_a_rule() -> None:
+    assert set(RULES) == set(Reason)
+
+
+@pytest.mark.parametrize("failure", PERMANENT_AT_ONCE, ids=str)
+def test_what_will_not_change_is_given_up_at_once(failure: Failure) -> None:
+    assert verdict(failure) == Verdict(Status.FAILED)
+
+
+@pytest.mark.parametrize("failure", PASSING, ids=str)
+def test_what_may_pass_is_tried_again_for_ever(failure: Failure) -> None:
+    assert verdict(failure, in_run=99, for_reason=99).status is Status.RETRY
+
+
+@pytest.mark.parametrize(
+    ("reason", "tries"), [(Reason.FORBIDDEN, 3), (Reason.SIZE_MISMATCH, 2), (Reason.MD5_MISMATCH, 2)]
+)
+def test_some_get_a_second_or_third_chance(reason: Reason, tries: int) -> None:
+    verdicts = [verdict(Failure(reason), in_run=before, for_reason=before).status for before in range(tries)]
+    assert verdicts == [Status.RETRY] * (tries - 1) + [Status.FAILED]
+
+
+def test_other_failures_in_between_do_not_use_up_those_chances() -> None:
+    assert verdict(Failure(Reason.FORBIDDEN), in_run=14, for_reason=1).status is Status.RETRY
+
+
+def test_delays_are_drawn_from_nothing_to_a_bound_that_doubles_to_five_minutes() -> None:
+    for before, bound_s in ((0, 1), (1, 2), (5, 32), (8, 256), (9, 300), (1000, 300)):
+        delays = [
+            (due - NOW).total_seconds()
+            for seed in range(300)
+            if (due := decide(Failure(Reason.TIMEOUT), Tries(before, before), NOW, random.Random(seed)).next_attempt_at)
+        ]
+        assert 0 <= min(delays) < 0.1 * bound_s
+        assert 0.9 * bound_s < max(delays) <= bound_s
+
+
+def test_a_retry_after_is_never_cut_short() -> None:
+    failure = Failure(Reason.RATE_LIMITED, retry_after_s=3600)
+    assert verdict(failure).next_attempt_at == NOW + timedelta(hours=1)
+    assert verdict(Failure(Reason.HTTP_ERROR, http_status=500, retry_after_s=60)).next_attempt_at == NOW + timedelta(
+        minutes=1
+    )
+
+
+def test_what_says_nothing_about_the_image_does_not_count_against_it() -> None:
+    assert set(UNCOUNTED) == {Reason.RATE_LIMITED, Reason.DISK}
+    assert not verdict(Failure(Reason.RATE_LIMITED)).counts
+    assert verdict(Failure(Reason.TIMEOUT)).counts
+    assert verdict(Failure(Reason.DISK)) == Verdict(Status.RETRY, NOW, counts=False)

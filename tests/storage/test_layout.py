@@ -1,0 +1,81 @@
+"""Paths: as documented, and never anywhere else."""
+
+from pathlib import Path
+
+import pytest
+from conftest import THUMB, work
+
+from oidl.errors import UsageError
+from oidl.model import Rendition
+from oidl.settings import FileNames, Layout
+from oidl.storage.layout import actual_path, checked_subdirectory, output_path, recorded_path
+
+ROOT = Path("/data")
+ORIGINAL = Rendition("original", "images-original")
+
+
+def layout(**changes: object) -> Layout:
+    return Layout(ROOT, "2017_11", **changes)  # type: ignore[arg-type]
+
+
+def test_files_lie_under_version_subset_directory_and_prefix() -> None:
+    item = work(255)
+    assert output_path(layout(), THUMB, item, item.original_url) == Path(
+        "/data/2017_11/train/thumbs/000/00000000000000ff.jpg"
+    )
+    assert output_path(layout(prefix_dirs=False), THUMB, item, item.original_url) == Path(
+        "/data/2017_11/train/thumbs/00000000000000ff.jpg"
+    )
+
+
+def test_an_original_keeps_its_suffix_and_may_live_elsewhere() -> None:
+    elsewhere = Rendition("original", "/mnt/originals")
+    path = output_path(layout(), elsewhere, work(1), "https://x/1_a_o.png?zz=1")
+    assert path == Path("/mnt/originals/train/000/0000000000000001.png")
+    assert recorded_path(layout(), path) == str(path)
+    assert actual_path(layout(), str(path)) == path
+    inside = output_path(layout(), ORIGINAL, work(1), "https://x/1_a_o.jpg")
+    assert recorded_path(layout(), inside) == "2017_11/train/images-original/000/0000000000000001.jpg"
+    assert actual_path(layout(), recorded_path(layout(), inside)) == inside
+
+
+def test_files_may_be_named_as_flickr_names_them() -> None:
+    flickr = layout(name_files_by=FileNames.FLICKR)
+    path = output_path(flickr, ORIGINAL, work(1), "https://c1.staticflickr.com/6/5499/10245691204_98dce75b5a_o.jpg")
+    assert path == Path("/data/2017_11/train/images-original/102/10245691204_98dce75b5a_o.jpg")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://x/..%2f..%2fetc/passwd",
+        "https://x/../../etc/passwd",
+        "https://x/%2e%2e/..",
+        "https://x/.bashrc",
+        "https://x/a b\nc.jpg",
+        "https://x/",
+        "https://x/photo.jpg/..",
+        "https://x/1_a_o.jpg.sh",
+        "https://x/nul\0.jpg",
+    ],
+)
+def test_a_name_from_the_network_never_leads_anywhere_else(url: str) -> None:
+    for layout_ in (layout(), layout(name_files_by=FileNames.FLICKR)):
+        path = output_path(layout_, ORIGINAL, work(1), url)
+        assert path.parent.parent == Path("/data/2017_11/train/images-original")
+        assert path.name in ("0000000000000001.jpg", "1_a_o.jpg")
+
+
+def test_an_image_id_that_is_none_is_not_made_into_a_path() -> None:
+    with pytest.raises(ValueError, match="not an ImageID"):
+        output_path(layout(), THUMB, work(1, image_id="../../x"), "https://x/1_a_o.jpg")
+
+
+@pytest.mark.parametrize("name", ["/etc", "..", "a/../../b", "", ".", "a\0b"])
+def test_a_subdirectory_must_stay_below_its_subset(name: str) -> None:
+    with pytest.raises(UsageError, match="--resized-images-subdirectory"):
+        checked_subdirectory(name, "--resized-images-subdirectory")
+
+
+def test_a_plain_or_nested_subdirectory_is_fine() -> None:
+    assert checked_subdirectory("images/224", "--x") == "images/224"
