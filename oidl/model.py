@@ -130,7 +130,7 @@ class Fetched:
 
     source: Source
     url: str
-    body: bytes | bytearray
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ _SUFFIXES = {
 }
 
 
-def sniff(body: bytes | bytearray) -> str | None:
+def sniff(body: bytes) -> str | None:
     """The format that the first bytes name: `jpeg`, `png`, `gif`, `webp`, `tiff`, or None for anything else."""
     head = bytes(body[:12])
     if head.startswith(b"\xff\xd8\xff"):

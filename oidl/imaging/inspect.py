@@ -25,7 +25,7 @@ class Picture:
     `width` and `height` are pixels as stored, before the EXIF `orientation` (1–8) is applied.
     """
 
-    body: bytes | bytearray
+    body: bytes
     format: str
     width: int
     height: int
@@ -39,7 +39,7 @@ class Picture:
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
-def inspect(body: bytes | bytearray) -> Picture | Failure:
+def inspect(body: bytes) -> Picture | Failure:
     """The picture in `body`, as far as its header tells; nothing is decoded."""
     name = sniff(body)
     if name is None:

@@ -1,22 +1,18 @@
 """Photographs made on the spot: hills in haze under a sky with a sun, another view for every seed.
 
-The same arguments give the same bytes. A view is painted as one band of
-numbers, which a palette then colours in a single look-up: 128 numbers for the
-sky from its top down, one for the sun, 128 for each ridge from its edge down
-into the mist. Film grain goes on top, so that a JPEG has about as many bytes a
-pixel as a camera's.
+The same arguments give the same bytes. A view is put together column by column
+from ready shades (the sky from its top down, each ridge from its edge down into
+the mist), which takes a hundredth of the time that painting pixels would. Light
+around the sun and film grain go on top; the grain gives a JPEG about as many
+bytes a pixel as a camera's.
 """
 
 import math
 import random
-from array import array
-from itertools import chain
 from statistics import NormalDist
 
 from oidl.imaging.vips import pyvips
 
-_RAMP = 128
-_SUN = _RAMP  # the number after the sky's
 _POINTS = 160  # of a ridge, between which it runs straight
 _GLOW_STEP = 8  # pixels
 _GRAIN_TILE = 256  # pixels; repeats unseen at this strength
@@ -85,26 +81,40 @@ def _view(rng: random.Random, width: int, height: int) -> pyvips.Image:
     horizon = rng.uniform(0.38, 0.6)
     sun_x, sun_y = rng.uniform(0.15, 0.85) * width, rng.uniform(0.35, 0.95) * horizon * height
     radius = max(2.0, rng.uniform(0.025, 0.05) * min(width, height))
+    sky = _shades(top, foot, height, horizon, bend=1.3)
+    slopes: list[tuple[list[int], bytes]] = []  # the nearest last: its edge by column, its colours downwards
     ridges = rng.randint(3, 5)
-
-    rows = pyvips.Image.xyz(width, height)[1].cast("short").copy_memory()  # read again for every ridge
-    numbers = rows.linear(_RAMP / height, 0).cast("short").copy_memory()
-    numbers = numbers.draw_circle(_SUN, int(sun_x), int(sun_y), int(radius), fill=True)
-    colours = [_between(top, foot, min(1.0, i / _RAMP / horizon) ** 1.3) for i in range(_RAMP)] + [sun]
     for ridge in range(ridges):
         nearness = (ridge + 1) / ridges
-        level = horizon + (0.92 - horizon) * ridge / ridges
-        below = rows - _edge(rng, width, height, level, nearness)
-        numbers = (below >= 0).ifthenelse(below.linear(_RAMP / height, len(colours)), numbers)
+        edge = _edge(rng, width, height, horizon + (0.92 - horizon) * ridge / ridges, nearness)
         crest = _between(foot, near, nearness**0.8)
         mist = _between(crest, foot, 0.55 - 0.4 * nearness)
-        colours += [_between(crest, mist, min(1.0, i / _RAMP / 0.42)) for i in range(_RAMP)]
-    palette = _from_memory(bytes(chain.from_iterable(colours)), len(colours), 1, 3, "uchar")
+        slopes.append((edge, _shades(crest, mist, height, 0.42)))
+
+    columns = []
+    for x in range(width):
+        free = height  # what nearer ridges leave of this column
+        for edge, shades in reversed(slopes):
+            if edge[x] < free:
+                columns.append(shades[: 3 * (free - edge[x])])
+                free = edge[x]
+        half = int(math.sqrt(max(0.0, radius**2 - (x - sun_x) ** 2)))
+        begin, end = min(free, int(sun_y) - half), min(free, int(sun_y) + half)
+        columns += sky[3 * end : 3 * free], bytes(sun) * (end - begin), sky[: 3 * begin]
+    columns.reverse()  # the last one first, each from its top
+    image = _from_memory(b"".join(columns), height, width, 3, "uchar").rot90()
     light = _glow(width, height, sun_x, sun_y) + _grain(rng, width, height)
-    return (numbers.cast("ushort").maplut(palette) + light).cast("uchar").copy(interpretation="srgb")
+    return (image + light).cast("uchar").copy(interpretation="srgb")
 
 
-def _edge(rng: random.Random, width: int, height: int, level: float, nearness: float) -> pyvips.Image:
+def _shades(one: _Colour, other: _Colour, height: int, reach: float, *, bend: float = 1.0) -> bytes:
+    """A column of pixels that goes from `one` to `other` within `reach` of `height`, and stays there."""
+    step = 1 + height // 200
+    shares = (min(1.0, y / height / reach) ** bend for y in range(0, height, step))
+    return b"".join(bytes(_between(one, other, share)) * step for share in shares)
+
+
+def _edge(rng: random.Random, width: int, height: int, level: float, nearness: float) -> list[int]:
     """The row at which a ridge begins, column by column: far ones are smooth, near ones rough with trees."""
     waves = [
         (rng.uniform(0.7, 1.3) * 2**octave, rng.uniform(0, math.tau), 0.055 / 1.75**octave) for octave in range(6)
@@ -115,11 +125,12 @@ def _edge(rng: random.Random, width: int, height: int, level: float, nearness: f
         - 0.012 * nearness**2 * rng.random()
         for i in range(_POINTS + 1)
     ]
-    columns = array("h")
+    edge = []
     for x in range(width):
         i, share = divmod(x * _POINTS / width, 1)
-        columns.append(int((points[int(i)] * (1 - share) + points[int(i) + 1] * share) * height))
-    return _from_memory(columns.tobytes(), width, 1, 1, "short").replicate(1, height)
+        row = points[int(i)] * (1 - share) + points[int(i) + 1] * share
+        edge.append(min(height, max(0, int(row * height))))
+    return edge
 
 
 def _glow(width: int, height: int, sun_x: float, sun_y: float) -> pyvips.Image:

@@ -17,7 +17,7 @@ _WHITE = [255, 255, 255]
 class Rendered:
     """The bytes of one output file, and its size in pixels."""
 
-    body: bytes | bytearray
+    body: bytes
     width: int
     height: int
 

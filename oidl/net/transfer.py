@@ -88,13 +88,15 @@ async def _ask(
                 if refused:
                     await _drain(response)
                     return refused
-                body = bytearray()
+                pieces: list[bytes] = []
+                size = 0
                 async for piece in response.aiter_raw():
                     on_bytes(len(piece))
-                    body += piece
-                    if len(body) > download.cap_bytes:
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > download.cap_bytes:
                         return Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
-                return Fetched(download.source, url, body)
+                return Fetched(download.source, url, b"".join(pieces))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return failure_of(error)
     return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")

@@ -27,7 +27,7 @@ class AtomicWriter:
         self._numbers = count()
         self._made: set[Path] = set()
 
-    def write(self, home: Path, path: Path, body: bytes | bytearray) -> None:
+    def write(self, home: Path, path: Path, body: bytes) -> None:
         """Puts `body` at `path`, by way of `home`'s temporary directory; `home` is `path` or a parent of it.
 
         Raises `DiskError` if that cannot be done; there is no file then.
