@@ -7,7 +7,6 @@ an exit code.
 
 import os
 import sys
-import tomllib
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,13 +21,18 @@ app = App(
     name="oidl",
     help="Download, verify and resize the images of the Open Images dataset.",
     version=__version__,
+    help_format="plaintext",  # markdown would cost 50 ms
     default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
 )
-app.command("oidl.cli.run:run")
-app.command("oidl.cli.status:status")
-app.command("oidl.cli.export_csv:export_csv")
-app.command("oidl.cli.demo:demo")
+for _name, _help in {
+    "run": "Download, verify and resize; goes on where an earlier run stopped.",
+    "status": "Show how many images are done, failed and left, and why they failed.",
+    "export-csv": "Write the published rows of the images that were had, and of those that were not.",
+    "demo": "Try it all on a small Open Images that is made on the spot and served on loopback.",
+}.items():
+    _module = _name.replace("-", "_")
+    app.command(f"oidl.cli.{_module}:{_module}", name=_name, help=_help)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,11 +88,12 @@ def _sentence(error: CycloptsError) -> str:
 
 def _spelled_out(token: str) -> str:
     """`--nodownload-metadata`, as the older Scala downloader spelled it, is `--no-download-metadata`."""
-    from oidl.cli.options import SWITCHES
-
     name, equals, value = token.partition("=")
-    if name.startswith("--no") and name[4:] in SWITCHES:
-        return f"--no-{name[4:]}{equals}{value}"
+    if name.startswith("--no"):
+        from oidl.cli.options import SWITCHES
+
+        if name[4:] in SWITCHES:
+            return f"--no-{name[4:]}{equals}{value}"
     return token
 
 
@@ -103,14 +108,16 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     path = Path(named) if named else Path("oidl.toml")
     if named is None and not path.exists():
         return
+    import tomllib
+
+    from oidl.cli.options import OPTIONS
+
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
-    from oidl.cli.options import OPTIONS
-
     unknown = [key for key in values if key.replace("_", "-") not in OPTIONS]
     if unknown:
         raise UsageError(

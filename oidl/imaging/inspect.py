@@ -49,9 +49,7 @@ def inspect(body: bytes) -> Picture | Failure:
     except pyvips.Error:
         return Failure(Reason.CORRUPT, f"its {name} header cannot be read")
     if header.width * header.height > MAX_PIXELS:
-        return Failure(
-            Reason.TOO_LARGE, f"{header.width} × {header.height} pixels, at most {MAX_PIXELS} are decoded"
-        )
+        return Failure(Reason.TOO_LARGE, f"{header.width} × {header.height} pixels, at most {MAX_PIXELS} are decoded")
     fields = set(header.get_fields())
     orientation = header.get("orientation") if "orientation" in fields else 1
     has_foreign_profile = "icc-profile-data" in fields and _SRGB_PROFILE not in header.get("icc-profile-data")

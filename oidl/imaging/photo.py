@@ -9,12 +9,11 @@ bytes a pixel as a camera's.
 
 import math
 import random
+from itertools import pairwise
 from statistics import NormalDist
 
 from oidl.imaging.vips import pyvips
 
-_POINTS = 160  # of a ridge, between which it runs straight
-_GLOW_STEP = 8  # pixels
 _GRAIN_TILE = 256  # pixels; repeats unseen at this strength
 _GRAIN = bytes(round(NormalDist(0, 7).inv_cdf((i + 0.5) / 256)) % 256 for i in range(256))  # any byte to normal noise
 
@@ -29,6 +28,9 @@ _LIGHTS: tuple[tuple[_Colour, _Colour, _Colour, _Colour], ...] = (
     ((16, 24, 56), (92, 116, 160), (236, 240, 246), (8, 12, 28)),  # moonlight
     ((214, 142, 92), (252, 226, 172), (255, 250, 222), (92, 46, 30)),  # desert
 )
+
+# Translates a row of bytes into itself times so many 255ths.
+_TIMES = [bytes(value * share // 255 for value in range(256)) for share in range(65)]
 
 # Upright pixels become stored ones by this flip, then this turn; a viewer undoes it by the EXIF orientation.
 _STORED = {
@@ -109,38 +111,33 @@ def _view(rng: random.Random, width: int, height: int) -> pyvips.Image:
 
 def _shades(one: _Colour, other: _Colour, height: int, reach: float, *, bend: float = 1.0) -> bytes:
     """A column of pixels that goes from `one` to `other` within `reach` of `height`, and stays there."""
-    step = 1 + height // 200
+    step = 1 + height // 96
     shares = (min(1.0, y / height / reach) ** bend for y in range(0, height, step))
     return b"".join(bytes(_between(one, other, share)) * step for share in shares)
 
 
 def _edge(rng: random.Random, width: int, height: int, level: float, nearness: float) -> list[int]:
-    """The row at which a ridge begins, column by column: far ones are smooth, near ones rough with trees."""
-    waves = [
-        (rng.uniform(0.7, 1.3) * 2**octave, rng.uniform(0, math.tau), 0.055 / 1.75**octave) for octave in range(6)
-    ]
-    points = [
-        level
-        - sum(rise * math.sin(pace * math.tau * i / _POINTS + phase) for pace, phase, rise in waves)
-        - 0.012 * nearness**2 * rng.random()
-        for i in range(_POINTS + 1)
-    ]
-    edge = []
-    for x in range(width):
-        i, share = divmod(x * _POINTS / width, 1)
-        row = points[int(i)] * (1 - share) + points[int(i) + 1] * share
-        edge.append(min(height, max(0, int(row * height))))
-    return edge
+    """The row at which a ridge begins, column by column: far ones are smooth, near ones rough with trees.
+
+    Midpoint displacement (Fournier, Fussell and Carpenter, 1982): between any
+    two points there is one more, a bit off their middle, until each column has one.
+    """
+    points = [level + rng.uniform(-0.08, 0.08) for _ in range(rng.randint(4, 6))]
+    rise = 0.12
+    while len(points) < width:
+        middles = [(left + right) / 2 + rise * (rng.random() - 0.5) for left, right in pairwise(points)]
+        points = [point for pair in zip(points, middles, strict=False) for point in pair] + points[-1:]
+        rise *= 0.5 + 0.08 * nearness
+    rows = [min(height, max(0, int(point * height))) for point in points]
+    return [rows[x * len(rows) // width] for x in range(width)]
 
 
 def _glow(width: int, height: int, sun_x: float, sun_y: float) -> pyvips.Image:
-    """Light around the sun, up to 64, in squares too small to see: a row of a Gaussian times a column of it."""
+    """Light around the sun, up to 64: a Gaussian, and so a row times a column."""
     reach = 0.28 * max(width, height)
-    across = [math.exp(-(((x - sun_x) / reach) ** 2)) for x in range(0, width, _GLOW_STEP)]
-    down = [math.exp(-(((y - sun_y) / reach) ** 2)) * 64 for y in range(0, height, _GLOW_STEP)]
-    light = bytes(int(x * y) for y in down for x in across)
-    small = _from_memory(light, len(across), len(down), 1, "uchar")
-    return small.zoom(_GLOW_STEP, _GLOW_STEP).crop(0, 0, width, height)
+    across = bytes(int(255 * math.exp(-(((x - sun_x) / reach) ** 2))) for x in range(width))
+    down = (int(64 * math.exp(-(((y - sun_y) / reach) ** 2))) for y in range(height))
+    return _from_memory(b"".join(across.translate(_TIMES[share]) for share in down), width, height, 1, "uchar")
 
 
 def _grain(rng: random.Random, width: int, height: int) -> pyvips.Image:
@@ -156,7 +153,8 @@ def _from_memory(pixels: bytes, width: int, height: int, bands: int, kind: str) 
 def _cmyk(image: pyvips.Image) -> pyvips.Image:
     ink = image.invert()
     black = ink[0].bandrank([ink[1], ink[2]], index=0)
-    return (ink - black).cast("uchar").bandjoin(black).copy(interpretation="cmyk")
+    colours = (ink - black) * 255 / black.invert()
+    return colours.cast("uchar").bandjoin(black).copy(interpretation="cmyk")
 
 
 def _between(one: _Colour, other: _Colour, share: float) -> _Colour:

@@ -81,6 +81,7 @@ async def _ask(
 ) -> Fetched | Failure | _Redirect:
     expected = download.cap_bytes if download.size_bytes is None else download.size_bytes
     deadline_s = transfers.deadline_s(expected)
+    too_large: Failure | None = None
     with trio.move_on_after(deadline_s):
         try:
             async with client.stream("GET", url) as response:
@@ -92,13 +93,16 @@ async def _ask(
                 size = 0
                 async for piece in response.aiter_raw():
                     on_bytes(len(piece))
-                    pieces.append(piece)
                     size += len(piece)
                     if size > download.cap_bytes:
-                        return Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
-                return Fetched(download.source, url, b"".join(pieces))
+                        too_large = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
+                        # Closing ends the iteration by an error; leaving it would leave generators behind.
+                        await response.aclose()
+                    else:
+                        pieces.append(piece)
+                return too_large or Fetched(download.source, url, b"".join(pieces))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            return failure_of(error)
+            return too_large or failure_of(error)
     return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
 
 

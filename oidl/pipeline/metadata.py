@@ -8,16 +8,20 @@ does not have the published size and MD5 is ever committed or moved into place.
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import BinaryIO, TypeVar
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import trio
 
 from oidl.dataset.archive import fetch_archive
 from oidl.dataset.catalogue import Archive, Version
-from oidl.dataset.lists import open_local_list, read_list
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import unpack
+from oidl.dataset.unpack import Stream, open_local_list, read_list, unpack
 from oidl.errors import MetadataError
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Settings
+from oidl.state.database import explained
 from oidl.state.load import ImageList, Loaded, load_list, missing_subsets
 
 T = TypeVar("T")
@@ -62,16 +66,14 @@ class Metadata:
             return
         source = self.image_list.source
         self._say(f"loading the image list ({', '.join(subsets)}) from {source}")
-        skipped = Skipped(report=self._say)
-        load = partial(self._load, subsets, skipped)
+        load = partial(self._load, subsets)
         if self._settings.images_csv is None:
-            loaded = await self._archive(self._version.image_list, load)
+            loaded, skipped = await self._archive(self._version.image_list, load)
         elif source.startswith(("http://", "https://")):
-            name = source.rpartition("/")[2].partition("?")[0] or "images.csv"
-            loaded = await self._archive(Archive(name, source, None, None), load)
+            name = Path(urlsplit(source).path).name or "images.csv"
+            loaded, skipped = await self._archive(Archive(name, source, None, None), load)
         else:
-            stream = open_local_list(source)
-            loaded = await self._state.run(load, stream)
+            loaded, skipped = await self._state.run(self._load_local, subsets, Path(source))
         if loaded.repeated:
             self._say(f"{loaded.repeated} rows repeat an ImageID, the first was kept: {', '.join(loaded.examples)}")
         if skipped.bad:
@@ -87,7 +89,7 @@ class Metadata:
             root = self._settings.root_dir
             staging = root / UNPACKING / archive.name
             try:
-                await self._archive(archive, partial(unpack, staging=staging, destination=root))
+                await self._archive(archive, partial(unpack, staging=staging, destination=root, name=archive.name))
             except MetadataError as error:
                 self._say(str(error))
                 errors.append(error)
@@ -95,7 +97,7 @@ class Metadata:
                 self._say(f"unpacked {archive.name}")
         return errors
 
-    async def _archive(self, archive: Archive, consume: Callable[[BinaryIO], T]) -> T:
+    async def _archive(self, archive: Archive, consume: Callable[[Stream], T]) -> T:
         fetched = await fetch_archive(
             archive,
             self._settings.root_dir,
@@ -112,7 +114,12 @@ class Metadata:
         with self._state.ledger.transaction():
             self._state.ledger.archive(archive.name, archive.url, size_bytes, md5)
 
-    def _load(self, subsets: tuple[str, ...], skipped: Skipped, stream: BinaryIO) -> Loaded:
+    def _load_local(self, subsets: tuple[str, ...], path: Path) -> tuple[Loaded, Skipped]:
+        with open_local_list(path) as stream:
+            return self._load(subsets, stream)
+
+    def _load(self, subsets: tuple[str, ...], stream: Stream) -> tuple[Loaded, Skipped]:
+        skipped = Skipped(report=self._say_from_thread)
         images = read_list(
             stream,
             name=self.image_list.source,
@@ -120,4 +127,8 @@ class Metadata:
             known_subsets=frozenset(self._version.subsets),
             skipped=skipped,
         )
-        return load_list(self._state.db, self.image_list, subsets, images)
+        with explained(self._state.db.path):
+            return load_list(self._state.db, self.image_list, subsets, images), skipped
+
+    def _say_from_thread(self, text: str) -> None:
+        trio.from_thread.run_sync(self._say, text)

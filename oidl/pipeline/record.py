@@ -19,7 +19,7 @@ from oidl.pipeline.feed import Claims
 from oidl.pipeline.retry import UNCOUNTED, decide
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
-from oidl.progress.meter import Meter
+from oidl.progress.meter import Meter, Statistics
 from oidl.state.ledger import Ledger
 
 _BATCH = 500
@@ -106,12 +106,11 @@ class Recorder:
         now = trio.current_time()
         if now >= self._beat_at + _BEAT_S:
             self._beat_at = now
-            await self._state.run(beat, self._ledger, self._meter)
+            await self._state.run(beat, self._ledger, self._meter.statistics())
 
 
-def beat(ledger: Ledger, meter: Meter) -> None:
+def beat(ledger: Ledger, now: Statistics) -> None:
     """Notes in the database how far the run is."""
-    now = meter.statistics()
     with ledger.transaction():
         ledger.beat(
             done=now.done,

@@ -28,7 +28,7 @@ from oidl.pipeline.record import Recorder, beat
 from oidl.pipeline.retry import UNCOUNTED
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
-from oidl.progress.meter import Meter
+from oidl.progress.meter import Meter, Statistics
 from oidl.settings import Settings
 from oidl.state.counts import read_counts
 from oidl.state.database import open_reader
@@ -85,7 +85,7 @@ class Run:
             return end
         finally:
             with trio.CancelScope(shield=True):
-                await self._state.run(self._close, outcome)
+                await self._state.run(self._close, outcome, self._meter.statistics())
 
     async def _work(self, run_id: int) -> RunEnd:
         settings = self._settings
@@ -187,11 +187,11 @@ class Run:
         self._sweep(directories)
         return run_id
 
-    def _close(self, outcome: str) -> None:
+    def _close(self, outcome: str, last: Statistics) -> None:
         with self._state.ledger.transaction():
             directories = self._state.ledger.rendition_directories()
             self._state.ledger.close_run(outcome)
-        beat(self._state.ledger, self._meter)
+        beat(self._state.ledger, last)
         self._sweep(directories)
 
     def _sweep(self, directories: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from oidl.model import Reason, Status
-from oidl.progress.lines import duration
+from oidl.progress.words import duration
 from oidl.report.words import MEANINGS, share, size
 from oidl.state.counts import Counts, RunFacts
 

@@ -182,7 +182,7 @@ class Ledger:
         for rendition in renditions:
             recipe = (rendition.name, rendition.mode, rendition.box_size, rendition.format, rendition.quality)
             held = self._db.execute(
-                "SELECT name, mode, box_size, format, quality FROM rendition WHERE directory = ?",
+                "SELECT name, mode, box_size, format, quality FROM rendition WHERE directory = ? AND files > 0",
                 (rendition.directory,),
             ).fetchone()
             if held and held != recipe:
@@ -190,6 +190,7 @@ class Ledger:
                     f"{rendition.directory} holds {_words(held)}, not {_words(recipe)}",
                     hint="name another directory for these, e.g. --resized-images-subdirectory images-640",
                 )
+            self._db.execute("DELETE FROM rendition WHERE directory = ? AND files = 0", (rendition.directory,))
             self._db.execute(
                 "INSERT INTO rendition (directory, name, mode, box_size, format, quality) "
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET directory = excluded.directory",

@@ -3,8 +3,8 @@
 from conftest import work
 
 from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
-from oidl.progress.lines import duration, progress_line
 from oidl.progress.meter import Meter
+from oidl.progress.words import duration, progress_line
 
 DONE = Done(Source.ORIGINAL, "u", 500, "m", 1, 1, (WrittenFile("thumbs", "p", 40, 1, 1),))
 

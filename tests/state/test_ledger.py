@@ -109,7 +109,10 @@ def test_a_rate_limit_does_not_count_as_an_attempt(ledger: Ledger, loaded_db: sq
     assert loaded_db.execute("SELECT max(attempts) FROM download").fetchone() == (0,)
 
 
-def test_a_directory_keeps_its_recipe(ledger: Ledger) -> None:
+def test_a_directory_keeps_its_recipe_once_it_holds_a_file(ledger: Ledger) -> None:
+    ledger.register([Rendition("thumbs", "thumbs", ResizeMode.FILL_DISTORT, 32, "png")])
+    ledger.register([THUMB])
+    ledger.done(work(1), DONE)
     ledger.register([THUMB])
     other = Rendition("thumbs", "thumbs", ResizeMode.SHRINK_TO_FIT, 64, "jpg")
     with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit"):

@@ -1,0 +1,6 @@
+"""Measurements, each with what it is compared to, from one run on one machine.
+
+`python -m bench throughput` times `oidl run` against the limit of the machine;
+`python -m bench load` times the state database against plain loops. The README
+has the figures.
+"""

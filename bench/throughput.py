@@ -1,0 +1,82 @@
+"""`oidl run` on originals and thumbnails against the limit: images per second, CPU per image, peak memory."""
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.measure import machine, measured
+from bench.site import make_photos, served, write_list
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of picture: how it is made, and the box it is shrunk to."""
+
+    name: str
+    width: int
+    height: int
+    quality: int
+    box: int
+    share: float
+
+
+KINDS = (Kind("originals", 2048, 1536, 91, 640, 0.2), Kind("thumbnails", 640, 480, 85, 224, 1.0))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be set."""
+    parser.add_argument("--images", type=int, default=3000, help="thumbnails a round; a fifth as many originals")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--kind", choices=[kind.name for kind in KINDS], action="append")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints a table: a row a kind, medians over the rounds, each round the limit and then the run."""
+    print(f"{machine()}; {arguments.connections} connections, {arguments.rounds} rounds")
+    with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
+        root = Path(name)
+        root.chmod(0o755)  # nginx started by root reads as somebody else
+        with served(root) as (base_url, server):
+            print(f"served by {server}\n")
+            print("| | MB each | limit img/s | `oidl run` img/s | ratio | CPU ms an image | peak RSS MB |")
+            print("|---|---|---|---|---|---|---|")
+            for kind in KINDS:
+                if not arguments.kind or kind.name in arguments.kind:
+                    _measure(kind, arguments, root, base_url)
+
+
+def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: str) -> None:
+    count = int(arguments.images * kind.share)
+    photos = make_photos(root / kind.name, kind.width, kind.height, kind.quality, count)
+    image_list = root / f"{kind.name}.csv"
+    write_list(image_list, base_url, photos, root)
+    limits, speeds, ratios, cpu_ms, peaks = [], [], [], [], []
+    for _ in range(arguments.rounds):
+        limit = measured(["-m", "bench.limit", f"--photos={root / kind.name}", f"--count={count}", f"--box={kind.box}"])
+        limits.append(count / float(limit.output))
+        home = root / "out"
+        options = [
+            "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={image_list}", "--no-download-metadata",
+            f"--resize-box-size={kind.box}", f"--max-host-connections={arguments.connections}", "--no-log-to-stdout",
+        ]  # fmt: skip
+        measured([*options, "--limit=0"])
+        usage = measured(options)
+        assert usage.exit_code == 0, usage.output
+        status = json.loads(measured(["-m", "oidl", "status", f"--root-dir={home}", "--json"]).output)
+        assert status["done"] == count, status
+        speeds.append(count / usage.wall_s)
+        ratios.append(speeds[-1] / limits[-1])
+        cpu_ms.append(1000 * usage.cpu_s / count)
+        peaks.append(usage.peak_mb)
+        shutil.rmtree(home)
+    size_mb = statistics.mean(path.stat().st_size for path in photos[:24]) / 1e6
+    print(
+        f"| {kind.name} | {size_mb:.2f} | {statistics.median(limits):.0f} | {statistics.median(speeds):.0f} "
+        f"| {statistics.median(ratios):.2f} | {statistics.median(cpu_ms):.1f} | {max(peaks):.0f} |",
+        flush=True,
+    )

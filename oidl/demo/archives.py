@@ -1,0 +1,100 @@
+"""Packs a demo's lists as V3 was published: tar.gz archives, and the catalogue that says where they are.
+
+The same images give the same bytes, so that sizes and MD5s hold.
+"""
+
+import gzip
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Mapping, Sequence
+
+from oidl.dataset.rows import Quoting, format_row, header
+from oidl.model import Image
+
+VERSION = "3"
+DIRECTORY = "2017_11"
+SUBSETS = ("train", "validation", "test")
+IMAGE_LIST = "images_demo.tar.gz"
+
+_BLOCK_BYTES = 512
+_QUOTING = Quoting.AUTHOR_TITLE
+_CLASSES = {
+    "/m/01b2w5": "Sunset",
+    "/m/01bqvp": "Sky",
+    "/m/01bqwh": "Mist",
+    "/m/01c_0l": '"Ducks, geese and swans"',
+    "/m/06m_p": "Sun",
+    "/m/09d_r": "Mountain",
+}
+
+
+def pack(images: Sequence[Image], rng: random.Random) -> dict[str, bytes]:
+    """The archives by name, `IMAGE_LIST` first; `images` in the order they are listed in."""
+    image_lists = {
+        f"{DIRECTORY}/{subset}/images.csv": header(_QUOTING)
+        + "".join(format_row(image, _QUOTING) for image in images if image.subset == subset)
+        for subset in SUBSETS
+    }
+    labels = {
+        f"{DIRECTORY}/{subset}/annotations-human.csv": "ImageID,Source,LabelName,Confidence\n"
+        + "".join(_labels([image for image in images if image.subset == subset], rng))
+        for subset in SUBSETS
+    }
+    # The published file has no header, and carriage returns.
+    classes = {
+        f"{DIRECTORY}/class-descriptions.csv": "".join(f"{name},{words}\r\n" for name, words in _CLASSES.items())
+    }
+    return {
+        IMAGE_LIST: _tar_gz(image_lists),
+        "classes_demo.tar.gz": _tar_gz(classes),
+        "annotations_human_demo.tar.gz": _tar_gz(labels),
+    }
+
+
+def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
+    """A catalogue, as TOML text, of one version whose `archives` lie under `base_url`."""
+    lines = [
+        f"[version.{VERSION}]",
+        'title = "A small Open Images V3 of made-up photos"',
+        f'directory = "{DIRECTORY}"',
+        f"subsets = {json.dumps(SUBSETS)}",
+        f'quoting = "{_QUOTING}"',
+    ]
+    for name, body in archives.items():
+        lines += [
+            "",
+            f"[version.{VERSION}.image_list]" if name == IMAGE_LIST else f"[[version.{VERSION}.metadata]]",
+            f'name = "{name}"',
+            f'url = "{base_url}{archive_path(name)}"',
+            f"bytes = {len(body)}",
+            f'md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}"',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def archive_path(name: str) -> str:
+    """The URL path of an archive."""
+    return f"/{DIRECTORY}/{name}"
+
+
+def _labels(images: Sequence[Image], rng: random.Random) -> Iterable[str]:
+    for image in images:
+        for name in sorted(rng.sample(list(_CLASSES), 3)):
+            yield f"{image.image_id},verification,{name},{rng.randint(0, 1)}\n"
+
+
+def _tar_gz(members: Mapping[str, str]) -> bytes:
+    blocks = [_tar_member(name, text.encode()) for name, text in members.items()]
+    end = bytes(2 * _BLOCK_BYTES)
+    return gzip.compress(b"".join([*blocks, end]), mtime=0)  # no time in its header: the same tomorrow
+
+
+def _tar_member(name: str, body: bytes) -> bytes:
+    """A file in a tar archive as POSIX.1-1988 lays it out; `tarfile`, which reads these, is another room's."""
+    numbers = b"0000644\0" + 2 * b"0000000\0" + b"%011o\0" % len(body) + b"%011o\0" % 0
+    before, after = name.encode().ljust(100, b"\0") + numbers, b"0" + bytes(100) + b"ustar\x0000"
+    # The checksum is taken with blanks in its own place.
+    checksum = b"%06o\0 " % sum(before + b" " * 8 + after)
+    header = (before + checksum + after).ljust(_BLOCK_BYTES, b"\0")
+    return header + body + bytes(-len(body) % _BLOCK_BYTES)

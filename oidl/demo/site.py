@@ -1,0 +1,157 @@
+"""What a server answers, and what it was asked: values and counts, no network.
+
+An `Answer` is one way to answer a path, a `Site` all paths together. Whether a
+body arrives whole is a `Behaviour`; how each breaks HTTP is `server`'s to know.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+TOO_MANY = b"<h1>429 Too Many Requests</h1> You have sent too many requests in a given amount of time."
+"""What Flickr says; its body is HTML and comes without a Retry-After."""
+
+
+class Behaviour(StrEnum):
+    """How an answer travels."""
+
+    NORMAL = "normal"  # whole, with its Content-Length; Range, If-Range and HEAD understood
+    CHUNKED = "chunked"  # whole, in chunks and with no length told
+    NO_LENGTH = "no-length"  # whole, with no length told; ends when the connection does
+    SLOW = "slow"  # whole, at `bytes_per_s`
+    DRIP = "drip"  # a byte now and then, which no timeout between two reads ever notices
+    CUT = "cut"  # stops short of its Content-Length, then closes
+    RESET = "reset"  # stops short, then resets the connection
+    STALL = "stall"  # stops short and says no more, until the client leaves
+    ENDLESS = "endless"  # chunks of the body over and over
+    GARBAGE = "garbage"  # not HTTP at all
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a path is answered.
+
+    A callable `body` is called in a thread at every request, a `Path` read from
+    disk piece by piece. The first requests get `first`, one each, before this
+    answer. `stops_at` is the share of the body that CUT, RESET and STALL still
+    send.
+    """
+
+    body: bytes | Path | Callable[[], bytes] = b""
+    status: int = 200
+    content_type: str = "image/jpeg"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    behaviour: Behaviour = Behaviour.NORMAL
+    bytes_per_s: float = 4.0
+    stops_at: float = 0.5
+    first: tuple["Answer", ...] = ()
+
+
+def status_answer(status: int, **headers: str) -> Answer:
+    """A short error page; `headers` in Python spelling (`retry_after="1"`)."""
+    page = f"<html><body><h1>{status}</h1></body></html>".encode()
+    return Answer(page, status, "text/html", {name.replace("_", "-").title(): headers[name] for name in headers})
+
+
+def redirect(location: str, status: int = 302) -> Answer:
+    """Sends the client on to `location`."""
+    return Answer(b"", status, "text/html", {"Location": location})
+
+
+@dataclass(slots=True)
+class Connections:
+    """Connections now open, and the most there ever were, in all and by the host that was connected to."""
+
+    open: int = 0
+    peak: int = 0
+    opened: int = 0
+    open_at: Counter[str] = field(default_factory=Counter)
+    peak_at: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def held(self, host: str) -> Iterator[None]:
+        """Counts one connection to `host` for as long as it lasts."""
+        self.opened += 1
+        self.open += 1
+        self.open_at[host] += 1
+        self.peak = max(self.peak, self.open)
+        self.peak_at[host] = max(self.peak_at.get(host, 0), self.open_at[host])
+        try:
+            yield
+        finally:
+            self.open -= 1
+            self.open_at[host] -= 1
+
+
+class Site:
+    """Paths and their answers, and the book of what was asked.
+
+    `answers` may change while a server runs. With `max_rps`, whatever would be
+    the next request within one second gets a 429, with a Retry-After if
+    `retry_after_s` is given; such a request does not use up one of `Answer.first`.
+    `log` has the path and status of every answer, 0 for one that was not HTTP.
+    """
+
+    def __init__(
+        self,
+        answers: Mapping[str, Answer] | None = None,
+        *,
+        max_rps: float | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        self.answers = dict(answers or {})
+        self.max_rps = max_rps
+        self.retry_after_s = retry_after_s
+        self.requests: Counter[str] = Counter()
+        self.log: list[tuple[str, int]] = []
+        self.connections = Connections()
+        self._turns: Counter[str] = Counter()
+        self._recent: deque[float] = deque()
+
+    def answer(self, path: str, now: float) -> Answer:
+        """The answer to a request for `path` that came at `now` (seconds on any clock); notes the request."""
+        self.requests[path] += 1
+        if self._is_too_fast(now):
+            headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+            return Answer(TOO_MANY, 429, "text/html", headers)
+        steady = self.answers.get(path)
+        if steady is None:
+            return status_answer(404)
+        turn = self._turns[path]
+        self._turns[path] += 1
+        return steady.first[turn] if turn < len(steady.first) else steady
+
+    def _is_too_fast(self, now: float) -> bool:
+        if self.max_rps is None:
+            return False
+        while self._recent and self._recent[0] <= now - 1.0:
+            self._recent.popleft()
+        if len(self._recent) >= self.max_rps:
+            return True
+        self._recent.append(now)
+        return False
+
+
+_TYPES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".html": "text/html",
+    ".csv": "text/csv",
+    ".gz": "application/gzip",
+}
+
+
+def site_of_directory(directory: Path) -> Site:
+    """Every file that lies under `directory` now, at its relative path."""
+    return Site(
+        {
+            f"/{path.relative_to(directory).as_posix()}": Answer(
+                path, content_type=_TYPES.get(path.suffix, "application/octet-stream")
+            )
+            for path in sorted(directory.rglob("*"))
+            if path.is_file()
+        }
+    )
