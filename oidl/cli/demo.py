@@ -1,0 +1,112 @@
+"""`oidl demo`: the real `oidl run`, on a small Open Images of our own on loopback.
+
+The server lives here; the run is a process of its own, started as anybody would
+start it. Ports are fixed, so that a second demo is the same dataset again and
+has nothing left to do.
+"""
+
+import signal
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import trio
+from cyclopts import Parameter
+
+from oidl.demo.listing import make_demo
+from oidl.demo.server import serve
+from oidl.demo.site import Site
+from oidl.errors import UsageError
+
+_HOSTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions:
+    """What `oidl demo` can be told."""
+
+    root_dir: Path = Path("oidl-demo")
+    """Where everything is put."""
+
+    images: int = 300
+    """How many images the dataset has."""
+
+    port: int = 8610
+    """The first of three ports on 127.0.0.1 that it is served at."""
+
+
+DEFAULTS = DemoOptions()
+
+
+def demo(options: Annotated[DemoOptions, Parameter(name="*")] = DEFAULTS) -> int:
+    """Try it all on a small Open Images that is made on the spot and served on loopback.
+
+    Some of its photos are gone, changed, cut short, slow or rate-limited, as in
+    real life.
+    """
+    if not 1 <= options.images <= 100_000:
+        raise UsageError(f"--images must be 1 to 100000, not {options.images}")
+    if not 1 <= options.port <= 65_535 - _HOSTS:
+        raise UsageError(f"--port must be 1 to {65_535 - _HOSTS}, not {options.port}")
+    return trio.run(_demo, options.root_dir.absolute(), options.images, options.port)
+
+
+async def _demo(root_dir: Path, images: int, port: int) -> int:
+    site = Site()
+    dataset = root_dir / "served"
+    async with trio.open_nursery() as nursery:
+        base_urls = [await _start(nursery, site, port + number) for number in range(_HOSTS)]
+        print(f"making {images} photos …", flush=True)
+        made = await trio.to_thread.run_sync(partial(make_demo, dataset, base_urls=base_urls, images=images, site=site))
+        catalogue = dataset / "catalogue.toml"
+        catalogue.write_text(made.catalogue_toml, "utf-8")
+        arguments = [
+            "run",
+            f"--root-dir={root_dir}",
+            f"--catalogue={catalogue}",
+            "--save-original-images",
+            "--max-host-connections=8",
+            "--stall-timeout=5",
+            "--max-wait=30",
+            "--no-log-to-stdout",
+        ]
+        print(f"oidl {' '.join(arguments)}\n", flush=True)
+        code = await _run(arguments)
+        nursery.cancel_scope.cancel()
+    _say_where(root_dir)
+    return code
+
+
+async def _start(nursery: trio.Nursery, site: Site, port: int) -> str:
+    try:
+        base_url = await nursery.start(partial(serve, site, port=port))
+    except OSError as error:
+        raise UsageError(
+            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint="name another with --port"
+        ) from error
+    return str(base_url)
+
+
+async def _run(arguments: list[str]) -> int:
+    """The exit code of `oidl` with `arguments`; it gets the Ctrl-C that this process leaves to it."""
+    with trio.open_signal_receiver(signal.SIGINT):
+        process = await trio.run_process([sys.executable, "-m", "oidl", *arguments], check=False)
+    return process.returncode
+
+
+def _say_where(root_dir: Path) -> None:
+    database = root_dir / "oidl.sqlite3"
+    print(f"""
+resized images   {root_dir}/2017_11/<subset>/images-resized
+originals        {root_dir}/2017_11/<subset>/images-original
+CSVs             {root_dir}/2017_11/<subset>/images-success.csv, images-failure.csv
+state database   {database}
+
+Ask it yourself:
+  oidl status --root-dir {root_dir}
+  sqlite3 {database} "SELECT reason, count(*) FROM failure GROUP BY reason ORDER BY 2 DESC"
+  sqlite3 {database} "SELECT path, author, license FROM success JOIN file USING (image_id) LIMIT 5"
+
+Run `oidl demo` again: what is done is not fetched again.""")
