@@ -1,0 +1,248 @@
+"""An archive on its way from the network to whoever reads it, vouched for.
+
+    download ──► bounded channel ──► VerifiedStream, read by `consume` in a thread
+        └──► <root>/<name>.part
+
+The rule: the stream's end is only ever seen if size and MD5 are right. So a
+consumer that reads to the end before it commits never commits anything else,
+though it works while the bytes still arrive. Cancellation reaches the thread
+at its next read, as `trio.Cancelled`.
+"""
+
+import hashlib
+import io
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import trio
+
+from oidl.dataset.catalogue import Archive
+from oidl.errors import MetadataError
+from oidl.net.resume import ContentChangedError, discard, download, writing
+from oidl.settings import Transfers
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+T = TypeVar("T")
+
+_CHUNK = 256 * 1024
+_CHUNKS_IN_FLIGHT = 8
+_MAX_STARTS = 3  # of a file that is replaced on the server while it is fetched
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedArchive(Generic[T]):
+    """What `consume` made of a verified archive, and the archive's size and MD5 (lower-case hex)."""
+
+    value: T
+    bytes: int
+    md5: str
+
+
+class VerifiedStream(io.RawIOBase):
+    """An archive's bytes, which end only if they are all the published ones.
+
+    `next_chunk` gives the next bytes, b"" at the end. Reading past the last
+    byte raises `MetadataError` instead of ending when size or MD5 are others
+    than the archive's; what of these is not known is not checked.
+    """
+
+    def __init__(self, archive: Archive, next_chunk: Callable[[], bytes]) -> None:
+        self._archive = archive
+        self._next_chunk = next_chunk
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._rest = memoryview(b"")
+        self.size_bytes = 0
+
+    @property
+    def md5(self) -> str:
+        """The MD5 of what was read so far, in lower-case hex."""
+        return self._md5.hexdigest()
+
+    def readable(self) -> bool:
+        """True: this is a stream to read."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Reads up to as many bytes as fit; 0 is the verified end."""
+        if not self._rest:
+            self._rest = memoryview(self._pull())
+        view = memoryview(buffer).cast("B")
+        count = min(len(view), len(self._rest))
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def drain(self) -> None:
+        """Reads to the verified end, where tarfile would stop short of it."""
+        self._rest = memoryview(b"")
+        while self._pull():
+            pass
+
+    def _pull(self) -> bytes:
+        chunk = self._next_chunk()
+        self._md5.update(chunk)
+        self.size_bytes += len(chunk)
+        if not chunk:
+            expected = _in_words(self._archive.bytes, self._archive.md5)
+            got = _in_words(self._archive.bytes and self.size_bytes, self._archive.md5 and self.md5)
+            if got != expected:
+                raise MetadataError(
+                    f"{self._archive.name} is not the published file: expected {expected}, got {got}",
+                    hint="nothing of it was kept; run the same command again to fetch it anew",
+                )
+        return chunk
+
+
+async def fetch_archive(
+    archive: Archive,
+    root: Path,
+    *,
+    transfers: Transfers,
+    tls: ssl.SSLContext,
+    keep: bool,
+    consume: Callable[[VerifiedStream], T],
+    on_bytes: Callable[[int], None],
+) -> FetchedArchive[T]:
+    """What `consume` returns for the archive, once all of it is verified.
+
+    `consume` runs in a thread and should read to the end before it commits. It
+    is called again, from the start, if the server's file is replaced meanwhile;
+    the stream of the first call has then raised `trio.Cancelled`. With `keep`
+    the archive ends as `<root>/<name>`; one that is there and intact is read
+    instead of fetched. Raises `MetadataError`, `DiskError` and what `consume` does.
+    """
+    limiter = trio.CapacityLimiter(1)  # of its own: the default one serves DNS too
+    kept = root / archive.name
+    if await trio.to_thread.run_sync(_is_intact, kept, archive, limiter=limiter):
+        return await trio.to_thread.run_sync(_read_kept, kept, archive, consume, limiter=limiter)
+    with writing(root):
+        await trio.Path(root).mkdir(parents=True, exist_ok=True)
+    for _ in range(_MAX_STARTS):
+        try:
+            return await _fetch(archive, root, transfers, tls, keep, consume, on_bytes, limiter)
+        except ContentChangedError:
+            continue
+    raise MetadataError(f"{archive.url} changed again and again while it was being fetched")
+
+
+def part_of(archive: Archive, root: Path) -> Path:
+    """Where an archive stands while it is not complete."""
+    return root / f"{archive.name}.part"
+
+
+def discard_part(archive: Archive, root: Path) -> None:
+    """Removes what a fetch that was killed may have left, of an archive that is no longer needed."""
+    discard(part_of(archive, root))
+
+
+async def _fetch(
+    archive: Archive,
+    root: Path,
+    transfers: Transfers,
+    tls: ssl.SSLContext,
+    keep: bool,
+    consume: Callable[[VerifiedStream], T],
+    on_bytes: Callable[[int], None],
+    limiter: trio.CapacityLimiter,
+) -> FetchedArchive[T]:
+    part = part_of(archive, root)
+    send, receive = trio.open_memory_channel[bytes](_CHUNKS_IN_FLIGHT)
+    failure: Exception | None = None
+    fetched: FetchedArchive[T] | None = None
+    is_doubtful = False
+
+    async def bring() -> None:
+        nonlocal failure
+        try:
+            await download(
+                archive.url,
+                part,
+                send.send,
+                transfers=transfers,
+                tls=tls,
+                expected_bytes=archive.bytes,
+                on_bytes=on_bytes,
+            )
+            send.close()  # only here: a closed channel is the end of the file
+        except Exception as error:
+            failure = error
+            nursery.cancel_scope.cancel()
+
+    def work() -> FetchedArchive[T]:
+        stream = VerifiedStream(archive, partial(_received, receive))
+        value = _consumed(stream, archive, consume)
+        # Still in the thread: no cancellation comes between what `consume` committed and this.
+        if keep:
+            with writing(part):
+                os.replace(part, root / archive.name)
+        discard(part)
+        return FetchedArchive(value, stream.size_bytes, stream.md5)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(bring)
+        try:
+            fetched = await trio.to_thread.run_sync(work, limiter=limiter)
+        except Exception as error:
+            is_doubtful = failure is None and isinstance(error, MetadataError)
+            failure = failure or error
+            nursery.cancel_scope.cancel()
+    if is_doubtful:  # the bytes are wrong, or may be: nothing is built upon them
+        await trio.to_thread.run_sync(discard, part, limiter=limiter)
+    if failure is not None:
+        raise failure
+    assert fetched is not None
+    return fetched
+
+
+def _consumed(stream: VerifiedStream, archive: Archive, consume: Callable[[VerifiedStream], T]) -> T:
+    try:
+        value = consume(stream)
+    except MetadataError:
+        if archive.md5:
+            stream.drain()  # where the bytes are not the published ones, that is the better sentence
+        raise
+    stream.drain()
+    return value
+
+
+def _received(receive: trio.MemoryReceiveChannel[bytes]) -> bytes:
+    try:
+        return trio.from_thread.run(receive.receive)
+    except trio.EndOfChannel:
+        return b""
+
+
+def _is_intact(kept: Path, archive: Archive) -> bool:
+    """Whether the archive was kept by an earlier run; without a known MD5 there is no telling."""
+    try:
+        if not archive.md5 or kept.stat().st_size != (archive.bytes or kept.stat().st_size):
+            return False
+        with kept.open("rb") as file:
+            VerifiedStream(archive, partial(_read_chunk, file)).drain()
+    except (OSError, MetadataError):
+        return False
+    return True
+
+
+def _read_kept(kept: Path, archive: Archive, consume: Callable[[VerifiedStream], T]) -> FetchedArchive[T]:
+    with kept.open("rb") as file:
+        stream = VerifiedStream(archive, partial(_read_chunk, file))
+        value = _consumed(stream, archive, consume)
+        return FetchedArchive(value, stream.size_bytes, stream.md5)
+
+
+def _read_chunk(file: io.BufferedReader) -> bytes:
+    trio.from_thread.check_cancelled()
+    return file.read(_CHUNK)
+
+
+def _in_words(size_bytes: int | None, md5: str | None) -> str:
+    size = f"{size_bytes} bytes" if size_bytes is not None else ""
+    return " and ".join(part for part in (size, f"MD5 {md5}" if md5 else "") if part)

@@ -1,0 +1,193 @@
+"""The published rows and the `Image`s that they stand for, both ways.
+
+A row that is read and written again is the published one, byte for byte; so
+nothing is trimmed, decoded or put right here. No I/O: text lines in, text out.
+
+Nine million rows pass through: one compiled pattern judges a row, and only a
+row that it refuses is looked at field by field, to say what is wrong with it.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from operator import itemgetter
+from typing import Any
+
+from oidl.errors import MetadataError
+from oidl.model import Image
+
+COLUMNS = {
+    "ImageID": "image_id",
+    "Subset": "subset",
+    "OriginalURL": "original_url",
+    "OriginalLandingURL": "original_landing_url",
+    "License": "license",
+    "AuthorProfileURL": "author_profile_url",
+    "Author": "author",
+    "Title": "title",
+    "OriginalSize": "original_size",
+    "OriginalMD5": "original_md5",
+    "Thumbnail300KURL": "thumbnail_300k_url",
+    "Rotation": "rotation",
+}
+"""The published columns and the fields of `Image` that hold them; V1–V3 have no Rotation."""
+
+HTTP_URL = r"(?i:https?)://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:[/?#][^\x00-\x20\x7f]*)?"
+"""A pattern for what can be requested at all: a scheme, a host, no space or control character."""
+
+MAX_BAD_SHARE = 0.01
+_EXAMPLES = 20
+_SURELY_BAD = 1000  # with this many bad rows the share is judged at once, not at the end
+
+_CHECKS = {
+    "ImageID": (r"[0-9a-f]{16}", "is not 16 lower-case hex digits"),
+    "OriginalSize": (r"[1-9][0-9]{0,17}", "is not a size in bytes"),
+    # 16 bytes are 21 characters of six bits, one of two bits, and the padding.
+    "OriginalMD5": (r"[A-Za-z0-9+/]{21}[AQgw]==", "is not 16 bytes in base64"),
+    "OriginalURL": (HTTP_URL, "is not an http or https URL"),
+    "Thumbnail300KURL": (f"(?:{HTTP_URL})?", "is neither empty nor an http or https URL"),
+}
+# Joined by newlines, as no pattern above matches one.
+_IS_SOUND = re.compile("\n".join(pattern for pattern, _ in _CHECKS.values()), re.ASCII).fullmatch
+
+
+class Quoting(StrEnum):
+    """How a list writes its CSV; the words are those of the catalogue and of `image_list.quoting`."""
+
+    AUTHOR_TITLE = "author-title"
+    MINIMAL = "minimal"
+
+
+@dataclass(slots=True)
+class Skipped:
+    """The bad rows of an image list, as they are found: how many of how many, and the first few in words.
+
+    `report` is told of each of the first few. Rows of subsets that were not
+    selected count as read.
+    """
+
+    report: Callable[[str], None] = lambda message: None
+    rows: int = 0
+    bad: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, message: str) -> None:
+        """Counts one bad row. Raises `MetadataError` once it is clear that this is no image list."""
+        self.bad += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(message)
+            self.report(message)
+        if self.bad >= _SURELY_BAD:
+            self._judge("the image list")
+
+    def check(self, name: str) -> None:
+        """Raises `MetadataError` if, all rows of `name` read, there are none or too many are bad."""
+        if not self.rows:
+            raise MetadataError(f"{name} holds no images", hint="it has a header, and no row under it")
+        self._judge(name)
+
+    def _judge(self, name: str) -> None:
+        if self.bad > self.rows * MAX_BAD_SHARE:
+            raise MetadataError(
+                f"{self.bad} of the first {self.rows} rows of {name} are bad, more than {MAX_BAD_SHARE:.0%}",
+                hint="for example " + "; ".join(self.examples[:3]),
+            )
+
+
+def read_images(
+    lines: Iterable[str], *, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: Skipped
+) -> Iterator[Image]:
+    """The images of `subsets` in one CSV list, whose header says which column is where.
+
+    `lines` keep their line ends, as csv wants them. Rows of other
+    `known_subsets` are passed over; bad rows go to `skipped`, by line number.
+    Raises `MetadataError` if there is no header or it lacks a column.
+    """
+    reader = csv.reader(lines, strict=True)
+    header = _header(reader, name)
+    width = len(header)
+    # A row gets a None at its end, which is what a column that need not be there is read from.
+    pick = itemgetter(*(header.index(column) if column in header else width for column in COLUMNS))
+    judged = itemgetter(*(header.index(column) for column in _CHECKS))
+    subset_at, size_at = header.index("Subset"), header.index("OriginalSize")
+    is_sound, make = _IS_SOUND, Image._make
+    rows: Iterator[list[Any]] = reader  # of text, until one is made an image
+    while True:
+        try:
+            for row in rows:
+                if len(row) != width:
+                    if row:  # not a blank line
+                        skipped.rows += 1
+                        skipped.add(f"{name} line {reader.line_num}: {len(row)} fields instead of {width}")
+                    continue
+                skipped.rows += 1
+                subset = row[subset_at]
+                if subset not in subsets:
+                    if subset not in known_subsets:
+                        skipped.add(f"{name} line {reader.line_num}: Subset {subset!r} is not one of this version")
+                    continue
+                fields = judged(row)
+                if not is_sound("\n".join(fields)):
+                    skipped.add(f"{name} line {reader.line_num}: {_complaint(fields)}")
+                    continue
+                row[size_at] = int(row[size_at])
+                row.append(None)
+                yield make(pick(row))
+            return
+        except csv.Error as error:  # the reader goes on with the next line
+            skipped.rows += 1
+            skipped.add(f"{name} line {reader.line_num}: {error}")
+
+
+def header(quoting: str) -> str:
+    """The first line of a published list that quotes like this, with its line end."""
+    columns = list(COLUMNS)
+    return ",".join(columns if quoting == Quoting.MINIMAL else columns[:-1]) + "\n"
+
+
+def format_row(image: Image, quoting: str) -> str:
+    """The row as published, with its line end."""
+    before = _joined(image[:6])
+    size_and_after = (str(image.original_size), image.original_md5, image.thumbnail_300k_url)
+    if quoting == Quoting.MINIMAL:
+        return f"{before},{_joined((image.author, image.title, *size_and_after, image.rotation or ''))}\n"
+    author, title = image.author.replace('"', '""'), image.title.replace('"', '""')
+    return f'{before},"{author}","{title}",{_joined(size_and_after)}\n'
+
+
+def _header(reader: Iterator[list[str]], name: str) -> list[str]:
+    try:
+        columns = next(reader, [])
+    except csv.Error as error:
+        raise MetadataError(f"{name} is not a CSV file: {error}") from error
+    if not columns:
+        raise MetadataError(f"{name} holds no images", hint="not even a header line")
+    columns[0] = columns[0].removeprefix("\ufeff")
+    for column, attribute in COLUMNS.items():
+        if column not in columns and attribute not in Image._field_defaults:
+            raise MetadataError(
+                f"{name} has no column {column}, so it is not an image list",
+                hint=f"its first line must name these: {header(Quoting.AUTHOR_TITLE).strip()}",
+            )
+    return columns
+
+
+def _complaint(fields: tuple[str, ...]) -> str:
+    for value, (column, (pattern, complaint)) in zip(fields, _CHECKS.items(), strict=True):
+        if not re.fullmatch(pattern, value, re.ASCII):
+            return f"{column} {value[:200]!r} {complaint}"
+    raise AssertionError("a row is refused, yet each of its fields is sound")
+
+
+def _joined(fields: tuple[str, ...]) -> str:
+    """Fields with commas between them, quoted where needed; rarely one is, so all are looked at together."""
+    line = ",".join(fields)
+    if '"' not in line and line.count(",") == len(fields) - 1 and "\n" not in line and "\r" not in line:
+        return line
+    return ",".join(map(_quoted, fields))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if re.search('[",\r\n]', text) else text

@@ -1,0 +1,251 @@
+"""Archives taken apart: into files under the root, or into the lines of image lists.
+
+The only place that knows tar. Nothing here is seekable: members come in the
+archive's order and are read as they arrive, in memory that does not grow with
+them. The rule: a member's name is never trusted. Links, devices and names that lead
+out of their directory are refused, and nothing lands under a final
+name before the stream has been read to its (verified) end.
+"""
+
+import gzip
+import io
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, TypeAlias
+
+from oidl.dataset.rows import Skipped, read_images
+from oidl.errors import MetadataError, UsageError
+from oidl.model import Image
+from oidl.net.resume import writing
+
+Stream: TypeAlias = io.RawIOBase | io.BufferedIOBase
+"""What is read here: bytes, in order. A `VerifiedStream` is one, and so is an open file."""
+
+MAX_LINE_BYTES = 1024 * 1024
+_CHUNK = 256 * 1024
+_TAR_MAGIC_AT = 257
+_WHAT_IS_NEEDED = "a CSV file in the published format is needed, plain, gzipped or in a tar"
+
+
+def unpack(
+    stream: Stream,
+    staging: Path,
+    destination: Path,
+    *,
+    name: str = "the archive",
+    on_name: Callable[[str], None] = lambda name: None,
+) -> tuple[Path, ...]:
+    """The files of a `.tar.gz`, as they stand now under `destination`.
+
+    They are written to `staging` first, a directory of its own on the same
+    filesystem, and moved when the stream has been read to its end; `staging`
+    is gone afterwards, come what may. `on_name` is told of every file as it is begun.
+    Raises `MetadataError` for an archive that is damaged or hostile, `DiskError`.
+    """
+    names: list[PurePosixPath] = []
+    try:
+        with writing(staging):
+            shutil.rmtree(staging, ignore_errors=True)  # a killed run's
+            staging.mkdir(parents=True)
+        with _reading(name):
+            content = _gunzipped(_Peeked(stream, 2))
+        for member, file in _tar_members(content, stream, name):
+            on_name(str(member))
+            _copy(file, staging / member, name)
+            names.append(member)
+        if not names:
+            raise MetadataError(f"{name} holds no files")
+        with writing(destination):
+            return _moved(names, staging, destination, name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def open_local_list(path: Path) -> io.BufferedReader:
+    """The image list at `path`, to be given to `read_list` and closed.
+
+    Raises `UsageError` if there is no such file, `MetadataError` if it may not be read.
+    """
+    if path.is_dir():
+        raise UsageError(f"the image list {path} is a directory", hint="give the CSV file or archive in it")
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no image list {path}") from error
+    except OSError as error:
+        raise MetadataError(f"the image list {path} cannot be read: {error.strerror}") from error
+
+
+def read_list(
+    stream: Stream, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: Skipped
+) -> Iterator[Image]:
+    """The images of `subsets` in an image list, packed or plain; ends only after the stream's (verified) end.
+
+    Raises `MetadataError` for what is no image list, is damaged, holds no
+    images, or has more bad rows than may be skipped.
+    """
+    for list_name, lines in open_lists(stream, name):
+        yield from read_images(lines, name=list_name, subsets=subsets, known_subsets=known_subsets, skipped=skipped)
+    skipped.check(name)
+
+
+def open_lists(stream: Stream, name: str) -> Iterator[tuple[str, Iterator[str]]]:
+    """The CSV files in `stream`, each with its lines: it may be one itself, gzipped, or a tar of some.
+
+    What it is, its first bytes say, not `name`. Lines keep their ends, and are to be
+    read before the next file is asked for. Reads the stream to its end.
+    """
+    with _reading(name):
+        content = _Peeked(_gunzipped(_Peeked(stream, 2)), tarfile.BLOCKSIZE)
+    if not content.head[_TAR_MAGIC_AT:].startswith(b"ustar"):
+        yield name, _lines(content, name)
+        _drain(stream, name)
+        return
+    is_empty = True
+    for member, file in _tar_members(content, stream, name):
+        if member.suffix == ".csv":
+            is_empty = False
+            yield f"{name}: {member}", _lines(file, name)
+    if is_empty:
+        raise MetadataError(f"{name} holds no image list", hint="a .csv file is looked for in it")
+
+
+class _Peeked(io.RawIOBase):
+    """A stream whose first bytes were looked at, and are read again."""
+
+    def __init__(self, stream: Stream, count: int) -> None:
+        self._stream = stream
+        self.head = b""
+        while len(self.head) < count and (more := stream.read(count - len(self.head))):
+            self.head += more
+        self._unread = self.head
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self._unread and size >= 0:
+            data, self._unread = self._unread[:size], self._unread[size:]
+            return data
+        data, self._unread = self._unread, b""
+        return data + (self._stream.read(size) or b"")
+
+
+class _Member(tarfile.TarInfo):
+    """A member's header; one that is damaged or cut off is an error, where tarfile takes it for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # the block of zeros that ends an archive
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
+def _tar_members(content: Stream, stream: Stream, name: str) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
+    """The plain files of the tar `content`, by names that are safe below any directory; then reads `stream` out."""
+    seen: set[PurePosixPath] = set()
+    directories: set[PurePosixPath] = set()
+    with _reading(name), tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK, tarinfo=_Member) as tar:
+        for member in tar:
+            path = PurePosixPath(member.name)
+            if path.is_absolute() or ".." in path.parts or "\0" in member.name:
+                raise _hostile(name, member, "leads out of its directory")
+            if member.isdir():
+                continue
+            if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
+                raise _hostile(name, member, "is not a plain file")
+            if path in seen or path in directories or not seen.isdisjoint(path.parents) or not path.parts:
+                raise _hostile(name, member, "is there twice")
+            seen.add(path)
+            directories.update(path.parents)
+            file = tar.extractfile(member)
+            assert file is not None
+            yield path, file
+    _drain(content, name)  # the checksum of gzip stands behind the end of the tar
+    _drain(stream, name)
+
+
+def _hostile(name: str, member: tarfile.TarInfo, why: str) -> MetadataError:
+    return MetadataError(
+        f"{name} is refused: its member {member.name!r} {why}",
+        hint="nothing of it was unpacked; no archive of Open Images has such a member",
+    )
+
+
+def _gunzipped(stream: _Peeked) -> Stream:
+    return gzip.GzipFile(fileobj=stream) if stream.head == b"\x1f\x8b" else stream
+
+
+def _copy(content: IO[bytes], path: Path, name: str) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            for chunk in _chunks(content, name):
+                file.write(chunk)
+        path.chmod(0o644)
+
+
+def _moved(names: list[PurePosixPath], staging: Path, destination: Path, name: str) -> tuple[Path, ...]:
+    root = destination.resolve()
+    for member in names:
+        if not (root / member).parent.resolve().is_relative_to(root):
+            raise MetadataError(
+                f"{name} is refused: {destination / member.parent} is a link that leads out of {destination}",
+                hint="nothing was unpacked; remove the link or choose another --root-dir",
+            )
+    for member in names:
+        (root / member).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staging / member, root / member)
+    return tuple(destination / member for member in names)
+
+
+def _lines(content: Stream | IO[bytes], name: str) -> Iterator[str]:
+    """Lines of UTF-8 text with their ends, none of them much longer than `MAX_LINE_BYTES`."""
+    rest = b""
+    with _reading(name):
+        for chunk in _chunks(content, name):
+            if b"\0" in chunk:
+                raise MetadataError(f"{name} is not a text file", hint=_WHAT_IS_NEEDED)
+            whole, newline, last = chunk.rpartition(b"\n")
+            if newline:
+                yield from io.StringIO((rest + whole + newline).decode(), newline="")
+                rest = b""
+            rest += last
+            if len(rest) > MAX_LINE_BYTES:
+                raise MetadataError(f"{name} has a line of more than {MAX_LINE_BYTES} bytes, so it is no image list")
+        yield from io.StringIO(rest.decode(), newline="")
+
+
+def _drain(stream: Stream, name: str) -> None:
+    for _ in _chunks(stream, name):
+        pass
+
+
+def _chunks(stream: Stream | IO[bytes], name: str) -> Iterator[bytes]:
+    while True:
+        with _reading(name):
+            chunk = stream.read(_CHUNK)
+        if not chunk:
+            return
+        yield chunk
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """A block in which what is wrong with the bytes of `name` is a `MetadataError`."""
+    try:
+        yield
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:  # OSError: gzip's, or a disk that fails
+        raise MetadataError(
+            f"{name} is damaged or cut short: {error}", hint="fetch it again, or give an undamaged copy"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise MetadataError(f"{name} is not UTF-8 text", hint=_WHAT_IS_NEEDED) from error
