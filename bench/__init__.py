@@ -1,6 +1,7 @@
 """Measurements, each with what it is compared to, from one run on one machine.
 
 `python -m bench throughput` times `oidl run` against the limit of the machine;
-`python -m bench load` times the state database against plain loops. The README
+`python -m bench load` times the state database against plain loops, and
+`python -m bench memory` takes the peak with 10 MB bodies. The README
 has the figures.
 """

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -109,10 +110,12 @@ def read_images(
     header = _header(reader, name)
     width = len(header)
     # A row gets a None at its end, which is what a column that need not be there is read from.
-    pick = itemgetter(*(header.index(column) if column in header else width for column in COLUMNS))
+    order = [header.index(column) if column in header else width for column in COLUMNS]
+    pick = None if order == list(range(len(COLUMNS))) and width < len(COLUMNS) else itemgetter(*order)
     judged = itemgetter(*(header.index(column) for column in _CHECKS))
     subset_at, size_at = header.index("Subset"), header.index("OriginalSize")
-    is_sound, make = _IS_SOUND, Image._make
+    is_sound = _IS_SOUND
+    make: Callable[[Iterable[Any]], Image] = partial(tuple.__new__, Image)  # `Image._make` without its Python
     rows: Iterator[list[Any]] = reader  # of text, until one is made an image
     while True:
         try:
@@ -134,7 +137,7 @@ def read_images(
                     continue
                 row[size_at] = int(row[size_at])
                 row.append(None)
-                yield make(pick(row))
+                yield make(pick(row) if pick else row)
             return
         except csv.Error as error:  # the reader goes on with the next line
             skipped.rows += 1

@@ -17,12 +17,12 @@ import json
 import random
 import re
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -201,8 +201,7 @@ class _Transfer:
             passed_over = self.part.size
         else:
             await self._in_thread(lambda: self.part.restart(validator))
-        total = content_length(response.headers.get("Content-Length"))
-        return await self._body(response, total, passed_over)
+        return await self._body(response, content_length(response.headers.get("Content-Length")), passed_over)
 
     async def _rest(self, response: httpx.Response) -> Failure | None:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
@@ -215,7 +214,6 @@ class _Transfer:
         size = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
         if (int(size[1]) if size else self.expected_bytes) != self.part.size:
             return await self._start_over("the server's file is shorter than what has arrived")
-        await self._check_length(self.part.size)
         await self._begin()
         return None
 
@@ -225,7 +223,7 @@ class _Transfer:
         await self._begin()
         failure = None
         batch = bytearray()
-        async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_raw())) as pieces:
+        async with _unwound(response.aiter_raw()) as pieces:
             try:
                 async for piece in pieces:
                     self.on_bytes(len(piece))
@@ -281,6 +279,23 @@ class _Transfer:
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         await trio.to_thread.run_sync(work, limiter=self.limiter)
+
+
+@asynccontextmanager
+async def _unwound(pieces: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The pieces of a body; whoever leaves before their end leaves no generator half run.
+
+    httpx nests five of them, and closing the outermost abandons the others to
+    the garbage collector, of which Trio complains. A cancellation of the
+    innermost goes through them all.
+    """
+    try:
+        yield pieces
+    finally:
+        with trio.CancelScope() as scope, suppress(httpx.HTTPError):
+            scope.cancel()
+            async for _ in pieces:
+                pass
 
 
 def _note(part: Path) -> Path:

@@ -84,17 +84,23 @@ class ImagePipeline:
     ) -> None:
         async with works, bodies, outcomes:
             async for work in works:
-                self._meter.started(work)
-                fetched, charged_bytes = await self._local(work) or await self._remote(work)
-                if isinstance(fetched, Fetched):
-                    await bodies.send(_Body(work, fetched, charged_bytes))
-                    continue
-                self._budget.release(charged_bytes)
-                if fetched is None:
-                    self._meter.dropped(work)
-                    self._claims.release([work.image_id], any_done=False)
-                else:
-                    await outcomes.send(Outcome(work, fetched))
+                await self._fetch(work, bodies, outcomes)
+
+    async def _fetch(
+        self, work: Work, bodies: trio.MemorySendChannel[_Body], outcomes: trio.MemorySendChannel[Outcome]
+    ) -> None:
+        """Brings one image; apart from the loop, for a name in the loop would keep its body until the next one."""
+        self._meter.started(work)
+        fetched, charged_bytes = await self._local(work) or await self._remote(work)
+        if isinstance(fetched, Fetched):
+            await bodies.send(_Body(work, fetched, charged_bytes))
+            return
+        self._budget.release(charged_bytes)
+        if fetched is None:
+            self._meter.dropped(work)
+            self._claims.release([work.image_id], any_done=False)
+        else:
+            await outcomes.send(Outcome(work, fetched))
 
     async def _validator(
         self, bodies: trio.MemoryReceiveChannel[_Body], outcomes: trio.MemorySendChannel[Outcome]

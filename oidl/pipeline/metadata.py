@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from oidl.dataset.archive import fetch_archive
+from oidl.dataset.archive import discard_part, fetch_archive
 from oidl.dataset.catalogue import Archive, Version
 from oidl.dataset.rows import Skipped
 from oidl.dataset.unpack import Stream, open_local_list, read_list, unpack
@@ -63,6 +63,7 @@ class Metadata:
         """Loads the image list of the selected subsets, unless it is there. Raises `MetadataError`, `UsageError`."""
         subsets = self.missing_subsets()
         if not subsets:
+            discard_part(self._version.image_list, self._settings.root_dir)
             return
         source = self.image_list.source
         self._say(f"loading the image list ({', '.join(subsets)}) from {source}")
@@ -83,10 +84,11 @@ class Metadata:
     async def fetch_annotations(self) -> list[MetadataError]:
         """Fetches and unpacks the version's other archives; returns what could not be had."""
         errors = []
+        root = self._settings.root_dir
         for archive in self._version.metadata:
             if await self._state.run(partial(self._state.ledger.has_archive, archive.name)):
+                discard_part(archive, root)
                 continue
-            root = self._settings.root_dir
             staging = root / UNPACKING / archive.name
             try:
                 await self._archive(archive, partial(unpack, staging=staging, destination=root, name=archive.name))

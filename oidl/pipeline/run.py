@@ -97,7 +97,7 @@ class Run:
         end = FeedEnd.NOTHING_LEFT
         waiting: tuple[int, datetime | None] = (0, None)
         async with trio.open_nursery() as nursery:
-            if settings.download_metadata:
+            if settings.download_metadata and settings.selection.limit != 0:
                 nursery.start_soon(self._annotations, missing)
             if settings.download_images:
                 with self._queue(run_id) as queue:

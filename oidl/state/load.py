@@ -8,14 +8,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from oidl.errors import StateError
 from oidl.model import Image
 from oidl.state.database import BUSY_TIMEOUT_MS, timestamp, transaction
 
-_BATCH = 10_000
-_INSERT = f"INSERT OR IGNORE INTO image VALUES ({', '.join('?' * len(Image._fields))})"
+_BATCH = 500  # few enough that the garbage collector does not look through them again and again
+_AT_ONCE = 20  # rows to a statement: one execution for twenty takes half the time of twenty
+_ROW = f"({', '.join('?' * len(Image._fields))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,7 @@ def load_list(db: sqlite3.Connection, image_list: ImageList, subsets: Iterable[s
         last_rowid = db.execute("SELECT coalesce(max(rowid), 0) FROM image").fetchone()[0]
         if is_first:
             db.execute("DROP INDEX image_by_id")  # built after the rows: twice as fast as along with them
-        read = 0
-        for batch in _batches(images):
-            read += len(batch)
-            db.executemany(_INSERT, batch)
+        read = _insert(db, "INSERT" if is_first else "INSERT OR IGNORE", images)
         examples = _index(db) if is_first else ()
         added = db.execute(
             "INSERT INTO download (image_id, subset) "
@@ -123,10 +121,17 @@ def _bulk(db: sqlite3.Connection) -> Iterator[None]:
         db.execute("PRAGMA journal_mode = WAL")
 
 
-def _batches(images: Iterable[Image]) -> Iterator[list[Image]]:
+def _insert(db: sqlite3.Connection, verb: str, images: Iterable[Image]) -> int:
+    """Inserts `images` and returns how many those were."""
     rows = iter(images)
+    read = 0
     while batch := list(islice(rows, _BATCH)):
-        yield batch
+        read += len(batch)
+        whole = len(batch) - len(batch) % _AT_ONCE
+        many = (tuple(chain.from_iterable(batch[at : at + _AT_ONCE])) for at in range(0, whole, _AT_ONCE))
+        db.executemany(f"{verb} INTO image VALUES {', '.join([_ROW] * _AT_ONCE)}", many)
+        db.executemany(f"{verb} INTO image VALUES {_ROW}", batch[whole:])
+    return read
 
 
 def _index(db: sqlite3.Connection) -> tuple[str, ...]:

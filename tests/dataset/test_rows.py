@@ -1,0 +1,176 @@
+"""Published rows: read and written again they are the same bytes; bad ones are counted, not fatal."""
+
+import re
+from collections.abc import Iterable
+
+import pytest
+
+from oidl.dataset.rows import Skipped, format_row, header, read_images
+from oidl.errors import ExitCode, MetadataError
+from oidl.model import Image
+
+SUBSETS = frozenset({"train", "validation", "test"})
+V3_HEADER = header("author-title")
+ROW = (
+    "00000000000000ff,train,http://a.org/1.jpg,http://a.org/1,http://cc.org/by,http://a.org/me,"
+    '"Author","Title",100,1B2M2Y8AsgTpgAmY7PhCfg==,\n'
+)
+
+
+def images_in(lines: Iterable[str], skipped: Skipped | None = None, subsets: frozenset[str] = SUBSETS) -> list[Image]:
+    skipped = skipped or Skipped()
+    return list(read_images(lines, name="list.csv", subsets=subsets, known_subsets=SUBSETS, skipped=skipped))
+
+
+def lines_of(text: str) -> list[str]:
+    return re.findall(r"[^\n]*\n", text)
+
+
+def test_published_rows_come_back_byte_for_byte(published_list: str) -> None:
+    skipped = Skipped()
+    images = images_in(lines_of(published_list), skipped)
+    assert (len(images), skipped.rows, skipped.bad) == (10, 10, 0)
+    assert header("author-title") + "".join(format_row(image, "author-title") for image in images) == published_list
+
+
+def test_real_rows_come_back_byte_for_byte(sample_lists: list[str]) -> None:
+    assert len(sample_lists) == 3
+    for text in sample_lists:
+        images = images_in(lines_of(text))
+        assert len(images) == 1000
+        assert V3_HEADER + "".join(format_row(image, "author-title") for image in images) == text
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ROW.replace('"', "").replace("\n", ",90.0\n"),
+        ROW.replace('"Author"', '"Author, the ""first"""').replace('"Title"', "Title").replace("\n", ",\n"),
+    ],
+)
+def test_rows_with_a_rotation_and_as_few_quotes_as_may_be_come_back_too(row: str) -> None:
+    (image,) = images_in([header("minimal"), row])
+    assert format_row(image, "minimal") == row
+    assert image.rotation == row.rstrip("\n").rpartition(",")[2]
+
+
+def test_each_field_is_what_its_column_says(published_rows: list[str]) -> None:
+    (image,) = images_in([V3_HEADER, published_rows[2]])
+    assert image == Image(
+        image_id="000000000000002a",
+        subset="test",
+        original_url="https://farm3.staticflickr.com/1/2_ab_o.jpg",
+        original_landing_url="https://www.flickr.com/photos/one/2",
+        license="https://creativecommons.org/licenses/by/2.0/",
+        author_profile_url="https://www.flickr.com/people/one/",
+        author="Ten, Eleven",
+        title='A title, with commas, and a "quoted" word',
+        original_size=102,
+        original_md5="1B2M2Y8AsgTpgAmY7PhCfg==",
+        thumbnail_300k_url="https://c1.staticflickr.com/1/2_cd_z.jpg?zz=1",
+        rotation=None,
+    )
+
+
+def test_the_header_says_which_column_is_where_and_others_are_ignored() -> None:
+    columns = V3_HEADER.strip().split(",")
+    values = ROW.replace('"', "").rstrip("\n").split(",")
+    turned = f"Extra,{','.join(reversed(columns))}\n", f"x,{','.join(reversed(values))}\n"
+    assert images_in(turned) == images_in([V3_HEADER, ROW])
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
+    assert images_in(["\ufeff" + V3_HEADER.replace("\n", "\r\n"), ROW.replace("\n", "\r\n"), "\r\n"]) == images_in(
+        [V3_HEADER, ROW]
+    )
+
+
+def test_rows_of_subsets_that_were_not_selected_are_passed_over(published_list: str) -> None:
+    skipped = Skipped()
+    images = images_in(lines_of(published_list), skipped, frozenset({"test"}))
+    assert {image.subset for image in images} == {"test"}
+    assert (skipped.rows, skipped.bad) == (10, 0)
+
+
+@pytest.mark.parametrize("column", V3_HEADER.strip().split(","))
+def test_a_missing_column_is_named(column: str) -> None:
+    with pytest.raises(MetadataError, match=rf"list\.csv has no column {column}\b") as refused:
+        images_in([V3_HEADER.replace(f"{column}\n", "Another\n").replace(f"{column},", "Another,", 1), ROW])
+    assert refused.value.exit_code is ExitCode.METADATA
+
+
+@pytest.mark.parametrize(
+    ("published", "bad", "complaint"),
+    [
+        ("00000000000000ff", "00000000000000FF", "ImageID '00000000000000FF' is not 16 lower-case hex digits"),
+        ("00000000000000ff", "0000000000000ff", "ImageID"),
+        ("00000000000000ff", "../../../../etc/x", "ImageID"),
+        (",train,", ",training,", "Subset 'training'"),
+        (",100,", ",0,", "OriginalSize '0'"),
+        (",100,", ",-1,", "OriginalSize"),
+        (",100,", ",0100,", "OriginalSize"),
+        (",100,", ",1e3,", "OriginalSize"),
+        (",100,", ",١٠٠,", "OriginalSize"),
+        (",100,", ",9999999999999999999,", "OriginalSize"),
+        ("1B2M2Y8AsgTpgAmY7PhCfg==", "d41d8cd98f00b204e9800998ecf8427e", "OriginalMD5"),
+        ("1B2M2Y8AsgTpgAmY7PhCfg==", "1B2M2Y8AsgTpgAmY7PhCfh==", "OriginalMD5"),
+        ("http://a.org/1.jpg", "ftp://a.org/1.jpg", "OriginalURL 'ftp://a.org/1.jpg'"),
+        ("http://a.org/1.jpg", "http:///1.jpg", "OriginalURL"),
+        ("http://a.org/1.jpg", "http://a.org/1 2.jpg", "OriginalURL"),
+        ("http://a.org/1.jpg", '"http://a.org/1\n2.jpg"', "OriginalURL"),
+        ("http://a.org/1.jpg", "", "OriginalURL"),
+        (",\n", ",none\n", "Thumbnail300KURL 'none'"),
+        (",\n", "\n", "10 fields instead of 11"),
+        (",\n", ",,\n", "12 fields instead of 11"),
+        ('"Title"', '"Ti"tle"', "'\"'"),
+    ],
+)
+def test_a_bad_row_is_told_by_its_line_and_the_rest_goes_on(published: str, bad: str, complaint: str) -> None:
+    skipped = Skipped()
+    images = images_in([V3_HEADER, ROW, *ROW.replace(published, bad).splitlines(keepends=True), ROW], skipped)
+    assert len(images) == 2
+    assert (skipped.rows, skipped.bad) == (3, 1)
+    assert re.match(r"list\.csv line [34]: ", skipped.examples[0])
+    assert complaint in skipped.examples[0]
+
+
+def test_only_the_first_bad_rows_are_told_but_all_are_counted() -> None:
+    told: list[str] = []
+    skipped = Skipped(report=told.append)
+    images_in([V3_HEADER, *["bad\n"] * 50], skipped)
+    assert skipped.bad == 50
+    assert told == skipped.examples
+    assert len(told) == 20
+    assert told[0] == "list.csv line 2: 1 fields instead of 11"
+
+
+@pytest.mark.parametrize(("sound", "bad", "is_refused"), [(99, 1, False), (98, 2, True), (0, 1, True)])
+def test_more_than_one_bad_row_in_a_hundred_is_too_many(sound: int, bad: int, is_refused: bool) -> None:
+    skipped = Skipped()
+    images_in([V3_HEADER, *["bad\n"] * bad, *[ROW] * sound], skipped)
+    if is_refused:
+        with pytest.raises(MetadataError, match=rf"{bad} of the first {sound + bad} rows of list.csv are bad"):
+            skipped.check("list.csv")
+    else:
+        skipped.check("list.csv")
+
+
+def test_a_list_that_is_nothing_but_bad_rows_is_not_read_to_its_end() -> None:
+    def endless() -> Iterable[str]:
+        yield V3_HEADER
+        while True:
+            yield "bad\n"
+
+    with pytest.raises(MetadataError, match="1000 of the first 1000 rows"):
+        images_in(endless())
+
+
+@pytest.mark.parametrize("lines", [[], [V3_HEADER]])
+def test_a_list_without_rows_holds_no_images(lines: list[str]) -> None:
+    def read() -> None:
+        skipped = Skipped()
+        images_in(lines, skipped)
+        skipped.check("list.csv")
+
+    with pytest.raises(MetadataError, match=r"list\.csv holds no images"):
+        read()
