@@ -57,3 +57,7 @@ class StateError(OidlError):
     """The state database is in use, newer than the program, damaged or another's."""
 
     exit_code = ExitCode.STATE
+
+
+class HalfLoadedError(StateError):
+    """The state database cannot be read: an image list is being loaded, or a run was killed at it."""

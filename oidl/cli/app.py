@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line `arguments` (default: the process's) and returns the exit code."""
     try:
         tokens = [_spelled_out(token) for token in (sys.argv[1:] if arguments is None else arguments)]
-        app.config = (Env("OIDL_", command=False), *_config_file(tokens))
+        is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
+        app.config = () if is_demo else (Env("OIDL_", command=False), *_config_file(tokens))
         code = app(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()
         return ExitCode.SETTLED if code is None else int(code)

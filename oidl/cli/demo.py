@@ -5,6 +5,7 @@ start it. Ports are fixed, so that a second demo is the same dataset again and
 has nothing left to do.
 """
 
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ async def _demo(root_dir: Path, images: int, port: int) -> int:
         catalogue.write_text(made.catalogue_toml, "utf-8")
         arguments = [
             "run",
+            f"--config={os.devnull}",
             f"--root-dir={root_dir}",
             f"--catalogue={catalogue}",
             "--save-original-images",
@@ -90,9 +92,10 @@ async def _start(nursery: trio.Nursery, site: Site, port: int) -> str:
 
 
 async def _run(arguments: list[str]) -> int:
-    """The exit code of `oidl` with `arguments`; it gets the Ctrl-C that this process leaves to it."""
+    """The exit code of `oidl` with `arguments` alone; it gets the Ctrl-C that this process leaves to it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OIDL_")}
     with trio.open_signal_receiver(signal.SIGINT):
-        process = await trio.run_process([sys.executable, "-m", "oidl", *arguments], check=False)
+        process = await trio.run_process([sys.executable, "-m", "oidl", *arguments], check=False, env=environment)
     return process.returncode
 
 

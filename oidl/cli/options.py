@@ -23,7 +23,8 @@ def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
     raise ValueError(f"choose from {', '.join(kind)}")  # type: ignore[arg-type]
 
 
-_BY_VALUE = Parameter(converter=_by_value)
+# The help must show what is typed; left alone it would show the members' names.
+_BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +53,11 @@ class RunOptions(PlaceOptions):
     dataset_version: str = "3"
     """The version of Open Images: one of the catalogue's."""
 
-    subset: tuple[str, ...] = ()
+    subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """`train`, `validation` or `test`; repeatable; all if not given."""
 
     images_csv: str | None = None
-    """A path or URL of an image list in the published format (`.csv`, `.csv.gz`, `.tar.gz`) to use instead of the
-    catalogue's."""
+    """An image list of your own, a path or URL: `.csv`, `.csv.gz` or `.tar.gz` in the published format."""
 
     catalogue: Path | None = None
     """A TOML file in the built-in catalogue's format, to use instead of that (mirrors, tests)."""
@@ -78,17 +78,16 @@ class RunOptions(PlaceOptions):
     """Keep the archives after they are unpacked."""
 
     download_300k: Annotated[bool, Parameter(name="--download-300k")] = False
-    """Download the small `Thumbnail300KURL` (the original where an image has none); its size and MD5 are not
-    published, so the decode must do."""
+    """Download the small `Thumbnail300KURL` where an image has one; it has no published size or MD5 to check."""
 
     save_original_images: bool = False
     """Keep the images as they came."""
 
     original_images_subdirectory: str = "images-original"
-    """Where they are kept, below each subset."""
+    """Where originals are kept, below each subset."""
 
     original_images_dir: Path | None = None
-    """Keep them under this directory instead, anywhere: `<dir>/<subset>/…`."""
+    """Keep originals under this directory instead, anywhere: `<dir>/<subset>/…`."""
 
     check_md5_if_exists: bool = True
     """Trust an original that is on disk only after its MD5; else by its size."""
@@ -100,10 +99,10 @@ class RunOptions(PlaceOptions):
     """Make resized images."""
 
     resize_mode: Annotated[ResizeMode, _BY_VALUE] = ResizeMode.SHRINK_TO_FIT
-    """`ShrinkToFit`, `FillCrop` or `FillDistort`."""
+    """`ShrinkToFit`, `FillCrop` or `FillDistort`; in any letter case."""
 
     resize_box_size: int = 224
-    """The box they are fitted to, in pixels."""
+    """The box that images are fitted to, in pixels."""
 
     resize_output_format: str = "jpg"
     """Any format that libvips can save, by its suffix."""
@@ -112,7 +111,7 @@ class RunOptions(PlaceOptions):
     """1 to 100; the format's default if not given."""
 
     resized_images_subdirectory: str = "images-resized"
-    """Where they go, below each subset."""
+    """Where resized images go, below each subset."""
 
     prefix_dirs: bool = True
     """Spread files over directories named by the first 3 characters."""
@@ -121,16 +120,16 @@ class RunOptions(PlaceOptions):
     """`image-id`, or `flickr`: the name in the URL, as the Scala downloader did."""
 
     max_total_connections: int = 128
-    """Open connections, idle ones included."""
+    """How many connections are open at most, idle ones included."""
 
     max_host_connections: int = 5
-    """The same, to one host."""
+    """How many of them to one host."""
 
     connect_timeout: float = 10.0
     """Seconds to connect, DNS and TLS included."""
 
     stall_timeout: float = 30.0
-    """Seconds without a byte."""
+    """Seconds that a transfer may go without a byte."""
 
     min_speed: float = 2000.0
     """Bytes per second: a transfer may take the two timeouts plus its expected size at this speed."""
@@ -154,6 +153,7 @@ class RunOptions(PlaceOptions):
         """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""
         self._check(known_subsets)
         root_dir = self.root_dir.absolute()
+        originals = self._originals()
         return Settings(
             root_dir=root_dir,
             state_db=self.database,
@@ -162,8 +162,8 @@ class RunOptions(PlaceOptions):
             images_csv=_resolved(self.images_csv),
             selection=Selection(tuple(dict.fromkeys(self.subset)), self.image_ids, self.limit),
             layout=Layout(root_dir, version_dir, self.prefix_dirs, self.name_files_by),
-            originals=self._originals(),
-            renditions=self._renditions(),
+            originals=originals,
+            renditions=self._renditions(originals),
             transfers=Transfers(
                 max_total_connections=self.max_total_connections,
                 max_host_connections=self.max_host_connections,
@@ -195,12 +195,17 @@ class RunOptions(PlaceOptions):
             always_download=self.always_download,
         )
 
-    def _renditions(self) -> tuple[Rendition, ...]:
+    def _renditions(self, originals: Originals) -> tuple[Rendition, ...]:
         from oidl.storage.layout import checked_subdirectory
 
         if not self.resize_images:
             return ()
         directory = checked_subdirectory(self.resized_images_subdirectory, "--resized-images-subdirectory")
+        if directory in (originals.rendition.directory, ORIGINAL, Source.THUMBNAIL_300K):
+            raise UsageError(
+                f"--resized-images-subdirectory cannot be {directory}, which stands for the originals",
+                hint="name another, e.g. images-640",
+            )
         return (
             Rendition(
                 name=directory,

@@ -21,6 +21,7 @@ from oidl.report.export import export_csvs
 from oidl.report.summary import run_summary
 from oidl.settings import Settings
 from oidl.state.database import open_reader, open_writer
+from oidl.state.load import loaded_list
 from oidl.state.lock import writer_lock
 
 DEFAULTS = RunOptions()
@@ -59,7 +60,8 @@ def execute(settings: Settings, version: Version, console: Console) -> RunEnd:
         db.close()
     reader = open_reader(settings.state_db)
     try:
-        if settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK:
+        is_wanted = settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK
+        if is_wanted and loaded_list(reader):  # none if it was interrupted before that
             export_csvs(reader, settings.root_dir)
         console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code))
     finally:

@@ -19,6 +19,8 @@ import trio
 
 from oidl.settings import Transfers
 
+_PATIENCE_S = 30.0  # for a longer pause of its host an image goes back to the queue instead of holding a fetcher
+
 
 class Hosts:
     """All connections of a run, within `max_host_connections` and `max_total_connections`."""
@@ -33,7 +35,7 @@ class Hosts:
         self._clients = AsyncExitStack()
         self._opened = 0
         self._paused_until: dict[str, float] = {}
-        self._is_draining = False
+        self.is_draining = False
         self._waiting: set[trio.CancelScope] = set()
 
     async def __aenter__(self) -> "Hosts":
@@ -47,22 +49,24 @@ class Hosts:
     async def connection(self, url: str) -> AsyncIterator[httpx.AsyncClient | None]:
         """A connection for one request to the host of `url`, as soon as the caps and the host's pause allow.
 
-        None if the run drains before that: then nothing new is to be asked for.
+        None if the run drains before that (nothing new is to be asked for then), or if the pause is a long one,
+        which may also begin while this waits.
         """
         host = urlsplit(url).netloc.lower()
         async with AsyncExitStack() as held:
             with trio.CancelScope() as waiting:
                 self._waiting.add(waiting)
                 try:
-                    if self._is_draining:
+                    if self.is_draining:
                         waiting.cancel()
                     await held.enter_async_context(self._busy_at[host])
-                    while (pause_s := self.pause_s(url)) > 0:  # noqa: ASYNC110 - a pause may grow while we sleep
+                    while 0 < (pause_s := self.pause_s(url)) <= _PATIENCE_S:  # noqa: ASYNC110 - it may grow while we sleep
                         await trio.sleep(pause_s)
-                    await held.enter_async_context(self._busy)
+                    if not pause_s:
+                        await held.enter_async_context(self._busy)
                 finally:
                     self._waiting.remove(waiting)
-            if waiting.cancelled_caught:
+            if waiting.cancelled_caught or pause_s:
                 yield None
                 return
             client = await self._take(host)
@@ -73,7 +77,7 @@ class Hosts:
 
     def drain(self) -> None:
         """From now on no connection is lent; those that are lent already may finish."""
-        self._is_draining = True
+        self.is_draining = True
         for scope in self._waiting:
             scope.cancel()
 

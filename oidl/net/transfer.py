@@ -21,7 +21,6 @@ from oidl.net.hosts import Hosts
 from oidl.settings import Transfers
 
 MAX_REDIRECTS = 3
-_PATIENCE_S = 30.0  # a longer pause of its host sends an image back to the queue instead of holding a fetcher
 _UNASKED_PAUSE_S = 5.0  # after a 429 that does not say for how long
 _DRAINED_BYTES = 64 * 1024  # an error page shorter than this is read to its end, which keeps the connection
 
@@ -55,15 +54,14 @@ async def fetch(
     """
     url = download.url
     for _ in range(MAX_REDIRECTS + 1):
-        if hosts.pause_s(url) > _PATIENCE_S:
-            answer: Fetched | Failure | _Redirect = Failure(
-                Reason.RATE_LIMITED, "its host asked for a pause", retry_after_s=hosts.pause_s(url)
-            )
-        else:
-            async with hosts.connection(url) as client:
-                if client is None:
-                    return None
+        async with hosts.connection(url) as client:
+            if client is not None:
                 answer = await _ask(client, url, download, transfers, on_bytes)
+            elif hosts.is_draining:
+                return None
+            else:
+                pause_s = hosts.pause_s(url)
+                answer = Failure(Reason.RATE_LIMITED, "its host asked for a pause", retry_after_s=pause_s)
         match answer:
             case _Redirect():
                 url = answer.url

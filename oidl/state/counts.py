@@ -50,6 +50,10 @@ class Counts:
         return sum(self.by_status.values())
 
 
+NOTHING_YET = Counts(None, {}, {}, 0, {}, None, None)
+"""How it stands before an image list is loaded."""
+
+
 def read_counts(db: sqlite3.Connection) -> Counts:
     """The state of everything, as of one moment."""
     db.execute("BEGIN")

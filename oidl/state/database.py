@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import oidl
-from oidl.errors import DiskError, StateError, UsageError
+from oidl.errors import DiskError, HalfLoadedError, StateError, UsageError
 
 _APPLICATION_ID = 0x6F69646C  # "oidl": tells our database from any other SQLite file
 
 _CACHE_KIB = 64 * 1024
 BUSY_TIMEOUT_MS = 30_000  # somebody's own SQL may hold the file for a while
+_READER_PATIENCE_MS = 1_000  # in WAL mode nobody keeps a reader out for longer
+
+# What a reader meets while `load` has a rollback journal, and after a kill there.
+_HALF_LOADED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY_ROLLBACK)
 
 
 class StateConnection(sqlite3.Connection):
@@ -59,7 +63,7 @@ def open_reader(path: Path) -> StateConnection:
     """The database at `path`, read-only; works while a run writes it.
 
     Raises `UsageError` if there is none, `StateError` if it is not one of ours
-    or not of this program's schema.
+    or not of this program's schema, `HalfLoadedError` while the first image list is being loaded.
     """
     if not path.is_file():
         raise UsageError(
@@ -69,12 +73,18 @@ def open_reader(path: Path) -> StateConnection:
     with explained(path):
         db = _connect(path, f"{path.absolute().as_uri()}?mode=ro")
         try:
-            db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            db.execute(f"PRAGMA busy_timeout = {_READER_PATIENCE_MS}")
             _check_ours(db, path)
+            db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
             if schema_version(db) < len(migrations()):
                 raise StateError(f"{path} was made by an older oidl", hint="`oidl run --limit 0` brings it up to date")
-        except BaseException:
+        except BaseException as error:
             db.close()
+            if isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _HALF_LOADED:
+                raise HalfLoadedError(
+                    f"the image list is not completely in the state database {path} yet",
+                    hint="wait for `oidl run` to load it; if none is at it, start one",
+                ) from error
             raise
     return db
 

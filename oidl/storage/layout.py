@@ -58,6 +58,6 @@ def actual_path(layout: Layout, recorded: str) -> Path:
 def checked_subdirectory(name: str, option: str) -> str:
     """`name` as a directory below each subset; raises `UsageError` if it could lead anywhere else."""
     path = Path(name)
-    if path.is_absolute() or ".." in path.parts or path == Path() or "\0" in name:
+    if path.is_absolute() or ".." in path.parts or path == Path() or not name.isprintable():
         raise UsageError(f"{option} must be a relative name without '..', not {name!r}")
     return str(path)

@@ -269,7 +269,7 @@ def test_a_list_that_may_not_be_read_is_a_metadata_error(tmp_path: Path) -> None
 
 
 def test_a_file_beside_the_state_database_is_refused(tar_gz: MakeTar, tmp_path: Path) -> None:
-    stream = tar_gz({"2017_11/classes.txt": b"/m/0", "oidl.sqlite3": b"hostile"})
+    stream = io.BytesIO(tar_gz({"2017_11/classes.txt": "/m/0", "oidl.sqlite3": "hostile"}))
     with pytest.raises(MetadataError, match=r"oidl\.sqlite3 is in no directory"):
         unpack(stream, tmp_path / "staging", tmp_path / "root")
     assert not (tmp_path / "root" / "oidl.sqlite3").exists()

@@ -1,0 +1,101 @@
+"""The tables of the README that the program itself knows best, in Markdown.
+
+Options come from the same declarations as `--help`, reasons from the retry
+table, so neither can say anything else than what the program does. `python -m
+oidl.cli.reference` prints the blocks, `--write README.md` puts each in its
+place between `<!-- options -->` and `<!-- /options -->`, and a test holds the
+README to it.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+
+from cyclopts import Parameter
+
+from oidl.cli.app import app
+from oidl.model import Reason
+from oidl.pipeline.retry import RULES
+from oidl.report.words import MEANINGS
+
+COMMANDS = ("run", "status", "export-csv", "demo")
+
+# Those whose class is more than their row in the retry table.
+_CLASSES = {
+    Reason.CORRUPT: "retry; permanent if the MD5 is the published one",
+    Reason.HTTP_ERROR: "408, 425, 5xx: retry; the rest: permanent",
+    Reason.DISK: "stops the run, exit code 5",
+}
+
+
+def blocks() -> dict[str, str]:
+    """The generated blocks by the names of their markers."""
+    return {"options": "\n\n".join(_options(command) for command in COMMANDS), "reasons": _reasons()}
+
+
+def updated(text: str) -> str:
+    """`text` with every generated block as it is now. Raises `ValueError` where one has no place in it."""
+    for name, block in blocks().items():
+        place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        found = place.search(text)
+        if not found:
+            raise ValueError(f"there is no <!-- {name} --> … <!-- /{name} -->")
+        text = f"{text[: found.end(1)]}\n{block}\n\n{text[found.start(2) :]}"
+    return text
+
+
+def _options(command: str) -> str:
+    rows = "\n".join(f"| {option} | {default} | {meaning} |" for option, default, meaning in _rows(command))
+    return f"#### `oidl {command}`\n\n| option | default | meaning |\n|---|---|---|\n{rows}"
+
+
+def _rows(command: str) -> Iterator[tuple[str, str, str]]:
+    no_negatives = Parameter(negative=())
+    for argument in app[command].assemble_argument_collection(default_parameter=no_negatives, parse_docstring=True):
+        if argument.show:
+            yield f"`{argument.name}`", _default(argument.field_info.default), argument.parameter.help or ""
+
+
+def _default(value: object) -> str:
+    match value:
+        case None | ():
+            return ""
+        case bool():
+            return "on" if value else "off"
+        case Enum():
+            return f"`{value.value}`"
+        case float():
+            return f"`{value:g}`"
+        case _:
+            return f"`{value}`"
+
+
+def _reasons() -> str:
+    rows = "\n".join(f"| `{reason}` | {MEANINGS[reason]} | {_class(reason)} |" for reason in Reason)
+    return f"| reason | meaning | class |\n|---|---|---|\n{rows}"
+
+
+def _class(reason: Reason) -> str:
+    rule = RULES[reason]
+    if reason in _CLASSES:
+        return _CLASSES[reason]
+    if not rule.counts:
+        return "retry; never counts against the image"
+    return {0: "retry", 1: "permanent"}.get(rule.tries, f"permanent after {rule.tries} tries")
+
+
+def main() -> None:
+    """Prints the blocks, or writes them into a file."""
+    parser = argparse.ArgumentParser(prog="python -m oidl.cli.reference", description="The README's generated tables.")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put them into this file instead of printing them")
+    file: Path | None = parser.parse_args().write
+    if file:
+        file.write_text(updated(file.read_text("utf-8")), "utf-8")
+    else:
+        print("\n\n".join(blocks().values()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Ctrl-C once lets the transfers in hand finish, twice stops at once; SIGTERM is the same."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from oidl.demo.site import Behaviour, status_answer
+
+_CONNECTIONS = 6
+
+
+@pytest.fixture
+def stuck(fine, oidl, root: Path, wait_until) -> Iterator[subprocess.Popen[str]]:
+    """A run whose transfers in hand all wait for an answer."""
+    fine.block_images()
+    process = oidl.start(
+        "run",
+        f"--root-dir={root}",
+        f"--catalogue={fine.catalogue}",
+        "--max-host-connections=3",
+        f"--log-file={root.parent}/log",
+        "--nodownload-metadata",
+    )
+    wait_until(lambda: sum(fine.requests.values()) == _CONNECTIONS)
+    return process
+
+
+@pytest.fixture
+def has_said(root: Path) -> Callable[[str], bool]:
+    return lambda text: text in (root.parent / "log").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_finishes_what_is_in_hand_and_starts_nothing(
+    name: signal.Signals, stuck, fine, oidl, run, ask, wait_until, has_said, exported_as_published
+) -> None:
+    stuck.send_signal(name)
+    wait_until(lambda: has_said("finishing the transfers in hand; press Ctrl-C again to stop at once"))
+    fine.gate.set()
+    ended = oidl.end(stuck)
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert sum(fine.requests.values()) == _CONNECTIONS
+    in_hand = {fine.path_of(listed) for listed in fine.images} & fine.requests.keys()
+    done = ask("SELECT url FROM download WHERE status = 'done'")
+    assert {"/" + url.split("/", 3)[3] for (url,) in done} == in_hand
+    assert ask("SELECT count(*) FROM download WHERE status = 'pending'") == [(len(fine.images) - _CONNECTIONS,)]
+    assert ask("SELECT outcome FROM run") == [("interrupted",)]
+    assert "not finished: run it again to go on" in ended.stdout
+
+    assert run(fine).returncode == 0
+    assert fine.requests == {fine.path_of(listed): 1 for listed in fine.images}
+    exported_as_published(fine)
+
+
+@pytest.mark.parametrize("names", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)])
+def test_the_second_signal_stops_at_once_even_when_the_server_says_nothing(
+    names: tuple[signal.Signals, signal.Signals], stuck, fine, oidl, run, ask, root, wait_until, has_said
+) -> None:
+    stuck.send_signal(names[0])
+    wait_until(lambda: has_said("finishing the transfers in hand"))
+    assert stuck.poll() is None
+    stuck.send_signal(names[1])
+    began = time.monotonic()
+    ended = oidl.end(stuck)
+    assert time.monotonic() - began < 3
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("pending", len(fine.images))]
+    assert ask("SELECT outcome FROM run") == [("interrupted",)]
+    assert not list(root.rglob("*.oidl-part*"))
+
+    fine.gate.set()
+    assert run(fine).returncode == 0
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
+
+
+@pytest.mark.parametrize("archive", ["list_path", "annotations_path"])
+def test_a_signal_while_an_archive_arrives_ends_the_run_and_the_next_goes_on(
+    archive: str, fine, oidl, root, run, ask, wait_until
+) -> None:
+    path = getattr(fine, archive)
+    whole = fine.site.answers[path]
+    fine.site.answers[path] = replace(whole, behaviour=Behaviour.STALL, first=())
+    process = oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}")
+    part = root / f"{path.rpartition('/')[2]}.part"
+    wait_until(lambda: part.exists() and fine.site.requests[path])
+    process.send_signal(signal.SIGINT)
+    ended = oidl.end(process)
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert not (root / ".oidl-unpacking").exists()
+
+    fine.site.answers[path] = whole
+    assert run(fine).returncode == 0
+    assert not part.exists()
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
+
+
+def test_a_signal_while_the_run_waits_for_retries_ends_the_wait(fine, oidl, root, ask, wait_until) -> None:
+    for listed in fine.images:
+        fine.site.answers[fine.path_of(listed)] = status_answer(503, retry_after="20")
+    process = oidl.start(
+        "run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--nodownload-metadata", "--limit=1"
+    )
+    wait_until(lambda: sum(fine.requests.values()) == 1)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    ended = oidl.end(process)
+    assert time.monotonic() - began < 5
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert ask("SELECT status, reason FROM download WHERE status <> 'pending'") == [("retry", "rate_limited")]
