@@ -8,6 +8,7 @@ import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ print("\\n" + json.dumps([code, *sys.modules]))
 """
 
 
-def python(code: str, *arguments: object, cwd: Path, path: Path | None = None) -> list[str]:
+def python(code: str, *arguments: object, cwd: Path, path: Path | None = None) -> list[Any]:
     """The JSON list that ends what `code` prints, in a process that looks into `path` before anything else."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OIDL_")}
     environment["PYTHONPATH"] = str(path or "")
@@ -117,7 +118,15 @@ def test_a_wheel_built_from_the_sdist_is_the_same(wheel: Path, sdist: Path, tmp_
 
 
 def test_the_sdist_has_the_tests_and_the_bench_too(sdist: Path) -> None:
-    for name in ("README.md", "LICENSE", "uv.lock", "tests/conftest.py", "bench/__main__.py", "pyproject.toml"):
+    for name in (
+        "README.md",
+        "LICENSE",
+        "uv.lock",
+        ".ci/run",
+        "tests/conftest.py",
+        "bench/__main__.py",
+        "pyproject.toml",
+    ):
         assert (sdist / name).is_file(), name
 
 

@@ -21,20 +21,20 @@ from oidl.demo.site import Answer, Behaviour, Site
 from oidl.model import Reason
 
 _SUICIDE = """
-import os, signal, sys
+import itertools, os, signal, sys
 
 from oidl.cli import main
 from oidl.state.database import StateConnection
 
-what, when, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+what, when, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
+numbers = itertools.count(1)  # counts right in several threads at once
 
 def about_to(really):
-    global left
-    left -= 1
-    if left == 0 and when == "before":
+    is_last = next(numbers) == last
+    if is_last and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     result = really()
-    if left == 0:
+    if is_last:
         os.kill(os.getpid(), signal.SIGKILL)
     return result
 
