@@ -52,7 +52,7 @@ class Hosts:
         None if the run drains before that (nothing new is to be asked for then), or if the pause is a long one,
         which may also begin while this waits.
         """
-        host = urlsplit(url).netloc.lower()
+        host = _host(url)
         async with AsyncExitStack() as held:
             with trio.CancelScope() as waiting:
                 self._waiting.add(waiting)
@@ -83,13 +83,13 @@ class Hosts:
 
     def pause(self, url: str, seconds: float) -> None:
         """Leaves the host of `url` alone for `seconds`, or longer if that was asked before."""
-        host = urlsplit(url).netloc.lower()
+        host = _host(url)
         until = trio.current_time() + seconds
         self._paused_until[host] = max(until, self._paused_until.get(host, until))
 
     def pause_s(self, url: str) -> float:
         """Seconds until the host of `url` may be asked again; 0 if it may be now."""
-        host = urlsplit(url).netloc.lower()
+        host = _host(url)
         return max(0.0, self._paused_until.get(host, 0.0) - trio.current_time())
 
     async def _take(self, host: str) -> httpx.AsyncClient:
@@ -101,3 +101,10 @@ class Hosts:
             client = next(iter(self._idle))
         del self._idle[client]
         return client
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # "http://[1.2.3.4]/": no client will ask for it either
+        return ""

@@ -1,0 +1,665 @@
+"""One image over the network: every way it can go wrong has its own reason, and never an exception.
+
+The demo's server answers over streams in memory, below the real HTTP client,
+so stalls, drips and pauses take no time. What only a socket does (a reset, a
+refused port, a name that is unknown) is done on loopback.
+"""
+
+import gc
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpcore
+import httpx
+import pytest
+import trio
+import trio.testing
+import trustme
+from httpcore._backends.trio import TrioStream
+
+from oidl.demo.server import handle, serve
+from oidl.demo.site import Answer, Behaviour, Site, redirect, status_answer
+from oidl.model import Failure, Fetched, Reason, Source
+from oidl.net.client import new_client, tls_context
+from oidl.net.hosts import Hosts
+from oidl.net.transfer import Download, fetch
+from oidl.settings import Transfers
+
+BODY = bytes(range(256)) * 40
+PATH = "/1/2_o.jpg"
+URL = f"http://photos{PATH}"
+UNAVAILABLE = "https://s.yimg.com/pw/images/en-us/photo_unavailable.png"
+TRANSFERS = Transfers()
+TLS = tls_context()
+
+
+class _Stream(TrioStream):
+    """Has no socket to be asked about."""
+
+    def get_extra_info(self, info: str) -> Any:
+        return None
+
+    async def start_tls(self, *args: Any, **named: Any) -> httpcore.AsyncNetworkStream:
+        secured = await super().start_tls(*args, **named)
+        assert isinstance(secured, TrioStream)
+        return _Stream(secured._stream)
+
+
+@dataclass
+class Network(httpcore.AsyncNetworkBackend):
+    """Any host at all, served by one `site`; it may take in no connection, or take it in and say nothing."""
+
+    nursery: trio.Nursery
+    site: Site
+    tls: ssl.SSLContext | None = None
+    is_black_hole: bool = False
+    is_silent: bool = False
+    connected_to: list[str] = field(default_factory=list)
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: object = None,
+    ) -> httpcore.AsyncNetworkStream:
+        self.connected_to.append(host)
+        if self.is_black_hole:
+            assert timeout is not None
+            await trio.sleep(timeout)
+            raise httpcore.ConnectTimeout
+        client, server = trio.testing.memory_stream_pair()
+        stream: trio.abc.Stream = server
+        if self.tls is not None:
+            stream = trio.SSLStream(server, self.tls, server_side=True, https_compatible=True)
+        if not self.is_silent:
+            self.nursery.start_soon(handle, stream, self.site)
+        return _Stream(client)
+
+
+@dataclass
+class Transfer:
+    """What a test fetches with, and what it looks at afterwards."""
+
+    hosts: Hosts
+    site: Site
+    network: Network | None
+    transfers: Transfers
+    arrived: list[int] = field(default_factory=list)
+
+    async def __call__(
+        self,
+        url: str = URL,
+        size_bytes: int | None = len(BODY),
+        cap_bytes: int = len(BODY),
+        source: Source = Source.ORIGINAL,
+    ) -> Fetched | Failure | None:
+        download = Download(url, source, size_bytes, cap_bytes)
+        return await fetch(download, self.hosts, self.transfers, self.arrived.append)
+
+
+@asynccontextmanager
+async def transfer(
+    answer: Answer | Site, transfers: Transfers = TRANSFERS, verify: ssl.SSLContext = TLS, **network: Any
+) -> AsyncIterator[Transfer]:
+    """Transfers from a host that answers `PATH` so, in memory."""
+    site = answer if isinstance(answer, Site) else Site({PATH: answer})
+    async with trio.open_nursery() as nursery:
+        backend = Network(nursery, site, **network)
+
+        def client() -> httpx.AsyncClient:
+            made = new_client(transfers, verify)
+            assert isinstance(made._transport, httpx.AsyncHTTPTransport)
+            made._transport._pool._network_backend = backend
+            return made
+
+        async with Hosts(transfers, client) as hosts:
+            yield Transfer(hosts, site, backend, transfers)
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def loopback(answer: Answer) -> AsyncIterator[tuple[Transfer, str]]:
+    """Transfers from a real server; comes with its base URL."""
+    site = Site({PATH: answer})
+    async with trio.open_nursery() as nursery:
+        base_url = await nursery.start(serve, site)
+        async with Hosts(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as hosts:
+            yield Transfer(hosts, site, None, TRANSFERS), base_url
+        nursery.cancel_scope.cancel()
+
+
+def run(main: Callable[[], Awaitable[Any]]) -> Any:
+    """Runs `main` on a clock that does not wait."""
+    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+@dataclass
+class Outcome:
+    """What one transfer came to, after how many seconds, with which pieces of the body."""
+
+    result: Any
+    took_s: float
+    arrived: list[int]
+    site: Site
+
+
+def one(
+    answer: Answer | Site,
+    *,
+    transfers: Transfers = TRANSFERS,
+    network: dict[str, Any] | None = None,
+    verify: ssl.SSLContext = TLS,
+    **asked: Any,
+) -> Outcome:
+    """One transfer from a host that answers so."""
+
+    async def main() -> Outcome:
+        async with transfer(answer, transfers, verify, **(network or {})) as get:
+            began = trio.current_time()
+            result = await get(**asked)
+            return Outcome(result, trio.current_time() - began, get.arrived, get.site)
+
+    return run(main)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_half_run() -> Iterator[None]:
+    """An async generator that nobody exhausted or closed complains when it is collected; any complaint is an error."""
+    yield
+    gc.collect()
+
+
+# ---- what comes whole
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.NORMAL, Behaviour.CHUNKED, Behaviour.NO_LENGTH])
+def test_a_whole_body_is_fetched_with_or_without_a_length(behaviour: Behaviour) -> None:
+    outcome = one(Answer(BODY, behaviour=behaviour))
+    assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
+    assert sum(outcome.arrived) == len(BODY)
+
+
+def test_a_body_of_another_length_than_published_is_passed_on_where_the_length_came_too_late() -> None:
+    outcome = one(Answer(BODY[:100], behaviour=Behaviour.CHUNKED))
+    assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY[:100])
+
+
+def test_a_thumbnail_has_no_published_size() -> None:
+    outcome = one(Answer(BODY), size_bytes=None, cap_bytes=len(BODY), source=Source.THUMBNAIL_300K)
+    assert outcome.result == Fetched(Source.THUMBNAIL_300K, URL, BODY)
+
+
+def test_a_slow_body_that_keeps_to_the_least_speed_is_waited_for() -> None:
+    outcome = one(Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1000))
+    assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
+    assert outcome.took_s == pytest.approx(10.24, abs=0.1)
+
+
+# ---- what the status line and the headers say
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (status_answer(404), Failure(Reason.NOT_FOUND, "HTTP 404", 404)),
+        (status_answer(410), Failure(Reason.GONE, "HTTP 410", 410)),
+        (status_answer(403), Failure(Reason.FORBIDDEN, "HTTP 403", 403)),
+        (status_answer(429), Failure(Reason.RATE_LIMITED, "HTTP 429", 429)),
+        (status_answer(429, retry_after="7"), Failure(Reason.RATE_LIMITED, "HTTP 429", 429, 7.0)),
+        (status_answer(503, retry_after="7"), Failure(Reason.RATE_LIMITED, "HTTP 503", 503, 7.0)),
+        (status_answer(503), Failure(Reason.HTTP_ERROR, "HTTP 503", 503)),
+        (status_answer(500), Failure(Reason.HTTP_ERROR, "HTTP 500", 500)),
+        (status_answer(500, retry_after="7"), Failure(Reason.HTTP_ERROR, "HTTP 500", 500, 7.0)),
+        (status_answer(400), Failure(Reason.HTTP_ERROR, "HTTP 400", 400)),
+        (status_answer(204), Failure(Reason.HTTP_ERROR, "HTTP 204", 204)),
+    ],
+    ids=lambda value: value.detail if isinstance(value, Failure) else "",
+)
+def test_a_status_names_its_reason_and_the_failure_its_url(answer: Answer, expected: Failure) -> None:
+    outcome = one(answer)
+    assert outcome.result == Failure(
+        expected.reason,
+        expected.detail,
+        expected.http_status,
+        expected.retry_after_s,
+        source=Source.ORIGINAL,
+        url=URL,
+    )
+    assert outcome.arrived == []
+
+
+def test_a_retry_after_may_be_a_date() -> None:
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    failure = one(status_answer(503, retry_after=in_a_minute)).result
+    assert failure.reason is Reason.RATE_LIMITED
+    assert failure.retry_after_s == pytest.approx(60, abs=10)
+
+
+@pytest.mark.parametrize("location", [UNAVAILABLE, "/photo_unavailable.png", "http://photos/a/photo_unavailable_l.gif"])
+def test_a_redirect_to_the_placeholder_is_unavailable_and_not_followed(location: str) -> None:
+    outcome = one(redirect(location))
+    assert outcome.result.reason is Reason.UNAVAILABLE
+    assert (outcome.result.http_status, outcome.result.url) == (302, URL)
+    assert location in outcome.result.detail
+    assert len(outcome.site.log) == 1
+
+
+@pytest.mark.parametrize("length", [len(BODY) - 1, len(BODY) + 1, 10 * len(BODY), 0])
+def test_a_length_that_is_not_the_published_one_is_refused_before_the_body(length: int) -> None:
+    outcome = one(Answer((BODY * 10)[:length]))
+    assert outcome.result.reason is Reason.SIZE_MISMATCH
+    assert outcome.result.detail == f"{length} bytes, published {len(BODY)}"
+    assert outcome.arrived == []
+
+
+def test_a_large_file_of_another_length_is_not_read_at_all() -> None:
+    sent: list[str] = []
+
+    def body() -> bytes:
+        sent.append("all")
+        return BODY * 1000
+
+    outcome = one(Answer(body(), behaviour=Behaviour.SLOW, bytes_per_s=1000))
+    assert outcome.result.reason is Reason.SIZE_MISMATCH
+    assert outcome.took_s < 1
+
+
+def test_a_thumbnail_longer_than_the_cap_is_refused_by_its_length() -> None:
+    outcome = one(Answer(BODY), size_bytes=None, cap_bytes=len(BODY) - 1)
+    assert outcome.result.reason is Reason.TOO_LARGE
+    assert outcome.arrived == []
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.CHUNKED, Behaviour.NO_LENGTH])
+def test_a_body_that_streams_past_the_cap_is_too_large(behaviour: Behaviour) -> None:
+    assert one(Answer(BODY + b"x", behaviour=behaviour)).result.reason is Reason.TOO_LARGE
+
+
+def test_an_endless_body_is_left_soon_after_the_cap() -> None:
+    outcome = one(Answer(BODY[:1000], behaviour=Behaviour.ENDLESS))
+    assert outcome.result.reason is Reason.TOO_LARGE
+    assert len(BODY) < sum(outcome.arrived) < 20 * len(BODY)
+    assert outcome.site.connections.open == 0
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/html", "text/html; charset=utf-8", "TEXT/plain", "application/xml", "application/json"]
+)
+def test_a_page_is_no_image_whatever_its_length(content_type: str) -> None:
+    outcome = one(Answer(BODY, content_type=content_type))
+    assert outcome.result.reason is Reason.NOT_AN_IMAGE
+    assert outcome.result.http_status == 200
+    assert outcome.arrived == []
+
+
+def test_a_png_for_a_jpeg_is_a_placeholder_unless_it_has_the_published_length() -> None:
+    assert one(Answer(BODY[:-1], content_type="image/png")).result.reason is Reason.NOT_AN_IMAGE
+    assert one(Answer(BODY, content_type="image/png")).result == Fetched(Source.ORIGINAL, URL, BODY)
+    thumbnail = one(Answer(BODY, content_type="image/png"), size_bytes=None, source=Source.THUMBNAIL_300K)
+    assert thumbnail.result.reason is Reason.NOT_AN_IMAGE
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/pjpeg", "application/octet-stream", ""])
+def test_other_content_types_are_left_to_the_first_bytes_to_judge(content_type: str) -> None:
+    assert one(Answer(BODY, content_type=content_type)).result == Fetched(Source.ORIGINAL, URL, BODY)
+
+
+# ---- what the network does
+
+
+def test_a_body_cut_short_of_its_length_is_a_broken_connection() -> None:
+    outcome = one(Answer(BODY, behaviour=Behaviour.CUT))
+    assert outcome.result.reason is Reason.CONNECTION
+    assert sum(outcome.arrived) == len(BODY) // 2
+
+
+def test_what_is_not_http_is_a_broken_connection() -> None:
+    assert one(Answer(BODY, behaviour=Behaviour.GARBAGE)).result.reason is Reason.CONNECTION
+
+
+def test_a_reset_is_a_broken_connection() -> None:
+    async def main() -> None:
+        async with loopback(Answer(BODY, behaviour=Behaviour.RESET)) as (get, base_url):
+            failure = await get(base_url + PATH)
+        assert isinstance(failure, Failure)
+        assert (failure.reason, failure.url) == (Reason.CONNECTION, base_url + PATH)
+
+    trio.run(main)
+
+
+def test_a_refused_port_is_a_broken_connection() -> None:
+    async def main() -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))  # and nobody listens
+            url = f"http://127.0.0.1:{free.getsockname()[1]}{PATH}"
+            async with loopback(Answer()) as (get, _):
+                failure = await get(url)
+        assert isinstance(failure, Failure)
+        assert failure.reason is Reason.CONNECTION
+
+    trio.run(main)
+
+
+def test_a_name_that_is_not_known_is_a_matter_of_dns() -> None:
+    class Resolver(trio.abc.HostnameResolver):
+        async def getaddrinfo(self, host: object, *_: object) -> Any:
+            await trio.lowlevel.checkpoint()
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        async def getnameinfo(self, *_: object) -> Any:
+            raise AssertionError
+
+    async def main() -> None:
+        trio.socket.set_custom_hostname_resolver(Resolver())
+        async with Hosts(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as hosts:
+            failure = await Transfer(hosts, Site(), None, TRANSFERS)("http://photos.invalid/1.jpg")
+        assert isinstance(failure, Failure)
+        assert (failure.reason, failure.url) == (Reason.DNS, "http://photos.invalid/1.jpg")
+
+    trio.run(main)
+
+
+def test_no_connection_in_time_is_a_timeout() -> None:
+    outcome = one(Answer(BODY), network={"is_black_hole": True})
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no connection in time")
+    assert outcome.took_s == pytest.approx(TRANSFERS.connect_timeout_s)
+
+
+def test_a_server_that_never_answers_is_a_timeout() -> None:
+    outcome = one(Answer(BODY), network={"is_silent": True})
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no byte in time")
+    assert outcome.took_s == pytest.approx(TRANSFERS.stall_timeout_s)
+
+
+def test_a_stall_in_the_middle_is_a_timeout() -> None:
+    outcome = one(Answer(BODY, behaviour=Behaviour.STALL))
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no byte in time")
+    assert outcome.took_s == pytest.approx(TRANSFERS.stall_timeout_s)
+    assert sum(outcome.arrived) == len(BODY) // 2
+
+
+def test_a_body_that_drips_has_the_timeouts_and_its_size_at_the_least_speed() -> None:
+    transfers = Transfers(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=1024)
+    outcome = one(Answer(BODY, behaviour=Behaviour.DRIP), transfers=transfers)
+    assert outcome.result.reason is Reason.TOO_SLOW
+    assert outcome.took_s == pytest.approx(2 + 3 + 10)
+    assert outcome.site.connections.open == 0
+
+
+def test_each_redirect_has_a_deadline_of_its_own() -> None:
+    slow_page = Answer(b"x" * 30, 302, "text/html", {"Location": PATH}, Behaviour.SLOW, bytes_per_s=1)
+    site = Site({"/from": slow_page, PATH: Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=300)})
+    assert one(site, url="http://photos/from").result == Fetched(Source.ORIGINAL, URL, BODY)
+
+
+def authority() -> tuple[trustme.CA, Callable[[str], ssl.SSLContext]]:
+    """Somebody to trust, and server contexts with certificates by them."""
+    ca = trustme.CA()
+
+    def server(name: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        ca.issue_cert(name).configure_cert(context)
+        return context
+
+    return ca, server
+
+
+def test_tls_is_verified_against_whom_we_trust_and_the_name_that_was_asked() -> None:
+    ca, server = authority()
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    https = URL.replace("http:", "https:")
+    good = one(Answer(BODY), url=https, verify=trusting, network={"tls": server("photos")})
+    assert good.result == Fetched(Source.ORIGINAL, https, BODY)
+    unknown = one(Answer(BODY), url=https, network={"tls": server("photos")})
+    assert (unknown.result.reason, unknown.result.url) == (Reason.TLS, https)
+    other = one(Answer(BODY), url=https, verify=trusting, network={"tls": server("elsewhere")})
+    assert other.result.reason is Reason.TLS
+    assert unknown.site.log == other.site.log == []
+
+
+def test_a_server_that_speaks_no_tls_is_a_matter_of_tls() -> None:
+    outcome = one(Answer(BODY), url=URL.replace("http:", "https:"))
+    assert outcome.result.reason is Reason.TLS
+
+
+def test_a_handshake_that_nobody_answers_is_a_timeout() -> None:
+    outcome = one(Answer(BODY), url=URL.replace("http:", "https:"), network={"is_silent": True})
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no connection in time")
+    assert outcome.took_s == pytest.approx(TRANSFERS.connect_timeout_s)
+
+
+# ---- redirects
+
+
+def chain(length: int, status: int = 302) -> Site:
+    """`/0` leads by `length` redirects to the photo, from host to host."""
+    steps = {f"/{number}": redirect(f"http://host{number}/{number + 1}", status) for number in range(length - 1)}
+    return Site({**steps, f"/{length - 1}": redirect(URL, status), PATH: Answer(BODY)})
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_three_redirects_are_followed(status: int) -> None:
+    outcome = one(chain(3, status), url="http://photos/0")
+    assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
+    assert [path for path, _ in outcome.site.log] == ["/0", "/1", "/2", PATH]
+
+
+def test_the_fourth_redirect_is_not() -> None:
+    outcome = one(chain(4), url="http://photos/0")
+    assert (outcome.result.reason, outcome.result.http_status) == (Reason.HTTP_ERROR, None)
+    assert "3 redirects" in outcome.result.detail
+    assert [path for path, _ in outcome.site.log] == ["/0", "/1", "/2", "/3"]
+
+
+def test_a_redirect_in_a_circle_ends() -> None:
+    outcome = one(redirect(PATH))
+    assert outcome.result.reason is Reason.HTTP_ERROR
+    assert len(outcome.site.log) == 4
+
+
+@pytest.mark.parametrize("location", ["/3/4_o.jpg", "../3/4_o.jpg", "//photos/3/4_o.jpg", "4_o.jpg"])
+def test_a_location_may_be_relative(location: str) -> None:
+    found = Answer(BODY)
+    site = Site({PATH: redirect(location), "/3/4_o.jpg": found, "/1/4_o.jpg": found})
+    assert isinstance(one(site).result, Fetched)
+
+
+def test_after_a_redirect_the_failure_names_where_it_failed() -> None:
+    site = Site({PATH: redirect("http://elsewhere/gone.jpg"), "/gone.jpg": status_answer(410)})
+    outcome = one(site)
+    assert (outcome.result.reason, outcome.result.url) == (Reason.GONE, "http://elsewhere/gone.jpg")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "ftp://photos/1.jpg",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://[",
+        "http://a..b/1.jpg",
+        "http://xn--/1.jpg",
+        "",
+    ],
+)
+def test_a_redirect_that_nobody_can_follow_is_an_http_error(location: str) -> None:
+    async def main() -> None:
+        async with loopback(redirect(location)) as (get, base_url):
+            failure = await get(base_url + PATH)
+            assert isinstance(failure, Failure)
+            assert failure.reason is Reason.HTTP_ERROR
+            assert len(get.site.log) == (1 if location else 4)
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("location", ["http://[1.2.3.4]/1.jpg", "http://photos:99999x/1.jpg"])
+def test_a_redirect_that_is_not_http_counts_as_a_broken_answer(location: str) -> None:
+    async def main() -> None:
+        async with loopback(redirect(location)) as (get, base_url):
+            failure = await get(base_url + PATH)
+            assert isinstance(failure, Failure)
+            assert failure.reason is Reason.CONNECTION
+
+    trio.run(main)
+
+
+def test_a_redirect_to_nowhere_is_an_http_error() -> None:
+    outcome = one(status_answer(302))
+    assert (outcome.result.reason, outcome.result.http_status) == (Reason.HTTP_ERROR, 302)
+    assert one(status_answer(304)).result.http_status == 304
+
+
+def test_a_redirect_from_https_to_http_is_refused() -> None:
+    ca, server = authority()
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    site = Site({"/from": redirect(URL), PATH: Answer(BODY)})
+    outcome = one(site, url="https://photos/from", verify=trusting, network={"tls": server("photos")})
+    assert (outcome.result.reason, outcome.result.http_status) == (Reason.HTTP_ERROR, 302)
+    assert [path for path, _ in site.log] == ["/from"]
+
+
+@pytest.mark.parametrize("url", ["http://[1.2.3.4]/1.jpg", "http://a..b/1.jpg", "http://xn--/1.jpg", "http://"])
+def test_a_url_that_nobody_can_ask_for_is_a_failure_and_for_good(url: str) -> None:
+    async def main() -> Any:
+        async with Hosts(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as hosts:
+            return await Transfer(hosts, Site(), None, TRANSFERS)(url)
+
+    failure = trio.run(main)
+    assert (failure.reason, failure.http_status, failure.url) == (Reason.HTTP_ERROR, None, url)
+
+
+# ---- connections and pauses
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [status_answer(404), redirect(UNAVAILABLE), Answer(BODY, content_type="text/html"), Answer(BODY[:-1])],
+    ids=["error", "redirect", "page", "other length"],
+)
+def test_after_a_refusal_its_connection_is_used_again(refusal: Answer) -> None:
+    async def main() -> None:
+        site = Site({"/refused.jpg": refusal, PATH: Answer(BODY)})
+        async with transfer(site) as get:
+            for _ in range(5):
+                assert isinstance(await get("http://photos/refused.jpg"), Failure)
+                assert isinstance(await get(), Fetched)
+        assert site.connections.opened == 1
+
+    run(main)
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.CUT, Behaviour.STALL, Behaviour.DRIP])
+def test_a_status_is_believed_though_its_page_never_ends(behaviour: Behaviour) -> None:
+    outcome = one(Answer(b"<h1>gone</h1>", 410, "text/html", behaviour=behaviour))
+    assert (outcome.result.reason, outcome.result.http_status) == (Reason.GONE, 410)
+
+
+def test_a_connection_that_broke_is_replaced() -> None:
+    async def main() -> None:
+        broken = Answer(BODY, behaviour=Behaviour.CUT)
+        async with transfer(Answer(BODY, first=(broken, broken))) as get:
+            results = [type(await get()) for _ in range(4)]
+            assert results == [Failure, Failure, Fetched, Fetched]
+            assert get.site.connections.opened == 3
+
+    run(main)
+
+
+def test_a_retry_after_keeps_the_next_request_to_that_host_waiting_and_no_other() -> None:
+    async def main() -> None:
+        busy = status_answer(429, retry_after="20")
+        async with transfer(Answer(BODY, first=(busy,))) as get:
+            began = trio.current_time()
+            assert isinstance(await get(), Failure)
+            assert isinstance(await get(URL.replace("photos", "elsewhere")), Fetched)
+            assert trio.current_time() == began
+            assert isinstance(await get(), Fetched)
+            assert trio.current_time() == pytest.approx(began + 20)
+
+    run(main)
+
+
+def test_a_429_that_does_not_say_for_how_long_pauses_its_host_too() -> None:
+    async def main() -> None:
+        async with transfer(Answer(BODY, first=(status_answer(429),))) as get:
+            began = trio.current_time()
+            assert isinstance(await get(), Failure)
+            assert isinstance(await get(), Fetched)
+            assert 1 < trio.current_time() - began < 30
+
+    run(main)
+
+
+def test_a_pause_beyond_all_patience_sends_the_image_back_unasked() -> None:
+    async def main() -> None:
+        busy = status_answer(503, retry_after="3600")
+        async with transfer(Answer(BODY, first=(busy,))) as get:
+            began = trio.current_time()
+            await get()
+            failure = await get()
+            assert trio.current_time() == began
+            assert isinstance(failure, Failure)
+            assert (failure.reason, failure.http_status, failure.url) == (Reason.RATE_LIMITED, None, URL)
+            assert failure.retry_after_s == pytest.approx(3600)
+            assert len(get.site.log) == 1
+            await trio.sleep(3600)
+            assert isinstance(await get(), Fetched)
+
+    run(main)
+
+
+def test_a_failure_without_a_retry_after_leaves_its_host_alone_no_longer_than_asked() -> None:
+    async def main() -> None:
+        async with transfer(Answer(BODY, first=(status_answer(500, retry_after="20"), status_answer(404)))) as get:
+            began = trio.current_time()
+            assert [type(await get()) for _ in range(3)] == [Failure, Failure, Fetched]
+            assert trio.current_time() == began
+
+    run(main)
+
+
+def test_none_comes_of_what_a_drain_forestalls_and_a_transfer_at_work_is_finished() -> None:
+    async def main() -> None:
+        results: list[Any] = []
+
+        async def fetch_one(get: Transfer) -> None:
+            results.append(await get())
+
+        slow = Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1000)
+        async with transfer(slow, Transfers(max_host_connections=1)) as get, trio.open_nursery() as nursery:
+            nursery.start_soon(fetch_one, get)
+            await trio.sleep(1)
+            nursery.start_soon(fetch_one, get)
+            await trio.sleep(1)
+            get.hosts.drain()
+            await trio.sleep(1)
+            assert results == [None]
+            assert await get() is None
+        assert results == [None, Fetched(Source.ORIGINAL, URL, BODY)]
+
+    run(main)
+
+
+@pytest.mark.parametrize("behaviour", list(Behaviour))
+@pytest.mark.parametrize("after_s", [0.0, 0.5, 3.0])
+def test_a_transfer_may_be_cancelled_at_any_moment_and_leaves_nothing_open(
+    behaviour: Behaviour, after_s: float
+) -> None:
+    async def main() -> None:
+        async with transfer(Answer(BODY, behaviour=behaviour)) as get:
+            with trio.move_on_after(after_s):
+                await get()
+        assert get.site.connections.open == 0
+
+    run(main)
