@@ -54,7 +54,7 @@ def failure_of(error: Exception) -> Failure:
     """The `Failure` that a failed transfer comes to; `error` is httpx's or the system's."""
     causes = list(_causes(error))
     detail = str(error) or type(error).__name__
-    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError)):  # ValueError: no name for IDNA
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError)):  # ValueError: IDNA's, of "a..b"
         return Failure(Reason.HTTP_ERROR, f"not a URL that can be asked for: {detail}")
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Failure(Reason.DNS, detail)

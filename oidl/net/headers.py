@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
+_LONGEST_PAUSE_S = 365 * 86_400.0  # no date can be told for what some servers would ask
+
 _SUFFIX_TYPES = {
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
@@ -18,19 +20,19 @@ _SUFFIX_TYPES = {
 def retry_after_s(value: str | None, now: datetime) -> float | None:
     """Seconds to wait by a `Retry-After` header: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
 
-    None where there is no such header or it says nothing that can be read; never negative.
+    None where there is no such header or it says nothing that can be read; never negative, at most a year.
     """
     if not value:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), _LONGEST_PAUSE_S)
     try:
         until = parsedate_to_datetime(value)
     except ValueError:
         return None
     if until.tzinfo is None:  # "-0000": the sender does not say; HTTP dates are GMT
         until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - now).total_seconds())
+    return min(max(0.0, (until - now).total_seconds()), _LONGEST_PAUSE_S)
 
 
 def content_length(value: str | None) -> int | None:

@@ -53,6 +53,7 @@ class Hosts:
         which may also begin while this waits.
         """
         host = _host(url)
+        may_ask = False
         async with AsyncExitStack() as held:
             with trio.CancelScope() as waiting:
                 self._waiting.add(waiting)
@@ -60,13 +61,17 @@ class Hosts:
                     if self.is_draining:
                         waiting.cancel()
                     await held.enter_async_context(self._busy_at[host])
-                    while 0 < (pause_s := self.pause_s(url)) <= _PATIENCE_S:  # noqa: ASYNC110 - it may grow while we sleep
+                    while not may_ask and (pause_s := self.pause_s(url)) <= _PATIENCE_S:
                         await trio.sleep(pause_s)
-                    if not pause_s:
-                        await held.enter_async_context(self._busy)
+                        await self._busy.acquire()
+                        if self.pause_s(url):  # one began, or grew, meanwhile; other hosts need not wait for it
+                            self._busy.release()
+                        else:
+                            held.callback(self._busy.release)
+                            may_ask = True
                 finally:
                     self._waiting.remove(waiting)
-            if waiting.cancelled_caught or pause_s:
+            if not may_ask:
                 yield None
                 return
             client = await self._take(host)

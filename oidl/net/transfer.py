@@ -24,9 +24,7 @@ from oidl.settings import Transfers
 MAX_REDIRECTS = 3
 _UNASKED_PAUSE_S = 5.0  # after a 429 that does not say for how long
 _DRAINED_BYTES = 64 * 1024  # an error page shorter than this is read to its end, which keeps the connection
-_DRAIN_S = 5.0
-
-_DRAIN_S = 1.0
+_DRAIN_S = 1.0  # and given no longer than this
 
 _REASONS = {404: Reason.NOT_FOUND, 410: Reason.GONE, 403: Reason.FORBIDDEN, 429: Reason.RATE_LIMITED}
 
@@ -58,8 +56,6 @@ async def fetch(
     """
     url = download.url
     for _ in range(MAX_REDIRECTS + 1):
-        if not _is_url(url):
-            return _located(Failure(Reason.HTTP_ERROR, "is no URL that can be asked for"), download.source, url)
         async with hosts.connection(url) as client:
             if client is not None:
                 answer = await _ask(client, url, download, transfers, on_bytes)
@@ -105,9 +101,7 @@ async def _ask(
                     else:
                         pieces.append(piece)
                 return too_large or Fetched(download.source, url, b"".join(pieces))
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-            return Failure(Reason.HTTP_ERROR, f"cannot be asked for: {error}")
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return too_large or failure_of(error)
     return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
 
@@ -139,9 +133,7 @@ def _refusal(response: httpx.Response, url: str, download: Download) -> Failure 
 
 def _redirect(response: httpx.Response, url: str) -> Failure | _Redirect:
     status = response.status_code
-    location = response.headers.get("Location")
-    if location is None:
-        return Failure(Reason.HTTP_ERROR, f"HTTP {status} to nowhere", http_status=status)
+    location = response.headers["Location"]
     try:
         location = urljoin(url, location)
         old, new = urlsplit(url).scheme, urlsplit(location).scheme
@@ -161,13 +153,6 @@ async def _drain(response: httpx.Response) -> None:
         with trio.move_on_after(_DRAIN_S), suppress(httpx.HTTPError, OSError):
             async for _ in response.aiter_raw():
                 pass
-
-
-def _is_url(url: str) -> bool:
-    try:
-        return bool(urlsplit(url).hostname and httpx.URL(url).host)
-    except (ValueError, httpx.InvalidURL):
-        return False
 
 
 def _located(failure: Failure, source: Source, url: str) -> Failure:

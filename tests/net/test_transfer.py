@@ -170,7 +170,7 @@ def one(
     return run(main)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def nothing_is_left_half_run() -> Iterator[None]:
     """An async generator that nobody exhausted or closed complains when it is collected; any complaint is an error."""
     yield

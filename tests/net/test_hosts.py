@@ -1,0 +1,347 @@
+"""Connections lent out: within the caps whatever comes, kept alive, and given back whole.
+
+Caps and keep-alive are counted by a real server on loopback that is several
+hosts; who waits for what is tried with clients that do nothing, on a clock that
+does not wait.
+"""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from oidl.demo.server import serve
+from oidl.demo.site import Answer, Behaviour, Site
+from oidl.model import Fetched, Source
+from oidl.net.client import new_client, tls_context
+from oidl.net.hosts import Hosts
+from oidl.net.transfer import Download, fetch
+from oidl.settings import Transfers
+
+BODY = bytes(1000)
+PATH = "/1_o.jpg"
+TLS = tls_context()
+
+
+class Client:
+    """A connection that is only counted."""
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+@dataclass
+class Lent:
+    """Clients that were made, what is lent now, and the most that ever were open, in all and at one host."""
+
+    made: list[Client] = field(default_factory=list)
+    now: Counter[str] = field(default_factory=Counter)
+    at: dict[Client, str] = field(default_factory=dict)
+    peak_at: Counter[str] = field(default_factory=Counter)
+
+    def client(self) -> Any:
+        self.made.append(Client())
+        return self.made[-1]
+
+    @asynccontextmanager
+    async def borrowed(self, hosts: Hosts, host: str) -> AsyncIterator[Client | None]:
+        async with hosts.connection(f"http://{host}/x") as client:
+            if client is None:
+                yield None
+                return
+            assert isinstance(client, Client)
+            self.at[client] = host
+            self.now[host] += 1
+            opened_at = Counter(self.at.values())
+            self.peak_at = self.peak_at | opened_at
+            try:
+                yield client
+            finally:
+                self.now[host] -= 1
+
+
+def run(main: Callable[[], Awaitable[Any]]) -> Any:
+    return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def hold(lent: Lent, hosts: Hosts, host: str, seconds: float, got: list[Client | None] | None = None) -> None:
+    async with lent.borrowed(hosts, host) as client:
+        if got is not None:
+            got.append(client)
+        if client is not None:
+            await trio.sleep(seconds)
+
+
+# ---- on loopback
+
+
+async def fetch_many(urls: list[str], hosts: Hosts, transfers: Transfers) -> None:
+    async def one(url: str) -> None:
+        fetched = await fetch(Download(url, Source.ORIGINAL, len(BODY), len(BODY)), hosts, transfers, lambda count: None)
+        assert isinstance(fetched, Fetched)
+
+    async with trio.open_nursery() as nursery:
+        for url in urls:
+            nursery.start_soon(one, url)
+
+
+def peaks(transfers: Transfers, servers: int, rounds: int, requests: int) -> Site:
+    """What a site saw of `requests` at once to each of its `servers`, so many times over."""
+    site = Site({PATH: Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=50_000)})
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            urls = [await nursery.start(serve, site) + PATH for _ in range(servers)]
+            async with Hosts(transfers, lambda: new_client(transfers, TLS)) as hosts:
+                for _ in range(rounds):
+                    await fetch_many(urls * requests, hosts, transfers)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    return site
+
+
+def test_no_host_sees_more_connections_than_one_host_may() -> None:
+    site = peaks(Transfers(max_host_connections=3, max_total_connections=20), servers=3, rounds=2, requests=8)
+    assert list(site.connections.peak_at.values()) == [3, 3, 3]
+    assert site.requests[PATH] == 48
+
+
+def test_all_hosts_together_see_no_more_than_there_may_be_in_all() -> None:
+    site = peaks(Transfers(max_host_connections=5, max_total_connections=4), servers=1, rounds=2, requests=9)
+    assert site.connections.peak == 4
+
+
+def test_connections_are_kept_alive_for_whoever_comes_next() -> None:
+    site = peaks(Transfers(max_host_connections=2, max_total_connections=9), servers=2, rounds=5, requests=2)
+    assert site.requests[PATH] == 20
+    assert site.connections.opened == 4
+
+
+def test_a_connection_given_up_is_closed_before_the_next_is_opened() -> None:
+    async def main() -> None:
+        transfers = Transfers(max_total_connections=1)
+        site = Site({PATH: Answer(BODY)})
+        async with trio.open_nursery() as nursery:
+            urls = [await nursery.start(serve, site) + PATH for _ in range(3)]
+            async with Hosts(transfers, lambda: new_client(transfers, TLS)) as hosts:
+                for url in urls * 2:
+                    await fetch_many([url], hosts, transfers)
+                    await trio.testing.wait_all_tasks_blocked(0.005)
+                    assert site.connections.open == 1
+                assert site.connections.opened == 6
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+# ---- with clients that do nothing
+
+
+def test_idle_connections_count_for_their_host_and_in_all() -> None:
+    async def main() -> None:
+        lent = Lent()
+        async with Hosts(Transfers(max_host_connections=2, max_total_connections=5), lent.client) as hosts:
+            rng = random.Random(1)
+            async with trio.open_nursery() as nursery:
+                for _ in range(400):
+                    nursery.start_soon(hold, lent, hosts, rng.choice("abcd"), rng.random())
+                    await trio.sleep(0.1 * rng.random())
+        assert len(lent.made) == 5
+        assert set(lent.peak_at) == set("abcd")
+        assert max(lent.peak_at.values()) == 2
+
+    run(main)
+
+
+def test_a_connection_of_the_host_itself_is_taken_before_any_is_opened_or_given_up() -> None:
+    async def main() -> None:
+        lent = Lent()
+        async with Hosts(Transfers(max_total_connections=3), lent.client) as hosts:
+            for host in "aabab":
+                await hold(lent, hosts, host, 0)
+            assert len(lent.made) == 2
+
+    run(main)
+
+
+def test_where_all_are_open_the_one_idle_the_longest_is_given_up() -> None:
+    async def main() -> None:
+        lent = Lent()
+        got: list[Client | None] = []
+        async with Hosts(Transfers(max_total_connections=3), lent.client) as hosts:
+            for host in "abcad":
+                await hold(lent, hosts, host, 0, got)
+            assert len(lent.made) == 3
+            assert got[4] is got[1]  # b's; a's was used since
+
+    run(main)
+
+
+def test_one_host_that_is_at_its_cap_keeps_no_other_waiting() -> None:
+    async def main() -> None:
+        lent = Lent()
+        async with (
+            Hosts(Transfers(max_host_connections=1, max_total_connections=2), lent.client) as hosts,
+            trio.open_nursery() as nursery,
+        ):
+            for _ in range(5):
+                nursery.start_soon(hold, lent, hosts, "a", 100)
+            await trio.sleep(1)
+            with trio.fail_after(0.1):
+                await hold(lent, hosts, "b", 0)
+
+    run(main)
+
+
+def test_a_host_is_its_name_and_port_in_any_case() -> None:
+    async def main() -> None:
+        lent = Lent()
+        async with Hosts(Transfers(), lent.client) as hosts:
+            await hold(lent, hosts, "A.org", 0)
+            await hold(lent, hosts, "a.ORG", 0)
+            assert len(lent.made) == 1
+            await hold(lent, hosts, "a.org:81", 0)
+            assert len(lent.made) == 2
+
+    run(main)
+
+
+def test_a_pause_may_grow_and_never_shrinks() -> None:
+    async def main() -> None:
+        lent = Lent()
+        async with Hosts(Transfers(), lent.client) as hosts, trio.open_nursery() as nursery:
+            began = trio.current_time()
+            hosts.pause("http://a/x", 10)
+            nursery.start_soon(hold, lent, hosts, "a", 0)
+            await trio.sleep(5)
+            hosts.pause("http://a/y", 20)
+            hosts.pause("http://a/y", 1)
+            assert hosts.pause_s("http://a/z") == 20
+            assert hosts.pause_s("http://b/z") == 0
+            await trio.sleep(19)
+            assert not lent.made
+            nursery.start_soon(hold, lent, hosts, "a", 0)
+            await trio.sleep(0.9)
+            assert not lent.made
+        assert trio.current_time() == pytest.approx(began + 25)
+
+    run(main)
+
+
+def test_a_pause_that_begins_while_all_connections_are_busy_is_kept_too() -> None:
+    async def main() -> None:
+        lent = Lent()
+        async with (
+            Hosts(Transfers(max_total_connections=1), lent.client) as hosts,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(hold, lent, hosts, "b", 2)
+            await trio.sleep(1)
+            nursery.start_soon(hold, lent, hosts, "a", 0)
+            await trio.sleep(0.5)
+            hosts.pause("http://a/x", 10)
+            await trio.sleep(9)
+            assert "a" not in lent.now
+            await hold(lent, hosts, "b", 0)  # and whoever waits for a pause holds up no other host
+            await trio.sleep(1.1)
+            assert "a" in lent.now
+
+    run(main)
+
+
+def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
+    async def main() -> None:
+        lent = Lent()
+        got: list[Client | None] = []
+        async with Hosts(Transfers(), lent.client) as hosts, trio.open_nursery() as nursery:
+            hosts.pause("http://a/x", 10)
+            nursery.start_soon(hold, lent, hosts, "a", 0, got)
+            await trio.sleep(1)
+            hosts.pause("http://a/x", 3600)
+            await trio.sleep(10)
+            assert got == [None]
+            with trio.fail_after(0.1):
+                await hold(lent, hosts, "a", 0, got)
+            assert got == [None, None]
+            with trio.fail_after(0.1):
+                await hold(lent, hosts, "b", 0, got)
+            assert got[2] is not None
+
+    run(main)
+
+
+def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one() -> None:
+    async def main() -> None:
+        lent = Lent()
+        held: list[Client | None] = []
+        sent_away: list[Client | None] = []
+        async with Hosts(Transfers(max_host_connections=1, max_total_connections=2), lent.client) as hosts:
+            async with trio.open_nursery() as nursery:
+                for host in "ab":
+                    nursery.start_soon(hold, lent, hosts, host, 100, held)
+                await trio.sleep(1)
+                hosts.pause("http://d/x", 20)
+                for host in "aabcd":  # the host's cap, the cap of all, a pause
+                    nursery.start_soon(hold, lent, hosts, host, 0, sent_away)
+                await trio.sleep(1)
+                assert sent_away == []
+                hosts.drain()
+                await trio.testing.wait_all_tasks_blocked()
+                assert sent_away == [None] * 5
+                assert lent.now.total() == 2
+                hosts.drain()
+                with trio.fail_after(0.1):
+                    await hold(lent, hosts, "e", 0, sent_away)
+                assert sent_away[5:] == [None]
+            assert None not in held
+            assert lent.now.total() == 0
+        assert len(lent.made) == 2
+
+    run(main)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
+    async def main() -> None:
+        lent = Lent()
+        rng = random.Random(seed)
+
+        async def impatient(hosts: Hosts, host: str) -> None:
+            with trio.move_on_after(rng.random() * 2):
+                await hold(lent, hosts, host, rng.random())
+
+        async with Hosts(Transfers(max_host_connections=2, max_total_connections=3), lent.client) as hosts:
+            async with trio.open_nursery() as nursery:
+                for _ in range(200):
+                    if rng.random() < 0.05:
+                        hosts.pause(f"http://{rng.choice('abc')}/x", rng.random())
+                    nursery.start_soon(impatient, hosts, rng.choice("abc"))
+                    await trio.sleep(0.05 * rng.random())
+            assert lent.now.total() == 0
+            assert len(lent.made) <= 3
+            await trio.sleep(10)
+            for host in "abc":  # as many can be had as ever, no more and no less
+                async with trio.open_nursery() as nursery:
+                    for _ in range(3):
+                        nursery.start_soon(hold, lent, hosts, host, 100)
+                    await trio.sleep(1)
+                    assert lent.now == Counter({host: 2})
+                    nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                for host in "aabbcc":
+                    nursery.start_soon(hold, lent, hosts, host, 100)
+                await trio.sleep(1)
+                assert lent.now.total() == 3
+                nursery.cancel_scope.cancel()
+
+    run(main)
