@@ -86,7 +86,8 @@ async def hold(lent: Lent, hosts: Hosts, host: str, seconds: float, got: list[Cl
 
 async def fetch_many(urls: list[str], hosts: Hosts, transfers: Transfers) -> None:
     async def one(url: str) -> None:
-        fetched = await fetch(Download(url, Source.ORIGINAL, len(BODY), len(BODY)), hosts, transfers, lambda count: None)
+        download = Download(url, Source.ORIGINAL, len(BODY), len(BODY))
+        fetched = await fetch(download, hosts, transfers, lambda count: None)
         assert isinstance(fetched, Fetched)
 
     async with trio.open_nursery() as nursery:
