@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from oidl.imaging.inspect import Picture, inspect
-from oidl.imaging.rendition import Rendered, render
+from oidl.imaging.rendition import render
 from oidl.model import Rendition, ResizeMode
 
 
@@ -32,7 +32,7 @@ def main() -> None:
         base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
         picture = inspect(body)
         assert isinstance(picture, Picture)
-        assert isinstance(render(picture, recipe), Rendered)
+        assert isinstance(render(picture, [recipe]), list)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, range(len(bodies))))

@@ -52,11 +52,40 @@ class Source(StrEnum):
 
 
 class ResizeMode(StrEnum):
-    """How a picture is fitted to its box, named as the older downloader named them."""
+    """How a picture is fitted to its box: as the older downloader named it, then as img2dataset does."""
 
     SHRINK_TO_FIT = "ShrinkToFit"
     FILL_CROP = "FillCrop"
     FILL_DISTORT = "FillDistort"
+    BORDER = "Border"
+    KEEP_RATIO = "KeepRatio"
+
+
+class Crop(StrEnum):
+    """Which part `FillCrop` keeps: the middle, or what catches the eye."""
+
+    CENTRE = "centre"
+    ATTENTION = "attention"
+
+
+class Orientation(StrEnum):
+    """What a picture is turned by: its EXIF tag, the published `Rotation`, or nothing."""
+
+    EXIF = "exif"
+    DATASET = "dataset"
+    KEEP = "keep"
+
+
+class Validation(StrEnum):
+    """How much of an image is checked, beside size and MD5, and what passes.
+
+    `decode` refuses what is damaged or has a part missing; `strict` refuses
+    every oddity that a decoder warns of; `off` decodes only what is resized, and complains of nothing.
+    """
+
+    OFF = "off"
+    DECODE = "decode"
+    STRICT = "strict"
 
 
 class Image(NamedTuple):
@@ -91,7 +120,8 @@ class Rendition:
     `mode` None means the bytes as they came (`box_size` and `quality` are then
     None and `format` is empty). `directory` is relative to `<root>/<version>/<subset>`, or absolute:
     then files lie in `<directory>/<subset>`. `box_size` is in pixels, `quality`
-    1–100 or None for the format's own default.
+    1–100 or None for the format's own default; `background`, six hex digits of
+    red, green and blue, goes under what is transparent and around what has a border.
     """
 
     name: str
@@ -100,6 +130,10 @@ class Rendition:
     box_size: int | None = None
     format: str = ""
     quality: int | None = None
+    crop: Crop = Crop.CENTRE
+    orientation: Orientation = Orientation.EXIF
+    background: str = "ffffff"
+    force_rgb: bool = False
 
 
 ORIGINAL = "original"

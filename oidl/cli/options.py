@@ -99,7 +99,7 @@ class RunOptions(PlaceOptions):
     """Make resized images."""
 
     resize_mode: Annotated[ResizeMode, _BY_VALUE] = ResizeMode.SHRINK_TO_FIT
-    """`ShrinkToFit`, `FillCrop` or `FillDistort`; in any letter case."""
+    """`ShrinkToFit`, `FillCrop`, `FillDistort`, `Border` or `KeepRatio`; in any letter case."""
 
     resize_box_size: int = 224
     """The box that images are fitted to, in pixels."""

@@ -10,7 +10,7 @@ from oidl.cli.options import RunOptions
 from oidl.cli.signals import watch_signals
 from oidl.dataset.catalogue import Version, find_version, read_catalogue
 from oidl.errors import DiskError, ExitCode, UsageError
-from oidl.imaging.rendition import why_not_saved
+from oidl.imaging.encode import why_not_saved
 from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter

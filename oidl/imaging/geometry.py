@@ -11,42 +11,57 @@ from oidl.model import ResizeMode
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Scale to `width` × `height` pixels, then cut `crop_width` × `crop_height` out of the middle."""
+    """Scale to `width` × `height` pixels, then make `out_width` × `out_height` of it around its middle.
+
+    Where that is less, the rest is cut off; where it is more, there is a border.
+    """
 
     width: int
     height: int
-    crop_width: int
-    crop_height: int
+    out_width: int
+    out_height: int
 
     @property
     def left(self) -> int:
-        """Pixels cut off on the left."""
-        return (self.width - self.crop_width) // 2
+        """Pixels cut off on the left; negative for a border."""
+        return (self.width - self.out_width) // 2
 
     @property
     def top(self) -> int:
-        """Pixels cut off at the top."""
-        return (self.height - self.crop_height) // 2
+        """Pixels cut off at the top; negative for a border."""
+        return (self.height - self.out_height) // 2
+
+    @property
+    def is_scaled_only(self) -> bool:
+        """Whether nothing is cut off and nothing added."""
+        return (self.width, self.height) == (self.out_width, self.out_height)
 
 
 def geometry(mode: ResizeMode, width: int, height: int, box_size: int) -> Geometry:
     """How a picture that is `width` × `height` when upright comes into a box of `box_size` pixels.
 
     `ShrinkToFit` never enlarges and keeps the aspect; `FillCrop` covers the box
-    and keeps its middle; `FillDistort` is the box.
+    and keeps its middle; `FillDistort` is the box. `Border` fits the box and
+    fills it up; `KeepRatio` makes the smaller side as long as the box; these two
+    enlarge where they must, like img2dataset's modes of these names.
     """
+    fit, cover = sorted((box_size / width, box_size / height))
     match mode:
         case ResizeMode.SHRINK_TO_FIT:
-            scale = min(1.0, box_size / width, box_size / height)
-            new_width, new_height = _scaled(width, scale), _scaled(height, scale)
-            return Geometry(new_width, new_height, new_width, new_height)
+            return _scaled_only(_scaled(width, min(1.0, fit)), _scaled(height, min(1.0, fit)))
         case ResizeMode.FILL_CROP:
-            scale = max(box_size / width, box_size / height)
-            return Geometry(
-                max(box_size, _scaled(width, scale)), max(box_size, _scaled(height, scale)), box_size, box_size
-            )
+            new_width, new_height = _scaled(width, cover), _scaled(height, cover)
+            return Geometry(max(box_size, new_width), max(box_size, new_height), box_size, box_size)
         case ResizeMode.FILL_DISTORT:
-            return Geometry(box_size, box_size, box_size, box_size)
+            return _scaled_only(box_size, box_size)
+        case ResizeMode.BORDER:
+            return Geometry(_scaled(width, fit), _scaled(height, fit), box_size, box_size)
+        case ResizeMode.KEEP_RATIO:
+            return _scaled_only(_scaled(width, cover), _scaled(height, cover))
+
+
+def _scaled_only(width: int, height: int) -> Geometry:
+    return Geometry(width, height, width, height)
 
 
 def _scaled(length: int, scale: float) -> int:

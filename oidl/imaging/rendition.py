@@ -1,83 +1,191 @@
-"""Makes renditions: upright, sRGB, without metadata, in the size and format asked for."""
+"""Makes renditions: the right way up, sRGB, without metadata, in the sizes and formats asked for.
 
+One decode serves all renditions of a picture: a JPEG is decoded by
+libjpeg-turbo at the smallest eighth that leaves each of them 1.5 times what it
+needs, into memory, and libvips resizes from there. Everything else goes through
+libvips' own loaders, a pass each.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oidl.imaging import turbo
+from oidl.imaging.encode import encode, is_opaque
 from oidl.imaging.formats import suffix_format
-from oidl.imaging.geometry import geometry
-from oidl.imaging.inspect import STRICT, Picture, missing_part
+from oidl.imaging.geometry import Geometry, geometry
+from oidl.imaging.inspect import Picture, missing_part, strictness
+from oidl.imaging.turn import BY_ROTATION, turned
 from oidl.imaging.vips import pyvips
-from oidl.model import Failure, Reason, Rendition, ResizeMode
+from oidl.model import Crop, Failure, Orientation, Reason, Rendition, ResizeMode, Validation
 
-_QUALITY_FORMATS = frozenset({"jpg", "jpeg", "webp", "avif", "heic", "heif", "jxl", "jp2", "tif", "tiff"})
-_OPAQUE_FORMATS = frozenset({"jpg", "jpeg"})
-_WHITE = [255, 255, 255]
+_MARGIN = 1.5  # of pixels decoded to pixels wanted, either way; what is lost by scaling in the decoder is not seen then
+_MOST_PIXELS = 50_000_000  # decoded into memory at once, 150 MB; larger ones stream through libvips
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The bytes of one output file, and its size in pixels."""
+    """The bytes of one output file, its size in pixels, and how it came out of the stored picture.
+
+    That was turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` × `scaled_height`, and cut (or, where
+    negative, bordered) at `left` and `top`.
+    """
 
     body: bytes
     width: int
     height: int
+    orientation: int
+    scaled_width: int
+    scaled_height: int
+    left: int = 0
+    top: int = 0
 
 
-def render(picture: Picture, rendition: Rendition) -> Rendered | Failure:
-    """`rendition` of `picture`; a `Failure` if the picture is not whole or cannot be rendered.
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    rendition: Rendition
+    orientation: int
+    goal: Geometry
 
-    All of the picture is decoded, also what a crop then drops, so nothing that
-    is cut short passes. A picture that `ShrinkToFit` would leave as it is keeps
-    its very bytes.
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height to scale to, before the picture is turned."""
+        width, height = self.goal.width, self.goal.height
+        return (height, width) if self.orientation >= 5 else (width, height)
+
+
+def render(
+    picture: Picture,
+    renditions: Sequence[Rendition],
+    rotation: int = 0,
+    validation: Validation = Validation.DECODE,
+) -> list[Rendered] | Failure:
+    """One `Rendered` for each of `renditions`; a `Failure` if the picture is not whole or cannot be rendered.
+
+    `rotation` is the published one, in degrees counter-clockwise. All of the
+    picture is decoded, also what a crop then drops, so nothing that is cut short
+    passes. A picture that a rendition would leave as it is keeps its very bytes.
     """
-    if rendition.mode is None:
-        width, height = picture.width, picture.height
-        return missing_part(picture) or Rendered(picture.body, width, height)
-    assert rendition.box_size is not None
-    if _fits_as_it_is(picture, rendition, rendition.box_size):
-        return missing_part(picture) or Rendered(picture.body, picture.width, picture.height)
-    goal = geometry(rendition.mode, *picture.upright_size, rendition.box_size)
+    plans = {
+        rendition.name: _plan(picture, rendition, rotation)
+        for rendition in renditions
+        if rendition.mode is not None and not _fits_as_it_is(picture, rendition, rotation)
+    }
     try:
+        source = _decoded(picture, list(plans.values()), validation)
+        if isinstance(source, Failure):
+            return source
+        return [
+            _made(picture, source, plans[rendition.name], validation) if rendition.name in plans else _as_it_is(picture)
+            for rendition in renditions
+        ]
+    except pyvips.Error:
+        formats = ", ".join(sorted({plan.rendition.format for plan in plans.values()}))
+        missing = missing_part(picture, validation) if validation is not Validation.OFF else None
+        return missing or Failure(Reason.RESIZE_FAILED, f"cannot be made into {formats}")
+
+
+def _plan(picture: Picture, rendition: Rendition, rotation: int) -> _Plan:
+    assert rendition.mode is not None
+    assert rendition.box_size is not None
+    orientation = _orientation(picture, rendition, rotation)
+    upright = (picture.height, picture.width) if orientation >= 5 else (picture.width, picture.height)
+    return _Plan(rendition, orientation, geometry(rendition.mode, *upright, rendition.box_size))
+
+
+def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -> pyvips.Image | Failure | None:
+    """The pixels of `picture` in memory, large enough for all `plans`; None where they are to come from libvips."""
+    if plans and picture.is_plain_jpeg:
+        width, height = (
+            min(stored, int(_MARGIN * max(needed)))
+            for stored, needed in zip(
+                (picture.width, picture.height), zip(*(plan.stored_size for plan in plans), strict=True), strict=True
+            )
+        )
+        if width * height <= _MOST_PIXELS:
+            try:
+                return turbo.decode(picture.body, picture.bands, width, height, validation)
+            except turbo.DamagedError:
+                return Failure(Reason.CORRUPT, "its jpeg data ends early or is damaged")
+            except turbo.UnsupportedError:
+                return None
+    return missing_part(picture, validation) if validation is not Validation.OFF else None
+
+
+def _made(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation: Validation) -> Rendered:
+    rendition, goal = plan.rendition, plan.goal
+    image = _scaled(picture, source, plan, validation)
+    if rendition.force_rgb and image.bands < 3:
+        image = image.colourspace("srgb")
+    if image.hasalpha() and (is_opaque(rendition.format) or rendition.mode is ResizeMode.BORDER):
+        image = image.flatten(background=_background(rendition, image.bands - 1))
+    image = turned(image, plan.orientation)
+    left, top = goal.left, goal.top
+    if rendition.mode is ResizeMode.BORDER:
+        background = _background(rendition, image.bands)
+        image = image.embed(-left, -top, goal.out_width, goal.out_height, extend="background", background=background)
+    elif rendition.crop is Crop.ATTENTION and not goal.is_scaled_only:
+        image = image.copy_memory().smartcrop(goal.out_width, goal.out_height, interesting="attention")
+        left, top = -image.xoffset, -image.yoffset
+    elif not goal.is_scaled_only:
+        image = image.crop(left, top, goal.out_width, goal.out_height)
+    body = encode(image, rendition.format, rendition.quality)
+    return Rendered(body, goal.out_width, goal.out_height, plan.orientation, goal.width, goal.height, left, top)
+
+
+def _scaled(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation: Validation) -> pyvips.Image:
+    """`picture` in sRGB or grey and in the plan's size, still as stored; nothing is computed yet where it can wait."""
+    width, height = plan.stored_size
+    if source is None:
         image = pyvips.Image.thumbnail_buffer(
             picture.body,
-            goal.width,
-            height=goal.height,
+            width,
+            height=height,
             size="force",
-            option_string=STRICT,
+            no_rotate=True,
+            option_string=f"[{strictness(validation)}]",
             # Only where colours would shift without it: it costs 6–8 ms.
             **({} if picture.is_srgb else {"output_profile": "srgb"}),
-        )
-        if (goal.crop_width, goal.crop_height) != (goal.width, goal.height):
-            # Into memory first: a crop would leave the rows below it unread, and damage there unseen.
-            image = image.copy_memory().crop(goal.left, goal.top, goal.crop_width, goal.crop_height)
-        if picture.has_alpha and rendition.format in _OPAQUE_FORMATS:
-            image = image.flatten(background=_WHITE)
-        quality = {} if rendition.quality is None else {"Q": rendition.quality}
-        return Rendered(
-            image.write_to_buffer(f".{rendition.format}", keep="none", **quality),
-            goal.crop_width,
-            goal.crop_height,
-        )
-    except pyvips.Error:
-        return missing_part(picture) or Failure(Reason.RESIZE_FAILED, f"cannot be made into {rendition.format}")
+        ).copy_memory()
+        return image.copy(interpretation="srgb") if image.interpretation == "multiband" else image
+    image = source
+    if (image.width, image.height) != (width, height):
+        image = image.resize(width / image.width, vscale=height / image.height)
+    if picture.profile:
+        image.set_type(pyvips.GValue.blob_type, "icc-profile-data", picture.profile)
+        image = image.icc_transform("srgb", embedded=True)
+        if picture.bands == 1:
+            image = image.colourspace("b-w")
+    return image
 
 
-def why_not_saved(rendition: Rendition) -> str | None:
-    """Why libvips here cannot write such files (an unknown format, a quality that means nothing), or None."""
-    if rendition.quality is not None and rendition.format not in _QUALITY_FORMATS:
-        return f"{rendition.format} files have no quality to set"
-    try:
-        pyvips.Image.black(8, 8, bands=3).write_to_buffer(f".{rendition.format}")
-    except pyvips.Error:
-        return f"{rendition.format!r} is not a format that can be written here"
-    return None
+def _as_it_is(picture: Picture) -> Rendered:
+    width, height = picture.width, picture.height
+    return Rendered(picture.body, width, height, 1, width, height)
 
 
-def _fits_as_it_is(picture: Picture, rendition: Rendition, box_size: int) -> bool:
+def _orientation(picture: Picture, rendition: Rendition, rotation: int) -> int:
+    match rendition.orientation:
+        case Orientation.EXIF:
+            return picture.orientation
+        case Orientation.DATASET:
+            return BY_ROTATION.get(rotation, 1)
+        case Orientation.KEEP:
+            return 1
+
+
+def _background(rendition: Rendition, bands: int) -> list[float]:
+    red, green, blue = bytes.fromhex(rendition.background)
+    return [red, green, blue] if bands == 3 else [0.2126 * red + 0.7152 * green + 0.0722 * blue]  # Rec. 709 luma
+
+
+def _fits_as_it_is(picture: Picture, rendition: Rendition, rotation: int) -> bool:
     return (
         rendition.mode is ResizeMode.SHRINK_TO_FIT
         and rendition.quality is None
         and suffix_format(f".{rendition.format}") == picture.format
         and picture.orientation == 1
+        and _orientation(picture, rendition, rotation) == 1
         and picture.is_srgb
-        and max(picture.width, picture.height) <= box_size
+        and not (rendition.force_rgb and picture.bands < 3)
+        and max(picture.width, picture.height) <= (rendition.box_size or 0)
     )

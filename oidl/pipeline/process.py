@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oidl.errors import DiskError
-from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.inspect import inspect
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import ORIGINAL, Done, Failure, Fetched, Reason, Rendition, Source, Work, WrittenFile
 from oidl.pipeline.verify import verify
@@ -36,13 +36,13 @@ class Processor:
         if isinstance(md5, Failure):
             return _of(fetched, md5)
         picture = inspect(fetched.body)
-        rendered = picture if isinstance(picture, Failure) else _render(picture, work.lacking)
-        if isinstance(picture, Failure) or isinstance(rendered, Failure):
-            failure = picture if isinstance(picture, Failure) else rendered
-            assert isinstance(failure, Failure)
-            return _of(fetched, replace(failure, is_published=md5 == work.original_md5))
+        if isinstance(picture, Failure):
+            return _of(fetched, replace(picture, is_published=md5 == work.original_md5))
+        rendered = render(picture, work.lacking)
+        if isinstance(rendered, Failure):
+            return _of(fetched, replace(rendered, is_published=md5 == work.original_md5))
         try:
-            files = tuple(self._write(work, fetched, made) for made in rendered)
+            files = tuple(self._write(work, fetched, *made) for made in zip(work.lacking, rendered, strict=True))
         except DiskError as error:
             return _of(fetched, Failure(Reason.DISK, error.message))
         return Done(
@@ -77,8 +77,7 @@ class Processor:
     def _path(self, work: Work, rendition: Rendition, url: str) -> Path:
         return output_path(self.layout, rendition, work, url)
 
-    def _write(self, work: Work, fetched: Fetched, made: tuple[Rendition, Rendered]) -> WrittenFile:
-        rendition, rendered = made
+    def _write(self, work: Work, fetched: Fetched, rendition: Rendition, rendered: Rendered) -> WrittenFile:
         is_local = fetched.source is Source.LOCAL
         path = self._path(work, rendition, work.original_url if is_local else fetched.url)
         if not (is_local and rendition.name == ORIGINAL and str(path) == fetched.url):
@@ -91,22 +90,6 @@ class Processor:
             width=rendered.width,
             height=rendered.height,
         )
-
-
-def _render(picture: Picture, lacking: tuple[Rendition, ...]) -> list[tuple[Rendition, Rendered]] | Failure:
-    made: list[tuple[Rendition, Rendered]] = []
-    # Resized ones first: making one decodes the picture to its end, which is what a copy wants to know too.
-    for rendition in sorted(lacking, key=lambda rendition: rendition.mode is None):
-        if rendition.mode is None and made:
-            made.append((rendition, Rendered(picture.body, picture.width, picture.height)))
-            continue
-        rendered = render(picture, rendition)
-        if isinstance(rendered, Failure):
-            return rendered
-        made.append((rendition, rendered))
-    if not made:
-        return missing_part(picture) or made
-    return made
 
 
 def _of(fetched: Fetched, failure: Failure) -> Failure:

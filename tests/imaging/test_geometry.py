@@ -22,7 +22,7 @@ def test_shrink_to_fit_keeps_the_aspect_and_never_enlarges(
     width: int, height: int, box: int, expected: tuple[int, int]
 ) -> None:
     fitted = geometry(ResizeMode.SHRINK_TO_FIT, width, height, box)
-    assert (fitted.width, fitted.height) == (fitted.crop_width, fitted.crop_height) == expected
+    assert (fitted.width, fitted.height) == (fitted.out_width, fitted.out_height) == expected
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_fill_crop_covers_the_box_and_keeps_the_middle(
 ) -> None:
     filled = geometry(ResizeMode.FILL_CROP, width, height, 224)
     assert (filled.width, filled.height, filled.left, filled.top) == (*scaled, left, top)
-    assert (filled.crop_width, filled.crop_height) == (224, 224)
+    assert (filled.out_width, filled.out_height) == (224, 224)
 
 
 def test_fill_distort_is_the_box() -> None:

@@ -1,0 +1,81 @@
+"""JPEG by libjpeg-turbo: what TensorFlow decodes with, strict about damage, and able to scale while it decodes.
+
+libvips' own loader passes flipped bits, blanked stretches and missing pieces at
+every `fail_on` level; libjpeg-turbo warns of nearly all of them. Its warnings
+are told apart here: bytes too many are harmless, data too few or of no meaning
+are not.
+"""
+
+import re
+from typing import Any
+
+import simplejpeg
+
+from oidl.imaging.segments import without_junk
+from oidl.imaging.vips import pyvips
+from oidl.model import Validation
+
+_EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x(..)")
+_END = "d9"
+_PADDING = 16  # bytes before the end; what a decoder that lost its way leaves over is more (47 at the least, seen)
+_LIMITS = re.compile(r"^tj|Unsupported|not supported", re.IGNORECASE)  # of this decoder, not damage as such
+
+_COLOURS = {1: "GRAY", 3: "RGB"}
+
+
+class DamagedError(Exception):
+    """A part of the JPEG is missing or makes no sense."""
+
+
+class UnsupportedError(Exception):
+    """Nothing that libjpeg-turbo can tell: another decoder has to."""
+
+
+def decode(body: bytes, bands: int, width: int, height: int, validation: Validation) -> pyvips.Image:
+    """The pixels of a JPEG of 1 or 3 `bands`, in memory, at the smallest eighth that is still `width` × `height`.
+
+    All of the scan data is read at any scale. Raises `DamagedError` or `UnsupportedError`.
+    """
+    pixels = _decoded(body, _COLOURS[bands], width, height, validation)
+    rows, columns = pixels.shape[:2]
+    image = pyvips.Image.new_from_memory(pixels.data, columns, rows, bands, "uchar")
+    return image if bands == 1 else image.copy(interpretation="srgb")
+
+
+def check(body: bytes, bands: int, validation: Validation) -> None:
+    """Decodes a JPEG as small as can be, all of its data. Raises `DamagedError` or `UnsupportedError`."""
+    _decoded(body, _COLOURS.get(bands, "CMYK"), 1, 1, validation)
+
+
+def encode(pixels: Any, quality: int) -> bytes:
+    """A JPEG of `pixels`, a uint8 array of rows × columns × 1 or 3; below quality 90 chroma is halved."""
+    grey = pixels.shape[2] == 1
+    subsampling = "Gray" if grey else "420" if quality < 90 else "444"
+    body: bytes = simplejpeg.encode_jpeg(
+        pixels, quality=quality, colorspace="GRAY" if grey else "RGB", colorsubsampling=subsampling
+    )
+    return body
+
+
+def _decoded(body: bytes, colours: str, width: int, height: int, validation: Validation) -> Any:
+    def decoded(body: bytes, *, strict: bool) -> Any:
+        return simplejpeg.decode_jpeg(body, colours, min_width=width, min_height=height, strict=strict)
+
+    try:
+        return decoded(body, strict=validation is not Validation.OFF)
+    except ValueError as error:
+        if validation is Validation.DECODE:
+            if _is_padding(body, str(error)):
+                return decoded(body, strict=False)
+            if (clean := without_junk(body)) != body:
+                return _decoded(clean, colours, width, height, validation)
+        raise (UnsupportedError if _LIMITS.search(str(error)) else DamagedError)(str(error)) from error
+
+
+def _is_padding(body: bytes, warning: str) -> bool:
+    """Whether a warning is of bytes too many before the end of the image, and of nothing worse."""
+    found = _EXTRANEOUS.search(warning)
+    if not found or found[2] != _END:
+        return False
+    count, end = int(found[1]), body.rfind(b"\xff\xd9")
+    return count <= _PADDING or len(set(body[end - count : end])) == 1
