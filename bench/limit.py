@@ -1,12 +1,14 @@
 """What the machine could do if there were no network, no database and no files to write.
 
-MD5 and the program's own libvips calls over bodies in memory, in as many
-threads as there are validators. Run as a process of its own.
+MD5 and the image work over bodies in memory, in as many threads as there are
+validators: with the two libvips calls that anybody would write (`libvips`), or with
+the program's own imaging (`imaging`). Run as a process of its own.
 """
 
 import argparse
 import base64
 import hashlib
+import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,31 +16,43 @@ from pathlib import Path
 
 from oidl.imaging.inspect import Picture, inspect
 from oidl.imaging.rendition import render
+from oidl.imaging.vips import pyvips
 from oidl.model import Rendition, ResizeMode
 
 
 def main() -> None:
-    """Prints the seconds that `--count` images take."""
+    """Prints the wall and CPU seconds that `--count` images take, as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--box", type=int, required=True)
+    parser.add_argument("--boxes", type=int, nargs="+", required=True)
+    parser.add_argument("--calls", choices=("libvips", "imaging"), required=True)
     arguments = parser.parse_args()
     bodies = [path.read_bytes() for path in sorted(arguments.photos.glob("distinct-*.jpg"))]
-    recipe = Rendition("r", "r", ResizeMode.SHRINK_TO_FIT, arguments.box, "jpg")
+    recipes = [Rendition(str(box), str(box), ResizeMode.SHRINK_TO_FIT, box, "jpg") for box in arguments.boxes]
+
+    def by_libvips(body: bytes) -> None:
+        for box in arguments.boxes:
+            image = pyvips.Image.thumbnail_buffer(body, box, height=box, size="down", option_string="[fail_on=error]")
+            image.jpegsave_buffer(keep="none")
+
+    def by_imaging(body: bytes) -> None:
+        picture = inspect(body)
+        assert isinstance(picture, Picture)
+        assert isinstance(render(picture, recipes), list)
+
+    resize = by_libvips if arguments.calls == "libvips" else by_imaging
 
     def one(number: int) -> None:
         body = bodies[number % len(bodies)]
         base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
-        picture = inspect(body)
-        assert isinstance(picture, Picture)
-        assert isinstance(render(picture, [recipe]), list)
+        resize(body)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, range(len(bodies))))
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         list(pool.map(one, range(arguments.count)))
-        print(time.perf_counter() - started)
+        print(json.dumps({"wall_s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu_started}))
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def _made(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation
 
 def _scaled(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation: Validation) -> pyvips.Image:
     """`picture` in sRGB or grey and in the plan's size, still as stored; nothing is computed yet where it can wait."""
-    width, height = plan.stored_size
+    rendition, (width, height) = plan.rendition, plan.stored_size
     if source is None:
         image = pyvips.Image.thumbnail_buffer(
             picture.body,
@@ -150,12 +150,20 @@ def _scaled(picture: Picture, source: pyvips.Image | None, plan: _Plan, validati
     image = source
     if (image.width, image.height) != (width, height):
         image = image.resize(width / image.width, vscale=height / image.height)
+    if _depends_on_colour(picture, rendition):
+        image = image.copy(interpretation="b-w" if image.bands == 1 else "srgb")
     if picture.profile:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", picture.profile)
         image = image.icc_transform("srgb", embedded=True)
         if picture.bands == 1:
             image = image.colourspace("b-w")
     return image
+
+
+def _depends_on_colour(picture: Picture, rendition: Rendition) -> bool:
+    """Whether what follows has to know that bands are colours; saying so costs a tenth of a thumbnail."""
+    is_plain = is_opaque(rendition.format) and rendition.crop is Crop.CENTRE and not rendition.force_rgb
+    return picture.profile is not None or not is_plain
 
 
 def _as_it_is(picture: Picture) -> Rendered:

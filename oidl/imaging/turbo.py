@@ -39,7 +39,7 @@ def decode(body: bytes, bands: int, width: int, height: int, validation: Validat
     pixels = _decoded(body, _COLOURS[bands], width, height, validation)
     rows, columns = pixels.shape[:2]
     image = pyvips.Image.new_from_memory(pixels.data, columns, rows, bands, "uchar")
-    return image if bands == 1 else image.copy(interpretation="srgb")
+    return image
 
 
 def check(body: bytes, bands: int, validation: Validation) -> None:
