@@ -56,6 +56,21 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run stops by itself: None is never.
+
+    `failure_rate` is the share of the last outcomes that fail alike; `min_free_bytes` stay free on
+    every filesystem that is written to. With `check_space`, a run whose files cannot fit is not begun.
+    """
+
+    duration_s: float | None = None
+    bytes_read: int | None = None
+    failure_rate: float = 0.95
+    min_free_bytes: int = 1_000_000_000
+    check_space: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Where files go: `<root>/<version_dir>/<subset>/<directory>/<prefix>/<name>.<ext>`."""
 
@@ -99,6 +114,7 @@ class Settings:
     renditions: tuple[Rendition, ...]
     transfers: Transfers
     retries: Retries
+    limits: Limits = Limits()
     download_metadata: bool = True
     download_images: bool = True
     save_tar_balls: bool = False

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
+from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
 from oidl.model import ORIGINAL, Rendition, ResizeMode, Source
-from oidl.settings import FileNames, Layout, Originals, Retries, Selection, Settings, Transfers
+from oidl.settings import FileNames, Layout, Limits, Originals, Retries, Selection, Settings, Transfers
 
 
 def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
@@ -25,6 +26,8 @@ def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
 
 # The help must show what is typed; left alone it would show the members' names.
 _BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
+_BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
+_SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +143,21 @@ class RunOptions(PlaceOptions):
     max_wait: float = 120.0
     """Seconds to wait at the end for images due again."""
 
+    max_duration: Annotated[float | None, _SECONDS] = None
+    """Stop after this time, like `90s`, `8h` or `2d`; what is in hand is finished, and a later run goes on."""
+
+    max_bytes: Annotated[int | None, _BYTES] = None
+    """Stop after downloading so much, like `500M` or `2T`; what is in hand is finished."""
+
+    max_failure_rate: float = 0.95
+    """Stop when this share of the last 200 tries failed for one and the same reason; more than 1 never stops."""
+
+    min_free: Annotated[int, _BYTES] = 1_000_000_000
+    """Bytes to leave free on every disk that is written to, like `500M`; at less the run stops."""
+
+    check_space: bool = True
+    """Do not begin what cannot fit on the disk, by an estimate from the list's sizes."""
+
     export_csv: bool = True
     """Write `images-success.csv` and `images-failure.csv` when the run ends."""
 
@@ -172,6 +190,13 @@ class RunOptions(PlaceOptions):
                 min_bytes_per_s=self.min_speed,
             ),
             retries=Retries(self.max_retries, self.max_wait),
+            limits=Limits(
+                duration_s=self.max_duration,
+                bytes_read=self.max_bytes,
+                failure_rate=self.max_failure_rate,
+                min_free_bytes=self.min_free,
+                check_space=self.check_space,
+            ),
             download_metadata=self.download_metadata,
             download_images=self.download_images,
             save_tar_balls=self.save_tar_balls,
@@ -235,6 +260,7 @@ class RunOptions(PlaceOptions):
             ("--connect-timeout", self.connect_timeout),
             ("--stall-timeout", self.stall_timeout),
             ("--min-speed", self.min_speed),
+            ("--max-failure-rate", self.max_failure_rate),
         ):
             if not 0 < seconds < float("inf"):
                 raise UsageError(f"{option} must be more than 0, not {seconds}")

@@ -5,12 +5,12 @@ signals and the printers around it.
 """
 
 import random
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -22,10 +22,12 @@ from oidl.net.client import new_client, tls_context
 from oidl.net.hosts import Hosts
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.images import ImagePipeline
+from oidl.pipeline.limits import too_full, watch_limits
 from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
 from oidl.pipeline.retry import UNCOUNTED
+from oidl.pipeline.space import check_space
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter, Statistics
@@ -35,6 +37,7 @@ from oidl.state.database import open_reader
 from oidl.state.queue import Queue
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import subset_directory
+from oidl.storage.space import filesystems
 from oidl.storage.sweep import remove_tree
 
 
@@ -70,13 +73,14 @@ class Run:
         self._tls = tls_context()
         self._metadata = Metadata(settings, version, state, self._tls, say, meter.read)
         self._files = AtomicWriter(state.ledger.token())
+        self._chosen: int | None = None
 
     async def run(self) -> RunEnd:
         """Does all that the settings ask for. Raises `OidlError` where nothing could be done at all."""
         # What was asked for and cannot be is said before anything is changed.
         self._metadata.missing_subsets()
-        if self._settings.selection.image_ids:
-            deque(read_image_ids(self._settings.selection.image_ids), maxlen=0)
+        chosen = self._settings.selection.image_ids
+        self._chosen = sum(1 for _ in read_image_ids(chosen)) if chosen else None
         run_id = await self._state.run(self._open)
         outcome = "error"
         try:
@@ -88,11 +92,26 @@ class Run:
                 await self._state.run(self._close, outcome, self._meter.statistics())
 
     async def _work(self, run_id: int) -> RunEnd:
+        if failure := too_full(self._settings.limits, filesystems(self._written_to()).values()):
+            self._stop.disk_is_full(failure)
+            return self._end(FeedEnd.STOPPED)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch_limits, self._settings.limits, self._written_to(), self._meter, self._stop)
+            end = await self._bring(run_id)
+            nursery.cancel_scope.cancel()
+        return end
+
+    async def _bring(self, run_id: int) -> RunEnd:
         settings = self._settings
         if settings.download_images:
             if not await self._unless_stopped(self._metadata.load_images):
-                return RunEnd(ExitCode.INTERRUPTED, "interrupted")
+                return self._end(FeedEnd.STOPPED)
             self._meter.remaining = await self._state.run(self._unsettled)
+            if settings.limits.check_space:
+                try:
+                    await self._state.run(check_space, self._state.db, settings, self._meter.remaining)
+                except DiskError as error:
+                    return RunEnd(ExitCode.DISK, "disk", error)
         missing: list[MetadataError] = []
         end = FeedEnd.NOTHING_LEFT
         waiting: tuple[int, datetime | None] = (0, None)
@@ -105,7 +124,12 @@ class Run:
                     waiting = await trio.to_thread.run_sync(queue.retries)
         return self._end(end, missing, waiting)
 
-    def _end(self, end: FeedEnd, missing: list[MetadataError], waiting: tuple[int, datetime | None]) -> RunEnd:
+    def _end(
+        self,
+        end: FeedEnd,
+        missing: Sequence[MetadataError] = (),
+        waiting: tuple[int, datetime | None] = (0, None),
+    ) -> RunEnd:
         error: OidlError | None = None
         if self._stop.disk_failure:
             hint = "make room, then run again: it goes on where it stopped"
@@ -113,6 +137,9 @@ class Run:
             code, outcome = ExitCode.DISK, "disk"
         elif self._stop.is_interrupted:
             code, outcome = ExitCode.INTERRUPTED, "interrupted"
+        elif self._stop.limit:
+            self._say(f"stopped: {self._stop.limit}")
+            code, outcome = ExitCode.UNFINISHED, "limit"
         elif missing:
             error = missing[0]
             code, outcome = ExitCode.METADATA, "metadata"
@@ -131,6 +158,15 @@ class Run:
         async with Hosts(settings.transfers, partial(new_client, settings.transfers, self._tls)) as hosts:
             pipeline = ImagePipeline(settings, hosts, processor, claims, self._meter, self._stop)
             return await pipeline.run(feed, recorder)
+
+    def _written_to(self) -> list[Path]:
+        """Directories of all filesystems that this run writes to."""
+        settings = self._settings
+        return [
+            settings.root_dir,
+            settings.state_db.parent,
+            *(settings.root_dir / rendition.directory for rendition in settings.wanted),
+        ]
 
     async def _annotations(self, missing: list[MetadataError]) -> None:
         async def fetch() -> None:
@@ -210,5 +246,5 @@ class Run:
         done = sum(row[Status.DONE] for row in rows)
         files = [counts.files.get(rendition.name, (0, 0))[0] for rendition in self._settings.wanted]
         left = sum(row[Status.PENDING] + row[Status.RETRY] for row in rows) + max(0, done - min(files, default=done))
-        limit = self._settings.selection.limit
-        return left if limit is None else min(left, limit)
+        bounds = (left, self._settings.selection.limit, self._chosen)
+        return min(bound for bound in bounds if bound is not None)

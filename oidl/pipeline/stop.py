@@ -13,6 +13,7 @@ class Stop:
         self.cancelling = trio.Event()
         self.is_interrupted = False
         self.disk_failure: Failure | None = None
+        self.limit: str | None = None
 
     def interrupt(self) -> None:
         """The user asks (Ctrl-C, SIGTERM)."""
@@ -22,4 +23,9 @@ class Stop:
     def disk_is_full(self, failure: Failure) -> None:
         """A file could not be written: going on would only fail more images."""
         self.disk_failure = self.disk_failure or failure
+        self.draining.set()
+
+    def limit_reached(self, limit: str) -> None:
+        """A limit that was set for the run is reached; `limit` says which."""
+        self.limit = self.limit or limit
         self.draining.set()

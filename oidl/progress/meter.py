@@ -13,6 +13,9 @@ from oidl.model import Done, Failure, Reason, Status, Work
 
 _WINDOW_S = 20
 
+RECENT = 200
+"""How many outcomes are looked back on for what they have in common."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
@@ -57,6 +60,7 @@ class Meter:
         self._bytes_read = 0
         self._bytes_written = 0
         self._by_reason: Counter[Reason] = Counter()
+        self._recent: deque[Reason | None] = deque(maxlen=RECENT)
         self._seconds: deque[_Second] = deque(maxlen=_WINDOW_S + 1)
 
     def started(self, work: Work) -> None:
@@ -75,6 +79,7 @@ class Meter:
     def recorded(self, work: Work, outcome: Done | Failure, status: Status) -> None:
         """What became of an image is in the database, where it stands as `status`."""
         self._in_flight.discard(work.image_id)
+        self._recent.append(None if isinstance(outcome, Done) else outcome.reason)
         if isinstance(outcome, Done):
             self._done += 1
             self._bytes_written += sum(file.bytes for file in outcome.files)
@@ -86,6 +91,13 @@ class Meter:
             return
         self.remaining = max(0, self.remaining - 1)
         self._second().images += 1
+
+    def commonest_failure(self) -> tuple[Reason | None, int]:
+        """The reason that most of the last `RECENT` outcomes share and how many do; none before there are so many."""
+        if len(self._recent) < RECENT:
+            return None, 0
+        reasons = Counter(reason for reason in self._recent if reason)
+        return max(reasons.items(), key=lambda item: item[1], default=(None, 0))
 
     def statistics(self) -> Statistics:
         """A frozen picture of the counters as they are now."""

@@ -1,4 +1,4 @@
-"""A run in a line of text, and times in words. Pure."""
+"""A run in a line of text; times and bytes in words. Pure."""
 
 from oidl.progress.meter import Statistics
 
@@ -28,3 +28,13 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def size(count: int) -> str:
+    """Bytes in the decimal unit that suits: `1.9 GB`, `403 kB`, `12 B`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

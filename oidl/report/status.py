@@ -4,8 +4,8 @@ import json
 from datetime import datetime
 
 from oidl.model import Reason, Status
-from oidl.progress.words import duration
-from oidl.report.words import MEANINGS, share, size
+from oidl.progress.words import duration, size
+from oidl.report.words import MEANINGS, share
 from oidl.state.counts import Counts, RunFacts
 
 

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from oidl.errors import ExitCode
 from oidl.model import Reason, Status
-from oidl.report.words import MEANINGS, size
+from oidl.progress.words import size
+from oidl.report.words import MEANINGS
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
 

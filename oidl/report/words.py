@@ -1,4 +1,4 @@
-"""Numbers and reasons in words. Pure."""
+"""Reasons and shares in words. Pure."""
 
 from oidl.model import Reason
 
@@ -22,16 +22,6 @@ MEANINGS: dict[Reason, str] = {
     Reason.RESIZE_FAILED: "could not be resized",
     Reason.DISK: "could not be written to disk",
 }
-
-
-def size(count: int) -> str:
-    """Bytes in the decimal unit that suits: `1.9 GB`, `403 kB`, `12 B`."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def share(part: int, whole: int) -> str:

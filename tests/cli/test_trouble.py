@@ -29,7 +29,7 @@ def small_disk(root: Path) -> Iterator[Path]:
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk: Path, ask, tree) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(bytes(1_000_000))
-    ended = run(fine, "--save-original-images", "--nodownload-metadata")
+    ended = run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=0", "--no-check-space")
     assert ended.returncode == 5
     assert "could not be written: No space left on device" in ended.stderr or "disk is full" in ended.stderr
     assert "make room" in ended.stderr
@@ -45,9 +45,19 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk
     subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     done = {url for (url,) in ask("SELECT url FROM download WHERE status = 'done'")}
     fine.site.requests.clear()
-    assert run(fine, "--save-original-images", "--nodownload-metadata").returncode == 0
+    assert run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=0").returncode == 0
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
     assert not [url for url in done if fine.requests["/" + url.split("/", 3)[3]]]
+
+
+def test_what_cannot_fit_is_not_begun(fine, run, small_disk: Path, ask) -> None:
+    small_disk.joinpath("filler").write_bytes(bytes(1_500_000))
+    ended = run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=100k")
+    assert ended.returncode == 5
+    assert "24 images need about" in ended.stderr
+    assert "--no-check-space" in ended.stderr
+    assert not fine.requests
+    assert ask("SELECT outcome FROM run") == [("disk",)]
 
 
 def test_a_write_that_fails_ends_the_run_and_the_next_one_goes_on(fine, run, ask, root, tree, monkeypatch) -> None:

@@ -1,0 +1,55 @@
+"""Whether what a run is to write can fit, before anything is fetched."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from oidl.errors import DiskError
+from oidl.model import Source
+from oidl.progress.words import size
+from oidl.settings import Settings
+from oidl.state.counts import read_counts
+from oidl.state.database import StateConnection
+from oidl.state.estimate import mean_original_bytes
+from oidl.storage.space import device, existing, free_bytes
+
+_STILL_THERE = 0.8  # of the published images; the rest is gone and takes no room
+_BYTES_PER_PIXEL = 0.1  # of a box, for renditions of which there are none yet; a JPEG at a low quality
+_THUMBNAIL_BYTES = 60_000.0  # the 300K versions, whose sizes are not published
+_ENOUGH_FILES = 100  # to go by their mean size
+
+
+def check_space(db: StateConnection, settings: Settings, images: int, free: Callable[[Path], int] = free_bytes) -> None:
+    """Raises `DiskError` if the files of `images` more images cannot fit, even by a low estimate."""
+    needed: defaultdict[int, float] = defaultdict(float)
+    places: dict[int, Path] = {}
+    for directory, bytes_each in _bytes_each(db, settings):
+        place = existing(directory)
+        places.setdefault(device(place), place)
+        needed[device(place)] += bytes_each * images * _STILL_THERE
+    for number, place in places.items():
+        room = free(place) - settings.limits.min_free_bytes
+        if needed[number] > room:
+            raise DiskError(
+                f"{images:,} images need about {size(int(needed[number]))} at {place}, "
+                f"and {size(max(room, 0))} may be used there",
+                hint="make room, choose fewer (--subset, --limit), or go on as far as it goes with --no-check-space",
+            )
+
+
+def _bytes_each(db: StateConnection, settings: Settings) -> list[tuple[Path, float]]:
+    """Where each rendition goes, and how large a file of it is."""
+    files = read_counts(db).files
+    each = []
+    for rendition in settings.wanted:
+        count, total = files.get(rendition.name, (0, 0))
+        if count >= _ENOUGH_FILES:
+            bytes_each = total / count
+        elif rendition.box_size is not None:
+            bytes_each = rendition.box_size**2 * _BYTES_PER_PIXEL
+        elif settings.originals.source is Source.THUMBNAIL_300K:
+            bytes_each = _THUMBNAIL_BYTES
+        else:
+            bytes_each = mean_original_bytes(db, settings.selection.subsets)
+        each.append((settings.root_dir / rendition.directory, bytes_each))
+    return each

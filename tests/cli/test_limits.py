@@ -1,0 +1,59 @@
+"""Soft stops of a real run: what was in hand is kept, the exit code says there is more, the next run does it."""
+
+import pytest
+
+from oidl.demo.site import Answer, status_answer
+
+HEADER = (
+    "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,"
+    "Author,Title,OriginalSize,OriginalMD5,Thumbnail300KURL"
+)
+
+
+def test_max_bytes_stops_softly_and_the_next_run_goes_on(fine, run, ask) -> None:
+    late = fine.path_of(fine.images[0])
+    fine.site.answers[late] = Answer(fine.site.answers[late].body, first=(status_answer(503, retry_after="3"),))
+    ended = run(fine, "--max-bytes=1k")
+    assert ended.returncode == 3
+    assert "(--max-bytes)" in ended.stdout
+    assert ask("SELECT outcome FROM run") == [("limit",)]
+    assert ask("SELECT count(*) FROM download WHERE status = 'failed'") == [(0,)]
+    assert run(fine).returncode == 0
+    assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(24,)]
+    assert {path for path, count in fine.requests.items() if count > 1} == {late}
+
+
+def test_max_duration_that_is_over_before_the_list_is_loaded(fine, run, ask) -> None:
+    ended = run(fine, "--max-duration=0s")
+    assert ended.returncode == 3
+    assert "(--max-duration)" in ended.stdout
+    assert not fine.requests
+    assert run(fine).returncode == 0
+
+
+def test_a_server_that_refuses_everything_is_diagnosed(fine, run, ask, tmp_path, base_urls) -> None:
+    row = 'train,{}/{}_o.jpg,http://x/,http://x/,http://x/,"A","T",9,1B2M2Y8AsgTpgAmY7PhCfg==,'
+    rows = [f"{number:016x},{row.format(base_urls[0], number)}" for number in range(250)]
+    for number in range(250):
+        fine.site.answers[f"/{number}_o.jpg"] = status_answer(500)
+    refused = tmp_path / "list.csv"
+    refused.write_text("\n".join([HEADER, *rows, ""]))
+    ended = run(fine, f"--images-csv={refused}", "--subset=train", "--no-download-metadata")
+    assert ended.returncode == 3
+    assert "200 of the last 200 tries failed alike, http_error (--max-failure-rate)" in ended.stdout
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("retry", 250)]
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_fetched(fine, run, root) -> None:
+    ended = run(fine, "--min-free=900T")
+    assert ended.returncode == 5
+    assert "--min-free" in ended.stderr
+    assert len(ended.stderr.splitlines()) <= 2
+    assert not fine.site.requests
+
+
+@pytest.mark.parametrize("option", ["--min-free=x", "--max-bytes=many", "--max-duration=soon", "--max-failure-rate=0"])
+def test_amounts_that_make_no_sense(fine, run, option: str) -> None:
+    ended = run(fine, option)
+    assert ended.returncode == 2
+    assert option.partition("=")[0] in ended.stderr

@@ -1,0 +1,99 @@
+"""What cannot fit is not begun: a low estimate from the list, against the room there is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import LIST, THUMB, image
+
+from oidl.errors import DiskError
+from oidl.model import ORIGINAL, Rendition, Source
+from oidl.pipeline.space import check_space
+from oidl.settings import Layout, Limits, Originals, Retries, Selection, Settings, Transfers
+from oidl.state.estimate import mean_original_bytes
+from oidl.state.load import load_list
+
+SIZE = 2_000_000
+COUNT = 50
+
+
+@pytest.fixture
+def loaded(db):
+    images = [image(number, original_size=SIZE, subset="train" if number < 40 else "test") for number in range(COUNT)]
+    load_list(db, LIST, ("train", "test"), images)
+    return db
+
+
+def _settings(root: Path, *, save: bool = False, source: Source = Source.ORIGINAL, **changes: object) -> Settings:
+    name = ORIGINAL if source is Source.ORIGINAL else source.value
+    settings = Settings(
+        root_dir=root,
+        state_db=root / "oidl.sqlite3",
+        dataset_version="3",
+        catalogue=None,
+        images_csv=None,
+        selection=Selection(),
+        layout=Layout(root, "2017_11"),
+        originals=Originals(source=source, save=save, rendition=Rendition(name, "images-original")),
+        renditions=(THUMB,),
+        transfers=Transfers(),
+        retries=Retries(),
+        limits=Limits(min_free_bytes=1000),
+    )
+    return replace(settings, **changes)
+
+
+def _needed(loaded, settings: Settings) -> int:
+    """The least room with which the run begins."""
+    low, high = 0, 10**12
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            check_space(loaded, settings, COUNT, lambda _, room=middle: room)
+            high = middle
+        except DiskError:
+            low = middle + 1
+    return low
+
+
+def test_originals_take_their_published_sizes(loaded, tmp_path: Path) -> None:
+    thumbs = _needed(loaded, _settings(tmp_path))
+    with_originals = _needed(loaded, _settings(tmp_path, save=True))
+    assert with_originals - thumbs == pytest.approx(0.8 * COUNT * SIZE, rel=0.01)
+    assert thumbs < COUNT * 64 * 64
+
+
+def test_thumbnails_saved_do_not_count_as_originals(loaded, tmp_path: Path) -> None:
+    saved = _needed(loaded, _settings(tmp_path, save=True, source=Source.THUMBNAIL_300K))
+    assert saved < 0.1 * COUNT * SIZE
+
+
+def test_files_that_are_there_say_how_large_the_next_will_be(loaded, tmp_path: Path) -> None:
+    loaded.execute(
+        "INSERT INTO rendition (name, directory, format, files, bytes) VALUES ('thumbs', 'thumbs', 'jpg', 100, 900000)"
+    )
+    assert _needed(loaded, _settings(tmp_path)) == pytest.approx(0.8 * COUNT * 9000 + 1000, abs=2)
+
+
+def test_the_message_names_the_place_and_what_to_do(loaded, tmp_path: Path) -> None:
+    with pytest.raises(DiskError, match=rf"50 images need about 80\.\d MB at {tmp_path}, and 5\.0 MB") as caught:
+        check_space(loaded, _settings(tmp_path, save=True), COUNT, lambda _: 5_001_000)
+    assert "--no-check-space" in str(caught.value)
+
+
+def test_the_mean_is_of_the_chosen_subsets(db) -> None:
+    rows = [image(number, original_size=10, subset="train") for number in range(30)]
+    rows += [image(30 + number, original_size=70, subset="test") for number in range(10)]
+    load_list(db, LIST, ("train", "test"), rows)
+    assert mean_original_bytes(db) == 25
+    assert mean_original_bytes(db, ("test",)) == 70
+
+
+def test_the_mean_of_nothing_is_nothing(db) -> None:
+    assert mean_original_bytes(db) == 0
+
+
+def test_a_long_list_is_sampled_all_over(db) -> None:
+    rows = (image(number, original_size=100 if number < 20_000 else 300) for number in range(40_000))
+    load_list(db, LIST, ("train",), rows)
+    assert mean_original_bytes(db) == pytest.approx(200, rel=0.01)
