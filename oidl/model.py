@@ -172,7 +172,8 @@ class Failure:
     """Why one try at an image did not work out; a value, not an exception.
 
     `retry_after_s` is how long the server asked us to wait. `is_published` says
-    that the bytes were the published ones by MD5, so trying again is no use.
+    that the bytes were the published ones by MD5, so trying again is no use; `is_unreachable` that there
+    was no connection at all; `was_asked` False that its host is left alone and nothing was tried.
     """
 
     reason: Reason
@@ -182,6 +183,17 @@ class Failure:
     source: Source | None = None
     url: str | None = None
     is_published: bool = False
+    is_unreachable: bool = False
+    was_asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """An image that is left for later untried, since its host is left alone for `wait_s` seconds."""
+
+    reason: Reason
+    detail: str
+    wait_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class Selection:
 class Transfers:
     """How hard and how patiently the network is used.
 
-    `memory_bytes` bounds the bodies in memory, whatever the number of connections.
+    `memory_bytes` bounds the bodies in memory, whatever the number of connections; `max_rps` is of requests to one
+    provider in a second, `max_bytes_per_s` of all transfers together.
     """
 
     max_total_connections: int = 128
@@ -41,10 +42,15 @@ class Transfers:
     stall_timeout_s: float = 30.0
     min_bytes_per_s: float = 2000.0
     memory_bytes: int = 256 * 1024 * 1024
+    max_rps: float | None = None
+    max_bytes_per_s: float | None = None
 
     def deadline_s(self, expected_bytes: int) -> float:
         """Seconds that a transfer of `expected_bytes` may take in all."""
-        return self.connect_timeout_s + self.stall_timeout_s + expected_bytes / self.min_bytes_per_s
+        slowest = self.min_bytes_per_s
+        if self.max_bytes_per_s:  # each gets its share of what is allowed, and half of that in a bad moment
+            slowest = min(slowest, self.max_bytes_per_s / self.max_total_connections / 2)
+        return self.connect_timeout_s + self.stall_timeout_s + expected_bytes / slowest
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,12 @@ class RunOptions(PlaceOptions):
     stall_timeout: float = 30.0
     """Seconds that a transfer may go without a byte."""
 
+    max_rps: float | None = None
+    """Requests per second to one provider (all of Flickr is one) at most; what it bears is learned below that."""
+
+    limit_rate: Annotated[int | None, _BYTES] = None
+    """Bytes per second at most, like `10M`, over all transfers together."""
+
     min_speed: float = 2000.0
     """Bytes per second: a transfer may take the two timeouts plus its expected size at this speed."""
 
@@ -188,6 +194,8 @@ class RunOptions(PlaceOptions):
                 connect_timeout_s=self.connect_timeout,
                 stall_timeout_s=self.stall_timeout,
                 min_bytes_per_s=self.min_speed,
+                max_rps=self.max_rps,
+                max_bytes_per_s=self.limit_rate,
             ),
             retries=Retries(self.max_retries, self.max_wait),
             limits=Limits(
@@ -256,14 +264,16 @@ class RunOptions(PlaceOptions):
         ):
             if value is not None and not value >= least:
                 raise UsageError(f"{option} must be at least {least}, not {value}")
-        for option, seconds in (
+        for option, amount in (
             ("--connect-timeout", self.connect_timeout),
             ("--stall-timeout", self.stall_timeout),
             ("--min-speed", self.min_speed),
             ("--max-failure-rate", self.max_failure_rate),
+            ("--max-rps", self.max_rps),
+            ("--limit-rate", self.limit_rate),
         ):
-            if not 0 < seconds < float("inf"):
-                raise UsageError(f"{option} must be more than 0, not {seconds}")
+            if amount is not None and not 0 < amount < float("inf"):
+                raise UsageError(f"{option} must be more than 0, not {amount}")
         if self.resize_box_size > 65_500:
             raise UsageError(f"--resize-box-size must be at most 65500, not {self.resize_box_size}")
         if self.resize_compression_quality is not None and not 1 <= self.resize_compression_quality <= 100:

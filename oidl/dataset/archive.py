@@ -13,7 +13,7 @@ import hashlib
 import io
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -108,7 +108,7 @@ async def fetch_archive(
     tls: ssl.SSLContext,
     keep: bool,
     consume: Callable[[VerifiedStream], T],
-    on_bytes: Callable[[int], None],
+    on_bytes: Callable[[int], Awaitable[None]],
 ) -> FetchedArchive[T]:
     """What `consume` returns for the archive, once all of it is verified.
 
@@ -149,7 +149,7 @@ async def _fetch(
     tls: ssl.SSLContext,
     keep: bool,
     consume: Callable[[VerifiedStream], T],
-    on_bytes: Callable[[int], None],
+    on_bytes: Callable[[int], Awaitable[None]],
     limiter: trio.CapacityLimiter,
 ) -> FetchedArchive[T]:
     part = part_of(archive, root)

@@ -7,7 +7,7 @@ files and directories, its URLs requests.
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +17,7 @@ from oidl.errors import UsageError
 BUILT_IN = Path(__file__).with_name("catalogue.toml")
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"  # one file or directory: no slash, and never "." or ".."
+_HOSTS = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*"  # one host, or all below a domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,10 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of the dataset; `directory` is where its subsets lie, in the archives as under the root."""
+    """One version of the dataset; `directory` is where its subsets lie, in the archives as under the root.
+
+    `providers` maps patterns of host names to who runs them: such hosts share one pace.
+    """
 
     name: str
     title: str
@@ -40,6 +44,7 @@ class Version:
     quoting: Quoting
     image_list: Archive
     metadata: tuple[Archive, ...]
+    providers: dict[str, str] = field(default_factory=dict)
 
 
 def read_catalogue(path: Path | None) -> dict[str, Version]:
@@ -57,8 +62,9 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
         raise UsageError(f"the catalogue {file} is not TOML: {error}") from error
     top = _Table(file, "", content)
     versions = top.table("version")
+    providers = _providers(top.table("provider")) if "provider" in top.names() else {}
     top.close()
-    catalogue = {name: _version(name, versions.table(name)) for name in versions.names()}
+    catalogue = {name: replace(_version(name, versions.table(name)), providers=providers) for name in versions.names()}
     return catalogue or versions.refuse("lists no version")
 
 
@@ -87,6 +93,10 @@ def _version(name: str, table: "_Table") -> Version:
         table.refuse("has two archives of one name")
     table.close()
     return version
+
+
+def _providers(table: "_Table") -> dict[str, str]:
+    return {pattern: name for name in table.names() for pattern in table.texts(name, _HOSTS, "a list of host names")}
 
 
 def _archive(table: "_Table") -> Archive:

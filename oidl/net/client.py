@@ -57,14 +57,14 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError)):  # ValueError: IDNA's, of "a..b"
         return Failure(Reason.HTTP_ERROR, f"not a URL that can be asked for: {detail}")
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Failure(Reason.DNS, detail)
+        return Failure(Reason.DNS, detail, is_unreachable=True)
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return Failure(Reason.TLS, detail)
+        return Failure(Reason.TLS, detail, is_unreachable=isinstance(error, httpx.ConnectError))
     if isinstance(error, httpx.ConnectTimeout):
-        return Failure(Reason.TIMEOUT, "no connection in time")
+        return Failure(Reason.TIMEOUT, "no connection in time", is_unreachable=True)
     if isinstance(error, httpx.TimeoutException):
         return Failure(Reason.TIMEOUT, "no byte in time")
-    return Failure(Reason.CONNECTION, detail)
+    return Failure(Reason.CONNECTION, detail, is_unreachable=isinstance(error, (httpx.ConnectError, httpx.ProxyError)))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

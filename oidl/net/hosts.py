@@ -1,4 +1,4 @@
-"""Connections lent out host by host: the caps, keep-alive across images, and pauses.
+"""Connections lent out host by host: the caps, keep-alive across images, and whose turn it is.
 
 Each connection is an httpx client of its own that holds one connection: with
 one shared client, httpx 0.28 spends 4–8 ms of CPU on a request at 64
@@ -6,37 +6,100 @@ connections, so 0.6–1 ms. An idle connection counts like a busy one, for the
 host and in all. Where all are open, the one that is idle the longest is turned
 to the new host.
 
-A host that answered "too many requests" is left alone until its pause is over.
+Hosts that belong to one provider share its pace; a host that cannot be reached
+is set aside alone. What a transfer came to is told when its connection is given back.
 """
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+import math
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 import httpx
 import trio
 
+from oidl.model import Failure, Reason
+from oidl.net.breaker import Breaker
+from oidl.net.pace import Pace, PaceState
 from oidl.settings import Transfers
 
-_PATIENCE_S = 30.0  # for a longer pause of its host an image goes back to the queue instead of holding a fetcher
+_PATIENCE_S = 2.0
+
+
+@dataclass(slots=True)
+class Lent:
+    """A connection while it is lent. `failure` is what became of the transfer, None an answer as it should be."""
+
+    client: httpx.AsyncClient
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why a host is not to be asked for `wait_s` seconds; `is_set_aside` if it cannot be reached."""
+
+    wait_s: float
+    reason: Reason
+    detail: str
+    is_set_aside: bool
+
+
+@dataclass(slots=True)
+class _Provider:
+    name: str
+    pace: Pace
+    turn: trio.Lock = field(default_factory=trio.Lock)
+    changed: trio.Event = field(default_factory=trio.Event)
+
+    def ended(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
+
+
+@dataclass(slots=True)
+class _Host:
+    provider: _Provider
+    busy: trio.Semaphore
+    breaker: Breaker
+    trouble: Failure | None = None  # the last
 
 
 class Hosts:
-    """All connections of a run, within `max_host_connections` and `max_total_connections`."""
+    """All connections of a run, within `max_host_connections` and `max_total_connections`.
 
-    def __init__(self, transfers: Transfers, new_client: Callable[[], httpx.AsyncClient]) -> None:
+    `providers` maps patterns of host names (`*.example.org`) to the provider that they belong to; any other host is a
+    provider by itself. `earlier` is where earlier runs left the paces of providers. `say` tells people of hosts that
+    are set aside. Who waits for a connection is sent away when a pause is longer than `patience_s`.
+    """
+
+    def __init__(
+        self,
+        transfers: Transfers,
+        new_client: Callable[[], httpx.AsyncClient],
+        providers: Mapping[str, str] | None = None,
+        earlier: Mapping[str, PaceState] | None = None,
+        *,
+        say: Callable[[str], None] = lambda text: None,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
+        self._transfers = transfers
         self._new_client = new_client
-        self._per_host = transfers.max_host_connections
-        self._total = transfers.max_total_connections
-        self._busy = trio.Semaphore(self._total)
-        self._busy_at: defaultdict[str, trio.Semaphore] = defaultdict(lambda: trio.Semaphore(self._per_host))
+        self._patterns = dict(providers or {})
+        self._earlier = dict(earlier or {})
+        self._say = say
+        self._patience_s = patience_s
+        self._busy = trio.Semaphore(transfers.max_total_connections)
+        self._hosts: dict[str, _Host] = {}
+        self._providers: dict[str, _Provider] = {}
         self._idle: dict[httpx.AsyncClient, str] = {}  # longest idle first
         self._clients = AsyncExitStack()
         self._opened = 0
-        self._paused_until: dict[str, float] = {}
         self.is_draining = False
         self._waiting: set[trio.CancelScope] = set()
+        self._rng = random.Random()
 
     async def __aenter__(self) -> "Hosts":
         return self
@@ -46,39 +109,48 @@ class Hosts:
             await self._clients.aclose()
 
     @asynccontextmanager
-    async def connection(self, url: str) -> AsyncIterator[httpx.AsyncClient | None]:
-        """A connection for one request to the host of `url`, as soon as the caps and the host's pause allow.
+    async def connection(self, url: str) -> AsyncIterator[Lent | None]:
+        """A connection for one request to the host of `url`, as soon as the caps and the pace allow.
 
-        None if the run drains before that (nothing new is to be asked for then), or if the pause is a long one,
-        which may also begin while this waits.
+        None if the run drains before that (nothing new is to be asked for then), or if the host is not to be asked for
+        a while, which may also begin while this waits: `block` says why.
         """
-        host = _host(url)
-        may_ask = False
+        name = host_of(url)
+        host = self._host(name)
+        is_our_turn = False
         async with AsyncExitStack() as held:
             with trio.CancelScope() as waiting:
                 self._waiting.add(waiting)
                 try:
                     if self.is_draining:
                         waiting.cancel()
-                    await held.enter_async_context(self._busy_at[host])
-                    while not may_ask and (pause_s := self.pause_s(url)) <= _PATIENCE_S:
-                        await trio.sleep(pause_s)
-                        await self._busy.acquire()
-                        if self.pause_s(url):  # one began, or grew, meanwhile; other hosts need not wait for it
-                            self._busy.release()
-                        else:
-                            held.callback(self._busy.release)
-                            may_ask = True
+                    await held.enter_async_context(host.busy)
+                    is_our_turn = await self._turn(host, held)
                 finally:
                     self._waiting.remove(waiting)
-            if not may_ask:
+            if not is_our_turn:
                 yield None
                 return
-            client = await self._take(host)
+            started_at = trio.current_time()
+            lent = Lent(await self._take(name))
+            has_ended = False
             try:
-                yield client
+                yield lent
+                has_ended = True
             finally:
-                self._idle[client] = host
+                self._idle[lent.client] = name
+                self._ended(name, host, lent.failure if has_ended else _CANCELLED, started_at)
+
+    def block(self, url: str) -> Block | None:
+        """Why the host of `url` is not to be asked now, or None if it may be."""
+        host = self._host(host_of(url))
+        now = trio.current_time()
+        if (wait_s := host.breaker.wait_s(now)) > 0:
+            trouble = host.trouble or _CANCELLED
+            return Block(wait_s, trouble.reason, f"its host is set aside: {trouble.detail}", is_set_aside=True)
+        if (wait_s := host.provider.pace.pause_s(now)) > 0:
+            return Block(wait_s, Reason.RATE_LIMITED, f"{host.provider.name} asked for a pause", is_set_aside=False)
+        return None
 
     def drain(self) -> None:
         """From now on no connection is lent; those that are lent already may finish."""
@@ -86,20 +158,85 @@ class Hosts:
         for scope in self._waiting:
             scope.cancel()
 
-    def pause(self, url: str, seconds: float) -> None:
-        """Leaves the host of `url` alone for `seconds`, or longer if that was asked before."""
-        host = _host(url)
-        until = trio.current_time() + seconds
-        self._paused_until[host] = max(until, self._paused_until.get(host, until))
+    def paces(self) -> tuple[PaceState, ...]:
+        """Where every provider's pace stands."""
+        now = trio.current_time()
+        return tuple(provider.pace.state(provider.name, now) for provider in self._providers.values())
 
-    def pause_s(self, url: str) -> float:
-        """Seconds until the host of `url` may be asked again; 0 if it may be now."""
-        host = _host(url)
-        return max(0.0, self._paused_until.get(host, 0.0) - trio.current_time())
+    async def _turn(self, host: _Host, held: AsyncExitStack) -> bool:
+        """Waits until a request may start, and counts it as started; False if that may be long."""
+        pace, breaker = host.provider.pace, host.breaker
+        while True:
+            async with host.provider.turn:
+                while (wait_s := pace.wait_s(trio.current_time())) > 0:
+                    if pace.pause_s(trio.current_time()) > self._patience_s:
+                        return False
+                    changed = host.provider.changed
+                    with trio.move_on_after(wait_s):
+                        await changed.wait()
+                if breaker.wait_s(trio.current_time()) > 0:
+                    return False
+                pace.started(trio.current_time())
+                breaker.started()
+            try:
+                await self._busy.acquire()
+            except trio.Cancelled:
+                self._undo(host)
+                raise
+            if not pace.pause_s(trio.current_time()):
+                held.callback(self._busy.release)
+                return True
+            self._busy.release()  # a pause began meanwhile, and other hosts need not wait for it
+            self._undo(host)
+
+    def _undo(self, host: _Host) -> None:
+        host.provider.pace.failed()
+        host.breaker.let_go()
+        host.provider.ended()
+
+    def _ended(self, name: str, host: _Host, failure: Failure | None, started_at: float) -> None:
+        now = trio.current_time()
+        pace, breaker = host.provider.pace, host.breaker
+        if failure is None or (failure.http_status is not None and failure.reason is not Reason.RATE_LIMITED):
+            pace.succeeded(now)
+            breaker.succeeded()
+        elif failure.reason is Reason.RATE_LIMITED:
+            pace.throttled(now, started_at, failure.retry_after_s)
+            breaker.succeeded()
+        else:
+            pace.failed()
+            if not failure.is_unreachable:
+                breaker.let_go()
+            else:
+                host.trouble = failure
+                if breaker.failed(now):
+                    self._say(f"{name} cannot be reached and is set aside; it is tried now and then: {failure.detail}")
+        host.provider.ended()
+
+    def _host(self, name: str) -> _Host:
+        if name not in self._hosts:
+            slots = trio.Semaphore(self._transfers.max_host_connections)
+            self._hosts[name] = _Host(self._provider(name), slots, Breaker(self._rng))
+        return self._hosts[name]
+
+    def _provider(self, host: str) -> _Provider:
+        bare = host.partition(":")[0]
+        name = next((provider for pattern, provider in self._patterns.items() if fnmatchcase(bare, pattern)), host)
+        if name not in self._providers:
+            earlier = self._earlier.get(name)
+            pace = Pace(
+                self._transfers.max_total_connections,
+                self._transfers.max_rps or math.inf,
+                learned_rate=earlier.learned_rate if earlier else None,
+                paused_until=trio.current_time() + earlier.pause_s if earlier else -math.inf,
+                rng=self._rng,
+            )
+            self._providers[name] = _Provider(name, pace)
+        return self._providers[name]
 
     async def _take(self, host: str) -> httpx.AsyncClient:
         client = next((client for client, at in reversed(self._idle.items()) if at == host), None)
-        if client is None and self._opened < self._total:
+        if client is None and self._opened < self._transfers.max_total_connections:
             self._opened += 1
             return await self._clients.enter_async_context(self._new_client())
         if client is None:  # `_busy` lets us in only when some connection is idle
@@ -108,7 +245,11 @@ class Hosts:
         return client
 
 
-def _host(url: str) -> str:
+_CANCELLED = Failure(Reason.CONNECTION, "cancelled")
+
+
+def host_of(url: str) -> str:
+    """The host and port that `url` names, in lower case."""
     try:
         return urlsplit(url).netloc.lower()
     except ValueError:  # "http://[1.2.3.4]/": no client will ask for it either

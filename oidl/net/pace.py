@@ -34,13 +34,14 @@ class PaceState:
     window: int
     rate: float | None
     pause_s: float
+    learned_rate: float | None = None
 
 
 class Pace:
     """The pace of one provider, with at most `max_window` requests in flight and `max_rate` of them a second.
 
     `learned_rate` is a little less than the rate at which the provider objects, as far as it is known: an earlier
-    run's to begin with.
+    run's to begin with, as its `paused_until`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Pace:
         max_window: int,
         max_rate: float = math.inf,
         learned_rate: float | None = None,
+        paused_until: float = -math.inf,
         rng: random.Random | None = None,
     ) -> None:
         self._max_window = float(max_window)
@@ -60,7 +62,8 @@ class Pace:
         self._in_flight = 0
         self._next_at = -math.inf
         self._is_held_by_window = self._is_held_by_rate = False
-        self._cut_at = self._grown_at = self._paused_until = -math.inf
+        self._cut_at = self._grown_at = -math.inf
+        self._paused_until = paused_until
         self._objections = 0  # in a row
         self._is_probing = False
         self._borne = _Borne()
@@ -133,7 +136,8 @@ class Pace:
     def state(self, provider: str, now: float) -> PaceState:
         """What people may see of it."""
         rate = self._rate()
-        return PaceState(provider, int(self._window), None if rate == math.inf else rate, self.pause_s(now))
+        shown = None if rate == math.inf else rate
+        return PaceState(provider, int(self._window), shown, self.pause_s(now), self.learned_rate)
 
     def _rate(self) -> float:
         if self.learned_rate is None:

@@ -55,7 +55,7 @@ async def download(
     transfers: Transfers,
     tls: ssl.SSLContext,
     expected_bytes: int | None,
-    on_bytes: Callable[[int], None],
+    on_bytes: Callable[[int], Awaitable[None]],
 ) -> int:
     """The length of the file at `url`, all of which is in `part` and was delivered.
 
@@ -152,7 +152,7 @@ class _Transfer:
     part: _Part
     deliver: Callable[[bytes], Awaitable[None]]
     expected_bytes: int | None
-    on_bytes: Callable[[int], None]
+    on_bytes: Callable[[int], Awaitable[None]]
     limiter: trio.CapacityLimiter
     has_begun: bool = False
 
@@ -226,7 +226,7 @@ class _Transfer:
         async with _unwound(response.aiter_raw()) as pieces:
             try:
                 async for piece in pieces:
-                    self.on_bytes(len(piece))
+                    await self.on_bytes(len(piece))
                     batch += piece
                     if passed_over:
                         gone = min(passed_over, len(batch))

@@ -6,9 +6,9 @@ and status, redirect, content type, length. What the bytes themselves say is
 read timeout is per read and a body that drips never trips it.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urljoin, urlsplit
 
@@ -22,7 +22,6 @@ from oidl.net.hosts import Hosts
 from oidl.settings import Transfers
 
 MAX_REDIRECTS = 3
-_UNASKED_PAUSE_S = 5.0  # after a 429 that does not say for how long
 _DRAINED_BYTES = 64 * 1024  # an error page shorter than this is read to its end, which keeps the connection
 _DRAIN_S = 1.0  # and given no longer than this
 
@@ -45,39 +44,48 @@ class _Redirect:
 
 
 async def fetch(
-    download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], None]
+    download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], Awaitable[None]]
 ) -> Fetched | Failure | None:
     """The whole body of `download`, or why it could not be had; None if the run drained before it was asked for.
 
     Never raises for anything a server or a network can do. Redirects are
-    followed three times, never from https to http. `on_bytes` is told of every
+    followed three times, never from https to http. `on_bytes` is told and may wait after every
     piece that arrives. The `Failure` names the URL that failed, which after a
     redirect is not the first one.
     """
     url = download.url
     for _ in range(MAX_REDIRECTS + 1):
-        async with hosts.connection(url) as client:
-            if client is not None:
-                answer = await _ask(client, url, download, transfers, on_bytes)
+        async with hosts.connection(url) as lent:
+            if lent is not None:
+                answer = await _ask(lent.client, url, download, transfers, on_bytes)
+                lent.failure = answer if isinstance(answer, Failure) else None
             elif hosts.is_draining:
                 return None
             else:
-                pause_s = hosts.pause_s(url)
-                answer = Failure(Reason.RATE_LIMITED, "its host asked for a pause", retry_after_s=pause_s)
+                answer = _unasked(hosts, url)
         match answer:
             case _Redirect():
                 url = answer.url
             case Failure():
-                if answer.reason is Reason.RATE_LIMITED:
-                    hosts.pause(url, _UNASKED_PAUSE_S if answer.retry_after_s is None else answer.retry_after_s)
                 return _located(answer, download.source, url)
             case Fetched():
                 return answer
     return _located(Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, url)
 
 
+def _unasked(hosts: Hosts, url: str) -> Failure:
+    block = hosts.block(url)
+    if block is None:  # it ended in this very moment
+        return Failure(Reason.RATE_LIMITED, "its turn did not come", retry_after_s=0.0, was_asked=False)
+    return Failure(block.reason, block.detail, retry_after_s=block.wait_s, was_asked=False)
+
+
 async def _ask(
-    client: httpx.AsyncClient, url: str, download: Download, transfers: Transfers, on_bytes: Callable[[int], None]
+    client: httpx.AsyncClient,
+    url: str,
+    download: Download,
+    transfers: Transfers,
+    on_bytes: Callable[[int], Awaitable[None]],
 ) -> Fetched | Failure | _Redirect:
     expected = download.cap_bytes if download.size_bytes is None else download.size_bytes
     deadline_s = transfers.deadline_s(expected)
@@ -92,7 +100,7 @@ async def _ask(
                 pieces: list[bytes] = []
                 size = 0
                 async for piece in response.aiter_raw():
-                    on_bytes(len(piece))
+                    await on_bytes(len(piece))
                     size += len(piece)
                     if size > download.cap_bytes:
                         too_large = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
@@ -156,12 +164,4 @@ async def _drain(response: httpx.Response) -> None:
 
 
 def _located(failure: Failure, source: Source, url: str) -> Failure:
-    return Failure(
-        failure.reason,
-        failure.detail,
-        failure.http_status,
-        failure.retry_after_s,
-        source,
-        url,
-        failure.is_published,
-    )
+    return replace(failure, source=source, url=url)

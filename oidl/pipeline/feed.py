@@ -135,7 +135,8 @@ class Feed:
     async def _feed_due(self, works: trio.MemorySendChannel[Work]) -> int:
         """Feeds the retries that are due; returns how many that were."""
         fed = 0
-        for again in (True, False):
+        may_repeat = trio.current_time() <= self._claims.progressed_at + self._retries.max_wait_s
+        for again in (True, False) if may_repeat else (False,):
             # As claimed before the query: what is let go of while it runs may be in its answer as it was before.
             in_hand = frozenset(self._claims.image_ids)
             due = partial(self._queue.due, datetime.now(UTC), _PAGE + len(in_hand), again=again)

@@ -1,15 +1,17 @@
 """The nursery that joins the stages: images in, rows and files out."""
 
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import trio
 
-from oidl.model import Failure, Fetched, Source, Work
+from oidl.model import Failure, Fetched, Postponed, Reason, Source, Work
 from oidl.net.budget import ByteBudget
-from oidl.net.hosts import Hosts
+from oidl.net.hosts import Hosts, host_of
 from oidl.net.transfer import Download, fetch
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
+from oidl.pipeline.lobby import Lobby
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Outcome, Recorder
 from oidl.pipeline.stop import Stop
@@ -17,6 +19,7 @@ from oidl.progress.meter import Meter
 from oidl.settings import Settings
 from oidl.storage.layout import subset_directory
 
+_PATIENCE = 5  # times --max-wait: how long a pause that a provider asks for is waited for
 _THUMBNAIL_CAP_BYTES = 1_200_000  # as the older downloader had it; a 640 px JPEG has 100-400 kB
 
 
@@ -30,14 +33,22 @@ class _Body:
 
 
 class ImagePipeline:
-    """Fetchers and validators between a feed and a recorder."""
+    """Fetchers and validators between a feed and a recorder; `arrived` is told of all bytes and may wait."""
 
     def __init__(
-        self, settings: Settings, hosts: Hosts, processor: Processor, claims: Claims, meter: Meter, stop: Stop
+        self,
+        settings: Settings,
+        hosts: Hosts,
+        arrived: Callable[[int], Awaitable[None]],
+        processor: Processor,
+        claims: Claims,
+        meter: Meter,
+        stop: Stop,
     ) -> None:
         self._settings = settings
         self._transfers = settings.transfers
         self._hosts = hosts
+        self._arrived = arrived
         self._processor = processor
         self._claims = claims
         self._meter = meter
@@ -47,9 +58,18 @@ class ImagePipeline:
         self._threads = trio.CapacityLimiter(self._validators)
         self._reading = trio.CapacityLimiter(4)
         self._originals_at: dict[str, bool] = {}
+        self._lobby = Lobby(
+            self._url,
+            host_of,
+            hosts.block,
+            stop,
+            per_host=settings.transfers.max_host_connections,
+            patience_s=_PATIENCE * settings.retries.max_wait_s,
+        )
 
     async def run(self, feed: Feed, recorder: Recorder) -> FeedEnd:
         """Runs everything that `feed` hands out through to `recorder`; returns why the feed ended."""
+        fed_in, fed = trio.open_memory_channel[Work](0)
         works_in, works = trio.open_memory_channel[Work](0)
         bodies_in, bodies = trio.open_memory_channel[_Body](2 * self._validators)
         outcomes_in, outcomes = trio.open_memory_channel[Outcome](0)
@@ -64,7 +84,8 @@ class ImagePipeline:
                         stages.start_soon(self._fetcher, works.clone(), bodies_in.clone(), outcomes_in.clone())
                     for _ in range(self._validators):
                         stages.start_soon(self._validator, bodies.clone(), outcomes_in.clone())
-                end = await feed.run(works_in)
+                    stages.start_soon(self._wait_for_hosts, fed, works_in, outcomes_in.clone())
+                end = await feed.run(fed_in)
             nursery.cancel_scope.cancel()
         return end
 
@@ -75,6 +96,22 @@ class ImagePipeline:
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
         await self._stop.cancelling.wait()
         scope.cancel()
+
+    async def _wait_for_hosts(
+        self,
+        fed: trio.MemoryReceiveChannel[Work],
+        works: trio.MemorySendChannel[Work],
+        outcomes: trio.MemorySendChannel[Outcome],
+    ) -> None:
+        async def postpone(work: Work, postponed: Postponed) -> None:
+            await outcomes.send(Outcome(work, postponed))
+
+        async with outcomes:
+            await self._lobby.run(fed, works, postpone, self._drop)
+
+    def _drop(self, work: Work) -> None:
+        """Lets go of an image untried; it is where it was."""
+        self._claims.release([work.image_id], any_done=False)
 
     async def _fetcher(
         self,
@@ -92,13 +129,18 @@ class ImagePipeline:
         """Brings one image; apart from the loop, for a name in the loop would keep its body until the next one."""
         self._meter.started(work)
         fetched, charged_bytes = await self._local(work) or await self._remote(work)
+        if isinstance(fetched, Failure) and self._is_to_wait(work, fetched) and self._lobby.came_back(work):
+            self._budget.release(charged_bytes)
+            self._meter.dropped(work)
+            return
+        self._lobby.left(work)
         if isinstance(fetched, Fetched):
             await bodies.send(_Body(work, fetched, charged_bytes))
             return
         self._budget.release(charged_bytes)
         if fetched is None:
             self._meter.dropped(work)
-            self._claims.release([work.image_id], any_done=False)
+            self._drop(work)
         else:
             await outcomes.send(Outcome(work, fetched))
 
@@ -118,10 +160,18 @@ class ImagePipeline:
     async def _remote(self, work: Work) -> tuple[Fetched | Failure | None, int]:
         download = self._download(work)
         charged_bytes = await self._budget.acquire(min(download.cap_bytes, download.size_bytes or _THUMBNAIL_CAP_BYTES))
-        fetched = await fetch(download, self._hosts, self._transfers, self._meter.read)
+        fetched = await fetch(download, self._hosts, self._transfers, self._arrived)
         if isinstance(fetched, Fetched) and len(fetched.body) > charged_bytes:
             charged_bytes += self._budget.charge(len(fetched.body) - charged_bytes)
         return fetched, charged_bytes
+
+    def _is_to_wait(self, work: Work, failure: Failure) -> bool:
+        """Whether it is the host's word, not the image's, that it cannot be had now."""
+        is_of_host = failure.reason is Reason.RATE_LIMITED or not failure.was_asked
+        return is_of_host and self._hosts.block(self._url(work)) is not None
+
+    def _url(self, work: Work) -> str:
+        return self._download(work).url
 
     def _download(self, work: Work) -> Download:
         if self._settings.originals.source is Source.THUMBNAIL_300K and work.thumbnail_300k_url:

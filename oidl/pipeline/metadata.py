@@ -6,7 +6,7 @@ does not have the published size and MD5 is ever committed or moved into place.
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -39,7 +39,7 @@ class Metadata:
         state: StateWriter,
         tls: ssl.SSLContext,
         say: Callable[[str], None],
-        on_bytes: Callable[[int], None],
+        on_bytes: Callable[[int], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._version = version

@@ -10,11 +10,11 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import trio
 
-from oidl.model import Done, Failure, Reason, Status, Work
+from oidl.model import Done, Failure, Postponed, Reason, Status, Work
 from oidl.pipeline.feed import Claims
 from oidl.pipeline.retry import UNCOUNTED, decide
 from oidl.pipeline.stop import Stop
@@ -34,7 +34,7 @@ class Outcome:
     """What became of an image that was in hand."""
 
     work: Work
-    result: Done | Failure
+    result: Done | Failure | Postponed
 
 
 class Recorder:
@@ -70,7 +70,8 @@ class Recorder:
             batch.clear()
             statuses = await self._state.run(self._record, outcomes)
             for outcome, status in zip(outcomes, statuses, strict=True):
-                self._meter.recorded(outcome.work, outcome.result, status)
+                if not isinstance(outcome.result, Postponed):
+                    self._meter.recorded(outcome.work, outcome.result, status)
                 self._tell(outcome, status)
             self._claims.release(
                 [outcome.work.image_id for outcome in outcomes],
@@ -91,6 +92,10 @@ class Recorder:
                         verdict = decide(failure, tries, datetime.now(UTC), self._rng)
                         self._ledger.failed(outcome.work, failure, verdict)
                         statuses.append(verdict.status)
+                    case Postponed() as postponed:
+                        due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
+                        self._ledger.postponed(outcome.work, postponed, due)
+                        statuses.append(Status.RETRY)
         return statuses
 
     def _tell(self, outcome: Outcome, status: Status) -> None:
@@ -99,6 +104,8 @@ class Recorder:
                 self._stop.disk_is_full(failure)
             case Failure() as failure:
                 log.info("%s %s %s: %s", status, outcome.work.image_id, failure.reason, failure.detail)
+            case Postponed() as postponed:
+                log.debug("postponed %s: %s", outcome.work.image_id, postponed.detail)
             case Done() as done:
                 log.debug("done %s %d bytes from %s", outcome.work.image_id, done.bytes, done.url or "disk")
 
@@ -119,3 +126,4 @@ def beat(ledger: Ledger, now: Statistics) -> None:
             images_per_s=now.images_per_s,
             bytes_per_s=now.read_bytes_per_s,
         )
+        ledger.paces(now.paces)

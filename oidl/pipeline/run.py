@@ -20,6 +20,7 @@ from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
 from oidl.model import Status
 from oidl.net.client import new_client, tls_context
 from oidl.net.hosts import Hosts
+from oidl.net.throttle import Throttle
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.limits import too_full, watch_limits
@@ -71,7 +72,8 @@ class Run:
         self._stop = stop
         self._say = say
         self._tls = tls_context()
-        self._metadata = Metadata(settings, version, state, self._tls, say, meter.read)
+        self._throttle = Throttle(settings.transfers.max_bytes_per_s)
+        self._metadata = Metadata(settings, version, state, self._tls, say, self._arrived)
         self._files = AtomicWriter(state.ledger.token())
         self._chosen: int | None = None
 
@@ -155,8 +157,11 @@ class Run:
         feed = Feed(queue, claims, self._stop, settings.retries, limit=settings.selection.limit, say=self._say)
         recorder = Recorder(self._state, claims, self._meter, self._stop, random.Random())
         processor = Processor(settings.layout, settings.originals, self._files)
-        async with Hosts(settings.transfers, partial(new_client, settings.transfers, self._tls)) as hosts:
-            pipeline = ImagePipeline(settings, hosts, processor, claims, self._meter, self._stop)
+        earlier = await self._state.run(self._state.ledger.earlier_paces)
+        client = partial(new_client, settings.transfers, self._tls)
+        async with Hosts(settings.transfers, client, self._version.providers, earlier, say=self._say) as hosts:
+            self._meter.paces = hosts.paces
+            pipeline = ImagePipeline(settings, hosts, self._arrived, processor, claims, self._meter, self._stop)
             return await pipeline.run(feed, recorder)
 
     def _written_to(self) -> list[Path]:
@@ -167,6 +172,10 @@ class Run:
             settings.state_db.parent,
             *(settings.root_dir / rendition.directory for rendition in settings.wanted),
         ]
+
+    async def _arrived(self, count: int) -> None:
+        self._meter.read(count)
+        await self._throttle.spend(count)
 
     async def _annotations(self, missing: list[MetadataError]) -> None:
         async def fetch() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oidl.model import Done, Failure, Reason, Status, Work
+from oidl.net.pace import PaceState
 
 _WINDOW_S = 20
 
@@ -32,6 +33,7 @@ class Statistics:
     images_per_s: float
     read_bytes_per_s: float
     by_reason: dict[Reason, int]
+    paces: tuple[PaceState, ...] = ()
 
     @property
     def left_s(self) -> float | None:
@@ -47,12 +49,14 @@ class _Second:
 
 
 class Meter:
-    """The counters of one run. `clock` gives seconds; `remaining` is how many images are to be settled."""
+    """The counters of one run. `clock` gives seconds; `remaining` is how many images are to be settled, `paces` where
+    the providers' paces stand."""
 
     def __init__(self, clock: Callable[[], float], remaining: int = 0) -> None:
         self._clock = clock
         self._started = clock()
         self.remaining = remaining
+        self.paces: Callable[[], tuple[PaceState, ...]] = tuple
         self._done = 0
         self._failed = 0
         self._retried = 0
@@ -116,6 +120,7 @@ class Meter:
             images_per_s=sum(second.images for second in recent) / window_s,
             read_bytes_per_s=sum(second.bytes_read for second in recent) / window_s,
             by_reason=dict(self._by_reason),
+            paces=self.paces(),
         )
 
     def _second(self) -> _Second:

@@ -1,5 +1,6 @@
 """A run in a line of text; times and bytes in words. Pure."""
 
+from oidl.net.pace import PaceState
 from oidl.progress.meter import Statistics
 
 
@@ -14,7 +15,16 @@ def progress_line(now: Statistics) -> str:
     ]
     if now.left_s is not None and now.remaining:
         parts.append(duration(now.left_s))
+    parts += [pace_words(pace) for pace in now.paces if pace.pause_s >= 1][:1]
     return " · ".join(parts)
+
+
+def pace_words(pace: PaceState) -> str:
+    """How fast a provider is asked: `flickr: 38 req/s, 16 at once` or `flickr: paused for 12 s`."""
+    if pace.pause_s >= 1:
+        return f"{pace.provider}: paused for {duration(pace.pause_s)}"
+    rate = "as fast as it goes" if pace.rate is None else f"{pace.rate:.3g} req/s"
+    return f"{pace.provider}: {rate}, {pace.window} at once"
 
 
 def duration(seconds: float) -> str:

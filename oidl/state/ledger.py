@@ -9,11 +9,12 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oidl.errors import UsageError
-from oidl.model import Done, Failure, Reason, Rendition, Source, Status, Work
+from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Status, Work
+from oidl.net.pace import PaceState
 from oidl.state.database import timestamp, transaction
 
 
@@ -129,6 +130,14 @@ class Ledger:
             ),
         )
 
+    def postponed(self, work: Work, postponed: Postponed, due: datetime) -> None:
+        """Leaves an image that was not tried for later."""
+        self._db.execute(
+            "UPDATE download SET status = 'retry', next_attempt_at = ?, reason = ?, detail = ?, http_status = NULL, "
+            "finished_at = NULL WHERE image_id = ?",
+            (timestamp(due), postponed.reason, postponed.detail, work.image_id),
+        )
+
     def done(self, work: Work, done: Done) -> None:
         """Records an image as done, with its files, which stand in place already.
 
@@ -164,6 +173,39 @@ class Ledger:
                 for file in done.files
             ],
         )
+
+    # ---- providers
+
+    def paces(self, paces: Iterable[PaceState]) -> None:
+        """Notes how fast each provider is asked; what was learned stays for the next run."""
+        now = datetime.now(UTC)
+        self._db.executemany(
+            "INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET window = excluded.window, "
+            "rate = excluded.rate, learned_rate = excluded.learned_rate, paused_until = excluded.paused_until, "
+            "updated_at = excluded.updated_at",
+            [
+                (
+                    pace.provider,
+                    pace.window,
+                    pace.rate,
+                    pace.learned_rate,
+                    timestamp(now + timedelta(seconds=pace.pause_s)) if pace.pause_s else None,
+                    timestamp(now),
+                )
+                for pace in paces
+            ],
+        )
+
+    def earlier_paces(self) -> dict[str, PaceState]:
+        """Where earlier runs left each provider's pace, by provider; a pause that is over is none."""
+        now = datetime.now(UTC)
+        paces = {}
+        for provider, window, rate, learned_rate, until in self._db.execute(
+            "SELECT provider, window, rate, learned_rate, paused_until FROM pace"
+        ):
+            pause_s = (datetime.fromisoformat(until) - now).total_seconds() if until else 0.0
+            paces[provider] = PaceState(provider, window, rate, max(0.0, pause_s), learned_rate)
+        return paces
 
     # ---- archives and renditions
 

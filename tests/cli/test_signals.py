@@ -111,4 +111,7 @@ def test_a_signal_while_the_run_waits_for_retries_ends_the_wait(fine, oidl, root
     ended = oidl.end(process)
     assert time.monotonic() - began < 5
     assert (ended.returncode, ended.stderr) == (130, "")
-    assert ask("SELECT status, reason FROM download WHERE status <> 'pending'") == [("retry", "rate_limited")]
+    assert ask("SELECT count(*) FROM download WHERE status <> 'pending'") == [(0,)], "it is not the image's fault"
+    ((learned, until),) = ask("SELECT learned_rate, paused_until FROM pace")
+    assert learned is None
+    assert until is not None

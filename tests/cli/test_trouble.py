@@ -114,7 +114,7 @@ def test_a_retry_after_of_an_hour_is_kept_for_a_later_run_and_the_rest_is_done(
     ((image_id, reason, http_status, attempts, when),) = ask(
         "SELECT image_id, reason, http_status, attempts, next_attempt_at FROM download WHERE status = 'retry'"
     )
-    assert (image_id, reason, http_status) == (fine.images[0].image.image_id, "rate_limited", 429)
+    assert (image_id, reason, http_status) == (fine.images[0].image.image_id, "rate_limited", None)
     assert attempts == 0, "it never counts against the image"
     assert 3500 < (datetime.fromisoformat(when) - datetime.now(UTC)).total_seconds() < 3660
     asked = fine.site.requests["/busy_o.jpg"]
@@ -152,12 +152,12 @@ def test_a_retry_after_of_a_second_is_waited_for(fine, run, ask) -> None:
     ended = run(fine, "--nodownload-metadata")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert fine.site.requests[path] == 2
-    assert ask("SELECT DISTINCT reason FROM attempt") == [("rate_limited",)]
+    assert ask("SELECT count(*) FROM attempt") == [(0,)], "it was not the image that failed"
 
 
 def test_a_run_does_not_wait_longer_than_it_may(fine, run) -> None:
     for listed in fine.images[:3]:
-        fine.site.answers[fine.path_of(listed)] = status_answer(503, retry_after="2")
+        fine.site.answers[fine.path_of(listed)] = status_answer(503, retry_after="30")
     ended = run(fine, "--nodownload-metadata", "--max-wait=1")
     assert ended.returncode == 3
     assert "images are to be tried again" in ended.stdout

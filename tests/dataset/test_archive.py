@@ -32,6 +32,10 @@ BODY = bytes(range(256)) * 10_000
 Deliver = Callable[[bytes], Awaitable[None]]
 
 
+async def unheeded(count: int) -> None:
+    pass
+
+
 def published(body: bytes = BODY) -> Archive:
     return Archive("a.tar.gz", "http://127.0.0.1/a.tar.gz", len(body), hashlib.md5(body).hexdigest())
 
@@ -83,7 +87,7 @@ async def fetch(
         tls=TLS,
         keep=keep,
         consume=consume,
-        on_bytes=lambda count: None,
+        on_bytes=unheeded,
     )
 
 

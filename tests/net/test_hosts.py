@@ -18,9 +18,10 @@ import trio.testing
 
 from oidl.demo.server import serve
 from oidl.demo.site import Answer, Behaviour, Site
-from oidl.model import Fetched, Source
+from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.client import new_client, tls_context
 from oidl.net.hosts import Hosts
+from oidl.net.pace import PaceState
 from oidl.net.transfer import Download, fetch
 from oidl.settings import Transfers
 
@@ -54,10 +55,11 @@ class Lent:
 
     @asynccontextmanager
     async def borrowed(self, hosts: Hosts, host: str) -> AsyncIterator[Client | None]:
-        async with hosts.connection(f"http://{host}/x") as client:
-            if client is None:
+        async with hosts.connection(f"http://{host}/x") as borrowed:
+            if borrowed is None:
                 yield None
                 return
+            client = borrowed.client
             assert isinstance(client, Client)
             self.at[client] = host
             self.now[host] += 1
@@ -81,13 +83,24 @@ async def hold(lent: Lent, hosts: Hosts, host: str, seconds: float, got: list[Cl
             await trio.sleep(seconds)
 
 
+async def objected(hosts: Hosts, host: str, pause_s: float) -> None:
+    """A request to `host` is answered by "too many requests"."""
+    async with hosts.connection(f"http://{host}/x") as borrowed:
+        assert borrowed is not None
+        borrowed.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=pause_s)
+
+
 # ---- on loopback
+
+
+async def unheeded(count: int) -> None:
+    pass
 
 
 async def fetch_many(urls: list[str], hosts: Hosts, transfers: Transfers) -> None:
     async def one(url: str) -> None:
         download = Download(url, Source.ORIGINAL, len(BODY), len(BODY))
-        fetched = await fetch(download, hosts, transfers, lambda count: None)
+        fetched = await fetch(download, hosts, transfers, unheeded)
         assert isinstance(fetched, Fetched)
 
     async with trio.open_nursery() as nursery:
@@ -217,24 +230,37 @@ def test_a_host_is_its_name_and_port_in_any_case() -> None:
     run(main)
 
 
-def test_a_pause_may_grow_and_never_shrinks() -> None:
+def test_a_pause_is_waited_for_by_who_is_patient_and_may_grow() -> None:
     async def main() -> None:
         lent = Lent()
-        async with Hosts(Transfers(), lent.client) as hosts, trio.open_nursery() as nursery:
+        async with (
+            Hosts(Transfers(), lent.client, patience_s=30) as hosts,
+            trio.open_nursery() as nursery,
+            hosts.connection("http://a/y") as late,
+        ):
             began = trio.current_time()
-            hosts.pause("http://a/x", 10)
+            await objected(hosts, "a", 10)
             nursery.start_soon(hold, lent, hosts, "a", 0)
             await trio.sleep(5)
-            hosts.pause("http://a/y", 20)
-            hosts.pause("http://a/y", 1)
-            assert hosts.pause_s("http://a/z") == 20
-            assert hosts.pause_s("http://b/z") == 0
-            await trio.sleep(19)
-            assert not lent.made
-            nursery.start_soon(hold, lent, hosts, "a", 0)
-            await trio.sleep(0.9)
-            assert not lent.made
+            assert late is not None
+            late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=20)
         assert trio.current_time() == pytest.approx(began + 25)
+
+    run(main)
+
+
+def test_hosts_of_one_provider_pause_together_and_no_others() -> None:
+    async def main() -> None:
+        lent = Lent()
+        providers = {"*.flickr.test": "flickr"}
+        async with Hosts(Transfers(), lent.client, providers) as hosts:
+            await objected(hosts, "c1.flickr.test:8080", 60)
+            for host in ("c2.flickr.test", "a.b.flickr.test"):
+                block = hosts.block(f"http://{host}/x")
+                assert block is not None
+                assert (block.wait_s, block.reason, block.is_set_aside) == (60, Reason.RATE_LIMITED, False)
+            assert hosts.block("http://flickr.test/x") is None
+            assert [(pace.provider, pace.pause_s) for pace in hosts.paces()] == [("flickr", 60), ("flickr.test", 0)]
 
     run(main)
 
@@ -242,15 +268,15 @@ def test_a_pause_may_grow_and_never_shrinks() -> None:
 def test_a_pause_that_begins_while_all_connections_are_busy_is_kept_too() -> None:
     async def main() -> None:
         lent = Lent()
-        async with (
-            Hosts(Transfers(max_total_connections=1), lent.client) as hosts,
-            trio.open_nursery() as nursery,
-        ):
-            nursery.start_soon(hold, lent, hosts, "b", 2)
-            await trio.sleep(1)
-            nursery.start_soon(hold, lent, hosts, "a", 0)
-            await trio.sleep(0.5)
-            hosts.pause("http://a/x", 10)
+        transfers = Transfers(max_total_connections=2)
+        async with Hosts(transfers, lent.client, patience_s=30) as hosts, trio.open_nursery() as nursery:
+            async with hosts.connection("http://a/y") as late:
+                nursery.start_soon(hold, lent, hosts, "b", 2)
+                await trio.sleep(1)
+                nursery.start_soon(hold, lent, hosts, "a", 0)
+                await trio.sleep(0.5)
+                assert late is not None
+                late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=10)
             await trio.sleep(9)
             assert "a" not in lent.now
             await hold(lent, hosts, "b", 0)  # and whoever waits for a pause holds up no other host
@@ -264,19 +290,65 @@ def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
     async def main() -> None:
         lent = Lent()
         got: list[Client | None] = []
-        async with Hosts(Transfers(), lent.client) as hosts, trio.open_nursery() as nursery:
-            hosts.pause("http://a/x", 10)
+        async with (
+            Hosts(Transfers(), lent.client, patience_s=30) as hosts,
+            trio.open_nursery() as nursery,
+            hosts.connection("http://a/y") as late,
+        ):
+            await objected(hosts, "a", 10)
             nursery.start_soon(hold, lent, hosts, "a", 0, got)
             await trio.sleep(1)
-            hosts.pause("http://a/x", 3600)
-            await trio.sleep(10)
-            assert got == [None]
+            assert late is not None
+            late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=3600)
+        assert got == [None]
+
+        async with Hosts(Transfers(), lent.client) as hosts:
+            await objected(hosts, "a", 10)
             with trio.fail_after(0.1):
                 await hold(lent, hosts, "a", 0, got)
-            assert got == [None, None]
-            with trio.fail_after(0.1):
                 await hold(lent, hosts, "b", 0, got)
+            assert got[:2] == [None, None]
             assert got[2] is not None
+
+    run(main)
+
+
+def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
+    async def main() -> None:
+        lent = Lent()
+        said: list[str] = []
+        refused = Failure(Reason.CONNECTION, "refused", is_unreachable=True)
+        async with Hosts(Transfers(), lent.client, {"*": "one"}, say=said.append) as hosts:
+            for _ in range(5):
+                assert not said
+                async with hosts.connection("http://a:1/x") as borrowed:
+                    assert borrowed is not None
+                    borrowed.failure = refused
+            assert said == ["a:1 cannot be reached and is set aside; it is tried now and then: refused"]
+            async with hosts.connection("http://a:1/x") as borrowed:
+                assert borrowed is None
+            block = hosts.block("http://a:1/x")
+            assert block is not None
+            assert (block.is_set_aside, block.reason) == (True, Reason.CONNECTION)
+            assert hosts.block("http://b/x") is None, "the others of its provider are well"
+            await trio.sleep(block.wait_s)
+            async with hosts.connection("http://a:1/x") as borrowed:
+                assert borrowed is not None
+            assert hosts.block("http://a:1/x") is None
+
+    run(main)
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_FOUND, Reason.HTTP_ERROR, Reason.TOO_SLOW, Reason.CONNECTION])
+def test_what_is_wrong_with_an_image_sets_no_host_aside(reason: Reason) -> None:
+    async def main() -> None:
+        status = 404 if reason in (Reason.NOT_FOUND, Reason.HTTP_ERROR) else None
+        async with Hosts(Transfers(), Lent().client) as hosts:
+            for _ in range(50):
+                async with hosts.connection("http://a/x") as borrowed:
+                    assert borrowed is not None
+                    borrowed.failure = Failure(reason, http_status=status)
+            assert hosts.block("http://a/x") is None
 
     run(main)
 
@@ -286,12 +358,13 @@ def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one()
         lent = Lent()
         held: list[Client | None] = []
         sent_away: list[Client | None] = []
-        async with Hosts(Transfers(max_host_connections=1, max_total_connections=2), lent.client) as hosts:
+        transfers = Transfers(max_host_connections=1, max_total_connections=2)
+        async with Hosts(transfers, lent.client, patience_s=30) as hosts:
+            await objected(hosts, "d", 20)
             async with trio.open_nursery() as nursery:
                 for host in "ab":
                     nursery.start_soon(hold, lent, hosts, host, 100, held)
                 await trio.sleep(1)
-                hosts.pause("http://d/x", 20)
                 for host in "aabcd":  # the host's cap, the cap of all, a pause
                     nursery.start_soon(hold, lent, hosts, host, 0, sent_away)
                 await trio.sleep(1)
@@ -319,18 +392,20 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
 
         async def impatient(hosts: Hosts, host: str) -> None:
             with trio.move_on_after(rng.random() * 2):
+                async with hosts.connection("http://z/x") as borrowed:
+                    if borrowed and rng.random() < 0.2:
+                        borrowed.failure = Failure(Reason.RATE_LIMITED, retry_after_s=rng.random())
                 await hold(lent, hosts, host, rng.random())
 
         async with Hosts(Transfers(max_host_connections=2, max_total_connections=3), lent.client) as hosts:
             async with trio.open_nursery() as nursery:
                 for _ in range(200):
-                    if rng.random() < 0.05:
-                        hosts.pause(f"http://{rng.choice('abc')}/x", rng.random())
                     nursery.start_soon(impatient, hosts, rng.choice("abc"))
                     await trio.sleep(0.05 * rng.random())
             assert lent.now.total() == 0
             assert len(lent.made) <= 3
             await trio.sleep(10)
+            await hold(lent, hosts, "z", 0)
             for host in "abc":  # as many can be had as ever, no more and no less
                 async with trio.open_nursery() as nursery:
                     for _ in range(3):
@@ -344,5 +419,19 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
                 await trio.sleep(1)
                 assert lent.now.total() == 3
                 nursery.cancel_scope.cancel()
+
+    run(main)
+
+
+def test_an_earlier_run_s_pause_and_rate_are_kept() -> None:
+    async def main() -> None:
+        earlier = {"flickr": PaceState("flickr", 3, 20.0, 15.0, learned_rate=40.0)}
+        async with Hosts(Transfers(), Lent().client, {"*.flickr.test": "flickr"}, earlier) as hosts:
+            block = hosts.block("http://c1.flickr.test/x")
+            assert block is not None
+            assert block.wait_s == pytest.approx(15)
+            ((state,),) = (hosts.paces(),)
+            assert state.learned_rate == 40
+            assert state.rate == pytest.approx(37.5)
 
     run(main)

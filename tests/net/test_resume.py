@@ -30,6 +30,10 @@ TAG = 'ETag: "one"'
 TLS = tls_context()
 
 
+async def unheeded(count: int) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Answer:
     """A status line and headers, and then as much of `body` as is sent before the connection closes.
@@ -110,6 +114,9 @@ def fetch(part: Path) -> Callable[..., Outcome]:
         delivered: list[bytes] = []
         arrived: list[int] = []
 
+        async def arrive(count: int) -> None:
+            arrived.append(count)
+
         async def deliver(data: bytes) -> None:
             await trio.lowlevel.checkpoint()
             delivered.append(data)
@@ -127,7 +134,7 @@ def fetch(part: Path) -> Callable[..., Outcome]:
                         transfers=Transfers(),
                         tls=TLS,
                         expected_bytes=expected_bytes,
-                        on_bytes=arrived.append,
+                        on_bytes=arrive,
                     )
                 except Exception as caught:
                     error = caught
@@ -398,7 +405,7 @@ def test_a_url_that_nobody_can_fetch_is_refused_at_once(part: Path) -> None:
             transfers=Transfers(),
             tls=TLS,
             expected_bytes=None,
-            on_bytes=lambda count: None,
+            on_bytes=unheeded,
         )
 
     with pytest.raises(MetadataError, match="gopher"):

@@ -102,7 +102,10 @@ class Transfer:
         source: Source = Source.ORIGINAL,
     ) -> Fetched | Failure | None:
         download = Download(url, source, size_bytes, cap_bytes)
-        return await fetch(download, self.hosts, self.transfers, self.arrived.append)
+        return await fetch(download, self.hosts, self.transfers, self._arrived)
+
+    async def _arrived(self, count: int) -> None:
+        self.arrived.append(count)
 
 
 @asynccontextmanager
@@ -578,14 +581,14 @@ def test_a_connection_that_broke_is_replaced() -> None:
 
 def test_a_retry_after_keeps_the_next_request_to_that_host_waiting_and_no_other() -> None:
     async def main() -> None:
-        busy = status_answer(429, retry_after="20")
+        busy = status_answer(429, retry_after="2")
         async with transfer(Answer(BODY, first=(busy,))) as get:
             began = trio.current_time()
             assert isinstance(await get(), Failure)
             assert isinstance(await get(URL.replace("photos", "elsewhere")), Fetched)
             assert trio.current_time() == began
             assert isinstance(await get(), Fetched)
-            assert trio.current_time() == pytest.approx(began + 20)
+            assert trio.current_time() == pytest.approx(began + 2)
 
     run(main)
 
@@ -596,7 +599,7 @@ def test_a_429_that_does_not_say_for_how_long_pauses_its_host_too() -> None:
             began = trio.current_time()
             assert isinstance(await get(), Failure)
             assert isinstance(await get(), Fetched)
-            assert 1 < trio.current_time() - began < 30
+            assert 0.7 < trio.current_time() - began < 30
 
     run(main)
 
