@@ -1,0 +1,410 @@
+"""Fetchers and validators between a feed and a recorder: everything comes through, and gives back what it held.
+
+The stages are the real ones; who feeds, fetches, processes and records is made
+up here. The byte budget holds one body, so whatever kept a byte of it would
+stop the next image.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from conftest import THUMB, image, work
+
+from oidl.model import Done, Failure, Fetched, Reason, Source, Work
+from oidl.net.transfer import Download
+from oidl.pipeline import images
+from oidl.pipeline.feed import Claims, FeedEnd
+from oidl.pipeline.images import ImagePipeline
+from oidl.pipeline.record import Outcome
+from oidl.pipeline.stop import Stop
+from oidl.progress.meter import Meter
+from oidl.settings import Layout, Originals, Retries, Selection, Settings, Transfers
+
+SIZE = 1000
+BODY = bytes(SIZE)
+GONE = Failure(Reason.GONE, http_status=410)
+CORRUPT = Failure(Reason.CORRUPT)
+THUMBNAIL_CAP = 1_200_000
+
+pytestmark = pytest.mark.usefixtures("inline_threads")
+
+Fetch = Callable[["Line", Download], Awaitable[Fetched | Failure | None]]
+
+
+async def fetch_body(_: object, download: Download) -> Fetched:
+    return Fetched(download.source, download.url, BODY)
+
+
+@dataclass
+class Line:
+    """One pipeline with made-up ends; also plays the part of everybody it talks to."""
+
+    root: Path
+    works: Sequence[Work] = ()
+    fetch: Fetch = fetch_body
+    result: Failure | None = None
+    on_disk: dict[str, Fetched] = field(default_factory=dict)
+    originals: Originals = field(default_factory=Originals)
+    connections: int = 4
+    memory_bytes: int = SIZE
+    between: Callable[["Line"], Awaitable[None]] | None = None
+    record_s: float = 0.0
+    asked: list[Download] = field(default_factory=list)
+    looked_up: list[str] = field(default_factory=list)
+    processed: list[Fetched] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    is_drained: bool = False
+    end: FeedEnd | None = None
+    ended_s: float = -1.0
+    stop: Stop = field(init=False)
+    claims: Claims = field(init=False)
+    meter: Meter = field(init=False)
+
+    # The processor.
+    def process(self, item: Work, fetched: Fetched) -> Done | Failure:
+        self.processed.append(Fetched(fetched.source, fetched.url, b""))
+        return self.result or Done(fetched.source, fetched.url, len(fetched.body), "m", 8, 6, ())
+
+    def read_original(self, item: Work) -> Fetched | None:
+        self.looked_up.append(item.image_id)
+        return self.on_disk.get(item.image_id)
+
+    # The hosts.
+    def drain(self) -> None:
+        self.is_drained = True
+
+    def run(self, monkeypatch: pytest.MonkeyPatch) -> "Line":
+        async def fetch(download: Download, *_: object) -> Fetched | Failure | None:
+            self.asked.append(download)
+            return await self.fetch(self, download)
+
+        monkeypatch.setattr(images, "fetch", fetch)
+        trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
+        return self
+
+    async def _main(self) -> None:
+        self.stop, self.claims, self.meter = Stop(), Claims(), Meter(lambda: 0.0)
+        self.claims.image_ids.update(item.image_id for item in self.works)
+        transfers = Transfers(max_total_connections=self.connections, memory_bytes=self.memory_bytes)
+        layout = Layout(self.root, "2017_11")
+        settings = Settings(
+            root_dir=self.root,
+            state_db=self.root / "x.sqlite3",
+            dataset_version="3",
+            catalogue=None,
+            images_csv=None,
+            selection=Selection(),
+            layout=layout,
+            originals=self.originals,
+            renditions=(THUMB,),
+            transfers=transfers,
+            retries=Retries(),
+        )
+        me: Any = self
+        pipeline = ImagePipeline(settings, me, me, self.claims, self.meter, self.stop)
+        with trio.fail_after(1000):  # when somebody keeps what another waits for
+            self.end = await pipeline.run(_Feed(self), _Recorder(self))  # type: ignore[arg-type]
+        self.ended_s = trio.current_time()
+
+    @property
+    def results(self) -> list[tuple[int, Done | Failure]]:
+        return sorted(((int(outcome.work.image_id, 16), outcome.result) for outcome in self.outcomes), key=str)
+
+
+@dataclass
+class _Feed:
+    line: Line
+
+    async def run(self, works: trio.MemorySendChannel[Work]) -> FeedEnd:
+        async with works:
+            for item in self.line.works:
+                await works.send(item)
+                if self.line.between:
+                    await self.line.between(self.line)
+        return FeedEnd.LIMIT
+
+
+@dataclass
+class _Recorder:
+    line: Line
+
+    async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
+        async for outcome in outcomes:
+            await trio.sleep(self.line.record_s)
+            self.line.outcomes.append(outcome)
+
+
+def published(*numbers: int, **changes: object) -> list[Work]:
+    return [work(number, original_size=SIZE, **changes) for number in numbers]
+
+
+def local(number: int) -> dict[str, Fetched]:
+    return {image(number).image_id: Fetched(Source.LOCAL, "/somewhere/x.jpg", BODY)}
+
+
+async def fetch_none(*_: object) -> None:
+    return None
+
+
+async def fetch_failure(*_: object) -> Failure:
+    return GONE
+
+
+async def fetch_more_than_thought(_: object, download: Download) -> Fetched:
+    return Fetched(download.source, download.url, bytes(THUMBNAIL_CAP + 10 * SIZE))
+
+
+# ---- what comes through
+
+
+def test_every_body_comes_through_to_the_recorder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(*range(50))).run(monkeypatch)
+    assert line.results == sorted(
+        [(number, Done(Source.ORIGINAL, image(number).original_url, SIZE, "m", 8, 6, ())) for number in range(50)],
+        key=str,
+    )
+    assert len(line.processed) == 50
+    assert line.end is FeedEnd.LIMIT  # the feed's own word
+    assert {(download.size_bytes, download.cap_bytes) for download in line.asked} == {(SIZE, SIZE)}
+
+
+def test_what_could_not_be_fetched_is_recorded_and_never_processed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path, published(1), fetch_failure).run(monkeypatch)
+    assert line.results == [(1, GONE)]
+    assert line.processed == []
+
+
+def test_what_could_not_be_processed_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Line(tmp_path, published(1), result=CORRUPT).run(monkeypatch).results == [(1, CORRUPT)]
+
+
+def test_what_was_not_asked_for_after_all_is_let_go_of_unrecorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path, published(1, 2), fetch_none).run(monkeypatch)
+    assert (line.outcomes, line.claims.image_ids, line.meter.statistics().in_flight) == ([], set(), 0)
+
+
+def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once: list[int] = []
+    now = 0
+
+    async def fetch(line: object, download: Download) -> Fetched:
+        nonlocal now
+        now += 1
+        at_once.append(now)
+        await trio.sleep(1)
+        now -= 1
+        return await fetch_body(line, download)
+
+    line = Line(tmp_path, published(*range(20)), fetch, connections=4, memory_bytes=100 * SIZE).run(monkeypatch)
+    assert max(at_once) == 4
+    assert line.ended_s == 5
+
+
+def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    works = [*published(1), *published(2, thumbnail_300k_url=""), work(3, original_size=5_000_000)]
+    originals = Originals(source=Source.THUMBNAIL_300K)
+    line = Line(tmp_path, works, originals=originals, connections=1).run(monkeypatch)
+    assert line.asked == [
+        Download(image(1).thumbnail_300k_url, Source.THUMBNAIL_300K, None, THUMBNAIL_CAP),
+        Download(image(2).original_url, Source.ORIGINAL, SIZE, SIZE),
+        Download(image(3).thumbnail_300k_url, Source.THUMBNAIL_300K, None, 5_000_000),
+    ]
+
+
+# ---- originals on disk
+
+
+def test_a_saved_original_needs_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(1, saved_original="a/1.jpg"), on_disk=local(1)).run(monkeypatch)
+    assert line.asked == []
+    assert [fetched.source for fetched in line.processed] == [Source.LOCAL]
+
+
+def test_originals_that_were_there_before_need_no_request_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "2017_11/train/images-original").mkdir(parents=True)
+    line = Line(tmp_path, published(1, 2, 3), on_disk=local(2)).run(monkeypatch)
+    assert {download.url for download in line.asked} == {image(1).original_url, image(3).original_url}
+    assert len(line.results) == 3
+
+
+def test_no_disk_is_searched_where_there_are_no_originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(1), on_disk=local(1)).run(monkeypatch)
+    assert (line.looked_up, len(line.asked)) == ([], 1)
+
+
+def test_an_original_that_is_not_to_be_trusted_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(1, saved_original="a/1.jpg")).run(monkeypatch)
+    assert line.looked_up == [image(1).image_id]
+    assert [fetched.source for fetched in line.processed] == [Source.ORIGINAL]
+
+
+def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    originals = Originals(always_download=True)
+    works = published(1, saved_original="a/1.jpg")
+    line = Line(tmp_path, works, on_disk=local(1), originals=originals).run(monkeypatch)
+    assert (line.looked_up, len(line.asked)) == ([], 1)
+
+
+# ---- the byte budget
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        {},
+        {"result": CORRUPT},
+        {"fetch": fetch_failure},
+        {"fetch": fetch_none},
+        {"fetch": fetch_more_than_thought, "originals": Originals(source=Source.THUMBNAIL_300K)},
+        {"on_disk": local(1)},
+        {"on_disk": {}},
+    ],
+    ids=["done", "not processed", "not fetched", "not asked for", "larger than thought", "local", "local is no use"],
+)
+def test_an_image_gives_back_its_bytes_whatever_becomes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: dict[str, Any]
+) -> None:
+    saved_original = "a/1.jpg" if "on_disk" in path else None
+    line = Line(tmp_path, published(1, saved_original=saved_original) * 5, **path).run(monkeypatch)
+    assert len(line.outcomes) == (0 if path.get("fetch") is fetch_none else 5)
+
+
+@pytest.mark.parametrize("is_local", [False, True])
+def test_bodies_in_memory_are_no_more_than_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_local: bool
+) -> None:
+    now = 0
+    most = 0
+
+    class Counted(Line):
+        def arrived(self) -> None:
+            nonlocal now, most
+            now += 1
+            most = max(most, now)
+
+        def read_original(self, item: Work) -> Fetched | None:
+            self.arrived()
+            return super().read_original(item)
+
+        def process(self, item: Work, fetched: Fetched) -> Done | Failure:
+            nonlocal now
+            now -= 1
+            return super().process(item, fetched)
+
+    async def fetch(line: Line, download: Download) -> Fetched:
+        assert isinstance(line, Counted)
+        line.arrived()
+        await trio.sleep(1)
+        return await fetch_body(line, download)
+
+    works = published(*range(30), saved_original="a/x.jpg" if is_local else None)
+    on_disk = {item.image_id: Fetched(Source.LOCAL, "/somewhere/x.jpg", BODY) for item in works} if is_local else {}
+    line = Counted(tmp_path, works, fetch, on_disk=on_disk, connections=10, memory_bytes=3 * SIZE, record_s=1).run(
+        monkeypatch
+    )
+    assert most == 3
+    assert len(line.outcomes) == 30
+
+
+def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    fed = 0
+
+    async def fetch(_: object, download: Download) -> Fetched:
+        return Fetched(download.source, download.url, bytes(THUMBNAIL_CAP * 3 // 2))
+
+    async def look(line: Line) -> None:
+        nonlocal fed
+        fed += 1
+        await trio.testing.wait_all_tasks_blocked()
+        # One is being recorded, one is a validator's; of the bytes of two that wait, 3 caps, one cap is not left.
+        assert len(line.asked) == min(fed, 4)
+
+    originals = Originals(source=Source.THUMBNAIL_300K)
+    line = Line(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
+    line.memory_bytes = THUMBNAIL_CAP * 7 // 2
+    line.connections = 6
+    assert len(line.run(monkeypatch).outcomes) == 6
+
+
+def test_a_slow_recorder_holds_up_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    at_s: list[float] = []
+
+    async def fetch(line: object, download: Download) -> Fetched:
+        at_s.append(trio.current_time())
+        return await fetch_body(line, download)
+
+    Line(tmp_path, published(1, 2, 3), fetch, record_s=100).run(monkeypatch)
+    assert at_s == [0, 0, 0]
+
+
+def test_a_body_does_not_outlive_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    freed: list[int] = []
+
+    class Body(bytes):
+        def __del__(self) -> None:
+            freed.append(len(self))
+
+    async def fetch(_: object, download: Download) -> Fetched:
+        return Fetched(download.source, download.url, Body(BODY))
+
+    async def look(line: Line) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(line.outcomes) == len(freed) > 0
+
+    line = Line(tmp_path, published(1, 2, 3), fetch, between=look).run(monkeypatch)
+    assert len(line.outcomes) == 3
+
+
+# ---- told to stop
+
+
+async def fetch_forever(line: Line, download: Download) -> Fetched:
+    if download.url != image(1).original_url:
+        await trio.sleep(500)
+    return await fetch_body(line, download)
+
+
+def test_asked_once_the_hosts_lend_no_more_and_what_is_in_hand_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(line: Line) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        if len(line.asked) == 3:
+            line.stop.interrupt()
+            await trio.testing.wait_all_tasks_blocked()
+            assert line.is_drained
+            assert line.meter.statistics().in_flight == 3
+
+    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run(monkeypatch)
+    assert len(line.outcomes) == 3
+    assert line.ended_s == 500
+
+
+def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stop(line: Line) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        if len(line.asked) == 3:
+            line.stop.interrupt()
+            line.stop.interrupt()
+            await trio.sleep_forever()
+
+    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run(monkeypatch)
+    assert [number for number, _ in line.results] == [1]
+    assert (line.end, line.ended_s) == (FeedEnd.STOPPED, 0)
+    assert {image(2).image_id, image(3).image_id} <= line.claims.image_ids

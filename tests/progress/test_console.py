@@ -1,0 +1,152 @@
+"""Where a run's words go: a line that is rewritten for who watches, lines and logs for everybody else."""
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oidl.errors import DiskError
+from oidl.progress.console import Console, log, open_console
+
+CLEAR = "\r\x1b[K"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The log as a new process has it, and as it was afterwards."""
+    level = log.level
+    monkeypatch.setattr(log, "propagate", True)
+    yield
+    log.setLevel(level)
+
+
+def lines_of(text: str) -> list[str]:
+    """The messages of a log, without the time; each must have one."""
+    found = []
+    for line in text.splitlines():
+        day, time, level, message = line.split(" ", 3)
+        assert (len(day), len(time), level) == (10, 12, "INFO")
+        found.append(message)
+    return found
+
+
+# ---- the progress line
+
+
+def test_on_a_terminal_the_line_takes_the_place_of_the_one_before() -> None:
+    screen = Terminal()
+    console = Console(screen)
+    console.show("1 done")
+    console.show("2 done")
+    assert console.is_terminal
+    assert screen.getvalue() == f"{CLEAR}1 done{CLEAR}2 done"
+
+
+def test_what_is_said_does_not_stand_behind_a_line() -> None:
+    screen = Terminal()
+    console = Console(screen)
+    console.show("1 done")
+    console.say("waiting")
+    console.say("again")
+    assert screen.getvalue() == f"{CLEAR}1 done{CLEAR}waiting\nagain\n"
+
+
+def test_the_line_is_taken_away_once() -> None:
+    screen = Terminal()
+    console = Console(screen)
+    console.clear()
+    console.show("1 done")
+    console.clear()
+    console.clear()
+    assert screen.getvalue() == f"{CLEAR}1 done{CLEAR}"
+
+
+def test_elsewhere_every_line_stays_and_has_no_control_characters() -> None:
+    screen = io.StringIO()
+    console = Console(screen)
+    console.show("1 done")
+    console.say("waiting")
+    console.show("2 done")
+    console.clear()
+    assert not console.is_terminal
+    assert screen.getvalue() == "1 done\nwaiting\n2 done\n"
+
+
+def test_the_line_of_a_terminal_is_not_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "oidl"):
+        Console(Terminal()).show("1 done")
+        assert caplog.messages == []
+        Console(io.StringIO()).show("2 done")
+        Console(None).show("3 done")
+        Console(None).say("waiting")
+    assert caplog.messages == ["2 done", "3 done", "waiting"]
+
+
+# ---- the logs
+
+
+def test_without_a_terminal_all_is_in_the_log_on_stdout_and_there_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_console(None, log_to_stdout=True) as console:
+        console.say("waiting")
+        console.show("1 done")
+        log.debug("of no interest")
+    out, err = capsys.readouterr()
+    assert (lines_of(out), err) == (["waiting", "1 done"], "")
+
+
+def test_with_the_log_switched_off_it_is_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_console(None, log_to_stdout=False) as console:
+        console.say("waiting")
+    assert capsys.readouterr() == ("", "waiting\n")
+
+
+def test_who_watches_sees_it_though_the_log_goes_to_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with open_console(None, log_to_stdout=True) as console:
+        console.say("waiting")
+        console.show("1 done")
+    assert screen.getvalue() == f"waiting\n{CLEAR}1 done{CLEAR}"  # and the line is gone at the end
+    assert lines_of(capsys.readouterr().out) == ["waiting"]
+
+
+def test_a_log_file_has_it_too_and_is_added_to(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for word in ("first", "é 公園"):
+        with open_console(tmp_path / "x.log", log_to_stdout=False) as console:
+            console.say(word)
+    assert lines_of((tmp_path / "x.log").read_text("utf-8")) == ["first", "é 公園"]
+    assert capsys.readouterr().err == "first\né 公園\n"
+
+
+def test_a_log_file_that_cannot_be_written_is_said_before_anything_begins(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "x.log"
+    before = list(log.handlers)
+    with (
+        pytest.raises(DiskError, match=f"the log file {path} cannot be written: No such file"),
+        open_console(path, log_to_stdout=True),
+    ):
+        pytest.fail("it began")
+    assert log.handlers == before
+
+
+def test_nobody_elses_logging_says_it_a_second_time(caplog: pytest.LogCaptureFixture) -> None:
+    with open_console(None, log_to_stdout=False) as console:
+        console.say("waiting")
+    assert caplog.messages == []
+
+
+def test_afterwards_nothing_is_logged_any_more(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), open_console(tmp_path / "x.log", log_to_stdout=True):
+        raise ZeroDivisionError
+    log.info("too late")
+    assert capsys.readouterr().out == (tmp_path / "x.log").read_text() == ""

@@ -1,0 +1,64 @@
+"""A line every second for who watches, every 30 s for a log; rates and the time left are in it."""
+
+import pytest
+import trio
+import trio.testing
+from conftest import work
+
+from oidl.model import Done, Failure, Reason, Source, Status
+from oidl.progress.lines import print_lines
+from oidl.progress.meter import Meter
+from oidl.progress.words import duration, progress_line
+
+DONE = Done(Source.ORIGINAL, "u", 500, "m", 1, 1, ())
+
+
+@pytest.mark.parametrize(("is_terminal", "at_s"), [(True, [1, 2, 3, 4]), (False, [30, 60, 90, 120])])
+def test_lines_come_every_second_on_a_terminal_and_every_half_minute_elsewhere(
+    is_terminal: bool, at_s: list[int]
+) -> None:
+    shown: list[tuple[float, str]] = []
+
+    async def main() -> None:
+        meter = Meter(trio.current_time, remaining=100)
+
+        def show(line: str) -> None:
+            shown.append((trio.current_time(), line))
+            meter.recorded(work(1), DONE, Status.DONE)
+
+        with trio.move_on_after(at_s[-1] + 0.5):
+            await print_lines(meter, show, is_terminal=is_terminal)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert [at for at, _ in shown] == pytest.approx(at_s)
+    assert [line.split(" · ")[0] for _, line in shown] == [f"{done} done" for done in range(4)]
+
+
+def statistics(images_a_second: int, seconds: int, remaining: int) -> str:
+    now = 0.0
+    meter = Meter(lambda: now, remaining=remaining)
+    for second in range(seconds):
+        now = float(second)
+        for _ in range(images_a_second):
+            meter.recorded(work(1), DONE, Status.DONE)
+        meter.read(2_500_000)
+    meter.recorded(work(1), Failure(Reason.GONE), Status.FAILED)
+    now = float(seconds)
+    return progress_line(meter.statistics())
+
+
+def test_a_line_has_counts_rates_and_the_time_left() -> None:
+    assert statistics(40, 30, 1201 + 24_000) == "1,200 done · 1 failed · 40 img/s · 2.5 MB/s · 24,000 left · 9 min 59 s"
+
+
+def test_the_time_left_is_not_said_where_nothing_moves_or_nothing_is_left() -> None:
+    assert statistics(0, 30, 31).endswith(" · 30 left · 10 min 0 s")
+    assert statistics(40, 30, 1201).endswith(" · 0 left")
+    assert progress_line(Meter(lambda: 0.0, remaining=5).statistics()).endswith(" · 5 left")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599.9, "1 h 0 min"), (86_400, "1 d 0 h")]
+)
+def test_a_time_is_rounded_before_it_is_split(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

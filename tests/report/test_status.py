@@ -1,0 +1,172 @@
+"""What `oidl status` says of given counts, in words and as JSON."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from oidl.model import Reason, Status
+from oidl.report.status import status_json, status_text
+from oidl.report.words import MEANINGS
+from oidl.state.counts import NOTHING_YET, Counts, RunFacts
+
+
+def row(pending: int = 0, retry: int = 0, done: int = 0, failed: int = 0) -> dict[Status, int]:
+    return {Status.PENDING: pending, Status.RETRY: retry, Status.DONE: done, Status.FAILED: failed}
+
+
+RUN = RunFacts(
+    id=7,
+    started_at="2030-01-01T10:00:00.000Z",
+    updated_at="2030-01-01T10:01:40.500Z",
+    finished_at=None,
+    outcome=None,
+    done=1200,
+    failed=30,
+    bytes=2_400_000_000,
+    images_per_s=12.5,
+    bytes_per_s=24_000_000.0,
+)
+COUNTS = Counts(
+    dataset_version="3",
+    by_subset={"test": row(done=1000), "train": row(pending=7000, retry=500, done=1400, failed=100)},
+    by_reason={"timeout": row(retry=500), "gone": row(failed=80), "forbidden": row(retry=1, failed=600)},
+    bytes_downloaded=4_800_000_000,
+    files={"original": (2400, 4_800_000_000), "thumbs": (2390, 24_000_000)},
+    next_attempt_at="2030-01-01T10:05:00.000Z",
+    run=RUN,
+)
+ENDED = replace(COUNTS, run=replace(RUN, finished_at="2030-01-01T10:02:00.000Z", outcome="finished"))
+
+
+# ---- JSON
+
+
+def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
+    assert json.loads(status_json(COUNTS, is_running=True)) == {
+        "dataset_version": "3",
+        "total": 10_000,
+        "pending": 7000,
+        "retry": 500,
+        "done": 2400,
+        "failed": 100,
+        "by_subset": {
+            "test": {"pending": 0, "retry": 0, "done": 1000, "failed": 0},
+            "train": {"pending": 7000, "retry": 500, "done": 1400, "failed": 100},
+        },
+        "by_reason": {"timeout": 500, "gone": 80, "forbidden": 601},
+        "bytes_downloaded": 4_800_000_000,
+        "files": {"original": 2400, "thumbs": 2390},
+        "next_attempt_at": "2030-01-01T10:05:00.000Z",
+        "run": {
+            "id": 7,
+            "started_at": "2030-01-01T10:00:00.000Z",
+            "updated_at": "2030-01-01T10:01:40.500Z",
+            "done": 1200,
+            "failed": 30,
+            "bytes": 2_400_000_000,
+            "images_per_s": 12.5,
+            "bytes_per_s": 24_000_000.0,
+            "elapsed_s": 100.5,
+            "left_s": 600.0,
+        },
+    }
+
+
+def test_a_run_that_is_not_at_work_is_null_also_where_it_was_killed() -> None:
+    for counts in (COUNTS, ENDED, replace(COUNTS, run=None)):
+        assert json.loads(status_json(counts, is_running=False))["run"] is None
+
+
+def test_before_there_is_a_list_the_json_has_all_its_keys() -> None:
+    found = json.loads(status_json(NOTHING_YET, is_running=True))
+    assert found.keys() == json.loads(status_json(COUNTS, is_running=True)).keys()
+    assert (found["total"], found["done"], found["by_subset"], found["run"]) == (0, 0, {}, None)
+
+
+def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
+    slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0))
+    assert json.loads(status_json(slow, is_running=True))["run"]["left_s"] is None
+    assert status_text(slow, is_running=True).endswith("0.0 img/s, 24.0 MB/s.")
+
+
+def test_the_json_is_one_line_as_pipes_like_it() -> None:
+    assert "\n" not in status_json(COUNTS, is_running=True)
+
+
+# ---- in words
+
+
+def test_the_text_is_these_lines() -> None:
+    assert status_text(COUNTS, is_running=True).splitlines() == [
+        "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded",
+        "",
+        "                 pending       retry        done      failed       total",
+        "test                   0           0       1,000           0       1,000",
+        "train              7,000         500       1,400         100       9,000",
+        "all                7,000         500       2,400         100      10,000",
+        "",
+        "Why images failed, or wait for a retry:",
+        "",
+        "         601  forbidden      not public any more (403)",
+        "         500  timeout        no connection, or no byte, in time",
+        "          80  gone           removed (410)",
+        "",
+        "Files:",
+        "",
+        "       2,400  original (4.8 GB)",
+        "       2,390  thumbs (24.0 MB)",
+        "",
+        "A run is at work since 2030-01-01T10:00:00.000Z: 1,200 done, 30 failed, 12.5 img/s, 24.0 MB/s, "
+        "about 10 min 0 s left.",
+    ]
+
+
+def test_what_there_is_none_of_has_no_heading() -> None:
+    text = status_text(replace(COUNTS, by_reason={}, files={}), is_running=True)
+    assert "Why" not in text
+    assert "Files" not in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "last_lines"),
+    [
+        (
+            ENDED,
+            [
+                "Last run: finished, 2030-01-01T10:02:00.000Z; 1,200 done, 30 failed.",
+                "The next retry is due 2030-01-01T10:05:00.000Z; `oidl run` goes on.",
+            ],
+        ),
+        (
+            replace(COUNTS, next_attempt_at=None),
+            ["", "Last run: killed, 2030-01-01T10:01:40.500Z; 1,200 done, 30 failed."],
+        ),
+        (replace(COUNTS, run=None), ["", "No run yet."]),
+    ],
+    ids=["ended", "killed", "none"],
+)
+def test_a_run_that_is_over_is_told_by_how_it_ended(counts: Counts, last_lines: list[str]) -> None:
+    assert status_text(counts, is_running=False).splitlines()[-2:] == last_lines
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_before_there_is_a_list_it_says_so(is_running: bool) -> None:
+    more = " A run is at work." if is_running else ""
+    assert status_text(NOTHING_YET, is_running=is_running) == f"The image list is not loaded yet.{more}"
+
+
+@pytest.mark.parametrize(
+    ("done", "pending", "words"),
+    [(0, 9_000_000, "0 %"), (1, 9_000_000, "0.1 %"), (8_999_999, 1, "99.9 %"), (9_000_000, 0, "100 %")],
+)
+def test_all_and_nothing_are_said_only_when_they_are_true(done: int, pending: int, words: str) -> None:
+    counts = replace(COUNTS, by_subset={"train": row(done=done, pending=pending)})
+    assert f"images settled ({words})" in status_text(counts, is_running=False)
+
+
+def test_there_are_words_for_every_reason() -> None:
+    assert MEANINGS.keys() == set(Reason)
+    for reason in Reason:
+        counts = replace(COUNTS, by_reason={reason.value: row(failed=3)})
+        assert f"           3  {reason:<14} {MEANINGS[reason]}" in status_text(counts, is_running=False).splitlines()

@@ -1,0 +1,59 @@
+"""The last words of a run: what is done, why the rest is not, and what to do."""
+
+from datetime import UTC, datetime
+
+import pytest
+from conftest import work
+
+from oidl.errors import ExitCode
+from oidl.model import Done, Failure, Reason, Source, Status
+from oidl.report.summary import run_summary
+from oidl.state.database import StateConnection
+from oidl.state.ledger import Ledger, Verdict
+
+DUE = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+DONE = Done(Source.ORIGINAL, "u", 1_500_000, "m", 8, 6, ())
+
+
+@pytest.fixture
+def tried_db(loaded_db: StateConnection) -> StateConnection:
+    """Of twelve images four are done, three failed, two are to be tried again."""
+    ledger = Ledger(loaded_db)
+    ledger.open_run({})
+    for number in range(4):
+        ledger.done(work(number), DONE)
+    for number, reason in ((4, Reason.GONE), (5, Reason.UNAVAILABLE), (6, Reason.UNAVAILABLE)):
+        ledger.failed(work(number), Failure(reason), Verdict(Status.FAILED))
+    for number in (7, 8):
+        ledger.failed(work(number), Failure(Reason.UNAVAILABLE), Verdict(Status.RETRY, DUE))
+    return loaded_db
+
+
+def test_it_counts_everything_and_says_why_the_most_frequent_first(tried_db: StateConnection) -> None:
+    assert run_summary(tried_db, 0, None, ExitCode.SETTLED).splitlines() == [
+        "4 done, 3 failed, 5 left of 12 images; 6.0 MB downloaded",
+        "         4  unavailable    the photo was taken down (a placeholder is served instead)",
+        "         1  gone           removed (410)",
+    ]
+
+
+def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection) -> None:
+    lines = run_summary(tried_db, 2000, DUE, ExitCode.UNFINISHED).splitlines()
+    assert lines[-2:] == [
+        "2,000 images are to be tried again, the first at 2030-01-02 03:04:05 UTC",
+        "not finished: run it again to go on",
+    ]
+
+
+def test_what_waits_for_another_run_has_no_time(tried_db: StateConnection) -> None:
+    assert "2 images are to be tried again" in run_summary(tried_db, 2, None, ExitCode.UNFINISHED).splitlines()
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_whoever_can_go_on_is_told_to(tried_db: StateConnection, code: ExitCode) -> None:
+    is_told = "not finished: run it again to go on" in run_summary(tried_db, 0, None, code).splitlines()
+    assert is_told == (code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED))
+
+
+def test_where_nothing_failed_nothing_is_said_of_failures(loaded_db: StateConnection) -> None:
+    assert run_summary(loaded_db, 0, None, ExitCode.SETTLED) == "0 done, 0 failed, 12 left of 12 images; 0 B downloaded"
