@@ -10,14 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 import trio
 
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.client import failure_of
-from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, retry_after_s
+from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, redirect_target, retry_after_s
 from oidl.net.hosts import Hosts
 from oidl.settings import Transfers
 
@@ -132,18 +131,13 @@ def _refusal(response: httpx.Response, url: str, download: Download) -> Failure 
 
 
 def _redirect(response: httpx.Response, url: str) -> Failure | _Redirect:
-    status = response.status_code
-    location = response.headers["Location"]
+    status, location = response.status_code, response.headers["Location"]
     try:
-        location = urljoin(url, location)
-        old, new = urlsplit(url).scheme, urlsplit(location).scheme
-    except ValueError:
-        return Failure(Reason.HTTP_ERROR, f"redirect to {location!r}, which is no URL", http_status=status)
-    if is_placeholder(location):
-        return Failure(Reason.UNAVAILABLE, f"redirect to {location}", http_status=status)
-    if new not in ("http", "https") or (old == "https" and new == "http"):
-        return Failure(Reason.HTTP_ERROR, f"redirect to {location}, which is not followed", http_status=status)
-    return _Redirect(location)
+        if is_placeholder(location):  # wherever it lies
+            return Failure(Reason.UNAVAILABLE, f"redirect to {location}", http_status=status)
+        return _Redirect(redirect_target(url, location))
+    except ValueError as error:
+        return Failure(Reason.HTTP_ERROR, str(error), http_status=status)
 
 
 async def _drain(response: httpx.Response) -> None:
