@@ -58,7 +58,7 @@ def is_other_picture(content_type: str, url: str) -> bool:
 
 def is_placeholder(location: str) -> bool:
     """Whether a redirect leads to Flickr's picture that says the photo is gone."""
-    return "photo_unavailable" in urlsplit(location).path
+    return "photo_unavailable" in location.partition("?")[0]
 
 
 def redirect_target(url: str, location: str) -> str:

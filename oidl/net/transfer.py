@@ -2,8 +2,9 @@
 
 The checks that need no body are made here, in the contract's order: connection
 and status, redirect, content type, length. What the bytes themselves say is
-`pipeline.verify`'s. One deadline stands around the whole transfer, as httpx's
-read timeout is per read and a body that drips never trips it.
+`pipeline.verify`'s. One deadline stands around the whole transfer, however many
+requests it takes, as httpx's read timeout is per read and a body that drips
+never trips it.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,14 @@ import httpx
 import trio
 
 from oidl.model import Failure, Fetched, Reason, Source
+from oidl.net.body import Body
 from oidl.net.client import failure_of
 from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, redirect_target, retry_after_s
 from oidl.net.hosts import Hosts
 from oidl.settings import Transfers
 
 MAX_REDIRECTS = 3
+MAX_CONTINUATIONS = 3  # of one body that breaks off again and again
 _UNASKED_PAUSE_S = 5.0  # after a 429 that does not say for how long
 _DRAINED_BYTES = 64 * 1024  # an error page shorter than this is read to its end, which keeps the connection
 _DRAIN_S = 1.0  # and given no longer than this
@@ -43,71 +46,112 @@ class _Redirect:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """An answer that broke off for this reason, in a way that asking for the rest may mend."""
+
+    failure: Failure
+
+
 async def fetch(
     download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], None]
 ) -> Fetched | Failure | None:
     """The whole body of `download`, or why it could not be had; None if the run drained before it was asked for.
 
     Never raises for anything a server or a network can do. Redirects are
-    followed three times, never from https to http. `on_bytes` is told of every
-    piece that arrives. The `Failure` names the URL that failed, which after a
+    followed three times, never from https to http. A body that breaks off is
+    gone on with where the server can do that. `on_bytes` is told of every piece
+    that arrives. The `Failure` names the URL that failed, which after a
     redirect is not the first one.
     """
     url = download.url
     for _ in range(MAX_REDIRECTS + 1):
-        async with hosts.connection(url) as client:
-            if client is not None:
-                answer = await _ask(client, url, download, transfers, on_bytes)
-            elif hosts.is_draining:
-                return None
-            else:
-                pause_s = hosts.pause_s(url)
-                answer = Failure(Reason.RATE_LIMITED, "its host asked for a pause", retry_after_s=pause_s)
-        match answer:
-            case _Redirect():
-                url = answer.url
-            case Failure():
-                if answer.reason is Reason.RATE_LIMITED:
-                    hosts.pause(url, _UNASKED_PAUSE_S if answer.retry_after_s is None else answer.retry_after_s)
-                return _located(answer, download.source, url)
-            case Fetched():
-                return answer
+        answer = await _fetch_from(url, download, hosts, transfers, on_bytes)
+        if isinstance(answer, Failure):
+            return _located(answer, download.source, url)
+        if not isinstance(answer, _Redirect):
+            return answer
+        url = answer.url
     return _located(Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, url)
 
 
+async def _fetch_from(
+    url: str, download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], None]
+) -> Fetched | Failure | _Redirect | None:
+    """What `url` itself answers, in as many requests as it takes.
+
+    Each is one as any other to its host: it waits for a connection, which does
+    not count for the deadline.
+    """
+    deadline_s = transfers.deadline_s(download.cap_bytes if download.size_bytes is None else download.size_bytes)
+    body = Body(deadline_s)
+    broken: Failure | None = None
+    for _ in range(MAX_CONTINUATIONS + 1):
+        async with hosts.connection(url) as client:
+            if client is not None:
+                answer = await _ask(client, url, download, body, on_bytes)
+            elif hosts.is_draining:
+                return broken
+            else:
+                answer = Failure(Reason.RATE_LIMITED, "its host asked for a pause", retry_after_s=hosts.pause_s(url))
+        match answer:
+            case _Broken():
+                broken = answer.failure
+            case Failure(reason=Reason.RATE_LIMITED):
+                hosts.pause(url, _UNASKED_PAUSE_S if answer.retry_after_s is None else answer.retry_after_s)
+                return answer
+            case Failure(reason=Reason.TOO_SLOW):
+                return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
+            case _:
+                return answer
+    return broken
+
+
 async def _ask(
-    client: httpx.AsyncClient, url: str, download: Download, transfers: Transfers, on_bytes: Callable[[int], None]
-) -> Fetched | Failure | _Redirect:
-    expected = download.cap_bytes if download.size_bytes is None else download.size_bytes
-    deadline_s = transfers.deadline_s(expected)
+    client: httpx.AsyncClient, url: str, download: Download, body: Body, on_bytes: Callable[[int], None]
+) -> Fetched | Failure | _Redirect | _Broken:
+    """One request for what is lacking of `body`; takes the time that it needs from `body.left_s`."""
+    began, had = trio.current_time(), body.size
     too_large: Failure | None = None
-    with trio.move_on_after(deadline_s):
+    failure = Failure(Reason.TOO_SLOW)
+    with trio.move_on_after(body.left_s):
         try:
-            async with client.stream("GET", url) as response:
-                refused = _refusal(response, url, download)
+            async with client.stream("GET", url, headers=body.range_headers) as response:
+                refused = _refusal(response, url, download, body)
                 if refused:
                     await _drain(response)
                     return refused
-                pieces: list[bytes] = []
-                size = 0
+                had = body.size
                 async for piece in response.aiter_raw():
                     on_bytes(len(piece))
-                    size += len(piece)
-                    if size > download.cap_bytes:
+                    body.add(piece)
+                    if body.size > download.cap_bytes:
                         too_large = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
                         # Closing ends the iteration by an error; leaving it would leave generators behind.
                         await response.aclose()
-                    else:
-                        pieces.append(piece)
-                return too_large or Fetched(download.source, url, b"".join(pieces))
+                if body.is_complete:
+                    return too_large or Fetched(download.source, url, body.joined())
+                failure = Failure(Reason.CONNECTION, f"the server sent {body.size} of {body.total} bytes")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return too_large or failure_of(error)
-    return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
+            failure = failure_of(error)
+    body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
+    is_broken_off = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > had
+    if too_large or not is_broken_off or not body.range_headers:
+        return too_large or failure
+    return _Broken(failure)
 
 
-def _refusal(response: httpx.Response, url: str, download: Download) -> Failure | _Redirect | None:
-    """Why the body is not wanted, as far as the status line and the headers tell."""
+def _refusal(
+    response: httpx.Response, url: str, download: Download, body: Body
+) -> Failure | _Redirect | _Broken | None:
+    """Why what follows is not wanted, as far as the status line and the headers tell; if it is, `body` awaits it."""
     status = response.status_code
+    if body.range_headers and status == 206 and body.goes_on(response.headers):
+        return None
+    if body.range_headers and status in (206, 416):
+        body.forget()
+        return _Broken(Failure(Reason.CONNECTION, "the server did not go on where it broke off", http_status=status))
+    body.forget()
     if response.is_redirect and "Location" in response.headers:
         return _redirect(response, url)
     if status != 200:
@@ -127,6 +171,7 @@ def _refusal(response: httpx.Response, url: str, download: Download) -> Failure 
         return Failure(Reason.SIZE_MISMATCH, detail, http_status=status)
     if length is not None and length > download.cap_bytes:
         return Failure(Reason.TOO_LARGE, f"{length} bytes, at most {download.cap_bytes} expected", http_status=status)
+    body.begin(response.headers)
     return None
 
 
