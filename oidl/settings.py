@@ -32,15 +32,21 @@ class Selection:
 class Transfers:
     """How hard and how patiently the network is used.
 
-    `memory_bytes` bounds the bodies in memory, whatever the number of connections.
+    `connect_timeout_s` is for all of connecting; within it, `dns_timeout_s` for
+    the name and `tls_timeout_s` for the handshake. `memory_bytes` bounds the
+    bodies in memory, whatever the number of connections. `user_agent` None is
+    the program's name and version.
     """
 
     max_total_connections: int = 128
     max_host_connections: int = 5
     connect_timeout_s: float = 10.0
+    dns_timeout_s: float = 5.0
+    tls_timeout_s: float = 5.0
     stall_timeout_s: float = 30.0
     min_bytes_per_s: float = 2000.0
     memory_bytes: int = 256 * 1024 * 1024
+    user_agent: str | None = None
 
     def deadline_s(self, expected_bytes: int) -> float:
         """Seconds that a transfer of `expected_bytes` may take in all."""

@@ -128,11 +128,20 @@ class RunOptions(PlaceOptions):
     connect_timeout: float = 10.0
     """Seconds to connect, DNS and TLS included."""
 
+    dns_timeout: float = 5.0
+    """Seconds of these to find a host's address; addresses are kept for a minute."""
+
+    tls_timeout: float = 5.0
+    """Seconds of these for the TLS handshake."""
+
     stall_timeout: float = 30.0
     """Seconds that a transfer may go without a byte."""
 
     min_speed: float = 2000.0
     """Bytes per second: a transfer may take the two timeouts plus its expected size at this speed."""
+
+    user_agent: str | None = None
+    """How servers are told who asks; `oidl`, its version and what it does if not given."""
 
     max_retries: int = 15
     """Tries of one image in one run."""
@@ -168,8 +177,11 @@ class RunOptions(PlaceOptions):
                 max_total_connections=self.max_total_connections,
                 max_host_connections=self.max_host_connections,
                 connect_timeout_s=self.connect_timeout,
+                dns_timeout_s=self.dns_timeout,
+                tls_timeout_s=self.tls_timeout,
                 stall_timeout_s=self.stall_timeout,
                 min_bytes_per_s=self.min_speed,
+                user_agent=self.user_agent,
             ),
             retries=Retries(self.max_retries, self.max_wait),
             download_metadata=self.download_metadata,
@@ -233,11 +245,16 @@ class RunOptions(PlaceOptions):
                 raise UsageError(f"{option} must be at least {least}, not {value}")
         for option, seconds in (
             ("--connect-timeout", self.connect_timeout),
+            ("--dns-timeout", self.dns_timeout),
+            ("--tls-timeout", self.tls_timeout),
             ("--stall-timeout", self.stall_timeout),
             ("--min-speed", self.min_speed),
         ):
             if not 0 < seconds < float("inf"):
                 raise UsageError(f"{option} must be more than 0, not {seconds}")
+        agent = self.user_agent
+        if agent is not None and not (agent.strip() and agent.isascii() and agent.isprintable()):
+            raise UsageError(f"--user-agent is plain text like oidl/1.0 (me@example.org), not {agent!r}")
         if self.resize_box_size > 65_500:
             raise UsageError(f"--resize-box-size must be at most 65500, not {self.resize_box_size}")
         if self.resize_compression_quality is not None and not 1 <= self.resize_compression_quality <= 100:

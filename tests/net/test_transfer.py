@@ -60,6 +60,7 @@ class Network(httpcore.AsyncNetworkBackend):
     tls: ssl.SSLContext | None = None
     is_black_hole: bool = False
     is_silent: bool = False
+    connects_in_s: float = 0.0
     connected_to: list[str] = field(default_factory=list)
 
     async def connect_tcp(
@@ -75,6 +76,7 @@ class Network(httpcore.AsyncNetworkBackend):
             assert timeout is not None
             await trio.sleep(timeout)
             raise httpcore.ConnectTimeout
+        await trio.sleep(self.connects_in_s)
         client, server = trio.testing.memory_stream_pair()
         stream: trio.abc.Stream = server
         if self.tls is not None:
@@ -551,8 +553,27 @@ def test_a_server_that_speaks_no_tls_is_a_matter_of_tls() -> None:
 
 def test_a_handshake_that_nobody_answers_is_a_timeout() -> None:
     outcome = one(Answer(BODY), url=URL.replace("http:", "https:"), network={"is_silent": True})
-    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no connection in time")
-    assert outcome.took_s == pytest.approx(TRANSFERS.connect_timeout_s)
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no TLS handshake in time")
+    assert outcome.took_s == pytest.approx(TRANSFERS.tls_timeout_s)
+
+
+def test_the_handshakes_time_is_part_of_that_to_connect() -> None:
+    transfers = Transfers(connect_timeout_s=6, tls_timeout_s=5)
+    https = URL.replace("http:", "https:")
+    outcome = one(Answer(BODY), url=https, transfers=transfers, network={"is_silent": True, "connects_in_s": 4})
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no TLS handshake in time")
+    assert outcome.took_s == pytest.approx(6)
+
+
+def test_once_the_handshake_is_made_its_limit_is_over() -> None:
+    ca, server = authority()
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    slow = Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1000)
+    https = URL.replace("http:", "https:")
+    outcome = one(slow, url=https, verify=trusting, network={"tls": server("photos")})
+    assert outcome.result == Fetched(Source.ORIGINAL, https, BODY)
+    assert outcome.took_s > TRANSFERS.connect_timeout_s
 
 
 # ---- redirects
