@@ -28,7 +28,13 @@ _UNASKED_PAUSE_S = 5.0  # after a 429 that does not say for how long
 _DRAINED_BYTES = 64 * 1024  # an error page shorter than this is read to its end, which keeps the connection
 _DRAIN_S = 1.0  # and given no longer than this
 
-_REASONS = {404: Reason.NOT_FOUND, 410: Reason.GONE, 403: Reason.FORBIDDEN, 429: Reason.RATE_LIMITED}
+_REASONS = {
+    404: Reason.NOT_FOUND,
+    410: Reason.GONE,
+    403: Reason.FORBIDDEN,
+    407: Reason.CONNECTION,  # a proxy's word, which says nothing about the image
+    429: Reason.RATE_LIMITED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +165,8 @@ def _refusal(
         reason = _REASONS.get(status, Reason.HTTP_ERROR)
         if status == 503 and wait_s is not None:
             reason = Reason.RATE_LIMITED
-        return Failure(reason, f"HTTP {status}", http_status=status, retry_after_s=wait_s)
+        detail = "the proxy asks for a login (HTTP 407)" if status == 407 else f"HTTP {status}"
+        return Failure(reason, detail, http_status=status, retry_after_s=wait_s)
     kind = response.headers.get("Content-Type", "")
     length = content_length(response.headers.get("Content-Length"))
     if is_text(kind):

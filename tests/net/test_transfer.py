@@ -61,6 +61,7 @@ class Network(httpcore.AsyncNetworkBackend):
     is_black_hole: bool = False
     is_silent: bool = False
     connects_in_s: float = 0.0
+    answers_in_s: float = 0.0
     connected_to: list[str] = field(default_factory=list)
 
     async def connect_tcp(
@@ -82,8 +83,14 @@ class Network(httpcore.AsyncNetworkBackend):
         if self.tls is not None:
             stream = trio.SSLStream(server, self.tls, server_side=True, https_compatible=True)
         if not self.is_silent:
-            self.nursery.start_soon(handle, stream, self.site)
+            self.nursery.start_soon(self._answer, stream)
         return _Stream(client)
+
+    async def _answer(self, stream: trio.abc.Stream) -> None:
+        if self.answers_in_s and isinstance(stream, trio.SSLStream):
+            await stream.do_handshake()
+            await trio.sleep(self.answers_in_s)
+        await handle(stream, self.site)
 
 
 @dataclass
@@ -569,11 +576,11 @@ def test_once_the_handshake_is_made_its_limit_is_over() -> None:
     ca, server = authority()
     trusting = ssl.create_default_context()
     ca.configure_trust(trusting)
-    slow = Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1000)
     https = URL.replace("http:", "https:")
-    outcome = one(slow, url=https, verify=trusting, network={"tls": server("photos")})
+    late = {"tls": server("photos"), "answers_in_s": 20}
+    outcome = one(Answer(BODY), url=https, verify=trusting, network=late)
     assert outcome.result == Fetched(Source.ORIGINAL, https, BODY)
-    assert outcome.took_s > TRANSFERS.connect_timeout_s
+    assert outcome.took_s == pytest.approx(20)
 
 
 # ---- redirects
