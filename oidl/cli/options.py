@@ -138,7 +138,7 @@ class RunOptions(PlaceOptions):
     """Seconds that a transfer may go without a byte."""
 
     min_speed: float = 2000.0
-    """Bytes per second: a transfer may take the two timeouts plus its expected size at this speed."""
+    """Bytes per second: a transfer may take the times to connect and to stall, and its expected size at this speed."""
 
     user_agent: str | None = None
     """How servers are told who asks; `oidl`, its version and what it does if not given."""

@@ -109,3 +109,15 @@ def test_what_a_run_is_told_of_the_network_is_what_it_does(fine, run, ask) -> No
         "dns_timeout_s", "tls_timeout_s", "connect_timeout_s", "user_agent"
     )]  # fmt: skip
     assert ask(f"SELECT {', '.join(columns)} FROM run") == [(1.0, 2.0, 3.0, "me/1")]
+
+
+def test_the_demo_asks_no_proxy_for_loopback(oidl, ports, tmp_path: Path) -> None:
+    ended = oidl.process(
+        "demo",
+        f"--root-dir={tmp_path / 'demo'}",
+        "--images=1",
+        f"--port={ports[0]}",
+        env={"http_proxy": "http://127.0.0.1:1", "NO_PROXY": "example.org"},
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "1 done" in ended.stdout
