@@ -95,7 +95,9 @@ async def _fetch_from(
     for _ in range(MAX_CONTINUATIONS + 1):
         async with hosts.connection(url) as client:
             if client is not None:
+                began = trio.current_time()
                 answer = await _ask(client, url, download, body, on_bytes)
+                body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
             elif hosts.is_draining:
                 return broken
             else:
@@ -116,8 +118,8 @@ async def _fetch_from(
 async def _ask(
     client: httpx.AsyncClient, url: str, download: Download, body: Body, on_bytes: Callable[[int], None]
 ) -> Fetched | Failure | _Redirect | _Broken:
-    """One request for what is lacking of `body`; takes the time that it needs from `body.left_s`."""
-    began, had = trio.current_time(), body.size
+    """One request for what is lacking of `body`, within the time that is left to it."""
+    had = body.size
     too_large: Failure | None = None
     failure = Failure(Reason.TOO_SLOW)
     with trio.move_on_after(body.left_s):
@@ -140,7 +142,6 @@ async def _ask(
                 failure = Failure(Reason.CONNECTION, f"the server sent {body.size} of {body.total} bytes")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             failure = failure_of(error)
-    body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
     is_broken_off = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > had
     if too_large or not is_broken_off or not body.range_headers:
         return too_large or failure

@@ -440,6 +440,15 @@ def test_all_that_is_asked_for_together_has_the_deadline_of_one() -> None:
     assert len(outcome.site.log) == 2
 
 
+def test_time_lost_on_an_answer_that_is_no_use_counts_too() -> None:
+    transfers = Transfers(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=10_240)
+    page = Answer(b"<h1>no such range</h1>", 416, "text/html", behaviour=Behaviour.DRIP)
+    outcome = one(Answer(BODY, behaviour=Behaviour.DRIP, first=(breaking(), page)), transfers=transfers)
+    assert outcome.result.reason is Reason.TOO_SLOW
+    assert outcome.took_s == pytest.approx(6)
+    assert len(outcome.site.log) == 3
+
+
 @pytest.mark.parametrize(
     "second",
     [
