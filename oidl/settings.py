@@ -32,18 +32,24 @@ class Selection:
 class Transfers:
     """How hard and how patiently the network is used.
 
-    `memory_bytes` bounds the bodies in memory, whatever the number of connections; `max_rps` is of requests to one
-    provider in a second, `max_bytes_per_s` of all transfers together.
+    `connect_timeout_s` is for all of connecting; within it, `dns_timeout_s` for
+    the name and `tls_timeout_s` for the handshake. `memory_bytes` bounds the
+    bodies in memory, whatever the number of connections. `max_rps` is of
+    requests to one provider in a second, `max_bytes_per_s` of all transfers
+    together. `user_agent` None is the program's name and version.
     """
 
     max_total_connections: int = 128
     max_host_connections: int = 5
     connect_timeout_s: float = 10.0
+    dns_timeout_s: float = 5.0
+    tls_timeout_s: float = 5.0
     stall_timeout_s: float = 30.0
     min_bytes_per_s: float = 2000.0
     memory_bytes: int = 256 * 1024 * 1024
     max_rps: float | None = None
     max_bytes_per_s: float | None = None
+    user_agent: str | None = None
 
     def deadline_s(self, expected_bytes: int) -> float:
         """Seconds that a transfer of `expected_bytes` may take in all."""

@@ -94,6 +94,7 @@ async def _start(nursery: trio.Nursery, site: Site, port: int) -> str:
 async def _run(arguments: list[str]) -> int:
     """The exit code of `oidl` with `arguments` alone; it gets the Ctrl-C that this process leaves to it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OIDL_")}
+    environment["no_proxy"] = "*"  # no proxy leads to this machine's own loopback
     with trio.open_signal_receiver(signal.SIGINT):
         process = await trio.run_process([sys.executable, "-m", "oidl", *arguments], check=False, env=environment)
     return process.returncode

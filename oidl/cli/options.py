@@ -131,6 +131,12 @@ class RunOptions(PlaceOptions):
     connect_timeout: float = 10.0
     """Seconds to connect, DNS and TLS included."""
 
+    dns_timeout: float = 5.0
+    """Seconds of these to find a host's address; addresses are kept for a minute."""
+
+    tls_timeout: float = 5.0
+    """Seconds of these for the TLS handshake."""
+
     stall_timeout: float = 30.0
     """Seconds that a transfer may go without a byte."""
 
@@ -141,7 +147,10 @@ class RunOptions(PlaceOptions):
     """Bytes per second at most, like `10M`, over all transfers together."""
 
     min_speed: float = 2000.0
-    """Bytes per second: a transfer may take the two timeouts plus its expected size at this speed."""
+    """Bytes per second: a transfer may take the times to connect and to stall, and its expected size at this speed."""
+
+    user_agent: str | None = None
+    """How servers are told who asks; `oidl`, its version and what it does if not given."""
 
     max_retries: int = 15
     """Tries of one image in one run."""
@@ -192,10 +201,13 @@ class RunOptions(PlaceOptions):
                 max_total_connections=self.max_total_connections,
                 max_host_connections=self.max_host_connections,
                 connect_timeout_s=self.connect_timeout,
+                dns_timeout_s=self.dns_timeout,
+                tls_timeout_s=self.tls_timeout,
                 stall_timeout_s=self.stall_timeout,
                 min_bytes_per_s=self.min_speed,
                 max_rps=self.max_rps,
                 max_bytes_per_s=self.limit_rate,
+                user_agent=self.user_agent,
             ),
             retries=Retries(self.max_retries, self.max_wait),
             limits=Limits(
@@ -266,6 +278,8 @@ class RunOptions(PlaceOptions):
                 raise UsageError(f"{option} must be at least {least}, not {value}")
         for option, amount in (
             ("--connect-timeout", self.connect_timeout),
+            ("--dns-timeout", self.dns_timeout),
+            ("--tls-timeout", self.tls_timeout),
             ("--stall-timeout", self.stall_timeout),
             ("--min-speed", self.min_speed),
             ("--max-failure-rate", self.max_failure_rate),
@@ -274,6 +288,9 @@ class RunOptions(PlaceOptions):
         ):
             if amount is not None and not 0 < amount < float("inf"):
                 raise UsageError(f"{option} must be more than 0, not {amount}")
+        agent = self.user_agent
+        if agent is not None and not (agent.strip() and agent.isascii() and agent.isprintable()):
+            raise UsageError(f"--user-agent is plain text like oidl/1.0 (me@example.org), not {agent!r}")
         if self.resize_box_size > 65_500:
             raise UsageError(f"--resize-box-size must be at most 65500, not {self.resize_box_size}")
         if self.resize_compression_quality is not None and not 1 <= self.resize_compression_quality <= 100:

@@ -11,6 +11,7 @@ from oidl.cli.signals import watch_signals
 from oidl.dataset.catalogue import Version, find_version, read_catalogue
 from oidl.errors import DiskError, ExitCode, UsageError
 from oidl.imaging.encode import why_not_saved
+from oidl.net.client import check_environment
 from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
@@ -39,6 +40,7 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     for rendition in settings.renditions:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")
+    check_environment(settings.transfers)
     _make_root(settings)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
     with (

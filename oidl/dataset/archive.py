@@ -23,7 +23,8 @@ import trio
 
 from oidl.dataset.catalogue import Archive
 from oidl.errors import MetadataError
-from oidl.net.resume import ContentChangedError, discard, download, writing
+from oidl.net.part import discard, writing
+from oidl.net.resume import ContentChangedError, download
 from oidl.settings import Transfers
 
 if TYPE_CHECKING:

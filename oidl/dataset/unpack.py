@@ -22,7 +22,7 @@ from typing import IO, TypeAlias
 from oidl.dataset.rows import Skipped, read_images
 from oidl.errors import MetadataError, UsageError
 from oidl.model import Image
-from oidl.net.resume import writing
+from oidl.net.part import writing
 
 Stream: TypeAlias = io.RawIOBase | io.BufferedIOBase
 """What is read here: bytes, in order. A `VerifiedStream` is one, and so is an open file."""

@@ -66,6 +66,13 @@ def _first_it(behaviour: Behaviour) -> Callable[[Published], Answer]:
     return lambda published: Answer(published.file, first=(Answer(published.file, behaviour=behaviour),))
 
 
+def _rest_later(behaviour: Behaviour) -> Callable[[Published], Answer]:
+    """Breaks off at first, and has the rest for whoever asks for it."""
+    return lambda published: Answer(
+        published.file, first=(Answer(published.file, behaviour=behaviour, resumable=True),)
+    )
+
+
 def _as(behaviour: Behaviour) -> Callable[[Published], Answer]:
     return lambda published: Answer(published.file, behaviour=behaviour)
 
@@ -138,11 +145,27 @@ FATES: tuple[Fate, ...] = (
     Fate("no length", 0.007, Status.DONE, None, _as(Behaviour.CHUNKED)),
     Fate("slow", 0.007, Status.DONE, None, _slow),
     Fate("cut once", 0.007, Status.DONE, None, _first_it(Behaviour.CUT)),
+    Fate("cut and continued", 0.007, Status.DONE, None, _rest_later(Behaviour.CUT)),
     Fate("reset once", 0.007, Status.DONE, None, _first_it(Behaviour.RESET)),
     Fate("garbage once", 0.003, Status.DONE, None, _first_it(Behaviour.GARBAGE)),
     Fate("broken twice", 0.007, Status.DONE, None, _first(_BROKEN, _BROKEN)),
     Fate("busy once", 0.007, Status.DONE, None, _first(_BUSY)),
 )
+
+ZOO: tuple[Fate, ...] = (
+    FINE,
+    Fate("drip once", 0.02, Status.DONE, None, _first_it(Behaviour.DRIP)),
+    Fate("stall once", 0.02, Status.DONE, None, _first_it(Behaviour.STALL)),
+    Fate("stall for good", 0.02, Status.RETRY, Reason.TIMEOUT, _as(Behaviour.STALL)),
+    Fate("cut once", 0.02, Status.DONE, None, _first_it(Behaviour.CUT)),
+    Fate("cut and continued", 0.02, Status.DONE, None, _rest_later(Behaviour.CUT)),
+    Fate("reset once", 0.02, Status.DONE, None, _first_it(Behaviour.RESET)),
+    Fate("garbage once", 0.02, Status.DONE, None, _first_it(Behaviour.GARBAGE)),
+    Fate("broken twice", 0.02, Status.DONE, None, _first(_BROKEN, _BROKEN)),
+    Fate("busy once", 0.02, Status.DONE, None, _first(_BUSY)),
+    Fate("endless", 0.02, Status.FAILED, Reason.TOO_LARGE, _as(Behaviour.ENDLESS)),
+)
+"""Every way a server can be bad at one in five photos, as it is in nobody's real life."""
 
 
 def deal(images: int, fates: tuple[Fate, ...] = FATES) -> list[Fate]:

@@ -59,7 +59,7 @@ def respond(request: Request, answer: Answer, body: bytes | Path) -> Response:
     size_bytes = body.stat().st_size if isinstance(body, Path) else len(body)
     headers = {"Content-Type": answer.content_type, **answer.headers}
     status, start, stop = answer.status, 0, size_bytes
-    if status == 200 and answer.behaviour is Behaviour.NORMAL:
+    if status == 200 and (answer.behaviour is Behaviour.NORMAL or answer.resumable):
         headers = {"ETag": _etag(body), "Accept-Ranges": "bytes", **headers}
         span = _range(request, headers["ETag"], size_bytes)
         if span is not None and span[0] >= size_bytes:

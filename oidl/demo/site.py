@@ -37,7 +37,8 @@ class Answer:
     A callable `body` is called in a thread at every request, a `Path` read from
     disk piece by piece. The first requests get `first`, one each, before this
     answer. `stops_at` is the share of the body that CUT, RESET and STALL still
-    send.
+    send; one of these that is `resumable` understands Range and If-Range, so
+    that the rest can be asked for.
     """
 
     body: bytes | Path | Callable[[], bytes] = b""
@@ -47,6 +48,7 @@ class Answer:
     behaviour: Behaviour = Behaviour.NORMAL
     bytes_per_s: float = 4.0
     stops_at: float = 0.5
+    resumable: bool = False
     first: tuple["Answer", ...] = ()
 
 

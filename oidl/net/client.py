@@ -3,51 +3,116 @@
 This is the one place where an exception of the layers below becomes a `Reason`.
 """
 
+import math
+import os
 import socket
 import ssl
 from collections.abc import Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
 
 import httpx
+import trio
 
 from oidl import __version__
+from oidl.errors import UsageError
 from oidl.model import Failure, Reason
 from oidl.settings import Transfers
 
 USER_AGENT = f"oidl/{__version__} (Open Images dataset downloader)"
 
-_HEADERS = {
-    "User-Agent": USER_AGENT,
-    "Accept": "*/*",
-    "Accept-Encoding": "identity",  # sizes and MD5s are of the bytes as stored, never of a coding of them
-}
+
+class Client(httpx.AsyncClient):
+    """An httpx client in which the TLS handshake has a time limit of its own, within that of connecting.
+
+    httpx gives both the same limit, one after the other.
+    """
+
+    def __init__(self, transfers: Transfers, **named: Any) -> None:
+        self._connect_timeout_s = transfers.connect_timeout_s
+        self._tls_timeout_s = transfers.tls_timeout_s
+        super().__init__(**named)
+
+    async def send(self, request: httpx.Request, **named: Any) -> httpx.Response:
+        """As httpx's; raises `httpx.ConnectTimeout` too where only the handshake took too long."""
+        if request.url.scheme != "https":
+            return await super().send(request, **named)
+        with trio.CancelScope() as handshake:
+            connects_at = trio.current_time()
+
+            async def watch(event: str, _: object) -> None:  # httpcore calls its request extension "trace"
+                nonlocal connects_at
+                if event.endswith("connect_tcp.started"):
+                    connects_at = trio.current_time()
+                elif event.endswith("start_tls.started"):
+                    ends_at = trio.current_time() + self._tls_timeout_s
+                    handshake.deadline = min(ends_at, connects_at + self._connect_timeout_s)
+                elif event.endswith("start_tls.complete"):
+                    handshake.deadline = math.inf
+
+            request.extensions = {**request.extensions, "trace": watch}
+            return await super().send(request, **named)
+        raise httpx.ConnectTimeout("no TLS handshake in time", request=request)
 
 
 def tls_context() -> ssl.SSLContext:
     """What verifies certificates, by `SSL_CERT_FILE` or `SSL_CERT_DIR` where set.
 
-    One for all clients, as making it costs 20 ms.
+    One for all clients, as making it costs 20 ms. Raises `UsageError` if what
+    is named there cannot be read.
     """
-    return httpx.create_ssl_context()
+    file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    try:
+        context = httpx.create_ssl_context()
+        if directory and not file:
+            os.listdir(directory)  # OpenSSL would not say that it is not there
+    except OSError as error:  # ssl.SSLError is one
+        name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
+        why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise UsageError(
+            f"{name}={file or directory} cannot be used: {why}", hint="it is to name the certificates to trust"
+        ) from error
+    return context
 
 
-def new_client(transfers: Transfers, tls: ssl.SSLContext, *, connections: int = 1) -> httpx.AsyncClient:
+def new_client(transfers: Transfers, tls: ssl.SSLContext, *, connections: int = 1) -> Client:
     """A keep-alive client that opens at most `connections`, and never follows a redirect by itself.
 
+    It keeps no cookies and goes through the proxies that the environment names.
     The read timeout is per read, so a body that drips never trips it: whoever
-    uses the client sets a total deadline around it too.
+    uses the client sets a total deadline around it too. Raises `UsageError` for
+    a proxy that cannot be used.
     """
-    return httpx.AsyncClient(
-        verify=tls,
-        headers=_HEADERS,
-        follow_redirects=False,
-        timeout=httpx.Timeout(transfers.stall_timeout_s, connect=transfers.connect_timeout_s, pool=None),
-        limits=httpx.Limits(
-            max_connections=connections,
-            # The same number: with fewer kept alive, httpcore closes connections that are wanted again.
-            max_keepalive_connections=connections,
-            keepalive_expiry=60.0,
-        ),
-    )
+    headers = {
+        "User-Agent": transfers.user_agent or USER_AGENT,
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",  # sizes and MD5s are of the bytes as stored, never of a coding of them
+    }
+    try:
+        return Client(
+            transfers,
+            verify=tls,
+            headers=headers,
+            # Nobody's cookies, as they would go to other ports, which are other servers, and to sister hosts.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            follow_redirects=False,
+            timeout=httpx.Timeout(transfers.stall_timeout_s, connect=transfers.connect_timeout_s, pool=None),
+            limits=httpx.Limits(
+                max_connections=connections,
+                # The same number: with fewer kept alive, httpcore closes connections that are wanted again.
+                max_keepalive_connections=connections,
+                keepalive_expiry=60.0,
+            ),
+        )
+    except (ValueError, ImportError, httpx.InvalidURL) as error:  # ImportError: for a SOCKS proxy
+        raise UsageError(
+            f"a proxy that the environment names cannot be used: {error}", hint="see http_proxy, https_proxy, all_proxy"
+        ) from error
+
+
+def check_environment(transfers: Transfers) -> None:
+    """Raises `UsageError` where the environment names proxies or certificates that cannot be used."""
+    new_client(transfers, tls_context())
 
 
 def failure_of(error: Exception) -> Failure:
@@ -61,7 +126,7 @@ def failure_of(error: Exception) -> Failure:
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return Failure(Reason.TLS, detail, is_unreachable=isinstance(error, httpx.ConnectError))
     if isinstance(error, httpx.ConnectTimeout):
-        return Failure(Reason.TIMEOUT, "no connection in time", is_unreachable=True)
+        return Failure(Reason.TIMEOUT, str(error) or "no connection in time", is_unreachable=True)
     if isinstance(error, httpx.TimeoutException):
         return Failure(Reason.TIMEOUT, "no byte in time")
     return Failure(Reason.CONNECTION, detail, is_unreachable=isinstance(error, (httpx.ConnectError, httpx.ProxyError)))

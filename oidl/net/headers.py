@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 _LONGEST_PAUSE_S = 365 * 86_400.0  # no date can be told for what some servers would ask
 
@@ -58,7 +58,24 @@ def is_other_picture(content_type: str, url: str) -> bool:
 
 def is_placeholder(location: str) -> bool:
     """Whether a redirect leads to Flickr's picture that says the photo is gone."""
-    return "photo_unavailable" in urlsplit(location).path
+    return "photo_unavailable" in location.partition("?")[0]
+
+
+def redirect_target(url: str, location: str) -> str:
+    """Where a redirect from `url` leads.
+
+    Raises `ValueError`, in words, where it is not to be followed: from https to http, or away from the web.
+
+    What `url` has of a user and a password stays with its host.
+    """
+    try:
+        target = urljoin(url, location)
+        old, new = urlsplit(url).scheme, urlsplit(target).scheme
+    except ValueError as error:
+        raise ValueError(f"redirect to {location!r}, which is no URL") from error
+    if new not in ("http", "https") or (old == "https" and new == "http"):
+        raise ValueError(f"redirect to {target}, which is not followed")
+    return target
 
 
 def _kind(content_type: str) -> str:

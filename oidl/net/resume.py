@@ -1,9 +1,7 @@
 """One big file over the network, going on where an earlier try, or an earlier run, broke off.
 
-What arrives is written to a `.part` file and delivered to a consumer, in the
-file's order, each byte once. Beside the part stands a note of the URL and of
-the validator (ETag, or else Last-Modified) that it came with; a part without
-that note is not built upon.
+What arrives is written to a `.part` file (`net.part`) and delivered to a
+consumer, in the file's order, each byte once.
 
 Whether a part is gone on with is the server's to say, so nothing of it is
 delivered before the answer is there: with If-Range, 206 means "the same file,
@@ -13,25 +11,24 @@ its beginning is passed over; otherwise `ContentChangedError` tells the caller
 to start the consumer again. Files are written in a thread.
 """
 
-import json
 import random
-import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 import trio
 
-from oidl.errors import DiskError, MetadataError
+from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
 from oidl.net.client import failure_of, new_client
-from oidl.net.headers import content_length, retry_after_s
+from oidl.net.headers import content_length, redirect_target, retry_after_s
+from oidl.net.part import Part, discard
+from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
 from oidl.settings import Transfers
 
 MAX_TRIES = 6  # in a row that brought nothing; a try that brings bytes starts the count again
@@ -65,7 +62,7 @@ async def download(
     `DiskError`, and `ContentChangedError`.
     """
     limiter = trio.CapacityLimiter(1)
-    found = await trio.to_thread.run_sync(_Part.found, part, url, limiter=limiter)
+    found = await trio.to_thread.run_sync(Part.found, part, url, limiter=limiter)
     transfer = _Transfer(url, found, deliver, expected_bytes, on_bytes, limiter)
     fruitless = 0
     async with new_client(transfers, tls) as client:
@@ -84,72 +81,12 @@ async def download(
             await trio.sleep(max(backoff_s, failure.retry_after_s or 0))
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """A block in which an `OSError` is a `DiskError` about `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(
-            f"{path} cannot be written: {error.strerror or error}",
-            hint="make room or choose another --root-dir, and run the same command again",
-        ) from error
-
-
-def discard(part: Path) -> None:
-    """Removes a part and the note beside it, where they are there."""
-    with writing(part):
-        part.unlink(missing_ok=True)
-        _note(part).unlink(missing_ok=True)
-
-
-@dataclass(slots=True)
-class _Part:
-    """The part file: how much of it counts, and the validator it came with ("" for none). Sync."""
-
-    path: Path
-    url: str
-    size: int = 0
-    validator: str = ""
-
-    @classmethod
-    def found(cls, path: Path, url: str) -> "_Part":
-        """What an earlier run left, or an empty part if that cannot be gone on with."""
-        try:
-            note = json.loads(_note(path).read_bytes())
-            if note["url"] == url:
-                return cls(path, url, path.stat().st_size, str(note["validator"]))
-        except (OSError, ValueError, LookupError, TypeError):
-            pass  # no note, or one cut short by a crash
-        return cls(path, url)
-
-    def restart(self, validator: str) -> None:
-        with writing(self.path):
-            # Emptied before the note is written: at no instant does a note stand beside another file's bytes.
-            self.path.write_bytes(b"")
-            if validator:
-                _note(self.path).write_text(json.dumps({"url": self.url, "validator": validator}))
-            else:
-                _note(self.path).unlink(missing_ok=True)
-        self.size, self.validator = 0, validator
-
-    def append(self, data: bytes) -> None:
-        with writing(self.path), self.path.open("ab") as file:
-            file.write(data)
-        self.size += len(data)
-
-    def read(self, offset: int) -> bytes:
-        with writing(self.path), self.path.open("rb") as file:
-            file.seek(offset)
-            return file.read(min(_BATCH, self.size - offset))
-
-
 @dataclass(slots=True)
 class _Transfer:
     """All that changes while one file is fetched; `has_begun` once the consumer was given the part as it was."""
 
     url: str
-    part: _Part
+    part: Part
     deliver: Callable[[bytes], Awaitable[None]]
     expected_bytes: int | None
     on_bytes: Callable[[int], Awaitable[None]]
@@ -164,7 +101,7 @@ class _Transfer:
                 async with client.stream("GET", url, headers=self._range()) as response:
                     if not response.has_redirect_location:
                         return await self._answered(response)
-                    url = _redirected(url, response.headers["Location"])
+                    url = self._redirected(url, response.headers["Location"])
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise MetadataError(f"{url} cannot be fetched: {error}") from error
         except (httpx.HTTPError, OSError) as error:
@@ -172,9 +109,13 @@ class _Transfer:
         raise MetadataError(f"{self.url} redirects more than {MAX_REDIRECTS} times")
 
     def _range(self) -> dict[str, str]:
-        if self.part.size and self.part.validator:
-            return {"Range": f"bytes={self.part.size}-", "If-Range": self.part.validator}
-        return {}
+        return rest_headers(self.part.size, self.part.validator)
+
+    def _redirected(self, url: str, location: str) -> str:
+        try:
+            return redirect_target(url, location)
+        except ValueError as error:
+            raise MetadataError(f"{self.url} could not be fetched: {error}") from error
 
     async def _answered(self, response: httpx.Response) -> Failure | None:
         status = response.status_code
@@ -193,7 +134,7 @@ class _Transfer:
         )
 
     async def _whole(self, response: httpx.Response) -> Failure | None:
-        validator = _validator(response)
+        validator = strong_validator(response.headers)
         passed_over = 0
         if self.has_begun and self.part.size:
             if not validator or validator != self.part.validator:
@@ -204,15 +145,18 @@ class _Transfer:
         return await self._body(response, content_length(response.headers.get("Content-Length")), passed_over)
 
     async def _rest(self, response: httpx.Response) -> Failure | None:
-        span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        is_other = _validator(response) not in ("", self.part.validator)  # a server that overlooks If-Range
-        if not span or int(span[1]) != self.part.size or is_other:
+        span = content_range(response.headers)
+        is_other = strong_validator(response.headers) not in (
+            "",
+            self.part.validator,
+        )  # a server that overlooks If-Range
+        if span is None or span.start != self.part.size or is_other:
             return await self._start_over("the server sent another range than it was asked for")
-        return await self._body(response, content_length(span[2]), 0)
+        return await self._body(response, span.total, 0)
 
     async def _nothing_left(self, response: httpx.Response) -> Failure | None:
-        size = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
-        if (int(size[1]) if size else self.expected_bytes) != self.part.size:
+        total = total_of_416(response.headers)
+        if (self.expected_bytes if total is None else total) != self.part.size:
             return await self._start_over("the server's file is shorter than what has arrived")
         await self._begin()
         return None
@@ -296,24 +240,3 @@ async def _unwound(pieces: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[
             scope.cancel()
             async for _ in pieces:
                 pass
-
-
-def _note(part: Path) -> Path:
-    return part.with_name(f"{part.name}.json")
-
-
-def _validator(response: httpx.Response) -> str:
-    """What If-Range may be asked with: a strong ETag, else a date (RFC 9110, 13.1.5); "" for neither."""
-    tag: str = response.headers.get("ETag", "")
-    return tag if tag.startswith('"') else str(response.headers.get("Last-Modified", ""))
-
-
-def _redirected(url: str, location: str) -> str:
-    try:
-        target = urljoin(url, location)
-        is_weaker = urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https"
-    except ValueError as error:
-        raise MetadataError(f"{url} redirects to {location!r}, which is no URL") from error
-    if is_weaker:
-        raise MetadataError(f"{url} redirects to {target}, which is not https")
-    return target

@@ -2,30 +2,38 @@
 
 The checks that need no body are made here, in the contract's order: connection
 and status, redirect, content type, length. What the bytes themselves say is
-`pipeline.verify`'s. One deadline stands around the whole transfer, as httpx's
-read timeout is per read and a body that drips never trips it.
+`pipeline.verify`'s. One deadline stands around the whole transfer, however many
+requests it takes, as httpx's read timeout is per read and a body that drips
+never trips it.
 """
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 import trio
 
 from oidl.model import Failure, Fetched, Reason, Source
+from oidl.net.body import Body
 from oidl.net.client import failure_of
-from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, retry_after_s
+from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, redirect_target, retry_after_s
 from oidl.net.hosts import Hosts
 from oidl.settings import Transfers
 
 MAX_REDIRECTS = 3
+MAX_CONTINUATIONS = 3  # of one body that breaks off again and again
 _DRAINED_BYTES = 64 * 1024  # an error page shorter than this is read to its end, which keeps the connection
 _DRAIN_S = 1.0  # and given no longer than this
 
-_REASONS = {404: Reason.NOT_FOUND, 410: Reason.GONE, 403: Reason.FORBIDDEN, 429: Reason.RATE_LIMITED}
+_REASONS = {
+    404: Reason.NOT_FOUND,
+    410: Reason.GONE,
+    403: Reason.FORBIDDEN,
+    407: Reason.CONNECTION,  # a proxy's word, which says nothing about the image
+    429: Reason.RATE_LIMITED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +51,65 @@ class _Redirect:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """An answer that broke off for this reason, in a way that asking for the rest may mend."""
+
+    failure: Failure
+
+
 async def fetch(
     download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], Awaitable[None]]
 ) -> Fetched | Failure | None:
     """The whole body of `download`, or why it could not be had; None if the run drained before it was asked for.
 
     Never raises for anything a server or a network can do. Redirects are
-    followed three times, never from https to http. `on_bytes` is told and may wait after every
-    piece that arrives. The `Failure` names the URL that failed, which after a
+    followed three times, never from https to http. A body that breaks off is
+    gone on with where the server can do that. `on_bytes` is told of every piece
+    that arrives, and may wait. The `Failure` names the URL that failed, which after a
     redirect is not the first one.
     """
     url = download.url
     for _ in range(MAX_REDIRECTS + 1):
+        answer = await _fetch_from(url, download, hosts, transfers, on_bytes)
+        if isinstance(answer, Failure):
+            return _located(answer, download.source, url)
+        if not isinstance(answer, _Redirect):
+            return answer
+        url = answer.url
+    return _located(Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, url)
+
+
+async def _fetch_from(
+    url: str, download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], Awaitable[None]]
+) -> Fetched | Failure | _Redirect | None:
+    """What `url` itself answers, in as many requests as it takes.
+
+    Each is one as any other to its host: it waits for a connection, which does
+    not count for the deadline.
+    """
+    deadline_s = transfers.deadline_s(download.cap_bytes if download.size_bytes is None else download.size_bytes)
+    body = Body(deadline_s)
+    broken: Failure | None = None
+    for _ in range(MAX_CONTINUATIONS + 1):
         async with hosts.connection(url) as lent:
             if lent is not None:
-                answer = await _ask(lent.client, url, download, transfers, on_bytes)
-                lent.failure = answer if isinstance(answer, Failure) else None
+                began = trio.current_time()
+                answer = await _ask(lent.client, url, download, body, on_bytes)
+                lent.failure = _failure(answer)
+                body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
             elif hosts.is_draining:
-                return None
+                return broken
             else:
                 answer = _unasked(hosts, url)
         match answer:
-            case _Redirect():
-                url = answer.url
-            case Failure():
-                return _located(answer, download.source, url)
-            case Fetched():
+            case _Broken():
+                broken = answer.failure
+            case Failure(reason=Reason.TOO_SLOW):
+                return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
+            case _:
                 return answer
-    return _located(Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, url)
+    return broken
 
 
 def _unasked(hosts: Hosts, url: str) -> Failure:
@@ -80,43 +119,59 @@ def _unasked(hosts: Hosts, url: str) -> Failure:
     return Failure(block.reason, block.detail, retry_after_s=block.wait_s, was_asked=False)
 
 
+def _failure(answer: Fetched | Failure | _Redirect | _Broken) -> Failure | None:
+    match answer:
+        case Failure():
+            return answer
+        case _Broken():
+            return answer.failure
+    return None
+
+
 async def _ask(
-    client: httpx.AsyncClient,
-    url: str,
-    download: Download,
-    transfers: Transfers,
-    on_bytes: Callable[[int], Awaitable[None]],
-) -> Fetched | Failure | _Redirect:
-    expected = download.cap_bytes if download.size_bytes is None else download.size_bytes
-    deadline_s = transfers.deadline_s(expected)
+    client: httpx.AsyncClient, url: str, download: Download, body: Body, on_bytes: Callable[[int], Awaitable[None]]
+) -> Fetched | Failure | _Redirect | _Broken:
+    """One request for what is lacking of `body`, within the time that is left to it."""
+    had = body.size
     too_large: Failure | None = None
-    with trio.move_on_after(deadline_s):
+    failure = Failure(Reason.TOO_SLOW)
+    with trio.move_on_after(body.left_s):
         try:
-            async with client.stream("GET", url) as response:
-                refused = _refusal(response, url, download)
+            async with client.stream("GET", url, headers=body.range_headers) as response:
+                refused = _refusal(response, url, download, body)
                 if refused:
                     await _drain(response)
                     return refused
-                pieces: list[bytes] = []
-                size = 0
+                had = body.size
                 async for piece in response.aiter_raw():
                     await on_bytes(len(piece))
-                    size += len(piece)
-                    if size > download.cap_bytes:
+                    body.add(piece)
+                    if body.size > download.cap_bytes:
                         too_large = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
                         # Closing ends the iteration by an error; leaving it would leave generators behind.
                         await response.aclose()
-                    else:
-                        pieces.append(piece)
-                return too_large or Fetched(download.source, url, b"".join(pieces))
+                if body.is_complete:
+                    return too_large or Fetched(download.source, url, body.joined())
+                failure = Failure(Reason.CONNECTION, f"the server sent {body.size} of {body.total} bytes")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return too_large or failure_of(error)
-    return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
+            failure = failure_of(error)
+    is_broken_off = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > had
+    if too_large or not is_broken_off or not body.range_headers:
+        return too_large or failure
+    return _Broken(failure)
 
 
-def _refusal(response: httpx.Response, url: str, download: Download) -> Failure | _Redirect | None:
-    """Why the body is not wanted, as far as the status line and the headers tell."""
+def _refusal(
+    response: httpx.Response, url: str, download: Download, body: Body
+) -> Failure | _Redirect | _Broken | None:
+    """Why what follows is not wanted, as far as the status line and the headers tell; if it is, `body` awaits it."""
     status = response.status_code
+    if body.range_headers and status == 206 and body.goes_on(response.headers):
+        return None
+    if body.range_headers and status in (206, 416):
+        body.forget()
+        return _Broken(Failure(Reason.CONNECTION, "the server did not go on where it broke off", http_status=status))
+    body.forget()
     if response.is_redirect and "Location" in response.headers:
         return _redirect(response, url)
     if status != 200:
@@ -124,7 +179,8 @@ def _refusal(response: httpx.Response, url: str, download: Download) -> Failure 
         reason = _REASONS.get(status, Reason.HTTP_ERROR)
         if status == 503 and wait_s is not None:
             reason = Reason.RATE_LIMITED
-        return Failure(reason, f"HTTP {status}", http_status=status, retry_after_s=wait_s)
+        detail = "the proxy asks for a login (HTTP 407)" if status == 407 else f"HTTP {status}"
+        return Failure(reason, detail, http_status=status, retry_after_s=wait_s)
     kind = response.headers.get("Content-Type", "")
     length = content_length(response.headers.get("Content-Length"))
     if is_text(kind):
@@ -136,22 +192,18 @@ def _refusal(response: httpx.Response, url: str, download: Download) -> Failure 
         return Failure(Reason.SIZE_MISMATCH, detail, http_status=status)
     if length is not None and length > download.cap_bytes:
         return Failure(Reason.TOO_LARGE, f"{length} bytes, at most {download.cap_bytes} expected", http_status=status)
+    body.begin(response.headers)
     return None
 
 
 def _redirect(response: httpx.Response, url: str) -> Failure | _Redirect:
-    status = response.status_code
-    location = response.headers["Location"]
+    status, location = response.status_code, response.headers["Location"]
     try:
-        location = urljoin(url, location)
-        old, new = urlsplit(url).scheme, urlsplit(location).scheme
-    except ValueError:
-        return Failure(Reason.HTTP_ERROR, f"redirect to {location!r}, which is no URL", http_status=status)
-    if is_placeholder(location):
-        return Failure(Reason.UNAVAILABLE, f"redirect to {location}", http_status=status)
-    if new not in ("http", "https") or (old == "https" and new == "http"):
-        return Failure(Reason.HTTP_ERROR, f"redirect to {location}, which is not followed", http_status=status)
-    return _Redirect(location)
+        if is_placeholder(location):  # wherever it lies
+            return Failure(Reason.UNAVAILABLE, f"redirect to {location}", http_status=status)
+        return _Redirect(redirect_target(url, location))
+    except ValueError as error:
+        return Failure(Reason.HTTP_ERROR, str(error), http_status=status)
 
 
 async def _drain(response: httpx.Response) -> None:

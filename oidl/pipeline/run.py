@@ -19,6 +19,7 @@ from oidl.dataset.ids import read_image_ids
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
 from oidl.model import Status
 from oidl.net.client import new_client, tls_context
+from oidl.net.dns import cached_dns
 from oidl.net.hosts import Hosts
 from oidl.net.throttle import Throttle
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
@@ -86,7 +87,8 @@ class Run:
         run_id = await self._state.run(self._open)
         outcome = "error"
         try:
-            end = await self._work(run_id)
+            with cached_dns(self._settings.transfers.dns_timeout_s):
+                end = await self._work(run_id)
             outcome = end.outcome
             return end
         finally:

@@ -144,6 +144,7 @@ FIRST_BEHAVIOURS = {
     "no length": Behaviour.CHUNKED,
     "slow": Behaviour.SLOW,
     "cut once": Behaviour.CUT,
+    "cut and continued": Behaviour.CUT,
     "reset once": Behaviour.RESET,
     "garbage once": Behaviour.GARBAGE,
 }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, retry_after_s
+from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, redirect_target, retry_after_s
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -58,3 +58,25 @@ def test_a_picture_of_another_format_than_the_url_says_is_told() -> None:
 def test_flickrs_placeholder_is_known_by_its_path() -> None:
     assert is_placeholder("https://s.yimg.com/pw/images/en-us/photo_unavailable.png")
     assert not is_placeholder("https://x/a.jpg?next=photo_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "target"),
+    [
+        ("http://a/1/2.jpg", "3.jpg", "http://a/1/3.jpg"),
+        ("http://a/1/2.jpg", "http://b/3.jpg", "http://b/3.jpg"),
+        ("http://a/1/2.jpg", "https://b/3.jpg", "https://b/3.jpg"),
+        ("https://a/1/2.jpg", "https://b/3.jpg", "https://b/3.jpg"),
+        ("https://a/1/2.jpg", "//b/3.jpg", "https://b/3.jpg"),
+        ("https://me:secret@a/1/2.jpg", "/3.jpg", "https://me:secret@a/3.jpg"),
+        ("https://me:secret@a/1/2.jpg", "//b/3.jpg", "https://b/3.jpg"),
+    ],
+)
+def test_a_redirect_leads_anywhere_on_the_web(url: str, location: str, target: str) -> None:
+    assert redirect_target(url, location) == target
+
+
+@pytest.mark.parametrize("location", ["http://a/2.jpg", "ftp://a/2.jpg", "file:///etc/passwd", "http://["])
+def test_a_redirect_never_leads_from_https_to_less(location: str) -> None:
+    with pytest.raises(ValueError, match="redirect to"):
+        redirect_target("https://a/1.jpg", location)

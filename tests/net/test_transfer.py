@@ -60,6 +60,8 @@ class Network(httpcore.AsyncNetworkBackend):
     tls: ssl.SSLContext | None = None
     is_black_hole: bool = False
     is_silent: bool = False
+    connects_in_s: float = 0.0
+    answers_in_s: float = 0.0
     connected_to: list[str] = field(default_factory=list)
 
     async def connect_tcp(
@@ -75,13 +77,20 @@ class Network(httpcore.AsyncNetworkBackend):
             assert timeout is not None
             await trio.sleep(timeout)
             raise httpcore.ConnectTimeout
+        await trio.sleep(self.connects_in_s)
         client, server = trio.testing.memory_stream_pair()
         stream: trio.abc.Stream = server
         if self.tls is not None:
             stream = trio.SSLStream(server, self.tls, server_side=True, https_compatible=True)
         if not self.is_silent:
-            self.nursery.start_soon(handle, stream, self.site)
+            self.nursery.start_soon(self._answer, stream)
         return _Stream(client)
+
+    async def _answer(self, stream: trio.abc.Stream) -> None:
+        if self.answers_in_s and isinstance(stream, trio.SSLStream):
+            await stream.do_handshake()
+            await trio.sleep(self.answers_in_s)
+        await handle(stream, self.site)
 
 
 @dataclass
@@ -403,6 +412,133 @@ def test_each_redirect_has_a_deadline_of_its_own() -> None:
     assert one(site, url="http://photos/from").result == Fetched(Source.ORIGINAL, URL, BODY)
 
 
+# ---- what breaks off and is gone on with
+
+
+def breaking(behaviour: Behaviour = Behaviour.CUT, **named: Any) -> Answer:
+    """Half of what was asked for, with the offer to ask for the rest."""
+    return Answer(BODY, behaviour=behaviour, resumable=True, **named)
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.CUT, Behaviour.RESET, Behaviour.STALL])
+def test_a_body_that_breaks_off_is_gone_on_with_where_it_broke(behaviour: Behaviour) -> None:
+    outcome = one(Answer(BODY, first=(breaking(behaviour), breaking())))
+    assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
+    assert [status for _, status in outcome.site.log] == [200, 206, 206]
+    assert sum(outcome.arrived) == len(BODY)
+
+
+def test_it_is_gone_on_with_three_times_and_the_failure_is_the_last_ones() -> None:
+    outcome = one(breaking())
+    assert outcome.result.reason is Reason.CONNECTION
+    assert [status for _, status in outcome.site.log] == [200, 206, 206, 206]
+
+
+def test_all_that_is_asked_for_together_has_the_deadline_of_one() -> None:
+    transfers = Transfers(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=10_240)
+    outcome = one(breaking(Behaviour.STALL), transfers=transfers)
+    assert outcome.result.reason is Reason.TOO_SLOW
+    assert outcome.result.detail == "not complete after 6 s"
+    assert outcome.took_s == pytest.approx(6)
+    assert len(outcome.site.log) == 2
+
+
+def test_time_lost_on_an_answer_that_is_no_use_counts_too() -> None:
+    transfers = Transfers(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=10_240)
+    page = Answer(b"<h1>no such range</h1>", 416, "text/html", behaviour=Behaviour.DRIP)
+    outcome = one(Answer(BODY, behaviour=Behaviour.DRIP, first=(breaking(), page)), transfers=transfers)
+    assert outcome.result.reason is Reason.TOO_SLOW
+    assert outcome.took_s == pytest.approx(6)
+    assert len(outcome.site.log) == 3
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        Answer(BODY, behaviour=Behaviour.CHUNKED),
+        status_answer(416),
+        Answer(BODY, 206),
+        Answer(BODY[5000:], 206, headers={"Content-Range": f"bytes 5000-{len(BODY) - 1}/{len(BODY)}"}),
+        Answer(bytes(5120), 206, headers={"Content-Range": f"bytes 5120-{len(BODY) - 1}/{len(BODY) + 1}"}),
+        Answer(
+            bytes(5120),
+            206,
+            headers={"Content-Range": f"bytes 5120-{len(BODY) - 1}/{len(BODY)}", "ETag": '"another"'},
+        ),
+    ],
+    ids=["all of it", "nothing left", "no range told", "another range", "another length", "another file"],
+)
+def test_an_answer_that_does_not_go_on_there_starts_it_anew(second: Answer) -> None:
+    outcome = one(Answer(BODY, first=(breaking(), second)))
+    assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
+
+
+def test_a_rest_of_unknown_length_in_pieces_is_put_together() -> None:
+    def rest(start: int, stop: int, total: object) -> Answer:
+        return Answer(BODY[start:stop], 206, headers={"Content-Range": f"bytes {start}-{stop - 1}/{total}"})
+
+    site = Site({PATH: Answer(first=(breaking(), rest(5120, 8000, "*"), rest(8000, len(BODY), len(BODY))))})
+    assert one(site).result == Fetched(Source.ORIGINAL, URL, BODY)
+    assert len(site.log) == 3
+
+
+@pytest.mark.parametrize(
+    "broken", [Answer(BODY, behaviour=Behaviour.CUT), breaking(headers={"ETag": 'W/"weak"'})], ids=["none", "weak"]
+)
+def test_without_a_strong_validator_nothing_is_gone_on_with(broken: Answer) -> None:
+    outcome = one(Answer(BODY, first=(broken,)))
+    assert outcome.result.reason is Reason.CONNECTION
+    assert len(outcome.site.log) == 1
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (status_answer(429), Reason.RATE_LIMITED),
+        (status_answer(404), Reason.NOT_FOUND),
+        (status_answer(500), Reason.HTTP_ERROR),
+        (redirect(UNAVAILABLE), Reason.UNAVAILABLE),
+        (Answer(BODY[:-1]), Reason.SIZE_MISMATCH),
+        (Answer(b"", behaviour=Behaviour.GARBAGE), Reason.CONNECTION),
+    ],
+    ids=lambda value: value.value if isinstance(value, Reason) else "",
+)
+def test_what_is_said_when_the_rest_is_asked_for_counts(second: Answer, reason: Reason) -> None:
+    outcome = one(Answer(BODY, first=(breaking(), second)))
+    assert (outcome.result.reason, outcome.result.url) == (reason, URL)
+    assert len(outcome.site.log) == 2
+
+
+def test_a_redirect_when_the_rest_is_asked_for_is_followed_to_a_whole_body() -> None:
+    site = Site({PATH: Answer(first=(breaking(), redirect("http://photos/new.jpg"))), "/new.jpg": Answer(BODY)})
+    assert one(site).result == Fetched(Source.ORIGINAL, "http://photos/new.jpg", BODY)
+    assert [status for _, status in site.log] == [200, 302, 200]
+
+
+def test_a_rest_that_streams_past_the_cap_is_too_large() -> None:
+    headers = {"Content-Range": f"bytes 5120-{len(BODY) - 1}/{len(BODY)}"}
+    longer = Answer(BODY, 206, headers=headers, behaviour=Behaviour.CHUNKED)
+    assert one(Answer(BODY, first=(breaking(), longer))).result.reason is Reason.TOO_LARGE
+
+
+def test_a_drain_asks_for_no_rest_and_tells_what_broke() -> None:
+    async def main() -> None:
+        async with transfer(breaking(Behaviour.STALL)) as get, trio.open_nursery() as nursery:
+            results: list[Any] = []
+
+            async def fetch_one() -> None:
+                results.append(await get())
+
+            nursery.start_soon(fetch_one)
+            await trio.sleep(1)
+            get.hosts.drain()
+            await trio.sleep(60)
+            assert [result.reason for result in results] == [Reason.TIMEOUT]
+            assert len(get.site.log) == 1
+
+    run(main)
+
+
 def authority() -> tuple[trustme.CA, Callable[[str], ssl.SSLContext]]:
     """Somebody to trust, and server contexts with certificates by them."""
     ca = trustme.CA()
@@ -436,8 +572,27 @@ def test_a_server_that_speaks_no_tls_is_a_matter_of_tls() -> None:
 
 def test_a_handshake_that_nobody_answers_is_a_timeout() -> None:
     outcome = one(Answer(BODY), url=URL.replace("http:", "https:"), network={"is_silent": True})
-    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no connection in time")
-    assert outcome.took_s == pytest.approx(TRANSFERS.connect_timeout_s)
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no TLS handshake in time")
+    assert outcome.took_s == pytest.approx(TRANSFERS.tls_timeout_s)
+
+
+def test_the_handshakes_time_is_part_of_that_to_connect() -> None:
+    transfers = Transfers(connect_timeout_s=6, tls_timeout_s=5)
+    https = URL.replace("http:", "https:")
+    outcome = one(Answer(BODY), url=https, transfers=transfers, network={"is_silent": True, "connects_in_s": 4})
+    assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no TLS handshake in time")
+    assert outcome.took_s == pytest.approx(6)
+
+
+def test_once_the_handshake_is_made_its_limit_is_over() -> None:
+    ca, server = authority()
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    https = URL.replace("http:", "https:")
+    late = {"tls": server("photos"), "answers_in_s": 20}
+    outcome = one(Answer(BODY), url=https, verify=trusting, network=late)
+    assert outcome.result == Fetched(Source.ORIGINAL, https, BODY)
+    assert outcome.took_s == pytest.approx(20)
 
 
 # ---- redirects

@@ -79,6 +79,12 @@ class Line:
     def drain(self) -> None:
         self.is_drained = True
 
+    def block(self, url: str) -> None:
+        return None
+
+    async def arrived(self, count: int) -> None:
+        pass
+
     def run(self, monkeypatch: pytest.MonkeyPatch) -> "Line":
         async def fetch(download: Download, *_: object) -> Fetched | Failure | None:
             self.asked.append(download)
@@ -91,7 +97,7 @@ class Line:
     async def _main(self) -> None:
         self.stop, self.claims, self.meter = Stop(), Claims(), Meter(lambda: 0.0)
         self.claims.image_ids.update(item.image_id for item in self.works)
-        transfers = Transfers(max_total_connections=self.connections, memory_bytes=self.memory_bytes)
+        transfers = Transfers(self.connections, self.connections, memory_bytes=self.memory_bytes)
         layout = Layout(self.root, "2017_11")
         settings = Settings(
             root_dir=self.root,
@@ -107,7 +113,7 @@ class Line:
             retries=Retries(),
         )
         me: Any = self
-        pipeline = ImagePipeline(settings, me, me, self.claims, self.meter, self.stop)
+        pipeline = ImagePipeline(settings, me, self.arrived, me, self.claims, self.meter, self.stop)
         with trio.fail_after(1000):  # when somebody keeps what another waits for
             self.end = await pipeline.run(_Feed(self), _Recorder(self))  # type: ignore[arg-type]
         self.ended_s = trio.current_time()

@@ -1,0 +1,68 @@
+"""The body of an image while it arrives: in one answer or, where that breaks off, in several.
+
+The rule: what is joined is of one and the same file, and complete, as far as
+the server's own words tell. Whether it is the published file is verified after.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from oidl.net.headers import content_length
+from oidl.net.ranges import content_range, rest_headers, strong_validator
+
+
+@dataclass(slots=True)
+class Body:
+    """What there is of a body; `left_s` seconds are left to all the requests for it together.
+
+    `total` is its length in bytes, None where that was not told; `validator`
+    tells this file from later ones at its URL, "" where nothing does.
+    """
+
+    left_s: float
+    size: int = 0
+    total: int | None = None
+    validator: str = ""
+    _pieces: list[bytes] = field(default_factory=list)
+
+    @property
+    def range_headers(self) -> dict[str, str]:
+        """What asks for the rest of it; nothing where there is no beginning that could be gone on with."""
+        return rest_headers(self.size, self.validator)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether this is as long as it was said to be; to be asked when an answer came to its end."""
+        return self.total is None or self.size == self.total
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Forgets what there was, for the whole body that follows these headers."""
+        self.forget()
+        self.total = content_length(headers.get("Content-Length"))
+        self.validator = strong_validator(headers)
+
+    def goes_on(self, headers: Mapping[str, str]) -> bool:
+        """Whether the 206 with these headers brings what comes next of the same file."""
+        span = content_range(headers)
+        if span is None or span.start != self.size:
+            return False
+        if None not in (self.total, span.total) and self.total != span.total:
+            return False
+        if strong_validator(headers) not in ("", self.validator):  # a server that overlooks If-Range
+            return False
+        self.total = span.total if self.total is None else self.total
+        return True
+
+    def add(self, piece: bytes) -> None:
+        """Takes in what has arrived."""
+        self._pieces.append(piece)
+        self.size += len(piece)
+
+    def forget(self) -> None:
+        """Starts from nothing."""
+        self.size, self.total, self.validator = 0, None, ""
+        self._pieces.clear()
+
+    def joined(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)

@@ -1,0 +1,67 @@
+"""A body in two answers: with what the rest of it is asked for, and what an answer says it is. Pure.
+
+As in RFC 9110: `If-Range` in 13.1.5, strong validators in 8.8.1 and 8.8.2.2,
+ranges in 14. The rule: without a validator that tells one version of a file
+from the next no rest is asked for, as the two halves might be of two files.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from oidl.net.headers import content_length
+
+_SPAN = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_NOTHING = re.compile(r"bytes \*/(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The bytes that a 206 brings: from `start` up to and without `stop`, of `total` (None where it is not told)."""
+
+    start: int
+    stop: int
+    total: int | None
+
+
+def strong_validator(headers: Mapping[str, str]) -> str:
+    """What `If-Range` may be asked with: a strong ETag, or a date that is as good; "" for neither.
+
+    A date does only where there is no ETag at all, and where the answer was
+    made a second or more after it: a file that changed twice in one second has
+    the same date twice.
+    """
+    tag = headers.get("ETag")
+    if tag is not None:
+        return tag if tag.startswith('"') else ""
+    modified = headers.get("Last-Modified", "")
+    try:
+        age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(modified)
+    except (ValueError, TypeError):  # no date, or one with a zone and one without
+        return ""
+    return modified if age.total_seconds() >= 1 else ""
+
+
+def rest_headers(start: int, validator: str) -> dict[str, str]:
+    """The headers that ask for what comes from byte `start` on, if it is still the same file; none at the beginning."""
+    if not start or not validator:
+        return {}
+    return {"Range": f"bytes={start}-", "If-Range": validator}
+
+
+def content_range(headers: Mapping[str, str]) -> Span | None:
+    """What a 206 says it brings; None where it does not say, or makes no sense."""
+    found = _SPAN.fullmatch(headers.get("Content-Range", ""))
+    if found is None:
+        return None
+    start, stop, total = int(found[1]), int(found[2]) + 1, content_length(found[3])
+    if not start < stop or (total is not None and stop > total):
+        return None
+    return Span(start, stop, total)
+
+
+def total_of_416(headers: Mapping[str, str]) -> int | None:
+    """How long a file is of which nothing is left from the byte asked for on; None where that is not told."""
+    found = _NOTHING.fullmatch(headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
