@@ -73,14 +73,15 @@ class Lobby:
         drop: Callable[[Work], None],
     ) -> None:
         """Passes all of `fed` on to `fetchers` or to `postpone`, or, once the run drains, to `drop`."""
-        async with fetchers, trio.open_nursery() as nursery:
-            nursery.start_soon(self._notice_drain)
-            nursery.start_soon(self._let_in, fed)
-            await self._hand_out(fetchers, postpone)
+        async with fetchers:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._notice_drain)
+                nursery.start_soon(self._let_in, fed)
+                await self._hand_out(fetchers, postpone)
+                nursery.cancel_scope.cancel()
             for queue in self._queues.values():
                 while queue.works:
                     drop(queue.works.popleft())
-            nursery.cancel_scope.cancel()
 
     def left(self, work: Work) -> None:
         """A fetcher is done with `work`, whatever came of it."""
@@ -125,7 +126,7 @@ class Lobby:
                 await self._postpone(queue, block, postpone)
             elif queue:
                 await fetchers.send(self._take(queue))
-            elif self._has_ended and not self._count and not any(queue.out for queue in self._queues.values()):
+            elif self._has_ended and self._is_idle:
                 return
             else:
                 with trio.move_on_after(wait_s):
@@ -165,8 +166,15 @@ class Lobby:
             queue.postponed += 1
             self._postponed_in_a_row += 1
             await postpone(work, Postponed(block.reason, block.detail, back_s))
-        if self._postponed_in_a_row >= _HOPELESS:
+        if self._postponed_in_a_row >= _HOPELESS and not any(map(self._is_well, self._queues.values())):
             self._stop.limit_reached(f"there is nothing but hosts that are to be left alone; {block.detail}")
+
+    def _is_well(self, queue: _Queue) -> bool:
+        return queue.out > 0 or (bool(queue.works) and self._block(queue.url) is None)
+
+    @property
+    def _is_idle(self) -> bool:
+        return not self._count and not any(queue.out for queue in self._queues.values())
 
     async def _notice_drain(self) -> None:
         await self._stop.draining.wait()

@@ -4,9 +4,10 @@ import json
 from datetime import datetime
 
 from oidl.model import Reason, Status
-from oidl.progress.words import duration, size
+from oidl.net.pace import PaceState
+from oidl.progress.words import duration, pace_words, size
 from oidl.report.words import MEANINGS, share
-from oidl.state.counts import Counts, RunFacts
+from oidl.state.counts import Counts, PaceFacts, RunFacts
 
 
 def status_json(counts: Counts, *, is_running: bool) -> str:
@@ -26,6 +27,15 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
             "files": {name: files for name, (files, _) in counts.files.items()},
             "next_attempt_at": counts.next_attempt_at,
             "run": run and _run_json(run, counts),
+            "paces": {
+                pace.provider: {
+                    "window": pace.window,
+                    "rate": pace.rate,
+                    "learned_rate": pace.learned_rate,
+                    "paused_until": pace.paused_until,
+                }
+                for pace in counts.paces
+            },
         }
     )
 
@@ -73,7 +83,13 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
         f"{run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
     )
     left_s = _left_s(run, counts)
-    return [line + (f", about {duration(left_s)} left." if left_s is not None else ".")]
+    lines = [line + (f", about {duration(left_s)} left." if left_s is not None else ".")]
+    return lines + [f"  {_pace_words(pace, run)}" for pace in counts.paces if pace.updated_at >= run.started_at]
+
+
+def _pace_words(pace: PaceFacts, run: RunFacts) -> str:
+    pause_s = (_moment(pace.paused_until) - _moment(run.updated_at)).total_seconds() if pace.paused_until else 0.0
+    return pace_words(PaceState(pace.provider, pace.window, pace.rate, pause_s))
 
 
 def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:

@@ -23,12 +23,24 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceFacts:
+    """How fast one provider is asked, as its row tells it: `rate` None is any."""
+
+    provider: str
+    window: int
+    rate: float | None
+    learned_rate: float | None
+    paused_until: str | None
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How many images stand where.
 
     `by_subset` maps a subset to statuses, `by_reason` a reason to the images
     that failed or wait for a retry because of it, `files` a rendition's name to its
-    (files, bytes).
+    (files, bytes). `paces` are the providers', as the last run left them.
     """
 
     dataset_version: str | None
@@ -38,6 +50,7 @@ class Counts:
     files: dict[str, tuple[int, int]]
     next_attempt_at: str | None
     run: RunFacts | None
+    paces: tuple[PaceFacts, ...] = ()
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -89,6 +102,12 @@ def read_counts(db: sqlite3.Connection) -> Counts:
                 "WHERE status = 'retry' AND next_attempt_at >= ''"
             ).fetchone()[0],
             run=RunFacts(*run) if run else None,
+            paces=tuple(
+                PaceFacts(*row)
+                for row in db.execute(
+                    "SELECT provider, window, rate, learned_rate, paused_until, updated_at FROM pace ORDER BY provider"
+                )
+            ),
         )
     finally:
         db.execute("COMMIT")

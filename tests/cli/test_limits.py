@@ -10,6 +10,11 @@ HEADER = (
 )
 
 
+@pytest.fixture
+def fine_rows(fine) -> list[str]:
+    return [row.decode().rstrip("\r\n") for rows in fine.rows().values() for row in rows]
+
+
 def test_max_bytes_stops_softly_and_the_next_run_goes_on(fine, run, ask) -> None:
     late = fine.path_of(fine.images[0])
     fine.site.answers[late] = Answer(fine.site.answers[late].body, first=(status_answer(503, retry_after="3"),))
@@ -42,6 +47,21 @@ def test_a_server_that_refuses_everything_is_diagnosed(fine, run, ask, tmp_path,
     assert ended.returncode == 3
     assert "200 of the last 200 tries failed alike, http_error (--max-failure-rate)" in ended.stdout
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("retry", 250)]
+
+
+def test_a_host_that_is_dead_is_set_aside_and_its_images_wait(fine, run, ask, tmp_path, fine_rows) -> None:
+    dead = "http://127.0.0.1:9"  # nobody listens there
+    row = 'train,{}/{}_o.jpg,http://x/,http://x/,http://x/,"A","T",9,1B2M2Y8AsgTpgAmY7PhCfg==,'
+    rows = [f"{number:016x},{row.format(dead, number)}" for number in range(300)]
+    mixed = tmp_path / "list.csv"
+    mixed.write_text("\n".join([HEADER, *rows, *fine_rows, ""]))
+    ended = run(fine, f"--images-csv={mixed}", "--no-download-metadata", "--max-wait=1")
+    assert ended.returncode == 3
+    assert "127.0.0.1:9 cannot be reached and is set aside" in ended.stdout
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1 ORDER BY 1") == [("done", 24), ("retry", 300)]
+    assert ask("SELECT DISTINCT reason FROM download WHERE status = 'retry'") == [("connection",)]
+    ((tried,),) = ask("SELECT count(DISTINCT image_id) FROM attempt")
+    assert 5 <= tried < 30
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_fetched(fine, run, root) -> None:

@@ -8,7 +8,7 @@ import pytest
 from oidl.model import Reason, Status
 from oidl.report.status import status_json, status_text
 from oidl.report.words import MEANINGS
-from oidl.state.counts import NOTHING_YET, Counts, RunFacts
+from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
 
 
 def row(pending: int = 0, retry: int = 0, done: int = 0, failed: int = 0) -> dict[Status, int]:
@@ -35,6 +35,10 @@ COUNTS = Counts(
     files={"original": (2400, 4_800_000_000), "thumbs": (2390, 24_000_000)},
     next_attempt_at="2030-01-01T10:05:00.000Z",
     run=RUN,
+    paces=(
+        PaceFacts("flickr", 16, 38.5, 40.0, None, "2030-01-01T10:01:40.500Z"),
+        PaceFacts("old", 1, None, None, "2030-01-01T09:00:00.000Z", "2030-01-01T08:00:00.000Z"),
+    ),
 )
 ENDED = replace(COUNTS, run=replace(RUN, finished_at="2030-01-01T10:02:00.000Z", outcome="finished"))
 
@@ -70,6 +74,10 @@ def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
             "elapsed_s": 100.5,
             "left_s": 600.0,
         },
+        "paces": {
+            "flickr": {"window": 16, "rate": 38.5, "learned_rate": 40.0, "paused_until": None},
+            "old": {"window": 1, "rate": None, "learned_rate": None, "paused_until": "2030-01-01T09:00:00.000Z"},
+        },
     }
 
 
@@ -85,7 +93,7 @@ def test_before_there_is_a_list_the_json_has_all_its_keys() -> None:
 
 
 def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
-    slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0))
+    slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0), paces=())
     assert json.loads(status_json(slow, is_running=True))["run"]["left_s"] is None
     assert status_text(slow, is_running=True).endswith("0.0 img/s, 24.0 MB/s.")
 
@@ -119,6 +127,7 @@ def test_the_text_is_these_lines() -> None:
         "",
         "A run is at work since 2030-01-01T10:00:00.000Z: 1,200 done, 30 failed, 12.5 img/s, 24.0 MB/s, "
         "about 10 min 0 s left.",
+        "  flickr: 38.5 req/s, 16 at once",
     ]
 
 
@@ -170,3 +179,13 @@ def test_there_are_words_for_every_reason() -> None:
     for reason in Reason:
         counts = replace(COUNTS, by_reason={reason.value: row(failed=3)})
         assert f"           3  {reason:<14} {MEANINGS[reason]}" in status_text(counts, is_running=False).splitlines()
+
+
+def test_a_run_at_work_shows_the_paces_of_its_providers() -> None:
+    paused = replace(COUNTS.paces[0], paused_until="2030-01-01T10:02:10.500Z")
+    lines = status_text(COUNTS, is_running=True).splitlines()
+    assert lines[-1] == "  flickr: 38.5 req/s, 16 at once"
+    assert status_text(replace(COUNTS, paces=(paused,)), is_running=True).endswith("flickr: paused for 30 s")
+    any_rate = replace(COUNTS.paces[0], rate=None)
+    assert status_text(replace(COUNTS, paces=(any_rate,)), is_running=True).endswith("as fast as it goes, 16 at once")
+    assert "flickr" not in status_text(ENDED, is_running=False)

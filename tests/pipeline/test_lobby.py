@@ -1,0 +1,258 @@
+"""Images wait for their host and nobody else's: the lobby with real `Hosts`, on a clock that does not wait.
+
+Servers are made up: what they answer is decided when a request has taken its time.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from conftest import work
+
+from oidl.model import Failure, Postponed, Reason, Work
+from oidl.net.hosts import Hosts, host_of
+from oidl.pipeline.lobby import Lobby
+from oidl.pipeline.stop import Stop
+from oidl.settings import Transfers
+
+UNREACHABLE = Failure(Reason.CONNECTION, "no route", is_unreachable=True)
+LATENCY_S = 0.1
+
+Server = Callable[[str, float], Awaitable[Failure | None]]
+
+
+@dataclass
+class Trip:
+    """A lobby between a made-up feed and fetchers that ask made-up servers."""
+
+    server: Server
+    hosts: list[str]
+    images: int
+    providers: dict[str, str] = field(default_factory=dict)
+    patience_s: float = 600.0
+    seconds: float = 1e6
+    fetchers: int = 128
+    done: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    postponed: list[tuple[Work, Postponed]] = field(default_factory=list)
+    dropped: list[Work] = field(default_factory=list)
+    asked: int = 0
+    fed: int = 0
+    in_hand: int = 0
+    peak_in_hand: int = 0
+    said: list[str] = field(default_factory=list)
+    stop: Stop = field(init=False)
+    between: Callable[["Trip"], None] = lambda trip: None
+
+    def run(self) -> "Trip":
+        async def main() -> float:
+            self.stop = Stop()
+            transfers = Transfers(max_total_connections=self.fetchers)
+            began = trio.current_time()
+            async with Hosts(transfers, _Client, self.providers, say=self.said.append) as hosts:
+                self.lobby = Lobby(
+                    lambda item: item.original_url,
+                    host_of,
+                    hosts.block,
+                    self.stop,
+                    per_host=transfers.max_host_connections,
+                    patience_s=self.patience_s,
+                )
+                fed_in, fed = trio.open_memory_channel[Work](0)
+                works_in, works = trio.open_memory_channel[Work](0)
+                with trio.move_on_after(self.seconds):
+                    async with trio.open_nursery() as nursery:
+                        async with works:
+                            for _ in range(self.fetchers):
+                                nursery.start_soon(self._fetcher, works.clone(), hosts)
+                        nursery.start_soon(self.lobby.run, fed, works_in, self._postpone, self.dropped.append)
+                        nursery.start_soon(self._feed, fed_in)
+            return trio.current_time() - began
+
+        self.took_s = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        return self
+
+    async def _feed(self, fed: trio.MemorySendChannel[Work]) -> None:
+        async with fed:
+            for number in range(self.images):
+                if self.stop.draining.is_set():
+                    return
+                host = self.hosts[number % len(self.hosts)]
+                await fed.send(work(number, original_url=f"http://{host}/{number}_o.jpg"))
+                self.fed += 1
+                self.in_hand += 1
+                self.peak_in_hand = max(self.in_hand, self.peak_in_hand)
+                self.between(self)
+
+    async def _postpone(self, item: Work, postponed: Postponed) -> None:
+        await trio.lowlevel.checkpoint()
+        self.in_hand -= 1
+        self.postponed.append((item, postponed))
+
+    async def _fetcher(self, works: trio.MemoryReceiveChannel[Work], hosts: Hosts) -> None:
+        async with works:
+            async for item in works:
+                await self._fetch(item, hosts)
+
+    async def _fetch(self, item: Work, hosts: Hosts) -> None:
+        host = host_of(item.original_url)
+        async with hosts.connection(item.original_url) as lent:
+            if lent is not None:
+                self.asked += 1
+                lent.failure = await self.server(host, trio.current_time())
+        must_wait = lent is None or (lent.failure is not None and lent.failure.reason is Reason.RATE_LIMITED)
+        if must_wait and self.lobby.came_back(item):
+            return
+        self.lobby.left(item)
+        self.in_hand -= 1
+        if lent is not None and lent.failure is None:
+            self.done[host] += 1
+        else:
+            self.failed[host] += 1
+
+
+class _Client:
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+async def well(host: str, now: float) -> None:
+    await trio.sleep(LATENCY_S)
+
+
+def dead(name: str, after_s: float) -> Server:
+    async def server(host: str, now: float) -> Failure | None:
+        await trio.sleep(after_s if host == name else LATENCY_S)
+        return UNREACHABLE if host == name else None
+
+    return server
+
+
+HOSTS = [f"c{number}.test" for number in range(16)]
+
+
+@pytest.mark.parametrize("after_s", [0.001, 10.0], ids=["refuses", "a black hole"])
+def test_one_dead_host_among_sixteen_costs_the_others_next_to_nothing(after_s: float) -> None:
+    healthy = Trip(well, HOSTS, 10**9, seconds=40).run()
+    trip = Trip(dead(HOSTS[7], after_s), HOSTS, 10**9, seconds=40).run()
+    others = {host: count for host, count in trip.done.items() if host != HOSTS[7]}
+    assert len(others) == 15
+    for host, count in others.items():
+        assert count >= 0.95 * healthy.done[host]
+    assert trip.failed[HOSTS[7]] <= 25, "it is asked now and then"
+    assert len(trip.postponed) > 1000
+    assert {host_of(item.original_url) for item, _ in trip.postponed} == {HOSTS[7]}
+    assert len(trip.said) == 1
+    assert trip.stop.limit is None
+
+
+def test_what_is_postponed_comes_back_when_the_host_is_tried_and_not_all_at_once() -> None:
+    trip = Trip(dead("a", 0.001), ["a", "b"], 3000).run()
+    waits = [postponed.wait_s for _, postponed in trip.postponed]
+    assert all(postponed.reason is Reason.CONNECTION for _, postponed in trip.postponed)
+    assert max(waits) > 5
+    assert min(waits) > 0
+    assert trip.done == {"b": 1500}
+    assert trip.failed["a"] + len(trip.postponed) == 1500
+
+
+def test_a_slow_host_holds_up_no_other() -> None:
+    async def server(host: str, now: float) -> None:
+        await trio.sleep(20 if host == "slow" else LATENCY_S)
+
+    trip = Trip(server, ["slow"] + [f"c{number}" for number in range(15)], 1600).run()
+    assert trip.done.total() == 1600
+    assert trip.took_s == pytest.approx(100 / 5 * 20, rel=0.1)  # what that one takes, and no longer
+
+
+class Limited:
+    """Bears so many requests a second, of all hosts together."""
+
+    def __init__(self, limit: int, retry_after_s: float | None = None) -> None:
+        self.limit, self.retry_after_s = limit, retry_after_s
+        self.counts: Counter[int] = Counter()
+        self.refused: list[float] = []
+
+    async def __call__(self, host: str, now: float) -> Failure | None:
+        await trio.sleep(LATENCY_S)
+        second = int(trio.current_time())
+        self.counts[second] += 1
+        if self.counts[second] <= self.limit:
+            return None
+        self.refused.append(trio.current_time())
+        return Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=self.retry_after_s)
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 1.0])
+def test_a_provider_that_bears_forty_a_second_is_asked_for_about_that_and_no_image_suffers(
+    retry_after_s: float | None,
+) -> None:
+    server = Limited(40, retry_after_s)
+    trip = Trip(server, HOSTS, 8000, {"*.test": "flickr"}).run()
+    assert trip.done.total() == 8000
+    assert not trip.failed
+    assert not trip.postponed
+    assert 8000 / trip.took_s >= 0.7 * 40
+    assert len(server.refused) < 0.15 * trip.asked
+    late = [at for at in server.refused if at - server.refused[0] > 60]
+    assert len(late) < 0.1 * (trip.asked - sum(count for second, count in server.counts.items() if second < 60))
+
+
+def test_an_image_that_its_host_always_objects_to_holds_up_no_other() -> None:
+    async def server(host: str, now: float) -> Failure | None:
+        await trio.sleep(LATENCY_S)
+        poisoned = trip.asked % 97 == 1
+        return Failure(Reason.RATE_LIMITED, http_status=503, retry_after_s=1.0) if poisoned else None
+
+    trip = Trip(server, ["a"], 500)
+    trip.run()
+    assert trip.done.total() + trip.failed.total() == 500
+
+
+def test_a_provider_that_objects_to_everything_for_ever_ends_the_wait() -> None:
+    async def server(host: str, now: float) -> Failure | None:
+        await trio.sleep(LATENCY_S)
+        return Failure(Reason.RATE_LIMITED, http_status=429)
+
+    trip = Trip(server, HOSTS, 10**6, {"*.test": "flickr"}).run()
+    assert trip.stop.limit is not None
+    assert "flickr asked for a pause" in trip.stop.limit
+    assert trip.took_s < 2000
+    assert trip.asked < 200
+    assert len(trip.postponed) + len(trip.dropped) + trip.failed.total() == trip.fed
+    assert trip.fed < 10_000
+
+
+def test_a_pause_beyond_all_patience_is_not_waited_for_and_what_is_well_goes_on() -> None:
+    async def server(host: str, now: float) -> Failure | None:
+        await trio.sleep(LATENCY_S)
+        return Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=3600) if host == "busy" else None
+
+    trip = Trip(server, ["busy", "b", "c"], 3000).run()
+    assert trip.done == {"b": 1000, "c": 1000}
+    assert trip.took_s < 100
+    assert len(trip.postponed) + trip.failed["busy"] == 1000
+    assert all(postponed.wait_s > 3400 for _, postponed in trip.postponed)
+
+
+def test_no_more_wait_here_than_there_is_room_for() -> None:
+    trip = Trip(well, ["a"], 20_000, seconds=100).run()
+    assert 2000 <= trip.peak_in_hand <= 2010
+
+
+def test_a_drain_lets_go_of_all_that_waits() -> None:
+    def stop_halfway(trip: Trip) -> None:
+        if trip.fed == 3000:
+            trip.stop.interrupt()
+
+    trip = Trip(well, ["a", "b"], 10**6, between=stop_halfway).run()
+    assert trip.done.total() + len(trip.dropped) == trip.fed
+    assert len(trip.dropped) > 1000
+    assert trip.took_s < 40
