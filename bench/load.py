@@ -5,13 +5,20 @@ import csv
 import random
 import shutil
 import sqlite3
+import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.measure import Usage, machine, measured
+from bench.site import served
 from oidl.dataset.rows import format_row, header
 from oidl.model import Image
+
+_SLICE = 20_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +33,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plain:
         {"load": _plain_load, "export": _plain_export}[arguments.plain](arguments.directory)
         return
-    with tempfile.TemporaryDirectory(prefix="oidl-bench-", dir=arguments.directory) as name:
+    with tempfile.TemporaryDirectory(prefix="oidl-bench-", dir=arguments.directory) as name, _nothing() as base_url:
         home = Path(name)
-        _write_list(home / "list.csv", arguments.rows)
+        _write_list(home / "list.csv", arguments.rows, base_url)
         print(f"{machine()}; {arguments.rows:,} rows\n")
         print("| | rows/s | plain loop rows/s | ratio | peak RSS MB |")
         print("|---|---|---|---|---|")
@@ -36,6 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
         place = [f"--root-dir={home / 'root'}"]
         load = [*oidl, "run", *place, f"--images-csv={home / 'list.csv'}", "--limit=0", "--no-export-csv"]
         _compare("load", arguments.rows, _checked(load, 3), _plain("load", home))
+        count = min(_SLICE, arguments.rows // 2)
+        slice_ = [*load[:-2], f"--limit={count}", "--no-export-csv", "--no-download-metadata", "--max-failure-rate=2"]
+        sliced = _slice([*slice_, "--max-host-connections=32", "--no-log-to-stdout"], [*oidl, "status", *place], count)
         # Every image is to be exported, as if each had been tried.
         db = sqlite3.connect(home / "root" / "oidl.sqlite3")
         db.execute("UPDATE download SET status = 'done'")
@@ -43,9 +53,35 @@ def run(arguments: argparse.Namespace) -> None:
         db.close()
         export = [*oidl, "export-csv", *place]
         _compare("export", arguments.rows, _checked(export, 0), _plain("export", home))
-        times = [_checked([*oidl, "status", *place], 0) for _ in range(5)]
+        status = [*oidl, "status", *place]
+        times = [_checked(status, 0) for _ in range(5)]
         print(f"\n`oidl status`: {min(usage.wall_s for usage in times):.2f} s, {times[0].peak_mb:.0f} MB")
+        print(sliced)
         shutil.rmtree(home / "root")
+
+
+def _slice(arguments: list[str], status: list[str], count: int) -> str:
+    """Runs a part of the list, whose photos nobody has, and asks how it stands meanwhile."""
+    with ThreadPoolExecutor(1) as aside:
+        run = aside.submit(measured, arguments)
+        times = []
+        while not run.done():
+            times.append(_checked(status, 0).wall_s)
+    usage = run.result()
+    assert usage.exit_code == 3, usage.output
+    return (
+        f"`oidl run --limit {count}` (all 404): {count / usage.wall_s:,.0f} img/s, {usage.peak_mb:.0f} MB; "
+        f"`oidl status` meanwhile: {statistics.median(times):.2f} s, {max(times):.2f} s at most"
+    )
+
+
+@contextmanager
+def _nothing() -> Iterator[str]:
+    """The base URL of a server that has no photo."""
+    with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
+        Path(name).chmod(0o755)
+        with served(Path(name)) as (base_url, _):
+            yield base_url
 
 
 def _compare(name: str, rows: int, ours: Usage, plain: Usage) -> None:
@@ -83,18 +119,17 @@ def _plain_export(home: Path) -> None:
         csv.writer(file).writerows(db.execute("SELECT * FROM image ORDER BY rowid"))
 
 
-def _write_list(path: Path, rows: int) -> None:
+def _write_list(path: Path, rows: int, base_url: str) -> None:
     random_ = random.Random(7)
     started = time.perf_counter()
-    step = 2**64 // (rows + 1)
     with open(path, "w", encoding="utf-8") as file:
         file.write(header("author-title"))
         for number in range(rows):
             photo = random_.randrange(10**9, 10**11)
             image = Image(
-                f"{number * step + random_.randrange(step):016x}",
+                f"{random_.getrandbits(64):016x}",  # unsorted, as the full list is
                 "train",
-                f"https://c{number % 8 + 1}.staticflickr.com/{number % 9}/{photo % 8000}/{photo}_98dce75b5a_o.jpg",
+                f"{base_url}/{number % 9}/{photo % 8000}/{photo}_98dce75b5a_o.jpg",
                 f"https://www.flickr.com/photos/43584526@N06/{photo}",
                 "https://creativecommons.org/licenses/by/2.0/",
                 "https://www.flickr.com/people/43584526@N06/",
