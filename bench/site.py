@@ -24,13 +24,16 @@ _NGINX = """
 daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/nginx.log;
 events {{ worker_connections 512; }}
 http {{
-    access_log off; sendfile on; keepalive_requests 1000000;
+    {log} sendfile on; keepalive_requests 1000000;
     types {{ image/jpeg jpg; }}
     client_body_temp_path {directory}/tmp1; proxy_temp_path {directory}/tmp2; fastcgi_temp_path {directory}/tmp3;
     uwsgi_temp_path {directory}/tmp4; scgi_temp_path {directory}/tmp5;
     server {{ listen 127.0.0.1:{port}; root {root}; }}
 }}
 """
+
+
+_LOG = "log_format times $request_time; access_log {root}/times.log times;"
 
 
 def make_photos(directory: Path, width: int, height: int, quality: int, count: int) -> list[Path]:
@@ -73,14 +76,21 @@ def write_list(path: Path, base_url: str, photos: list[Path], root: Path) -> Non
 
 
 @contextmanager
-def served(root: Path) -> Iterator[tuple[str, str]]:
-    """The base URL of a server of the files in `root`, in a process of its own, and that server's name."""
+def served(root: Path, *, log: bool = False) -> Iterator[tuple[str, str]]:
+    """The base URL of a server of the files in `root`, in a process of its own, and that server's name.
+
+    With `log`, nginx writes the seconds that each request took to `times.log`.
+    """
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     if nginx:
         config = root / "nginx.conf"
-        config.write_text(_NGINX.format(directory=root, root=root, port=port))
+        config.write_text(
+            _NGINX.format(
+                directory=root, root=root, port=port, log=_LOG.format(root=root) if log else "access_log off;"
+            )
+        )
         command = [nginx, "-c", str(config), "-e", str(root / "nginx.log")]
     else:
         command = [sys.executable, "-m", "oidl.demo", "--root", str(root), "--port", str(port)]
