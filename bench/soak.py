@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
         times = [float(line) for line in (root / "times.log").read_text().splitlines()]
     assert len(times) == count, f"{len(times)} requests for {count} images"
     rss, files = zip(*samples[len(samples) // 10 :], strict=True)  # after the warm-up
-    print(f"{machine()}; {count:,} images in {arguments.minutes:.0f} minutes")
+    print(f"{machine()}; {count:,} images in {arguments.minutes:g} minutes")
     print(f"RSS {_ends(rss):} MB, from {min(rss):.0f} to {max(rss):.0f}; open files {_ends(files)}")
     print(f"request time {_ends([1000 * seconds for seconds in times[count // 10 :]])} ms")
 
@@ -54,9 +54,11 @@ def _samples(arguments: list[str]) -> list[tuple[float, float]]:
         time.sleep(_EVERY_S)
         try:
             pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-            samples.append((pages * _PAGE / 1e6, float(len(os.listdir(f"/proc/{process.pid}/fd")))))
-        except (OSError, IndexError):  # it has just ended
+            files = len(os.listdir(f"/proc/{process.pid}/fd"))
+        except OSError:  # it has just ended
             break
+        if pages:  # else it ends in this moment
+            samples.append((pages * _PAGE / 1e6, float(files)))
     assert process.wait() == 0
     return samples
 
