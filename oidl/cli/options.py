@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, Token
 
 from oidl.errors import UsageError
-from oidl.model import ORIGINAL, Rendition, ResizeMode, Source
+from oidl.model import ORIGINAL, Reason, Rendition, ResizeMode, Source
 from oidl.settings import FileNames, Layout, Originals, Retries, Selection, Settings, Transfers
 
 
@@ -140,6 +140,9 @@ class RunOptions(PlaceOptions):
     max_wait: float = 120.0
     """Seconds to wait at the end for images due again."""
 
+    retry_failed: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
+    """Try again what failed for good: all of it, or the failures of these reasons."""
+
     export_csv: bool = True
     """Write `images-success.csv` and `images-failure.csv` when the run ends."""
 
@@ -171,7 +174,7 @@ class RunOptions(PlaceOptions):
                 stall_timeout_s=self.stall_timeout,
                 min_bytes_per_s=self.min_speed,
             ),
-            retries=Retries(self.max_retries, self.max_wait),
+            retries=Retries(self.max_retries, self.max_wait, self._failed()),
             download_metadata=self.download_metadata,
             download_images=self.download_images,
             save_tar_balls=self.save_tar_balls,
@@ -216,6 +219,15 @@ class RunOptions(PlaceOptions):
                 quality=self.resize_compression_quality,
             ),
         )
+
+    def _failed(self) -> tuple[Reason, ...] | None:
+        """The reasons that were named to be tried again."""
+        for name in self.retry_failed or ():
+            if name not in tuple(Reason):
+                raise UsageError(
+                    f"--retry-failed: there is no reason {name!r}", hint=f"choose from {', '.join(Reason)}"
+                )
+        return None if self.retry_failed is None else tuple(Reason(name) for name in dict.fromkeys(self.retry_failed))
 
     def _check(self, known_subsets: tuple[str, ...]) -> None:
         for subset in self.subset:
