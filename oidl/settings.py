@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from oidl.model import ORIGINAL, Rendition, Source
+from oidl.model import ORIGINAL, Reason, Rendition, Source
 
 
 class FileNames(StrEnum):
@@ -61,10 +61,14 @@ class Transfers:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often one image is tried in one run, and how long the end of a run waits for retries."""
+    """How often one image is tried in one run, and how long the end of a run waits for retries.
+
+    `failed` are the reasons whose permanent failures are tried again first: empty for all of them, None for none.
+    """
 
     max_tries: int = 15
     max_wait_s: float = 120.0
+    failed: tuple[Reason, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

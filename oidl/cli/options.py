@@ -11,7 +11,7 @@ from cyclopts import Parameter, Token
 
 from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
-from oidl.model import ORIGINAL, Rendition, ResizeMode, Source
+from oidl.model import ORIGINAL, Reason, Rendition, ResizeMode, Source
 from oidl.settings import FileNames, Layout, Limits, Originals, Retries, Selection, Settings, Transfers
 
 
@@ -158,6 +158,9 @@ class RunOptions(PlaceOptions):
     max_wait: float = 120.0
     """Seconds to wait at the end for images due again."""
 
+    retry_failed: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
+    """Try again what failed for good: all of it, or the failures of these reasons."""
+
     max_duration: Annotated[float | None, _SECONDS] = None
     """Stop after this time, like `90s`, `8h` or `2d`; what is in hand is finished, and a later run goes on."""
 
@@ -209,7 +212,7 @@ class RunOptions(PlaceOptions):
                 max_bytes_per_s=self.limit_rate,
                 user_agent=self.user_agent,
             ),
-            retries=Retries(self.max_retries, self.max_wait),
+            retries=Retries(self.max_retries, self.max_wait, self._failed()),
             limits=Limits(
                 duration_s=self.max_duration,
                 bytes_read=self.max_bytes,
@@ -261,6 +264,15 @@ class RunOptions(PlaceOptions):
                 quality=self.resize_compression_quality,
             ),
         )
+
+    def _failed(self) -> tuple[Reason, ...] | None:
+        """The reasons that were named to be tried again."""
+        for name in self.retry_failed or ():
+            if name not in tuple(Reason):
+                raise UsageError(
+                    f"--retry-failed: there is no reason {name!r}", hint=f"choose from {', '.join(Reason)}"
+                )
+        return None if self.retry_failed is None else tuple(Reason(name) for name in dict.fromkeys(self.retry_failed))
 
     def _check(self, known_subsets: tuple[str, ...]) -> None:
         for subset in self.subset:

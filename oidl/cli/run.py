@@ -65,7 +65,7 @@ def execute(settings: Settings, version: Version, console: Console) -> RunEnd:
         is_wanted = settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK
         if is_wanted and loaded_list(reader):  # none if it was interrupted before that
             export_csvs(reader, settings.root_dir)
-        console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code))
+        console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code, end.last_due))
     finally:
         reader.close()
     return end

@@ -36,11 +36,14 @@ from oidl.progress.meter import Meter, Statistics
 from oidl.settings import Settings
 from oidl.state.counts import read_counts
 from oidl.state.database import open_reader
-from oidl.state.queue import Queue
+from oidl.state.queue import Queue, Waiting
+from oidl.state.requeue import put_failures_back
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import subset_directory
 from oidl.storage.space import filesystems
 from oidl.storage.sweep import remove_tree
+
+_NO_RETRIES = Waiting()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class RunEnd:
     error: OidlError | None = None
     waiting: int = 0
     next_due: datetime | None = None
+    last_due: datetime | None = None
 
 
 class Run:
@@ -110,6 +114,8 @@ class Run:
         if settings.download_images:
             if not await self._unless_stopped(self._metadata.load_images):
                 return self._end(FeedEnd.STOPPED)
+            if settings.retries.failed is not None:
+                self._say(f"{await self._state.run(self._put_failures_back):,} failures are back in the queue")
             self._meter.remaining = await self._state.run(self._unsettled)
             if settings.limits.check_space:
                 try:
@@ -118,21 +124,21 @@ class Run:
                     return RunEnd(ExitCode.DISK, "disk", error)
         missing: list[MetadataError] = []
         end = FeedEnd.NOTHING_LEFT
-        waiting: tuple[int, datetime | None] = (0, None)
+        waiting = Waiting()
         async with trio.open_nursery() as nursery:
             if settings.download_metadata and settings.selection.limit != 0:
                 nursery.start_soon(self._annotations, missing)
             if settings.download_images:
                 with self._queue(run_id) as queue:
                     end = await self._images(queue)
-                    waiting = await trio.to_thread.run_sync(queue.retries)
+                    waiting = await trio.to_thread.run_sync(queue.waiting)
         return self._end(end, missing, waiting)
 
     def _end(
         self,
         end: FeedEnd,
         missing: Sequence[MetadataError] = (),
-        waiting: tuple[int, datetime | None] = (0, None),
+        waiting: Waiting = _NO_RETRIES,
     ) -> RunEnd:
         error: OidlError | None = None
         if self._stop.disk_failure:
@@ -147,7 +153,7 @@ class Run:
         elif missing:
             error = missing[0]
             code, outcome = ExitCode.METADATA, "metadata"
-        elif end is FeedEnd.LIMIT or waiting[0]:
+        elif end is FeedEnd.LIMIT or waiting.images:
             code, outcome = ExitCode.UNFINISHED, "unfinished"
         else:
             code, outcome = ExitCode.SETTLED, "finished"
@@ -248,6 +254,16 @@ class Run:
             subset_directory(layout, subset, directory) for directory in directories for subset in self._version.subsets
         )
         remove_tree(self._settings.root_dir / UNPACKING)
+
+    def _put_failures_back(self) -> int:
+        """Makes the permanent failures that are to be tried again pending; returns how many those were."""
+        selection = self._settings.selection
+        return put_failures_back(
+            self._state.db,
+            self._settings.retries.failed or (),
+            subsets=selection.subsets,
+            image_ids=read_image_ids(selection.image_ids) if selection.image_ids else None,
+        )
 
     def _unsettled(self) -> int:
         """About how many images there are to do; for the time left, not for decisions."""

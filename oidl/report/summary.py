@@ -10,8 +10,17 @@ from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
 
 
-def run_summary(db: StateConnection, waiting: int, next_due: datetime | None, exit_code: ExitCode) -> str:
-    """A few lines on where everything stands after a run."""
+def run_summary(
+    db: StateConnection,
+    waiting: int,
+    next_due: datetime | None,
+    exit_code: ExitCode,
+    last_due: datetime | None = None,
+) -> str:
+    """A few lines on where everything stands after a run.
+
+    `waiting` images are to be tried again, from `next_due` on; at `last_due` all of them are due.
+    """
     counts = read_counts(db)
     by_status = counts.by_status
     lines = [
@@ -23,6 +32,8 @@ def run_summary(db: StateConnection, waiting: int, next_due: datetime | None, ex
         lines.append(f"{sum(row.values()):>10,}  {reason:<14} {MEANINGS[Reason(reason)]}")
     if waiting:
         when = f", the first at {next_due:%Y-%m-%d %H:%M:%S} UTC" if next_due else ""
+        if last_due and waiting > 1:
+            when += f", the last at {last_due:%Y-%m-%d %H:%M:%S} UTC"
         lines.append(f"{waiting:,} images are to be tried again{when}")
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to go on")

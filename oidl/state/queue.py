@@ -9,6 +9,7 @@ asks for. Who is in flight is not known here; claims live in the feed.
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from oidl.model import Reason, Rendition, Work
 from oidl.state.database import StateConnection, explained, timestamp
@@ -31,6 +32,14 @@ _TRIES = """
      WHERE a.image_id = d.image_id AND a.run_id = :run
      AND a.reason NOT IN (SELECT value FROM json_each(:uncounted)))
 """
+
+
+class Waiting(NamedTuple):
+    """How many images wait for a retry, and when the first and the last of them are due."""
+
+    images: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
 
 
 class Queue:
@@ -123,6 +132,15 @@ class Queue:
             self._values,
         ).fetchone()
         return count, datetime.fromisoformat(first) if first else None
+
+    def waiting(self) -> Waiting:
+        """What this run leaves for the next: the selected images that wait for a retry."""
+        count, first, last = self._db.execute(
+            f"SELECT count(*), min(d.next_attempt_at), max(d.next_attempt_at) FROM {self._retries} "
+            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected}",
+            self._values,
+        ).fetchone()
+        return Waiting(count, datetime.fromisoformat(first), datetime.fromisoformat(last)) if count else Waiting()
 
     def _walk(self, condition: str, after: str, limit: int) -> list[Work]:
         return self._work(

@@ -1,10 +1,12 @@
-"""Published rows out again, each with what became of its image, in published order."""
+"""Rows out again, streamed: published rows with what became of their images, and failures."""
 
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oidl.model import Image, Status
+
+_PAGE = 500
 
 _FIELDS = ", ".join(f"i.{field}" for field in Image._fields)
 
@@ -30,3 +32,36 @@ def settled_rows(db: sqlite3.Connection) -> Iterator[Settled]:
         "WHERE d.status <> 'pending' ORDER BY i.rowid"
     ):
         yield Settled(Image._make(row[:width]), *row[width:])
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An image that failed for good; `url` is the one that was answered last, or the published one."""
+
+    subset: str
+    image_id: str
+    reason: str
+    http_status: int | None
+    detail: str | None
+    url: str
+
+
+def failed_rows(db: sqlite3.Connection) -> Iterator[Failed]:
+    """Every image that failed for good, in ImageID order.
+
+    By pages, each a read of its own: whoever reads slowly (a pager) would
+    otherwise keep a run from ever emptying its WAL.
+    """
+    after = ""
+    while True:
+        page = db.execute(
+            "SELECT d.subset, d.image_id, d.reason, d.http_status, d.detail, coalesce(d.url, i.original_url) "
+            "FROM download AS d CROSS JOIN image AS i ON i.image_id = d.image_id "
+            "WHERE d.status = 'failed' AND d.image_id > ? ORDER BY d.image_id LIMIT ?",
+            (after, _PAGE),
+        ).fetchall()
+        for row in page:
+            yield Failed(*row)
+        if len(page) < _PAGE:
+            return
+        after = page[-1][1]

@@ -140,14 +140,14 @@ HOSTS = [f"c{number}.test" for number in range(16)]
 
 @pytest.mark.parametrize("after_s", [0.001, 10.0], ids=["refuses", "a black hole"])
 def test_one_dead_host_among_sixteen_costs_the_others_next_to_nothing(after_s: float) -> None:
-    healthy = Trip(well, HOSTS, 10**9, seconds=40).run()
-    trip = Trip(dead(HOSTS[7], after_s), HOSTS, 10**9, seconds=40).run()
+    healthy = Trip(well, HOSTS, 10**9, seconds=20).run()
+    trip = Trip(dead(HOSTS[7], after_s), HOSTS, 10**9, seconds=20).run()
     others = {host: count for host, count in trip.done.items() if host != HOSTS[7]}
     assert len(others) == 15
     for host, count in others.items():
         assert count >= 0.95 * healthy.done[host]
     assert trip.failed[HOSTS[7]] <= 25, "it is asked now and then"
-    assert len(trip.postponed) > 1000
+    assert len(trip.postponed) > 500
     assert {host_of(item.original_url) for item, _ in trip.postponed} == {HOSTS[7]}
     assert len(trip.said) == 1
     assert trip.stop.limit is None

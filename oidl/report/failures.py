@@ -1,0 +1,17 @@
+"""One failure in a line, for people and as JSON. Pure."""
+
+import json
+from dataclasses import asdict
+
+from oidl.state.rows import Failed
+
+
+def failure_line(failed: Failed) -> str:
+    """Subset, ImageID, reason, detail and URL, with tabs between them and none inside."""
+    fields = (failed.subset, failed.image_id, failed.reason, failed.detail or "", failed.url)
+    return "\t".join(" ".join(field.split()) for field in fields)
+
+
+def failure_json(failed: Failed) -> str:
+    """One JSON object, on one line, with the names of the columns."""
+    return json.dumps(asdict(failed))

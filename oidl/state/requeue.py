@@ -1,0 +1,42 @@
+"""Puts images back to `pending`, so that the next run does them again.
+
+Rows in `attempt` stay: what was tried is history, and a reason that is
+permanent after three tries is so again after one more. Tallies follow by trigger.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+
+from oidl.model import Reason
+from oidl.state.database import transaction
+
+# What is known of a download stays; an original on disk may be all that is needed to be done again.
+_PUT_BACK = """
+    UPDATE download SET status = 'pending', next_attempt_at = NULL, reason = NULL, detail = NULL,
+                        http_status = NULL, finished_at = NULL
+"""
+
+
+def put_failures_back(
+    db: sqlite3.Connection,
+    reasons: Collection[Reason],
+    *,
+    subsets: tuple[str, ...] = (),
+    image_ids: Iterable[str] | None = None,
+) -> int:
+    """Makes permanent failures with one of `reasons` (empty: any) pending again; returns how many those were.
+
+    All at once or none. Empty `subsets` are all subsets, `image_ids` None all images.
+    """
+    query = f"{_PUT_BACK} WHERE status = 'failed'"
+    values: list[str] = []
+    for column, wanted in (("reason", reasons), ("subset", subsets)):
+        if wanted:
+            query += f" AND {column} IN (SELECT value FROM json_each(?))"
+            values.append(json.dumps(tuple(wanted)))
+    with transaction(db):
+        if image_ids is None:
+            return db.execute(query, values).rowcount
+        each = ((*values, image_id) for image_id in image_ids)
+        return max(0, db.executemany(f"{query} AND image_id = ?", each).rowcount)

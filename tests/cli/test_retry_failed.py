@@ -1,0 +1,90 @@
+"""What failed for good: listed by `status --failures`, tried again by `run --retry-failed`, and by nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oidl.demo.site import Answer, status_answer
+from oidl.model import Reason
+
+
+@pytest.fixture
+def failed(fine, run):
+    """A settled run with two images gone and one not found; returns what they would answer, by path."""
+    gone, lost, other = fine.images[0], fine.images[1], fine.images[2]
+    bodies = {fine.path_of(listed): fine.site.answers[fine.path_of(listed)].body for listed in (gone, lost, other)}
+    for listed, status in ((gone, 410), (lost, 404), (other, 410)):
+        fine.site.answers[fine.path_of(listed)] = status_answer(status)
+    assert run(fine, "--nodownload-metadata").returncode == 0
+    fine.site.requests.clear()
+    return bodies
+
+
+def test_run_alone_leaves_them(failed, fine, run):
+    assert run(fine).returncode == 0
+    assert not fine.requests
+
+
+def test_all_of_them_are_tried_again_and_nothing_else(failed, fine, run, ask):
+    for path, body in failed.items():
+        fine.site.answers[path] = Answer(body)
+    ended = run(fine, "--retry-failed")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "3 failures are back in the queue" in ended.stdout
+    assert fine.requests == dict.fromkeys(failed, 1)
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
+    assert ask("SELECT status, sum(images) FROM progress GROUP BY 1") == [("done", len(fine.images))]
+
+
+def test_those_of_a_reason_are_tried_again(failed, fine, run, ask):
+    ended = run(fine, "--retry-failed", "not_found", "tls", "--max-retries=3")
+    assert "1 failures are back in the queue" in ended.stdout
+    assert fine.requests == {fine.path_of(fine.images[1]): 1}
+    assert ask("SELECT reason, count(*) FROM failure GROUP BY 1") == [("gone", 2), ("not_found", 1)]
+
+
+def test_they_are_chosen_as_the_run_is(failed, fine, run, tmp_path: Path):
+    (tmp_path / "chosen").write_text(fine.images[2].image.image_id, "utf-8")
+    run(fine, "--retry-failed", "--image-ids", tmp_path / "chosen")
+    assert fine.requests == {fine.path_of(fine.images[2]): 1}
+
+
+def test_an_unknown_reason_is_refused_with_those_there_are(failed, fine, run, ask):
+    ended = run(fine, "--retry-failed", "gone", "lost")
+    assert ended.returncode == 2
+    assert "there is no reason 'lost'" in ended.stderr
+    assert all(reason in ended.stderr for reason in Reason)
+    assert ask("SELECT count(*) FROM download WHERE status = 'failed'") == [(3,)]
+
+
+def test_the_failures_are_listed_one_a_line(failed, fine, oidl, root: Path):
+    ended = oidl("status", "--failures", "--root-dir", root)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    expected = [
+        (listed.image.subset, listed.image.image_id, reason, f"HTTP {code}", listed.image.original_url)
+        for listed, reason, code in zip(fine.images, ("gone", "not_found", "gone"), (410, 404, 410), strict=False)
+    ]
+    assert [tuple(line.split("\t")) for line in ended.stdout.splitlines()] == expected
+    limited = oidl("status", "--failures", "--first=2", "--root-dir", root)
+    assert limited.stdout.splitlines() == ended.stdout.splitlines()[:2]
+    rows = [json.loads(line) for line in oidl("status", "--failures", "--json", "--root-dir", root).stdout.splitlines()]
+    assert [(row["subset"], row["image_id"], row["reason"], row["detail"], row["url"]) for row in rows] == expected
+    assert [row["http_status"] for row in rows] == [410, 404, 410]
+
+
+def test_what_waits_for_a_retry_is_no_failure_in_that_list(fine, run, oidl, root: Path, ask):
+    for listed in fine.images[:2]:
+        fine.site.answers[fine.path_of(listed)] = status_answer(500)
+    ended = run(fine, "--max-retries=1", "--nodownload-metadata")
+    assert oidl("status", "--failures", "--root-dir", root).stdout == ""
+    first, last = (
+        time[:19].replace("T", " ")
+        for time in ask("SELECT min(next_attempt_at), max(next_attempt_at) FROM download")[0]
+    )
+    assert f"2 images are to be tried again, the first at {first} UTC, the last at {last} UTC" in ended.stdout
+
+
+def test_a_limit_is_of_the_list(failed, oidl, root: Path):
+    assert oidl("status", "--first=2", "--root-dir", root).returncode == 2
+    assert oidl("status", "--failures", "--first=-1", "--root-dir", root).returncode == 2

@@ -1,0 +1,82 @@
+"""What failed for good is pending again: the rows that were meant, and tallies that agree."""
+
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+from conftest import image, work
+
+from oidl.model import Failure, Reason, Status
+from oidl.state.counts import read_counts
+from oidl.state.database import StateConnection
+from oidl.state.ledger import Ledger, Verdict
+from oidl.state.requeue import put_failures_back
+
+FOR_GOOD = Verdict(Status.FAILED)
+LATER = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def failed_db(loaded_db: StateConnection) -> StateConnection:
+    """Images 1 and 10 (`test`) are gone, 2 was not found, 3 waits because it was gone."""
+    ledger = Ledger(loaded_db)
+    ledger.open_run({})
+    ledger.failed(work(1), Failure(Reason.GONE, "HTTP 410", http_status=410, url="https://x/1.jpg"), FOR_GOOD)
+    ledger.failed(work(10, subset="test"), Failure(Reason.GONE, "HTTP 410"), FOR_GOOD)
+    ledger.failed(work(2), Failure(Reason.NOT_FOUND), FOR_GOOD)
+    ledger.failed(work(3), Failure(Reason.GONE), LATER)
+    return loaded_db
+
+
+@pytest.fixture
+def left(failed_db: StateConnection):
+    """The numbers of the images that are still failed."""
+
+    def numbers() -> list[int]:
+        rows = failed_db.execute("SELECT image_id FROM download WHERE status = 'failed' ORDER BY 1")
+        return [int(image_id, 16) for (image_id,) in rows]
+
+    return numbers
+
+
+def test_all_of_them_are_as_if_never_tried_but_their_tries_are_not_forgotten(failed_db: sqlite3.Connection, left):
+    assert put_failures_back(failed_db, ()) == 3
+    assert left() == []
+    row = failed_db.execute(
+        "SELECT status, next_attempt_at, reason, detail, http_status, finished_at, attempts FROM download "
+        "WHERE image_id = ?",
+        (image(1).image_id,),
+    ).fetchone()
+    assert row == ("pending", None, None, None, None, None, 1)
+    assert failed_db.execute("SELECT count(*) FROM attempt").fetchone() == (4,)
+    counts = read_counts(failed_db)
+    assert counts.by_status == {"pending": 11, "retry": 1, "done": 0, "failed": 0}
+    assert counts.by_reason == {"gone": {"pending": 0, "retry": 1, "done": 0, "failed": 0}}
+
+
+@pytest.mark.parametrize(
+    ("selection", "still_failed"),
+    [
+        ({"reasons": [Reason.GONE]}, [2]),
+        ({"reasons": [Reason.GONE, Reason.NOT_FOUND]}, []),
+        ({"reasons": [Reason.TLS]}, [1, 2, 10]),
+        ({"reasons": (), "subsets": ("test",)}, [1, 2]),
+        ({"reasons": (), "image_ids": [image(1).image_id, image(3).image_id, image(9).image_id]}, [2, 10]),
+        ({"reasons": [Reason.NOT_FOUND], "subsets": ("train",), "image_ids": [image(1).image_id]}, [1, 2, 10]),
+        ({"reasons": (), "image_ids": []}, [1, 2, 10]),
+    ],
+)
+def test_only_those_that_were_named(selection, still_failed, failed_db: sqlite3.Connection, left):
+    count = put_failures_back(failed_db, **selection)
+    assert left() == still_failed
+    assert count == 3 - len(still_failed)
+
+
+def test_it_is_all_of_them_or_none(failed_db: sqlite3.Connection, left):
+    def ids():
+        yield image(1).image_id
+        raise ValueError("line 2 is no ImageID")
+
+    with pytest.raises(ValueError, match="line 2"):
+        put_failures_back(failed_db, (), image_ids=ids())
+    assert left() == [1, 2, 10]
