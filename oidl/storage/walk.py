@@ -1,7 +1,7 @@
 """The files below a directory, one directory at a time, however many there are."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ class Entry:
     problem: str = ""
 
 
-def files_below(home: Path, others: Collection[str] = ()) -> Iterator[Entry]:
+def files_below(home: Path, others: Collection[str] = ()) -> Generator[Entry, None, None]:
     """Every entry below `home`; links are not followed, `home`'s temporary directory and `others` not entered."""
     left: list[tuple[str, tuple[str, ...]]] = [(str(home), ())]
     while left:
