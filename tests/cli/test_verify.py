@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from oidl.pipeline import audit
+
 SAVING = ("--save-original-images", "--resize-box-size=64", "--nodownload-metadata")
 NOTHING_FOUND = dict.fromkeys(
     (
@@ -120,6 +122,15 @@ def spoilt(settled, file_of, snapshot, root: Path):
     paths["foreign"] = homes["train"] / "images-resized" / "notes.txt"
     paths["foreign"].write_text("mine", "utf-8")
     return before, paths
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_pages_of_any_size_find_the_same(size: int, settled, spoilt, verify, monkeypatch: pytest.MonkeyPatch):
+    for name in ("_PAGE", "_CHUNK", "_LOOK_UP", "_DONE_PAGE"):
+        monkeypatch.setattr(audit, name, size)
+    _, said = verify("--repair")
+    assert said["found"] == NOTHING_FOUND | dict.fromkeys(spoilt[1], 1)
+    assert (said["files"], said["put_back"], said["removed"]) == (2 * len(settled.images), 4, 4)
 
 
 @pytest.fixture
@@ -275,7 +286,7 @@ def test_flickr_names_are_told_apart_too(fine, run, verify, ask, root: Path):
 
 
 def test_a_format_that_is_not_decoded_is_said_so(fine, run, verify, oidl, root: Path, file_of):
-    assert run(fine, "--resize-output-format=ppm", "--nodownload-metadata").returncode == 0
+    assert run(fine, "--resize-output-format=avif", "--nodownload-metadata").returncode == 0
     code, said = verify()
     assert (code, said["undecoded"]) == (0, len(fine.images))
     assert "24 of them are of a format that is not decoded here" in oidl("verify", "--root-dir", root).stdout
@@ -310,6 +321,7 @@ def test_a_repair_refuses_while_a_run_is_at_work_and_a_check_does_not(fine, oidl
     fine.block_images()
     fine.site.answers[free] = answer
     process = oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", *SAVING)
+    wait_until(lambda: len(fine.requests) > 1)
     wait_until(lambda: ask("SELECT count(*) FROM download WHERE status = 'done'") == [(1,)])
     image = fine.images[1].image
     in_hand = root / f"2017_11/{image.subset}/images-resized/{image.image_id[:3]}/{image.image_id}.jpg"
@@ -373,7 +385,7 @@ def test_it_shows_progress_on_its_way(settled, oidl, root: Path):
 def test_who_stops_reading_ends_it_quietly(settled, file_of, oidl, root: Path):
     for number in range(len(settled.images)):
         file_of(settled, number).unlink()
-    program = "import os, sys\nos.close(1)\nread, write = os.pipe()\nos.close(read)\nfrom oidl.cli import main\n"
+    program = "import os, sys\nread, write = os.pipe()\nos.dup2(write, 1)\nos.close(read)\nfrom oidl.cli import main\n"
     ended = oidl.process("verify", "--root-dir", root, program=f"{program}sys.exit(main(sys.argv[1:]))")
     assert (ended.returncode, ended.stderr) == (0, "")
 
