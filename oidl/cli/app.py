@@ -29,6 +29,7 @@ for _name, _help in {
     "run": "Download, verify and resize; goes on where an earlier run stopped.",
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the images that were had, and of those that were not.",
+    "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",
     "demo": "Try it all on a small Open Images that is made on the spot and served on loopback.",
 }.items():
     _module = _name.replace("-", "_")
@@ -51,15 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("oidl: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:  # `oidl status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.SETTLED
+    except BrokenPipeError:
+        return _closed_pipe()
     except BaseExceptionGroup as group:
         leaves = list(_leaves(group))
         stops = [leaf for leaf in leaves if isinstance(leaf, OidlError)]
         if len(stops) == len(leaves):
             return _end(stops[0])
-        return _bug()
+        return _closed_pipe() if all(isinstance(leaf, BrokenPipeError) for leaf in leaves) else _bug()
     except Exception:
         return _bug()
 
@@ -67,6 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _end(error: OidlError) -> int:
     print(f"oidl: {error}", file=sys.stderr)
     return error.exit_code
+
+
+def _closed_pipe() -> int:
+    """Nobody reads any more, as after `oidl status | head`; what Python still has to flush goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.SETTLED
 
 
 def _bug() -> int:

@@ -16,11 +16,12 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from oidl.cli.app import app
-from oidl.model import Reason
+from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Reason
 from oidl.pipeline.retry import RULES
+from oidl.report.audit import FAULTS
 from oidl.report.words import MEANINGS
 
-COMMANDS = ("run", "status", "export-csv", "demo")
+COMMANDS = ("run", "status", "export-csv", "verify", "demo")
 
 # Those whose class is more than their row in the retry table.
 _CLASSES = {
@@ -32,7 +33,8 @@ _CLASSES = {
 
 def blocks() -> dict[str, str]:
     """The generated blocks by the names of their markers."""
-    return {"options": "\n\n".join(_options(command) for command in COMMANDS), "reasons": _reasons()}
+    options = "\n\n".join(_options(command) for command in COMMANDS)
+    return {"options": options, "reasons": _reasons(), "faults": _faults()}
 
 
 def updated(text: str) -> str:
@@ -84,6 +86,19 @@ def _class(reason: Reason) -> str:
     if not rule.counts:
         return "retry; never counts against the image"
     return {0: "retry", 1: "permanent"}.get(rule.tries, f"permanent after {rule.tries} tries")
+
+
+def _faults() -> str:
+    rows = "\n".join(f"| `{fault}` | {FAULTS[fault]} | {_remedy(fault)} |" for fault in Fault)
+    return f"| found | meaning | `--repair` |\n|---|---|---|\n{rows}"
+
+
+def _remedy(fault: Fault) -> str:
+    if fault in TO_BE_DONE_AGAIN:
+        return "the image is done again by the next run"
+    if fault in TO_BE_REMOVED:
+        return "the file is removed"
+    return "left as it is; not counted as a fault" if fault in REMARKS else "left as it is"
 
 
 def main() -> None:

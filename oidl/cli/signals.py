@@ -16,3 +16,11 @@ async def watch_signals(stop: Stop, say: Callable[[str], None], *, task_status: 
             if not stop.draining.is_set():
                 say("finishing the transfers in hand; press Ctrl-C again to stop at once")
             stop.interrupt()
+
+
+async def cancel_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
+    """Cancels `scope` at the first SIGINT or SIGTERM, for work in which nothing is worth finishing."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            scope.cancel()

@@ -13,6 +13,11 @@ _PLAIN_S = 30.0
 
 async def print_lines(meter: Meter, show: Callable[[str], None], *, is_terminal: bool) -> None:
     """Calls `show` with a line about `meter` again and again, until cancelled."""
+    await repeat_line(lambda: progress_line(meter.statistics()), show, is_terminal=is_terminal)
+
+
+async def repeat_line(line: Callable[[], str], show: Callable[[str], None], *, is_terminal: bool) -> None:
+    """Calls `show` with what `line` gives at that time again and again, until cancelled."""
     while True:
         await trio.sleep(_TERMINAL_S if is_terminal else _PLAIN_S)
-        show(progress_line(meter.statistics()))
+        show(line())

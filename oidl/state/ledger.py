@@ -147,8 +147,9 @@ class Ledger:
         is_local = done.source is Source.LOCAL
         self._db.execute(
             "UPDATE download SET status = 'done', attempts = attempts + ?, next_attempt_at = NULL, "
-            "reason = NULL, detail = NULL, http_status = NULL, source = iif(? AND status = 'done', source, ?), "
-            "url = iif(? AND status = 'done', url, ?), "
+            "reason = NULL, detail = NULL, http_status = NULL, "
+            "source = iif(? AND md5 IS NOT NULL AND reason IS NULL, source, ?), "
+            "url = iif(? AND md5 IS NOT NULL AND reason IS NULL, url, ?), "
             "bytes = ?, md5 = ?, width = ?, height = ?, finished_at = ? WHERE image_id = ?",
             (
                 int(not is_local),

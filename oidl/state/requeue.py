@@ -40,3 +40,14 @@ def put_failures_back(
             return db.execute(query, values).rowcount
         each = ((*values, image_id) for image_id in image_ids)
         return max(0, db.executemany(f"{query} AND image_id = ?", each).rowcount)
+
+
+def put_back(db: sqlite3.Connection, files: Iterable[tuple[str, str]], image_ids: Iterable[str]) -> int:
+    """Takes away the rows of `files` (ImageID, rendition) and makes `image_ids` pending; returns how many became that.
+
+    All at once or none. Images that wait for a retry go on waiting: they are not done.
+    """
+    with transaction(db):
+        db.executemany("DELETE FROM file WHERE image_id = ? AND rendition = ?", files)
+        each = ((image_id,) for image_id in image_ids)
+        return max(0, db.executemany(f"{_PUT_BACK} WHERE status IN ('done', 'failed') AND image_id = ?", each).rowcount)

@@ -45,6 +45,21 @@ def output_path(layout: Layout, rendition: Rendition, work: Work, url: str) -> P
     return directory / f"{name}{suffix}"
 
 
+def name_of(rendition: Rendition, parts: tuple[str, ...]) -> str | None:
+    """The ImageID or Flickr name in a path below a directory of `rendition`; None if no file of ours is called so."""
+    *prefix, name = parts
+    stem, dot, suffix = name.partition(".")
+    is_ours = f"{dot}{suffix}" == f".{rendition.format}" if rendition.mode else _SUFFIX.fullmatch(dot + suffix)
+    if not is_ours or prefix not in ([], [stem[:_PREFIX_CHARACTERS]]):
+        return None
+    return stem if _IMAGE_ID.fullmatch(stem) or _FLICKR_NAME.fullmatch(stem) else None
+
+
+def is_image_id(name: str) -> bool:
+    """Whether `name` is an ImageID: 16 lower-case hex digits."""
+    return _IMAGE_ID.fullmatch(name) is not None
+
+
 def recorded_path(layout: Layout, path: Path) -> str:
     """`path` as `file.path` holds it: relative to the root where it lies inside it."""
     return str(path.relative_to(layout.root_dir) if path.is_relative_to(layout.root_dir) else path)

@@ -4,13 +4,13 @@ import sqlite3
 from datetime import UTC, datetime
 
 import pytest
-from conftest import image, work
+from conftest import THUMB, image, work
 
-from oidl.model import Failure, Reason, Status
+from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Verdict
-from oidl.state.requeue import put_failures_back
+from oidl.state.requeue import put_back, put_failures_back
 
 FOR_GOOD = Verdict(Status.FAILED)
 LATER = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
@@ -80,3 +80,30 @@ def test_it_is_all_of_them_or_none(failed_db: sqlite3.Connection, left):
     with pytest.raises(ValueError, match="line 2"):
         put_failures_back(failed_db, (), image_ids=ids())
     assert left() == [1, 2, 10]
+
+
+def test_files_and_what_they_belong_to_are_put_back_together(loaded_db: StateConnection):
+    ledger = Ledger(loaded_db)
+    ledger.register([THUMB])
+    ledger.open_run({})
+    file = WrittenFile("thumbs", "thumbs/x.jpg", 50, 8, 6)
+    for number in (1, 2):
+        ledger.done(work(number), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
+    ledger.failed(work(3), Failure(Reason.GONE), FOR_GOOD)
+    ledger.failed(work(4), Failure(Reason.GONE), LATER)
+    ids = [image(number).image_id for number in (1, 3, 4, 5)]
+    assert put_back(loaded_db, [(ids[0], "thumbs")], ids) == 2
+    assert loaded_db.execute("SELECT image_id FROM file").fetchall() == [(image(2).image_id,)]
+    assert loaded_db.execute("SELECT files, bytes FROM rendition").fetchone() == (1, 50)
+    counts = read_counts(loaded_db)
+    assert counts.by_status == {"pending": 10, "retry": 1, "done": 1, "failed": 0}
+    assert counts.bytes_downloaded == 1000
+    assert put_back(loaded_db, [(ids[0], "thumbs")], ids) == 0
+
+
+def test_what_is_known_of_a_download_outlives_a_repair_from_disk(loaded_db: StateConnection):
+    ledger = Ledger(loaded_db)
+    ledger.done(work(1), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, ()))
+    put_back(loaded_db, [], [image(1).image_id])
+    ledger.done(work(1), Done(Source.LOCAL, None, 500, "md5", 8, 6, ()))
+    assert loaded_db.execute("SELECT source, url FROM success").fetchone() == ("original", "https://x")

@@ -1,0 +1,101 @@
+"""`oidl verify`: the disk against the state database; read-only, or under the writer lock to repair."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import trio
+from cyclopts import Parameter
+
+from oidl.cli.options import PlaceOptions
+from oidl.cli.signals import cancel_on_signal
+from oidl.errors import ExitCode
+from oidl.model import Finding
+from oidl.pipeline.audit import Audit
+from oidl.progress.audit import AuditMeter
+from oidl.progress.console import Console, open_console
+from oidl.progress.lines import repeat_line
+from oidl.report.audit import audit_json, audit_line, audit_text, finding_line, is_sound
+from oidl.state.database import StateConnection, open_reader, open_writer
+from oidl.state.lock import is_held, writer_lock
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions(PlaceOptions):
+    """What `oidl verify` can be told."""
+
+    repair: bool = False
+    """Put what is missing or wrong back in the queue, and remove files of ours that no row names."""
+
+    json: bool = False
+    """Print one JSON object at the end instead of lines."""
+
+
+DEFAULTS = VerifyOptions()
+
+
+def verify(options: Annotated[VerifyOptions, Parameter(name="*")] = DEFAULTS) -> int:
+    """Compare the files on disk with the state database; changes nothing unless told to repair.
+
+    Every recorded file is read: originals must have their published MD5, other
+    images decode to their end. Works while a run goes on, unless it is to repair.
+    """
+    with _opened(options) as db, open_console(None, log_to_stdout=False) as console:
+        meter = AuditMeter(time.monotonic)
+        is_whole = trio.run(_audit, options, db, meter, console)
+        console.clear()
+    words = audit_json if options.json else audit_text
+    print(words(meter.statistics(), is_repaired=options.repair, is_interrupted=not is_whole))
+    if not is_whole:
+        return ExitCode.INTERRUPTED
+    return ExitCode.SETTLED if is_sound(meter.statistics(), is_repaired=options.repair) else ExitCode.UNFINISHED
+
+
+async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter, console: Console) -> bool:
+    """Audits, with the signals and the progress lines around it; False if it was interrupted."""
+
+    def tell(finding: Finding) -> None:
+        if not options.json:
+            console.clear()
+            print(finding_line(finding), flush=console.is_terminal)
+
+    audit = Audit(
+        db,
+        options.root_dir.absolute(),
+        meter,
+        now_s=time.time(),
+        is_running=lambda: not options.repair and is_held(options.database),
+        tell=tell,
+        is_repair=options.repair,
+    )
+    is_whole = False
+    async with trio.open_nursery() as nursery:
+        await nursery.start(cancel_on_signal, nursery.cancel_scope)
+        nursery.start_soon(
+            lambda: repeat_line(lambda: audit_line(meter.statistics()), console.show, is_terminal=console.is_terminal)
+        )
+        await audit.run()
+        is_whole = True
+        nursery.cancel_scope.cancel()
+    return is_whole
+
+
+@contextmanager
+def _opened(options: VerifyOptions) -> Iterator[StateConnection]:
+    """The database, to be read; or, with its lock, to be written."""
+    db = open_reader(options.database)  # a repair makes no database, and brings none up to date, either
+    if not options.repair:
+        try:
+            yield db
+        finally:
+            db.close()
+        return
+    db.close()
+    with writer_lock(options.database):
+        db = open_writer(options.database)
+        try:
+            yield db
+        finally:
+            db.close()

@@ -1,0 +1,249 @@
+"""Compares the disk with the database, in both directions.
+
+    promises   rows of `download` that are done, and lack a file their run was asked for
+    files      rows of `file`, a page at a time, each file checked in a thread
+    strays     files in the directories of renditions, looked up a few hundred at a time
+
+A run may be at work meanwhile. What it has in hand is on disk for up to a batch
+before it has a row, so files of the last minute before the audit, and later ones,
+are not judged then. With a `Repair`, each page is put right before the next is read.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from oidl.errors import StateError, UsageError
+from oidl.model import Fault, Finding, Rendition
+from oidl.pipeline.check import check_files, published_md5
+from oidl.pipeline.metadata import UNPACKING
+from oidl.pipeline.repair import Repair
+from oidl.progress.audit import AuditMeter
+from oidl.settings import Layout
+from oidl.state.audit import (
+    FileRow,
+    Listed,
+    are_named_otherwise,
+    file_page,
+    known_renditions,
+    lacks_page,
+    listed_images,
+    note_names,
+    paths_by_name,
+    promises,
+)
+from oidl.state.database import StateConnection, explained
+from oidl.state.ledger import Ledger
+from oidl.state.load import loaded_list, loaded_subsets
+from oidl.storage.atomic import PART_DIRECTORY
+from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path, subset_directory
+from oidl.storage.walk import Entry, files_below
+
+_PAGE = 512  # rows, and with `_CHUNK` files to a thread, few enough that Ctrl-C is heard within a second
+_CHUNK = 16
+_LOOK_UP = 500
+_DONE_PAGE = 5_000
+_IN_HAND_S = 60.0
+
+T = TypeVar("T")
+
+
+class Audit:
+    """One audit of what lies under `root_dir`, by the database `db`.
+
+    `is_running` tells whether another process writes to the database, `now_s` is
+    the time that file times are compared with (seconds since the epoch). `tell`
+    is called with every finding, in the task that runs the audit.
+    """
+
+    def __init__(
+        self,
+        db: StateConnection,
+        root_dir: Path,
+        meter: AuditMeter,
+        *,
+        now_s: float,
+        is_running: Callable[[], bool],
+        tell: Callable[[Finding], None],
+        is_repair: bool = False,
+    ) -> None:
+        held = loaded_list(db)
+        if held is None:
+            raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+        self._db = db
+        self._layout = Layout(root_dir, held.directory)
+        self._meter = meter
+        self._is_running = is_running
+        self._was_running = is_running()
+        self._fresh_s = now_s - _IN_HAND_S
+        self._tell = tell
+        self._repair = Repair(db, self._layout) if is_repair else None
+        self._one_at_a_time = trio.CapacityLimiter(1)
+        self._threads = trio.CapacityLimiter(os.cpu_count() or 1)
+        self._renditions = known_renditions(db)
+        self._subsets = loaded_subsets(db)
+        self._homes = [
+            (rendition, subset, subset_directory(self._layout, subset, rendition.directory))
+            for rendition, _ in self._renditions
+            for subset in self._subsets
+        ]
+        self._token = Ledger(db).token()
+        meter.total = sum(files for _, files in self._renditions)
+
+    async def run(self) -> None:
+        """Looks at everything once. Raises `UsageError` where a repair would take an absent disk for an empty one."""
+        if self._repair:
+            self._check_homes()
+        await self._audit_promises()
+        await self._audit_files()
+        for rendition, subset, home in self._homes:
+            await self._audit_strays(rendition, subset, home)
+        await self._settle(await self._ask(self._leftovers))
+
+    def _check_homes(self) -> None:
+        for rendition, files in self._renditions:
+            homes = [home for held, _, home in self._homes if held.name == rendition.name]
+            if files and not any(home.is_dir() for home in homes):
+                raise UsageError(
+                    f"the directory of {rendition.name} is not there: {homes[0]}",
+                    hint="mount it; or, if its files are really lost, make it, empty, and repair again",
+                )
+
+    async def _audit_promises(self) -> None:
+        asked = await self._ask(partial(promises, self._db))
+        after: str | None = ""
+        while after is not None:
+            lacks, after = await self._ask(partial(lacks_page, self._db, asked, after, _DONE_PAGE))
+            await self._settle([Finding(Fault.INCOMPLETE, "", *lack) for lack in lacks])
+
+    async def _audit_files(self) -> None:
+        after = ("", "")
+        while page := await self._ask(partial(file_page, self._db, after, _PAGE)):
+            after = page[-1][:2]
+            await self._ask(partial(note_names, self._db, page))
+            findings: list[Finding] = []
+            async with trio.open_nursery() as nursery:
+                for begin in range(0, len(page), _CHUNK):
+                    nursery.start_soon(self._check, page[begin : begin + _CHUNK], findings)
+            findings.sort(key=lambda finding: (finding.image_id or "", finding.path))
+            await self._settle(findings)
+
+    async def _check(self, rows: Sequence[FileRow], findings: list[Finding]) -> None:
+        checked = await trio.to_thread.run_sync(check_files, self._layout, rows, limiter=self._threads)
+        findings.extend(checked.findings)
+        self._meter.looked_at(checked.files, checked.undecoded)
+
+    async def _audit_strays(self, rendition: Rendition, subset: str, home: Path) -> None:
+        others = frozenset(str(other) for _, _, other in self._homes)
+        with closing(files_below(home, others)) as entries:
+            while batch := await self._ask(lambda: list(islice(entries, _LOOK_UP))):
+                await self._settle(await self._ask(partial(self._strays, rendition, subset, batch)))
+                self._meter.met(len(batch))
+
+    def _strays(self, rendition: Rendition, subset: str, entries: Sequence[Entry]) -> list[Finding]:
+        """Those of `entries` that no row names, each with what it is."""
+        stems = {entry: Path(entry.path).stem for entry in entries}
+        recorded = paths_by_name(self._db, set(stems.values()))
+        strays = [entry for entry in entries if not self._is_recorded(entry, recorded.get(stems[entry], ()))]
+        listed = listed_images(self._db, {stems[entry] for entry in strays})
+        names_are_free = are_named_otherwise(self._db)
+        findings = []
+        for entry in strays:
+            found = self._stray(entry, rendition, subset, listed, names_are_free)
+            findings.extend([found] if found else [])
+        return findings
+
+    def _is_recorded(self, entry: Entry, paths: Sequence[str]) -> bool:
+        # The same file by another name of the root (a link, a mount) is still that file.
+        actual = [str(actual_path(self._layout, path)) for path in paths]
+        return entry.path in actual or any(_is_same(entry.path, path) for path in actual)
+
+    def _stray(
+        self, entry: Entry, rendition: Rendition, subset: str, listed: dict[str, Listed], names_are_free: bool
+    ) -> Finding | None:
+        def finding(fault: Fault, image_id: str | None = None, detail: str = "") -> Finding:
+            path = recorded_path(self._layout, Path(entry.path))
+            return Finding(fault, path, image_id, rendition.name if image_id else None, detail, modified_s)
+
+        modified_s = 0.0
+        try:
+            found = os.stat(entry.path, follow_symlinks=False)
+        except OSError:  # it went meanwhile
+            return None
+        modified_s = found.st_mtime
+        name = name_of(rendition, entry.parts) if stat.S_ISREG(found.st_mode) and not entry.problem else None
+        if name is None:
+            return finding(Fault.FOREIGN, detail=entry.problem)
+        image = listed.get(name)
+        if is_image_id(name):
+            if image is None or image.subset != subset:
+                return finding(Fault.FOREIGN)
+            if rendition.mode is None and _is_published(entry.path, found.st_size, image):
+                return finding(Fault.UNRECORDED, name)
+            return finding(Fault.ORPHAN, name)
+        if not names_are_free:
+            return finding(Fault.FOREIGN)
+        # Whose original it is cannot be told from a Flickr name, so it may be one that the next run takes.
+        return finding(Fault.UNRECORDED if rendition.mode is None else Fault.ORPHAN)
+
+    def _leftovers(self) -> list[Finding]:
+        """What killed runs and exports left half-written, and what else lies among it."""
+        findings = []
+        for path, is_ours in self._temporary():
+            try:
+                modified_s = os.lstat(path).st_mtime
+            except OSError:
+                continue
+            fault = Fault.LEFTOVER if is_ours else Fault.FOREIGN
+            findings.append(Finding(fault, recorded_path(self._layout, path), modified_s=modified_s))
+        return findings
+
+    def _temporary(self) -> Iterator[tuple[Path, bool]]:
+        for _, _, home in self._homes:
+            for path in sorted((home / PART_DIRECTORY).glob("*")):
+                yield path, path.name.startswith(f"{self._token}-") and path.is_file()
+        yield self._layout.root_dir / UNPACKING, True
+        for subset in self._subsets:  # of CSVs
+            directory = self._layout.root_dir / self._layout.version_dir / subset
+            yield from ((path, True) for path in sorted(directory.glob(f".*.csv{PART_DIRECTORY}")))
+
+    async def _settle(self, findings: Sequence[Finding]) -> None:
+        """Tells of `findings`, less those that a run may be about to settle itself, and repairs them if asked to."""
+        if any(finding.modified_s >= self._fresh_s for finding in findings) and (
+            self._was_running or self._is_running()
+        ):
+            findings = [finding for finding in findings if finding.modified_s < self._fresh_s]
+        for finding in findings:
+            self._meter.found(finding)
+            self._tell(finding)
+        if findings and self._repair:
+            self._meter.repaired(*await self._ask(partial(self._repair.repair, findings)))
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """What `question` gives, asked in a thread, alone on the connection."""
+        return await trio.to_thread.run_sync(partial(self._explained, question), limiter=self._one_at_a_time)
+
+    def _explained(self, question: Callable[[], T]) -> T:
+        with explained(self._db.path):
+            return question()
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def _is_published(path: str, size_bytes: int, image: Listed) -> bool:
+    try:
+        return size_bytes == image.original_size and published_md5(Path(path).read_bytes()) == image.original_md5
+    except OSError:
+        return False

@@ -1,0 +1,66 @@
+"""Puts back what an audit found: rows first, then files, so that no kill leaves `done` without a file.
+
+Between the two a bad file has no row; it is then one of the files that the next run writes anew, or the next
+audit finds as an orphan. Synchronous: the audit decides which thread it runs in.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from oidl.errors import DiskError
+from oidl.model import TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
+from oidl.settings import Layout
+from oidl.state.database import StateConnection, explained
+from oidl.state.requeue import put_back
+from oidl.storage.atomic import PART_DIRECTORY
+from oidl.storage.layout import actual_path
+from oidl.storage.sweep import remove_tree
+
+_NO_FILE = frozenset({Fault.MISSING, Fault.INCOMPLETE})
+
+
+class Repair:
+    """Works on the writing connection `db`, whose lock the caller holds."""
+
+    def __init__(self, db: StateConnection, layout: Layout) -> None:
+        self._db = db
+        self._layout = layout
+
+    def repair(self, findings: Sequence[Finding]) -> tuple[int, int]:
+        """Does what can be done about `findings`; how many images became pending, and how many files are gone.
+
+        Raises `DiskError` where a file cannot be removed; its row is gone then.
+        """
+        again = [finding for finding in findings if finding.fault in TO_BE_DONE_AGAIN]
+        images = 0
+        if again:
+            rows = [(finding.image_id, finding.rendition) for finding in again]
+            with explained(self._db.path):
+                images = put_back(
+                    self._db,
+                    [(image_id, name) for image_id, name in rows if image_id and name],
+                    sorted({image_id for image_id, _ in rows if image_id}),
+                )
+        unwanted = [finding for finding in again if finding.fault not in _NO_FILE]
+        unwanted += [finding for finding in findings if finding.fault in TO_BE_REMOVED]
+        return images, sum(self._remove(actual_path(self._layout, finding.path)) for finding in unwanted)
+
+    def _remove(self, path: Path) -> bool:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            else:
+                os.unlink(path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise DiskError(
+                f"{path} could not be removed: {error.strerror or error}",
+                hint="mend the permissions, then repair again: it goes on where it stopped",
+            ) from error
+        if path.parent.name == PART_DIRECTORY:
+            with suppress(OSError):  # there is more in it
+                path.parent.rmdir()
+        return True

@@ -1,0 +1,100 @@
+"""What `oidl verify` found, for people and as JSON; and how far it is. Pure."""
+
+import json
+
+from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
+from oidl.progress.audit import AuditStatistics
+from oidl.progress.words import duration
+
+FAULTS: dict[Fault, str] = {
+    Fault.MISSING: "a recorded file is not there",
+    Fault.WRONG_SIZE: "a file is longer or shorter than recorded",
+    Fault.WRONG_MD5: "an original has not the published MD5",
+    Fault.DAMAGED: "a file does not decode to its end",
+    Fault.INCOMPLETE: "an image is done, and a file that its run was asked for was never recorded",
+    Fault.UNREADABLE: "a file cannot be read, or is no file",
+    Fault.ORPHAN: "a file named as ours that no row names",
+    Fault.LEFTOVER: "a temporary file of a run that was killed",
+    Fault.UNRECORDED: "an original without a row; a run that keeps originals takes it instead of fetching it",
+    Fault.FOREIGN: "something among our files that is not ours",
+}
+
+
+def is_sound(found: AuditStatistics, *, is_repaired: bool) -> bool:
+    """Whether nothing is left to do: nothing was wrong, or all of it was removed just now."""
+    passing = REMARKS | TO_BE_REMOVED if is_repaired else REMARKS
+    return not any(count for fault, count in found.found.items() if fault not in passing)
+
+
+def finding_line(finding: Finding) -> str:
+    """One finding: the fault, the file (or image and rendition), and more where there is more."""
+    what = finding.path or f"{finding.image_id} {finding.rendition}"
+    return f"{finding.fault:<11}{_one_line(what)}" + (f" ({_one_line(finding.detail)})" if finding.detail else "")
+
+
+def audit_line(now: AuditStatistics) -> str:
+    """How far an audit is, in one line of under 80 characters."""
+    wrong = sum(count for fault, count in now.found.items() if fault not in REMARKS)
+    parts = [f"{now.files:,} of {now.total:,} files", f"{wrong:,} wrong"]
+    rate = now.files / now.elapsed_s if now.elapsed_s else 0.0
+    if now.seen or now.files >= now.total:
+        parts.append(f"{now.seen:,} looked up")
+    elif rate:
+        parts += [f"{rate:.0f} files/s", duration((now.total - now.files) / rate)]
+    return " · ".join(parts)
+
+
+def audit_text(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
+    """Some lines: what was looked at, what was found, what was done about it, what to do."""
+    lines = [f"{end.files:,} recorded files checked, {end.seen:,} files looked up, in {duration(end.elapsed_s)}"]
+    if end.undecoded:
+        lines.append(f"{end.undecoded:,} of them are of a format that is not decoded here: only their size was checked")
+    lines += [f"{count:>10,}  {fault:<11} {FAULTS[fault]}" for fault, count in end.found.items() if count]
+    if is_repaired:
+        lines.append(f"{end.put_back:,} images put back, {end.removed:,} files removed")
+    if is_interrupted:
+        lines.append("interrupted: there may be more")
+    elif is_sound(end, is_repaired=is_repaired):
+        lines.append("all is well")
+    elif is_repaired and end.found[Fault.UNREADABLE]:
+        lines.append("what cannot be read was left as it is: mend the disk or its permissions, then verify again")
+    if is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN):
+        lines.append("`oidl run` brings what was put back")
+    elif not is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN | TO_BE_REMOVED):
+        lines.append("`oidl verify --repair` puts it right, then `oidl run` brings what is missing")
+    return "\n".join(lines)
+
+
+def audit_json(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
+    """One JSON object; its keys are a public interface, listed in the README."""
+    return json.dumps(
+        {
+            "is_sound": is_sound(end, is_repaired=is_repaired) and not is_interrupted,
+            "is_interrupted": is_interrupted,
+            "files": end.files,
+            "undecoded": end.undecoded,
+            "looked_up": end.seen,
+            "found": {fault.value: count for fault, count in end.found.items()},
+            "examples": {
+                fault.value: [_example(finding) for finding in findings] for fault, findings in end.examples.items()
+            },
+            "put_back": end.put_back,
+            "removed": end.removed,
+            "elapsed_s": round(end.elapsed_s, 3),
+        }
+    )
+
+
+def _example(finding: Finding) -> dict[str, str | None]:
+    return {
+        "path": finding.path or None,
+        "image_id": finding.image_id,
+        "rendition": finding.rendition,
+        "detail": finding.detail or None,
+    }
+
+
+def _one_line(text: str) -> str:
+    """`text` as a terminal may have it: file names can hold line breaks, and bytes that are no UTF-8."""
+    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return printable.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,156 @@
+"""What the database says is on disk, a page at a time, for whoever compares the two.
+
+Every query is a walk or a look-up along a primary key or the index of ImageIDs, so
+neither memory nor a page's time grows with the list. There is no index on
+`file.path`: over nine million files it would take some 700 MB and a tenth of the
+load's speed for ever, and the name of a file is its ImageID, which leads the
+primary key already. Only files named as on Flickr need more; a temporary table
+of those names is filled along the way, in SQLite's own temporary file.
+"""
+
+import json
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import NamedTuple
+
+from oidl.model import Rendition, ResizeMode
+
+
+class FileRow(NamedTuple):
+    """A row of `file`, and what was published of its image: size in bytes and base64 MD5 of the original."""
+
+    image_id: str
+    rendition: str
+    path: str
+    bytes: int
+    width: int
+    height: int
+    original_size: int
+    original_md5: str
+
+
+class Lack(NamedTuple):
+    """An image that is done, and a rendition that its run was asked for, of which it has no row in `file`."""
+
+    image_id: str
+    rendition: str
+
+
+class Listed(NamedTuple):
+    """What was published of an image, as far as a file of it can be told by that."""
+
+    subset: str
+    original_size: int
+    original_md5: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What the runs were asked for, in order: `started_at[n]` is when run n began, `renditions[n]` their names."""
+
+    started_at: tuple[str, ...]
+    renditions: tuple[frozenset[str], ...]
+
+    def at(self, moment: str) -> frozenset[str]:
+        """The renditions that an image done at `moment` must have: one run is at work at a time."""
+        number = bisect_right(self.started_at, moment)
+        return self.renditions[number - 1] if number else frozenset()
+
+
+def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
+    """Every rendition, as far as its files' names depend on it, and how many files it has."""
+    return [
+        (Rendition(name, directory, ResizeMode(mode) if mode else None, format=image_format), files)
+        for name, directory, mode, image_format, files in db.execute(
+            "SELECT name, directory, mode, format, files FROM rendition ORDER BY name"
+        )
+    ]
+
+
+def promises(db: sqlite3.Connection) -> Promises:
+    """What all runs were asked for."""
+    started_at, renditions = [], []
+    for moment, text in db.execute("SELECT started_at, settings FROM run ORDER BY started_at, id"):
+        settings = json.loads(text)
+        names = {rendition["name"] for rendition in settings.get("renditions", ())}
+        originals = settings.get("originals", {})
+        if originals.get("save"):
+            names.add(originals["rendition"]["name"])
+        started_at.append(moment)
+        renditions.append(frozenset(names))
+    return Promises(tuple(started_at), tuple(renditions))
+
+
+def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int) -> list[FileRow]:
+    """The next `limit` files after `after`, an ImageID and the name of a rendition."""
+    return [
+        FileRow._make(row)
+        for row in db.execute(
+            "SELECT f.image_id, f.rendition, f.path, f.bytes, f.width, f.height, i.original_size, i.original_md5 "
+            "FROM file AS f CROSS JOIN image AS i ON i.image_id = f.image_id "
+            "WHERE (f.image_id, f.rendition) > (?, ?) ORDER BY f.image_id, f.rendition LIMIT ?",
+            (*after, limit),
+        )
+    ]
+
+
+def lacks_page(db: sqlite3.Connection, asked: Promises, after: str, limit: int) -> tuple[list[Lack], str | None]:
+    """What the next `limit` images that are done lack, and the last of those ImageIDs; None where there is no more."""
+    rows = db.execute(
+        "SELECT d.image_id, d.finished_at, "
+        "(SELECT group_concat(f.rendition, char(10)) FROM file AS f WHERE f.image_id = d.image_id) "
+        "FROM download AS d WHERE d.status = 'done' AND d.image_id > ? ORDER BY d.image_id LIMIT ?",
+        (after, limit),
+    ).fetchall()
+    lacks = [
+        Lack(image_id, name)
+        for image_id, finished_at, present in rows
+        for name in sorted(asked.at(finished_at or "").difference((present or "").split("\n")))
+    ]
+    return lacks, rows[-1][0] if rows else None
+
+
+def note_names(db: sqlite3.Connection, rows: Iterable[FileRow]) -> None:
+    """Remembers, for `paths_by_name`, the files among `rows` that are not named by ImageID."""
+    named = [(stem, row.path) for row in rows if (stem := PurePath(row.path).stem) != row.image_id]
+    if named:
+        db.execute("BEGIN")
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS temp.named "
+            "(name TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (name, path)) STRICT, WITHOUT ROWID"
+        )
+        db.executemany("INSERT OR IGNORE INTO temp.named VALUES (?, ?)", named)
+        db.execute("COMMIT")
+
+
+def are_named_otherwise(db: sqlite3.Connection) -> bool:
+    """Whether `note_names` met any file that is not named by ImageID."""
+    return db.execute("SELECT 1 FROM sqlite_temp_schema WHERE name = 'named'").fetchone() is not None
+
+
+def paths_by_name(db: sqlite3.Connection, names: Collection[str]) -> dict[str, list[str]]:
+    """For each of `names` (without suffix) the paths, as in `file.path`, of the files that may go by it."""
+    asked = json.dumps(tuple(names))
+    queries = ["SELECT image_id, path FROM file WHERE image_id IN (SELECT value FROM json_each(?))"]
+    if are_named_otherwise(db):
+        queries.append("SELECT name, path FROM temp.named WHERE name IN (SELECT value FROM json_each(?))")
+    paths: dict[str, list[str]] = {}
+    for query in queries:
+        for name, path in db.execute(query, (asked,)):
+            paths.setdefault(name, []).append(path)
+    return paths
+
+
+def listed_images(db: sqlite3.Connection, image_ids: Collection[str]) -> dict[str, Listed]:
+    """What was published of those of `image_ids` that are in the list."""
+    return {
+        image_id: Listed(*row)
+        for image_id, *row in db.execute(
+            "SELECT image_id, subset, original_size, original_md5 FROM image "
+            "WHERE image_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(tuple(image_ids)),),
+        )
+    }

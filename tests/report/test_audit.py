@@ -1,0 +1,76 @@
+"""What `oidl verify` says."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from oidl.model import Fault, Finding
+from oidl.progress.audit import AuditMeter
+from oidl.report.audit import FAULTS, audit_json, audit_line, audit_text, finding_line, is_sound
+
+
+@pytest.fixture
+def meter() -> AuditMeter:
+    times = iter([100.0] + [110.0] * 99)
+    meter = AuditMeter(lambda: next(times))
+    meter.total = 5000
+    meter.looked_at(1000, 7)
+    return meter
+
+
+def test_every_fault_has_words():
+    assert list(FAULTS) == list(Fault)
+
+
+def test_the_line_says_how_far_how_fast_and_what_is_wrong(meter: AuditMeter):
+    assert audit_line(meter.statistics()) == "1,000 of 5,000 files · 0 wrong · 100 files/s · 40 s"
+    for fault in Fault:
+        meter.found(Finding(fault))
+    assert audit_line(meter.statistics()) == "1,000 of 5,000 files · 8 wrong · 100 files/s · 40 s"
+    meter.met(1234)
+    assert audit_line(meter.statistics()) == "1,000 of 5,000 files · 8 wrong · 1,234 looked up"
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_what_is_left_to_do_is_not_sound(fault: Fault, meter: AuditMeter):
+    assert is_sound(meter.statistics(), is_repaired=False)
+    meter.found(Finding(fault))
+    end = meter.statistics()
+    assert is_sound(end, is_repaired=False) == (fault in ("unrecorded", "foreign"))
+    assert is_sound(end, is_repaired=True) == (fault in ("unrecorded", "foreign", "orphan", "leftover"))
+
+
+def test_it_says_what_to_do_next(meter: AuditMeter):
+    meter.found(Finding(Fault.MISSING, "a"))
+    end = meter.statistics()
+    assert audit_text(end, is_repaired=False, is_interrupted=False).splitlines() == [
+        "1,000 recorded files checked, 0 files looked up, in 10 s",
+        "7 of them are of a format that is not decoded here: only their size was checked",
+        "         1  missing     a recorded file is not there",
+        "`oidl verify --repair` puts it right, then `oidl run` brings what is missing",
+    ]
+    repaired = audit_text(replace(end, put_back=1), is_repaired=True, is_interrupted=False).splitlines()
+    assert repaired[-2:] == ["1 images put back, 0 files removed", "`oidl run` brings what was put back"]
+    assert "interrupted: there may be more" in audit_text(end, is_repaired=False, is_interrupted=True)
+
+
+def test_the_object_has_a_number_for_every_fault_and_a_few_examples(meter: AuditMeter):
+    for number in range(30):
+        meter.found(Finding(Fault.DAMAGED, f"{number}.jpg", "id", "thumbs", "ends early", 1.0))
+    meter.repaired(30, 29)
+    said = json.loads(audit_json(meter.statistics(), is_repaired=True, is_interrupted=True))
+    assert said["found"] == dict.fromkeys(map(str, Fault), 0) | {"damaged": 30}
+    assert len(said["examples"]["damaged"]) == 20
+    assert said["examples"]["damaged"][0] == {
+        "path": "0.jpg",
+        "image_id": "id",
+        "rendition": "thumbs",
+        "detail": "ends early",
+    }
+    assert (said["put_back"], said["removed"], said["is_sound"], said["is_interrupted"]) == (30, 29, False, True)
+
+
+def test_a_finding_is_one_printable_line():
+    assert finding_line(Finding(Fault.FOREIGN, "a\nb\x1b[31m\udcff.jpg", detail="x")) == "foreign    a�b�[31m�.jpg (x)"
+    assert finding_line(Finding(Fault.INCOMPLETE, "", "0a", "thumbs")) == "incomplete 0a thumbs"

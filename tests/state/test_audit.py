@@ -1,0 +1,149 @@
+"""What the database says is on disk: by pages along an index, and what runs were asked for."""
+
+import sqlite3
+
+import pytest
+from conftest import THUMB, image, work
+
+from oidl.model import Done, Source, WrittenFile
+from oidl.state import audit
+from oidl.state.audit import (
+    Lack,
+    Listed,
+    Promises,
+    are_named_otherwise,
+    file_page,
+    lacks_page,
+    listed_images,
+    note_names,
+    paths_by_name,
+    promises,
+)
+from oidl.state.database import StateConnection, open_reader
+from oidl.state.ledger import Ledger
+
+ASKED = {"renditions": [{"name": "thumbs"}], "originals": {"save": True, "rendition": {"name": "original"}}}
+
+
+def done(number: int, *renditions: str, stem: str | None = None) -> Done:
+    files = tuple(
+        WrittenFile(name, f"2017_11/train/{name}/{stem or image(number).image_id}.jpg", 50, 8, 6) for name in renditions
+    )
+    return Done(Source.ORIGINAL, "https://x/1.jpg", 500, "md5", 8, 6, files)
+
+
+@pytest.fixture
+def filed_db(loaded_db: StateConnection) -> StateConnection:
+    """Images 1 to 4 are done; 1 and 3 have both files, 2 a thumbnail only, 4 nothing."""
+    ledger = Ledger(loaded_db)
+    ledger.register([THUMB])
+    ledger.open_run(ASKED)
+    for number, renditions in {1: ("thumbs", "original"), 2: ("thumbs",), 3: ("original", "thumbs"), 4: ()}.items():
+        ledger.done(work(number), done(number, *renditions))
+    return loaded_db
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_files_come_once_and_in_order_with_what_was_published(limit: int, filed_db: StateConnection):
+    after, rows = ("", ""), []
+    while page := file_page(filed_db, after, limit):
+        assert len(page) <= limit
+        after = page[-1][:2]
+        rows += page
+    assert [(int(row.image_id, 16), row.rendition) for row in rows] == [
+        (1, "original"),
+        (1, "thumbs"),
+        (2, "thumbs"),
+        (3, "original"),
+        (3, "thumbs"),
+    ]
+    assert rows[0][2:] == (
+        f"2017_11/train/original/{image(1).image_id}.jpg",
+        50,
+        8,
+        6,
+        image(1).original_size,
+        image(1).original_md5,
+    )
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_what_was_asked_for_and_has_no_row_is_lacking(limit: int, filed_db: StateConnection):
+    asked, after, lacks = promises(filed_db), "", []
+    while after is not None:
+        found, after = lacks_page(filed_db, asked, after, limit)
+        lacks += found
+    assert lacks == [
+        Lack(image(2).image_id, "original"),
+        Lack(image(4).image_id, "original"),
+        Lack(image(4).image_id, "thumbs"),
+    ]
+
+
+def test_an_image_owes_what_the_run_it_was_done_in_was_asked_for():
+    asked = Promises(("2026-01-01", "2026-01-03"), (frozenset({"a"}), frozenset({"b"})))
+    assert asked.at("2025-12-31") == frozenset()
+    assert asked.at("2026-01-01") == asked.at("2026-01-02T23:59") == {"a"}
+    assert asked.at("2026-01-03") == asked.at("2027") == {"b"}
+
+
+def test_originals_are_promised_only_where_they_were_to_be_kept(loaded_db: StateConnection):
+    ledger = Ledger(loaded_db)
+    ledger.open_run(ASKED | {"originals": {"save": False, "rendition": {"name": "original"}}})
+    ledger.open_run({})
+    assert promises(loaded_db).renditions == (frozenset({"thumbs"}), frozenset())
+
+
+def test_files_are_found_by_their_ImageID_and_by_any_other_name_that_was_noted(  # noqa: N802
+    filed_db: StateConnection,
+):
+    Ledger(filed_db).done(work(5), done(5, "thumbs", stem="77_0a_o"))
+    with_names = open_reader(filed_db.path)  # a temporary table is no change to the database
+    names = [image(1).image_id, image(9).image_id, "77_0a_o"]
+    assert not are_named_otherwise(with_names)
+    assert paths_by_name(with_names, names).keys() == {image(1).image_id}
+    for _ in range(2):
+        note_names(with_names, file_page(with_names, ("", ""), 100))
+    assert are_named_otherwise(with_names)
+    found = paths_by_name(with_names, names)
+    assert sorted(found[image(1).image_id]) == [
+        f"2017_11/train/{name}/{image(1).image_id}.jpg" for name in ("original", "thumbs")
+    ]
+    assert found["77_0a_o"] == ["2017_11/train/thumbs/77_0a_o.jpg"]
+    with_names.close()
+
+
+def test_what_was_published_is_known_of_those_in_the_list(filed_db: StateConnection):
+    ten = image(10, "test")
+    assert listed_images(filed_db, [ten.image_id, "f" * 16]) == {
+        ten.image_id: Listed("test", ten.original_size, ten.original_md5)
+    }
+
+
+class _Plans(sqlite3.Connection):
+    """Notes how SQLite goes about each query."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)
+        self.steps: list[str] = []
+
+    def execute(self, sql: str, values: object = ()) -> sqlite3.Cursor:
+        if sql.startswith("SELECT"):
+            self.steps += [row[3] for row in super().execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+        return super().execute(sql, values)
+
+
+def test_every_query_goes_along_an_index(filed_db: StateConnection):
+    db = sqlite3.connect(filed_db.path, factory=_Plans, isolation_level=None)
+    note_names(db, [audit.FileRow("0" * 16, "thumbs", "77_0a_o.jpg", 1, 1, 1, 1, "")])
+    asked = promises(db)
+    db.steps.clear()
+    file_page(db, ("0", "thumbs"), 10)
+    lacks_page(db, asked, "0", 10)
+    paths_by_name(db, ["0"])
+    listed_images(db, ["0"])
+    steps = [step for step in db.steps if "json_each" not in step and "sqlite_temp_schema" not in step]
+    assert len(steps) > 5
+    assert [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step] == []
+    assert any("(image_id,rendition)>" in step for step in steps)
+    db.close()
