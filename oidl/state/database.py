@@ -15,7 +15,7 @@ from oidl.errors import DiskError, HalfLoadedError, StateError, UsageError
 
 _APPLICATION_ID = 0x6F69646C  # "oidl": tells our database from any other SQLite file
 
-_CACHE_KIB = 64 * 1024
+CACHE_KIB = 8 * 1024  # a run goes through the tables in key order
 BUSY_TIMEOUT_MS = 30_000  # somebody's own SQL may hold the file for a while
 _READER_PATIENCE_MS = 1_000  # in WAL mode nobody keeps a reader out for longer
 
@@ -50,7 +50,7 @@ def open_writer(path: Path) -> StateConnection:
             db.execute("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL never corrupts; after a power cut the last commits are missing and done again.
             db.execute("PRAGMA synchronous = NORMAL")
-            db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             db.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
             _migrate(db)
         except BaseException:
