@@ -1,7 +1,8 @@
 """What happens to one body: verified, decoded, rendered, written. Runs in a validator's thread.
 
-Every rendition is made before the first file is written, so an image that fails
-has no new file at all.
+Every rendition is made before the first file is written, so an image that cannot
+be verified or made has no new file at all. Where the disk fills up between two
+files, the first stands verified and without a row; the next run writes it again.
 """
 
 from dataclasses import dataclass, replace

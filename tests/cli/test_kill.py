@@ -163,7 +163,7 @@ def _kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [1, 13, 27])
+@pytest.mark.parametrize("number", [1, 7, 13, 27])
 def test_a_run_that_is_killed_at_the_nth_request(
     number: int, quick, oidl, root, expected, ends_as_if_nothing_had_happened
 ) -> None:

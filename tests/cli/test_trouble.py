@@ -15,11 +15,11 @@ from oidl.demo.site import Answer, status_answer
 
 @pytest.fixture
 def small_disk(root: Path) -> Iterator[Path]:
-    """The root on a filesystem of two megabytes."""
+    """The root on a filesystem of 64 MB."""
     root.mkdir()
     if os.geteuid() or not shutil.which("mount"):
         pytest.skip("only root can mount a small filesystem")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "oidl", root], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "oidl", root], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("a small filesystem cannot be mounted here")
     yield root
@@ -28,7 +28,7 @@ def small_disk(root: Path) -> Iterator[Path]:
 
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk: Path, ask, tree) -> None:
     filler = small_disk / "filler"
-    filler.write_bytes(bytes(1_000_000))
+    filler.write_bytes(bytes(65_900_000))
     ended = run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=0", "--no-check-space")
     assert ended.returncode == 5
     assert "could not be written: No space left on device" in ended.stderr or "disk is full" in ended.stderr
@@ -42,7 +42,6 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk
     assert not [path for path in on_disk if ".oidl-part" in path]
 
     filler.unlink()
-    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
     done = {url for (url,) in ask("SELECT url FROM download WHERE status = 'done'")}
     fine.site.requests.clear()
     assert run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=0").returncode == 0
@@ -51,7 +50,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk
 
 
 def test_what_cannot_fit_is_not_begun(fine, run, small_disk: Path, ask) -> None:
-    small_disk.joinpath("filler").write_bytes(bytes(1_500_000))
+    small_disk.joinpath("filler").write_bytes(bytes(66_400_000))
     ended = run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=100k")
     assert ended.returncode == 5
     assert "24 images need about" in ended.stderr
