@@ -145,7 +145,7 @@ class Work:
     """An image the feed hands out, with what it still lacks.
 
     `saved_original` is the path (as in `file.path`) of an original that an
-    earlier run verified and kept, or None.
+    earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 where none is.
     """
 
     image_id: str
@@ -156,6 +156,7 @@ class Work:
     thumbnail_300k_url: str
     lacking: tuple[Rendition, ...]
     saved_original: str | None = None
+    rotation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +199,23 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One output file that stands under its final name; `path` as in `file.path`."""
+    """One output file that stands under its final name; `path` as in `file.path`.
+
+    It is the stored picture turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` × `scaled_height` and cut
+    (or, where negative, bordered) at `left`, `top`. `conversion` says what a saved original was before, if not that.
+    """
 
     rendition: str
     path: str
     bytes: int
     width: int
     height: int
+    orientation: int = 1
+    scaled_width: int | None = None
+    scaled_height: int | None = None
+    left: int = 0
+    top: int = 0
+    conversion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +223,8 @@ class Done:
     """An image that is verified and has every file that was asked for.
 
     `width` and `height` are the source picture's, in pixels as stored (before
-    its EXIF orientation is applied); `md5` is base64, as in `Image.original_md5`.
+    its EXIF `orientation`, 1–8, is applied); `bands` count alpha, `format` is by
+    its first bytes; `md5` is base64, as in `Image.original_md5`.
     """
 
     source: Source
@@ -222,6 +234,10 @@ class Done:
     width: int
     height: int
     files: tuple[WrittenFile, ...]
+    format: str | None = None
+    bands: int | None = None
+    orientation: int | None = None
+    is_cmyk: bool | None = None
 
 
 class Fault(StrEnum):

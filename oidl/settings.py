@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from oidl.model import ORIGINAL, Reason, Rendition, Source
+from oidl.model import ORIGINAL, Reason, Rendition, Source, Validation
 
 
 class FileNames(StrEnum):
@@ -111,6 +111,21 @@ class Originals:
 
 
 @dataclass(frozen=True, slots=True)
+class Imaging:
+    """What passes as a picture, and what becomes of saved originals that are CMYK or PNG.
+
+    `background` is six hex digits, for conversions of what is transparent.
+    """
+
+    validation: Validation = Validation.DECODE
+    max_pixels: int = 200_000_000
+    convert_cmyk: bool = False
+    convert_png: bool = False
+    discard_png: bool = False
+    background: str = "ffffff"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One `oidl run`, as asked for.
 
@@ -131,6 +146,7 @@ class Settings:
     transfers: Transfers
     retries: Retries
     limits: Limits = Limits()
+    imaging: Imaging = Imaging()
     download_metadata: bool = True
     download_images: bool = True
     save_tar_balls: bool = False

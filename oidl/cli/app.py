@@ -104,6 +104,13 @@ def _spelled_out(token: str) -> str:
     return token
 
 
+def _typed(rendition: object) -> str:
+    """A `[[rendition]]` table as `--rendition` would have it."""
+    if not isinstance(rendition, dict):
+        return str(rendition)
+    return ",".join(f"{key}={value}" for key, value in rendition.items())
+
+
 def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     """The settings in the file that `--config` or `OIDL_CONFIG` names, or in `./oidl.toml` where there is one."""
     named = os.environ.get("OIDL_CONFIG")
@@ -130,5 +137,7 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
         raise UsageError(
             f"{path}: there is no option {unknown[0]!r}", hint="keys are options without the dashes, e.g. root-dir"
         )
+    if tables := values.get("rendition"):
+        values["rendition"] = [_typed(table) for table in (tables if isinstance(tables, list) else [tables])]
     # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
     yield Dict(values, source=str(path), use_commands_as_keys=False, allow_unknown=True)

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token
 
+from oidl.cli.checks import check_options
+from oidl.cli.renditions import check_together, checked_rendition, hex_colour, typed_rendition
 from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
-from oidl.model import ORIGINAL, Reason, Rendition, ResizeMode, Source
-from oidl.settings import FileNames, Layout, Limits, Originals, Retries, Selection, Settings, Transfers
+from oidl.model import ORIGINAL, Orientation, Reason, Rendition, ResizeMode, Source, Validation
+from oidl.settings import FileNames, Imaging, Layout, Limits, Originals, Retries, Selection, Settings, Transfers
 
 
 def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
@@ -116,6 +118,33 @@ class RunOptions(PlaceOptions):
     resized_images_subdirectory: str = "images-resized"
     """Where resized images go, below each subset."""
 
+    rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """A rendition more, repeatable: `name=thumb,mode=FillCrop,box=224,format=jpg,quality=50,dir=thumbs`."""
+
+    orientation: Annotated[Orientation, _BY_VALUE] = Orientation.EXIF
+    """What turns resized images: `exif`, `dataset` (the published `Rotation`, so that boxes match) or `keep`."""
+
+    force_rgb: bool = False
+    """Give resized images three bands, also where they are grey."""
+
+    background: str = "ffffff"
+    """The colour, as six hex digits, under what is transparent and around what has a border."""
+
+    validate: Annotated[Validation, _BY_VALUE] = Validation.DECODE
+    """`decode` refuses what is damaged, `strict` also what is merely odd; `off` decodes only what is resized."""
+
+    max_pixels: int = 200_000_000
+    """The largest picture that is decoded."""
+
+    convert_cmyk: bool = False
+    """Save CMYK originals as sRGB JPEGs."""
+
+    convert_png: bool = False
+    """Save PNG originals as JPEGs."""
+
+    discard_png: bool = False
+    """Count PNGs as failures."""
+
     prefix_dirs: bool = True
     """Spread files over directories named by the first 3 characters."""
 
@@ -187,7 +216,7 @@ class RunOptions(PlaceOptions):
 
     def settings(self, version_dir: str, known_subsets: tuple[str, ...]) -> Settings:
         """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""
-        self._check(known_subsets)
+        check_options(self, known_subsets)
         root_dir = self.root_dir.absolute()
         originals = self._originals()
         return Settings(
@@ -220,6 +249,14 @@ class RunOptions(PlaceOptions):
                 min_free_bytes=self.min_free,
                 check_space=self.check_space,
             ),
+            imaging=Imaging(
+                validation=self.validate,
+                max_pixels=self.max_pixels,
+                convert_cmyk=self.convert_cmyk,
+                convert_png=self.convert_png,
+                discard_png=self.discard_png,
+                background=hex_colour(self.background, "--background"),
+            ),
             download_metadata=self.download_metadata,
             download_images=self.download_images,
             save_tar_balls=self.save_tar_balls,
@@ -244,26 +281,29 @@ class RunOptions(PlaceOptions):
         )
 
     def _renditions(self, originals: Originals) -> tuple[Rendition, ...]:
-        from oidl.storage.layout import checked_subdirectory
-
+        """The classic rendition, then those of `--rendition`; where there are such, the classic one only if shaped."""
         if not self.resize_images:
             return ()
-        directory = checked_subdirectory(self.resized_images_subdirectory, "--resized-images-subdirectory")
-        if directory in (originals.rendition.directory, ORIGINAL, Source.THUMBNAIL_300K):
-            raise UsageError(
-                f"--resized-images-subdirectory cannot be {directory}, which stands for the originals",
-                hint="name another, e.g. images-640",
-            )
-        return (
-            Rendition(
+        background = hex_colour(self.background, "--background")
+        renditions = [
+            typed_rendition(text, self.orientation, background, force_rgb=self.force_rgb) for text in self.rendition
+        ]
+        if not renditions or any(getattr(self, name) != getattr(RunOptions, name) for name in _CLASSIC):
+            directory = self.resized_images_subdirectory
+            classic = Rendition(
                 name=directory,
                 directory=directory,
                 mode=self.resize_mode,
                 box_size=self.resize_box_size,
                 format=self.resize_output_format.lower(),
                 quality=self.resize_compression_quality,
-            ),
-        )
+                orientation=self.orientation,
+                background=background,
+                force_rgb=self.force_rgb,
+            )
+            renditions.insert(0, checked_rendition(classic, "--resized-images-subdirectory"))
+        check_together(renditions, originals.rendition)
+        return tuple(renditions)
 
     def _failed(self) -> tuple[Reason, ...] | None:
         """The reasons that were named to be tried again."""
@@ -274,41 +314,11 @@ class RunOptions(PlaceOptions):
                 )
         return None if self.retry_failed is None else tuple(Reason(name) for name in dict.fromkeys(self.retry_failed))
 
-    def _check(self, known_subsets: tuple[str, ...]) -> None:
-        for subset in self.subset:
-            if subset not in known_subsets:
-                raise UsageError(f"--subset {subset}: this version has {', '.join(known_subsets)}")
-        for option, value, least in (
-            ("--limit", self.limit, 0),
-            ("--resize-box-size", self.resize_box_size, 1),
-            ("--max-total-connections", self.max_total_connections, 1),
-            ("--max-host-connections", self.max_host_connections, 1),
-            ("--max-retries", self.max_retries, 1),
-            ("--max-wait", self.max_wait, 0),
-        ):
-            if value is not None and not value >= least:
-                raise UsageError(f"{option} must be at least {least}, not {value}")
-        for option, amount in (
-            ("--connect-timeout", self.connect_timeout),
-            ("--dns-timeout", self.dns_timeout),
-            ("--tls-timeout", self.tls_timeout),
-            ("--stall-timeout", self.stall_timeout),
-            ("--min-speed", self.min_speed),
-            ("--max-failure-rate", self.max_failure_rate),
-            ("--max-rps", self.max_rps),
-            ("--limit-rate", self.limit_rate),
-        ):
-            if amount is not None and not 0 < amount < float("inf"):
-                raise UsageError(f"{option} must be more than 0, not {amount}")
-        agent = self.user_agent
-        if agent is not None and not (agent.strip() and agent.isascii() and agent.isprintable()):
-            raise UsageError(f"--user-agent is plain text like oidl/1.0 (me@example.org), not {agent!r}")
-        if self.resize_box_size > 65_500:
-            raise UsageError(f"--resize-box-size must be at most 65500, not {self.resize_box_size}")
-        if self.resize_compression_quality is not None and not 1 <= self.resize_compression_quality <= 100:
-            raise UsageError(f"--resize-compression-quality is 1 to 100, not {self.resize_compression_quality}")
-        if not self.resize_output_format.isalnum() or not self.resize_output_format.isascii():
-            raise UsageError(f"--resize-output-format is a suffix like jpg, not {self.resize_output_format!r}")
+
+_CLASSIC = (
+    "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
+    "resized_images_subdirectory",
+)  # fmt: skip
 
 
 def _resolved(source: str | None) -> str | None:

@@ -17,8 +17,10 @@ from oidl.model import Validation
 
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x(..)")
 _END = "d9"
-_PADDING = 16  # bytes before the end; what a decoder that lost its way leaves over is more (47 at the least, seen)
-_LIMITS = re.compile(r"^tj|Unsupported|not supported", re.IGNORECASE)  # of this decoder, not damage as such
+_PADDING = 4  # bytes of any kind before the end; a decoder that lost its way hardly ever leaves so few over
+# Limits of this decoder, not damage as such: arithmetic coding and lossless pictures. (A marker or a process of
+# another number is unheard of; where one seems to be, it is flipped bits inside the data.)
+_LIMITS = re.compile(r"^tj|not supported|arithmetic|SOF type 0xc[39ab]", re.IGNORECASE)
 
 _COLOURS = {1: "GRAY", 3: "RGB"}
 

@@ -9,13 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oidl.errors import DiskError
-from oidl.imaging.inspect import inspect
+from oidl.imaging.convert import converted
+from oidl.imaging.inspect import Picture, inspect
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import ORIGINAL, Done, Failure, Fetched, Reason, Rendition, Source, Work, WrittenFile
 from oidl.pipeline.verify import verify
-from oidl.settings import Layout, Originals
+from oidl.settings import Imaging, Layout, Originals
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import actual_path, output_path, recorded_path, subset_directory
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    rendered: Rendered
+    conversion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class Processor:
     layout: Layout
     originals: Originals
     writer: AtomicWriter
+    imaging: Imaging
 
     def process(self, work: Work, fetched: Fetched) -> Done | Failure:
         """Everything that `work` lacks, made from `fetched` and written; or the first thing that is wrong.
@@ -36,10 +44,12 @@ class Processor:
         md5 = verify(work, fetched, check_md5=check_md5)
         if isinstance(md5, Failure):
             return _of(fetched, md5)
-        picture = inspect(fetched.body)
+        picture = inspect(fetched.body, self.imaging.max_pixels)
         if isinstance(picture, Failure):
             return _of(fetched, replace(picture, is_published=md5 == work.original_md5))
-        rendered = render(picture, work.lacking)
+        if self.imaging.discard_png and picture.format == "png":
+            return _of(fetched, Failure(Reason.NOT_AN_IMAGE, "a PNG, and --discard-png is set"))
+        rendered = self._rendered(work, picture)
         if isinstance(rendered, Failure):
             return _of(fetched, replace(rendered, is_published=md5 == work.original_md5))
         try:
@@ -54,7 +64,34 @@ class Processor:
             width=picture.width,
             height=picture.height,
             files=files,
+            format=picture.format,
+            bands=picture.bands,
+            orientation=picture.orientation,
+            is_cmyk=picture.is_cmyk,
         )
+
+    def _rendered(self, work: Work, picture: Picture) -> list[_Made] | Failure:
+        """Every rendition that `work` lacks, in its order; originals that are to be converted are."""
+        rendered = render(picture, work.lacking, work.rotation, self.imaging.validation)
+        kind = self._conversion(picture)
+        if isinstance(rendered, Failure) or kind is None:
+            return rendered if isinstance(rendered, Failure) else [_Made(each) for each in rendered]
+        made: list[_Made] = []
+        for rendition, each in zip(work.lacking, rendered, strict=True):
+            if rendition.mode is not None:
+                made.append(_Made(each))
+                continue
+            whole = converted(picture, self.imaging.background, self.imaging.validation)
+            if isinstance(whole, Failure):
+                return whole
+            made.append(_Made(whole, kind))
+        return made
+
+    def _conversion(self, picture: Picture) -> str | None:
+        """What a saved original is converted from, or None if it is kept as it is."""
+        if self.imaging.convert_png and picture.format == "png":
+            return "png"
+        return "cmyk" if self.imaging.convert_cmyk and picture.is_cmyk else None
 
     def read_original(self, work: Work) -> Fetched | None:
         """The verified original of `work` from disk, or None if there is none that can be trusted."""
@@ -78,9 +115,12 @@ class Processor:
     def _path(self, work: Work, rendition: Rendition, url: str) -> Path:
         return output_path(self.layout, rendition, work, url)
 
-    def _write(self, work: Work, fetched: Fetched, rendition: Rendition, rendered: Rendered) -> WrittenFile:
+    def _write(self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made) -> WrittenFile:
         is_local = fetched.source is Source.LOCAL
+        rendered = made.rendered
         path = self._path(work, rendition, work.original_url if is_local else fetched.url)
+        if made.conversion:
+            path = path.with_suffix(".jpg")
         if not (is_local and rendition.name == ORIGINAL and str(path) == fetched.url):
             home = subset_directory(self.layout, work.subset, rendition.directory)
             self.writer.write(home, path, rendered.body)
@@ -90,6 +130,12 @@ class Processor:
             bytes=len(rendered.body),
             width=rendered.width,
             height=rendered.height,
+            orientation=rendered.orientation,
+            scaled_width=rendered.scaled_width,
+            scaled_height=rendered.scaled_height,
+            left=rendered.left,
+            top=rendered.top,
+            conversion=made.conversion,
         )
 
 

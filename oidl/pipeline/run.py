@@ -164,7 +164,7 @@ class Run:
         claims = Claims()
         feed = Feed(queue, claims, self._stop, settings.retries, limit=settings.selection.limit, say=self._say)
         recorder = Recorder(self._state, claims, self._meter, self._stop, random.Random())
-        processor = Processor(settings.layout, settings.originals, self._files)
+        processor = Processor(settings.layout, settings.originals, self._files, settings.imaging)
         earlier = await self._state.run(self._state.ledger.earlier_paces)
         client = partial(new_client, settings.transfers, self._tls)
         async with Hosts(settings.transfers, client, self._version.providers, earlier, say=self._say) as hosts:

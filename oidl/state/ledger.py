@@ -13,9 +13,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oidl.errors import UsageError
-from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Status, Work
+from oidl.model import Crop, Done, Failure, Orientation, Postponed, Reason, Rendition, Source, Status, Work
 from oidl.net.pace import PaceState
 from oidl.state.database import timestamp, transaction
+
+_FILE_VALUES = (
+    "path", "bytes", "width", "height", "written_at", "orientation", "scaled_width", "scaled_height",
+    "crop_left", "crop_top", "conversion",
+)  # fmt: skip
+_PUT_FILE = (
+    f"INSERT INTO file (image_id, rendition, {', '.join(_FILE_VALUES)}) VALUES (?, ?{', ?' * len(_FILE_VALUES)}) "
+    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _FILE_VALUES)}"
+)
+_RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +160,8 @@ class Ledger:
             "reason = NULL, detail = NULL, http_status = NULL, "
             "source = iif(? AND md5 IS NOT NULL AND reason IS NULL, source, ?), "
             "url = iif(? AND md5 IS NOT NULL AND reason IS NULL, url, ?), "
-            "bytes = ?, md5 = ?, width = ?, height = ?, finished_at = ? WHERE image_id = ?",
+            "bytes = ?, md5 = ?, width = ?, height = ?, format = ?, bands = ?, orientation = ?, is_cmyk = ?, "
+            "finished_at = ? WHERE image_id = ?",
             (
                 int(not is_local),
                 is_local,
@@ -161,16 +172,32 @@ class Ledger:
                 done.md5,
                 done.width,
                 done.height,
+                done.format,
+                done.bands,
+                done.orientation,
+                done.is_cmyk,
                 now,
                 work.image_id,
             ),
         )
         self._db.executemany(
-            "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "path = excluded.path, bytes = excluded.bytes, width = excluded.width, "
-            "height = excluded.height, written_at = excluded.written_at",
+            _PUT_FILE,
             [
-                (work.image_id, file.rendition, file.path, file.bytes, file.width, file.height, now)
+                (
+                    work.image_id,
+                    file.rendition,
+                    file.path,
+                    file.bytes,
+                    file.width,
+                    file.height,
+                    now,
+                    file.orientation,
+                    file.scaled_width,
+                    file.scaled_height,
+                    file.left,
+                    file.top,
+                    file.conversion,
+                )
                 for file in done.files
             ],
         )
@@ -223,9 +250,9 @@ class Ledger:
     def register(self, renditions: Iterable[Rendition]) -> None:
         """Notes the recipe of each rendition; raises `UsageError` where a directory holds another one."""
         for rendition in renditions:
-            recipe = (rendition.name, rendition.mode, rendition.box_size, rendition.format, rendition.quality)
+            recipe = tuple(getattr(rendition, name) for name in _RECIPE)
             held = self._db.execute(
-                "SELECT name, mode, box_size, format, quality FROM rendition WHERE directory = ? AND files > 0",
+                f"SELECT {', '.join(_RECIPE)} FROM rendition WHERE directory = ? AND files > 0",
                 (rendition.directory,),
             ).fetchone()
             if held and held != recipe:
@@ -235,14 +262,21 @@ class Ledger:
                 )
             self._db.execute("DELETE FROM rendition WHERE directory = ? AND files = 0", (rendition.directory,))
             self._db.execute(
-                "INSERT INTO rendition (directory, name, mode, box_size, format, quality) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET directory = excluded.directory",
+                f"INSERT INTO rendition (directory, {', '.join(_RECIPE)}) VALUES (?{', ?' * len(_RECIPE)}) "
+                "ON CONFLICT (name) DO UPDATE SET directory = excluded.directory",
                 (rendition.directory, *recipe),
             )
 
 
 def _words(recipe: tuple[Any, ...]) -> str:
-    name, mode, box_size, image_format, quality = recipe
+    name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb = recipe
     if mode is None:
         return f"{name} images as they came"
-    return f"{mode} {box_size} px {image_format} images" + (f" of quality {quality}" if quality is not None else "")
+    special = [
+        f"of quality {quality}" if quality is not None else "",
+        f"with crop {crop}" if crop != Crop.CENTRE else "",
+        f"with orientation {orientation}" if orientation != Orientation.EXIF else "",
+        f"on #{background}" if background != "ffffff" else "",
+        "always of three bands" if force_rgb else "",
+    ]
+    return " ".join([f"{mode} {box_size} px {image_format} images", *filter(None, special)])

@@ -17,7 +17,8 @@ from oidl.state.database import StateConnection, explained, timestamp
 _COLUMNS = """
     d.image_id, d.subset, i.original_url, i.original_size, i.original_md5, i.thumbnail_300k_url,
     (SELECT group_concat(f.rendition, char(10)) FROM file AS f WHERE f.image_id = d.image_id),
-    (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original')
+    (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original' AND f.conversion IS NULL),
+    i.rotation
 """
 
 
@@ -163,6 +164,7 @@ class Queue:
                 thumbnail_300k_url=row[5],
                 lacking=self._lacking(row[6]),
                 saved_original=row[7],
+                rotation=_degrees(row[8]),
             )
             for row in rows
         ]
@@ -172,3 +174,11 @@ class Queue:
             return self._wanted
         names = present.split("\n")
         return tuple(rendition for rendition in self._wanted if rendition.name not in names)
+
+
+def _degrees(rotation: str | None) -> int:
+    """The published rotation (`90.0`, empty, or none in older lists) as degrees."""
+    try:
+        return round(float(rotation or 0.0)) % 360
+    except (ValueError, OverflowError):
+        return 0

@@ -386,7 +386,7 @@ def test_a_rendition_directory_that_holds_another_recipe(
     ],
 )
 def test_resized_images_in_the_place_of_the_originals(options: tuple[str, ...], refused, root: Path) -> None:
-    refused(2, "--save-original-images", *options, names="--resized-images-subdirectory cannot be ")
+    refused(2, "--save-original-images", *options, names="a rendition cannot be ")
     assert not root.exists()
 
 

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from oidl.imaging.photo import photo
 from oidl.model import ORIGINAL, Done, Failure, Fetched, Reason, Rendition, ResizeMode, Source, Work
 from oidl.pipeline.process import Processor
-from oidl.settings import Layout, Originals
+from oidl.settings import Imaging, Layout, Originals
 from oidl.storage.atomic import AtomicWriter
 
 BODY = photo(1, 120, 90)
@@ -40,7 +40,7 @@ def fetched(body: bytes = BODY, source: Source = Source.ORIGINAL) -> Fetched:
 
 @pytest.fixture
 def processor(tmp_path: Path) -> Processor:
-    return Processor(Layout(tmp_path, "2017_11"), Originals(), AtomicWriter("0a1b2c3d"))
+    return Processor(Layout(tmp_path, "2017_11"), Originals(), AtomicWriter("0a1b2c3d"), Imaging())
 
 
 @pytest.fixture

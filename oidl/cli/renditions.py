@@ -1,0 +1,97 @@
+"""Renditions as they are typed: `name=thumb,mode=FillCrop,box=224,quality=50`, or a `[[rendition]]` table."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import TypeVar
+
+from oidl.errors import UsageError
+from oidl.model import ORIGINAL, Crop, Orientation, Rendition, ResizeMode, Source
+from oidl.storage.layout import checked_subdirectory
+
+_KEYS = ("name", "mode", "box", "format", "quality", "dir", "crop", "orientation", "background", "force-rgb")
+_LARGEST_BOX = 65_500  # libjpeg's limit is 65,535, and formats differ
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def typed_rendition(text: str, orientation: Orientation, background: str, *, force_rgb: bool) -> Rendition:
+    """The rendition that `text` describes; what it does not say is as given. Raises `UsageError`."""
+    values: dict[str, str] = {}
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        key = key.strip().replace("_", "-")
+        if not equals or key not in _KEYS or key in values:
+            raise UsageError(
+                f"--rendition {text}: {part.strip()!r} is none of its parts", hint=f"it has {', '.join(_KEYS)}"
+            )
+        values[key] = value.strip()
+    if "box" not in values:
+        raise UsageError(f"--rendition {text}: box is missing", hint="say box=224, in pixels")
+    where = f"--rendition {text}"
+    box_size = whole_number(values["box"], 1, _LARGEST_BOX, f"{where}: box")
+    directory = values.get("dir") or values.get("name") or f"images-{box_size}"
+    return checked_rendition(
+        Rendition(
+            name=values.get("name", directory),
+            directory=directory,
+            mode=member(ResizeMode, values.get("mode", "ShrinkToFit").replace("-", ""), where),
+            box_size=box_size,
+            format=values.get("format", "jpg").lower(),
+            quality=whole_number(values["quality"], 1, 100, f"{where}: quality") if "quality" in values else None,
+            crop=member(Crop, values.get("crop", Crop.CENTRE), where),
+            orientation=member(Orientation, values.get("orientation", orientation), where),
+            background=hex_colour(values.get("background", background), where),
+            force_rgb=values.get("force-rgb", str(force_rgb)).lower() in ("true", "yes", "1"),
+        ),
+        where,
+    )
+
+
+def checked_rendition(rendition: Rendition, where: str) -> Rendition:
+    """`rendition`, its directory in plain spelling, if it makes sense and stays in its place; else `UsageError`."""
+    if not rendition.format.isalnum() or not rendition.format.isascii():
+        raise UsageError(f"{where}: a format is a suffix like jpg, not {rendition.format!r}")
+    directory = checked_subdirectory(rendition.directory, where)
+    if rendition.crop is Crop.ATTENTION and rendition.mode is not ResizeMode.FILL_CROP:
+        raise UsageError(f"{where}: only FillCrop has a crop to choose")
+    name = directory if rendition.name == rendition.directory else rendition.name
+    return replace(rendition, name=name, directory=directory)
+
+
+def check_together(renditions: Sequence[Rendition], original: Rendition) -> None:
+    """Raises `UsageError` where two renditions would share a name or a directory."""
+    names = {ORIGINAL, str(Source.THUMBNAIL_300K)}
+    directories = {original.directory, *names}
+    for rendition in renditions:
+        if rendition.name in names or rendition.directory in directories:
+            raise UsageError(
+                f"a rendition cannot be {rendition.name} in {rendition.directory}: another one, or the originals, "
+                "have that name or directory",
+                hint="give each a --resized-images-subdirectory, or a name and dir, of its own",
+            )
+        names.add(rendition.name)
+        directories.add(rendition.directory)
+
+
+def member(kind: type[E], typed: str, where: str) -> E:
+    """The member of `kind` with this value, in any letter case."""
+    for one in kind:
+        if one.value.lower() == typed.lower():
+            return one
+    raise UsageError(f"{where}: {typed!r} is none of {', '.join(kind)}")
+
+
+def hex_colour(typed: str, where: str) -> str:
+    """Six hex digits, in lower case, of `#FFFFFF` or `ffffff`."""
+    digits = typed.removeprefix("#").lower()
+    if len(digits) != 6 or not set(digits) <= set("0123456789abcdef"):
+        raise UsageError(f"{where}: a colour is six hex digits like ffffff, not {typed!r}")
+    return digits
+
+
+def whole_number(typed: str, least: int, most: int, where: str) -> int:
+    """A whole number between two bounds, both included."""
+    if not typed.isdecimal() or not least <= int(typed) <= most:
+        raise UsageError(f"{where} is {least} to {most}, not {typed!r}")
+    return int(typed)

@@ -1,0 +1,28 @@
+"""Saved originals in a format that more programs read: CMYK and PNG as upright sRGB JPEGs of the full size."""
+
+from oidl.imaging.encode import encode
+from oidl.imaging.inspect import Picture, strictness
+from oidl.imaging.rendition import Rendered
+from oidl.imaging.turn import turned
+from oidl.imaging.vips import pyvips
+from oidl.model import Failure, Reason, Validation
+
+_QUALITY = 95
+
+
+def converted(picture: Picture, background: str, validation: Validation) -> Rendered | Failure:
+    """`picture` whole, as an sRGB JPEG; what is transparent gets `background` (six hex digits) under it."""
+    try:
+        image = pyvips.Image.new_from_buffer(picture.body, f"[{strictness(validation)}]")
+        if not picture.is_srgb:
+            image = image.icc_transform("srgb", embedded=True)
+        if image.format != "uchar":
+            image = image.colourspace("b-w" if image.bands < 3 else "srgb")
+        if image.hasalpha():
+            under = list(bytes.fromhex(background))
+            image = image.flatten(background=under if image.bands > 3 else [sum(under) / 3])
+        image = turned(image, picture.orientation).copy_memory()
+        body = encode(image, "jpg", _QUALITY)
+    except pyvips.Error:
+        return Failure(Reason.RESIZE_FAILED, f"its {picture.format} cannot be converted")
+    return Rendered(body, image.width, image.height, picture.orientation, image.width, image.height)

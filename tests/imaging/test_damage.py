@@ -1,0 +1,148 @@
+"""Pictures with a part missing are refused, odd ones that are whole are not: by kind of damage, over many photos."""
+
+import random
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.photo import photo
+from oidl.imaging.rendition import render
+from oidl.model import Failure, Reason, Rendition, ResizeMode, Validation
+
+THUMB = Rendition("thumb", "thumb", ResizeMode.FILL_CROP, 64, "jpg")
+COUNT = 24
+
+Damage = Callable[[bytes, random.Random], bytes]
+
+
+def scan(body: bytes) -> int:
+    """Where the data of the last scan begins."""
+    return body.rindex(b"\xff\xda") + 14
+
+
+def kept(share: float) -> Damage:
+    def damage(body: bytes, rng: random.Random) -> bytes:
+        first = body.index(b"\xff\xda") + 14
+        return body[: first + int((len(body) - first) * share)]
+
+    return damage
+
+
+def without_two_bytes(body: bytes, rng: random.Random) -> bytes:
+    return body[:-4] + body[-2:]
+
+
+def cut_short_by_two(body: bytes, rng: random.Random) -> bytes:
+    return body[:-4]
+
+
+def chunk_cut_out(body: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(scan(body), len(body) - 5100)
+    return body[:at] + body[at + 5000 :]
+
+
+def without_a_frame(body: bytes, rng: random.Random) -> bytes:
+    at = body.index(b"\xff\xc0")
+    return body[:at] + body[at + 2 + struct.unpack_from(">H", body, at + 2)[0] :]
+
+
+def without_quantization_tables(body: bytes, rng: random.Random) -> bytes:
+    at = body.index(b"\xff\xdb")
+    return body[:at] + body[at + 2 + struct.unpack_from(">H", body, at + 2)[0] :]
+
+
+def zeroed(body: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(scan(body), len(body) - 4100)
+    return body[:at] + bytes(4096) + body[at + 4096 :]
+
+
+def flipped(body: bytes, rng: random.Random) -> bytes:
+    damaged = bytearray(body)
+    for _ in range(30):
+        damaged[rng.randrange(scan(body), len(body) - 2)] ^= 1 << rng.randrange(8)
+    return bytes(damaged)
+
+
+def looks(*, is_progressive: bool = False) -> list[bytes]:
+    return [photo(seed, 640, 480, quality=90, progressive=is_progressive, grey=seed % 6 == 5) for seed in range(COUNT)]
+
+
+BASELINE, PROGRESSIVE = looks(), looks(is_progressive=True)
+
+
+def verdict(body: bytes, validation: Validation = Validation.DECODE) -> Reason | None:
+    """What a rendition of `body`, and the check without one, agree on."""
+    picture = inspect(body)
+    if isinstance(picture, Failure):
+        return picture.reason
+    rendered = render(picture, [THUMB], validation=validation)
+    missing = missing_part(picture, validation)
+    assert isinstance(rendered, Failure) == (missing is not None)
+    return missing and missing.reason
+
+
+@pytest.mark.parametrize("bodies", [BASELINE, PROGRESSIVE], ids=["baseline", "progressive"])
+@pytest.mark.parametrize(
+    "damage",
+    [kept(0.1), kept(0.5), kept(0.9), kept(0.99), cut_short_by_two],
+    ids=["10 %", "50 %", "90 %", "99 %", "2 bytes"],
+)
+def test_a_truncated_picture_is_refused(damage: Damage, bodies: list[bytes]) -> None:
+    rng = random.Random(1)
+    assert [verdict(damage(body, rng)) for body in bodies] == [Reason.CORRUPT] * COUNT
+
+
+@pytest.mark.parametrize("damage", [without_two_bytes, chunk_cut_out, without_quantization_tables, without_a_frame])
+def test_a_picture_with_a_piece_missing_is_refused(damage: Damage) -> None:
+    rng = random.Random(2)
+    assert {verdict(damage(body, rng)) for body in BASELINE} == {Reason.CORRUPT}
+
+
+@pytest.mark.parametrize(("damage", "share"), [(zeroed, 0.98), (flipped, 0.95)])
+def test_damage_in_the_middle_is_nearly_always_seen(damage: Damage, share: float) -> None:
+    rng = random.Random(3)
+    bodies = BASELINE + [photo(seed, 1024, 768, quality=90) for seed in range(COUNT)]
+    damaged = [damage(body, rng) for body in bodies for _ in range(2)]
+    assert sum(verdict(body) is Reason.CORRUPT for body in damaged) >= share * len(damaged)
+
+
+def before_tables(body: bytes, more: bytes) -> bytes:
+    """With `more` before the segment of the quantization tables; some cameras leave such padding."""
+    at = body.index(b"\xff\xdb")
+    return body[:at] + more + body[at:]
+
+
+ODD: dict[str, Callable[[bytes], bytes]] = {
+    "trailing garbage": lambda body: body + random.Random(4).randbytes(3000),
+    "another picture after it": lambda body: body + body,
+    "zeros after it": lambda body: body + bytes(4096),
+    "padding before a segment": lambda body: before_tables(body, b"\xff" * 7),
+    "bytes between segments": lambda body: before_tables(body, b"\0\0\0"),
+    "a few bytes before the end": lambda body: body[:-2] + b"\x11" * 5 + body[-2:],
+    "zeros before the end": lambda body: body[:-2] + bytes(600) + body[-2:],
+    "an EXIF block of nonsense": lambda body: body[:2] + b"\xff\xe1\x00\x14Exif\0\0" + b"\xee" * 12 + body[2:],
+    "an unknown segment": lambda body: body[:2] + b"\xff\xec\x00\x10" + b"?" * 14 + body[2:],
+}
+
+
+@pytest.mark.parametrize("oddity", list(ODD))
+def test_an_odd_picture_that_is_whole_passes(oddity: str) -> None:
+    assert {verdict(ODD[oddity](body)) for body in BASELINE} == {None}
+
+
+def test_strictness_is_the_users_to_choose() -> None:
+    odd, damaged = ODD["bytes between segments"](BASELINE[0]), kept(0.5)(BASELINE[0], random.Random(5))
+    assert (verdict(odd), verdict(damaged)) == (None, Reason.CORRUPT)
+    assert verdict(odd, Validation.STRICT) is Reason.CORRUPT
+    picture = inspect(damaged)
+    assert isinstance(picture, Picture)
+    assert isinstance(render(picture, [THUMB], validation=Validation.OFF), list)
+
+
+@pytest.mark.parametrize("look", [{"grey": True}, {"cmyk": True}, {"progressive": True}, {"orientation": 6}])
+def test_every_look_passes_whole_and_fails_in_half(look: dict[str, object]) -> None:
+    body = photo(1, 300, 200, **look)  # type: ignore[arg-type]
+    assert verdict(body) is None
+    assert verdict(kept(0.5)(body, random.Random(6))) is Reason.CORRUPT
