@@ -19,7 +19,8 @@ from oidl.imaging.vips import pyvips
 from oidl.model import Crop, Failure, Orientation, Reason, Rendition, ResizeMode, Validation
 
 _MARGIN = 1.5  # of pixels decoded to pixels wanted, either way; what is lost by scaling in the decoder is not seen then
-_MOST_PIXELS = 50_000_000  # decoded into memory at once, 150 MB; larger ones stream through libvips
+_MOST_PIXELS = 50_000_000  # in memory at once, 150 MB; larger ones stream through libvips
+_LONGEST_SIDE = 65_500  # of an output; libjpeg's limit is 65,535, other formats' are lower, and encoders say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,27 @@ class _Plan:
         width, height = self.goal.width, self.goal.height
         return (height, width) if self.orientation >= 5 else (width, height)
 
+    @property
+    def is_cut_by_eye(self) -> bool:
+        """Whether what is kept is looked for; the middle is, where the scaled picture is too large to be looked at."""
+        is_small = self.goal.width * self.goal.height <= _MOST_PIXELS
+        return self.rendition.crop is Crop.ATTENTION and not self.goal.is_scaled_only and is_small
+
+    @property
+    def stored_crop(self) -> tuple[int, int, int, int] | None:
+        """What is kept of the scaled picture before it is turned: left, top, width, height; None is all of it."""
+        goal = self.goal
+        if goal.is_scaled_only or self.is_cut_by_eye or self.rendition.mode is ResizeMode.BORDER:
+            return None
+        left, top = goal.left, goal.top
+        if self.orientation in (2, 3, 6, 7):  # the upright left is the stored right (or bottom)
+            left = goal.width - goal.out_width - left
+        if self.orientation in (3, 4, 7, 8):
+            top = goal.height - goal.out_height - top
+        if self.orientation >= 5:
+            return top, left, goal.out_height, goal.out_width
+        return left, top, goal.out_width, goal.out_height
+
 
 def render(
     picture: Picture,
@@ -70,6 +92,9 @@ def render(
         for rendition in renditions
         if rendition.mode is not None and not _fits_as_it_is(picture, rendition, rotation)
     }
+    for plan in plans.values():
+        if max(plan.goal.out_width, plan.goal.out_height) > _LONGEST_SIDE:
+            return Failure(Reason.RESIZE_FAILED, f"would be {plan.goal.out_width} × {plan.goal.out_height} pixels")
     try:
         source = _decoded(picture, list(plans.values()), validation)
         if isinstance(source, Failure):
@@ -123,17 +148,15 @@ def _made(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation
     if rendition.mode is ResizeMode.BORDER:
         background = _background(rendition, image.bands)
         image = image.embed(-left, -top, goal.out_width, goal.out_height, extend="background", background=background)
-    elif rendition.crop is Crop.ATTENTION and not goal.is_scaled_only:
+    elif plan.is_cut_by_eye:
         image = image.copy_memory().smartcrop(goal.out_width, goal.out_height, interesting="attention")
         left, top = -image.xoffset, -image.yoffset
-    elif not goal.is_scaled_only:
-        image = image.crop(left, top, goal.out_width, goal.out_height)
     body = encode(image, rendition.format, rendition.quality)
     return Rendered(body, goal.out_width, goal.out_height, plan.orientation, goal.width, goal.height, left, top)
 
 
 def _scaled(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation: Validation) -> pyvips.Image:
-    """`picture` in sRGB or grey and in the plan's size, still as stored; nothing is computed yet where it can wait."""
+    """`picture` in sRGB or grey, scaled and cut as planned, still as stored; little is computed yet."""
     rendition, (width, height) = plan.rendition, plan.stored_size
     if source is None:
         image = pyvips.Image.thumbnail_buffer(
@@ -145,11 +168,17 @@ def _scaled(picture: Picture, source: pyvips.Image | None, plan: _Plan, validati
             option_string=f"[{strictness(validation)}]",
             # Only where colours would shift without it: it costs 6–8 ms.
             **({} if picture.is_srgb else {"output_profile": "srgb"}),
-        ).copy_memory()
+        )
+        # In order from its top, cut as it comes: a picture of 1 × 5000 pixels fills a box of 224 with 1,120,000 rows.
+        image = _cut(image, plan)
+        if picture.bands < 3 <= image.bands:  # 16 bits of grey, or grey with a profile
+            image = image.colourspace("b-w")
+        image = image.copy_memory()
         return image.copy(interpretation="srgb") if image.interpretation == "multiband" else image
     image = source
     if (image.width, image.height) != (width, height):
         image = image.resize(width / image.width, vscale=height / image.height)
+    image = _cut(image, plan)
     if _depends_on_colour(picture, rendition):
         image = image.copy(interpretation="b-w" if image.bands == 1 else "srgb")
     if picture.profile:
@@ -158,6 +187,10 @@ def _scaled(picture: Picture, source: pyvips.Image | None, plan: _Plan, validati
         if picture.bands == 1:
             image = image.colourspace("b-w")
     return image
+
+
+def _cut(image: pyvips.Image, plan: _Plan) -> pyvips.Image:
+    return image.crop(*plan.stored_crop) if plan.stored_crop else image
 
 
 def _depends_on_colour(picture: Picture, rendition: Rendition) -> bool:

@@ -1,5 +1,6 @@
 """Pictures with a part missing are refused, odd ones that are whole are not: by kind of damage, over many photos."""
 
+import base64
 import random
 import struct
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 from oidl.imaging.inspect import Picture, inspect, missing_part
 from oidl.imaging.photo import photo
 from oidl.imaging.rendition import render
+from oidl.imaging.vips import pyvips
 from oidl.model import Failure, Reason, Rendition, ResizeMode, Validation
 
 THUMB = Rendition("thumb", "thumb", ResizeMode.FILL_CROP, 64, "jpg")
@@ -106,6 +108,39 @@ def test_damage_in_the_middle_is_nearly_always_seen(damage: Damage, share: float
     bodies = BASELINE + [photo(seed, 1024, 768, quality=90) for seed in range(COUNT)]
     damaged = [damage(body, rng) for body in bodies for _ in range(2)]
     assert sum(verdict(body) is Reason.CORRUPT for body in damaged) >= share * len(damaged)
+
+
+def with_restarts(body: bytes) -> bytes:
+    """As `body`, with a restart marker after every row of blocks."""
+    pixels = pyvips.Image.jpegload_buffer(body)
+    return bytes(pixels.jpegsave_buffer(Q=85, restart_interval=40))
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_missing_restart_intervals_are_seen(count: int) -> None:
+    for body in BASELINE[:5]:  # in colour: 40 blocks of 16 pixels are a row
+        marked = with_restarts(body)
+        marks = [at for at in range(scan(marked), len(marked)) if marked[at] == 0xFF and 0xD0 <= marked[at + 1] <= 0xD7]
+        assert len(marks) == 29
+        assert verdict(marked) is None
+        assert verdict(marked[: marks[9]] + marked[marks[9 + count] :]) is Reason.CORRUPT
+
+
+# 64 × 48 pixels, arithmetic-coded, which few programs write.
+ARITHMETIC = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABQODxIPDRQSEBIXFRQYHjIhHhwcHj0sLiQySUBMS0dARkVQWnNiUFVtVkVGZIhlbXd7gYKBTmCN"
+    "l4x9lnN+gXz/2wBDARUXFx4aHjshITt8U0ZTfHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHx8fHz/yQAR"
+    "CAAwAEADASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwCu83rOexcCBf2LUk659NdQ7MK9tqJ0CKdDlIG2/dyUWDt/uAvk7ijf"
+    "SIoJ4okHuDel/dsZG7U67Nes0qK08puYYkcbgIANmf8A/j5TRKlY9lIYPsAV+iA4u+WUxtSfRjpiIv5NHdSL0/ZIugukHwiEcXLk8xUwlqoP"
+    "vbQzWy9fRa6zXBKfX2vPH0YKpx/W35vAL+eCm1Uaw0AU3G6gxrWrKo3OUh6TmkQPM2sgPYErmi0aakSQ+46dSgHAwsdFPnXuUYPAzqYFe/o0"
+    "N/gAt/i1ZelzSzqPJdc+apomTDXTXurlDhD+cZt0XK9uo+1PytYtgduHz02+6rvYCI60jrC4e1CNsF2slQDCADAcfthOlkKUk+iEUHMPHZlS"
+    "ZmKNSaGGudy/Mw5TwPEr6vTxo/k4SxHHoND/2Q=="
+)
+
+
+def test_arithmetic_coding_is_read_and_checked_too() -> None:
+    assert verdict(ARITHMETIC) is None
+    assert verdict(ARITHMETIC[: len(ARITHMETIC) * 3 // 4]) is Reason.CORRUPT
 
 
 def before_tables(body: bytes, more: bytes) -> bytes:

@@ -4,6 +4,7 @@ Pillow, another decoder than ours, looks at the results.
 """
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image as Pillow
@@ -172,6 +173,21 @@ def test_a_truncated_picture_becomes_no_rendition(kept: float | str, recipe: Ren
     body = photo(3, 480, 800, progressive=progressive)
     cut = body[:-4] if isinstance(kept, str) else body[: int(kept * len(body))]
     assert failure(cut, recipe).reason is Reason.CORRUPT
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("look", [{}, {"grey": True}, {"progressive": True}, {"orientation": 6}], ids=str)
+def test_both_decoders_give_the_same_picture(mode: ResizeMode, look: dict[str, object]) -> None:
+    picture = inspect(photo(4, 640, 480, **look))  # type: ignore[arg-type]
+    assert isinstance(picture, Picture)
+    assert picture.is_plain_jpeg
+    ours = render(picture, [rendition(mode, 200, "png")])
+    theirs = render(replace(picture, is_plain_jpeg=False), [rendition(mode, 200, "png")])
+    assert isinstance(ours, list)
+    assert isinstance(theirs, list)
+    assert replace(ours[0], body=b"") == replace(theirs[0], body=b"")
+    one, other = (opened(result[0]).convert("RGB") for result in (ours, theirs))
+    assert _difference(one, other) < 1.5  # of 255: as much as scaling in the decoder by another eighth makes
 
 
 def test_trailing_bytes_do_no_harm() -> None:
