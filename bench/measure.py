@@ -38,6 +38,9 @@ def measured(arguments: Sequence[str]) -> Usage:
     )
 
 
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
 def machine() -> str:
     """The machine and the day, for the line above a table of figures."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9

@@ -9,10 +9,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.measure import machine
+from bench.measure import PAGE_BYTES, machine
 from bench.site import make_photos, served, write_list
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _EVERY_S = 5.0
 
 
@@ -58,7 +57,7 @@ def _samples(arguments: list[str]) -> list[tuple[float, float]]:
         except OSError:  # it has just ended
             break
         if pages:  # else it ends in this moment
-            samples.append((pages * _PAGE / 1e6, float(files)))
+            samples.append((pages * PAGE_BYTES / 1e6, float(files)))
     assert process.wait() == 0
     return samples
 
