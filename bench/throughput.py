@@ -24,12 +24,12 @@ class Kind:
     share: float
 
 
-KINDS = (Kind("originals", 2048, 1536, 91, 640, 0.2), Kind("thumbnails", 640, 480, 85, 224, 1.0))
+KINDS = (Kind("originals", 2816, 2112, 91, 640, 0.1), Kind("thumbnails", 640, 480, 85, 224, 1.0))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be set."""
-    parser.add_argument("--images", type=int, default=6000, help="thumbnails a round; a fifth as many originals")
+    parser.add_argument("--images", type=int, default=6000, help="thumbnails a round; a tenth as many originals")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--kind", choices=[kind.name for kind in KINDS], action="append")
