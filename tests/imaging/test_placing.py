@@ -1,0 +1,174 @@
+"""Boxes land on their objects: in pictures with coloured rectangles, rendered for real, the box holds the colour."""
+
+import io
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageDraw
+
+from oidl.imaging.convert import converted
+from oidl.imaging.inspect import Picture, inspect
+from oidl.imaging.placing import PlacedBox, Placing, first_turn, placed
+from oidl.imaging.rendition import Rendered, render
+from oidl.model import Crop, Orientation, Rendition, ResizeMode, Validation
+
+WIDTH, HEIGHT = 600, 400
+# Left, top, right, bottom of each object on the stored picture; no turn of it looks like another.
+OBJECTS = {"red": (60, 40, 300, 140), "blue": (330, 200, 510, 360)}
+COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+ROTATIONS = {90: Pillow.Transpose.ROTATE_90, 180: Pillow.Transpose.ROTATE_180, 270: Pillow.Transpose.ROTATE_270}
+MODES = list(ResizeMode)
+NEAR_PX = 2
+
+
+def drawn() -> Pillow.Image:
+    """The stored picture, grey but for its objects."""
+    picture = Pillow.new("RGB", (WIDTH, HEIGHT), (128, 128, 128))
+    draw = ImageDraw.Draw(picture)
+    for name, (left, top, right, bottom) in OBJECTS.items():
+        draw.rectangle((left, top, right - 1, bottom - 1), COLOURS[name])
+    return picture
+
+
+def saved(picture: Pillow.Image, orientation: int = 1, **options: object) -> bytes:
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def rendered(body: bytes, recipe: Rendition, rotation: int = 0) -> Rendered:
+    picture = inspect(body)
+    assert isinstance(picture, Picture)
+    result = render(picture, [recipe], rotation)
+    assert isinstance(result, list), result
+    return result[0]
+
+
+def recipe(mode: ResizeMode | None, box: int = 240, **more: object) -> Rendition:
+    return Rendition("r", "r", mode, box, "png", background="00ff00", **more)  # type: ignore[arg-type]
+
+
+def placing(file: Rendered, before: int = 1) -> Placing:
+    return Placing(
+        (before, file.orientation),
+        file.scaled_width, file.scaled_height, file.left, file.top, file.width, file.height,
+    )  # fmt: skip
+
+
+def boxes(where: Placing) -> dict[str, PlacedBox | None]:
+    return {
+        name: placed(left / WIDTH, right / WIDTH, top / HEIGHT, bottom / HEIGHT, where)
+        for name, (left, top, right, bottom) in OBJECTS.items()
+    }
+
+
+def is_colour(name: str) -> Callable[[tuple[int, ...]], bool]:
+    return lambda pixel: all(abs(a - b) < 60 for a, b in zip(pixel, COLOURS[name], strict=True))
+
+
+def check(body: bytes, where: Placing) -> int:
+    """Asserts that every box holds its colour to within 2 px, and no pixel beside it does; how many there were."""
+    picture = Pillow.open(io.BytesIO(body)).convert("RGB")
+    assert picture.size == (where.width, where.height)
+    found = {name: box for name, box in boxes(where).items() if box}
+    for name, box in found.items():
+        matches = is_colour(name)
+        inside = (box.left + NEAR_PX, box.top + NEAR_PX, box.right - NEAR_PX, box.bottom - NEAR_PX)
+        outside = (box.left - NEAR_PX, box.top - NEAR_PX, box.right + NEAR_PX, box.bottom + NEAR_PX)
+        for x, y in product(range(where.width), range(where.height)):
+            if inside[0] <= x < inside[2] and inside[1] <= y < inside[3]:
+                assert matches(picture.getpixel((x, y))), f"{name} is not at {x}, {y}, which its box {box} holds"
+            elif not (outside[0] <= x < outside[2] and outside[1] <= y < outside[3]):
+                assert not matches(picture.getpixel((x, y))), f"{name} is at {x}, {y}, outside its box {box}"
+    return len(found)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_land_on_what_exif_turned(mode: ResizeMode, orientation: int) -> None:
+    file = rendered(saved(drawn(), orientation), recipe(mode, box=120))
+    assert file.orientation == orientation
+    assert check(file.body, placing(file)) == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rotation", ROTATIONS)
+def test_boxes_land_on_what_the_published_rotation_turned(mode: ResizeMode, rotation: int) -> None:
+    # The tag says something else, and is not what counts here.
+    file = rendered(saved(drawn(), 3), recipe(mode, box=120, orientation=Orientation.DATASET), rotation)
+    assert check(file.body, placing(file)) == 2
+    if mode is ResizeMode.FILL_DISTORT:  # Pillow, too, turns counter-clockwise
+        buffer = io.BytesIO()
+        drawn().transpose(ROTATIONS[rotation]).resize((120, 120)).save(buffer, "PNG")
+        assert check(buffer.getvalue(), placing(file)) == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_boxes_land_on_what_was_kept_as_stored(mode: ResizeMode) -> None:
+    file = rendered(saved(drawn(), 6), recipe(mode, orientation=Orientation.KEEP), 90)
+    assert file.orientation == 1
+    assert check(file.body, placing(file)) == 2
+
+
+@pytest.mark.parametrize("rotation", ROTATIONS)
+def test_boxes_are_turned_first_where_the_picture_came_upright(rotation: int) -> None:
+    upright = saved(drawn().transpose(ROTATIONS[rotation]))
+    file = rendered(upright, recipe(ResizeMode.BORDER))
+    assert check(file.body, placing(file, first_turn(f"{rotation}.0", is_upright=True))) == 2
+
+
+def test_a_crop_that_looks_for_something_is_followed() -> None:
+    busy = drawn()
+    ImageDraw.Draw(busy).ellipse((480, 10, 590, 120), (255, 210, 60), (40, 20, 0), 8)
+    file = rendered(saved(busy), recipe(ResizeMode.FILL_CROP, 150, crop=Crop.ATTENTION))
+    assert file.left != (file.scaled_width - file.width) // 2
+    assert check(file.body, placing(file)) >= 1
+
+
+def test_a_crop_cuts_boxes_and_drops_what_is_outside() -> None:
+    # 600 × 400 covers 100 × 100 as 150 × 100, of which 25 go on either side.
+    where = Placing((1,), 150, 100, 25, 0, 100, 100)
+    assert placed(0.1, 0.3, 0.2, 0.4, where) == PlacedBox(
+        0, pytest.approx(20), pytest.approx(20), 40, pytest.approx(2 / 3)
+    )
+    assert placed(0.0, 0.16, 0.2, 0.4, where) is None
+    assert placed(0.0, 1.0, 0.0, 1.0, where) == PlacedBox(0, 0, 100, 100, pytest.approx(2 / 3))
+
+
+def test_a_box_in_a_border_moves_along() -> None:
+    where = Placing((1,), 100, 50, 0, -25, 100, 100)
+    assert placed(0.5, 1.0, 0.0, 0.5, where) == PlacedBox(50, 25, 100, 50, 1)
+
+
+@pytest.mark.parametrize("sides", [(0.3, 0.3, 0.1, 0.9), (0.1, 0.9, 0.5, 0.5), (0.2, 0.20001, 0.1, 0.9)])
+def test_a_box_without_an_area_is_none(sides: tuple[float, float, float, float]) -> None:
+    assert placed(*sides, Placing((1,), 100, 100, 0, 0, 100, 100)) is None
+
+
+def test_a_box_over_the_edge_is_cut_at_it() -> None:
+    assert placed(-0.1, 0.4, 0.5, 1.5, Placing((1,), 100, 100, 0, 0, 100, 100)) == PlacedBox(
+        0, 50, 40, 100, pytest.approx(0.4)
+    )
+
+
+def test_bytes_that_were_copied_and_originals_that_were_converted_are_placed_too() -> None:
+    same = rendered(saved(drawn()), Rendition("r", "r", ResizeMode.SHRINK_TO_FIT, 600, "jpg"))
+    assert check(same.body, placing(same)) == 2
+    picture = inspect(saved(drawn().convert("CMYK"), 6))
+    assert isinstance(picture, Picture)
+    whole = converted(picture, "ffffff", Validation.DECODE)
+    assert isinstance(whole, Rendered)
+    assert boxes(placing(whole))["red"] == PlacedBox(260, 60, 360, 300, pytest.approx(1))
+
+
+@pytest.mark.parametrize(
+    ("rotation", "turn"),
+    [("90.0", 8), ("180.0", 3), ("270.0", 6), ("0.0", 1), ("", 1), (None, 1), ("nan", 1), ("inf", 1), ("x", 1)],
+)
+def test_only_a_known_rotation_turns(rotation: str | None, turn: int) -> None:
+    assert first_turn(rotation, is_upright=True) == turn
+    assert first_turn(rotation, is_upright=False) == 1
