@@ -4,18 +4,16 @@ Open Images gives boxes as shares of width and height, "and the degrees
 (counter-clockwise) that the image and boxes should be rotated": so boxes lie on
 the pixels of the original as they are stored, before anything is turned, be it by
 EXIF or by `Rotation`. A box goes the way of its picture, as the row of its file
-has it: turned, scaled, then cut or bordered. Flickr's own small versions (300K)
-are turned already when they come, so their boxes get the published `Rotation` first.
+has it: turned, scaled, then cut or bordered.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from oidl.imaging.geometry import BY_ROTATION
 
 _LEAST_PX = 0.01  # a side that is shorter would be printed as none
 
 # Where the point (x, y) of the stored picture, both 0 to 1, is in the upright one: Exif 2.32, 4.6.4.
-_TURNS = {
+_TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
     1: lambda x, y: (x, y),
     2: lambda x, y: (1 - x, y),
     3: lambda x, y: (1 - x, 1 - y),
@@ -29,12 +27,12 @@ _TURNS = {
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """How a file came out of a stored picture: turned by each of `turns` (EXIF's 1–8), scaled, then cut or bordered.
+    """How a file came out of a published picture: turned by `orientation` (EXIF's 1–8), scaled, then cut or bordered.
 
     Sizes are pixels; `left` and `top` were cut off, or are borders where negative.
     """
 
-    turns: tuple[int, ...]
+    orientation: int
     scaled_width: int
     scaled_height: int
     left: int
@@ -64,24 +62,17 @@ class PlacedBox:
         return self.bottom - self.top
 
 
-def first_turn(rotation: str | None, *, is_upright: bool) -> int:
-    """What a box is turned by before its picture's own turns: the published `rotation`, if the picture came upright.
-
-    `rotation` is as published (`90.0`, degrees counter-clockwise); where it is not known, nothing can be turned.
-    """
-    if not is_upright or not rotation:
-        return 1
-    try:
-        return BY_ROTATION.get(int(float(rotation)) % 360, 1)
-    except (ValueError, OverflowError):
-        return 1
+def both_turns(first: int, then: int) -> int:
+    """The one orientation that turns a picture as `first` and `then`, one after the other, do."""
+    corner = (0.25, 0.0)  # its way tells all eight turns apart
+    goal = _TURNS[then](*_TURNS[first](*corner))
+    return next(orientation for orientation, turn in _TURNS.items() if turn(*corner) == goal)
 
 
 def placed(x_min: float, x_max: float, y_min: float, y_max: float, placing: Placing) -> PlacedBox | None:
     """The box with these published sides (0 to 1) where it lies in the file; None if nothing of it is left."""
-    one, other = (x_min, y_min), (x_max, y_max)
-    for turn in placing.turns:
-        one, other = _TURNS[turn](*one), _TURNS[turn](*other)
+    turn = _TURNS[placing.orientation]
+    one, other = turn(x_min, y_min), turn(x_max, y_max)
     (left, right), (top, bottom) = sorted((one[0], other[0])), sorted((one[1], other[1]))
     left, right = (x * placing.scaled_width - placing.left for x in (left, right))
     top, bottom = (y * placing.scaled_height - placing.top for y in (top, bottom))
