@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from shutil import rmtree
 from typing import TextIO
 
 from oidl.errors import DiskError, UsageError
+from oidl.storage.sweep import remove_tree
 
 PART_DIRECTORY = ".oidl-part"
 _TREE_MARK = ".oidl"
@@ -99,18 +99,17 @@ def atomic_tree(path: Path) -> Iterator[Path]:
         if path.is_symlink() or (path.exists() and not (path / _TREE_MARK).exists()):
             raise UsageError(f"{path} is there, and not of an earlier export", hint="name another --dest")
         for left_by_a_kill in (part, old):
-            if left_by_a_kill.exists():
-                rmtree(left_by_a_kill)
+            remove_tree(left_by_a_kill)
         part.mkdir(parents=True)
         (part / _TREE_MARK).touch()
         yield part
         if path.exists():
             os.rename(path, old)
         os.rename(part, path)
-        if old.exists():
-            rmtree(old)
+        remove_tree(old)
     except BaseException as error:
-        rmtree(part, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(part)
         if isinstance(error, OSError):
             raise disk_error(path, error) from error
         raise
