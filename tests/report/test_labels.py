@@ -2,8 +2,11 @@
 
 import csv
 import json
+import re
+import tracemalloc
 from collections import Counter
 from pathlib import Path
+from shutil import copyfileobj
 from typing import Any
 from xml.etree import ElementTree
 
@@ -17,14 +20,19 @@ from PIL import ImageOps
 from pycocotools.coco import COCO
 
 from oidl.errors import DiskError, StateError, UsageError
-from oidl.model import ORIGINAL
+from oidl.model import ORIGINAL, Rendition, ResizeMode
+from oidl.report.labels import coco as coco_format
 from oidl.report.labels import export
 from oidl.report.labels.export import Exported, Format, Request, export_labels
 from oidl.report.labels.words import exported_text
+from oidl.state import labelled
 from oidl.state.database import StateConnection
+from oidl.state.ledger import Ledger
+from oidl.state.load import ImageList, load_list
 
 from .conftest import BLUE, IMAGES, NAMES, NONE, OBJECT, RED, RENDITIONS, Marked, put_box
 
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 SUBSETS = ("train", "validation")
 LABELLED = IMAGES - 1
 OBJECT_OF = {NAMES[label_name]: name for label_name, name in OBJECT.items()}
@@ -41,8 +49,9 @@ def exported(marked: Marked, tmp_path: Path) -> Any:
 
 
 def opened(path: Path, *, upright: bool = False) -> Pillow.Image:
-    picture = Pillow.open(path)
-    return ImageOps.exif_transpose(picture) if upright else picture
+    with Pillow.open(path) as picture:
+        picture.load()
+        return ImageOps.exif_transpose(picture) if upright else picture
 
 
 # ---- COCO
@@ -97,6 +106,15 @@ def test_coco_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path)
     assert red["bbox"][0] == 0
     assert train.getAnnIds() == list(range(1, len(train.anns) + 1))
     assert train.getAnnIds(iscrowd=True)
+
+
+def test_the_example_in_the_readme_finds_pictures_and_boxes(exported: Any, tmp_path: Path) -> None:
+    exported(Format.COCO, rendition="border")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    mine = re.sub(r'COCO\(".*?"\)', f'COCO("{tmp_path}/annotations/instances_train.json")', example)
+    found: dict[str, Any] = {}
+    exec(mine.replace('"Cat"', '"red"'), found)
+    assert len(found["crops"]) == len(found["boxes"]) == 2
 
 
 def test_an_image_is_the_same_one_in_every_export(exported: Any, tmp_path: Path) -> None:
@@ -241,6 +259,40 @@ def test_sizes_of_all_files_are_listed_height_first(exported: Any, tmp_path: Pat
     assert image(IMAGES).image_id in sizes  # though it has no boxes
     assert image(3).image_id not in sizes  # of another subset
     assert list(sizes) == sorted(sizes)
+
+
+def test_memory_does_not_grow_with_what_is_written(
+    db: StateConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelled, "_PAGE", 20)
+    published = [image(number, "train" if number < 500 else "validation") for number in range(3000)]
+    load_list(db, ImageList("7", "v7", "list.csv", "minimal"), SUBSETS, published)
+    Ledger(db).register([Rendition("r", "r", ResizeMode.FILL_CROP, 9, "jpg")])
+    for image_id, subset, *_ in published:
+        db.execute(
+            "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at, scaled_width, "
+            "scaled_height) VALUES (?, 'r', ?, 9, 9, 9, '', 9, 9)",
+            (image_id, f"v7/{subset}/r/{image_id}.jpg"),
+        )
+        put_box(db, image_id, 1, RED, (0.1, 0.9, 0.1, 0.9))
+    held: list[int] = []
+
+    def copied_when_all_is_read(spool: Any, file: Any) -> None:
+        ours = tracemalloc.Filter(True, f"{Path(export.__file__).parents[2]}/*")
+        held.append(sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([ours]).traces))
+        copyfileobj(spool, file)
+
+    monkeypatch.setattr(coco_format, "copyfileobj", copied_when_all_is_read)
+    tracemalloc.start()
+    try:
+        for subsets in (SUBSETS, ("train",), ("validation",)):
+            export_labels(db, tmp_path, Request(Format.COCO, subsets=subsets, dest=tmp_path / "x"))
+    finally:
+        tracemalloc.stop()
+    *_, of_train, of_validation = held
+    written = [(tmp_path / f"x/annotations/instances_{subset}.json").stat().st_size for subset in SUBSETS]
+    assert written[1] - written[0] > 1_000_000
+    assert of_validation - of_train < 50_000
 
 
 # ---- what is left out
