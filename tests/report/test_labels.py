@@ -242,6 +242,25 @@ def test_csv_has_a_row_for_every_box_with_its_pixels(exported: Any, tmp_path: Pa
     assert not list(tmp_path.glob("labels-*"))
 
 
+@pytest.mark.parametrize("rendition", [rendition.name for rendition in RENDITIONS])
+def test_the_database_says_the_same_of_where_boxes_are(
+    rendition: str, exported: Any, tmp_path: Path, marked: Marked
+) -> None:
+    exported(Format.CSV, rendition=rendition)
+    rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
+    view = marked.db.execute(
+        "SELECT image_id, label_name, x_min * width, y_min * height, x_max * width, y_max * height "
+        "FROM box_of_file WHERE rendition = ?",
+        (rendition,),
+    )
+    found = {(row["image_id"], row["label_name"]): row for row in rows}
+    expected = {(image_id, label_name): corners for image_id, label_name, *corners in view}
+    assert found.keys() == expected.keys()
+    for key, row in found.items():
+        corners = [float(row[side]) for side in ("x_min", "y_min", "x_max", "y_max")]
+        assert corners == pytest.approx(expected[key], abs=0.01)
+
+
 def test_csv_has_labels_of_whole_images_too(exported: Any, tmp_path: Path) -> None:
     exported(Format.CSV, rendition="fillcrop", kinds=("boxes", "labels"))
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"labels-{subset}.csv")]

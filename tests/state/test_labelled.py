@@ -95,6 +95,16 @@ def test_the_boxes_of_a_page_are_looked_up_by_image(
     assert any("SEARCH box USING PRIMARY KEY" in step for step in plan), plan
 
 
+def test_files_are_read_in_the_order_of_their_key(db: StateConnection) -> None:
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    list(file_pages(db, "a", ["train"]))
+    db.set_trace_callback(None)
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    assert plan[0] == "SEARCH f USING PRIMARY KEY (image_id>?)"
+    assert not any("TEMP B-TREE" in step or step.startswith("SCAN f") for step in plan), plan
+
+
 def test_the_classes_are_those_that_can_have_boxes_and_those_that_are_named(db: StateConnection) -> None:
     db.execute(
         "INSERT INTO class (label_name, display_name, is_boxable) VALUES (?, 'Cat', 1), (?, 'Sky', 0)", (CAT, SKY)

@@ -1,5 +1,6 @@
 """What is written of a picture, in whatever format: its file, its size, and what is to be seen in it. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -70,11 +71,12 @@ Add = Callable[[Picture], None]
 def categories(classes: Sequence[LabelClass]) -> list[Category]:
     """`classes` in their order, numbered from 1; a name that several have gets the MID behind it."""
     names = [plain(each.display_name or each.label_name) for each in classes]
+    uses = Counter(names)
     return [
         Category(
             number,
             each.label_name,
-            name if names.count(name) == 1 else f"{name} ({each.label_name})",
+            name if uses[name] == 1 else f"{name} ({each.label_name})",
             plain(each.parent or name),
         )
         for number, (each, name) in enumerate(zip(classes, names, strict=True), start=1)
