@@ -360,6 +360,17 @@ def test_files_that_cannot_be_placed_are_counted_and_left_out(marked: Marked, ex
     assert sum(done.images.values()) == sum(with_all.images.values()) - 2
 
 
+def test_an_original_that_was_converted_has_no_tag_to_obey(marked: Marked, exported: Any, tmp_path: Path) -> None:
+    marked.db.execute("BEGIN")
+    try:
+        marked.db.execute("UPDATE file SET conversion = 'cmyk' WHERE image_id = ?", (image(8).image_id,))
+        exported(Format.CSV, rendition=ORIGINAL, apply_exif=True)
+    finally:
+        marked.db.execute("ROLLBACK")
+    sizes = dict(line.split(" ", 1) for line in (tmp_path / "images.meta").read_text().splitlines())
+    assert [sizes[image(number).image_id] for number in (7, 8)] == ["600 400", "400 600"]
+
+
 # ---- an export over an earlier one
 
 
