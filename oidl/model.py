@@ -201,8 +201,9 @@ class Postponed:
 class WrittenFile:
     """One output file that stands under its final name; `path` as in `file.path`.
 
-    It is the stored picture turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` × `scaled_height` and cut
-    (or, where negative, bordered) at `left`, `top`. `conversion` says what a saved original was before, if not that.
+    It is the published picture, as stored, turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` ×
+    `scaled_height` and cut (or, where negative, bordered) at `left`, `top`. `conversion` says what a saved original
+    was before, if not that.
     """
 
     rendition: str

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from oidl.model import ResizeMode
 
+BY_ROTATION = {0: 1, 90: 8, 180: 3, 270: 6}
+"""Degrees counter-clockwise, as Open Images publishes them, to the EXIF orientations that ask for the same turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from oidl.imaging import turbo
 from oidl.imaging.encode import encode, is_opaque
 from oidl.imaging.formats import suffix_format
-from oidl.imaging.geometry import Geometry, geometry
+from oidl.imaging.geometry import BY_ROTATION, Geometry, geometry
 from oidl.imaging.inspect import Picture, missing_part, strictness
-from oidl.imaging.turn import BY_ROTATION, turned
+from oidl.imaging.turn import turned
 from oidl.imaging.vips import pyvips
 from oidl.model import Crop, Failure, Orientation, Reason, Rendition, ResizeMode, Validation
 

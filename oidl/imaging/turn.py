@@ -2,9 +2,6 @@
 
 from oidl.imaging.vips import pyvips
 
-BY_ROTATION = {0: 1, 90: 8, 180: 3, 270: 6}
-"""Degrees counter-clockwise, as Open Images publishes them, to orientations."""
-
 # Clockwise, then mirrored along: Exif 2.32, 4.6.4.
 _TURNS = {
     2: ("d0", "horizontal"),

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from oidl.errors import DiskError
 from oidl.imaging.convert import converted
+from oidl.imaging.geometry import BY_ROTATION
 from oidl.imaging.inspect import Picture, inspect
+from oidl.imaging.placing import both_turns
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import ORIGINAL, Done, Failure, Fetched, Reason, Rendition, Source, Work, WrittenFile
 from oidl.pipeline.verify import verify
@@ -49,11 +51,16 @@ class Processor:
             return _of(fetched, replace(picture, is_published=md5 == work.original_md5))
         if self.imaging.discard_png and picture.format == "png":
             return _of(fetched, Failure(Reason.NOT_AN_IMAGE, "a PNG, and --discard-png is set"))
-        rendered = self._rendered(work, picture)
+        # Flickr turns its small versions upright; boxes, and the published rotation, are of the original.
+        came_turned = BY_ROTATION.get(work.rotation, 1) if fetched.source is Source.THUMBNAIL_300K else 1
+        rendered = self._rendered(work, picture, 0 if came_turned != 1 else work.rotation)
         if isinstance(rendered, Failure):
             return _of(fetched, replace(rendered, is_published=md5 == work.original_md5))
         try:
-            files = tuple(self._write(work, fetched, *made) for made in zip(work.lacking, rendered, strict=True))
+            files = tuple(
+                self._write(work, fetched, rendition, made, came_turned)
+                for rendition, made in zip(work.lacking, rendered, strict=True)
+            )
         except DiskError as error:
             return _of(fetched, Failure(Reason.DISK, error.message))
         return Done(
@@ -70,9 +77,9 @@ class Processor:
             is_cmyk=picture.is_cmyk,
         )
 
-    def _rendered(self, work: Work, picture: Picture) -> list[_Made] | Failure:
+    def _rendered(self, work: Work, picture: Picture, rotation: int) -> list[_Made] | Failure:
         """Every rendition that `work` lacks, in its order; originals that are to be converted are."""
-        rendered = render(picture, work.lacking, work.rotation, self.imaging.validation)
+        rendered = render(picture, work.lacking, rotation, self.imaging.validation)
         kind = self._conversion(picture)
         if isinstance(rendered, Failure) or kind is None:
             return rendered if isinstance(rendered, Failure) else [_Made(each) for each in rendered]
@@ -115,7 +122,7 @@ class Processor:
     def _path(self, work: Work, rendition: Rendition, url: str) -> Path:
         return output_path(self.layout, rendition, work, url)
 
-    def _write(self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made) -> WrittenFile:
+    def _write(self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int) -> WrittenFile:
         is_local = fetched.source is Source.LOCAL
         rendered = made.rendered
         path = self._path(work, rendition, work.original_url if is_local else fetched.url)
@@ -130,7 +137,7 @@ class Processor:
             bytes=len(rendered.body),
             width=rendered.width,
             height=rendered.height,
-            orientation=rendered.orientation,
+            orientation=both_turns(came_turned, rendered.orientation),
             scaled_width=rendered.scaled_width,
             scaled_height=rendered.scaled_height,
             left=rendered.left,

@@ -14,9 +14,11 @@ from itertools import count
 from pathlib import Path
 from typing import TextIO
 
-from oidl.errors import DiskError
+from oidl.errors import DiskError, UsageError
+from oidl.storage.sweep import remove_tree
 
 PART_DIRECTORY = ".oidl-part"
+_TREE_MARK = ".oidl"
 
 
 class AtomicWriter:
@@ -83,6 +85,49 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
         if isinstance(error, OSError):
             raise disk_error(path, error) from error
         raise
+
+
+@contextmanager
+def atomic_tree(path: Path) -> Iterator[Path]:
+    """A new directory to fill, which is at `path` once it is whole; an exception leaves what was there before.
+
+    What was there goes then, all of it; so it must be one that was made here. Raises
+    `UsageError` if it is not, `DiskError` if `path` cannot be replaced.
+    """
+    part, old = (path.with_name(f".{path.name}{ending}") for ending in (PART_DIRECTORY, f"{PART_DIRECTORY}-old"))
+    try:
+        if path.is_symlink() or (path.exists() and not (path / _TREE_MARK).exists()):
+            raise UsageError(f"{path} is there, and not of an earlier export", hint="name another --dest")
+        for left_by_a_kill in (part, old):
+            remove_tree(left_by_a_kill)
+        part.mkdir(parents=True)
+        (part / _TREE_MARK).touch()
+        yield part
+        if path.exists():
+            os.rename(path, old)
+        os.rename(part, path)
+        remove_tree(old)
+    except BaseException as error:
+        with suppress(OSError):
+            remove_tree(part)
+        if isinstance(error, OSError):
+            raise disk_error(path, error) from error
+        raise
+
+
+def atomic_link(path: Path, goal: Path) -> None:
+    """Makes `path` a symbolic link to `goal`, or lets it lead there; raises `UsageError` if it is something else."""
+    part = path.with_name(f".{path.name}{PART_DIRECTORY}")
+    try:
+        if path.exists() and not path.is_symlink():
+            raise UsageError(f"{path} is there, and not a link of an earlier export", hint="name another --dest")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            part.unlink()
+        part.symlink_to(goal)
+        os.replace(part, path)
+    except OSError as error:
+        raise disk_error(path, error) from error
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:

@@ -15,7 +15,7 @@ from conftest import THUMB, work
 from PIL import Image as Pillow
 
 from oidl.imaging.photo import photo
-from oidl.model import ORIGINAL, Done, Failure, Fetched, Reason, Rendition, ResizeMode, Source, Work
+from oidl.model import ORIGINAL, Done, Failure, Fetched, Orientation, Reason, Rendition, ResizeMode, Source, Work
 from oidl.pipeline.process import Processor
 from oidl.settings import Imaging, Layout, Originals
 from oidl.storage.atomic import AtomicWriter
@@ -96,6 +96,21 @@ def test_a_thumbnail_is_told_of_with_its_own_size_and_md5(processor: Processor) 
     assert isinstance(done, Done)
     assert (done.bytes, done.url) == (len(small), item().thumbnail_300k_url)
     assert done.md5 == base64.b64encode(hashlib.md5(small).digest()).decode() != MD5
+
+
+@pytest.mark.parametrize("orientation", Orientation)
+def test_a_thumbnail_of_a_rotated_image_comes_upright_and_is_not_turned_again(
+    processor: Processor, orientation: Orientation
+) -> None:
+    small = photo(2, 48, 64)
+    recipe = replace(LARGER, orientation=orientation)
+    done = processor.process(item(recipe, rotation=270), fetched(small, Source.THUMBNAIL_300K))
+    assert isinstance(done, Done)
+    (file,) = done.files
+    assert (file.width, file.height, file.orientation) == (48, 64, 6)
+    done = processor.process(item(recipe, body=small, rotation=270), fetched(small))
+    assert isinstance(done, Done)
+    assert done.files[0].orientation == (6 if orientation is Orientation.DATASET else 1)
 
 
 # ---- or none

@@ -1,0 +1,251 @@
+"""Goes through the files of one rendition and hands them, with what is to be seen in them, to a format.
+
+Streamed: memory holds a page of files. What a crop left nothing of is counted
+and left out; so are images without any chosen annotation, unless they are asked for.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from oidl.errors import StateError, UsageError
+from oidl.imaging.placing import Placing, both_turns, placed
+from oidl.model import ORIGINAL, Rendition
+from oidl.report.labels.coco import coco
+from oidl.report.labels.picture import Add, Category, Picture, Target, Thing, categories
+from oidl.report.labels.table import table
+from oidl.report.labels.voc import voc
+from oidl.report.labels.yolo import yolo
+from oidl.settings import Layout
+from oidl.state.audit import known_renditions
+from oidl.state.database import StateConnection, explained
+from oidl.state.labelled import (
+    Box,
+    FileRow,
+    Label,
+    boxes_of,
+    classes_of,
+    file_pages,
+    has_annotations,
+    known_classes,
+    labels_of,
+)
+from oidl.state.load import ImageList, loaded_list, loaded_subsets
+from oidl.storage.atomic import atomic_text
+from oidl.storage.layout import actual_path, checked_subdirectory, subset_directory
+
+
+class Format(StrEnum):
+    """The formats; the words are those of `--format`."""
+
+    COCO = "coco"
+    YOLO = "yolo"
+    VOC = "voc"
+    CSV = "csv"
+
+
+KINDS: dict[Format, tuple[str, ...]] = {
+    Format.COCO: ("boxes",),
+    Format.YOLO: ("boxes",),
+    Format.VOC: ("boxes",),
+    Format.CSV: ("boxes", "labels"),
+}
+"""The kinds of annotations that a format has a place for."""
+
+_WRITERS: dict[Format, Callable[[Target], AbstractContextManager[Add]]] = {
+    Format.COCO: coco,
+    Format.YOLO: yolo,
+    Format.VOC: voc,
+    Format.CSV: table,
+}
+_TABLES = {"boxes": "box", "labels": "label"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be exported; None and empty ask for all there is.
+
+    `label_names` are MIDs, in the order in which categories are to be numbered. `min_visible` is the share of a box
+    that must be left in the file. `apply_exif` takes originals as a reader sees them that obeys their EXIF tag.
+    """
+
+    format: Format
+    rendition: str | None = None
+    subsets: tuple[str, ...] = ()
+    label_names: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] = ("boxes",)
+    min_visible: float = 0.0
+    with_empty: bool = False
+    apply_exif: bool = False
+    dest: Path | None = None
+
+
+@dataclass(slots=True)
+class Exported:
+    """What came of an export, while it goes on and at its end; the counts are by subset."""
+
+    dest: Path
+    rendition: str
+    kinds: Sequence[str]
+    images: dict[str, int]
+    annotations: dict[str, int]
+    unseen_boxes: int = 0
+    elsewhere: int = 0
+    without_geometry: int = 0
+
+
+def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Exported:
+    """Writes the labels of one rendition's files, and `images.meta`; `root_dir` is absolute.
+
+    Goes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`. Raises `UsageError` where there
+    is nothing to export, or it does not say what.
+    """
+    with explained(db.path):
+        held = loaded_list(db)
+        if held is None:
+            raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+        target, rendition = _target(db, root_dir, held, request)
+        exported = Exported(
+            target.dest,
+            rendition.name,
+            target.kinds,
+            images=dict.fromkeys(target.image_directories, 0),
+            annotations=dict.fromkeys(target.image_directories, 0),
+        )
+        with (
+            atomic_text(target.dest / "images.meta") as meta,
+            _WRITERS[request.format](target) as add,
+        ):
+            for picture in _Pictures(db, root_dir, request, target, rendition, exported):
+                meta.write(f"{picture.file.image_id} {picture.height} {picture.width}\n")
+                if picture.things or picture.labels or request.with_empty:
+                    add(picture)
+                    exported.images[picture.file.subset] += 1
+                    exported.annotations[picture.file.subset] += len(picture.things) + len(picture.labels)
+    return exported
+
+
+def _target(db: StateConnection, root_dir: Path, held: ImageList, request: Request) -> tuple[Target, Rendition]:
+    rendition = _rendition(db, request.rendition)
+    known = loaded_subsets(db)
+    for subset in request.subsets:
+        if subset not in known:
+            raise UsageError(f"--subset {subset}: the database has {', '.join(known)}")
+    kinds = tuple(kind for kind in KINDS[request.format] if kind in request.kinds)
+    if not kinds:
+        raise UsageError(
+            f"--format {request.format} has no place for {', '.join(request.kinds)}",
+            hint=f"it takes {', '.join(KINDS[request.format])}",
+        )
+    for kind in kinds:
+        if not has_annotations(db, _TABLES[kind]):
+            raise UsageError(f"there are no {kind} in the database", hint="`oidl annotations load` brings them in")
+    tables = [_TABLES[kind] for kind in kinds]
+    classes = known_classes(db, tables) if request.label_names is None else classes_of(db, request.label_names)
+    dest = request.dest
+    if dest is None:
+        name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
+        dest = root_dir / held.directory / "export" / request.format / name
+    layout = Layout(root_dir, held.directory)
+    subsets = [subset for subset in known if subset in request.subsets or not request.subsets]
+    directories = {subset: subset_directory(layout, subset, rendition.directory) for subset in subsets}
+    title = f"Open Images V{held.dataset_version}"
+    return Target(dest, title, rendition.name, directories, categories(classes), kinds), rendition
+
+
+def _rendition(db: StateConnection, name: str | None) -> Rendition:
+    """The rendition called `name`; without a name the only resized one, or, if none is, the only one there is."""
+    present = [rendition for rendition, files in known_renditions(db) if files]
+    names = ", ".join(rendition.name for rendition in present)
+    if not present:
+        raise UsageError("there are no images yet", hint="`oidl run` downloads them")
+    if name is not None:
+        for rendition in present:
+            if rendition.name == name:
+                return rendition
+        raise UsageError(f"--rendition {name}: there are no such images", hint=f"there are {names}")
+    candidates = [rendition for rendition in present if rendition.mode is not None] or present
+    if len(candidates) > 1:
+        raise UsageError("there are images of several renditions", hint=f"say which with --rendition: {names}")
+    return candidates[0]
+
+
+@dataclass(slots=True)
+class _Pictures:
+    """The pictures of an export, one after another; what is left out is counted in `exported`."""
+
+    db: StateConnection
+    root_dir: Path
+    request: Request
+    target: Target
+    rendition: Rendition
+    exported: Exported
+    by_label_name: Mapping[str, Category] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_label_name = {category.label_name: category for category in self.target.categories}
+
+    def __iter__(self) -> Iterator[Picture]:
+        chosen = self.request.label_names
+        for page in file_pages(self.db, self.rendition.name, tuple(self.target.image_directories)):
+            image_ids = [file.image_id for file in page]
+            boxes = boxes_of(self.db, image_ids, chosen) if "boxes" in self.target.kinds else {}
+            labels = labels_of(self.db, image_ids, chosen) if "labels" in self.target.kinds else {}
+            for file in page:
+                path = actual_path(Layout(self.root_dir, ""), file.path)
+                directory = self.target.image_directories[file.subset]
+                if not path.is_relative_to(directory):  # its rendition was given another directory later
+                    self.exported.elsewhere += 1
+                    continue
+                where = self._placing(file)
+                if where is None:
+                    self.exported.without_geometry += 1
+                    continue
+                things = tuple(self._things(boxes.get(file.image_id, ()), where))
+                of_image = tuple(self._labels(labels.get(file.image_id, ())))
+                yield Picture(file, path.relative_to(directory), where.width, where.height, things, of_image)
+
+    def _things(self, boxes: Sequence[Box], where: Placing) -> Iterator[Thing]:
+        for box in boxes:
+            category = self.by_label_name.get(box.label_name)
+            if category is None:  # of a file that is being loaded just now
+                continue
+            seen = placed(box.x_min, box.x_max, box.y_min, box.y_max, where)
+            if seen is None or seen.visible < self.request.min_visible:
+                self.exported.unseen_boxes += 1
+                continue
+            yield Thing(category, box, seen)
+
+    def _labels(self, labels: Sequence[Label]) -> Iterator[tuple[Category, Label]]:
+        for label in labels:
+            category = self.by_label_name.get(label.label_name)
+            if category is not None:
+                yield category, label
+
+    def _placing(self, file: FileRow) -> Placing | None:
+        """How the file came about; None where that was not noted, as before renditions had a geometry."""
+        if file.scaled_width is None or file.scaled_height is None:
+            if self.rendition.mode is not None:
+                return None
+            whole = Placing(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
+        else:
+            whole = Placing(
+                file.orientation,
+                file.scaled_width,
+                file.scaled_height,
+                file.crop_left,
+                file.crop_top,
+                file.width,
+                file.height,
+            )
+        if self.request.apply_exif and self.rendition.name == ORIGINAL and file.conversion is None:
+            return _as_exif_turns(whole, file.stored_orientation or 1)
+        return whole
+
+
+def _as_exif_turns(whole: Placing, orientation: int) -> Placing:
+    """A whole picture as it is when a reader has turned it by its EXIF `orientation`."""
+    width, height = (whole.height, whole.width) if orientation >= 5 else (whole.width, whole.height)
+    return Placing(both_turns(whole.orientation, orientation), width, height, 0, 0, width, height)

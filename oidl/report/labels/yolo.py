@@ -1,0 +1,62 @@
+"""YOLO: a text file of boxes for every picture, lists of pictures, and `data.yaml`, as Ultralytics reads them.
+
+Its readers find the boxes of `…/images/<name>.jpg` in `…/labels/<name>.txt`. So
+`images/<subset>` is a link to the directory where the pictures are, and below
+`labels/<subset>` the same names lie again. Class numbers count from 0.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from oidl.report.labels.picture import Add, Picture, Target, Thing
+from oidl.storage.atomic import atomic_link, atomic_text, atomic_tree
+
+_KEYS = {"train": "train", "validation": "val", "test": "test"}
+
+
+@contextmanager
+def yolo(target: Target) -> Iterator[Add]:
+    """Writes `data.yaml`, `<subset>.txt`, `labels/` and `images/`."""
+    with ExitStack() as files:
+        labels = files.enter_context(atomic_tree(target.dest / "labels"))
+        lists = {
+            subset: files.enter_context(atomic_text(target.dest / f"{subset}.txt"))
+            for subset in target.image_directories
+        }
+
+        def add(picture: Picture) -> None:
+            subset = picture.file.subset
+            path = labels / subset / picture.name.with_suffix(".txt")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(_line(picture, thing) for thing in picture.things), "utf-8")
+            lists[subset].write(f"./images/{subset}/{picture.name.as_posix()}\n")
+
+        yield add
+        for subset, directory in target.image_directories.items():
+            atomic_link(target.dest / "images" / subset, directory)
+        files.enter_context(atomic_text(target.dest / "data.yaml")).write(_yaml(target))
+
+
+def _line(picture: Picture, thing: Thing) -> str:
+    box = thing.box
+    shares = (
+        (box.left + box.right) / 2 / picture.width,
+        (box.top + box.bottom) / 2 / picture.height,
+        box.width / picture.width,
+        box.height / picture.height,
+    )
+    return f"{thing.category.number - 1} {' '.join(f'{share:.6f}' for share in shares)}\n"
+
+
+def _yaml(target: Target) -> str:
+    """JSON's strings are YAML's, too."""
+    subsets = "".join(f"{_KEYS.get(subset, subset)}: {subset}.txt\n" for subset in target.image_directories)
+    names = "".join(
+        f"  {category.number - 1}: {json.dumps(category.name, ensure_ascii=False)}  # {category.label_name}\n"
+        for category in target.categories
+    )
+    return (
+        f"# {target.title}, {target.rendition}\n"
+        f"path: {json.dumps(str(target.dest), ensure_ascii=False)}\n{subsets}names:\n{names}"
+    )

@@ -1,0 +1,60 @@
+"""Pictures with objects of known places: coloured rectangles, and whether a box in a file made of one holds its own."""
+
+import io
+import math
+
+import numpy
+from PIL import Image as Pillow
+from PIL import ImageDraw
+
+WIDTH, HEIGHT = 600, 400
+# Left, top, right, bottom of each object on the stored picture; no turn of it looks like another.
+OBJECTS = {"red": (60, 40, 300, 140), "blue": (330, 200, 510, 360)}
+COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
+# What a published rotation, in degrees counter-clockwise, does to a picture.
+ROTATIONS = {90: Pillow.Transpose.ROTATE_90, 180: Pillow.Transpose.ROTATE_180, 270: Pillow.Transpose.ROTATE_270}
+_NEAR_PX = 2
+
+
+def drawn() -> Pillow.Image:
+    """The stored picture, grey but for its objects."""
+    picture = Pillow.new("RGB", (WIDTH, HEIGHT), (128, 128, 128))
+    draw = ImageDraw.Draw(picture)
+    for name, (left, top, right, bottom) in OBJECTS.items():
+        draw.rectangle((left, top, right - 1, bottom - 1), COLOURS[name])
+    return picture
+
+
+def saved(picture: Pillow.Image, orientation: int = 1) -> bytes:
+    """A JPEG of these very pixels, with an EXIF `orientation`."""
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
+    return buffer.getvalue()
+
+
+def sides(name: str) -> tuple[float, float, float, float]:
+    """An object's box as it would be published: XMin, XMax, YMin, YMax."""
+    left, top, right, bottom = OBJECTS[name]
+    return left / WIDTH, right / WIDTH, top / HEIGHT, bottom / HEIGHT
+
+
+def check_box(picture: Pillow.Image, name: str, left: float, top: float, right: float, bottom: float) -> None:
+    """Asserts that the box holds nothing but the object's colour, and no pixel outside of it does, to within 2 px."""
+    pixels = numpy.asarray(picture.convert("RGB")).astype(int)
+    matches = (abs(pixels - COLOURS[name]) < 60).all(axis=2)
+    rows, columns = numpy.indices(matches.shape)
+
+    def within(margin: int) -> numpy.ndarray:
+        return (
+            (rows >= math.floor(top) - margin)
+            & (rows < math.ceil(bottom) + margin)
+            & (columns >= math.floor(left) - margin)
+            & (columns < math.ceil(right) + margin)
+        )
+
+    inside = within(-_NEAR_PX)
+    assert inside.any(), f"the box {left, top, right, bottom} is too small to look into"
+    assert matches[inside].all(), f"{name} is not all over its box {left, top, right, bottom}"
+    assert not matches[~within(_NEAR_PX)].any(), f"{name} is outside its box {left, top, right, bottom}"

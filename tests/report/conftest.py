@@ -1,0 +1,89 @@
+"""A root directory with real files of marked pictures, in every mode and orientation, and a database of their boxes."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import image
+from marked import ROTATIONS, drawn, saved, sides
+
+from oidl.model import ORIGINAL, Crop, Done, Fetched, Orientation, Rendition, ResizeMode, Source, Work
+from oidl.pipeline.process import Processor
+from oidl.settings import Imaging, Layout, Originals
+from oidl.state.database import StateConnection, open_writer
+from oidl.state.ledger import Ledger
+from oidl.state.load import ImageList, load_list
+from oidl.storage.atomic import AtomicWriter
+
+RED, BLUE, NONE = "/m/0r", "/m/0b", "/m/0n"
+NAMES = {RED: "red", BLUE: 'blue "box", & <more>: é', NONE: "never there"}
+OBJECT = {RED: "red", BLUE: "blue"}
+RENDITIONS = (
+    *(Rendition(mode.lower(), f"r/{mode.lower()}", mode, 160, "png") for mode in ResizeMode),
+    Rendition("turned", "turned", ResizeMode.FILL_CROP, 160, "jpg", 95, orientation=Orientation.DATASET),
+    Rendition("kept", "kept", ResizeMode.BORDER, 160, "png", orientation=Orientation.KEEP),
+    Rendition("seen", "seen", ResizeMode.FILL_CROP, 160, "png", crop=Crop.ATTENTION),
+    Rendition("copied", "copied", ResizeMode.SHRINK_TO_FIT, 600, "jpg"),
+    Rendition(ORIGINAL, "images-original"),
+)
+IMAGES = 13
+"""One for each EXIF orientation, one for each published rotation, one that is on Flickr's small version, one empty."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The root directory and its open database."""
+
+    root: Path
+    db: StateConnection
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
+    root = tmp_path_factory.mktemp("root")
+    db = open_writer(root / "oidl.sqlite3")
+    ledger = Ledger(db)
+    published, bodies = [], []
+    for number in range(1, IMAGES + 1):
+        rotation = dict(zip((9, 10, 11, 12), (*ROTATIONS, 270), strict=True)).get(number, 0)
+        picture = drawn() if number != 12 else drawn().transpose(ROTATIONS[270])
+        body = saved(picture, number if number <= 8 else 1)
+        md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
+        subset = "validation" if number % 3 == 0 else "train"
+        facts = {"original_size": len(body), "original_md5": md5, "rotation": f"{rotation}.0"}
+        published.append(image(number, subset, author="A\x01 <b> & co", **facts))
+        bodies.append(body)
+    load_list(db, ImageList("7", "v7", "list.csv", "minimal"), ("train", "validation"), published)
+    processor = Processor(Layout(root, "v7"), Originals(), AtomicWriter(ledger.token()), Imaging())
+    ledger.open_run({})
+    ledger.register(RENDITIONS)
+    for each, body in zip(published, bodies, strict=True):
+        number = int(each.image_id, 16)
+        source = Source.THUMBNAIL_300K if number == 12 else Source.ORIGINAL
+        lacking = RENDITIONS if source is Source.ORIGINAL else RENDITIONS[:-1]
+        item = Work(
+            each.image_id, each.subset, each.original_url, each.original_size, each.original_md5,
+            each.thumbnail_300k_url, lacking, rotation=int(float(each.rotation or 0)),
+        )  # fmt: skip
+        done = processor.process(item, Fetched(source, each.original_url, body))
+        assert isinstance(done, Done), done
+        ledger.done(item, done)
+    db.executemany("INSERT INTO class (label_name, display_name, is_boxable) VALUES (?, ?, 1)", NAMES.items())
+    db.execute("INSERT INTO class_hierarchy VALUES ('/m/0root', ?, 'subcategory')", (RED,))
+    for each in published[:-1]:
+        for number, (label_name, name) in enumerate(OBJECT.items()):
+            put_box(db, each.image_id, number, label_name, sides(name), is_group_of=int(label_name == BLUE))
+            db.execute("INSERT INTO label VALUES (?, ?, 'verification', ?)", (each.image_id, label_name, number))
+    yield Marked(root, db)
+    db.close()
+
+
+def put_box(
+    db: StateConnection, image_id: str, number: int, label_name: str, where: tuple[float, ...], **more: object
+) -> None:
+    """Puts a box with these published sides into the database."""
+    columns = ["image_id", "number", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max", *more]
+    values = (image_id, number, "xclick", label_name, 1.0, *where, *more.values())
+    db.execute(f"INSERT INTO box ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", values)

@@ -1,0 +1,500 @@
+"""Labels for other tools: their own readers load them, and the boxes lie on the objects in the files."""
+
+import csv
+import json
+import pathlib
+import re
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+from shutil import copyfileobj
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from conftest import image
+from globox import AnnotationSet
+from marked import check_box
+from PIL import Image as Pillow
+from PIL import ImageOps
+from pycocotools.coco import COCO
+
+from oidl.errors import DiskError, StateError, UsageError
+from oidl.model import ORIGINAL, Rendition, ResizeMode
+from oidl.report.labels import coco as coco_format
+from oidl.report.labels import export
+from oidl.report.labels.export import Exported, Format, Request, export_labels
+from oidl.report.labels.words import exported_text
+from oidl.state import labelled
+from oidl.state.database import StateConnection
+from oidl.state.ledger import Ledger
+from oidl.state.load import ImageList, load_list
+
+from .conftest import BLUE, IMAGES, NAMES, NONE, OBJECT, RED, RENDITIONS, Marked, put_box
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+SUBSETS = ("train", "validation")
+LABELLED = IMAGES - 1
+OBJECT_OF = {NAMES[label_name]: name for label_name, name in OBJECT.items()}
+
+
+@pytest.fixture
+def exported(marked: Marked, tmp_path: Path) -> Any:
+    """Exports into `tmp_path`."""
+
+    def run(form: Format, **more: Any) -> Exported:
+        return export_labels(marked.db, marked.root, Request(form, **({"dest": tmp_path} | more)))
+
+    return run
+
+
+def opened(path: Path, *, upright: bool = False) -> Pillow.Image:
+    with Pillow.open(path) as picture:
+        picture.load()
+        return ImageOps.exif_transpose(picture) if upright else picture
+
+
+# ---- COCO
+
+
+def coco_files(dest: Path) -> list[COCO]:
+    return [COCO(str(dest / f"annotations/instances_{subset}.json")) for subset in SUBSETS]
+
+
+@pytest.mark.parametrize("rendition", [rendition.name for rendition in RENDITIONS])
+@pytest.mark.parametrize("upright", [False, True])
+def test_coco_boxes_lie_on_the_objects_of_every_rendition(
+    rendition: str, upright: bool, exported: Any, tmp_path: Path
+) -> None:
+    exported(Format.COCO, rendition=rendition, apply_exif=upright)
+    found = 0
+    for coco in coco_files(tmp_path):
+        directory = Path(coco.dataset["info"]["image_directory"])
+        for facts in coco.loadImgs(coco.getImgIds()):
+            picture = opened(directory / facts["file_name"], upright=upright)
+            assert picture.size == (facts["width"], facts["height"])
+            for annotation in coco.loadAnns(coco.getAnnIds(imgIds=facts["id"])):
+                (category,) = coco.loadCats(annotation["category_id"])
+                left, top, width, height = annotation["bbox"]
+                check_box(picture, OBJECT_OF[category["name"]], left, top, left + width, top + height)
+                found += 1
+    images = LABELLED - (rendition == ORIGINAL)
+    assert images <= found <= 2 * images
+    assert found == 2 * images or rendition == "seen"  # a crop that looks for something may leave an object out
+
+
+def test_coco_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path) -> None:
+    exported(Format.COCO, rendition="fillcrop")
+    train, _ = coco_files(tmp_path)
+    assert [(cat["id"], cat["name"], cat["supercategory"], cat["label_name"]) for cat in train.loadCats([1, 2, 3])] == [
+        (1, NAMES[BLUE], NAMES[BLUE], BLUE),
+        (2, NAMES[NONE], NAMES[NONE], NONE),
+        (3, NAMES[RED], "/m/0root", RED),
+    ]
+    (facts,) = train.loadImgs(1)
+    published = image(1)
+    assert facts["open_images_id"] == published.image_id
+    assert (facts["flickr_url"], facts["landing_url"]) == (published.original_url, published.original_landing_url)
+    assert (facts["author"], facts["title"]) == ("A\x01 <b> & co", published.title)
+    (license_,) = train.dataset["licenses"]
+    assert (license_["id"], license_["url"]) == (facts["license"], published.license)
+    blue, red = (train.loadAnns(train.getAnnIds(imgIds=1, catIds=number))[0] for number in (1, 3))
+    assert (blue["iscrowd"], red["iscrowd"]) == (1, 0)
+    assert red["area"] == pytest.approx(red["bbox"][2] * red["bbox"][3], abs=0.01)
+    # FillCrop kept the pixels from 40 to 200 of 240; the red object begins at 24.
+    assert red["attributes"]["truncated"] is True
+    assert red["bbox"][0] == 0
+    assert train.getAnnIds() == list(range(1, len(train.anns) + 1))
+    assert train.getAnnIds(iscrowd=True)
+
+
+def test_the_example_in_the_readme_finds_pictures_and_boxes(exported: Any, tmp_path: Path) -> None:
+    exported(Format.COCO, rendition="border")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    mine = re.sub(r'COCO\(".*?"\)', f'COCO("{tmp_path}/annotations/instances_train.json")', example)
+    found: dict[str, Any] = {}
+    exec(mine.replace('"Cat"', '"red"'), found)
+    assert len(found["crops"]) == len(found["boxes"]) == 2
+
+
+def test_an_image_is_the_same_one_in_every_export(exported: Any, tmp_path: Path) -> None:
+    exported(Format.COCO, rendition="fillcrop", dest=tmp_path / "all")
+    exported(Format.COCO, rendition="border", dest=tmp_path / "some", label_names=(RED,), subsets=("train",))
+    every, some = (
+        {facts["open_images_id"]: facts["id"] for facts in json.loads(path.read_text())["images"]}
+        for path in (tmp_path / name / "annotations/instances_train.json" for name in ("all", "some"))
+    )
+    assert some.items() <= every.items()
+    assert some
+    assert not (tmp_path / "some/annotations/instances_validation.json").exists()
+
+
+def test_chosen_classes_are_numbered_as_they_are_named(exported: Any, tmp_path: Path) -> None:
+    exported(Format.COCO, rendition="fillcrop", label_names=(RED, NONE))
+    train, _ = coco_files(tmp_path)
+    assert {cat["id"]: cat["label_name"] for cat in train.dataset["categories"]} == {1: RED, 2: NONE}
+    assert {annotation["category_id"] for annotation in train.dataset["annotations"]} == {1}
+
+
+def test_an_export_without_a_thing_in_it_loads_all_the_same(exported: Any, tmp_path: Path) -> None:
+    done = exported(Format.COCO, rendition="fillcrop", label_names=(NONE,))
+    assert done.images == dict.fromkeys(SUBSETS, 0)
+    for coco in coco_files(tmp_path):
+        assert coco.getImgIds() == coco.getAnnIds() == []
+
+
+# ---- YOLO and VOC, as globox reads them
+
+
+def check_set(found: AnnotationSet, directory: Path, objects: dict[str, str], near: float = 0) -> int:
+    for annotation in found:
+        (path,) = directory.rglob(Path(annotation.image_id).name)
+        picture = opened(path)
+        assert picture.size == annotation.image_size
+        for box in annotation.boxes:
+            check_box(picture, objects[box.label], box.xmin - near, box.ymin - near, box.xmax, box.ymax)
+    return sum(len(annotation.boxes) for annotation in found)
+
+
+@pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
+def test_yolo_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: Path, marked: Marked) -> None:
+    exported(Format.YOLO, rendition=rendition)
+    data = yaml.safe_load((tmp_path / "data.yaml").read_text("utf-8"))
+    assert data["names"] == {0: NAMES[BLUE], 1: NAMES[NONE], 2: NAMES[RED]}
+    objects = {str(number): OBJECT_OF[name] for number, name in data["names"].items() if name in OBJECT_OF}
+    found = 0
+    for subset, key in (("train", "train"), ("validation", "val")):
+        listed = (Path(data["path"]) / data[key]).read_text("utf-8").splitlines()
+        for line in listed:
+            picture = tmp_path / line
+            assert picture.is_file()
+            # Ultralytics' rule for where the boxes of a picture are.
+            labels = "/labels/".join(str(picture).rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
+            assert len(Path(labels).read_text().splitlines()) == 2
+        boxes = AnnotationSet.from_yolo_v5(
+            tmp_path / "labels" / subset,
+            image_folder=tmp_path / "images" / subset,
+            image_extension=Path(listed[0]).suffix,
+            recursive=True,
+        )
+        assert len(boxes) == len(listed)
+        found += check_set(boxes, tmp_path / "images" / subset, objects)
+    assert found == 2 * LABELLED
+
+
+@pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
+def test_voc_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: Path) -> None:
+    exported(Format.VOC, rendition=rendition)
+    found = 0
+    for subset in SUBSETS:
+        listed = (tmp_path / f"ImageSets/Main/{subset}.txt").read_text().splitlines()
+        assert {(tmp_path / f"Annotations/{name}.xml").is_file() for name in listed} == {True}
+        assert all(
+            list((tmp_path / "JPEGImages").joinpath(name).parent.glob(f"{Path(name).name}.*")) for name in listed
+        )
+        boxes = AnnotationSet.from_pascal_voc(tmp_path / "Annotations" / subset, recursive=True)
+        assert len(boxes) == len(listed)
+        # Pixels count from 1 there, which globox leaves to its callers.
+        found += check_set(boxes, tmp_path / "JPEGImages" / subset, OBJECT_OF, near=1)
+    assert found == 2 * LABELLED
+
+
+def test_voc_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path) -> None:
+    exported(Format.VOC, rendition="fillcrop")
+    root = ElementTree.parse(tmp_path / f"Annotations/train/000/{image(1).image_id}.xml").getroot()
+    assert root.findtext("folder") == "JPEGImages/train/000"
+    assert root.findtext("owner/name") == "A <b> & co"
+    assert root.findtext("source/license") == image(1).license
+    assert [root.findtext(f"size/{name}") for name in ("width", "height", "depth")] == ["160", "160", "3"]
+    things = {thing.findtext("name"): thing for thing in root.iter("object")}
+    red, blue = things[NAMES[RED]], things[NAMES[BLUE]]
+    flags = ("truncated", "difficult", "occluded")
+    assert [red.findtext(flag) for flag in flags] == ["1", "0", "0"]
+    assert [blue.findtext(flag) for flag in flags] == ["1", "1", "0"]
+    assert [red.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")] == ["1", "17", "80", "56"]
+    exported(Format.VOC, rendition="border")
+    root = ElementTree.parse(tmp_path / f"Annotations/train/000/{image(1).image_id}.xml").getroot()
+    assert [thing.findtext("truncated") for thing in root.iter("object")] == ["0", "0"]
+
+
+# ---- CSV, and the list of sizes
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_csv_has_a_row_for_every_box_with_its_pixels(exported: Any, tmp_path: Path, marked: Marked) -> None:
+    done = exported(Format.CSV, rendition="fillcrop")
+    rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
+    assert len(rows) == sum(done.annotations.values()) == 2 * LABELLED
+    for row in rows:
+        picture = opened(marked.root / row["path"])
+        assert picture.size == (int(row["width"]), int(row["height"]))
+        assert row["display_name"] == NAMES[row["label_name"]]
+        check_box(
+            picture, OBJECT[row["label_name"]], *(float(row[side]) for side in ("x_min", "y_min", "x_max", "y_max"))
+        )
+    red = next(row for row in rows if row["image_id"] == image(1).image_id and row["label_name"] == RED)
+    assert (red["visible"], red["is_group_of"], red["is_occluded"]) == ("0.833", "0", "")
+    assert not list(tmp_path.glob("labels-*"))
+
+
+@pytest.mark.parametrize("rendition", [rendition.name for rendition in RENDITIONS])
+def test_the_database_says_the_same_of_where_boxes_are(
+    rendition: str, exported: Any, tmp_path: Path, marked: Marked
+) -> None:
+    exported(Format.CSV, rendition=rendition)
+    rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
+    view = marked.db.execute(
+        "SELECT image_id, label_name, x_min * width, y_min * height, x_max * width, y_max * height "
+        "FROM box_of_file WHERE rendition = ?",
+        (rendition,),
+    )
+    found = {(row["image_id"], row["label_name"]): row for row in rows}
+    expected = {(image_id, label_name): corners for image_id, label_name, *corners in view}
+    assert found.keys() == expected.keys()
+    for key, row in found.items():
+        corners = [float(row[side]) for side in ("x_min", "y_min", "x_max", "y_max")]
+        assert corners == pytest.approx(expected[key], abs=0.01)
+
+
+def test_csv_has_labels_of_whole_images_too(exported: Any, tmp_path: Path) -> None:
+    exported(Format.CSV, rendition="fillcrop", kinds=("boxes", "labels"))
+    rows = [row for subset in SUBSETS for row in table(tmp_path / f"labels-{subset}.csv")]
+    assert Counter((row["label_name"], row["confidence"]) for row in rows) == {
+        (RED, "0"): LABELLED,
+        (BLUE, "1"): LABELLED,
+    }
+    assert table(tmp_path / "boxes-train.csv")
+
+
+def test_sizes_of_all_files_are_listed_height_first(exported: Any, tmp_path: Path) -> None:
+    exported(Format.CSV, rendition="shrinktofit", subsets=("train",))
+    sizes = dict(line.split(" ", 1) for line in (tmp_path / "images.meta").read_text().splitlines())
+    assert sizes[image(1).image_id] == "107 160"
+    assert sizes[image(5).image_id] == "160 107"
+    assert image(IMAGES).image_id in sizes  # though it has no boxes
+    assert image(3).image_id not in sizes  # of another subset
+    assert list(sizes) == sorted(sizes)
+
+
+def test_memory_does_not_grow_with_what_is_written(
+    db: StateConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelled, "_PAGE", 20)
+    published = [image(number, "train" if number < 500 else "validation") for number in range(3000)]
+    load_list(db, ImageList("7", "v7", "list.csv", "minimal"), SUBSETS, published)
+    Ledger(db).register([Rendition("r", "r", ResizeMode.FILL_CROP, 9, "jpg")])
+    for image_id, subset, *_ in published:
+        db.execute(
+            "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at, scaled_width, "
+            "scaled_height) VALUES (?, 'r', ?, 9, 9, 9, '', 9, 9)",
+            (image_id, f"v7/{subset}/r/{image_id}.jpg"),
+        )
+        put_box(db, image_id, 1, RED, (0.1, 0.9, 0.1, 0.9))
+    held: list[int] = []
+
+    def copied_when_all_is_read(spool: Any, file: Any) -> None:
+        # Not the table of interned strings, which pathlib lets grow and shrink.
+        snapshot = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, pathlib.__file__)])
+        held.append(sum(trace.size for trace in snapshot.traces))
+        copyfileobj(spool, file)
+
+    monkeypatch.setattr(coco_format, "copyfileobj", copied_when_all_is_read)
+    tracemalloc.start()
+    try:
+        for subsets in (SUBSETS, ("train",), ("validation",)):
+            export_labels(db, tmp_path, Request(Format.COCO, subsets=subsets, dest=tmp_path / "x"))
+    finally:
+        tracemalloc.stop()
+    *_, of_train, of_validation = held
+    written = [(tmp_path / f"x/annotations/instances_{subset}.json").stat().st_size for subset in SUBSETS]
+    assert written[1] - written[0] > 1_000_000
+    assert of_validation - of_train < 50_000
+
+
+# ---- what is left out
+
+
+@pytest.mark.parametrize("form", [Format.COCO, Format.YOLO, Format.VOC])
+def test_images_with_nothing_in_them_are_written_when_asked_for(form: Format, exported: Any) -> None:
+    assert sum(exported(form, rendition="border").images.values()) == LABELLED
+    assert sum(exported(form, rendition="border", with_empty=True).images.values()) == IMAGES
+
+
+def test_boxes_of_which_too_little_is_left_are_left_out(exported: Any, tmp_path: Path) -> None:
+    whole = exported(Format.COCO, rendition="fillcrop", subsets=("train",))
+    assert whole.unseen_boxes == 0
+    done = exported(Format.COCO, rendition="fillcrop", subsets=("train",), min_visible=0.9)
+    assert done.unseen_boxes > 0
+    assert whole.annotations["train"] == done.annotations["train"] + done.unseen_boxes
+
+
+def test_what_is_left_out_is_said() -> None:
+    done = Exported(Path("/x"), "r", ("boxes",), {"train": 1200}, {"train": 3400}, 7, 5, 3)
+    assert exported_text(done, Request(Format.YOLO, min_visible=0.25)) == (
+        "/x: yolo, of r\n"
+        "  train: 1,200 images with 3,400 boxes\n"
+        "  left out: 7 boxes of which nothing or less than 0.25 of them is in the file\n"
+        "  left out: 5 files that do not lie in their rendition's directory\n"
+        "  left out: 3 files of which it was not noted how they were made; "
+        "`oidl run --always-download` makes them anew"
+    )
+    assert "left out" not in exported_text(Exported(Path("/x"), "r", ("boxes",), {}, {}), Request(Format.YOLO))
+
+
+def test_files_that_cannot_be_placed_are_counted_and_left_out(marked: Marked, exported: Any) -> None:
+    with_all = exported(Format.COCO, rendition="border")
+    marked.db.execute("BEGIN")
+    try:
+        first, second = image(1).image_id, image(2).image_id
+        marked.db.execute("UPDATE file SET scaled_width = NULL WHERE rendition = 'border' AND image_id = ?", (first,))
+        marked.db.execute("UPDATE file SET path = 'x/y.png' WHERE rendition = 'border' AND image_id = ?", (second,))
+        done = exported(Format.COCO, rendition="border")
+    finally:
+        marked.db.execute("ROLLBACK")
+    assert (done.without_geometry, done.elsewhere) == (1, 1)
+    assert sum(done.images.values()) == sum(with_all.images.values()) - 2
+
+
+def test_an_original_that_was_converted_has_no_tag_to_obey(marked: Marked, exported: Any, tmp_path: Path) -> None:
+    marked.db.execute("BEGIN")
+    try:
+        marked.db.execute("UPDATE file SET conversion = 'cmyk' WHERE image_id = ?", (image(8).image_id,))
+        exported(Format.CSV, rendition=ORIGINAL, apply_exif=True)
+    finally:
+        marked.db.execute("ROLLBACK")
+    sizes = dict(line.split(" ", 1) for line in (tmp_path / "images.meta").read_text().splitlines())
+    assert [sizes[image(number).image_id] for number in (7, 8)] == ["600 400", "400 600"]
+
+
+# ---- an export over an earlier one
+
+
+@pytest.mark.parametrize("form", Format)
+def test_an_export_again_gives_the_same_files(form: Format, exported: Any, tmp_path: Path) -> None:
+    def files() -> dict[str, bytes]:
+        return {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    exported(form, rendition="fillcrop")
+    before = files()
+    assert before
+    exported(form, rendition="fillcrop")
+    assert files() == before
+    assert not [path for path in tmp_path.rglob("*") if "part" in path.name]
+
+
+def test_an_export_of_less_leaves_no_labels_of_an_earlier_one(exported: Any, tmp_path: Path) -> None:
+    exported(Format.YOLO, rendition="fillcrop")
+    exported(Format.YOLO, rendition="fillcrop", subsets=("train",))
+    assert (tmp_path / "labels/train").is_dir()
+    assert not (tmp_path / "labels/validation").exists()
+
+
+@pytest.mark.parametrize(("form", "name"), [(Format.YOLO, "labels"), (Format.VOC, "Annotations")])
+def test_what_is_somebody_elses_is_not_replaced(form: Format, name: str, exported: Any, tmp_path: Path) -> None:
+    own = tmp_path / name / "own.txt"
+    own.parent.mkdir()
+    own.write_text("by hand")
+    with pytest.raises(UsageError, match="not of an earlier export"):
+        exported(form, rendition="fillcrop")
+    assert own.read_text() == "by hand"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("form", Format)
+def test_an_export_that_breaks_off_leaves_the_one_before(
+    form: Format, exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files() -> dict[str, bytes]:
+        return {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    exported(form, rendition="fillcrop")
+    before = files()
+    pages = export.boxes_of
+
+    def broken(*arguments: Any) -> Any:
+        pages(*arguments)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "boxes_of", broken)
+    with pytest.raises(DiskError, match="No space left"):
+        exported(form, rendition="border")
+    assert files() == before
+
+
+# ---- what cannot be exported
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request(Format.COCO), "several renditions"),
+        (Request(Format.COCO, rendition="nosuch"), "no such images"),
+        (Request(Format.COCO, rendition="border", subsets=("test",)), "the database has train, validation"),
+        (Request(Format.COCO, rendition="border", kinds=("labels",)), "coco has no place for labels"),
+    ],
+)
+def test_what_makes_no_sense_is_said(request_: Request, says: str, marked: Marked, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=says):
+        export_labels(marked.db, tmp_path, request_)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_only_resized_rendition_need_not_be_named(marked: Marked, exported: Any) -> None:
+    marked.db.execute("BEGIN")
+    try:
+        marked.db.execute("DELETE FROM file WHERE rendition NOT IN ('original', 'border')")
+        assert exported(Format.COCO).rendition == "border"
+        marked.db.execute("DELETE FROM file WHERE rendition = 'border'")
+        assert exported(Format.COCO).rendition == ORIGINAL
+        marked.db.execute("DELETE FROM file")
+        with pytest.raises(UsageError, match="there are no images yet"):
+            exported(Format.COCO)
+    finally:
+        marked.db.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("kind", ["boxes", "labels"])
+def test_without_annotations_it_is_said_where_they_come_from(kind: str, marked: Marked, exported: Any) -> None:
+    marked.db.execute("BEGIN")
+    try:
+        marked.db.execute("DELETE FROM box")
+        marked.db.execute("DELETE FROM label")
+        with pytest.raises(UsageError, match=f"there are no {kind} in the database") as raised:
+            exported(Format.CSV, rendition="border", kinds=(kind,))
+        assert "`oidl annotations load`" in raised.value.hint
+    finally:
+        marked.db.execute("ROLLBACK")
+
+
+def test_without_an_image_list_there_is_nothing_to_export(db: StateConnection, tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="there is no image list"):
+        export_labels(db, tmp_path, Request(Format.COCO))
+
+
+def test_where_it_goes_if_nowhere_is_named(marked: Marked, exported: Any) -> None:
+    done = exported(Format.VOC, rendition="border", dest=None)
+    assert done.dest == marked.root / "v7/export/voc/border"
+    assert (done.dest / "JPEGImages/train").resolve() == (marked.root / "v7/train/r/border").resolve()
+
+
+def test_a_class_that_comes_up_during_the_export_is_for_the_next_one(
+    marked: Marked, exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = export.known_classes
+    marked.db.execute("BEGIN")
+
+    def known_then_more(*arguments: Any) -> Any:
+        found = known(*arguments)
+        put_box(marked.db, image(1).image_id, 9, "/m/0new", (0.0, 1.0, 0.0, 1.0))
+        return found
+
+    monkeypatch.setattr(export, "known_classes", known_then_more)
+    try:
+        assert sum(exported(Format.COCO, rendition="border").annotations.values()) == 2 * LABELLED
+    finally:
+        marked.db.execute("ROLLBACK")
