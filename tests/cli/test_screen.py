@@ -89,6 +89,13 @@ class Window:
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def ask_to_end(self, how: str) -> None:
+        """By `q`, `Ctrl-C` or `SIGTERM`."""
+        if how == "SIGTERM":
+            self.process.send_signal(signal.SIGTERM)
+        else:
+            self.press("q" if how == "q" else "\x03")
+
     def resize(self, columns: int, lines: int) -> None:
         with self._lock:
             self._screen.resize(lines, columns)
@@ -255,8 +262,9 @@ def test_after_a_run_the_terminal_is_as_before_and_has_the_summary_and_all_that_
     assert any(part.startswith("24 images in the list") or "\n24 images in the list" in part for part in said[1:])
 
 
-def test_q_finishes_what_is_in_hand(halfway: Window, fine, ask) -> None:
-    halfway.press("q")
+@pytest.mark.parametrize("how", ["q", "Ctrl-C", "SIGTERM"])
+def test_asked_once_it_finishes_what_is_in_hand(how: str, halfway: Window, fine, ask) -> None:
+    halfway.ask_to_end(how)
     halfway.until(lambda text: "finishing the transfers in hand" in text)
     fine.gate.set()
     assert halfway.ended() == 130
@@ -265,13 +273,10 @@ def test_q_finishes_what_is_in_hand(halfway: Window, fine, ask) -> None:
     assert "finishing the transfers in hand" in halfway.raw[halfway.raw.rindex(b"\x1b[?1049h") - 400 :].decode()
 
 
-@pytest.mark.parametrize("how", ["q twice", "Ctrl-C twice", "SIGTERM twice"])
+@pytest.mark.parametrize("how", ["q", "Ctrl-C", "SIGTERM"])
 def test_asked_twice_it_ends_at_once_and_leaves_the_terminal_as_before(how: str, halfway: Window) -> None:
     for _ in range(2):
-        if how == "SIGTERM twice":
-            halfway.process.send_signal(signal.SIGTERM)
-        else:
-            halfway.press("q" if how == "q twice" else "\x03")
+        halfway.ask_to_end(how)
         halfway.until(lambda text: "finishing the transfers in hand" in text)
     assert halfway.ended() == 130
     assert halfway.is_as_before
@@ -361,7 +366,7 @@ def test_json_leaves_stderr_to_machines_and_tells_people_on_stdout(fine, run) ->
 def test_whoever_reads_no_more_json_does_not_end_the_run(fine, oidl, root: Path, ask) -> None:
     process = oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--progress=json")
     process.stderr.close()
-    process.stdout.read()
+    assert "24 done, 0 failed" in process.stdout.read()
     assert process.wait(_PATIENCE_S) == 0
     assert ask("SELECT count(*) FROM success") == [(len(fine.images),)]
 
