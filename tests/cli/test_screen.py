@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyte
@@ -34,14 +36,25 @@ _BROKEN = "import oidl.cli.run as it\nasync def broken(self, run_id): raise Zero
 
 
 class Window:
-    """A terminal of 80 × 24 with a process in it; a thread reads all that is written, as an emulator does."""
+    """A terminal of 80 × 24 with a process in it; a thread reads all that is written, as an emulator does.
 
-    def __init__(self, arguments: list[str], cwd: Path, env: dict[str, str], program: str, columns: int = 80) -> None:
+    With `is_stuck` it takes nothing until `start_reading`.
+    """
+
+    def __init__(
+        self, arguments: list[str], cwd: Path, env: dict[str, str], program: str, *, is_stuck: bool = False
+    ) -> None:
         self._master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        if is_stuck:
+            os.set_blocking(slave, False)
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(slave, b"x" * 1000)
+            os.set_blocking(slave, True)
         self._slave = slave
         self.modes = termios.tcgetattr(slave)
-        self._screen = pyte.Screen(columns, 24)
+        self._screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self._end, self._ended = os.pipe()
@@ -56,6 +69,10 @@ class Window:
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read)
+        if not is_stuck:
+            self.start_reading()
+
+    def start_reading(self) -> None:
         self._reader.start()
 
     def _read(self) -> None:
@@ -124,7 +141,8 @@ class Window:
             self.process.kill()
             self.process.wait()
         os.write(self._ended, b"x")
-        self._reader.join(_PATIENCE_S)
+        if self._reader.is_alive():
+            self._reader.join(_PATIENCE_S)
         for fd in (self._master, self._slave, self._end, self._ended):
             os.close(fd)
 
@@ -137,10 +155,13 @@ def window(oidl, root: Path) -> Iterator[Callable[..., Window]]:
     """`oidl run` on a dataset, in a window: `window(fine, "--limit=3")`."""
     windows: list[Window] = []
 
-    def start(loopback, *arguments: str, env: dict[str, str] | None = None, program: str = "") -> Window:
+    def start(
+        loopback, *arguments: str, env: dict[str, str] | None = None, program: str = "", is_stuck: bool = False
+    ) -> Window:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("OIDL_", "NO_COLOR"))}
         typed = ["run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--no-download-metadata"]
-        windows.append(Window([*typed, *arguments], oidl.cwd, environment | (env or {}), program + _PROGRAM))
+        environment |= env or {}
+        windows.append(Window([*typed, *arguments], oidl.cwd, environment, program + _PROGRAM, is_stuck=is_stuck))
         return windows[-1]
 
     yield start
@@ -301,6 +322,24 @@ def test_stopped_for_the_shell_it_gives_the_terminal_back_and_takes_it_again(hal
     fine.gate.set()
     assert halfway.ended() == 0
     assert halfway.is_as_before
+
+
+def test_a_terminal_that_takes_nothing_holds_up_no_image(fine, window, ask, root: Path, wait_until) -> None:
+    shown = window(fine, is_stuck=True)
+    wait_until(lambda: (root / "oidl.sqlite3").exists())
+    wait_until(lambda: _outcome(ask) == "finished")
+    assert ask("SELECT count(*) FROM success") == [(24,)]
+    shown.start_reading()
+    assert shown.ended() == 0
+    assert "24 done, 0 failed" in shown.raw.decode()
+    assert "24 images in the list" in shown.raw.decode()
+
+
+def _outcome(ask) -> str | None:
+    try:
+        return next((outcome for (outcome,) in ask("SELECT outcome FROM run")), None)
+    except sqlite3.OperationalError:  # it is being made
+        return None
 
 
 # ---- where there can be none
