@@ -1,15 +1,28 @@
-"""`python -m bench throughput`, `load`, `memory`, `imaging`, `damage`, `similarity`, `pace`, `torture`, `soak`."""
+"""`python -m bench NAME`: the measurements that the README's figures come from."""
 
 import argparse
 
-from bench import damage, imaging, load, memory, pace, similarity, soak, throughput, torture
+from bench import damage, imaging, load, memory, pace, screen, similarity, soak, throughput, torture
+
+_MEASUREMENTS = (
+    throughput,
+    load,
+    memory,
+    imaging,
+    damage,
+    similarity,
+    screen,
+    pace,
+    torture,
+    soak,
+)  # fmt: skip
 
 
 def main() -> None:
     """Runs the measurement that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for module in (throughput, load, memory, imaging, damage, similarity, pace, torture, soak):
+    for module in _MEASUREMENTS:
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -16,10 +16,12 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
+from oidl.cli.options import BY_VALUE
 from oidl.demo.listing import make_demo
 from oidl.demo.server import serve
 from oidl.demo.site import Site
 from oidl.errors import UsageError
+from oidl.settings import Display
 
 _HOSTS = 3
 
@@ -37,6 +39,9 @@ class DemoOptions:
     port: int = 8610
     """The first of three ports on 127.0.0.1 that it is served at."""
 
+    progress: Annotated[Display, BY_VALUE] = Display.AUTO
+    """How the run is shown, as with `oidl run`."""
+
 
 DEFAULTS = DemoOptions()
 
@@ -51,10 +56,10 @@ def demo(options: Annotated[DemoOptions, Parameter(name="*")] = DEFAULTS) -> int
         raise UsageError(f"--images must be 1 to 100000, not {options.images}")
     if not 1 <= options.port <= 65_535 - _HOSTS:
         raise UsageError(f"--port must be 1 to {65_535 - _HOSTS}, not {options.port}")
-    return trio.run(_demo, options.root_dir.absolute(), options.images, options.port)
+    return trio.run(_demo, options.root_dir.absolute(), options.images, options.port, options.progress)
 
 
-async def _demo(root_dir: Path, images: int, port: int) -> int:
+async def _demo(root_dir: Path, images: int, port: int, progress: Display) -> int:
     site = Site()
     dataset = root_dir / "served"
     async with trio.open_nursery() as nursery:
@@ -73,6 +78,7 @@ async def _demo(root_dir: Path, images: int, port: int) -> int:
             "--stall-timeout=5",
             "--max-wait=30",
             "--no-log-to-stdout",
+            f"--progress={progress}",
         ]
         print(f"oidl {' '.join(arguments)}\n", flush=True)
         code = await _run(arguments)

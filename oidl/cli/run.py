@@ -7,7 +7,8 @@ import trio
 from cyclopts import Parameter
 
 from oidl.cli.options import RunOptions
-from oidl.cli.signals import watch_signals
+from oidl.cli.signals import interrupt, watch_signals
+from oidl.cli.watching import Watchers, choose_display, watching
 from oidl.dataset.catalogue import Version, find_version, read_catalogue
 from oidl.errors import DiskError, ExitCode, UsageError
 from oidl.imaging.encode import why_not_saved
@@ -16,11 +17,10 @@ from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.console import Console, open_console
-from oidl.progress.lines import print_lines
 from oidl.progress.meter import Meter
 from oidl.report.export import export_csvs
 from oidl.report.summary import run_summary
-from oidl.settings import Settings
+from oidl.settings import Display, Settings
 from oidl.state.database import open_reader, open_writer
 from oidl.state.load import loaded_list
 from oidl.state.lock import writer_lock
@@ -43,21 +43,26 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     check_environment(settings.transfers)
     _make_root(settings)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
+    watchers = Watchers(choose_display(options.progress, log_to_stdout=to_stdout), options.metrics_file)
     with (
         writer_lock(settings.state_db),
-        open_console(options.log_file, log_to_stdout=to_stdout) as console,
+        open_console(
+            options.log_file,
+            log_to_stdout=to_stdout,
+            is_stderr_for_machines=watchers.display is Display.JSON,
+        ) as console,
     ):
-        end = execute(settings, version, console)
+        end = execute(settings, version, console, watchers)
     if end.error:
         print(f"oidl: {end.error}", file=sys.stderr)
     return end.exit_code
 
 
-def execute(settings: Settings, version: Version, console: Console) -> RunEnd:
+def execute(settings: Settings, version: Version, console: Console, watchers: Watchers) -> RunEnd:
     """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
     db = open_writer(settings.state_db)
     try:
-        end = trio.run(_with_company, settings, version, StateWriter(db), console)
+        end = trio.run(_with_company, settings, version, StateWriter(db), console, watchers)
     finally:
         db.close()
     reader = open_reader(settings.state_db)
@@ -71,14 +76,17 @@ def execute(settings: Settings, version: Version, console: Console) -> RunEnd:
     return end
 
 
-async def _with_company(settings: Settings, version: Version, state: StateWriter, console: Console) -> RunEnd:
-    """The run, with the signals and the progress lines around it."""
+async def _with_company(
+    settings: Settings, version: Version, state: StateWriter, console: Console, watchers: Watchers
+) -> RunEnd:
+    """The run, with the signals and whoever watches around it."""
     stop = Stop()
     meter = Meter(trio.current_time)
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_signals, stop, console.say)
-        nursery.start_soon(lambda: print_lines(meter, console.show, is_terminal=console.is_terminal))
-        end = await Run(settings, version, state, meter, stop, console.say).run()
+        async with watching(watchers, meter, console, lambda: interrupt(stop, console.say)) as watched:
+            end = await Run(settings, version, state, meter, stop, console.say).run()
+            watched.outcome = end.outcome
         nursery.cancel_scope.cancel()
     return end
 
