@@ -68,6 +68,7 @@ class Processor:
             bands=picture.bands,
             orientation=picture.orientation,
             is_cmyk=picture.is_cmyk,
+            transfer_s=fetched.transfer_s,
         )
 
     def _rendered(self, work: Work, picture: Picture) -> list[_Made] | Failure:
