@@ -29,6 +29,7 @@ for _name, _help in {
     "run": "Download, verify and resize; goes on where an earlier run stopped.",
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the images that were had, and of those that were not.",
+    "report": "Write what the database tells as one HTML file with plots.",
     "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",
     "demo": "Try it all on a small Open Images that is made on the spot and served on loopback.",
 }.items():

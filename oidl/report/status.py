@@ -139,7 +139,7 @@ def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
         "bytes": run.bytes,
         "images_per_s": run.images_per_s,
         "bytes_per_s": run.bytes_per_s,
-        "elapsed_s": (_moment(run.updated_at) - _moment(run.started_at)).total_seconds(),
+        "elapsed_s": run.elapsed_s,
         "left_s": _left_s(run, counts),
     }
 
