@@ -146,6 +146,7 @@ class Work:
 
     `saved_original` is the path (as in `file.path`) of an original that an
     earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 where none is.
+    `status` and `reason` are those of its row, which nobody changes while the image is in hand.
     """
 
     image_id: str
@@ -157,6 +158,17 @@ class Work:
     lacking: tuple[Rendition, ...]
     saved_original: str | None = None
     rotation: int = 0
+    status: Status = Status.PENDING
+    reason: Reason | None = None
+
+
+class Standing(NamedTuple):
+    """How many `images` of a subset have this status, and this reason for it where there is one."""
+
+    subset: str
+    status: Status
+    reason: Reason | None
+    images: int
 
 
 @dataclass(frozen=True, slots=True)

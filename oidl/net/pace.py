@@ -28,13 +28,17 @@ _MEASURED_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class PaceState:
-    """A moment of a provider: requests in flight at most, requests a second (None: any), seconds of pause left."""
+    """A moment of a provider: requests in flight at most, requests a second (None: any), seconds of pause left.
+
+    `pause_reason` says why there is a pause, as far as there is one.
+    """
 
     provider: str
     window: int
     rate: float | None
     pause_s: float
     learned_rate: float | None = None
+    pause_reason: str = ""
 
 
 class Pace:
@@ -64,6 +68,7 @@ class Pace:
         self._is_held_by_window = self._is_held_by_rate = False
         self._cut_at = self._grown_at = -math.inf
         self._paused_until = paused_until
+        self._pause_reason = "asked for in an earlier run"
         self._objections = 0  # in a row
         self._is_probing = False
         self._borne = _Borne()
@@ -115,7 +120,7 @@ class Pace:
         """The provider objected to a request that started at `started_at`, and perhaps said when to come again."""
         self._in_flight -= 1
         if started_at < self._cut_at:  # one of those that were under way when this was cut already
-            self._paused_until = max(self._paused_until, now + (retry_after_s or 0.0))
+            self._pause(now + (retry_after_s or 0.0), retry_after_s)
             return
         rate = self._rate()
         if rate == math.inf:
@@ -129,7 +134,7 @@ class Pace:
         if pause_s is None:
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**self._objections) * self._rng.uniform(*_JITTER)
         self._objections = min(self._objections + 1, 20)
-        self._paused_until = max(self._paused_until, now + pause_s)
+        self._pause(now + pause_s, retry_after_s)
         self._cut_at = now
         self._is_probing = True
 
@@ -137,7 +142,15 @@ class Pace:
         """What people may see of it."""
         rate = self._rate()
         shown = None if rate == math.inf else rate
-        return PaceState(provider, int(self._window), shown, self.pause_s(now), self.learned_rate)
+        pause_s = self.pause_s(now)
+        reason = self._pause_reason if pause_s else ""
+        return PaceState(provider, int(self._window), shown, pause_s, self.learned_rate, reason)
+
+    def _pause(self, until: float, retry_after_s: float | None) -> None:
+        if until > self._paused_until:
+            self._paused_until = until
+            asked = "" if retry_after_s is None else f", Retry-After {retry_after_s:.0f} s"
+            self._pause_reason = f"too many requests{asked}"
 
     def _rate(self) -> float:
         if self.learned_rate is None:

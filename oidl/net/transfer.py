@@ -59,19 +59,24 @@ class _Broken:
 
 
 async def fetch(
-    download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], Awaitable[None]]
+    download: Download,
+    hosts: Hosts,
+    transfers: Transfers,
+    on_bytes: Callable[[int], Awaitable[None]],
+    on_request: Callable[[str, Body], None] = lambda url, body: None,
 ) -> Fetched | Failure | None:
     """The whole body of `download`, or why it could not be had; None if the run drained before it was asked for.
 
     Never raises for anything a server or a network can do. Redirects are
     followed three times, never from https to http. A body that breaks off is
     gone on with where the server can do that. `on_bytes` is told of every piece
-    that arrives, and may wait. The `Failure` names the URL that failed, which after a
+    that arrives, and may wait; `on_request` of every request when it is made: its URL, and the body
+    that grows while the answer arrives. The `Failure` names the URL that failed, which after a
     redirect is not the first one.
     """
     url = download.url
     for _ in range(MAX_REDIRECTS + 1):
-        answer = await _fetch_from(url, download, hosts, transfers, on_bytes)
+        answer = await _fetch_from(url, download, hosts, transfers, on_bytes, on_request)
         if isinstance(answer, Failure):
             return _located(answer, download.source, url)
         if not isinstance(answer, _Redirect):
@@ -81,7 +86,12 @@ async def fetch(
 
 
 async def _fetch_from(
-    url: str, download: Download, hosts: Hosts, transfers: Transfers, on_bytes: Callable[[int], Awaitable[None]]
+    url: str,
+    download: Download,
+    hosts: Hosts,
+    transfers: Transfers,
+    on_bytes: Callable[[int], Awaitable[None]],
+    on_request: Callable[[str, Body], None],
 ) -> Fetched | Failure | _Redirect | None:
     """What `url` itself answers, in as many requests as it takes.
 
@@ -95,6 +105,7 @@ async def _fetch_from(
         async with hosts.connection(url) as lent:
             if lent is not None:
                 began = trio.current_time()
+                on_request(url, body)
                 answer = await _ask(lent.client, url, download, body, on_bytes)
                 lent.failure = _failure(answer)
                 body.left_s = max(0.0, body.left_s - (trio.current_time() - began))

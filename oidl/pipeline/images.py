@@ -3,6 +3,7 @@
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
@@ -129,6 +130,7 @@ class ImagePipeline:
         """Brings one image; apart from the loop, for a name in the loop would keep its body until the next one."""
         self._meter.started(work)
         fetched, charged_bytes = await self._local(work) or await self._remote(work)
+        self._meter.fetched(work)
         if isinstance(fetched, Failure) and self._is_to_wait(work, fetched) and self._lobby.came_back(work):
             self._budget.release(charged_bytes)
             self._meter.dropped(work)
@@ -149,10 +151,12 @@ class ImagePipeline:
     ) -> None:
         async with bodies, outcomes:
             async for body in bodies:
-                result = await trio.to_thread.run_sync(
-                    self._processor.process, body.work, body.fetched, limiter=self._threads
-                )
                 work, charged_bytes = body.work, body.charged_bytes
+                self._meter.processing(work)
+                result = await trio.to_thread.run_sync(
+                    self._processor.process, work, body.fetched, limiter=self._threads
+                )
+                self._meter.processed(work)
                 del body  # the bytes themselves; the budget is for what is really in memory
                 self._budget.release(charged_bytes)
                 await outcomes.send(Outcome(work, result))
@@ -160,7 +164,9 @@ class ImagePipeline:
     async def _remote(self, work: Work) -> tuple[Fetched | Failure | None, int]:
         download = self._download(work)
         charged_bytes = await self._budget.acquire(min(download.cap_bytes, download.size_bytes or _THUMBNAIL_CAP_BYTES))
-        fetched = await fetch(download, self._hosts, self._transfers, self._arrived)
+        fetched = await fetch(
+            download, self._hosts, self._transfers, self._arrived, partial(self._meter.requested, work)
+        )
         if isinstance(fetched, Fetched) and len(fetched.body) > charged_bytes:
             charged_bytes += self._budget.charge(len(fetched.body) - charged_bytes)
         return fetched, charged_bytes

@@ -19,7 +19,8 @@ from oidl.pipeline.feed import Claims
 from oidl.pipeline.retry import UNCOUNTED, decide
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
-from oidl.progress.meter import Meter, Statistics
+from oidl.progress.meter import Meter
+from oidl.progress.statistics import Statistics
 from oidl.state.ledger import Ledger
 
 _BATCH = 500
@@ -70,7 +71,9 @@ class Recorder:
             batch.clear()
             statuses = await self._state.run(self._record, outcomes)
             for outcome, status in zip(outcomes, statuses, strict=True):
-                if not isinstance(outcome.result, Postponed):
+                if isinstance(outcome.result, Postponed):
+                    self._meter.postponed(outcome.work, outcome.result)
+                else:
                     self._meter.recorded(outcome.work, outcome.result, status)
                 self._tell(outcome, status)
             self._claims.release(

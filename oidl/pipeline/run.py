@@ -32,7 +32,8 @@ from oidl.pipeline.retry import UNCOUNTED
 from oidl.pipeline.space import check_space
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
-from oidl.progress.meter import Meter, Statistics
+from oidl.progress.meter import Meter
+from oidl.progress.statistics import Statistics
 from oidl.settings import Settings
 from oidl.state.counts import read_counts
 from oidl.state.database import open_reader
@@ -130,6 +131,7 @@ class Run:
                 nursery.start_soon(self._annotations, missing)
             if settings.download_images:
                 with self._queue(run_id) as queue:
+                    self._meter.stands(await trio.to_thread.run_sync(queue.standing))
                     end = await self._images(queue)
                     waiting = await trio.to_thread.run_sync(queue.waiting)
         return self._end(end, missing, waiting)

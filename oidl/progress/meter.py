@@ -1,100 +1,140 @@
 """Counts what happens, and how fast; told by the pipeline, read by the printers.
 
-Nothing here awaits, blocks or grows: rates come from a ring of one-second
-buckets. Images are counted when their outcome is recorded, so the numbers agree
-with the state database.
+Nothing here awaits, blocks or grows: an image in hand is one small object that
+is gone when its outcome is recorded, the past is rings. Images are counted when
+their outcome is recorded, so the numbers agree with the state database.
+
+It is told from the event loop only. To be told costs a few microseconds; what a
+download has received is not told at all, but read off its body when somebody
+wants to see it.
 """
 
+import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from oidl.model import Done, Failure, Reason, Status, Work
+from oidl.model import Done, Failure, Postponed, Reason, Standing, Status, Work
+from oidl.net.body import Body
+from oidl.net.hosts import host_of
 from oidl.net.pace import PaceState
-
-_WINDOW_S = 20
+from oidl.progress.history import History
+from oidl.progress.statistics import Failed, Processing, Statistics, Success, Transferring
 
 RECENT = 200
 """How many outcomes are looked back on for what they have in common."""
 
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """A moment of a run. Rates are per second over the last 20 s; `remaining` images are still to be settled."""
-
-    elapsed_s: float
-    done: int
-    failed: int
-    retried: int
-    remaining: int
-    in_flight: int
-    bytes_read: int
-    bytes_written: int
-    images_per_s: float
-    read_bytes_per_s: float
-    by_reason: dict[Reason, int]
-    paces: tuple[PaceState, ...] = ()
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds until all is settled at the present rate, or None if nothing moves."""
-        return self.remaining / self.images_per_s if self.images_per_s else None
+SHOWN = 100
+"""How many successes and failures are kept to be shown, of each."""
 
 
 @dataclass(slots=True)
-class _Second:
-    at: int
-    images: int = 0
-    bytes_read: int = 0
+class _InHand:
+    """An image between the feed and the database: `body` while it is transferred, `processed_at` once that begins."""
+
+    work: Work
+    url: str = ""
+    body: Body | None = None
+    transferred_at: float | None = None
+    transfer_s: float | None = None
+    processed_at: float | None = None
+    process_s: float | None = None
 
 
 class Meter:
-    """The counters of one run. `clock` gives seconds; `remaining` is how many images are to be settled, `paces` where
-    the providers' paces stand."""
+    """The counters of one run. `clock` gives seconds, `time_of_day` seconds since the epoch; `remaining` is how many
+    images are to be settled, `paces` where the providers' paces stand."""
 
-    def __init__(self, clock: Callable[[], float], remaining: int = 0) -> None:
+    paces: Callable[[], tuple[PaceState, ...]]
+
+    def __init__(
+        self, clock: Callable[[], float], remaining: int = 0, time_of_day: Callable[[], float] = time.time
+    ) -> None:
         self._clock = clock
+        self._time_of_day = time_of_day
         self._started = clock()
         self.remaining = remaining
-        self.paces: Callable[[], tuple[PaceState, ...]] = tuple
+        self.paces = tuple
         self._done = 0
         self._failed = 0
         self._retried = 0
-        self._in_flight: set[str] = set()
+        self._in_hand: dict[str, _InHand] = {}
         self._bytes_read = 0
         self._bytes_written = 0
         self._by_reason: Counter[Reason] = Counter()
+        self._by_subset: dict[str, dict[Status, int]] = {}
+        self._failures: dict[Reason, dict[Status, int]] = {}
         self._recent: deque[Reason | None] = deque(maxlen=RECENT)
-        self._seconds: deque[_Second] = deque(maxlen=_WINDOW_S + 1)
+        self._successes: deque[Success] = deque(maxlen=SHOWN)
+        self._failed_tries: deque[Failed] = deque(maxlen=SHOWN)
+        self._history = History(self._started)
+
+    def stands(self, standing: Iterable[Standing]) -> None:
+        """How all the selected images stand before the first of them is fed."""
+        for subset, status, reason, images in standing:
+            self._by_subset.setdefault(subset, dict.fromkeys(Status, 0))[status] += images
+            self._count_failures(status, reason, images)
 
     def started(self, work: Work) -> None:
         """An image is in hand."""
-        self._in_flight.add(work.image_id)
+        self._in_hand[work.image_id] = _InHand(work)
+
+    def requested(self, work: Work, url: str, body: Body) -> None:
+        """An image is asked for, at `url`, the first time or again; `body` grows while it arrives."""
+        image = self._image(work)
+        image.url, image.body = url, body
+        if image.transferred_at is None:
+            image.transferred_at = self._clock()
+
+    def fetched(self, work: Work) -> None:
+        """A transfer is over, whatever came of it."""
+        image = self._image(work)
+        image.body = None
+        if image.transferred_at is not None:
+            image.transfer_s = self._clock() - image.transferred_at
+
+    def processing(self, work: Work) -> None:
+        """A thread verifies and resizes an image."""
+        self._image(work).processed_at = self._clock()
+
+    def processed(self, work: Work) -> None:
+        """The thread has finished, whatever came of it."""
+        image = self._image(work)
+        if image.processed_at is not None:
+            image.process_s = self._clock() - image.processed_at
 
     def dropped(self, work: Work) -> None:
         """An image was let go of untried."""
-        self._in_flight.discard(work.image_id)
+        self._in_hand.pop(work.image_id, None)
 
     def read(self, count: int) -> None:
         """`count` bytes came from the network."""
         self._bytes_read += count
-        self._second().bytes_read += count
+        self._history.at(self._clock()).bytes_read += count
 
     def recorded(self, work: Work, outcome: Done | Failure, status: Status) -> None:
         """What became of an image is in the database, where it stands as `status`."""
-        self._in_flight.discard(work.image_id)
-        self._recent.append(None if isinstance(outcome, Done) else outcome.reason)
+        image = self._image(work)
+        self._in_hand.pop(work.image_id, None)
         if isinstance(outcome, Done):
-            self._done += 1
-            self._bytes_written += sum(file.bytes for file in outcome.files)
-        elif status is Status.FAILED:
+            self._moved(work, status, None)
+            self._recent.append(None)
+            self._succeeded(image, outcome)
+        else:
+            self._moved(work, status, outcome.reason)
+            self._recent.append(outcome.reason)
+            self._failed_tries.appendleft(self._as_failed(work, outcome, status))
+            if status is not Status.FAILED:
+                self._retried += 1
+                return
             self._failed += 1
             self._by_reason[outcome.reason] += 1
-        else:
-            self._retried += 1
-            return
         self.remaining = max(0, self.remaining - 1)
-        self._second().images += 1
+        self._history.at(self._clock()).images += 1
+
+    def postponed(self, work: Work, postponed: Postponed) -> None:
+        """An image that nobody tried is left for later, as the database has it now."""
+        self._moved(work, Status.RETRY, postponed.reason)
 
     def commonest_failure(self) -> tuple[Reason | None, int]:
         """The reason that most of the last `RECENT` outcomes share and how many do; none before there are so many."""
@@ -104,27 +144,95 @@ class Meter:
         return max(reasons.items(), key=lambda item: item[1], default=(None, 0))
 
     def statistics(self) -> Statistics:
-        """A frozen picture of the counters as they are now."""
+        """A frozen picture of everything as it is now."""
         now = self._clock()
-        window_s = min(max(now - self._started, 1.0), float(_WINDOW_S))
-        recent = [second for second in self._seconds if second.at > now - window_s - 1]
+        images_per_s, read_bytes_per_s, written_bytes_per_s = self._history.rates(now)
+        in_hand = self._in_hand.values()
         return Statistics(
             elapsed_s=now - self._started,
             done=self._done,
             failed=self._failed,
             retried=self._retried,
             remaining=self.remaining,
-            in_flight=len(self._in_flight),
+            in_flight=len(in_hand),
             bytes_read=self._bytes_read,
             bytes_written=self._bytes_written,
-            images_per_s=sum(second.images for second in recent) / window_s,
-            read_bytes_per_s=sum(second.bytes_read for second in recent) / window_s,
+            images_per_s=images_per_s,
+            read_bytes_per_s=read_bytes_per_s,
+            written_bytes_per_s=written_bytes_per_s,
             by_reason=dict(self._by_reason),
+            by_subset={subset: dict(row) for subset, row in self._by_subset.items()},
+            failures={reason: dict(row) for reason, row in self._failures.items() if any(row.values())},
             paces=self.paces(),
+            history=self._history.seconds(now),
+            transfers=tuple(_transferring(image, image.body, now) for image in in_hand if image.body is not None),
+            processing=tuple(
+                Processing(image.work.image_id, image.work.subset, now - image.processed_at)
+                for image in in_hand
+                if image.processed_at is not None and image.process_s is None
+            ),
+            successes=tuple(self._successes),
+            failed_tries=tuple(self._failed_tries),
         )
 
-    def _second(self) -> _Second:
-        at = int(self._clock())
-        if not self._seconds or self._seconds[-1].at != at:
-            self._seconds.append(_Second(at))
-        return self._seconds[-1]
+    def _image(self, work: Work) -> _InHand:
+        return self._in_hand.get(work.image_id) or _InHand(work)
+
+    def _succeeded(self, image: _InHand, done: Done) -> None:
+        self._done += 1
+        written = sum(file.bytes for file in done.files)
+        self._bytes_written += written
+        self._history.at(self._clock()).bytes_written += written
+        self._successes.appendleft(
+            Success(
+                image_id=image.work.image_id,
+                subset=image.work.subset,
+                files=done.files,
+                url=done.url,
+                width=done.width,
+                height=done.height,
+                bytes=done.bytes,
+                finished_at=self._time_of_day(),
+                transfer_s=image.transfer_s,
+                process_s=image.process_s,
+            )
+        )
+
+    def _as_failed(self, work: Work, failure: Failure, status: Status) -> Failed:
+        return Failed(
+            image_id=work.image_id,
+            subset=work.subset,
+            status=status,
+            reason=failure.reason,
+            detail=failure.detail,
+            http_status=failure.http_status,
+            url=failure.url,
+            at=self._time_of_day(),
+        )
+
+    def _moved(self, work: Work, status: Status, reason: Reason | None) -> None:
+        """An image of the selection stands elsewhere than before it was fed."""
+        if statuses := self._by_subset.get(work.subset):
+            statuses[work.status] -= 1
+            statuses[status] += 1
+            self._count_failures(work.status, work.reason, -1)
+            self._count_failures(status, reason, 1)
+
+    def _count_failures(self, status: Status, reason: Reason | None, images: int) -> None:
+        if reason and status in (Status.FAILED, Status.RETRY):
+            self._failures.setdefault(reason, dict.fromkeys((Status.FAILED, Status.RETRY), 0))[status] += images
+
+
+def _transferring(image: _InHand, body: Body, now: float) -> Transferring:
+    expected = body.total
+    if expected is None and image.url == image.work.original_url:
+        expected = image.work.original_size
+    return Transferring(
+        image_id=image.work.image_id,
+        subset=image.work.subset,
+        host=host_of(image.url),
+        url=image.url,
+        received_bytes=body.size,
+        expected_bytes=expected,
+        elapsed_s=now - (image.transferred_at or now),
+    )

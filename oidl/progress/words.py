@@ -1,7 +1,7 @@
 """A run in a line of text; times and bytes in words. Pure."""
 
 from oidl.net.pace import PaceState
-from oidl.progress.meter import Statistics
+from oidl.progress.statistics import Statistics
 
 
 def progress_line(now: Statistics) -> str:

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from oidl.model import Reason, Rendition, Work
+from oidl.model import Reason, Rendition, Standing, Status, Work
 from oidl.state.database import StateConnection, explained, timestamp
 
 _COLUMNS = """
     d.image_id, d.subset, i.original_url, i.original_size, i.original_md5, i.thumbnail_300k_url,
     (SELECT group_concat(f.rendition, char(10)) FROM file AS f WHERE f.image_id = d.image_id),
     (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original' AND f.conversion IS NULL),
-    i.rotation
+    i.rotation, d.status, d.reason
 """
 
 
@@ -79,6 +79,7 @@ class Queue:
         self._selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
         self._images, self._key = "download AS d", "d.image_id"
         self._retries = "download AS d INDEXED BY download_due"
+        self._are_chosen = image_ids is not None
         if image_ids is not None:
             db.execute("CREATE TEMP TABLE chosen (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID")
             db.execute("BEGIN")
@@ -93,6 +94,22 @@ class Queue:
         absent = "FROM temp.chosen AS c WHERE c.image_id NOT IN (SELECT d.image_id FROM download AS d)"
         (count,) = self._db.execute(f"SELECT count(*) {absent}").fetchone()
         return count, tuple(image_id for (image_id,) in self._db.execute(f"SELECT c.image_id {absent} LIMIT 5"))
+
+    def standing(self) -> list[Standing]:
+        """How many of the selected images stand where; from tallies unless ImageIDs were chosen."""
+        if self._are_chosen:
+            query = (
+                f"SELECT d.subset, d.status, d.reason, count(*) FROM {self._images} WHERE {self._selected} "
+                "GROUP BY d.subset, d.status, d.reason"
+            )
+        else:
+            query = (
+                f"SELECT d.subset, d.status, d.reason, d.images FROM tally AS d WHERE d.images > 0 AND {self._selected}"
+            )
+        return [
+            Standing(subset, Status(status), Reason(reason) if reason else None, images)
+            for subset, status, reason, images in self._db.execute(query, self._values)
+        ]
 
     def untried(self, after: str, limit: int) -> list[Work]:
         """The next `limit` images after ImageID `after` that were never tried, in ImageID order."""
@@ -165,6 +182,8 @@ class Queue:
                 lacking=self._lacking(row[6]),
                 saved_original=row[7],
                 rotation=_degrees(row[8]),
+                status=Status(row[9]),
+                reason=Reason(row[10]) if row[10] else None,
             )
             for row in rows
         ]

@@ -184,6 +184,17 @@ def test_the_longest_pause_that_was_asked_for_is_kept() -> None:
     pace.throttled(1.5, 0, 60.0)
     pace.throttled(1.6, 0, 5.0)
     assert pace.wait_s(2.0) == pytest.approx(59.5)
+    assert pace.state("x", 2.0).pause_reason == "too many requests, Retry-After 60 s"
+
+
+def test_a_pause_says_why_there_is_one_while_there_is() -> None:
+    pace = Pace(64)
+    pace.started(0)
+    assert pace.state("x", 0.5).pause_reason == ""
+    pace.throttled(1.0, 0)
+    assert pace.state("x", 1.1).pause_reason == "too many requests"
+    assert pace.state("x", 9.0).pause_reason == ""
+    assert Pace(64, paused_until=5.0).state("x", 1.0).pause_reason == "asked for in an earlier run"
 
 
 def test_after_a_pause_one_request_goes_first() -> None:

@@ -26,6 +26,7 @@ from httpcore._backends.trio import TrioStream
 from oidl.demo.server import handle, serve
 from oidl.demo.site import Answer, Behaviour, Site, redirect, status_answer
 from oidl.model import Failure, Fetched, Reason, Source
+from oidl.net.body import Body
 from oidl.net.client import new_client, tls_context
 from oidl.net.hosts import Hosts
 from oidl.net.transfer import Download, fetch
@@ -102,6 +103,8 @@ class Transfer:
     network: Network | None
     transfers: Transfers
     arrived: list[int] = field(default_factory=list)
+    requested: list[tuple[str, int]] = field(default_factory=list)
+    body: Body | None = None
 
     async def __call__(
         self,
@@ -111,7 +114,11 @@ class Transfer:
         source: Source = Source.ORIGINAL,
     ) -> Fetched | Failure | None:
         download = Download(url, source, size_bytes, cap_bytes)
-        return await fetch(download, self.hosts, self.transfers, self._arrived)
+        return await fetch(download, self.hosts, self.transfers, self._arrived, self._requested)
+
+    def _requested(self, url: str, body: Body) -> None:
+        self.requested.append((url, body.size))
+        self.body = body
 
     async def _arrived(self, count: int) -> None:
         self.arrived.append(count)
@@ -428,6 +435,21 @@ def test_a_body_that_breaks_off_is_gone_on_with_where_it_broke(behaviour: Behavi
     assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
     assert [status for _, status in outcome.site.log] == [200, 206, 206]
     assert sum(outcome.arrived) == len(BODY)
+
+
+def test_every_request_is_told_of_with_the_body_that_grows() -> None:
+    async def main() -> None:
+        site = Site({PATH: redirect("http://elsewhere/x.jpg"), "/x.jpg": Answer(BODY, first=(breaking(),))})
+        async with transfer(site) as get:
+            fetched = await get()
+            assert get.body is not None
+            assert (get.body.size, get.body.total) == (len(BODY), len(BODY))
+            [first, second, third] = get.requested
+            assert (first, second) == ((URL, 0), ("http://elsewhere/x.jpg", 0))
+            assert third == ("http://elsewhere/x.jpg", len(BODY) // 2)
+            assert isinstance(fetched, Fetched)
+
+    run(main)
 
 
 def test_it_is_gone_on_with_three_times_and_the_failure_is_the_last_ones() -> None:

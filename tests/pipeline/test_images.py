@@ -16,7 +16,8 @@ import trio
 import trio.testing
 from conftest import THUMB, image, work
 
-from oidl.model import Done, Failure, Fetched, Reason, Source, Work
+from oidl.model import Done, Failure, Fetched, Reason, Source, Status, Work
+from oidl.net.body import Body
 from oidl.net.transfer import Download
 from oidl.pipeline import images
 from oidl.pipeline.feed import Claims, FeedEnd
@@ -37,6 +38,9 @@ pytestmark = pytest.mark.usefixtures("inline_threads")
 Fetch = Callable[["Line", Download], Awaitable[Fetched | Failure | None]]
 
 
+OnRequest = Callable[[str, Body], None]
+
+
 async def fetch_body(_: object, download: Download) -> Fetched:
     return Fetched(download.source, download.url, BODY)
 
@@ -55,7 +59,9 @@ class Line:
     memory_bytes: int = SIZE
     between: Callable[["Line"], Awaitable[None]] | None = None
     record_s: float = 0.0
+    clock: Callable[[], float] = lambda: 0.0
     asked: list[Download] = field(default_factory=list)
+    on_requests: list[OnRequest] = field(default_factory=list)
     looked_up: list[str] = field(default_factory=list)
     processed: list[Fetched] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -86,8 +92,11 @@ class Line:
         pass
 
     def run(self, monkeypatch: pytest.MonkeyPatch) -> "Line":
-        async def fetch(download: Download, *_: object) -> Fetched | Failure | None:
+        async def fetch(
+            download: Download, hosts: object, transfers: object, on_bytes: object, on_request: OnRequest
+        ) -> Fetched | Failure | None:
             self.asked.append(download)
+            self.on_requests.append(on_request)
             return await self.fetch(self, download)
 
         monkeypatch.setattr(images, "fetch", fetch)
@@ -95,7 +104,7 @@ class Line:
         return self
 
     async def _main(self) -> None:
-        self.stop, self.claims, self.meter = Stop(), Claims(), Meter(lambda: 0.0)
+        self.stop, self.claims, self.meter = Stop(), Claims(), Meter(self.clock)
         self.claims.image_ids.update(item.image_id for item in self.works)
         transfers = Transfers(self.connections, self.connections, memory_bytes=self.memory_bytes)
         layout = Layout(self.root, "2017_11")
@@ -190,6 +199,36 @@ def test_what_could_not_be_fetched_is_recorded_and_never_processed(
 
 def test_what_could_not_be_processed_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Line(tmp_path, published(1), result=CORRUPT).run(monkeypatch).results == [(1, CORRUPT)]
+
+
+def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(line: Line, download: Download) -> Fetched:
+        on_request = line.on_requests[-1]
+        await trio.sleep(1)  # for a connection
+        assert line.meter.statistics().transfers == ()
+        on_request("https://elsewhere/x.jpg", Body(1.0))
+        await trio.sleep(2)
+        [seen] = line.meter.statistics().transfers
+        assert (seen.image_id, seen.host, seen.elapsed_s) == (image(7).image_id, "elsewhere", 2.0)
+        return Fetched(download.source, download.url, BODY)
+
+    seen_processing = []
+
+    def process(line: Line, item: Work, fetched: Fetched) -> Done:
+        now = line.meter.statistics()
+        seen_processing.append(([each.image_id for each in now.processing], now.transfers))
+        return Done(fetched.source, fetched.url, SIZE, "m", 8, 6, ())
+
+    monkeypatch.setattr(Line, "process", process)
+    line = Line(tmp_path, published(7), slow, clock=trio.current_time).run(monkeypatch)
+    assert seen_processing == [([image(7).image_id], ())]
+    monkeypatch.setattr(line.meter, "_clock", lambda: line.ended_s)
+    assert line.meter.statistics().processing == ()
+    line.meter.recorded(line.works[0], line.outcomes[0].result, Status.DONE)  # type: ignore[arg-type]
+    [success] = line.meter.statistics().successes
+    assert (success.transfer_s, success.process_s) == (2.0, 0.0)
 
 
 def test_what_was_not_asked_for_after_all_is_let_go_of_unrecorded(

@@ -14,7 +14,7 @@ import trio.testing
 from conftest import LIST, THUMB, image, work
 
 from oidl.errors import StateError
-from oidl.model import Done, Failure, Reason, Source, WrittenFile
+from oidl.model import Done, Failure, Postponed, Reason, Source, Status, WrittenFile
 from oidl.pipeline.feed import Claims
 from oidl.pipeline.record import Outcome, Recorder
 from oidl.pipeline.stop import Stop
@@ -22,6 +22,7 @@ from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.state.database import StateConnection, open_reader, timestamp
 from oidl.state.load import load_list
+from oidl.state.queue import Queue
 
 DONE = Done(Source.ORIGINAL, "u", 500, "m", 8, 6, (WrittenFile(THUMB.name, "thumbs/x.jpg", 50, 8, 6),))
 GONE = Failure(Reason.GONE, "HTTP 410", http_status=410, source=Source.ORIGINAL, url="https://x/1.jpg")
@@ -307,3 +308,42 @@ def test_a_disk_that_cannot_be_written_stops_the_run_and_not_the_image(loaded_db
 def test_no_other_failure_stops_the_run(loaded_db: StateConnection) -> None:
     _, desk = fail(loaded_db, GONE, Failure(Reason.TIMEOUT))
     assert not desk.stop.draining.is_set()
+
+
+# ---- what the meter is told
+
+
+def test_the_meter_counts_what_the_database_counts(loaded_db: StateConnection) -> None:
+    async def main(desk: Desk, _: object) -> None:
+        reader = open_reader(loaded_db.path)
+        desk.meter.stands(Queue(reader, (THUMB,), run_id=1, max_tries=9).standing())
+        reader.close()
+        waits = Postponed(Reason.DNS, "its host is set aside", 60.0)
+        outcomes = [Outcome(work(3), GONE), Outcome(work(4), Failure(Reason.TIMEOUT)), Outcome(work(5), waits)]
+        await desk.send([*done(1, 2), *outcomes])
+        await desk.after(1)
+        again = work(4, status=Status.RETRY, reason=Reason.TIMEOUT)
+        await desk.send([Outcome(again, DONE)])
+        await desk.after(1)
+        now = desk.meter.statistics()
+        rows = desk.ask("SELECT subset, status, count(*) FROM download GROUP BY subset, status")
+        assert sorted(rows) == sorted(
+            (subset, status.value, count)
+            for subset, by_status in now.by_subset.items()
+            for status, count in by_status.items()
+            if count
+        )
+        assert {
+            (status, reason, count)
+            for status, reason, count in desk.ask(
+                "SELECT status, reason, count(*) FROM download WHERE reason IS NOT NULL GROUP BY status, reason"
+            )
+        } == {
+            (status.value, reason.value, count)
+            for reason, by_status in now.failures.items()
+            for status, count in by_status.items()
+            if count
+        }
+        assert (now.done, now.settled, now.total) == (3, 4, 12)
+
+    record(loaded_db, main)

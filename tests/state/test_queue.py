@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import THUMB, image, work
 
-from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Status, WrittenFile
+from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Standing, Status, WrittenFile
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.queue import Queue
@@ -128,3 +128,33 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
     assert all("chosen" in plan or "SCAN c" in plan or "download_due" in plan for plan in scans), scans
     sorts = [plan for plan in plans if "TEMP B-TREE" in plan]
     assert len(sorts) <= 2, sorts  # only the due ones among the chosen
+
+
+# ---- how all of them stand
+
+
+def test_what_is_selected_is_counted_by_where_it_stands(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.done(work(1), done(THUMB.name))
+    ledger.failed(work(2), Failure(Reason.GONE), Verdict(Status.FAILED))
+    ledger.failed(work(10, subset="test"), TIMEOUT, Verdict(Status.RETRY, NOW))
+    train = [
+        Standing("train", Status.DONE, None, 1),
+        Standing("train", Status.FAILED, Reason.GONE, 1),
+        Standing("train", Status.PENDING, None, 8),
+    ]
+    test = [Standing("test", Status.PENDING, None, 1), Standing("test", Status.RETRY, Reason.TIMEOUT, 1)]
+    assert sorted(queue(reader).standing()) == sorted(test + train)
+    assert sorted(queue(reader, subsets=("test",)).standing()) == test
+    chosen = queue(reader, image_ids=[image(2).image_id, image(3).image_id, image(10).image_id, "f" * 16])
+    assert sorted(chosen.standing()) == [
+        Standing("test", Status.RETRY, Reason.TIMEOUT, 1),
+        Standing("train", Status.FAILED, Reason.GONE, 1),
+        Standing("train", Status.PENDING, None, 1),
+    ]
+
+
+def test_an_image_comes_with_where_it_stands(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.failed(work(2), TIMEOUT, Verdict(Status.RETRY, NOW))
+    [due] = queue(reader, run_id=2).due(NOW, 9, again=False)
+    assert (due.status, due.reason) == (Status.RETRY, Reason.TIMEOUT)
+    assert {(item.status, item.reason) for item in queue(reader).untried("", 99)} == {(Status.PENDING, None)}
