@@ -5,8 +5,6 @@ follows. A client is given the newest one whenever it can take one: nothing
 queues for whoever is slow, and the server cuts off whoever takes none at all.
 """
 
-from collections.abc import AsyncIterator
-
 import trio
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -15,7 +13,7 @@ MOST_CLIENTS = 64
 
 
 class Events:
-    """What `publish` was told last, to be followed by up to `most` clients at a time."""
+    """What `publish` was told last, for up to `most` clients at a time to follow."""
 
     def __init__(self, most: int = MOST_CLIENTS) -> None:
         self._most = most
@@ -42,18 +40,13 @@ class Events:
         self._news.set()
         self._news = trio.Event()
 
-    async def follow(self) -> AsyncIterator[bytes]:
-        """The newest moment, then each newer one that is there when the one before was taken."""
-        seen: bytes | None = None
-        while True:
-            news, newest = self._news, self._newest
-            if newest is not None and newest is not seen:
-                yield newest
-                seen = newest
-            elif self._is_last:
-                return
-            else:
-                await news.wait()
+    async def newer(self, than: bytes | None) -> bytes | None:
+        """The newest moment as soon as it is another one; None when there will be none."""
+        while self._newest is None or self._newest is than:
+            if self._is_last:
+                return None
+            await self._news.wait()
+        return self._newest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one client, until it goes or the last moment is told."""
@@ -81,7 +74,8 @@ class Events:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if scope["method"] != "HEAD":
-            async for moment in self.follow():
+            moment = None
+            while moment := await self.newer(moment):
                 await send({"type": "http.response.body", "body": moment, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

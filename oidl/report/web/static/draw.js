@@ -78,8 +78,9 @@ export const bar = (parts, whole, label) => {
   return svg;
 };
 
-// The last five minutes as an area that ends at the right; each second is the mean of five, which is calmer.
-export const chart = (svg, values, seconds = 300) => {
+// What happened lately as an area that ends at the right; each second is the mean of five, which is calmer.
+export const chart = (svg, values) => {
+  const seconds = Math.max(60, values.length); // up to five minutes
   const means = values.map((_, at) => {
     const some = values.slice(Math.max(0, at - 4), at + 1);
     return some.reduce((sum, value) => sum + value, 0) / some.length;

@@ -5,6 +5,7 @@ import { find, link, make } from "./draw.js";
 const MOST = 24;
 const QUEUED = 8; // of more, the oldest are passed over
 const PACE_MS = 450;
+const FILL_MS = 90; // until it is full
 
 const wall = find("wall");
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
@@ -22,7 +23,7 @@ export const startWall = (open) => {
   });
   const step = async () => {
     if (queue.length && !isHeld()) await show(queue.shift(), open);
-    setTimeout(step, wall.children.length < 6 ? 60 : PACE_MS);
+    setTimeout(step, wall.children.length < MOST ? FILL_MS : PACE_MS);
   };
   step();
 };
@@ -44,7 +45,7 @@ export const attribution = (card) =>
     "span",
     { class: "attribution" },
     link(card.landing_url, card.author || "unknown author"),
-    " · ",
+    " ", // they stand on two lines on the wall, on one in the dialog
     link(card.license, card.license_name),
   );
 
@@ -74,7 +75,8 @@ const show = async (card, open) => {
   for (const [other, was] of before) {
     const is = other.getBoundingClientRect();
     if (!other.isConnected || (is.x === was.x && is.y === was.y)) continue;
-    const from = `translate(${was.x - is.x}px, ${was.y - is.y}px)`;
-    other.animate([{ transform: from }, { transform: "none" }], { duration: 380, easing: "ease-in-out" });
+    // Along its row it slides; into the next row it fades, as flying across the wall would be restless.
+    const from = is.y === was.y ? { transform: `translateX(${was.x - is.x}px)` } : { opacity: 0 };
+    other.animate([from, { transform: "none", opacity: 1 }], { duration: 380, easing: "ease-in-out" });
   }
 };
