@@ -18,6 +18,7 @@ import trio
 from oidl.demo.listing import make_demo
 from oidl.demo.server import serve
 from oidl.demo.site import Site
+from oidl.imaging.vips import pyvips
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = (
@@ -32,8 +33,8 @@ CHROMIUM_ARGUMENTS = (
 )
 
 _VIEWS = (
-    ("page-light", 1280, 1180, "light"),
-    ("page-dark", 1280, 1180, "dark"),
+    ("page", 1200, 1120, "light"),
+    ("page-dark", 1200, 1120, "dark"),
     ("page-phone", 390, 844, "light"),
 )
 
@@ -76,7 +77,8 @@ def take(url: str, settled: int, out: Path) -> Iterator[Path]:
         while float(re.sub("[^0-9.]", "", first.text_content("#share") or "") or 0) < settled:
             first.wait_for_timeout(100)
         for name, page in pages.items():
-            page.screenshot(path=out / f"{name}.png")
+            picture = pyvips.Image.new_from_buffer(page.screenshot(), "")
+            picture.pngsave(str(out / f"{name}.png"), palette=True, effort=10)
             yield out / f"{name}.png"
         browser.close()
 
