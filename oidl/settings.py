@@ -19,6 +19,16 @@ class FileNames(StrEnum):
     FLICKR = "flickr"
 
 
+class Display(StrEnum):
+    """How a run is shown: `auto` is a full screen where the terminal can do that, and lines elsewhere."""
+
+    AUTO = "auto"
+    FULL = "full"
+    LINE = "line"
+    JSON = "json"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which images: of which subsets (empty is all), which ImageIDs, how many at most."""

@@ -16,10 +16,12 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
+from oidl.cli.options import BY_VALUE
 from oidl.demo.listing import make_demo
 from oidl.demo.server import serve
 from oidl.demo.site import Site
 from oidl.errors import UsageError
+from oidl.settings import Display
 
 _HOSTS = 3
 
@@ -43,6 +45,9 @@ class DemoOptions:
     open: bool = False
     """Open that page in a browser."""
 
+    progress: Annotated[Display, BY_VALUE] = Display.AUTO
+    """How the run is shown, as with `oidl run`."""
+
 
 DEFAULTS = DemoOptions()
 
@@ -58,7 +63,7 @@ def demo(options: Annotated[DemoOptions, Parameter(name="*")] = DEFAULTS) -> int
     if not 1 <= options.port <= 65_535 - _HOSTS:
         raise UsageError(f"--port must be 1 to {65_535 - _HOSTS}, not {options.port}")
     page = [f"--web={value}" for value in options.web] or ["--web"] if options.web is not None else []
-    more = [*page, *(["--open"] if options.open else [])]
+    more = [f"--progress={options.progress}", *page, *(["--open"] if options.open else [])]
     return trio.run(_demo, options.root_dir.absolute(), options.images, options.port, more)
 
 

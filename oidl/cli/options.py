@@ -14,7 +14,18 @@ from oidl.cli.renditions import check_together, checked_rendition, hex_colour, t
 from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
 from oidl.model import ORIGINAL, Orientation, Reason, Rendition, ResizeMode, Source, Validation
-from oidl.settings import FileNames, Imaging, Layout, Limits, Originals, Retries, Selection, Settings, Transfers
+from oidl.settings import (
+    Display,
+    FileNames,
+    Imaging,
+    Layout,
+    Limits,
+    Originals,
+    Retries,
+    Selection,
+    Settings,
+    Transfers,
+)
 
 
 def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
@@ -27,7 +38,7 @@ def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
 
 
 # The help must show what is typed; left alone it would show the members' names.
-_BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
+BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
 _BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
 _SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
 
@@ -103,7 +114,7 @@ class RunOptions(PlaceOptions):
     resize_images: bool = True
     """Make resized images."""
 
-    resize_mode: Annotated[ResizeMode, _BY_VALUE] = ResizeMode.SHRINK_TO_FIT
+    resize_mode: Annotated[ResizeMode, BY_VALUE] = ResizeMode.SHRINK_TO_FIT
     """`ShrinkToFit`, `FillCrop`, `FillDistort`, `Border` or `KeepRatio`; in any letter case."""
 
     resize_box_size: int = 224
@@ -121,7 +132,7 @@ class RunOptions(PlaceOptions):
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """A rendition more, repeatable: `name=thumb,mode=FillCrop,box=224,format=jpg,quality=50,dir=thumbs`."""
 
-    orientation: Annotated[Orientation, _BY_VALUE] = Orientation.EXIF
+    orientation: Annotated[Orientation, BY_VALUE] = Orientation.EXIF
     """What turns resized images: `exif`, `dataset` (the published `Rotation`, so that boxes match) or `keep`."""
 
     force_rgb: bool = False
@@ -130,7 +141,7 @@ class RunOptions(PlaceOptions):
     background: str = "ffffff"
     """The colour, as six hex digits, under what is transparent and around what has a border."""
 
-    validate: Annotated[Validation, _BY_VALUE] = Validation.DECODE
+    validate: Annotated[Validation, BY_VALUE] = Validation.DECODE
     """`decode` refuses what is damaged, `strict` also what is merely odd; `off` decodes only what is resized."""
 
     max_pixels: int = 200_000_000
@@ -148,7 +159,7 @@ class RunOptions(PlaceOptions):
     prefix_dirs: bool = True
     """Spread files over directories named by the first 3 characters."""
 
-    name_files_by: Annotated[FileNames, _BY_VALUE] = FileNames.IMAGE_ID
+    name_files_by: Annotated[FileNames, BY_VALUE] = FileNames.IMAGE_ID
     """`image-id`, or `flickr`: the name in the URL, as the Scala downloader did."""
 
     max_total_connections: int = 128
@@ -207,6 +218,12 @@ class RunOptions(PlaceOptions):
 
     export_csv: bool = True
     """Write `images-success.csv` and `images-failure.csv` when the run ends."""
+
+    progress: Annotated[Display, BY_VALUE] = Display.AUTO
+    """`full` (a screen), `line`, `json` (an object a second on stderr) or `none`; `auto`: `full` where that can be."""
+
+    metrics_file: Path | None = None
+    """Write all numbers to this file every few seconds, as Prometheus reads them."""
 
     log_file: Path | None = None
     """Append a log to this file."""

@@ -1,15 +1,15 @@
 """`oidl run`: takes the lock, opens the state, runs, says how it ended."""
 
 import sys
-from functools import partial
 from typing import Annotated
 
 import trio
 from cyclopts import Parameter
 
 from oidl.cli.options import RunOptions
-from oidl.cli.page import listen_for_page, show_page
-from oidl.cli.signals import watch_signals
+from oidl.cli.page import Offer, offer_page, open_page
+from oidl.cli.signals import interrupt, watch_signals
+from oidl.cli.watching import Watchers, choose_display, watching
 from oidl.dataset.catalogue import Version, find_version, read_catalogue
 from oidl.errors import DiskError, ExitCode, UsageError
 from oidl.imaging.encode import why_not_saved
@@ -18,12 +18,10 @@ from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.console import Console, open_console
-from oidl.progress.lines import print_lines
 from oidl.progress.meter import Meter
 from oidl.report.export import export_csvs
 from oidl.report.summary import run_summary
-from oidl.report.web.address import Address
-from oidl.settings import Settings
+from oidl.settings import Display, Settings
 from oidl.state.database import open_reader, open_writer
 from oidl.state.load import loaded_list
 from oidl.state.lock import writer_lock
@@ -44,31 +42,31 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")
     check_environment(settings.transfers)
-    if options.open and options.web is None:
-        raise UsageError("--open opens the web page", hint="say --web too")
-    address = listen_for_page(options.web, "--web") if options.web is not None else None
+    offer = offer_page(options.web, is_to_open=options.open)
     _make_root(settings)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
+    watchers = Watchers(choose_display(options.progress, log_to_stdout=to_stdout), options.metrics_file)
     with (
         writer_lock(settings.state_db),
-        open_console(options.log_file, log_to_stdout=to_stdout) as console,
+        open_console(
+            options.log_file,
+            log_to_stdout=to_stdout,
+            is_stderr_for_machines=watchers.display is Display.JSON,
+        ) as console,
     ):
-        end = execute(settings, version, console, address, is_to_open=options.open)
+        end = execute(settings, version, console, watchers, offer)
     if end.error:
         print(f"oidl: {end.error}", file=sys.stderr)
     return end.exit_code
 
 
 def execute(
-    settings: Settings, version: Version, console: Console, address: Address | None = None, *, is_to_open: bool = False
+    settings: Settings, version: Version, console: Console, watchers: Watchers, offer: Offer | None = None
 ) -> RunEnd:
-    """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended.
-
-    Meanwhile there is a web page at `address`, if that is given.
-    """
+    """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
     db = open_writer(settings.state_db)
     try:
-        end = trio.run(_with_company, settings, version, StateWriter(db), console, address, is_to_open)
+        end = trio.run(_with_company, settings, version, StateWriter(db), console, watchers, offer)
     finally:
         db.close()
     reader = open_reader(settings.state_db)
@@ -87,41 +85,22 @@ async def _with_company(
     version: Version,
     state: StateWriter,
     console: Console,
-    address: Address | None,
-    is_to_open: bool,
+    watchers: Watchers,
+    offer: Offer | None,
 ) -> RunEnd:
-    """The run, with the signals, the progress lines and the web page around it."""
+    """The run, with the signals and whoever watches around it."""
     stop = Stop()
     meter = Meter(trio.current_time)
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_signals, stop, console.say)
-        nursery.start_soon(lambda: print_lines(meter, console.show, is_terminal=console.is_terminal))
-        run = Run(settings, version, state, meter, stop, console.say)
-        end = await (_shown(run, settings, meter, console, address, is_to_open) if address else run.run())
+        async with (
+            watching(watchers, meter, console, lambda: interrupt(stop, console.say)) as watched,
+            open_page(offer, meter, settings, console.say) as tell_outcome,
+        ):
+            end = await Run(settings, version, state, meter, stop, console.say).run()
+            watched.outcome = end.outcome
+            await tell_outcome(end.outcome)
         nursery.cancel_scope.cancel()
-    return end
-
-
-async def _shown(
-    run: Run, settings: Settings, meter: Meter, console: Console, address: Address, is_to_open: bool
-) -> RunEnd:
-    """The run, on a web page that ends with it."""
-    from oidl.report.web.lookup import Lookup
-    from oidl.report.web.server import Page
-    from oidl.report.web.sources import LiveRun
-
-    lookup = Lookup(settings.state_db)
-    live = LiveRun(meter, lookup)
-    page = Page(address, live, lookup, settings.root_dir)
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(show_page, page, address, console.say, is_to_open=is_to_open))
-            end = await run.run()
-            live.outcome = end.outcome
-            await page.tell_the_end()
-            nursery.cancel_scope.cancel()
-    finally:
-        lookup.close()
     return end
 
 

@@ -13,9 +13,14 @@ async def watch_signals(stop: Stop, say: Callable[[str], None], *, task_status: 
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for _ in signals:
-            if not stop.draining.is_set():
-                say("finishing the transfers in hand; press Ctrl-C again to stop at once")
-            stop.interrupt()
+            interrupt(stop, say)
+
+
+def interrupt(stop: Stop, say: Callable[[str], None]) -> None:
+    """What every Ctrl-C does."""
+    if not stop.draining.is_set():
+        say("finishing the transfers in hand; press Ctrl-C again to stop at once")
+    stop.interrupt()
 
 
 async def cancel_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:

@@ -8,10 +8,9 @@ import trio
 from cyclopts import Parameter
 
 from oidl.cli.options import PlaceOptions
-from oidl.cli.page import listen_for_page, show_page
+from oidl.cli.page import Offer, listen_for_page, show_page
 from oidl.cli.signals import cancel_on_signal
 from oidl.errors import HalfLoadedError
-from oidl.report.web.address import Address
 from oidl.state.database import open_reader
 
 
@@ -38,19 +37,19 @@ def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
     with suppress(HalfLoadedError):
         open_reader(options.database).close()  # says what is wrong with it, if anything is
     address = listen_for_page((options.at,) if options.at else (), "--at")
-    trio.run(_serve, options, address)
+    trio.run(_serve, options, Offer(address, options.open))
 
 
-async def _serve(options: WebOptions, address: Address) -> None:
+async def _serve(options: WebOptions, offer: Offer) -> None:
     from oidl.report.web.lookup import Lookup
     from oidl.report.web.server import Page
     from oidl.report.web.sources import AtRest
 
     lookup = Lookup(options.database)
-    page = Page(address, AtRest(options.database, lookup), lookup, options.root_dir.absolute())
+    page = Page(offer.address, AtRest(options.database, lookup), lookup, options.root_dir.absolute())
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)
-            await show_page(page, address, lambda text: print(text, flush=True), is_to_open=options.open)
+            await show_page(page, offer, lambda text: print(text, flush=True))
     finally:
         lookup.close()

@@ -1,5 +1,7 @@
 """A run in a line of text; times and bytes in words. Pure."""
 
+import re
+
 from oidl.net.pace import PaceState
 from oidl.progress.statistics import Statistics
 
@@ -25,6 +27,18 @@ def pace_words(pace: PaceState) -> str:
         return f"{pace.provider}: paused for {duration(pace.pause_s)}"
     rate = "as fast as it goes" if pace.rate is None else f"{pace.rate:.3g} req/s"
     return f"{pace.provider}: {rate}, {pace.window} at once"
+
+
+def plain(text: str) -> str:
+    """`text` without anything that a terminal would obey; lines stay lines.
+
+    Titles, URLs and headers are other people's words: a control character, or one that turns the direction of
+    writing, is shown as `�`.
+    """
+    return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+_COMMANDS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def duration(seconds: float) -> str:

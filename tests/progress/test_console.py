@@ -4,6 +4,7 @@ import io
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ class Terminal(io.StringIO):
 def _fresh_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The log as a new process has it, and as it was afterwards."""
     level = log.level
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(log, "propagate", True)
     yield
     log.setLevel(level)
@@ -90,6 +92,43 @@ def test_the_line_of_a_terminal_is_not_in_the_log(caplog: pytest.LogCaptureFixtu
     assert caplog.messages == ["2 done", "3 done", "waiting"]
 
 
+def test_a_dumb_terminal_is_not_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    screen = Terminal()
+    console = Console(screen)
+    console.show("1 done")
+    assert not console.is_terminal
+    assert screen.getvalue() == "1 done\n"
+
+
+def test_what_others_wrote_commands_no_terminal() -> None:
+    screen = Terminal()
+    Console(screen).say("a \x1b[2J title\nand \x9b31m\u202emore\x07")
+    assert screen.getvalue() == "a �[2J title\nand �31m�more�\n"
+
+
+# ---- while a full screen covers it
+
+
+def test_what_is_said_under_a_full_screen_waits_and_comes_out_afterwards() -> None:
+    screen = Terminal()
+    console = Console(screen)
+    with suppress(ZeroDivisionError), console.covered() as waiting:
+        console.say("one")
+        console.say("two")
+        assert (list(waiting), screen.getvalue()) == (["one", "two"], "")
+        waiting.popleft()  # somebody has shown it
+        raise ZeroDivisionError
+    console.say("three")
+    assert screen.getvalue() == "two\nthree\n"
+
+
+def test_it_is_in_the_log_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "oidl"), Console(Terminal()).covered():
+        Console(Terminal()).say("one")
+        assert caplog.messages == ["one"]
+
+
 # ---- the logs
 
 
@@ -106,6 +145,16 @@ def test_with_the_log_switched_off_it_is_on_stderr(capsys: pytest.CaptureFixture
     with open_console(None, log_to_stdout=False) as console:
         console.say("waiting")
     assert capsys.readouterr() == ("", "waiting\n")
+
+
+@pytest.mark.parametrize("log_to_stdout", [True, False])
+def test_where_stderr_is_for_machines_people_have_stdout(
+    log_to_stdout: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_console(None, log_to_stdout=log_to_stdout, is_stderr_for_machines=True) as console:
+        console.say("waiting")
+    out, err = capsys.readouterr()
+    assert (lines_of(out) if log_to_stdout else out.splitlines(), err) == (["waiting"], "")
 
 
 def test_who_watches_sees_it_though_the_log_goes_to_a_pipe(

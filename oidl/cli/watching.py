@@ -1,0 +1,186 @@
+"""What goes on beside a run for whoever watches: the display that was asked for, and the file of metrics.
+
+Chosen before the run begins, started and ended around it here. Nothing of it
+holds up the run: what blocks is done in threads that are left behind when they
+hang, and a watcher that is gone is not watched for.
+"""
+
+import os
+import stat
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from oidl.errors import DiskError, UsageError
+from oidl.progress.console import Console
+from oidl.progress.lines import print_lines
+from oidl.progress.machine import json_line, metrics_text
+from oidl.progress.meter import Meter
+from oidl.progress.statistics import Statistics
+from oidl.settings import Display
+from oidl.storage.atomic import atomic_text
+
+_JSON_S = 1.0
+_METRICS_S = 5.0
+_PATIENCE_S = 5.0  # with a reader that takes nothing, for the last of it
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Who watches a run: `display` is never `auto`; `metrics_file` None is none."""
+
+    display: Display
+    metrics_file: Path | None = None
+
+
+@dataclass
+class Watched:
+    """The run, as far as it is known here: `outcome` is set when it has ended."""
+
+    outcome: str = "error"
+
+
+def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
+    """The display that `asked` comes to on this terminal; raises `UsageError` where a full screen cannot be had."""
+    if asked not in (Display.AUTO, Display.FULL):
+        return asked
+    from oidl.progress.terminal import why_not_capable
+
+    problem = why_not_capable(sys.stderr)
+    if not problem and log_to_stdout and sys.stdout.isatty():
+        problem = "the log goes to the same terminal (--log-to-stdout)"
+    if not problem and asked is Display.AUTO and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+        problem = "what reads stdout may write to the same terminal, as tee does"
+    if problem and asked is Display.FULL:
+        raise UsageError(f"there can be no full screen: {problem}", hint="--progress line needs nothing of a terminal")
+    return Display.LINE if problem else Display.FULL
+
+
+@asynccontextmanager
+async def watching(
+    watchers: Watchers, meter: Meter, console: Console, quit_run: Callable[[], None]
+) -> AsyncIterator[Watched]:
+    """Shows the run that goes on inside, as `watchers` want it; `quit_run` is what `q` on the full screen does.
+
+    Raises `DiskError` if the metrics cannot be written when it begins; later that is only said.
+    """
+    watched = Watched()
+    lines, metrics = _JsonLines(meter), None
+    if watchers.metrics_file:
+        metrics = _MetricsFile(watchers.metrics_file, meter, console.say)
+        await metrics.write()
+    try:
+        # The terminal is left when the tasks that use it are gone.
+        with _full_screen(watchers.display, meter, console, quit_run) as screen:
+            async with trio.open_nursery() as nursery:
+                if metrics:
+                    nursery.start_soon(metrics.run)
+                match watchers.display:
+                    case Display.LINE:
+                        nursery.start_soon(partial(print_lines, meter, console.show, is_terminal=console.is_terminal))
+                    case Display.JSON:
+                        nursery.start_soon(lines.run)
+                if screen:
+                    nursery.start_soon(screen)
+                yield watched
+                nursery.cancel_scope.cancel()
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _PATIENCE_S):
+            if watchers.display is Display.JSON:
+                await lines.write(watched.outcome)
+            if metrics:
+                await metrics.write_or_say()
+
+
+@contextmanager
+def _full_screen(
+    display: Display, meter: Meter, console: Console, quit_run: Callable[[], None]
+) -> Iterator[Callable[[], Awaitable[None]] | None]:
+    """What shows the full screen until it is cancelled, if that is the display."""
+    if display is not Display.FULL:
+        yield None
+        return
+    from oidl.progress.screen import Screen
+    from oidl.progress.terminal import open_terminal
+
+    with console.covered() as said, open_terminal(sys.stderr) as terminal:
+        yield Screen(meter, terminal, said, quit_run).run
+
+
+class _JsonLines:
+    """Objects of JSON on stderr, until nobody reads them any more."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._before: Statistics | None = None
+        self._has_reader = True
+        self._thread = trio.CapacityLimiter(1)
+
+    async def run(self) -> None:
+        """An object a second, until cancelled."""
+        while True:
+            await trio.sleep(_JSON_S)
+            await self.write(None)
+
+    async def write(self, outcome: str | None) -> None:
+        """One object more."""
+        if not self._has_reader:
+            return
+        now = self._meter.statistics()
+        line = json_line(now, self._before, datetime.now(UTC), outcome)
+        self._before = now
+        try:
+            await _in_thread(partial(_print, line), self._thread)
+        except OSError:
+            self._has_reader = False
+
+
+class _MetricsFile:
+    """A text file of metrics, written anew every few seconds until that does not work."""
+
+    def __init__(self, path: Path, meter: Meter, say: Callable[[str], None]) -> None:
+        self._path = path
+        self._meter = meter
+        self._say = say
+        self._is_written = True
+        self._thread = trio.CapacityLimiter(1)
+
+    async def run(self) -> None:
+        """Writes it again and again, until cancelled."""
+        while True:
+            await trio.sleep(_METRICS_S)
+            await self.write_or_say()
+
+    async def write_or_say(self) -> None:
+        """Writes it; where that fails it is said, and never tried again."""
+        if self._is_written:
+            try:
+                await self.write()
+            except DiskError as error:
+                self._is_written = False
+                self._say(f"no more metrics: {error.message}")
+
+    async def write(self) -> None:
+        """Writes it; raises `DiskError` if that cannot be done."""
+        await _in_thread(partial(_write, self._path, self._meter.statistics()), self._thread)
+
+
+def _print(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _write(path: Path, now: Statistics) -> None:
+    with atomic_text(path) as file:
+        file.write(metrics_text(now, datetime.now(UTC)))
+
+
+async def _in_thread(work: Callable[[], None], thread: trio.CapacityLimiter) -> None:
+    """Does what may block in a thread that is not waited for once this is cancelled, but before the next one."""
+    await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=thread)

@@ -1,0 +1,205 @@
+"""Numbers for machines: every key of the JSON is there, and Prometheus' text format is kept to."""
+
+import json
+import re
+from datetime import UTC, datetime
+
+from conftest import work
+
+from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
+from oidl.net.body import Body
+from oidl.net.pace import PaceState
+from oidl.progress.machine import json_line, metrics_text
+from oidl.progress.meter import Meter
+
+AT = datetime(2026, 11, 24, 20, 0, 0, 123456, tzinfo=UTC)
+DONE = Done(Source.ORIGINAL, "u", 500, "m", 4, 3, (WrittenFile("thumbs", "train/x.jpg", 40, 2, 1),))
+TIMEOUT = Failure(Reason.TIMEOUT, "no byte in time", url="http://x/1.jpg")
+
+
+def run() -> Meter:
+    """Two seconds of a run of eight images: one done, one failed, one to be tried again, one each in hand."""
+    times = iter([0.0, *[1.0] * 100])
+    meter = Meter(lambda: next(times), remaining=8, time_of_day=lambda: 1e9)
+    meter.stands([Standing("train", Status.PENDING, None, 7), Standing("test", Status.DONE, None, 1)])
+    meter.paces = lambda: (PaceState("flickr", 8, None, 2.04, 40.0, "too many requests"),)
+    meter.read(3000)
+    meter.recorded(work(1), DONE, Status.DONE)
+    meter.recorded(work(2), Failure(Reason.GONE, http_status=410), Status.FAILED)
+    meter.recorded(work(3), TIMEOUT, Status.RETRY)
+    meter.started(work(4, original_size=400))
+    body = Body(1.0)
+    meter.requested(work(4), work(4).original_url, body)
+    body.total = 400
+    body.add(bytes(100))
+    meter.started(work(5))
+    meter.processing(work(5))
+    return meter
+
+
+def test_a_line_has_every_number() -> None:
+    line = json_line(run().statistics(), None, AT)
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2026-11-24T20:00:00.123Z",
+        "outcome": None,
+        "elapsed_s": 1.0,
+        "total": 8,
+        "pending": 4,
+        "retry": 1,
+        "done": 2,
+        "failed": 1,
+        "settled_percent": 37.5,
+        "by_subset": {
+            "train": {"pending": 4, "retry": 1, "done": 1, "failed": 1},
+            "test": {"pending": 0, "retry": 0, "done": 1, "failed": 0},
+        },
+        "by_reason": {"gone": 1, "timeout": 1},
+        "images_per_s": 2.0,
+        "read_bytes_per_s": 3000,
+        "written_bytes_per_s": 40,
+        "left_s": 3.0,
+        "run": {
+            "done": 1,
+            "failed": 1,
+            "retried": 1,
+            "by_reason": {"gone": 1},
+            "remaining": 6,
+            "in_flight": 2,
+            "bytes_read": 3000,
+            "bytes_written": 40,
+        },
+        "downloads": [
+            {
+                "image_id": work(4).image_id,
+                "subset": "train",
+                "host": "c1.staticflickr.com",
+                "url": work(4).original_url,
+                "received_bytes": 100,
+                "expected_bytes": 400,
+                "percent": 25.0,
+                "elapsed_s": 0.0,
+            }
+        ],
+        "resizes": [{"image_id": work(5).image_id, "subset": "train", "elapsed_s": 0.0}],
+        "paces": [
+            {
+                "provider": "flickr",
+                "window": 8,
+                "rate": None,
+                "learned_rate": 40.0,
+                "pause_s": 2.0,
+                "pause_reason": "too many requests",
+            }
+        ],
+        "successes": [
+            {
+                "time": "2001-09-09T01:46:40.000Z",
+                "image_id": work(1).image_id,
+                "subset": "train",
+                "url": "u",
+                "bytes": 500,
+                "width": 4,
+                "height": 3,
+                "files": {"thumbs": "train/x.jpg"},
+                "transfer_s": None,
+                "process_s": None,
+            }
+        ],
+        "failures": [
+            {
+                "time": "2001-09-09T01:46:40.000Z",
+                "image_id": work(3).image_id,
+                "subset": "train",
+                "status": "retry",
+                "reason": "timeout",
+                "detail": "no byte in time",
+                "http_status": None,
+                "url": "http://x/1.jpg",
+            },
+            {
+                "time": "2001-09-09T01:46:40.000Z",
+                "image_id": work(2).image_id,
+                "subset": "train",
+                "status": "failed",
+                "reason": "gone",
+                "detail": "",
+                "http_status": 410,
+                "url": None,
+            },
+        ],
+    }
+
+
+def test_what_was_told_once_is_not_told_again() -> None:
+    meter = run()
+    before = meter.statistics()
+    meter.recorded(work(4), DONE, Status.DONE)
+    told = json.loads(json_line(meter.statistics(), before, AT, "finished"))
+    assert [each["image_id"] for each in told["successes"]] == [work(4).image_id]
+    assert told["failures"] == []
+    assert told["outcome"] == "finished"
+
+
+def test_the_metrics_have_every_number_by_its_labels() -> None:
+    samples = dict(
+        line.rsplit(" ", 1) for line in metrics_text(run().statistics(), AT).splitlines() if not line.startswith("#")
+    )
+    assert samples == {
+        'oidl_images{subset="train",status="pending"}': "4",
+        'oidl_images{subset="train",status="retry"}': "1",
+        'oidl_images{subset="train",status="done"}': "1",
+        'oidl_images{subset="train",status="failed"}': "1",
+        'oidl_images{subset="test",status="pending"}': "0",
+        'oidl_images{subset="test",status="retry"}': "0",
+        'oidl_images{subset="test",status="done"}': "1",
+        'oidl_images{subset="test",status="failed"}': "0",
+        'oidl_failures{reason="gone",status="failed"}': "1",
+        'oidl_failures{reason="gone",status="retry"}': "0",
+        'oidl_failures{reason="timeout",status="failed"}': "0",
+        'oidl_failures{reason="timeout",status="retry"}': "1",
+        'oidl_run_tries_total{status="done"}': "1",
+        'oidl_run_tries_total{status="failed"}': "1",
+        'oidl_run_tries_total{status="retry"}': "1",
+        "oidl_read_bytes_total": "3000",
+        "oidl_written_bytes_total": "40",
+        "oidl_images_per_second": "2.0",
+        "oidl_read_bytes_per_second": "3000.0",
+        "oidl_written_bytes_per_second": "40.0",
+        "oidl_remaining_images": "6",
+        "oidl_left_seconds": "3.0",
+        "oidl_in_flight_images": "2",
+        "oidl_downloads_in_progress": "1",
+        "oidl_resizes_in_progress": "1",
+        'oidl_pace_window{provider="flickr"}': "8",
+        'oidl_pace_pause_seconds{provider="flickr"}': "2.04",
+        "oidl_run_elapsed_seconds": "1.0",
+        "oidl_updated_timestamp_seconds": str(AT.timestamp()),
+    }
+
+
+def test_every_metric_is_explained_and_typed_before_its_samples() -> None:
+    explained: set[str] = set()
+    typed: set[str] = set()
+    for line in metrics_text(run().statistics(), AT).splitlines():
+        if line.startswith("# HELP "):
+            explained.add(line.split(" ", 3)[2])
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert kind == ("counter" if name.endswith("_total") else "gauge")
+            typed.add(name)
+        else:
+            assert re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [-0-9.e+]+', line)
+            assert re.split("[{ ]", line)[0] in explained & typed
+
+
+def test_numbers_are_exact_where_they_count() -> None:
+    meter = Meter(lambda: 0.0)
+    meter.read(18_123_456_789_012)
+    assert "oidl_read_bytes_total 18123456789012\n" in metrics_text(meter.statistics(), AT)
+
+
+def test_what_a_label_must_not_hold_is_escaped() -> None:
+    meter = Meter(lambda: 0.0)
+    meter.paces = lambda: (PaceState('a"b\\c\nd', 1, 2.5, 0.0),)
+    assert 'oidl_pace_rate{provider="a\\"b\\\\c\\nd"} 2.5\n' in metrics_text(meter.statistics(), AT)
