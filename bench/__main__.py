@@ -1,15 +1,15 @@
-"""`python -m bench throughput`, `load`, `memory`, `pace`, `torture`, `soak`, `web` and `pictures`."""
+"""`python -m bench throughput`, `load`, `memory`, `pace`, `torture`, `soak`, `screen`, `web` and `pictures`."""
 
 import argparse
 
-from bench import load, memory, pace, pictures, soak, throughput, torture, web
+from bench import load, memory, pace, pictures, screen, soak, throughput, torture, web
 
 
 def main() -> None:
     """Runs the measurement that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for module in (throughput, load, memory, pace, torture, soak, web, pictures):
+    for module in (throughput, load, memory, pace, torture, soak, screen, web, pictures):
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

@@ -28,10 +28,15 @@ from oidl.model import (
     Rendition,
     ResizeMode,
     Source,
+    Standing,
     Status,
     WrittenFile,
 )
+from oidl.net.body import Body
+from oidl.net.pace import PaceState
 from oidl.pipeline.retry import decide
+from oidl.progress.machine import json_line, metrics_text
+from oidl.progress.meter import Meter
 from oidl.report.status import status_json
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
@@ -216,6 +221,31 @@ def test_every_table_view_and_column_is_described(db: StateConnection) -> None:
     assert {name: set(columns) for name, columns in described.items()} == {
         name: set(columns) for name, columns in actual.items()
     }
+
+
+def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
+    meter = Meter(lambda: 0.0)
+    meter.paces = lambda: (PaceState("flickr", 1, 1.0, 0.0),)
+    meter.stands([Standing("train", Status.PENDING, None, 1)])
+    done = Done(Source.ORIGINAL, "u", 1, "m", 1, 1, ())
+    meter.recorded(work(1), done, Status.DONE)
+    meter.recorded(work(2), Failure(Reason.GONE), Status.FAILED)
+    meter.started(work(3))
+    meter.requested(work(3), "u", Body(1.0))
+    meter.started(work(4))
+    meter.processing(work(4))
+    now = meter.statistics()
+    rows = list(table_rows(section("`run --progress json` and `--metrics-file`")))
+    told = json.loads(json_line(now, None, NOW))
+    keys = {key for row in rows for key in words_in_code(row[0])}
+    meanings = {words_in_code(row[0])[0]: words_in_code(row[1]) for row in rows if words_in_code(row[0])}
+    assert set(meanings["run"]) == told["run"].keys()
+    for name in ("downloads", "resizes", "paces", "successes", "failures"):
+        assert set(meanings[name]) == told[name][0].keys()
+    metrics = re.findall(r"^# TYPE (\S+)", metrics_text(now, NOW), re.MULTILINE)
+    described = {key.partition("{")[0] for key in keys if key.startswith("oidl_")}
+    assert described == set(metrics)
+    assert {key for key in keys if not key.startswith("oidl_")} == told.keys()
 
 
 def test_every_key_of_status_json_is_described(lived_in: StateConnection) -> None:

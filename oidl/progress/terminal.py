@@ -72,8 +72,9 @@ class Terminal:
             termios.tcsetattr(self._fd, termios.TCSANOW, modes)
         except termios.error as error:
             raise OSError(*error.args) from error
-        self.is_entered = True
-        self._write_now(_ENTER)
+        if not self.is_entered:  # a second time would save the cursor of the screen that is there already
+            self.is_entered = True
+            self._write_now(_ENTER)
 
     def leave(self) -> None:
         """Gives the terminal back as it was; does nothing where that was done."""

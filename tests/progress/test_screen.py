@@ -1,4 +1,4 @@
-"""The full screen at work, on a terminal that is made up: what it sends, what keys do, and that a run is not held up."""
+"""The full screen at work on a terminal that is made up: what it sends, what keys do; no run is held up by it."""
 
 import re
 from collections import deque
