@@ -1,15 +1,21 @@
-"""The pictures of the README: the web page while a run is at work, as a browser shows it."""
+"""The pictures of the README: a demo run half way, as a browser shows its page and as a terminal shows its screen."""
 
 import argparse
+import fcntl
+import html
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,79 +38,128 @@ CHROMIUM_ARGUMENTS = (
     "--disable-sync",
 )
 
+_HERE = Path(__file__).parent / "pictures"
+_PORT = 8620  # and the two after it are the servers of the photos, the one before is the page's
+_PAGE = f"127.0.0.1:{_PORT - 1}"
+_COLUMNS, _LINES = 100, 32
 _VIEWS = (
     ("page", 1200, 1120, "light"),
     ("page-dark", 1200, 1120, "dark"),
     ("page-phone", 390, 844, "light"),
 )
-
-_HERE = Path(__file__).parent / "pictures"
-_PORT = 8620
-_ADDRESS = re.compile(r"the web page is at (http://\S+)")
+_COLOURS = {
+    "default": "#d8d6d0", "black": "#1c2024", "red": "#e07a5f", "green": "#7fbf8e", "brown": "#e3b04b",
+    "blue": "#5fa3cc", "magenta": "#b48ead", "cyan": "#7fc1c9", "white": "#e6e4df", "brightblack": "#7b838c",
+}  # fmt: skip
+_STYLE = "margin:0;padding:18px 22px;background:#14171a;font:14px/1.3 'DejaVu Sans Mono',monospace;display:inline-block"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be set."""
-    parser.add_argument("--images", type=int, default=900)
-    parser.add_argument("--settled", type=int, default=55, help="per cent to wait for")
+    parser.add_argument("--images", type=int, default=1200)
+    parser.add_argument("--settled", type=int, default=60, help="per cent to wait for")
     parser.add_argument("--out", type=Path, default=_HERE, help="directory of the pictures")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs `oidl run --web` on a demo dataset, and takes its pictures half way: light, dark, and on a telephone."""
+    """Runs `oidl run --web` on a pseudo-terminal, and takes its pictures half way."""
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="oidl-pictures-") as name,
-        served_demo(Path(name), arguments.images) as catalogue,
-        run_with_page(Path(name) / "root", catalogue) as url,
+        _served_demo(Path(name), arguments.images) as catalogue,
+        _run_on_terminal(Path(name) / "root", catalogue) as terminal,
     ):
-        for path in take(url, arguments.settled, arguments.out):
+        for path in _take(terminal, arguments.settled, arguments.out):
             print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
-def take(url: str, settled: int, out: Path) -> Iterator[Path]:
+def _take(terminal: Any, settled: int, out: Path) -> Iterator[Path]:
     """Takes the pictures once `settled` per cent are settled."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         pages = {}
         for name, width, height, scheme in _VIEWS:
             scheme_: Any = scheme
-            pages[name] = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme_)
-            pages[name].goto(url)
+            page = pages[name] = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme_)
+            while True:
+                try:
+                    page.goto(f"http://{_PAGE}/")
+                    break
+                except Error:  # it is not there yet
+                    page.wait_for_timeout(100)
         first = next(iter(pages.values()))
         while float(re.sub("[^0-9.]", "", first.text_content("#share") or "") or 0) < settled:
             first.wait_for_timeout(100)
-        for name, page in pages.items():
-            picture = pyvips.Image.new_from_buffer(page.screenshot(), "")
-            picture.pngsave(str(out / f"{name}.png"), palette=True, effort=10)
-            yield out / f"{name}.png"
+        screen = _as_html(terminal)
+        shots = {name: page.screenshot() for name, page in pages.items()}
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_content(screen)
+        shots["terminal"] = page.locator("pre").screenshot()
         browser.close()
+    for name, shot in shots.items():
+        path = out / f"{name}.png"
+        pyvips.Image.new_from_buffer(shot, "").pngsave(str(path), palette=True, effort=10)
+        yield path
 
 
 @contextmanager
-def run_with_page(root: Path, catalogue: Path, *more: str) -> Iterator[str]:
-    """The address of the page of an `oidl run` at work, which is stopped in the end."""
+def _run_on_terminal(root: Path, catalogue: Path) -> Iterator[Any]:
+    """The screen (of `pyte`) of an `oidl run` at work, which is stopped in the end."""
+    import pyte
+
+    screen = pyte.Screen(_COLUMNS, _LINES)
+    stream = pyte.ByteStream(screen)
+    mine, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, _COLUMNS, 0, 0))
     command = [
         sys.executable, "-m", "oidl", "run", f"--config={os.devnull}", f"--root-dir={root}", f"--catalogue={catalogue}",
-        "--save-original-images", "--resize-box-size=320", "--max-host-connections=6", "--web", "--no-log-to-stdout",
-        "--no-download-metadata", "--min-free=0", *more,
+        "--save-original-images", "--resize-box-size=320", "--max-host-connections=6", f"--web={_PAGE}",
+        "--no-download-metadata", "--min-free=0", "--progress=full", "--no-log-to-stdout",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert process.stderr is not None
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "no_proxy": "*"}
+    process = subprocess.Popen(command, stdin=its, stdout=subprocess.DEVNULL, stderr=its, env=environment)
+    os.close(its)
+
+    def read() -> None:
+        with suppress(OSError):  # its end, on Linux
+            while piece := os.read(mine, 65_536):
+                stream.feed(piece)
+
+    reader = threading.Thread(target=read)
+    reader.start()
     try:
-        address = next(found[1] for line in process.stderr if (found := _ADDRESS.search(line)))
-        reader = threading.Thread(target=process.stderr.read)  # so that it is never full
-        reader.start()
-        yield address
+        yield screen
     finally:
-        process.terminate()
+        process.kill()
         process.wait()
+        reader.join()
+        os.close(mine)
+
+
+def _as_html(screen: Any) -> str:
+    """What is on the screen, colours and all, as a document."""
+    lines = []
+    for number in range(_LINES):
+        cells = [screen.buffer[number][column] for column in range(_COLUMNS)]
+        runs = ((look, "".join(cell.data for cell in group)) for look, group in groupby(cells, _look))
+        lines.append("".join(f'<span style="{look}">{html.escape(text)}</span>' for look, text in runs))
+    return f'<body style="margin:0"><pre style="{_STYLE}">' + "\n".join(lines) + "</pre>"
+
+
+def _look(cell: Any) -> str:
+    front, back = (
+        _COLOURS.get(cell.fg, f"#{cell.fg}"),
+        "" if cell.bg == "default" else _COLOURS.get(cell.bg, f"#{cell.bg}"),
+    )
+    if cell.reverse:
+        front, back = back or "#14171a", front
+    return f"color:{front};" + (f"background:{back};" if back else "") + ("font-weight:bold;" if cell.bold else "")
 
 
 @contextmanager
-def served_demo(directory: Path, images: int) -> Iterator[Path]:
+def _served_demo(directory: Path, images: int) -> Iterator[Path]:
     """The catalogue of a demo dataset while it is served on loopback."""
     site = Site()
     base_urls = [f"http://127.0.0.1:{_PORT + number}" for number in range(3)]

@@ -65,6 +65,7 @@ async def open_page(
     lookup = Lookup(settings.state_db)
     live = LiveRun(meter, lookup)
     page = Page(offer.address, live, lookup, settings.root_dir)
+    meter.page_url = offer.address.url
 
     async def tell(outcome: str) -> None:
         live.outcome = outcome

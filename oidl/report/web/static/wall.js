@@ -2,12 +2,17 @@
 
 import { find, link, make } from "./draw.js";
 
-const MOST = 24;
 const QUEUED = 8; // of more, the oldest are passed over
 const PACE_MS = 450;
 const FILL_MS = 90; // until it is full
 
 const wall = find("wall");
+
+// Whole rows: three, or as many as make a dozen.
+const most = () => {
+  const columns = getComputedStyle(wall).gridTemplateColumns.split(" ").length;
+  return columns * Math.max(3, Math.ceil(12 / columns));
+};
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 let queue = [];
 let isPaused = false;
@@ -23,7 +28,7 @@ export const startWall = (open) => {
   });
   const step = async () => {
     if (queue.length && !isHeld()) await show(queue.shift(), open);
-    setTimeout(step, wall.children.length < MOST ? FILL_MS : PACE_MS);
+    setTimeout(step, wall.children.length < most() ? FILL_MS : PACE_MS);
   };
   step();
 };
@@ -33,8 +38,8 @@ export const arrive = (cards) => {
   const fresh = cards.filter((card) => card.picture && !seen.has(card.id)).reverse();
   for (const card of fresh) seen.add(card.id);
   queue.push(...fresh);
-  const most = wall.children.length ? QUEUED : MOST;
-  for (const card of queue.splice(0, Math.max(0, queue.length - most))) seen.delete(card.id);
+  const room = wall.children.length ? QUEUED : most();
+  for (const card of queue.splice(0, Math.max(0, queue.length - room))) seen.delete(card.id);
 };
 
 const isHeld = () =>
@@ -65,7 +70,7 @@ const show = async (card, open) => {
   );
   const before = new Map([...wall.children].map((other) => [other, other.getBoundingClientRect()]));
   wall.prepend(tile);
-  while (wall.children.length > MOST) {
+  while (wall.children.length > most()) {
     seen.delete(wall.lastElementChild.dataset.id);
     wall.lastElementChild.remove();
   }
