@@ -19,6 +19,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from oidl.cli import demo as demo_command
 from oidl.cli import page as page_command
 from oidl.demo.site import Answer, Behaviour
 
@@ -174,7 +175,6 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
         loopback.gate.set()
         wait(page, lambda: "finished" in text(page, "#state"))
         assert agrees(page)
-        page.wait_for_timeout(200)
         shot(page, "run-ended")
 
     def agrees(page: Any) -> bool:
@@ -320,3 +320,62 @@ def test_a_foreign_host_is_told_nothing(done_root: Path, web, host: str) -> None
     request = urllib.request.Request(web(done_root), headers={"Host": host})
     with pytest.raises(HTTPError, match="403"):
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
+
+
+def test_the_demo_hands_its_page_to_the_run(
+    oidl, tmp_path: Path, ports: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[str]] = []
+
+    async def run_nothing(arguments: list[str]) -> int:
+        given.append(arguments)
+        return 0
+
+    monkeypatch.setattr(demo_command, "_run", run_nothing)
+    port = min(ports)
+    for typed in ([], ["--web"], ["--web", "127.0.0.1:1", "--open"]):
+        assert oidl("demo", "--root-dir", tmp_path / "demo", "--images", "1", "--port", port, *typed).returncode == 0
+    ends = [[each for each in arguments if each.startswith(("--web", "--open"))] for arguments in given]
+    assert ends == [[], ["--web"], ["--web=127.0.0.1:1", "--open"]]
+
+
+def test_what_is_read_aloud_is_not_what_changes_every_second(done_root: Path, web, look) -> None:
+    def see(page: Any) -> None:
+        wait(page, lambda: text(page, "#total") == "28")
+        spoken = page.locator("[role=status], [aria-live]")
+        assert [spoken.nth(at).inner_text() for at in range(spoken.count())] == [
+            "last run finished: every image is settled"
+        ]
+        assert re.fullmatch(r" · \d+ s", page.text_content("#since"))
+        # Every picture, field and button has a name; all that scrolls can be reached by keyboard.
+        assert page.locator("img:not([alt]), svg[role=img]:not([aria-label])").count() == 0
+        assert (
+            page.locator("button").evaluate_all(
+                "all => all.filter(b => !b.innerText && !b.querySelector('img')).length"
+            )
+            == 0
+        )
+        assert page.locator(".box:not([tabindex='0'])").count() == 0
+        assert page.get_by_label("ImageID").count() == 1
+
+    look(web(done_root), see)
+
+
+_MOMENTS = """count => new Promise(done => {
+    const events = new EventSource("/events");
+    events.onmessage = () => { if (!count--) { events.close(); done(); } };
+})"""
+
+
+def test_while_it_is_paused_the_wall_stands_still(done_root: Path, web, look) -> None:
+    def see(page: Any) -> None:
+        wait(page, lambda: page.locator("#wall li img").count() >= 3)
+        page.get_by_role("button", name="Pause").click()
+        page.evaluate(_MOMENTS, 1)  # what was on its way is there
+        before = page.locator("#wall").inner_html()
+        page.evaluate(_MOMENTS, 3)  # each brings new pictures
+        assert page.locator("#wall").inner_html() == before
+        page.get_by_role("button", name="Go on").click()
+        wait(page, lambda: page.locator("#wall").inner_html() != before)
+
+    look(web(done_root), see)

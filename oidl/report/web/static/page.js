@@ -32,10 +32,10 @@ find("search").addEventListener("submit", (event) => {
 
 const showState = (now) => {
   const run = now.run;
-  const since = run ? ` · ${duration(run.elapsed_s)}` : "";
-  if (!now.outcome) say("state", (now.total ? "a run is at work" : "loading the image list") + since);
+  say("since", run ? ` · ${duration(run.elapsed_s)}` : ""); // apart, as it would be read aloud every second
+  if (!now.outcome) say("state", now.total ? "a run is at work" : "loading the image list");
   else if (now.outcome === "none yet") say("state", "no run yet");
-  else say("state", `last run ${OUTCOMES[now.outcome] ?? `ended: ${now.outcome}`}${since}`);
+  else say("state", `last run ${OUTCOMES[now.outcome] ?? `ended: ${now.outcome}`}`);
   document.body.dataset.outcome = now.outcome ?? "";
 };
 
