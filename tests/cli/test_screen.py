@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pyte
@@ -34,14 +36,25 @@ _BROKEN = "import oidl.cli.run as it\nasync def broken(self, run_id): raise Zero
 
 
 class Window:
-    """A terminal of 80 × 24 with a process in it; a thread reads all that is written, as an emulator does."""
+    """A terminal of 80 × 24 with a process in it; a thread reads all that is written, as an emulator does.
 
-    def __init__(self, arguments: list[str], cwd: Path, env: dict[str, str], program: str, columns: int = 80) -> None:
+    With `is_stuck` it takes nothing until `start_reading`.
+    """
+
+    def __init__(
+        self, arguments: list[str], cwd: Path, env: dict[str, str], program: str, *, is_stuck: bool = False
+    ) -> None:
         self._master, slave = os.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        if is_stuck:
+            os.set_blocking(slave, False)
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(slave, b"x" * 1000)
+            os.set_blocking(slave, True)
         self._slave = slave
         self.modes = termios.tcgetattr(slave)
-        self._screen = pyte.Screen(columns, 24)
+        self._screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self._end, self._ended = os.pipe()
@@ -56,6 +69,10 @@ class Window:
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read)
+        if not is_stuck:
+            self.start_reading()
+
+    def start_reading(self) -> None:
         self._reader.start()
 
     def _read(self) -> None:
@@ -89,6 +106,13 @@ class Window:
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def ask_to_end(self, how: str) -> None:
+        """By `q`, `Ctrl-C` or `SIGTERM`."""
+        if how == "SIGTERM":
+            self.process.send_signal(signal.SIGTERM)
+        else:
+            self.press("q" if how == "q" else "\x03")
+
     def resize(self, columns: int, lines: int) -> None:
         with self._lock:
             self._screen.resize(lines, columns)
@@ -117,7 +141,8 @@ class Window:
             self.process.kill()
             self.process.wait()
         os.write(self._ended, b"x")
-        self._reader.join(_PATIENCE_S)
+        if self._reader.is_alive():
+            self._reader.join(_PATIENCE_S)
         for fd in (self._master, self._slave, self._end, self._ended):
             os.close(fd)
 
@@ -130,10 +155,13 @@ def window(oidl, root: Path) -> Iterator[Callable[..., Window]]:
     """`oidl run` on a dataset, in a window: `window(fine, "--limit=3")`."""
     windows: list[Window] = []
 
-    def start(loopback, *arguments: str, env: dict[str, str] | None = None, program: str = "") -> Window:
+    def start(
+        loopback, *arguments: str, env: dict[str, str] | None = None, program: str = "", is_stuck: bool = False
+    ) -> Window:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("OIDL_", "NO_COLOR"))}
         typed = ["run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--no-download-metadata"]
-        windows.append(Window([*typed, *arguments], oidl.cwd, environment | (env or {}), program + _PROGRAM))
+        environment |= env or {}
+        windows.append(Window([*typed, *arguments], oidl.cwd, environment, program + _PROGRAM, is_stuck=is_stuck))
         return windows[-1]
 
     yield start
@@ -255,8 +283,9 @@ def test_after_a_run_the_terminal_is_as_before_and_has_the_summary_and_all_that_
     assert any(part.startswith("24 images in the list") or "\n24 images in the list" in part for part in said[1:])
 
 
-def test_q_finishes_what_is_in_hand(halfway: Window, fine, ask) -> None:
-    halfway.press("q")
+@pytest.mark.parametrize("how", ["q", "Ctrl-C", "SIGTERM"])
+def test_asked_once_it_finishes_what_is_in_hand(how: str, halfway: Window, fine, ask) -> None:
+    halfway.ask_to_end(how)
     halfway.until(lambda text: "finishing the transfers in hand" in text)
     fine.gate.set()
     assert halfway.ended() == 130
@@ -265,13 +294,10 @@ def test_q_finishes_what_is_in_hand(halfway: Window, fine, ask) -> None:
     assert "finishing the transfers in hand" in halfway.raw[halfway.raw.rindex(b"\x1b[?1049h") - 400 :].decode()
 
 
-@pytest.mark.parametrize("how", ["q twice", "Ctrl-C twice", "SIGTERM twice"])
+@pytest.mark.parametrize("how", ["q", "Ctrl-C", "SIGTERM"])
 def test_asked_twice_it_ends_at_once_and_leaves_the_terminal_as_before(how: str, halfway: Window) -> None:
     for _ in range(2):
-        if how == "SIGTERM twice":
-            halfway.process.send_signal(signal.SIGTERM)
-        else:
-            halfway.press("q" if how == "q twice" else "\x03")
+        halfway.ask_to_end(how)
         halfway.until(lambda text: "finishing the transfers in hand" in text)
     assert halfway.ended() == 130
     assert halfway.is_as_before
@@ -296,6 +322,24 @@ def test_stopped_for_the_shell_it_gives_the_terminal_back_and_takes_it_again(hal
     fine.gate.set()
     assert halfway.ended() == 0
     assert halfway.is_as_before
+
+
+def test_a_terminal_that_takes_nothing_holds_up_no_image(fine, window, ask, root: Path, wait_until) -> None:
+    shown = window(fine, is_stuck=True)
+    wait_until(lambda: (root / "oidl.sqlite3").exists())
+    wait_until(lambda: _outcome(ask) == "finished")
+    assert ask("SELECT count(*) FROM success") == [(24,)]
+    shown.start_reading()
+    assert shown.ended() == 0
+    assert "24 done, 0 failed" in shown.raw.decode()
+    assert "24 images in the list" in shown.raw.decode()
+
+
+def _outcome(ask) -> str | None:
+    try:
+        return next((outcome for (outcome,) in ask("SELECT outcome FROM run")), None)
+    except sqlite3.OperationalError:  # it is being made
+        return None
 
 
 # ---- where there can be none
@@ -361,7 +405,7 @@ def test_json_leaves_stderr_to_machines_and_tells_people_on_stdout(fine, run) ->
 def test_whoever_reads_no_more_json_does_not_end_the_run(fine, oidl, root: Path, ask) -> None:
     process = oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--progress=json")
     process.stderr.close()
-    process.stdout.read()
+    assert "24 done, 0 failed" in process.stdout.read()
     assert process.wait(_PATIENCE_S) == 0
     assert ask("SELECT count(*) FROM success") == [(len(fine.images),)]
 

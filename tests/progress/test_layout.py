@@ -129,6 +129,12 @@ def test_a_list_is_seen_from_the_row_it_was_scrolled_to() -> None:
     assert oldest in lines[-3]
 
 
+def test_where_a_list_is_seen_whole_it_is_not_said_which_part() -> None:
+    frame = draw(busy(seconds=1), View(Tab.SUCCESSES), 80, 24)
+    assert frame.rows == 3
+    assert text(frame)[-1].endswith("? help")
+
+
 def test_a_scrolled_list_is_that_of_the_moment_when_it_was() -> None:
     earlier = busy(seconds=30)
     lines = text(draw(busy(), View(Tab.SUCCESSES, 1), 80, 24, listed=earlier))
