@@ -2,7 +2,7 @@
 
 import argparse
 
-from bench import damage, imaging, load, memory, pace, screen, similarity, soak, throughput, torture
+from bench import damage, imaging, load, memory, pace, pictures, screen, similarity, soak, throughput, torture, web
 
 _MEASUREMENTS = (
     throughput,
@@ -12,9 +12,11 @@ _MEASUREMENTS = (
     damage,
     similarity,
     screen,
+    web,
     pace,
     torture,
     soak,
+    pictures,
 )  # fmt: skip
 
 

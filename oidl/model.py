@@ -6,7 +6,7 @@ published, `Work` what the feed hands out, `Fetched` a body in memory, and
 state database.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -173,11 +173,12 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The whole body of an image, not yet verified."""
+    """The whole body of an image, not yet verified; `transfer_s` is how long its server took, None from disk."""
 
     source: Source
     url: str
     body: bytes
+    transfer_s: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ class Done:
 
     `width` and `height` are the source picture's, in pixels as stored (before
     its EXIF `orientation`, 1–8, is applied); `bands` count alpha, `format` is by
-    its first bytes; `md5` is base64, as in `Image.original_md5`.
+    its first bytes; `md5` is base64, as in `Image.original_md5`; `transfer_s` as in `Fetched`.
     """
 
     source: Source
@@ -251,6 +252,7 @@ class Done:
     bands: int | None = None
     orientation: int | None = None
     is_cmyk: bool | None = None
+    transfer_s: float | None = None
 
 
 class Fault(StrEnum):

@@ -30,6 +30,8 @@ for _name, _help in {
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the images that were had, and of those that were not.",
     "export": "Write the labels of downloaded images as COCO, YOLO, Pascal VOC or CSV, with real sizes.",
+    "report": "Write what the database tells as one HTML file with plots.",
+    "web": "Show the database and its pictures on a web page.",
     "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",
     "demo": "Try it all on a small Open Images that is made on the spot and served on loopback.",
 }.items():

@@ -39,6 +39,12 @@ class DemoOptions:
     port: int = 8610
     """The first of three ports on 127.0.0.1 that it is served at."""
 
+    web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
+    """Show the run on a web page at `HOST:PORT`; if not said, at a free port of this machine alone."""
+
+    open: bool = False
+    """Open that page in a browser."""
+
     progress: Annotated[Display, BY_VALUE] = Display.AUTO
     """How the run is shown, as with `oidl run`."""
 
@@ -56,10 +62,12 @@ def demo(options: Annotated[DemoOptions, Parameter(name="*")] = DEFAULTS) -> int
         raise UsageError(f"--images must be 1 to 100000, not {options.images}")
     if not 1 <= options.port <= 65_535 - _HOSTS:
         raise UsageError(f"--port must be 1 to {65_535 - _HOSTS}, not {options.port}")
-    return trio.run(_demo, options.root_dir.absolute(), options.images, options.port, options.progress)
+    page = [f"--web={value}" for value in options.web] or ["--web"] if options.web is not None else []
+    more = [f"--progress={options.progress}", *page, *(["--open"] if options.open else [])]
+    return trio.run(_demo, options.root_dir.absolute(), options.images, options.port, more)
 
 
-async def _demo(root_dir: Path, images: int, port: int, progress: Display) -> int:
+async def _demo(root_dir: Path, images: int, port: int, more: list[str]) -> int:
     site = Site()
     dataset = root_dir / "served"
     async with trio.open_nursery() as nursery:
@@ -78,7 +86,7 @@ async def _demo(root_dir: Path, images: int, port: int, progress: Display) -> in
             "--stall-timeout=5",
             "--max-wait=30",
             "--no-log-to-stdout",
-            f"--progress={progress}",
+            *more,
         ]
         print(f"oidl {' '.join(arguments)}\n", flush=True)
         code = await _run(arguments)

@@ -231,6 +231,12 @@ class RunOptions(PlaceOptions):
     log_to_stdout: bool | None = None
     """Log to stdout; on if stdout is not a terminal."""
 
+    web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
+    """Show the run and its pictures on a web page at `HOST:PORT`; if not said, at a free port of this machine alone."""
+
+    open: bool = False
+    """Open that page in a browser."""
+
     def settings(self, version_dir: str, known_subsets: tuple[str, ...]) -> Settings:
         """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""
         check_options(self, known_subsets)

@@ -7,6 +7,7 @@ import trio
 from cyclopts import Parameter
 
 from oidl.cli.options import RunOptions
+from oidl.cli.page import Offer, offer_page, open_page
 from oidl.cli.signals import interrupt, watch_signals
 from oidl.cli.watching import Watchers, choose_display, watching
 from oidl.dataset.catalogue import Version, find_version, read_catalogue
@@ -41,6 +42,7 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")
     check_environment(settings.transfers)
+    offer = offer_page(options.web, is_to_open=options.open)
     _make_root(settings)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
     watchers = Watchers(choose_display(options.progress, log_to_stdout=to_stdout), options.metrics_file)
@@ -52,17 +54,19 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
             is_stderr_for_machines=watchers.display is Display.JSON,
         ) as console,
     ):
-        end = execute(settings, version, console, watchers)
+        end = execute(settings, version, console, watchers, offer)
     if end.error:
         print(f"oidl: {end.error}", file=sys.stderr)
     return end.exit_code
 
 
-def execute(settings: Settings, version: Version, console: Console, watchers: Watchers) -> RunEnd:
+def execute(
+    settings: Settings, version: Version, console: Console, watchers: Watchers, offer: Offer | None = None
+) -> RunEnd:
     """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
     db = open_writer(settings.state_db)
     try:
-        end = trio.run(_with_company, settings, version, StateWriter(db), console, watchers)
+        end = trio.run(_with_company, settings, version, StateWriter(db), console, watchers, offer)
     finally:
         db.close()
     reader = open_reader(settings.state_db)
@@ -77,16 +81,25 @@ def execute(settings: Settings, version: Version, console: Console, watchers: Wa
 
 
 async def _with_company(
-    settings: Settings, version: Version, state: StateWriter, console: Console, watchers: Watchers
+    settings: Settings,
+    version: Version,
+    state: StateWriter,
+    console: Console,
+    watchers: Watchers,
+    offer: Offer | None,
 ) -> RunEnd:
     """The run, with the signals and whoever watches around it."""
     stop = Stop()
     meter = Meter(trio.current_time)
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_signals, stop, console.say)
-        async with watching(watchers, meter, console, lambda: interrupt(stop, console.say)) as watched:
+        async with (
+            watching(watchers, meter, console, lambda: interrupt(stop, console.say)) as watched,
+            open_page(offer, meter, settings, console.say) as tell_outcome,
+        ):
             end = await Run(settings, version, state, meter, stop, console.say).run()
             watched.outcome = end.outcome
+            await tell_outcome(end.outcome)
         nursery.cancel_scope.cancel()
     return end
 

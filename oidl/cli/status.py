@@ -1,5 +1,8 @@
 """`oidl status`: where every image stands, from the database alone; works while a run goes on."""
 
+import signal
+import sys
+import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
@@ -7,13 +10,17 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.options import PlaceOptions
-from oidl.errors import HalfLoadedError, UsageError
+from oidl.errors import ExitCode, HalfLoadedError, UsageError
+from oidl.progress.repaint import repainted
 from oidl.report.failures import failure_json, failure_line
 from oidl.report.status import status_json, status_text
 from oidl.state.counts import NOTHING_YET, read_counts
 from oidl.state.database import explained, open_reader
 from oidl.state.lock import is_held
 from oidl.state.rows import failed_rows
+from oidl.storage.space import existing, free_bytes
+
+_INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,27 +36,64 @@ class StatusOptions(PlaceOptions):
     first: int | None = None
     """List this many of them at most."""
 
+    watch: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
+    """Look again every so many seconds (2 if not said), until Ctrl-C."""
+
 
 DEFAULTS = StatusOptions()
 
 
-def status(options: Annotated[StatusOptions, Parameter(name="*")] = DEFAULTS) -> None:
+def status(options: Annotated[StatusOptions, Parameter(name="*")] = DEFAULTS) -> int:
     """Show how many images are done, failed and left, and why they failed."""
+    if options.failures and options.watch is not None:
+        raise UsageError("--failures lists once", hint="leave out --watch")
     if options.failures:
         _list_failures(options)
-        return
-    if options.first is not None:
+    elif options.first is not None:
         raise UsageError("--first is how many to list", hint="say --failures too")
+    elif options.watch is not None:
+        return _watch(options, _interval_s(options.watch))
+    else:
+        print(_where_it_stands(options))
+    return ExitCode.SETTLED
+
+
+def _where_it_stands(options: StatusOptions) -> str:
     try:
         db = open_reader(options.database)
         try:
-            counts = read_counts(db)
+            with explained(db.path):
+                counts = read_counts(db)
         finally:
             db.close()
     except HalfLoadedError:
         counts = NOTHING_YET
     is_running = is_held(options.database)
-    print(status_json(counts, is_running=is_running) if options.json else status_text(counts, is_running=is_running))
+    if options.json:
+        return status_json(counts, is_running=is_running)
+    free = free_bytes(existing(options.root_dir.absolute()))
+    return status_text(counts, is_running=is_running, free_bytes=free)
+
+
+def _watch(options: StatusOptions, interval_s: float) -> int:
+    """The same again and again: in place on a terminal, one after the other elsewhere."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is put right then, too
+    try:
+        with repainted(sys.stdout, in_place=sys.stdout.isatty() and not options.json) as show:
+            while True:
+                show(_where_it_stands(options))
+                time.sleep(interval_s)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interval_s(typed: tuple[float, ...]) -> float:
+    interval_s = typed[0] if typed else _INTERVAL_S
+    if len(typed) > 1 or not 0 < interval_s < float("inf"):
+        raise UsageError("--watch takes one number of seconds, more than 0", hint="for example --watch 5")
+    return interval_s
 
 
 def _list_failures(options: StatusOptions) -> None:

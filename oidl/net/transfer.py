@@ -118,6 +118,8 @@ async def _fetch_from(
                 broken = answer.failure
             case Failure(reason=Reason.TOO_SLOW):
                 return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
+            case Fetched():
+                return replace(answer, transfer_s=deadline_s - body.left_s)
             case _:
                 return answer
     return broken

@@ -75,6 +75,7 @@ class Processor:
             bands=picture.bands,
             orientation=picture.orientation,
             is_cmyk=picture.is_cmyk,
+            transfer_s=fetched.transfer_s,
         )
 
     def _rendered(self, work: Work, picture: Picture, rotation: int) -> list[_Made] | Failure:

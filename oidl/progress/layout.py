@@ -69,10 +69,16 @@ def draw(
     body = body[:page] + [()] * (page - len(body))
     position = f"{first + 1}–{min(first + page, rows)} of {rows}" if rows > page and not view.is_help else ""
     bottom: list[Line] = [
-        (Span(cut(message.rpartition("\n")[2], width), WARN),),
+        _message(message.rpartition("\n")[2], now.page_url, width),
         apart((Span(_KEYS, DIM),), (Span(position, DIM),), width),
     ]
     return Frame(tuple(clipped(line, width) for line in [*top, *body, *bottom][:height]), rows, page)
+
+
+def _message(message: str, page_url: str, width: int) -> Line:
+    """What was said last; and where the web page is, for that was said long ago."""
+    room = width - len(page_url) - 2 if page_url else width
+    return apart((Span(cut(message, max(0, room)), WARN),), (Span(page_url, DIM),), width)
 
 
 def _head(now: Statistics, width: int) -> Line:

@@ -55,6 +55,7 @@ class Meter:
         self._started = clock()
         self.remaining = remaining
         self.paces = tuple
+        self.page_url = ""
         self._done = 0
         self._failed = 0
         self._retried = 0
@@ -164,6 +165,7 @@ class Meter:
             by_subset={subset: dict(row) for subset, row in self._by_subset.items()},
             failures={reason: dict(row) for reason, row in self._failures.items() if any(row.values())},
             paces=self.paces(),
+            page_url=self.page_url,
             history=self._history.seconds(now),
             transfers=tuple(_transferring(image, image.body, now) for image in in_hand if image.body is not None),
             processing=tuple(

@@ -91,6 +91,8 @@ class Statistics:
     Of all the selected images, earlier runs included and as the database has them: `by_subset` (every status) and
     `failures`, the images that stand as `failed` or `retry`, by reason.
 
+    `page_url` is where the run's web page is, if it has one.
+
     `history` holds the full seconds of the last five minutes, oldest first. `successes` and `failed_tries` are the
     last 100 of each.
     """
@@ -115,6 +117,7 @@ class Statistics:
     processing: tuple[Processing, ...] = ()
     successes: tuple[Success, ...] = ()
     failed_tries: tuple[Failed, ...] = ()
+    page_url: str = ""
 
     @property
     def left_s(self) -> float | None:

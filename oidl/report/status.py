@@ -25,6 +25,7 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
             "by_reason": {reason: sum(row.values()) for reason, row in counts.by_reason.items()},
             "bytes_downloaded": counts.bytes_downloaded,
             "files": {name: files for name, (files, _) in counts.files.items()},
+            "bytes_on_disk": {name: size_bytes for name, (_, size_bytes) in counts.files.items()},
             "next_attempt_at": counts.next_attempt_at,
             "run": run and _run_json(run, counts),
             "paces": {
@@ -40,51 +41,87 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
     )
 
 
-def status_text(counts: Counts, *, is_running: bool) -> str:
-    """Some lines and two small tables."""
+def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = None) -> str:
+    """Some lines and three small tables; `free_bytes` is what the disk that they lie on has left."""
     if not counts.total:
         return "The image list is not loaded yet." + (" A run is at work." if is_running else "")
+    parts = [_subsets(counts), _reasons(counts), _files(counts, free_bytes), _run_lines(counts, is_running)]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _subsets(counts: Counts) -> list[str]:
     by_status = counts.by_status
-    settled = by_status[Status.DONE] + by_status[Status.FAILED]
-    lines = [
+    settled = _settled(by_status)
+    return [
         f"Open Images V{counts.dataset_version}: {settled:,} of {counts.total:,} images settled "
         f"({share(settled, counts.total)}), {size(counts.bytes_downloaded)} downloaded",
         "",
-        _row("", [*Status, "total"]),
+        _row("", [*Status, "total", "settled"]),
+        *(_subset(subset, row) for subset, row in counts.by_subset.items()),
+        _subset("all", by_status),
     ]
-    lines += [
-        _row(subset, [*(f"{row[status]:,}" for status in Status), f"{sum(row.values()):,}"])
-        for subset, row in counts.by_subset.items()
+
+
+def _subset(name: str, row: dict[Status, int]) -> str:
+    total = sum(row.values())
+    return _row(name, [*(f"{row[status]:,}" for status in Status), f"{total:,}", share(_settled(row), total)])
+
+
+def _reasons(counts: Counts) -> list[str]:
+    """A row a reason: how many of its images are given up, how many are tried again, and what it means."""
+    if not counts.by_reason:
+        return []
+    ranked = sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values()))
+    return [
+        "Why images failed:",
+        "",
+        f"{'for good':>12}{'to retry':>12}",
+        *(
+            f"{row[Status.FAILED]:>12,}{row[Status.RETRY]:>12,}  {reason:<14} {_meaning(reason)}"
+            for reason, row in ranked
+        ),
+        "",
+        "`oidl run` tries again what is to retry, `oidl run --retry-failed REASON` what failed for good.",
     ]
-    lines.append(_row("all", [*(f"{by_status[status]:,}" for status in Status), f"{counts.total:,}"]))
-    if counts.by_reason:
-        lines += ["", "Why images failed, or wait for a retry:", ""]
-        ranked = sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values()))
-        lines += [f"{sum(row.values()):>12,}  {reason:<14} {_meaning(reason)}" for reason, row in ranked]
-    if counts.files:
-        lines += ["", "Files:", ""]
-        lines += [f"{files:>12,}  {name} ({size(total)})" for name, (files, total) in counts.files.items()]
-    lines += ["", *_run_lines(counts, is_running)]
-    return "\n".join(lines)
+
+
+def _files(counts: Counts, free_bytes: int | None) -> list[str]:
+    if not counts.files:
+        return []
+    files, taken = (sum(column) for column in zip(*counts.files.values(), strict=True))
+    free = "" if free_bytes is None else f", {size(free_bytes)} free"
+    return [
+        "On disk:",
+        "",
+        f"{'files':>12}{'size':>12}",
+        *(f"{files:>12,}{size(taken):>12}  {name}" for name, (files, taken) in counts.files.items()),
+        f"{files:>12,}{size(taken):>12}  in all{free}",
+    ]
 
 
 def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     run = counts.run
     if run is None:
         return ["No run yet."]
+    due = [f"The next retry is due {counts.next_attempt_at}" + ("." if is_running else "; `oidl run` goes on.")]
+    if not counts.next_attempt_at:
+        due = []
     if not is_running:
         outcome = run.outcome or "killed"
-        lines = [f"Last run: {outcome}, {run.finished_at or run.updated_at}; {run.done:,} done, {run.failed:,} failed."]
-        if counts.next_attempt_at:
-            lines.append(f"The next retry is due {counts.next_attempt_at}; `oidl run` goes on.")
-        return lines
+        return [
+            f"Last run: {outcome}, {run.finished_at or run.updated_at}; {run.done:,} done, {run.failed:,} failed.",
+            *due,
+        ]
     line = (
         f"A run is at work since {run.started_at}: {run.done:,} done, {run.failed:,} failed, "
         f"{run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
     )
     left_s = _left_s(run, counts)
-    lines = [line + (f", about {duration(left_s)} left." if left_s is not None else ".")]
-    return lines + [f"  {_pace_words(pace, run)}" for pace in counts.paces if pace.updated_at >= run.started_at]
+    return [
+        line + (f", about {duration(left_s)} left." if left_s is not None else "."),
+        *(f"  {_pace_words(pace, run)}" for pace in counts.paces if pace.updated_at >= run.started_at),
+        *due,
+    ]
 
 
 def _pace_words(pace: PaceFacts, run: RunFacts) -> str:
@@ -102,7 +139,7 @@ def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
         "bytes": run.bytes,
         "images_per_s": run.images_per_s,
         "bytes_per_s": run.bytes_per_s,
-        "elapsed_s": (_moment(run.updated_at) - _moment(run.started_at)).total_seconds(),
+        "elapsed_s": run.elapsed_s,
         "left_s": _left_s(run, counts),
     }
 
@@ -110,6 +147,10 @@ def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
 def _left_s(run: RunFacts, counts: Counts) -> float | None:
     left = counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
     return left / run.images_per_s if run.images_per_s else None
+
+
+def _settled(row: dict[Status, int]) -> int:
+    return row[Status.DONE] + row[Status.FAILED]
 
 
 def _moment(text: str) -> datetime:

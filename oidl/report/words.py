@@ -1,4 +1,6 @@
-"""Reasons and shares in words. Pure."""
+"""Reasons, shares and licences in words. Pure."""
+
+import re
 
 from oidl.model import Reason
 
@@ -29,3 +31,12 @@ def share(part: int, whole: int) -> str:
     if not whole or part in (0, whole):
         return "100 %" if part and part == whole else "0 %"
     return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
+
+
+_CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
+
+
+def license_name(url: str) -> str:
+    """A licence's short name by its URL, like `CC BY 2.0`; the URL itself where it is not a Creative Commons one."""
+    found = _CREATIVE_COMMONS.fullmatch(url)
+    return f"CC {found[1].upper()} {found[2]}" if found else url

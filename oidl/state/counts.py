@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
 
 from oidl.model import Status
 
@@ -20,6 +21,12 @@ class RunFacts:
     bytes: int
     images_per_s: float
     bytes_per_s: float
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from its start to its end, or to when it was last heard of."""
+        ended = datetime.fromisoformat(self.finished_at or self.updated_at)
+        return (ended - datetime.fromisoformat(self.started_at)).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +91,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             if reason and images and status in (Status.FAILED, Status.RETRY):
                 reasons = by_reason.setdefault(reason, dict.fromkeys(Status, 0))
                 reasons[Status(status)] += images
-        run = db.execute(
-            "SELECT id, started_at, updated_at, finished_at, outcome, done, failed, bytes, "
-            "images_per_s, bytes_per_s FROM run ORDER BY id DESC LIMIT 1"
-        ).fetchone()
+        runs = read_runs(db, 1)
         return Counts(
             dataset_version=version[0] if version else None,
             by_subset=by_subset,
@@ -101,7 +105,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
                 "SELECT min(next_attempt_at) FROM download INDEXED BY download_due "
                 "WHERE status = 'retry' AND next_attempt_at >= ''"
             ).fetchone()[0],
-            run=RunFacts(*run) if run else None,
+            run=runs[0] if runs else None,
             paces=tuple(
                 PaceFacts(*row)
                 for row in db.execute(
@@ -111,3 +115,15 @@ def read_counts(db: sqlite3.Connection) -> Counts:
         )
     finally:
         db.execute("COMMIT")
+
+
+def read_runs(db: sqlite3.Connection, most: int = 1_000) -> tuple[RunFacts, ...]:
+    """The last runs, the latest first."""
+    return tuple(
+        RunFacts(*row)
+        for row in db.execute(
+            "SELECT id, started_at, updated_at, finished_at, outcome, done, failed, bytes, "
+            "images_per_s, bytes_per_s FROM run ORDER BY id DESC LIMIT ?",
+            (most,),
+        )
+    )

@@ -161,7 +161,7 @@ class Ledger:
             "source = iif(? AND md5 IS NOT NULL AND reason IS NULL, source, ?), "
             "url = iif(? AND md5 IS NOT NULL AND reason IS NULL, url, ?), "
             "bytes = ?, md5 = ?, width = ?, height = ?, format = ?, bands = ?, orientation = ?, is_cmyk = ?, "
-            "finished_at = ? WHERE image_id = ?",
+            "transfer_s = coalesce(?, transfer_s), finished_at = ? WHERE image_id = ?",
             (
                 int(not is_local),
                 is_local,
@@ -176,6 +176,7 @@ class Ledger:
                 done.bands,
                 done.orientation,
                 done.is_cmyk,
+                done.transfer_s,
                 now,
                 work.image_id,
             ),

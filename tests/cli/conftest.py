@@ -5,6 +5,7 @@ same ports, with answers of its own to spoil, and a book of what it was asked.
 """
 
 import os
+import pty
 import random
 import socket
 import sqlite3
@@ -15,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -344,3 +345,33 @@ def exported_as_published(root: Path) -> Callable[[Loopback], None]:
             assert all(row.startswith(published[row[:16]].rstrip(b"\n") + b",") for row in missed)
 
     return check
+
+
+@pytest.fixture
+def terminal(oidl: Oidl) -> Callable[..., AbstractContextManager[tuple[subprocess.Popen[bytes], Callable[..., str]]]]:
+    """Starts `oidl` on a pseudo-terminal: its process, and what reads from it until given texts came."""
+
+    @contextmanager
+    def start(*arguments: object) -> Iterator[tuple[subprocess.Popen[bytes], Callable[..., str]]]:
+        mine, its = pty.openpty()
+        command = [sys.executable, "-W", "error", "-m", "oidl", *map(str, arguments)]
+        process = subprocess.Popen(command, cwd=oidl.cwd, stdin=its, stdout=its, stderr=its, close_fds=True)
+        os.close(its)
+
+        def read_until(*texts: str) -> str:
+            """What comes until all of `texts` came, one after the other."""
+            seen, found = "", 0
+            for text in texts:
+                while (at := seen.find(text, found)) < 0:
+                    seen += os.read(mine, 65_536).decode()
+                found = at + len(text)
+            return seen
+
+        try:
+            yield process, read_until
+        finally:
+            process.kill()
+            process.wait()
+            os.close(mine)
+
+    return start

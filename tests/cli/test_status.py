@@ -1,6 +1,7 @@
 """`oidl status`: the same numbers as the database has, while a run goes on and after it."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,3 +166,41 @@ def test_a_database_that_lies_elsewhere_is_found(fine, run, oidl, root: Path, tm
     assert run(fine, "--state-db", tmp_path / "here.db", "--limit=2").returncode == 3
     assert not (root / "oidl.sqlite3").exists()
     assert json.loads(oidl("status", "--json", "--state-db", tmp_path / "here.db").stdout)["done"] == 2
+
+
+# ---- --watch
+
+
+def test_watching_shows_it_again_and_again_until_ctrl_c(fine, run, oidl, root: Path, tell) -> None:
+    run(fine, "--limit=0", "--no-download-metadata")
+    process = oidl.start("status", "--root-dir", root, "--watch", "0.01", "--json")
+    assert json.loads(process.stdout.readline())["done"] == 0
+    tell("UPDATE download SET status = 'done' WHERE image_id = (SELECT min(image_id) FROM download)")
+    while json.loads(process.stdout.readline())["done"] != 1:
+        pass
+    process.send_signal(signal.SIGINT)
+    ended = oidl.end(process)
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_on_a_terminal_the_text_is_repainted_and_the_screen_put_right_again(
+    fine, run, oidl, root: Path, terminal, signal_: signal.Signals
+) -> None:
+    run(fine, "--limit=0", "--no-download-metadata")
+    with terminal("status", "--root-dir", root, "--watch", "0.01") as (process, read_until):
+        shown = read_until("Open Images V3", "Open Images V3")
+        process.send_signal(signal_)
+        process.wait()
+        shown += read_until("\x1b[?1049l")
+    assert process.returncode == 130
+    assert shown.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
+    assert "Open Images V3: 0 of 24 images settled" in shown.rpartition("\x1b[?1049h")[2]
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("typed", [["--watch", "0"], ["--watch=nan"], ["--watch", "1", "2"], ["--watch", "--failures"]])
+def test_watching_at_no_sensible_interval_is_refused(oidl, root: Path, typed: list[str]) -> None:
+    ended = oidl("status", "--root-dir", root, *typed)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--watch" in ended.stderr

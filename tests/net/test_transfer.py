@@ -220,6 +220,8 @@ def test_a_slow_body_that_keeps_to_the_least_speed_is_waited_for() -> None:
     outcome = one(Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1000))
     assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
     assert outcome.took_s == pytest.approx(10.24, abs=0.1)
+    assert isinstance(outcome.result, Fetched)
+    assert outcome.result.transfer_s == pytest.approx(outcome.took_s)
 
 
 # ---- what the status line and the headers say

@@ -1,6 +1,7 @@
 """The full screen by its lines: everything is on it at 80 × 24, it fits every window, nothing in it is a command."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import work
@@ -200,3 +201,13 @@ def test_nothing_that_others_wrote_is_a_command(evil: str, tab: Tab) -> None:
     text_of_it = "".join(span.text for line in drawn.lines for span in line)
     assert text_of_it.isprintable()
     assert "�" in text_of_it or "a b" in text_of_it
+
+
+def test_the_address_of_the_web_page_stays_beside_what_was_said_last() -> None:
+    now = replace(busy(), page_url="http://127.0.0.1:8000/")
+    for message, line in (
+        ("", f"{'http://127.0.0.1:8000/':>80}"),
+        ("loading", f"loading{'http://127.0.0.1:8000/':>73}"),
+        ("x" * 90, f"{'x' * 55}…  http://127.0.0.1:8000/"),
+    ):
+        assert text(draw(now, View(), 80, 24, message=message))[-2] == line

@@ -61,6 +61,7 @@ def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
         "by_reason": {"timeout": 500, "gone": 80, "forbidden": 601},
         "bytes_downloaded": 4_800_000_000,
         "files": {"original": 2400, "thumbs": 2390},
+        "bytes_on_disk": {"original": 4_800_000_000, "thumbs": 24_000_000},
         "next_attempt_at": "2030-01-01T10:05:00.000Z",
         "run": {
             "id": 7,
@@ -93,7 +94,7 @@ def test_before_there_is_a_list_the_json_has_all_its_keys() -> None:
 
 
 def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
-    slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0), paces=())
+    slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0), paces=(), next_attempt_at=None)
     assert json.loads(status_json(slow, is_running=True))["run"]["left_s"] is None
     assert status_text(slow, is_running=True).endswith("0.0 img/s, 24.0 MB/s.")
 
@@ -106,35 +107,41 @@ def test_the_json_is_one_line_as_pipes_like_it() -> None:
 
 
 def test_the_text_is_these_lines() -> None:
-    assert status_text(COUNTS, is_running=True).splitlines() == [
+    assert status_text(COUNTS, is_running=True, free_bytes=31_000_000_000).splitlines() == [
         "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded",
         "",
-        "                 pending       retry        done      failed       total",
-        "test                   0           0       1,000           0       1,000",
-        "train              7,000         500       1,400         100       9,000",
-        "all                7,000         500       2,400         100      10,000",
+        "                 pending       retry        done      failed       total     settled",
+        "test                   0           0       1,000           0       1,000       100 %",
+        "train              7,000         500       1,400         100       9,000      16.7 %",
+        "all                7,000         500       2,400         100      10,000      25.0 %",
         "",
-        "Why images failed, or wait for a retry:",
+        "Why images failed:",
         "",
-        "         601  forbidden      not public any more (403)",
-        "         500  timeout        no connection, or no byte, in time",
-        "          80  gone           removed (410)",
+        "    for good    to retry",
+        "         600           1  forbidden      not public any more (403)",
+        "           0         500  timeout        no connection, or no byte, in time",
+        "          80           0  gone           removed (410)",
         "",
-        "Files:",
+        "`oidl run` tries again what is to retry, `oidl run --retry-failed REASON` what failed for good.",
         "",
-        "       2,400  original (4.8 GB)",
-        "       2,390  thumbs (24.0 MB)",
+        "On disk:",
+        "",
+        "       files        size",
+        "       2,400      4.8 GB  original",
+        "       2,390     24.0 MB  thumbs",
+        "       4,790      4.8 GB  in all, 31.0 GB free",
         "",
         "A run is at work since 2030-01-01T10:00:00.000Z: 1,200 done, 30 failed, 12.5 img/s, 24.0 MB/s, "
         "about 10 min 0 s left.",
         "  flickr: 38.5 req/s, 16 at once",
+        "The next retry is due 2030-01-01T10:05:00.000Z.",
     ]
 
 
 def test_what_there_is_none_of_has_no_heading() -> None:
     text = status_text(replace(COUNTS, by_reason={}, files={}), is_running=True)
     assert "Why" not in text
-    assert "Files" not in text
+    assert "On disk" not in text
 
 
 @pytest.mark.parametrize(
@@ -178,14 +185,19 @@ def test_there_are_words_for_every_reason() -> None:
     assert MEANINGS.keys() == set(Reason)
     for reason in Reason:
         counts = replace(COUNTS, by_reason={reason.value: row(failed=3)})
-        assert f"           3  {reason:<14} {MEANINGS[reason]}" in status_text(counts, is_running=False).splitlines()
+        assert (
+            f"           3           0  {reason:<14} {MEANINGS[reason]}"
+            in status_text(counts, is_running=False).splitlines()
+        )
 
 
 def test_a_run_at_work_shows_the_paces_of_its_providers() -> None:
-    paused = replace(COUNTS.paces[0], paused_until="2030-01-01T10:02:10.500Z")
-    lines = status_text(COUNTS, is_running=True).splitlines()
-    assert lines[-1] == "  flickr: 38.5 req/s, 16 at once"
-    assert status_text(replace(COUNTS, paces=(paused,)), is_running=True).endswith("flickr: paused for 30 s")
-    any_rate = replace(COUNTS.paces[0], rate=None)
-    assert status_text(replace(COUNTS, paces=(any_rate,)), is_running=True).endswith("as fast as it goes, 16 at once")
+    def last_line(pace: PaceFacts) -> str:
+        counts = replace(COUNTS, paces=(pace,), next_attempt_at=None)
+        return status_text(counts, is_running=True).splitlines()[-1]
+
+    flickr = COUNTS.paces[0]
+    assert last_line(flickr) == "  flickr: 38.5 req/s, 16 at once"
+    assert last_line(replace(flickr, paused_until="2030-01-01T10:02:10.500Z")) == "  flickr: paused for 30 s"
+    assert last_line(replace(flickr, rate=None)) == "  flickr: as fast as it goes, 16 at once"
     assert "flickr" not in status_text(ENDED, is_running=False)

@@ -1,6 +1,7 @@
 """What became of images: rows, tallies and views that agree."""
 
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -82,15 +83,16 @@ def test_bytes_from_disk_are_not_downloaded_and_do_not_hide_where_they_came_from
     local = Done(Source.LOCAL, None, 500, "md5", 8, 6, ())
     ledger.done(work(1), local)
     assert read_counts(loaded_db).bytes_downloaded == 0
-    ledger.done(work(2), DONE)
+    ledger.done(work(2), replace(DONE, transfer_s=1.5))
     ledger.done(work(2), local)
     assert read_counts(loaded_db).bytes_downloaded == 500
     assert loaded_db.execute(
-        "SELECT source, url, attempts FROM download WHERE image_id = ?", (image(2).image_id,)
+        "SELECT source, url, attempts, transfer_s FROM download WHERE image_id = ?", (image(2).image_id,)
     ).fetchone() == (
         "original",
         "https://x/1.jpg",
         1,
+        1.5,
     )
 
 

@@ -1,0 +1,102 @@
+"""The web page as commands need it: its port is taken before anything begins, and its address told to people."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from oidl.errors import UsageError
+from oidl.report.web.address import Address, listen
+
+if TYPE_CHECKING:
+    from oidl.progress.meter import Meter
+    from oidl.report.web.server import Page
+    from oidl.settings import Settings
+
+_NEEDED = ("starlette", "hypercorn")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A page that is to be served: where, and whether a browser is to open it."""
+
+    address: Address
+    is_to_open: bool
+
+
+def offer_page(typed: tuple[str, ...] | None, *, is_to_open: bool) -> Offer | None:
+    """The page that `--web` asks for, if it does. Raises `UsageError` where that cannot be had."""
+    if typed is None:
+        if is_to_open:
+            raise UsageError("--open opens the web page", hint="say --web too")
+        return None
+    return Offer(listen_for_page(typed, "--web"), is_to_open)
+
+
+def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
+    """Takes the port for the page. Raises `UsageError` where that, or the page's libraries, cannot be had."""
+    if len(typed) > 1:
+        raise UsageError(f"{option} takes one HOST:PORT, not {' '.join(typed)}")
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"the web page needs {' and '.join(missing)}",
+            hint="pip install hypercorn starlette",
+        )
+    return listen(typed[0] if typed else "")
+
+
+@asynccontextmanager
+async def open_page(
+    offer: Offer | None, meter: "Meter", settings: "Settings", say: Callable[[str], None]
+) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """Serves the page of the run that goes on inside; what it gives is to be told the run's outcome in the end."""
+    if offer is None:
+        yield _nobody_is_told
+        return
+    import trio
+
+    from oidl.report.web.lookup import Lookup
+    from oidl.report.web.server import Page
+    from oidl.report.web.sources import LiveRun
+
+    lookup = Lookup(settings.state_db)
+    live = LiveRun(meter, lookup)
+    page = Page(offer.address, live, lookup, settings.root_dir)
+    meter.page_url = offer.address.url
+
+    async def tell(outcome: str) -> None:
+        live.outcome = outcome
+        await page.tell_the_end()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(show_page, page, offer, say))
+            yield tell
+            nursery.cancel_scope.cancel()
+    finally:
+        lookup.close()
+
+
+async def show_page(page: "Page", offer: Offer, say: Callable[[str], None]) -> None:
+    """Says where the page is, and serves it until cancelled."""
+    import trio
+
+    from oidl.report.web.server import open_in_browser
+
+    say(f"the web page is at {offer.address.url}")
+    if offer.address.token:
+        say(
+            "whoever can reach this machine and knows that address can see the page: it travels unencrypted, "
+            "so use it in networks you trust"
+        )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(page.serve)
+        if offer.is_to_open:
+            nursery.start_soon(open_in_browser, offer.address.url)
+
+
+async def _nobody_is_told(outcome: str) -> None:
+    pass

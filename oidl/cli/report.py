@@ -1,0 +1,55 @@
+"""`oidl report`: all that the database can tell, as one HTML file; works while a run goes on."""
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from oidl.cli.options import PlaceOptions
+from oidl.errors import StateError
+from oidl.progress.words import duration
+from oidl.report.document import report_html
+from oidl.state.counts import read_counts
+from oidl.state.database import explained, open_reader
+from oidl.state.survey import read_survey
+from oidl.storage.atomic import atomic_text
+
+_ROWS_PER_S = 150_000  # or more: what it takes to go over all of them
+_PATIENCE_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(PlaceOptions):
+    """What `oidl report` can be told."""
+
+    out: Path = Path("report.html")
+    """The file to write; one that is there is replaced."""
+
+
+DEFAULTS = ReportOptions()
+
+
+def report(options: Annotated[ReportOptions, Parameter(name="*")] = DEFAULTS) -> None:
+    """Write what the database tells as one HTML file with plots.
+
+    It needs nothing else to be read: no network, no script, no other file.
+    """
+    db = open_reader(options.database)
+    try:
+        with explained(db.path):
+            counts = read_counts(db)
+            if not counts.total:
+                raise StateError("there is no image list in the database yet", hint="start with `oidl run`")
+            expected_s = counts.total / _ROWS_PER_S
+            if expected_s > _PATIENCE_S:
+                print(f"reading {counts.total:,} rows; about {duration(expected_s)} …", file=sys.stderr, flush=True)
+            survey = read_survey(db)
+    finally:
+        db.close()
+    root = str(options.root_dir.absolute())
+    with atomic_text(options.out.absolute()) as file:
+        file.write(report_html(counts, survey, root=root, now=datetime.now(UTC)))
+    print(options.out)

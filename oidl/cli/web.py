@@ -1,0 +1,55 @@
+"""`oidl web`: the page about a database, whether or not a run is at work on it."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated
+
+import trio
+from cyclopts import Parameter
+
+from oidl.cli.options import PlaceOptions
+from oidl.cli.page import Offer, listen_for_page, show_page
+from oidl.cli.signals import cancel_on_signal
+from oidl.errors import HalfLoadedError
+from oidl.state.database import open_reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebOptions(PlaceOptions):
+    """What `oidl web` can be told."""
+
+    at: str = ""
+    """Where to serve it, `HOST:PORT`; if not said, at a free port of this machine alone."""
+
+    open: bool = False
+    """Open it in a browser."""
+
+
+DEFAULTS = WebOptions()
+
+
+def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
+    """Show the database and its pictures on a web page, until Ctrl-C.
+
+    The page of a run at work, with what it has in hand, is that of `oidl run
+    --web`; this one tells what the database knows.
+    """
+    with suppress(HalfLoadedError):
+        open_reader(options.database).close()  # says what is wrong with it, if anything is
+    address = listen_for_page((options.at,) if options.at else (), "--at")
+    trio.run(_serve, options, Offer(address, options.open))
+
+
+async def _serve(options: WebOptions, offer: Offer) -> None:
+    from oidl.report.web.lookup import Lookup
+    from oidl.report.web.server import Page
+    from oidl.report.web.sources import AtRest
+
+    lookup = Lookup(options.database)
+    page = Page(offer.address, AtRest(options.database, lookup), lookup, options.root_dir.absolute())
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(cancel_on_signal, nursery.cancel_scope)
+            await show_page(page, offer, lambda text: print(text, flush=True))
+    finally:
+        lookup.close()

@@ -1,0 +1,292 @@
+"""The report: one HTML file with all its plots in it, which needs nothing else to be read. Pure.
+
+Whatever comes from the database or from a server is escaped; there is no script.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+from importlib.resources import files
+from itertools import pairwise
+
+from oidl.model import Reason, Status
+from oidl.progress.words import duration, size
+from oidl.report.plots import Part, bar, columns
+from oidl.report.words import MEANINGS, license_name, share
+from oidl.state.counts import Counts, RunFacts
+from oidl.state.survey import SIDE_CLASS, SIZE_CLASSES, HostFacts, Slice, Survey
+
+_ORDER = (Status.DONE, Status.FAILED, Status.RETRY, Status.PENDING)
+_HOSTS = 20
+_RUNS = 50
+
+
+def report_html(counts: Counts, survey: Survey, *, root: str, now: datetime) -> str:
+    """The whole document, about what is kept at `root`."""
+    look = "".join(files("oidl.report").joinpath(name).read_text("utf-8") for name in ("look.css", "report.css"))
+    name = f"Open Images V{counts.dataset_version}" if counts.dataset_version else "Open Images"
+    body = "\n".join(
+        [
+            _figures(counts, survey),
+            _section("Outcome by subset", _subsets(counts)),
+            _section("Why images failed", _reasons(counts)),
+            _section("Throughput", _throughput(survey)),
+            f'<div class="two">{_section("Size of downloads", _sizes(survey))}'
+            f"{_section('Longer side', _sides(survey))}</div>",
+            _section("Hosts", _hosts(survey.hosts)),
+            f'<div class="two">{_section("Licences", _licenses(survey))}'
+            f"{_section('On disk', _renditions(counts))}</div>",
+            _section("Runs", _runs(survey.runs)),
+        ]
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{escape(name)}: download report</title>
+<style>
+{look}</style>
+</head>
+<body>
+<header class="top"><h1>{escape(name)}</h1>
+<p class="soft">{escape(root)}, {now:%Y-%m-%d %H:%M} UTC</p></header>
+<main>
+{body}
+<footer>Times are UTC. Photos are their authors'; licences are as they were when the dataset was published, and nobody
+warrants them: verify what you rely on.</footer>
+</main>
+</body>
+</html>
+"""
+
+
+def _figures(counts: Counts, survey: Survey) -> str:
+    by_status = counts.by_status
+    settled = by_status[Status.DONE] + by_status[Status.FAILED]
+    figures = {
+        "images": f"{counts.total:,}",
+        "settled": share(settled, counts.total),
+        **{_LABELS[status]: f"{by_status[status]:,}" for status in _ORDER},
+        "downloaded": size(counts.bytes_downloaded),
+        "on disk": size(sum(taken for _, taken in counts.files.values())),
+    }
+    terms = "".join(f"<div><dt>{name}</dt><dd>{figure}</dd></div>" for name, figure in figures.items())
+    return f'<section class="card"><dl class="figures">{terms}</dl></section>'
+
+
+_LABELS = {Status.DONE: "done", Status.FAILED: "failed", Status.RETRY: "to retry", Status.PENDING: "not tried"}
+
+
+def _subsets(counts: Counts) -> str:
+    rows = []
+    for subset, row in counts.by_subset.items():
+        total = sum(row.values())
+        parts = [Part(row[status], status, f"{row[status]:,} {_LABELS[status]}") for status in _ORDER]
+        rows.append(
+            [
+                escape(subset),
+                _bar(parts, total, f"{subset}: {share(row[Status.DONE], total)} done"),
+                *(_number(row[status]) for status in _ORDER),
+                _number(total),
+            ]
+        )
+    heads = ["subset", "", *(f"#{_LABELS[status]}" for status in _ORDER), "#images"]
+    return _table(heads, rows) + _key(_ORDER)
+
+
+def _reasons(counts: Counts) -> str:
+    if not counts.by_reason:
+        return _NOTHING
+    ranked = sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values()))
+    most = sum(ranked[0][1].values())
+    rows = []
+    for reason, row in ranked:
+        shown = (Status.FAILED, Status.RETRY)
+        parts = [Part(row[status], status, f"{row[status]:,} {_LABELS[status]}") for status in shown]
+        rows.append(
+            [
+                f"<code>{escape(reason)}</code><br><span class=soft>{escape(MEANINGS[Reason(reason)])}</span>",
+                _bar(parts, most, f"{reason}: {sum(row.values()):,}"),
+                *(_number(row[status]) for status in shown),
+            ]
+        )
+    return _table(["reason", "", "#failed for good", "#to retry"], rows) + _key(shown)
+
+
+def _throughput(survey: Survey) -> str:
+    if not survey.slices:
+        return _NOTHING
+    per = duration(survey.slice_s)
+    images = [
+        [
+            Part(each.done, "done", f"{each.at:%Y-%m-%d %H:%M:%S}: {each.done:,} done in {per}"),
+            Part(each.failed, "failed", f"{each.at:%Y-%m-%d %H:%M:%S}: {each.failed:,} failed in {per}"),
+        ]
+        for each in survey.slices
+    ]
+    read = [
+        [Part(each.bytes, "done", f"{each.at:%Y-%m-%d %H:%M:%S}: {size(each.bytes)} in {per}")]
+        for each in survey.slices
+    ]
+    fastest = max(each.done + each.failed for each in survey.slices) / survey.slice_s
+    most = max(each.bytes for each in survey.slices) / survey.slice_s
+    axis = _time_axis(survey.slices)
+    return (
+        _figure("images settled", f"at most {fastest:.1f} a second", columns(images, "images settled over time"), axis)
+        + _figure(
+            "bytes of images downloaded", f"at most {size(round(most))}/s", columns(read, "bytes over time"), axis
+        )
+        + _key((Status.DONE, Status.FAILED))
+    )
+
+
+def _time_axis(slices: Sequence[Slice]) -> list[str]:
+    """When the first, the middle and the last began; the day is said once if it is the same."""
+    moments = [slices[0].at, slices[len(slices) // 2].at, slices[-1].at][: len(slices)]
+    is_one_day = len({moment.date() for moment in moments}) == 1
+    times = [f"{moment:%H:%M:%S}" if is_one_day else f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
+    return [f"{moments[0]:%Y-%m-%d} {times[0]}", *times[1:]] if is_one_day else times
+
+
+def _sizes(survey: Survey) -> str:
+    bounds = [0, *SIZE_CLASSES]
+    names = [f"{size(low)} – {size(high)}" for low, high in pairwise(bounds)] + [f"{size(bounds[-1])} and more"]
+    first, last = _filled(survey.sizes)
+    axis = [size(bounds[first]), size(bounds[min(last + 1, len(bounds) - 1)])]
+    return _histogram("images by bytes downloaded", survey.sizes[first : last + 1], names[first : last + 1], axis)
+
+
+def _sides(survey: Survey) -> str:
+    names = [f"{number * SIDE_CLASS} – {(number + 1) * SIDE_CLASS - 1} px" for number in range(len(survey.sides))]
+    names[-1] = f"{(len(names) - 1) * SIDE_CLASS} px and more"
+    first, last = _filled(survey.sides)
+    axis = [f"{first * SIDE_CLASS} px", f"{(last + 1) * SIDE_CLASS} px"]
+    formats = ", ".join(f"{escape(name)} {images:,}" for name, images in survey.formats.items())
+    plot = _histogram("images by pixels", survey.sides[first : last + 1], names[first : last + 1], axis)
+    return plot + (f'<p class="key">{formats}</p>' if formats else "")
+
+
+def _filled(classes: Sequence[int]) -> tuple[int, int]:
+    """The first and the last class that have any."""
+    filled = [number for number, count in enumerate(classes) if count] or [0]
+    return filled[0], filled[-1]
+
+
+def _histogram(what: str, counts: Sequence[int], names: Sequence[str], axis: Sequence[str]) -> str:
+    if not any(counts):
+        return _NOTHING
+    stacks = [[Part(count, "done", f"{name}: {count:,}")] for count, name in zip(counts, names, strict=True)]
+    return _figure(what, f"at most {max(counts):,}", columns(stacks, what), axis)
+
+
+def _hosts(hosts: Sequence[HostFacts]) -> str:
+    """The slowest and the most troublesome of the hosts, in one table."""
+    if not hosts:
+        return _NOTHING
+    slow = sorted((host for host in hosts if host.bytes_per_s is not None), key=lambda host: host.bytes_per_s or 0.0)
+    troubled = sorted((host for host in hosts if host.failed_tries), key=lambda host: -host.failed_tries)
+    return (
+        "<h3>Slowest</h3>" + _host_table(slow[:_HOSTS]) + "<h3>Most failed tries</h3>" + _host_table(troubled[:_HOSTS])
+    )
+
+
+def _host_table(hosts: Sequence[HostFacts]) -> str:
+    rows = [
+        [
+            escape(host.host.rpartition("@")[2]),  # a user and password, if the list has them, are nobody's to read
+            _number(host.images),
+            _cell(f"{size(round(host.bytes_per_s))}/s" if host.bytes_per_s is not None else "–"),
+            _cell(f"{host.transfer_s / host.images:.2f} s" if host.images else "–"),
+            _number(host.failed_tries),
+        ]
+        for host in hosts
+    ]
+    return _table(["host", "#images", "#one transfer", "#time for one", "#failed tries"], rows) if rows else _NOTHING
+
+
+def _licenses(survey: Survey) -> str:
+    total = sum(survey.licenses.values())
+    rows = [
+        [_link(url, license_name(url)), _number(images), _cell(share(images, total))]
+        for url, images in survey.licenses.items()
+    ]
+    return _table(["licence", "#images", "#share"], rows) if rows else _NOTHING
+
+
+def _renditions(counts: Counts) -> str:
+    rows = [
+        [escape(name), _number(files), _cell(size(taken)), _cell(size(taken // files) if files else "–")]
+        for name, (files, taken) in counts.files.items()
+    ]
+    return _table(["rendition", "#files", "#size", "#each"], rows) if rows else _NOTHING
+
+
+def _runs(runs: Sequence[RunFacts]) -> str:
+    rows = [
+        [
+            str(run.id),
+            run.started_at[:19].replace("T", " "),
+            escape(run.outcome or "at work, or killed"),
+            _cell(duration(run.elapsed_s)),
+            _number(run.done),
+            _number(run.failed),
+            _cell(size(run.bytes)),
+        ]
+        for run in runs[:_RUNS]
+    ]
+    return _table(["run", "began", "ended as", "#took", "#done", "#failed", "#read"], rows) if rows else _NOTHING
+
+
+# ---- HTML
+
+_NOTHING = '<p class="soft">None yet.</p>'
+
+
+def _section(title: str, content: str) -> str:
+    return f'<section class="card"><h2>{escape(title)}</h2>{content}</section>'
+
+
+def _figure(what: str, peak: str, plot: str, axis: Iterable[str]) -> str:
+    marks = "".join(f"<span>{escape(mark)}</span>" for mark in axis)
+    caption = f"<figcaption><span>{escape(what)}</span><span>{escape(peak)}</span></figcaption>"
+    return f'<figure>{caption}{plot}<div class="axis">{marks}</div></figure>'
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; a head that begins with `#` stands over numbers, a cell that begins with `<td` is whole."""
+    head = "".join(
+        f'<th class="number">{escape(head[1:])}</th>' if head[:1] == "#" else f"<th>{escape(head)}</th>"
+        for head in heads
+    )
+    body = "".join(
+        "<tr>" + "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in row) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    return f'<td class="number">{escape(text)}</td>'
+
+
+def _number(number: int) -> str:
+    return _cell(f"{number:,}")
+
+
+def _bar(parts: Iterable[Part], whole: float, label: str) -> str:
+    return f'<td class="bar">{bar(parts, whole, label)}</td>'
+
+
+def _key(statuses: Iterable[Status]) -> str:
+    return (
+        '<p class="key">' + "".join(f'<span class="{status}">{_LABELS[status]}</span>' for status in statuses) + "</p>"
+    )
+
+
+def _link(url: str, text: str) -> str:
+    """A link, where it is one to the web."""
+    if url.startswith(("https://", "http://")):
+        return f'<a href="{escape(url)}" rel="noreferrer">{escape(text)}</a>'
+    return escape(text)

@@ -1,0 +1,87 @@
+"""The routes: the page itself, its moments, and what it asks for when somebody wants to know more."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from oidl.report.web.events import Events
+from oidl.report.web.lookup import Lookup
+from oidl.report.web.moment import card_json, details_json, examples_json, run_json
+from oidl.report.web.pictures import Pictures
+from oidl.report.web.sources import Source
+from oidl.state.counts import read_runs
+from oidl.state.gallery import cards_beginning, details, last_tries
+from oidl.storage.layout import is_image_id
+
+_FOUND = 20
+_TRIES = 2_000  # that examples are taken from
+_RUNS = 50
+
+_FILES = {
+    "": ("web/static/index.html", "text/html"),
+    "look.css": ("look.css", "text/css"),
+    "page.css": ("web/static/page.css", "text/css"),
+    "page.js": ("web/static/page.js", "text/javascript"),
+    "draw.js": ("web/static/draw.js", "text/javascript"),
+    "wall.js": ("web/static/wall.js", "text/javascript"),
+    "details.js": ("web/static/details.js", "text/javascript"),
+    "words.js": ("web/static/words.js", "text/javascript"),
+    "icon.svg": ("web/static/icon.svg", "image/svg+xml"),
+}
+
+
+def make_app(source: Source, lookup: Lookup, events: Events, root_dir: Path) -> Starlette:
+    """The page's application, about what `source` tells and `lookup` finds."""
+
+    async def moment(request: Request) -> Response:
+        return Response(await source.moment(), media_type="application/json")
+
+    async def image(request: Request) -> Response:
+        image_id = request.path_params["image_id"]
+        found = await lookup(details, image_id) if is_image_id(image_id) else None
+        return JSONResponse(details_json(found)) if found else _missing("There is no such image in the list.")
+
+    async def search(request: Request) -> Response:
+        beginning = request.query_params.get("id", "").strip().lower()
+        if not beginning or len(beginning) > 16 or not set(beginning) <= set("0123456789abcdef"):
+            return JSONResponse({"error": "An ImageID is 16 digits and letters a to f; its beginning will do."}, 400)
+        found = await lookup(cards_beginning, beginning, _FOUND) or []
+        return JSONResponse([card_json(card) for card in found])
+
+    async def examples(request: Request) -> Response:
+        return JSONResponse(examples_json(await lookup(last_tries, _TRIES) or ()))
+
+    async def runs(request: Request) -> Response:
+        return JSONResponse([run_json(run) for run in await lookup(read_runs, _RUNS) or ()])
+
+    return Starlette(
+        routes=[
+            *(Route(f"/{name}", _file(*file)) for name, file in _FILES.items()),
+            Route("/events", events),
+            Route("/api/moment", moment),
+            Route("/api/image/{image_id}", image),
+            Route("/api/search", search),
+            Route("/api/examples", examples),
+            Route("/api/runs", runs),
+            Route("/picture/{image_id}/{rendition:path}", Pictures(lookup, root_dir)),
+        ]
+    )
+
+
+def _file(name: str, kind: str) -> Callable[[Request], Any]:
+    body = files("oidl.report").joinpath(name).read_bytes()
+
+    async def answer(request: Request) -> Response:
+        return Response(body, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    return answer
+
+
+def _missing(text: str) -> Response:
+    return JSONResponse({"error": text}, 404)

@@ -1,0 +1,45 @@
+"""Questions to the database, one at a time in a thread, on one reading connection."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import trio
+
+from oidl.errors import OidlError
+from oidl.state.database import StateConnection, explained, open_reader
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Lookup:
+    """Asks the state database at `path`, which may still be in the making."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db: StateConnection | None = None
+        self._one_at_a_time = trio.CapacityLimiter(1)
+
+    async def __call__(
+        self, question: Callable[Concatenate[StateConnection, P], T], *args: P.args, **named: P.kwargs
+    ) -> T | None:
+        """What `question(db, …)` returns; None where the database cannot be read (now)."""
+        return await trio.to_thread.run_sync(partial(self._ask, question, *args, **named), limiter=self._one_at_a_time)
+
+    def close(self) -> None:
+        """Closes the connection; nobody may ask any more."""
+        if self._db is not None:
+            self._db.close()
+
+    def _ask(
+        self, question: Callable[Concatenate[StateConnection, P], T], *args: P.args, **named: P.kwargs
+    ) -> T | None:
+        try:
+            if self._db is None:
+                self._db = open_reader(self._path)
+            with explained(self._path):
+                return question(self._db, *args, **named)
+        except OidlError:  # it is being loaded, or its disk has trouble: the run itself tells
+            return None

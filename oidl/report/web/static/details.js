@@ -1,0 +1,115 @@
+// One image with all that is known of it, in a dialog; and what a search found.
+
+import { find, link, make, number } from "./draw.js";
+import { attribution } from "./wall.js";
+import { count, duration, milliseconds, moment, size } from "./words.js";
+
+const dialog = find("details");
+
+find("close").addEventListener("click", () => dialog.close());
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close(); // the backdrop
+});
+
+const show = (title, ...content) => {
+  find("details-title").textContent = title;
+  find("details-body").replaceChildren(...content);
+  if (!dialog.open) dialog.showModal();
+};
+
+export const ask = async (path) => {
+  try {
+    const answer = await fetch(path);
+    return await answer.json();
+  } catch {
+    return { error: "The server does not answer." };
+  }
+};
+
+export const openImage = async (id) => {
+  const image = await ask(`/api/image/${encodeURIComponent(id)}`);
+  if (image.error) show(id, make("p", {}, image.error));
+  else show(image.title || "untitled photo", ...about(image));
+};
+
+export const search = async (typed) => {
+  const found = await ask(`/api/search?id=${encodeURIComponent(typed)}`);
+  if (found.error) show("Search", make("p", {}, found.error));
+  else if (!found.length) show("Search", make("p", {}, `No ImageID of the list begins with ${typed}.`));
+  else if (found.length === 1) openImage(found[0].id);
+  else {
+    const items = found.map((card) =>
+      make(
+        "li",
+        {},
+        make("button", { type: "button", class: "plain id", onclick: () => openImage(card.id) }, card.id),
+        ` ${card.status} `,
+        make("span", { class: "soft" }, card.title),
+      ),
+    );
+    show(`ImageIDs that begin with ${typed}`, make("ul", { class: "found" }, ...items));
+  }
+};
+
+const about = (image) => {
+  const had = image.download;
+  const facts = [
+    ["author", link(image.author_url, image.author || "unknown author")],
+    ["licence", link(image.license, image.license_name)],
+    ["photo's page", link(image.landing_url, image.landing_url)],
+    ["ImageID", make("code", {}, image.id)],
+    ["subset", image.subset],
+    ["state", image.reason ? `${image.status}: ${image.reason}${had.detail ? ` (${had.detail})` : ""}` : image.status],
+    ["next try", had.next_attempt_at && moment(had.next_attempt_at)],
+    ["published size", size(image.original_size)],
+    ["downloaded", had.bytes != null ? `${size(had.bytes)}, ${had.width} × ${had.height} ${had.format ?? ""}` : null],
+    ["transfer", had.transfer_s != null && `${milliseconds(had.transfer_s)}, ${size(had.bytes / Math.max(had.transfer_s, 1e-3))}/s`],
+    ["tries", count(had.attempts)],
+    ["settled", had.finished_at && `${moment(had.finished_at)} UTC`],
+    ["original", link(image.original_url, image.original_url)],
+  ];
+  const terms = facts
+    .filter(([, value]) => value)
+    .map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
+  const pictures = image.files.filter((file) => file.picture);
+  const largest = pictures[pictures.length - 1];
+  return [
+    largest && make("img", { class: "large", src: largest.picture, alt: image.title || "untitled photo" }),
+    largest && make("p", {}, attribution(image)),
+    make("dl", { class: "facts" }, ...terms),
+    image.files.length ? files(image.files) : undefined,
+    image.tries.length ? tries(image.tries) : undefined,
+  ].filter(Boolean);
+};
+
+const table = (title, heads, rows) =>
+  make(
+    "div",
+    { class: "scroll" },
+    make("h3", {}, title),
+    make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
+  );
+
+const files = (all) =>
+  table(
+    "Files",
+    [make("th", {}, "rendition"), make("th", { class: "number" }, "size"), make("th", { class: "number" }, "pixels")],
+    all.map((file) =>
+      make("tr", {}, make("td", {}, file.rendition), number(size(file.bytes)), number(`${file.width} × ${file.height}`)),
+    ),
+  );
+
+const tries = (all) =>
+  table(
+    "Failed tries, the latest first",
+    [make("th", {}, "ago"), make("th", {}, "reason"), make("th", {}, "detail")],
+    all.map((each) =>
+      make(
+        "tr",
+        {},
+        make("td", {}, duration(Math.max(0, Date.now() / 1000 - each.at))),
+        make("td", {}, each.reason),
+        make("td", {}, each.detail),
+      ),
+    ),
+  );

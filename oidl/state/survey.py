@@ -1,0 +1,154 @@
+"""What the rows say all together: how fast it went, how large the pictures are, which hosts and licences.
+
+Every figure is one pass over a table, grouped by few values, so that memory does
+not grow with the rows; nine million of them take a minute or two. Each pass is a
+read of its own, for a long one keeps a run from emptying its WAL.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from oidl.state.counts import RunFacts, read_runs
+
+SIZE_CLASSES = tuple(digit * 10**power for power in range(3, 8) for digit in (1, 2, 5))
+"""Bounds of the classes of file sizes, in bytes; the last class has no upper one."""
+
+SIDE_CLASS = 256
+"""How many pixels of the longer side make a class."""
+
+SIDE_CLASSES = 25
+"""How many such classes there are; the last has no upper bound."""
+
+_SLICES = 240  # at most, in the history of an unbroken run of ten days
+_HOSTS = 1_000
+
+# Seconds, and how many characters of a timestamp it takes to tell such slices apart.
+_SPANS = ((1, 19), (10, 18), (60, 16), (600, 15), (3_600, 13), (86_400, 10))
+_TIMESTAMP = "0000-01-01T00:00:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What was settled in a span of time that began `at`."""
+
+    at: datetime
+    done: int
+    failed: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What came from one host: `images` of `bytes` in all, in `transfer_s` seconds of transfers; and `failed_tries`."""
+
+    host: str
+    images: int = 0
+    bytes: int = 0
+    transfer_s: float = 0.0
+    failed_tries: int = 0
+
+    @property
+    def bytes_per_s(self) -> float | None:
+        """How fast one transfer was, on average; None where that is not known."""
+        return self.bytes / self.transfer_s if self.transfer_s else None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything that only a look at all the rows can tell.
+
+    `sizes` counts the images that are done by `SIZE_CLASSES` of what was
+    downloaded (the first class is below the first bound), `sides` by their longer
+    side in classes of `SIDE_CLASS` pixels. `licenses` maps a licence's URL to images that are done.
+    """
+
+    slice_s: int
+    slices: tuple[Slice, ...]
+    sizes: tuple[int, ...]
+    sides: tuple[int, ...]
+    formats: dict[str, int]
+    hosts: tuple[HostFacts, ...]
+    licenses: dict[str, int]
+    runs: tuple[RunFacts, ...]
+
+
+def read_survey(db: sqlite3.Connection) -> Survey:
+    """The survey of the whole database."""
+    slice_s, characters = _span(db)
+    return Survey(
+        slice_s=slice_s,
+        slices=_slices(db, slice_s, characters),
+        sizes=_classes(db, " + ".join(f"(bytes >= {bound})" for bound in SIZE_CLASSES), len(SIZE_CLASSES) + 1),
+        sides=_classes(db, f"min(max(width, height) / {SIDE_CLASS}, {SIDE_CLASSES - 1})", SIDE_CLASSES),
+        formats=dict(
+            db.execute(
+                "SELECT coalesce(format, 'unknown'), count(*) FROM download WHERE status = 'done' "
+                "GROUP BY 1 ORDER BY 2 DESC"
+            )
+        ),
+        hosts=_hosts(db),
+        licenses=dict(
+            db.execute(
+                "SELECT i.license, count(*) FROM download AS d CROSS JOIN image AS i USING (image_id) "
+                "WHERE d.status = 'done' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100"
+            )
+        ),
+        runs=read_runs(db),
+    )
+
+
+def _span(db: sqlite3.Connection) -> tuple[int, int]:
+    """The seconds of the finest slices of which all runs have no more than `_SLICES`, and their characters."""
+    first, last = db.execute("SELECT min(started_at), max(updated_at) FROM run").fetchone()
+    whole_s = (_moment(last) - _moment(first)).total_seconds() if first else 0.0
+    return next((span for span in _SPANS if whole_s / span[0] <= _SLICES), _SPANS[-1])
+
+
+def _slices(db: sqlite3.Connection, slice_s: int, characters: int) -> tuple[Slice, ...]:
+    """Every slice from the first to the last, also those in which nothing happened."""
+    found = {
+        _moment(at + _TIMESTAMP[len(at) :]): counts
+        for at, *counts in db.execute(
+            "SELECT substr(finished_at, 1, ?), sum(status = 'done'), sum(status = 'failed'), "
+            "coalesce(sum(iif(source = 'local', 0, bytes)), 0) "
+            "FROM download WHERE finished_at IS NOT NULL GROUP BY 1",
+            (characters,),
+        )
+    }
+    if not found:
+        return ()
+    first, last = min(found), max(found)
+    count = round((last - first).total_seconds() / slice_s) + 1
+    moments = (first + timedelta(seconds=number * slice_s) for number in range(count))
+    return tuple(Slice(moment, *found.get(moment, (0, 0, 0))) for moment in moments)
+
+
+def _classes(db: sqlite3.Connection, number: str, count: int) -> tuple[int, ...]:
+    """How many images that are done are in each of `count` classes; `number` is the SQL that tells which."""
+    found = dict(db.execute(f"SELECT {number}, count(*) FROM download WHERE status = 'done' GROUP BY 1"))
+    return tuple(found.get(each, 0) for each in range(count))
+
+
+def _hosts(db: sqlite3.Connection) -> tuple[HostFacts, ...]:
+    """The busiest hosts and those that failed most often, the one with the most images first."""
+    host = "substr(rest, 1, instr(rest || '/', '/') - 1)"
+    rest = "substr(url, instr(url, '//') + 2) AS rest"
+    facts: dict[str, HostFacts] = {}
+    for name, *counts in db.execute(
+        f"SELECT {host}, count(*), sum(bytes), sum(transfer_s) FROM "
+        f"(SELECT {rest}, bytes, transfer_s FROM download WHERE status = 'done' AND transfer_s IS NOT NULL) "
+        f"GROUP BY 1 ORDER BY 2 DESC LIMIT {_HOSTS}"
+    ):
+        facts[name] = HostFacts(name, *counts)
+    for name, tries in db.execute(
+        f"SELECT {host}, count(*) FROM (SELECT {rest} FROM attempt WHERE url IS NOT NULL) "
+        f"GROUP BY 1 ORDER BY 2 DESC LIMIT {_HOSTS}"
+    ).fetchall():
+        had = facts.get(name, HostFacts(name))
+        facts[name] = HostFacts(name, had.images, had.bytes, had.transfer_s, tries)
+    return tuple(sorted(facts.values(), key=lambda each: (-each.images, -each.failed_tries, each.host)))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.rstrip("Z")).replace(tzinfo=UTC)

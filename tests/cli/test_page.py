@@ -1,0 +1,381 @@
+"""The web page as people see it: in a real browser, of a real run, and against those who mean it harm.
+
+Screenshots are kept in `.artefacts/`. The browser lives in a thread of its own,
+as its event loop and Trio would quarrel over signals.
+"""
+
+import importlib.util
+import json
+import re
+import shutil
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from oidl.cli import demo as demo_command
+from oidl.cli import page as page_command
+from oidl.demo.site import Answer, Behaviour
+
+ARTEFACTS = Path(__file__).parents[2] / ".artefacts"
+ADDRESS = re.compile(r"the web page is at (http://\S+)")
+SCRIPT = "<script>alert(1)</script>"
+ARGUMENTS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="session")
+def in_browser() -> Iterator[Callable[..., Any]]:
+    """Calls a function with a real browser, in the browser's thread."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        pytest.skip("no browser: `apt-get install chromium` brings one, `uv sync` playwright")
+    from playwright.sync_api import sync_playwright
+
+    with ThreadPoolExecutor(1) as thread:
+        playwright = thread.submit(sync_playwright().start).result()
+        browser = thread.submit(
+            lambda: playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split())
+        ).result()
+        yield lambda work, *args: thread.submit(work, browser, *args).result(timeout=60)
+        thread.submit(browser.close).result()
+        thread.submit(playwright.stop).result()
+
+
+@pytest.fixture
+def look(in_browser: Callable[..., Any]) -> Callable[..., Any]:
+    """Opens an address and gives the page to a function; the browser may complain of nothing, nor ask elsewhere."""
+
+    def at(url: str, see: Callable[[Any], Any], *, width: int = 1280, scheme: str = "light") -> Any:
+        def work(browser: Any) -> Any:
+            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page = context.new_page()
+            complaints: list[str] = []
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(url)
+            seen = see(page)
+            home = url.partition("?")[0]
+            assert [each for each in asked if not each.startswith(home)] == []
+            context.close()
+            assert [each for each in complaints if "ERR_" not in each] == []  # the server is gone in the end
+            return seen
+
+        return in_browser(work)
+
+    return at
+
+
+@pytest.fixture
+def address_of() -> Callable[[subprocess.Popen[str]], str]:
+    """The address that a started process tells, on whichever stream."""
+
+    def read(process: subprocess.Popen[str], stream: str = "stderr") -> str:
+        for line in getattr(process, stream):
+            if found := ADDRESS.search(line):
+                return found[1]
+        raise AssertionError("it told no address")
+
+    return read
+
+
+@pytest.fixture
+def done_root(served, quick_dataset, run, root: Path) -> Path:
+    """The root of a run that has ended."""
+    assert run(served(quick_dataset), "--save-original-images", "--no-download-metadata").returncode == 0
+    return root
+
+
+@pytest.fixture
+def web(oidl, address_of) -> Callable[..., str]:
+    """Starts `oidl web` on a root; returns its address."""
+
+    def start(root: Path, *arguments: object) -> str:
+        return address_of(oidl.start("web", "--root-dir", root, *arguments), "stdout")
+
+    return start
+
+
+def shot(page: Any, name: str) -> None:
+    ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+
+
+def text(page: Any, selector: str) -> str:
+    return str(page.inner_text(selector))
+
+
+def wait(page: Any, condition: Callable[[], object]) -> None:
+    for _ in range(300):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("waited in vain")
+
+
+# ---- a run
+
+
+def test_every_number_and_picture_of_a_run_is_on_its_page(
+    served, quick_dataset, oidl, root: Path, ask, look, address_of
+) -> None:
+    loopback = served(quick_dataset)
+    images = [image for image in loopback.images if image.fate.name == "fine"]
+    for image in images[-2:]:  # one that drips, and one that waits for the gate
+        path = loopback.path_of(image)
+        body = loopback.site.answers[path].body
+        assert isinstance(body, Path)
+        size = body.stat().st_size
+        slow = Answer(body, behaviour=Behaviour.SLOW, bytes_per_s=size / 4)
+        gated = Answer(lambda body=body: (loopback.gate.wait(30), body.read_bytes())[1])
+        loopback.site.answers[path] = slow if image is images[-1] else gated
+    process = oidl.start(
+        "run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--no-download-metadata", "--web",
+        "--no-log-to-stdout", "--min-free=0",
+    )  # fmt: skip
+
+    def see(page: Any) -> None:
+        wait(page, lambda: text(page, "#done") not in ("–", "0") and page.locator("#downloads .id").count() == 2)
+        wait(page, lambda: page.locator("#wall li img").count() >= 6)
+        # Images and bytes a second, read and written.
+        assert float(text(page, "#images-per-s")) > 0
+        assert re.fullmatch(r"[\d.]+ [kM]?B/s", text(page, "#read-per-s"))
+        assert re.fullmatch(r"[\d.]+ [kM]?B/s", text(page, "#written-per-s"))
+        for name in ("images", "read", "written"):
+            assert page.locator(f"#{name}-chart path").count() == 2
+        # Overall count, with per cent of the total.
+        assert text(page, "#total") == "28"
+        assert re.fullmatch(r"[\d.]+ %", text(page, "#share"))
+        # In progress: downloads with per cent, resizes.
+        assert len(re.findall(r"\d+ %", text(page, "#downloads"))) == 2
+        assert re.fullmatch(r"\d+", text(page, "#resizes-count"))
+        # The last successful and failed ones.
+        assert page.locator("#successes .id").count() == int(text(page, "#done"))
+        assert page.locator("#failures .id").count() == int(text(page, "#failed"))
+        # Every picture with its author and licence, which are links.
+        for tile in page.locator("#wall li").all():
+            assert tile.locator("img").evaluate("image => image.naturalWidth") > 0
+            assert [link.get_attribute("href").split("/")[2] for link in tile.locator("a").all()] == [
+                "www.flickr.com",
+                "creativecommons.org",
+            ]
+        assert "unavailable" in text(page, "#reasons")
+        shot(page, "run")
+        loopback.gate.set()
+        wait(page, lambda: "finished" in text(page, "#state"))
+        assert agrees(page)
+        shot(page, "run-ended")
+
+    def agrees(page: Any) -> bool:
+        by_status = dict(ask("SELECT status, count(*) FROM download GROUP BY 1"))
+        for status in ("done", "failed"):
+            assert text(page, f"#{status}") == str(by_status[status])
+        assert (text(page, "#retry"), text(page, "#pending"), text(page, "#share")) == ("0", "0", "100 %")
+        for reason, images in ask("SELECT reason, count(*) FROM download WHERE status = 'failed' GROUP BY 1"):
+            assert f"{images} for good" in text(page, f"#reasons [data-reason={reason}]")
+        return True
+
+    look(address_of(process), see)
+    assert oidl.end(process).returncode == 0
+    status = json.loads(oidl("status", "--root-dir", root, "--json").stdout)
+    assert [(status["done"], status["failed"])] == ask(
+        "SELECT sum(status = 'done'), sum(status = 'failed') FROM download"
+    )
+
+
+def test_a_taken_port_is_told_before_anything_is_made(fine, run, root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run(fine, "--web", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert ended.returncode == 2
+    assert "the page cannot be served at 127.0.0.1:" in ended.stderr
+    assert not root.exists()
+
+
+def test_without_its_libraries_it_says_how_to_have_them(fine, run, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_command, "find_spec", lambda name: None)
+    ended = run(fine, "--web")
+    assert ended.returncode == 2
+    assert "the web page needs starlette and hypercorn\n  pip install hypercorn starlette" in ended.stderr
+    assert not root.exists()
+
+
+@pytest.mark.parametrize("typed", [["--web", "a", "b"], ["--web=http://x"], ["--open"]])
+def test_what_makes_no_sense_is_refused(fine, run, root: Path, typed: list[str]) -> None:
+    assert run(fine, *typed).returncode == 2
+    assert not root.exists()
+
+
+# ---- a database
+
+
+def test_a_database_at_rest_is_shown_too(done_root: Path, web, look, ask) -> None:
+    (done,) = ask("SELECT image_id FROM download WHERE status = 'done' LIMIT 1")[0]
+
+    def see(page: Any) -> None:
+        wait(page, lambda: page.locator("#wall li img").count() >= 10)
+        assert text(page, "#state").startswith("last run finished")
+        assert text(page, "#done") == str(ask("SELECT count(*) FROM download WHERE status = 'done'")[0][0])
+        assert "finished" in text(page, "#runs")
+        # By keyboard alone: a search, its dialog, and out again.
+        page.focus("#image-id")
+        page.keyboard.type(done)
+        page.keyboard.press("Enter")
+        wait(page, lambda: page.locator("dialog[open] img.large").count())
+        shown = text(page, "dialog")
+        assert done in shown
+        for name in ("author", "licence", "photo's page", "transfer", "published size", "images-resized", "CC BY 2.0"):
+            assert name in shown
+        shot(page, "details")
+        page.keyboard.press("Escape")
+        assert page.locator("dialog[open]").count() == 0
+        page.locator("#wall button").first.focus()
+        page.keyboard.press("Enter")
+        wait(page, lambda: page.locator("dialog[open] img.large").count())
+        page.keyboard.press("Escape")
+        # A reason opens to examples.
+        page.locator("#reasons summary").first.press("Enter")
+        wait(page, lambda: page.locator("#reasons details[open] .id").count())
+        # What cannot be known of another process is said to be so.
+        assert "oidl run --web" in text(page, "#downloads")
+
+    look(web(done_root), see)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "dark")])
+def test_it_fits_a_telephone_and_the_night(done_root: Path, web, look, width: int, scheme: str) -> None:
+    def see(page: Any) -> None:
+        wait(page, lambda: page.locator("#wall li img").count() >= 10)
+        page.mouse.move(width / 2, 500)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", ground))) < 200) == (scheme == "dark")
+        shot(page, f"{width}-{scheme}")
+
+    look(web(done_root), see, width=width, scheme=scheme)
+
+
+def test_words_of_others_stay_words(done_root: Path, web, look, tell, ask) -> None:
+    (evil,) = ask("SELECT image_id FROM download WHERE status = 'done' LIMIT 1")[0]
+    tell(
+        "UPDATE image SET title = ?, author = ?, "
+        "original_landing_url = 'javascript:alert(2)', license = 'data:text/html,x'",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "<img src=x onerror=alert(3)>",
+    )
+    tell("UPDATE attempt SET detail = ?", SCRIPT)
+
+    def see(page: Any) -> None:
+        wait(page, lambda: page.locator("#wall li img").count() >= 5)
+        tile = page.locator("#wall li").first
+        assert tile.locator("a").count() == 0
+        assert "<img src=x onerror=alert(3)>" in tile.inner_text()
+        assert SCRIPT in text(page, "#failures")
+        page.fill("#image-id", evil)
+        page.keyboard.press("Enter")
+        wait(page, lambda: page.locator("dialog[open] img.large").count())
+        assert text(page, "#details-title") == SCRIPT
+        assert "javascript:alert(2)" in text(page, "dialog")
+        assert page.locator("dialog a").evaluate_all("links => links.filter(a => !/^https?:/.test(a.href)).length") == 0
+        assert page.locator("script").count() == 1
+
+    look(web(done_root), see)
+
+
+def test_bound_elsewhere_it_warns_and_takes_a_token(done_root: Path, oidl, address_of, look) -> None:
+    process = oidl.start("web", "--root-dir", done_root, "--at", "0.0.0.0:0")
+    url = address_of(process, "stdout")
+    assert "whoever can reach this machine" in process.stdout.readline()
+    port = int(re.search(r":(\d+)/", url)[1])  # type: ignore[index]
+    plain = f"http://127.0.0.1:{port}/"
+    for refused in (plain, f"{plain}?token=guess", f"{plain}api/moment"):
+        with pytest.raises(HTTPError, match="403"):
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(refused)
+
+    def see(page: Any) -> None:
+        wait(page, lambda: text(page, "#total") == "28")
+        assert "token" not in page.url
+
+    look(f"{plain}?{url.partition('?')[2]}", see)
+
+
+def test_without_a_database_there_is_no_page(oidl, root: Path) -> None:
+    ended = oidl("web", "--root-dir", root)
+    assert ended.returncode == 2
+    assert "there is no state database" in ended.stderr
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])
+def test_a_foreign_host_is_told_nothing(done_root: Path, web, host: str) -> None:
+    request = urllib.request.Request(web(done_root), headers={"Host": host})
+    with pytest.raises(HTTPError, match="403"):
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
+
+
+def test_the_demo_hands_its_page_to_the_run(
+    oidl, tmp_path: Path, ports: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[list[str]] = []
+
+    async def run_nothing(arguments: list[str]) -> int:
+        given.append(arguments)
+        return 0
+
+    monkeypatch.setattr(demo_command, "_run", run_nothing)
+    port = min(ports)
+    for typed in ([], ["--web"], ["--web", "127.0.0.1:1", "--open"]):
+        assert oidl("demo", "--root-dir", tmp_path / "demo", "--images", "1", "--port", port, *typed).returncode == 0
+    ends = [[each for each in arguments if each.startswith(("--web", "--open"))] for arguments in given]
+    assert ends == [[], ["--web"], ["--web=127.0.0.1:1", "--open"]]
+
+
+def test_what_is_read_aloud_is_not_what_changes_every_second(done_root: Path, web, look) -> None:
+    def see(page: Any) -> None:
+        wait(page, lambda: text(page, "#total") == "28")
+        spoken = page.locator("[role=status], [aria-live]")
+        assert [spoken.nth(at).inner_text() for at in range(spoken.count())] == [
+            "last run finished: every image is settled"
+        ]
+        assert re.fullmatch(r" · \d+ s", page.text_content("#since"))
+        # Every picture, field and button has a name; all that scrolls can be reached by keyboard.
+        assert page.locator("img:not([alt]), svg[role=img]:not([aria-label])").count() == 0
+        assert (
+            page.locator("button").evaluate_all(
+                "all => all.filter(b => !b.innerText && !b.querySelector('img')).length"
+            )
+            == 0
+        )
+        assert page.locator(".box:not([tabindex='0'])").count() == 0
+        assert page.get_by_label("ImageID").count() == 1
+
+    look(web(done_root), see)
+
+
+_MOMENTS = """count => new Promise(done => {
+    const events = new EventSource("/events");
+    events.onmessage = () => { if (!count--) { events.close(); done(); } };
+})"""
+
+
+def test_while_it_is_paused_the_wall_stands_still(done_root: Path, web, look) -> None:
+    def see(page: Any) -> None:
+        wait(page, lambda: page.locator("#wall li img").count() >= 3)
+        page.get_by_role("button", name="Pause").click()
+        page.evaluate(_MOMENTS, 1)  # what was on its way is there
+        before = page.locator("#wall").inner_html()
+        page.evaluate(_MOMENTS, 3)  # each brings new pictures
+        assert page.locator("#wall").inner_html() == before
+        page.get_by_role("button", name="Go on").click()
+        wait(page, lambda: page.locator("#wall").inner_html() != before)
+
+    look(web(done_root), see)

@@ -1,0 +1,90 @@
+"""Where the page is served: on this machine alone unless one says otherwise, and then with a token."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from oidl.errors import UsageError
+from oidl.report.web.address import Address, listen
+
+
+@pytest.fixture
+def listening() -> Iterator[Callable[[str], Address]]:
+    taken: list[Address] = []
+
+    def start(typed: str) -> Address:
+        taken.append(listen(typed))
+        return taken[-1]
+
+    yield start
+    for address in taken:
+        address.listener.close()
+
+
+def a_free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("typed", ["", "127.0.0.1", "localhost", "127.0.0.1:0", "0"])
+def test_a_free_port_of_this_machine_alone_needs_no_token(listening: Callable[[str], Address], typed: str) -> None:
+    address = listening(typed)
+    assert address.listener.getsockname() == ("127.0.0.1", address.port)
+    assert address.port > 0
+    assert address.token is None
+    assert address.url == f"http://{'localhost' if typed == 'localhost' else '127.0.0.1'}:{address.port}/"
+
+
+@pytest.mark.parametrize("form", ["{}", ":{}", "127.0.0.1:{}"])
+def test_a_port_may_be_named(listening: Callable[[str], Address], form: str) -> None:
+    port = a_free_port()
+    assert listening(form.format(port)).listener.getsockname() == ("127.0.0.1", port)
+
+
+def test_anywhere_else_there_is_a_token_which_nobody_guesses(listening: Callable[[str], Address]) -> None:
+    first, second = listening("0.0.0.0:0"), listening("0.0.0.0:0")
+    assert first.token != second.token
+    assert len(first.token or "") >= 20
+    assert first.url == f"http://{socket.gethostname()}:{first.port}/?token={first.token}"
+
+
+def test_a_taken_port_is_a_matter_of_what_was_asked_for(listening: Callable[[str], Address]) -> None:
+    port = listening("").port
+    with pytest.raises(UsageError, match=f"the page cannot be served at 127.0.0.1:{port}: .*in use"):
+        listening(str(port))
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["http://x", "127.0.0.1:99999", "127.0.0.1:x", "a b:80", "u@127.0.0.1:80", "[::1", "127.0.0.1:80/x", "1:2:3"],
+)
+def test_what_is_no_place_is_refused(listening: Callable[[str], Address], typed: str) -> None:
+    with pytest.raises(UsageError):
+        listening(typed)
+
+
+LOOPBACK = Address(socket.socket(), "127.0.0.1", 80, frozenset({"127.0.0.1", "localhost", "[::1]"}), None)
+LOOPBACK.listener.close()
+OPEN = Address(LOOPBACK.listener, "here", 80, frozenset({"127.0.0.1", "localhost", "[::1]", "here"}), "secret")
+
+
+@pytest.mark.parametrize(
+    ("host", "of_loopback", "of_open"),
+    [
+        ("127.0.0.1", True, True),
+        ("127.0.0.1:80", True, True),
+        ("LocalHost:99", True, True),
+        ("[::1]:80", True, True),
+        ("here:80", False, True),
+        ("192.168.1.7:80", False, True),
+        ("[fe80::1]", False, True),
+        ("evil.example", False, False),
+        ("127.0.0.1.evil.example:80", False, False),
+        ("localhost.evil.example", False, False),
+        ("", False, False),
+    ],
+)
+def test_only_our_own_names_are_for_us(host: str, of_loopback: bool, of_open: bool) -> None:
+    assert LOOPBACK.is_for_us(host) == of_loopback
+    assert OPEN.is_for_us(host) == of_open

@@ -1,0 +1,204 @@
+"""What the page's server answers: files that the database names and nothing else, and words that stay words."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import image
+
+from oidl.report.web.app import make_app
+from oidl.report.web.events import Events
+from oidl.report.web.lookup import Lookup
+from oidl.report.web.pictures import kind_of
+from oidl.report.web.sources import AtRest
+from oidl.state.database import StateConnection
+
+
+@pytest.fixture
+def get(stocked: StateConnection, root: Path, ask) -> Iterator[Callable]:
+    """What the application about `stocked` answers to a path."""
+    lookup = Lookup(stocked.path)
+    app = make_app(AtRest(stocked.path, lookup), lookup, Events(), root)
+    yield lambda target, method="GET": ask(app, target, method)
+    lookup.close()
+
+
+def id_of(number: int) -> str:
+    return image(number).image_id
+
+
+# ---- pictures
+
+
+def test_a_picture_is_the_file_that_its_row_names(get, root: Path) -> None:
+    thumb = get(f"/picture/{id_of(1)}/thumbs")
+    assert (thumb.status, thumb.headers["content-type"]) == (200, "image/jpeg")
+    assert thumb.body == (root / "t/1.jpg").read_bytes()
+    original = get(f"/picture/{id_of(1)}/original")
+    assert original.body == (root / "o/1.jpg").read_bytes()  # longer than a piece
+    assert original.headers["content-length"] == str(len(original.body))
+
+
+def test_a_head_has_its_length_and_no_body(get, root: Path) -> None:
+    head = get(f"/picture/{id_of(1)}/thumbs", "HEAD")
+    assert head.headers["content-length"] == str((root / "t/1.jpg").stat().st_size)
+    assert head.body == b""
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        f"{id_of(1)}/other",
+        f"{id_of(0)}/thumbs",
+        f"{id_of(1)}/../../etc/passwd",
+        f"{id_of(1)}/../../../../../../etc/passwd",
+        "../../etc/passwd",
+        "..%2f..%2fetc%2fpasswd/thumbs",
+        f"{id_of(1).upper()}x/thumbs",
+        f"{id_of(1)}/t/1.jpg",
+        f"{id_of(1)}/thumbs\0",
+        f"{id_of(1)}/' OR 1=1 --",
+        "/etc/passwd",
+        f"{id_of(5)}/thumbs",  # a row that leads out, to what is no picture
+        f"{id_of(6)}/thumbs",  # not there
+        f"{id_of(6)}/original",  # a directory
+        f"{id_of(4)}/original",  # an SVG with a script, called .jpg
+        f"{id_of(4)}/thumbs",  # a TIFF, which browsers do not show
+    ],
+)
+def test_nothing_else_is_ever_served(get, named: str) -> None:
+    answer = get(f"/picture/{named}")
+    assert answer.status == 404
+    assert b"root:" not in answer.body
+    assert b"svg" not in answer.body
+
+
+def test_a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting(get, root: Path) -> None:
+    (root / "t/1.jpg").unlink()
+    os.mkfifo(root / "t/1.jpg")
+    assert get(f"/picture/{id_of(1)}/thumbs").status == 404
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"GIF89a", "image/gif"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+        (b"\0\0\0\x1cftypavif", "image/avif"),
+        (b"RIFF\0\0\0\0WAVE", None),
+        (b"<svg xmlns", None),
+        (b"<!DOCTYPE html", None),
+        (b"", None),
+    ],
+)
+def test_what_a_picture_is_its_first_bytes_say(head: bytes, kind: str | None) -> None:
+    assert kind_of(head) == kind
+
+
+# ---- what is known of images
+
+
+def test_an_image_has_whose_it_is_and_all_that_is_known_of_it(get) -> None:
+    found = json.loads(get(f"/api/image/{id_of(1)}").body)
+    published = image(1)
+    assert found["author"] == "Some One"
+    assert found["title"] == 'A "title", with & and é'
+    assert (found["license"], found["license_name"]) == (published.license, "CC BY 2.0")
+    assert found["landing_url"] == published.original_landing_url
+    assert found["picture"] == f"/picture/{id_of(1)}/thumbs"
+    assert [file["rendition"] for file in found["files"]] == ["thumbs", "original"]
+    assert (found["download"]["bytes"], found["download"]["transfer_s"]) == (5000, 0.25)
+    assert (found["download"]["width"], found["download"]["height"]) == (640, 480)
+    assert found["tries"] == []
+
+
+def test_an_image_that_failed_has_its_tries(get) -> None:
+    found = json.loads(get(f"/api/image/{id_of(2)}").body)
+    assert (found["status"], found["reason"], found["picture"], found["files"]) == ("failed", "gone", None, [])
+    assert [(each["reason"], each["detail"], each["http_status"]) for each in found["tries"]] == [
+        ("gone", "HTTP 410", 410)
+    ]
+
+
+def test_words_of_others_are_told_as_they_are_in_json(get) -> None:
+    answer = get(f"/api/image/{id_of(4)}")
+    assert answer.headers["content-type"] == "application/json"
+    found = json.loads(answer.body)
+    assert (found["title"], found["author"]) == ("<script>alert(1)</script>", "<b>Bold</b>")
+    assert [file["picture"] for file in found["files"]] == [f"/picture/{id_of(4)}/original", None]
+
+
+@pytest.mark.parametrize("image_id", ["ffffffffffffffff", "x", "..", "0" * 17])
+def test_an_image_that_is_not_in_the_list_is_not_found(get, image_id: str) -> None:
+    assert get(f"/api/image/{image_id}").status == 404
+
+
+def test_a_search_finds_what_begins_so(get) -> None:
+    assert [card["id"] for card in json.loads(get("/api/search?id=000000000000000").body)] == [
+        id_of(number) for number in range(12)
+    ]
+    assert [card["id"] for card in json.loads(get(f"/api/search?id=%20{id_of(11).upper()}").body)] == [id_of(11)]
+    assert json.loads(get("/api/search?id=1").body) == []
+
+
+@pytest.mark.parametrize("typed", ["", "xyz", "0" * 17, "'", "%25"])
+def test_what_is_no_imageid_is_not_searched_for(get, typed: str) -> None:
+    answer = get(f"/api/search?id={typed}")
+    assert answer.status == 400
+    assert "ImageID" in json.loads(answer.body)["error"]
+
+
+def test_examples_are_by_reason_with_the_latest_first(get) -> None:
+    found = json.loads(get("/api/examples").body)
+    assert {reason: [each["id"] for each in tries] for reason, tries in found.items()} == {
+        "timeout": [id_of(3)],
+        "gone": [id_of(2)],
+    }
+
+
+def test_runs_are_told(get) -> None:
+    (run,) = json.loads(get("/api/runs").body)
+    assert (run["id"], run["outcome"], run["done"]) == (1, None, 0)
+
+
+def test_a_moment_agrees_with_the_database(get, stocked: StateConnection) -> None:
+    now = json.loads(get("/api/moment").body)
+    assert now["by_status"] == {"pending": 6, "retry": 1, "done": 4, "failed": 1}
+    assert now["total"] == 12
+    assert {(row["reason"], row["failed"], row["retry"]) for row in now["by_reason"]} == {
+        ("gone", 1, 0),
+        ("timeout", 0, 1),
+    }
+    assert [each["reason"] for each in now["failures"]] == ["timeout", "gone"]
+    assert {card["id"] for card in now["pictures"]} == {id_of(number) for number in (1, 4, 5, 6)}
+    assert (now["successes"], now["downloads"]) == (None, None)
+
+
+def test_the_page_and_all_that_it_names_are_there(get) -> None:
+    page = get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    names = [part.split('"')[0] for part in page.body.decode().split('="/')[1:]]
+    scripts = ["draw.js", "words.js", "wall.js", "details.js"]
+    assert set(names) == {"icon.svg", "look.css", "page.css", "page.js"}
+    for name in names + scripts:
+        answer = get(f"/{name}")
+        assert (answer.status, len(answer.body) > 100) == (200, True)
+
+
+@pytest.mark.parametrize("target", ["/nothing", "/static/page.js", "/../look.css", "/picture", "/api/image/"])
+def test_there_is_nothing_else(get, target: str) -> None:
+    assert get(target).status == 404
+
+
+def test_before_there_is_a_database_it_says_that_nothing_is_there(tmp_path: Path, ask) -> None:
+    path = tmp_path / "none.sqlite3"
+    lookup = Lookup(path)
+    app = make_app(AtRest(path, lookup), lookup, Events(), tmp_path)
+    assert json.loads(ask(app, "/api/moment").body)["total"] == 0
+    assert ask(app, f"/api/image/{id_of(1)}").status == 404
+    assert ask(app, f"/picture/{id_of(1)}/thumbs").status == 404
+    assert json.loads(ask(app, "/api/runs").body) == []

@@ -1,0 +1,164 @@
+"""A moment as a browser is told it: every number of the run, and what a database alone can tell."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from conftest import image, work
+
+from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
+from oidl.net.body import Body
+from oidl.progress.meter import Meter
+from oidl.progress.statistics import Second
+from oidl.report.web.moment import card_json, live_moment, resting_moment, shown_file
+from oidl.state.counts import NOTHING_YET, Counts, RunFacts
+from oidl.state.gallery import Card, OutputFile
+
+CARD = Card(
+    image(1).image_id,
+    "train",
+    Status.DONE,
+    None,
+    640,
+    480,
+    "Ridge &gt; valley &amp; back",
+    "O&#x27;Hill",
+    "https://www.flickr.com/people/x/",
+    "https://creativecommons.org/licenses/by/2.0/",
+    "https://www.flickr.com/photos/x/1",
+    (
+        OutputFile("tiles", "t/1.tif", 10, 8, 8),
+        OutputFile("a/b c", "b/1.JPG", 50, 64, 48),
+        OutputFile("original", "o.jpg", 99, 640, 480),
+    ),
+)
+
+
+@pytest.fixture
+def meter() -> Meter:
+    """After five seconds: one image done, one failed, one to retry, one half here and one resized."""
+    now = [0.0]
+    meter = Meter(lambda: now[0], remaining=8, time_of_day=lambda: 1e9)
+    meter.stands([Standing("train", Status.PENDING, None, 9), Standing("test", Status.DONE, None, 3)])
+    for number in range(1, 6):
+        meter.started(work(number))
+        body = Body(10.0)
+        meter.requested(work(number), f"https://c{number}.staticflickr.com/x.jpg", body)
+        if number == 4:
+            body.total = 1000
+            body.add(b"x" * 250)
+            continue
+        now[0] += 0.25
+        meter.fetched(work(number))
+        meter.read(5000)
+    meter.processing(work(1))
+    now[0] += 0.5
+    meter.processed(work(1))
+    done = Done(
+        Source.ORIGINAL, "https://c1.staticflickr.com/x.jpg", 5000, "m", 640, 480, (WrittenFile("t", "p", 700, 8, 6),)
+    )
+    meter.recorded(work(1), done, Status.DONE)
+    meter.recorded(work(2), Failure(Reason.GONE, "x" * 1000, 410, url="https://c2.staticflickr.com/"), Status.FAILED)
+    meter.recorded(work(3), Failure(Reason.TIMEOUT), Status.RETRY)
+    meter.processing(work(5))
+    now[0] = 5.0
+    return meter
+
+
+def test_a_live_moment_has_every_number_of_the_run(meter: Meter) -> None:
+    statistics = meter.statistics()
+    now = live_moment(statistics, [CARD], outcome=None)
+    assert (now["source"], now["outcome"]) == ("run", None)
+    assert now["rates"] == {
+        "images_per_s": pytest.approx(0.4),
+        "read_bytes_per_s": pytest.approx(4000),
+        "written_bytes_per_s": pytest.approx(140),
+    }
+    assert now["by_status"] == {"pending": 6, "retry": 1, "done": 4, "failed": 1}
+    assert now["total"] == 12
+    assert now["by_subset"]["test"] == {"pending": 0, "retry": 0, "done": 3, "failed": 0}
+    assert [(row["reason"], row["failed"], row["retry"]) for row in now["by_reason"]] == [
+        ("gone", 1, 0),
+        ("timeout", 0, 1),
+    ]
+    assert now["run"] == {
+        "elapsed_s": 5.0,
+        "done": 1,
+        "failed": 1,
+        "retried": 1,
+        "bytes_read": 20_000,
+        "bytes_written": 700,
+        "left_s": statistics.left_s,
+    }
+    (half,) = now["downloads"]
+    assert half == {
+        "id": image(4).image_id,
+        "host": "c4.staticflickr.com",
+        "received": 250,
+        "expected": 1000,
+        "share": 0.25,
+        "elapsed_s": 4.25,
+    }
+    assert [resize["id"] for resize in now["resizes"]] == [image(5).image_id]
+    (success,) = now["successes"]
+    assert (success["id"], success["host"], success["bytes"]) == (image(1).image_id, "c1.staticflickr.com", 5000)
+    assert (success["transfer_s"], success["process_s"], success["at"]) == (0.25, 0.5, 1e9)
+    assert [(failed["reason"], failed["status"]) for failed in now["failures"]] == [
+        ("timeout", "retry"),
+        ("gone", "failed"),
+    ]
+    assert len(now["failures"][1]["detail"]) == 300
+    assert now["history"] == {name: list(values) for name, values in zip(
+        ("images", "read", "written"), zip(*statistics.history, strict=True), strict=True
+    )}  # fmt: skip
+    assert [card["id"] for card in now["pictures"]] == [CARD.image_id]
+    assert live_moment(statistics, [], outcome="finished")["outcome"] == "finished"
+    json.dumps(now)
+
+
+def test_a_card_says_whose_picture_it_is_in_plain_text() -> None:
+    card = card_json(CARD)
+    assert (card["title"], card["author"]) == ("Ridge > valley & back", "O'Hill")
+    assert (card["license"], card["license_name"]) == (CARD.license, "CC BY 2.0")
+    assert card["landing_url"] == CARD.original_landing_url
+    assert card["picture"] == f"/picture/{CARD.image_id}/a%2Fb%20c"
+    assert (card["width"], card["height"]) == (64, 48)
+
+
+def test_without_a_file_that_browsers_show_there_is_no_picture() -> None:
+    bare = replace(CARD, files=CARD.files[:1])
+    assert shown_file(bare) is None
+    assert card_json(bare)["picture"] is None
+
+
+RUN = RunFacts(7, "2030-01-01T10:00:00.000Z", "2030-01-01T10:01:40.000Z", None, None, 90, 10, 5000, 2.0, 100.0)
+COUNTS = Counts(
+    "3",
+    {"train": {Status.PENDING: 60, Status.RETRY: 20, Status.DONE: 15, Status.FAILED: 5}},
+    {"gone": {Status.PENDING: 0, Status.RETRY: 20, Status.DONE: 0, Status.FAILED: 5}},
+    0,
+    {},
+    None,
+    RUN,
+)
+
+
+def test_a_database_tells_a_moment_of_the_same_shape(meter: Meter) -> None:
+    now = resting_moment(COUNTS, [Second(2, 100, 40)], [], [CARD], is_running=True)
+    assert now.keys() == live_moment(meter.statistics(), [], outcome=None).keys()
+    assert now["rates"] == {"images_per_s": 2.0, "read_bytes_per_s": 100.0, "written_bytes_per_s": 40}
+    assert (now["outcome"], now["run"]["elapsed_s"], now["run"]["left_s"]) == (None, 100.0, 40.0)
+    assert (now["downloads"], now["resizes"], now["successes"]) == (None, None, None)
+
+
+def test_a_run_that_is_over_has_no_rates_any_more() -> None:
+    now = resting_moment(COUNTS, [Second(2, 100, 40)], [], [], is_running=False)
+    assert set(now["rates"].values()) == {0}
+    assert (now["outcome"], now["run"]["left_s"]) == ("killed", None)
+    ended = replace(COUNTS, run=replace(RUN, outcome="finished"))
+    assert resting_moment(ended, [], [], [], is_running=False)["outcome"] == "finished"
+
+
+def test_before_the_first_run_there_is_none() -> None:
+    now = resting_moment(NOTHING_YET, [], [], [], is_running=False)
+    assert (now["outcome"], now["run"], now["total"]) == ("none yet", None, 0)

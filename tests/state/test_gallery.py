@@ -1,0 +1,118 @@
+"""Single images out of the database: cards, details, a few from anywhere, the last tries."""
+
+import pytest
+from conftest import THUMB, image, work
+
+from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
+from oidl.state.database import StateConnection
+from oidl.state.gallery import (
+    cards,
+    cards_beginning,
+    cards_done_after,
+    details,
+    last_tries,
+    output_file,
+)
+from oidl.state.ledger import Ledger, Verdict
+
+
+@pytest.fixture
+def tried_db(loaded_db: StateConnection) -> StateConnection:
+    """Images 2, 5 and 7 are done, each with two files; image 3 failed twice."""
+    ledger = Ledger(loaded_db)
+    ledger.register([THUMB])
+    ledger.open_run({})
+    for number in (2, 5, 7):
+        files = (
+            WrittenFile("large", f"{number}.webp", 900, 90, 60),
+            WrittenFile("thumbs", f"{number}.jpg", 50, 64, 64),
+        )
+        ledger.done(work(number), Done(Source.ORIGINAL, "u", 1000, "md5", 90, 60, files))
+    for reason, status in ((Reason.TIMEOUT, Status.RETRY), (Reason.GONE, Status.FAILED)):
+        ledger.failed(work(3), Failure(reason, "why", url="http://x/3"), Verdict(status))
+    return loaded_db
+
+
+def id_of(number: int) -> str:
+    return image(number).image_id
+
+
+def test_cards_come_as_asked_for_with_the_smallest_file_first(tried_db: StateConnection) -> None:
+    seven, two = cards(tried_db, [id_of(7), "ffffffffffffffff", id_of(2)])
+    assert (seven.image_id, two.image_id) == (id_of(7), id_of(2))
+    assert [(file.rendition, file.path, file.bytes) for file in two.files] == [
+        ("thumbs", "2.jpg", 50),
+        ("large", "2.webp", 900),
+    ]
+    assert (two.status, two.reason, two.width, two.height) == (Status.DONE, None, 90, 60)
+    assert (two.title, two.author, two.license) == (image(2).title, image(2).author, image(2).license)
+    assert two.original_landing_url == image(2).original_landing_url
+
+
+def test_a_beginning_finds_all_that_begin_so_up_to_a_limit(tried_db: StateConnection) -> None:
+    zeros = "0" * 15
+    assert [card.image_id for card in cards_beginning(tried_db, zeros, 3)] == [id_of(0), id_of(1), id_of(2)]
+    assert [card.image_id for card in cards_beginning(tried_db, zeros + "b", 3)] == [id_of(11)]
+    assert len(cards_beginning(tried_db, zeros, 100)) == 12
+    assert cards_beginning(tried_db, "1", 3) == []
+
+
+def test_a_few_that_are_done_from_anywhere_on(tried_db: StateConnection) -> None:
+    assert [card.image_id for card in cards_done_after(tried_db, id_of(3), 10)] == [id_of(5), id_of(7)]
+    assert [card.image_id for card in cards_done_after(tried_db, id_of(5), 1)] == [id_of(5)]
+    assert cards_done_after(tried_db, id_of(8), 10) == []
+
+
+def test_no_more_rows_are_looked_at_than_allowed(tried_db: StateConnection) -> None:
+    assert [card.image_id for card in cards_done_after(tried_db, "", 10, looked_at=6)] == [id_of(2), id_of(5)]
+
+
+def test_details_have_the_row_and_the_tries_the_latest_first(tried_db: StateConnection) -> None:
+    found = details(tried_db, id_of(3))
+    assert found is not None
+    assert found.original_size == image(3).original_size
+    assert found.original_url == image(3).original_url
+    assert (found.download["attempts"], found.download["detail"]) == (2, "why")
+    assert [(each.reason, each.status, each.url) for each in found.tries] == [
+        ("gone", Status.FAILED, "http://x/3"),
+        ("timeout", Status.FAILED, "http://x/3"),
+    ]
+    assert details(tried_db, "ffffffffffffffff") is None
+
+
+def test_the_last_tries_are_those_of_all_images(tried_db: StateConnection) -> None:
+    assert [each.reason for each in last_tries(tried_db, 10)] == ["gone", "timeout"]
+    assert [each.reason for each in last_tries(tried_db, 1)] == ["gone"]
+
+
+def test_a_file_is_found_by_image_and_rendition_only(tried_db: StateConnection) -> None:
+    found = output_file(tried_db, id_of(5), "large")
+    assert found is not None
+    assert found.path == "5.webp"
+    assert output_file(tried_db, id_of(5), "5.webp") is None
+    assert output_file(tried_db, id_of(3), "large") is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        lambda db: cards(db, [id_of(1)]),
+        lambda db: cards_beginning(db, "0", 5),
+        lambda db: cards_done_after(db, "", 5),
+        lambda db: details(db, id_of(3)),
+        lambda db: last_tries(db, 5),
+        lambda db: output_file(db, id_of(5), "large"),
+    ],
+    ids=["cards", "beginning", "done", "details", "tries", "file"],
+)
+def test_every_question_goes_along_an_index(tried_db: StateConnection, question) -> None:
+    asked: list[str] = []
+    tried_db.set_trace_callback(asked.append)
+    question(tried_db)
+    tried_db.set_trace_callback(None)
+    assert asked
+    for sql in asked:
+        plan = [row[3] for row in tried_db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        if any(step.startswith("SCAN") for step in plan):  # from the end of a table, or over the few of a subquery
+            assert "LIMIT" in sql, (sql, plan)
+            assert not [step for step in plan if "TEMP B-TREE" in step], (sql, plan)

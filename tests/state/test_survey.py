@@ -1,0 +1,128 @@
+"""What all the rows say together: slices of time, classes of sizes, hosts, licences."""
+
+from datetime import UTC, datetime
+
+import pytest
+from conftest import LIST, image, work
+
+from oidl.model import Done, Failure, Reason, Source, Status
+from oidl.state.database import StateConnection
+from oidl.state.ledger import Ledger, Verdict
+from oidl.state.load import load_list
+from oidl.state.survey import SIDE_CLASSES, SIZE_CLASSES, HostFacts, Slice, read_survey
+
+FAST, SLOW = "https://fast.example/1.jpg", "http://slow.example:81/2.jpg"
+
+
+def done(url: str, size_bytes: int, width: int, height: int, transfer_s: float | None, **more: object) -> Done:
+    return Done(Source.ORIGINAL, url, size_bytes, "md5", width, height, (), transfer_s=transfer_s, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ledger(db: StateConnection) -> Ledger:
+    """Of a database with six images; the last one has another licence."""
+    images = [image(number) for number in range(5)] + [image(5, license="https://example.org/mine")]
+    load_list(db, LIST, ("train",), images)
+    ledger = Ledger(db)
+    ledger.open_run({})
+    return ledger
+
+
+@pytest.fixture
+def surveyed(ledger: Ledger, db: StateConnection) -> StateConnection:
+    ledger.done(work(0), done(FAST, 999, 255, 10, 0.5, format="jpeg"))
+    ledger.done(work(1), done(FAST, 1000, 256, 255, 1.5, format="jpeg"))
+    ledger.done(work(2), done(SLOW, 30_000_000, 10, 9000, 60.0, format="png"))
+    ledger.done(work(5), Done(Source.LOCAL, None, 70_000, "md5", 100, 100, ()))
+    gone = Failure(Reason.GONE, "HTTP 410", source=Source.ORIGINAL, url="https://bad.example/3.jpg")
+    ledger.failed(work(3), gone, Verdict(Status.FAILED))
+    slow = Failure(Reason.TIMEOUT, source=Source.ORIGINAL, url=SLOW)
+    ledger.failed(work(4), slow, Verdict(Status.RETRY, datetime(2030, 1, 2, tzinfo=UTC)))
+    for number, at in enumerate(("10:00:00.000", "10:00:00.999", "10:00:03.000", "10:00:03.500")):
+        moment = f"2030-01-01T{at}Z"
+        db.execute("UPDATE download SET finished_at = ? WHERE image_id = ?", (moment, image(number).image_id))
+    db.execute("UPDATE download SET finished_at = NULL WHERE image_id = ?", (image(5).image_id,))
+    db.execute("UPDATE run SET started_at = '2030-01-01T10:00:00.000Z', updated_at = '2030-01-01T10:00:04.000Z'")
+    return db
+
+
+def test_slices_of_time_go_from_the_first_to_the_last_without_a_gap(surveyed: StateConnection) -> None:
+    def at(second: int) -> datetime:
+        return datetime(2030, 1, 1, 10, 0, second, tzinfo=UTC)
+
+    survey = read_survey(surveyed)
+    assert survey.slice_s == 1
+    assert survey.slices == (
+        Slice(at(0), 2, 0, 1999),
+        Slice(at(1), 0, 0, 0),
+        Slice(at(2), 0, 0, 0),
+        Slice(at(3), 1, 1, 30_000_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended", "slice_s", "first", "count"),
+    [
+        ("2030-01-01T10:04:00.000Z", 1, "10:00:00", 4),
+        ("2030-01-01T10:04:01.000Z", 10, "10:00:00", 1),
+        ("2030-01-01T11:00:00.000Z", 60, "10:00:00", 1),
+        ("2030-01-01T20:00:00.000Z", 600, "10:00:00", 1),
+        ("2030-01-11T10:00:00.000Z", 3600, "10:00:00", 1),
+        ("2032-01-01T10:00:00.000Z", 86_400, "00:00:00", 1),
+    ],
+)
+def test_slices_are_as_fine_as_the_length_of_all_runs_allows(
+    surveyed: StateConnection, ended: str, slice_s: int, first: str, count: int
+) -> None:
+    surveyed.execute("UPDATE run SET updated_at = ?", (ended,))
+    survey = read_survey(surveyed)
+    assert survey.slice_s == slice_s
+    assert len(survey.slices) == count
+    assert f"{survey.slices[0].at:%H:%M:%S}" == first
+    assert sum(each.done for each in survey.slices) == 3
+    assert sum(each.failed for each in survey.slices) == 1
+
+
+def test_what_came_from_disk_is_no_download_in_its_slice(surveyed: StateConnection) -> None:
+    surveyed.execute(
+        "UPDATE download SET finished_at = '2030-01-01T10:00:00.000Z' WHERE image_id = ?", (image(5).image_id,)
+    )
+    first = read_survey(surveyed).slices[0]
+    assert (first.done, first.bytes) == (3, 1999)
+
+
+def test_sizes_and_sides_are_counted_by_their_classes(surveyed: StateConnection) -> None:
+    survey = read_survey(surveyed)
+    assert SIZE_CLASSES[:2] == (1000, 2000)
+    assert len(survey.sizes) == len(SIZE_CLASSES) + 1
+    below, thousand = survey.sizes[:2]
+    assert (below, thousand) == (1, 1)
+    assert survey.sizes[SIZE_CLASSES.index(50_000) + 1] == 1  # 70,000
+    assert survey.sizes[SIZE_CLASSES.index(20_000_000) + 1] == 1
+    assert sum(survey.sizes) == 4
+    assert len(survey.sides) == SIDE_CLASSES
+    assert (survey.sides[0], survey.sides[1], survey.sides[-1]) == (2, 1, 1)
+    assert survey.formats == {"jpeg": 2, "png": 1, "unknown": 1}
+
+
+def test_hosts_have_what_came_from_them_and_what_failed_there(surveyed: StateConnection) -> None:
+    fast, slow, bad = read_survey(surveyed).hosts
+    assert fast == HostFacts("fast.example", 2, 1999, 2.0, 0)
+    assert fast.bytes_per_s == 999.5
+    assert slow == HostFacts("slow.example:81", 1, 30_000_000, 60.0, 1)
+    assert bad == HostFacts("bad.example", failed_tries=1)
+    assert bad.bytes_per_s is None
+
+
+def test_licences_are_those_of_the_images_that_are_done(surveyed: StateConnection) -> None:
+    assert read_survey(surveyed).licenses == {
+        "https://creativecommons.org/licenses/by/2.0/": 3,
+        "https://example.org/mine": 1,
+    }
+
+
+def test_before_the_first_run_there_is_nothing_to_tell(loaded_db: StateConnection) -> None:
+    survey = read_survey(loaded_db)
+    assert (survey.slices, survey.hosts, survey.licenses, survey.formats, survey.runs) == ((), (), {}, {}, ())
+    assert not any(survey.sizes)
+    assert not any(survey.sides)
