@@ -193,6 +193,7 @@ class Work:
 
     `saved_original` is the path (as in `file.path`) of an original that an
     earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 where none is.
+    `tried` is what became of it at the sources that were asked already in this try.
     """
 
     image_id: str
@@ -204,15 +205,17 @@ class Work:
     lacking: tuple[Rendition, ...]
     saved_original: str | None = None
     rotation: int = 0
+    tried: tuple["Failure", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The whole body of an image, not yet verified."""
+    """The whole body of an image, not yet verified; `told_md5` (lower-case hex) is what the server said it has."""
 
     source: Source
     url: str
     body: bytes
+    told_md5: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +224,8 @@ class Failure:
 
     `retry_after_s` is how long the server asked us to wait. `is_published` says
     that the bytes were the published ones by MD5, so trying again is no use; `is_unreachable` that there
-    was no connection at all; `was_asked` False that its host is left alone and nothing was tried.
+    was no connection at all; `was_asked` False that its host is left alone and nothing was tried;
+    `is_not_mirrored` that a mirror, which has but some images, has not this one.
     """
 
     reason: Reason
@@ -233,6 +237,7 @@ class Failure:
     is_published: bool = False
     is_unreachable: bool = False
     was_asked: bool = True
+    is_not_mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from oidl.cli.checks import check_options
 from oidl.cli.renditions import check_together, checked_rendition, hex_colour, typed_rendition
 from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
-from oidl.model import ORIGINAL, Extent, FileKind, Orientation, Reason, Rendition, ResizeMode, Source, Validation
+from oidl.model import Extent, FileKind, Orientation, Reason, Rendition, ResizeMode, Source, Validation
 from oidl.settings import FileNames, Imaging, Layout, Limits, Originals, Retries, Selection, Settings, Transfers
 
 
@@ -95,7 +95,10 @@ class RunOptions(PlaceOptions):
     """Keep the archives after they are unpacked."""
 
     download_300k: Annotated[bool, Parameter(name="--download-300k")] = False
-    """Download the small `Thumbnail300KURL` where an image has one; it has no published size or MD5 to check."""
+    """The older spelling of `--source 300k --source original`: the small `Thumbnail300KURL` where an image has one."""
+
+    source: Annotated[tuple[Source, ...], _ALL_BY_VALUE] = ()
+    """Whose images: `original`, `300k`, or `cvdf` (a mirror's 1024 px copies); repeatable, the next where one fails."""
 
     save_original_images: bool = False
     """Keep the images as they came."""
@@ -285,11 +288,15 @@ class RunOptions(PlaceOptions):
             if self.original_images_dir
             else checked_subdirectory(self.original_images_subdirectory, "--original-images-subdirectory")
         )
-        source = Source.THUMBNAIL_300K if self.download_300k else Source.ORIGINAL
+        if self.source and self.download_300k:
+            raise UsageError("--download-300k is --source 300k --source original", hint="say one or the other")
+        classic = (Source.THUMBNAIL_300K, Source.ORIGINAL) if self.download_300k else (Source.ORIGINAL,)
+        if Source.LOCAL in self.source:
+            raise UsageError("--source: an original on disk is taken by itself", hint="choose original, 300k or cvdf")
         return Originals(
-            source=source,
+            sources=tuple(dict.fromkeys(self.source)) or classic,
             save=self.save_original_images,
-            rendition=Rendition(ORIGINAL if source is Source.ORIGINAL else source.value, directory),
+            directory=directory,
             check_md5_if_exists=self.check_md5_if_exists,
             always_download=self.always_download,
         )
@@ -316,7 +323,7 @@ class RunOptions(PlaceOptions):
                 force_rgb=self.force_rgb,
             )
             renditions.insert(0, checked_rendition(classic, "--resized-images-subdirectory"))
-        check_together(renditions, originals.rendition)
+        check_together(renditions, originals)
         return tuple(renditions)
 
     def _failed(self) -> tuple[Reason, ...] | None:

@@ -13,6 +13,7 @@ from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, UsageError
 from oidl.imaging.encode import why_not_saved
+from oidl.model import Source
 from oidl.net.client import check_environment
 from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
@@ -39,6 +40,8 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     """
     version = find_version(read_catalogue(options.catalogue), options.dataset_version)
     settings = replace(options, dataset_version=version.name).settings(version.directory, version.subsets)
+    if Source.CVDF in settings.originals.sources and Source.CVDF not in version.mirrors:
+        raise UsageError("the catalogue names no mirror cvdf", hint="its [mirror] says where one is")
     for rendition in settings.renditions:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")

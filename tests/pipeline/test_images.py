@@ -22,6 +22,7 @@ from oidl.pipeline import images
 from oidl.pipeline.feed import Claims, FeedEnd
 from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.record import Outcome
+from oidl.pipeline.sources import Sources
 from oidl.pipeline.stop import Stop
 from oidl.progress.meter import Meter
 from oidl.settings import Layout, Originals, Retries, Selection, Settings, Transfers
@@ -31,6 +32,7 @@ BODY = bytes(SIZE)
 GONE = Failure(Reason.GONE, http_status=410)
 CORRUPT = Failure(Reason.CORRUPT)
 THUMBNAIL_CAP = 1_200_000
+MIRRORS = {"cvdf": "http://mirror/{subset}/{image_id}.jpg"}
 
 pytestmark = pytest.mark.usefixtures("inline_threads")
 
@@ -113,7 +115,8 @@ class Line:
             retries=Retries(),
         )
         me: Any = self
-        pipeline = ImagePipeline(settings, me, self.arrived, me, self.claims, self.meter, self.stop)
+        sources = Sources(self.originals.sources, MIRRORS)
+        pipeline = ImagePipeline(settings, me, self.arrived, me, self.claims, self.meter, self.stop, sources)
         with trio.fail_after(1000):  # when somebody keeps what another waits for
             self.end = await pipeline.run(_Feed(self), _Recorder(self))  # type: ignore[arg-type]
         self.ended_s = trio.current_time()
@@ -218,7 +221,7 @@ def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path, m
 
 def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     works = [*published(1), *published(2, thumbnail_300k_url=""), work(3, original_size=5_000_000)]
-    originals = Originals(source=Source.THUMBNAIL_300K)
+    originals = Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))
     line = Line(tmp_path, works, originals=originals, connections=1).run(monkeypatch)
     assert line.asked == [
         Download(image(1).thumbnail_300k_url, Source.THUMBNAIL_300K, None, THUMBNAIL_CAP),
@@ -273,7 +276,7 @@ def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path, mon
         {"result": CORRUPT},
         {"fetch": fetch_failure},
         {"fetch": fetch_none},
-        {"fetch": fetch_more_than_thought, "originals": Originals(source=Source.THUMBNAIL_300K)},
+        {"fetch": fetch_more_than_thought, "originals": Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))},
         {"on_disk": local(1)},
         {"on_disk": {}},
     ],
@@ -338,7 +341,7 @@ def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, m
         # One is being recorded, one is a validator's; of the bytes of two that wait, 3 caps, one cap is not left.
         assert len(line.asked) == min(fed, 4)
 
-    originals = Originals(source=Source.THUMBNAIL_300K)
+    originals = Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))
     line = Line(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
     line.memory_bytes = THUMBNAIL_CAP * 7 // 2
     line.connections = 6
