@@ -30,6 +30,7 @@ for _name, _help in {
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the images that were had, and of those that were not.",
     "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",
+    "catalogue": "List the files of each version of the dataset, and check whether they are still there.",
     "demo": "Try it all on a small Open Images that is made on the spot and served on loopback.",
 }.items():
     _module = _name.replace("-", "_")
