@@ -68,7 +68,7 @@ class RunOptions(PlaceOptions):
     """`train`, `validation` or `test`; repeatable; all if not given."""
 
     images_csv: str | None = None
-    """An image list of your own, a path or URL: `.csv`, `.csv.gz` or `.tar.gz` in the published format."""
+    """An image list of your own, a path or URL: `.csv`, `.csv.gz` or `.tar.gz` in the version's format."""
 
     catalogue: Path | None = None
     """A TOML file in the built-in catalogue's format, to use instead of that (mirrors, tests)."""
