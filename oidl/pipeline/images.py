@@ -196,6 +196,8 @@ class ImagePipeline:
 
     async def _remote(self, work: Work) -> tuple[Fetched | Failure | None, int]:
         download = self._sources.download(work)
+        if not download.url:  # of a thumbnail that nothing else may stand in for
+            return Failure(Reason.NOT_FOUND, "the list names no thumbnail of it", source=download.source), 0
         charged_bytes = await self._budget.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
         fetched = explained(download, await fetch(download, self._hosts, self._transfers, self._arrived))
         if isinstance(fetched, Fetched) and len(fetched.body) > charged_bytes:
