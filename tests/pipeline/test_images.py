@@ -17,6 +17,7 @@ import trio.testing
 from conftest import THUMB, image, work
 
 from oidl.model import Done, Failure, Fetched, Reason, Source, Work
+from oidl.net.hosts import Block
 from oidl.net.transfer import Download
 from oidl.pipeline import images
 from oidl.pipeline.feed import Claims, FeedEnd
@@ -57,6 +58,7 @@ class Line:
     memory_bytes: int = SIZE
     between: Callable[["Line"], Awaitable[None]] | None = None
     record_s: float = 0.0
+    dead: tuple[str, ...] = ()
     asked: list[Download] = field(default_factory=list)
     looked_up: list[str] = field(default_factory=list)
     processed: list[Fetched] = field(default_factory=list)
@@ -81,7 +83,9 @@ class Line:
     def drain(self) -> None:
         self.is_drained = True
 
-    def block(self, url: str) -> None:
+    def block(self, url: str) -> Block | None:
+        if any(host in url for host in self.dead):
+            return Block(1e6, Reason.DNS, "no such host", is_set_aside=True)
         return None
 
     async def arrived(self, count: int) -> None:
@@ -417,3 +421,63 @@ def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(
     assert [number for number, _ in line.results] == [1]
     assert (line.end, line.ended_s) == (FeedEnd.STOPPED, 0)
     assert {image(2).image_id, image(3).image_id} <= line.claims.image_ids
+
+
+# ---- one source after the other
+
+CHAIN = Originals((Source.ORIGINAL, Source.CVDF))
+
+
+async def fetch_from_mirror(line: Line, download: Download) -> Fetched | Failure:
+    return await fetch_body(line, download) if download.source is Source.CVDF else GONE
+
+
+def sources_asked(line: Line) -> list[Source]:
+    return [download.source for download in line.asked]
+
+
+def test_what_one_source_has_not_is_had_from_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(*range(20)), fetch_from_mirror, originals=CHAIN).run(monkeypatch)
+    assert [result.source for _, result in line.results] == [Source.CVDF] * 20
+    assert {outcome.work.tried for outcome in line.outcomes} == {(GONE,)}
+    assert line.meter.statistics().in_flight == 20  # which the recorder, made up here, would have told of
+
+
+def test_what_a_validator_refuses_is_had_from_the_next_too_and_recorded_when_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path, published(1, 2), result=CORRUPT, originals=CHAIN).run(monkeypatch)
+    assert line.results == [(1, CORRUPT), (2, CORRUPT)]
+    assert [outcome.work.tried for outcome in line.outcomes] == [(CORRUPT,), (CORRUPT,)]
+    assert sorted(sources_asked(line)) == [Source.CVDF] * 2 + [Source.ORIGINAL] * 2
+
+
+def test_a_host_that_cannot_be_reached_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(1), originals=CHAIN, dead=("staticflickr",)).run(monkeypatch)
+    assert sources_asked(line) == [Source.CVDF]
+    (outcome,) = line.outcomes
+    assert isinstance(outcome.result, Done)
+    assert [(failure.reason, failure.was_asked) for failure in outcome.work.tried] == [(Reason.DNS, False)]
+
+
+def test_where_the_last_host_cannot_be_reached_it_is_a_failure_that_may_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path, published(1), fetch_failure, originals=CHAIN, dead=("mirror",)).run(monkeypatch)
+    ((_, result),) = line.results
+    assert (result.reason, result.source, result.retry_after_s) == (Reason.DNS, Source.CVDF, 1e6)
+    assert line.outcomes[0].work.tried == (GONE,)
+
+
+def test_a_run_that_stops_decides_nothing_by_half_of_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch_while_it_stops(line: Line, download: Download) -> Failure:
+        line.stop.interrupt()
+        return GONE
+
+    line = Line(tmp_path, published(1), fetch_while_it_stops, originals=CHAIN).run(monkeypatch)
+    assert line.outcomes == []
+    assert sources_asked(line) == [Source.ORIGINAL]
+    assert not line.claims.image_ids
+    assert line.meter.statistics().in_flight == 0
