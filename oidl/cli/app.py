@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict, Env
 
 from oidl import __version__
@@ -112,6 +112,13 @@ def _typed(rendition: object) -> str:
     return ",".join(f"{key}={value}" for key, value in rendition.items())
 
 
+class _File(Dict):
+    """One table for every command. As cyclopts has it, keys that are commands' names too would get lost."""
+
+    def __call__(self, command: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        super().__call__(command, (), arguments)
+
+
 def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     """The settings in the file that `--config` or `OIDL_CONFIG` names, or in `./oidl.toml` where there is one."""
     named = os.environ.get("OIDL_CONFIG")
@@ -141,4 +148,4 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     if tables := values.get("rendition"):
         values["rendition"] = [_typed(table) for table in (tables if isinstance(tables, list) else [tables])]
     # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
-    yield Dict(values, source=str(path), use_commands_as_keys=False, allow_unknown=True)
+    yield _File(values, source=str(path), allow_unknown=True)
