@@ -23,7 +23,7 @@ from oidl.model import FileKind
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Settings
 from oidl.state.database import explained
-from oidl.state.load import ImageList, Loaded, load_list, missing_subsets
+from oidl.state.load import ImageList, Loaded, load_list, loaded_subsets, missing_subsets
 
 T = TypeVar("T")
 
@@ -58,10 +58,11 @@ class Metadata:
     async def load_images(self) -> None:
         """Loads the lists of the selected subsets that are not there yet. Raises `MetadataError`, `UsageError`."""
         missing = self.missing_subsets()
+        loaded = set(loaded_subsets(self._state.db))
         for file, subsets in self._lists(self._version.subsets).items():
             if wanted := tuple(subset for subset in subsets if subset in missing):
                 await self._load_from(file, wanted)
-            elif self._settings.images_csv is None:
+            elif self._settings.images_csv is None and loaded.intersection(subsets):  # what is to come is gone on with
                 discard_part(file, self._settings.root_dir)
 
     async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...]) -> None:

@@ -243,3 +243,17 @@ def test_a_server_that_is_not_there_is_told_of_by_the_check(seven, oidl) -> None
     ended = oidl("catalogue", f"--catalogue={made.catalogue}", "--check")
     assert (ended.returncode, ended.stderr) == (4, "")
     assert ended.stdout.count("connection: ") == 10
+
+
+def test_a_list_that_has_arrived_in_part_waits_while_another_subset_is_brought(seven, fine, run, root: Path) -> None:
+    made = seven()
+    body = made.lists["full.csv"]
+    made.put("full.csv", body, first=(Answer(body, behaviour=Behaviour.CUT, resumable=True), status_answer(404)))
+    assert run(fine, "--subset=train", "--nodownload-metadata").returncode == 4
+    part = root / "full.csv.part"
+    assert part.stat().st_size
+    assert run(fine, "--subset=test", "--nodownload-metadata").returncode == 0
+    assert part.exists()
+    assert run(fine, "--subset=train", "--nodownload-metadata").returncode == 0
+    assert not part.exists()
+    assert [status for path, status in made.site.log if path == "/v/full.csv"] == [200, 404, 206]
