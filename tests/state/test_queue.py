@@ -128,3 +128,17 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
     assert all("chosen" in plan or "SCAN c" in plan or "download_due" in plan for plan in scans), scans
     sorts = [plan for plan in plans if "TEMP B-TREE" in plan]
     assert len(sorts) <= 2, sorts  # only the due ones among the chosen
+
+
+def test_of_images_kept_as_they_came_any_will_do(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.register([Rendition("cvdf", "images-original-cvdf")])
+    ledger.done(work(1), done("cvdf", source=Source.CVDF))
+    ledger.done(work(2), done("cvdf", "thumbs", source=Source.CVDF))
+    ledger.done(work(3), done("thumbs"))
+
+    def lacking(*kept: str) -> dict[int, tuple[str, ...]]:
+        found = queue(reader, SAVED, THUMB, kept=kept).incomplete("", 10)
+        return {int(item.image_id, 16): tuple(rendition.name for rendition in item.lacking) for item in found}
+
+    assert lacking("original", "cvdf") == {1: ("thumbs",), 3: ("original",)}
+    assert lacking("original") == {1: ("original", "thumbs"), 2: ("original",), 3: ("original",)}
