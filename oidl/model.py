@@ -48,7 +48,54 @@ class Source(StrEnum):
 
     ORIGINAL = "original"
     THUMBNAIL_300K = "300k"
+    CVDF = "cvdf"
     LOCAL = "local"
+
+
+class FileKind(StrEnum):
+    """What a published file tells; the words are those of the catalogue and of `--annotations`."""
+
+    IMAGE_LIST = "image-list"
+    CLASSES = "classes"
+    BOXABLE_CLASSES = "boxable-classes"
+    SEGMENTATION_CLASSES = "segmentation-classes"
+    RELATIONSHIP_CLASSES = "relationship-classes"
+    RELATIONSHIP_TRIPLETS = "relationship-triplets"
+    ATTRIBUTE_CLASSES = "attribute-classes"
+    HIERARCHY = "hierarchy"
+    BOXES = "boxes"
+    HUMAN_LABELS = "human-labels"
+    BOXABLE_LABELS = "boxable-labels"
+    MACHINE_LABELS = "machine-labels"
+    RELATIONSHIPS = "relationships"
+    SEGMENTATIONS = "segmentations"
+    MASKS = "masks"
+    POINTS = "points"
+    CAPTIONS = "captions"
+    NARRATIVES = "narratives"
+    TRANSFER_LISTS = "transfer-lists"
+
+
+CLASS_FILES = frozenset(
+    {
+        FileKind.CLASSES,
+        FileKind.BOXABLE_CLASSES,
+        FileKind.SEGMENTATION_CLASSES,
+        FileKind.RELATIONSHIP_CLASSES,
+        FileKind.RELATIONSHIP_TRIPLETS,
+        FileKind.ATTRIBUTE_CLASSES,
+        FileKind.HIERARCHY,
+    }
+)
+"""Small files without which no annotation can be read."""
+
+
+class Extent(StrEnum):
+    """Which images of `train` a list has: all, those with boxes, or those with labels."""
+
+    FULL = "full"
+    BOXABLE = "boxable"
+    LABELS = "labels"
 
 
 class ResizeMode(StrEnum):
@@ -146,7 +193,8 @@ class Work:
 
     `saved_original` is the path (as in `file.path`) of an original that an
     earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 where none is.
-    `status` and `reason` are those of its row, which nobody changes while the image is in hand.
+    `status` and `reason` are those of its row, which nobody changes while the image is in hand. `tried` is what became
+    of it at the sources that were asked already in this try.
     """
 
     image_id: str
@@ -160,6 +208,7 @@ class Work:
     rotation: int = 0
     status: Status = Status.PENDING
     reason: Reason | None = None
+    tried: tuple["Failure", ...] = ()
 
 
 class Standing(NamedTuple):
@@ -173,11 +222,15 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The whole body of an image, not yet verified; `transfer_s` is how long its server took, None from disk."""
+    """The whole body of an image, not yet verified.
+
+    `told_md5` (lower-case hex) is what the server said it has; `transfer_s` is how long that took, None from disk.
+    """
 
     source: Source
     url: str
     body: bytes
+    told_md5: str | None = None
     transfer_s: float | None = field(default=None, compare=False)
 
 
@@ -187,7 +240,8 @@ class Failure:
 
     `retry_after_s` is how long the server asked us to wait. `is_published` says
     that the bytes were the published ones by MD5, so trying again is no use; `is_unreachable` that there
-    was no connection at all; `was_asked` False that its host is left alone and nothing was tried.
+    was no connection at all; `was_asked` False that its host is left alone and nothing was tried;
+    `is_not_mirrored` that a mirror, which has but some images, has not this one.
     """
 
     reason: Reason
@@ -199,6 +253,7 @@ class Failure:
     is_published: bool = False
     is_unreachable: bool = False
     was_asked: bool = True
+    is_not_mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@
 handed the part that it needs. Units are in the names.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from oidl.model import ORIGINAL, Reason, Rendition, Source, Validation
+from oidl.model import Extent, FileKind, Reason, Rendition, Source, Validation
 
 
 class FileNames(StrEnum):
@@ -110,14 +110,35 @@ class Layout:
 class Originals:
     """What is fetched, and what is believed of originals that are on disk already.
 
-    `rendition` is where bodies are looked for and, if `save` is set, kept.
+    `sources` are asked in their order. Originals are looked for in `directory`.
+    With `save`, bodies are kept, those of each source as a rendition of its own
+    (`kept`): nothing but what was published is ever called `original`.
     """
 
-    source: Source = Source.ORIGINAL
+    sources: tuple[Source, ...] = (Source.ORIGINAL,)
     save: bool = False
-    rendition: Rendition = field(default_factory=lambda: Rendition(ORIGINAL, "images-original"))
+    directory: str = "images-original"
     check_md5_if_exists: bool = True
     always_download: bool = False
+
+    @property
+    def kept(self) -> tuple[Rendition, ...]:
+        """The renditions that bodies are kept as, one for each source; an image needs but one of them."""
+        return tuple(self.kept_as(source) for source in self.sources) if self.save else ()
+
+    @property
+    def takes_local(self) -> bool:
+        """Whether an original on disk will do for what is to be kept."""
+        return not self.save or Source.ORIGINAL in self.sources
+
+    def kept_as(self, source: Source) -> Rendition:
+        """The rendition for bodies of `source`; an original that was on disk is one all the same.
+
+        Thumbnails have `directory` to themselves where they come first, as the older downloader had it.
+        """
+        source = Source.ORIGINAL if source is Source.LOCAL else source
+        owner = self.sources[0] if self.sources[0] is Source.THUMBNAIL_300K else Source.ORIGINAL
+        return Rendition(source.value, self.directory if source is owner else f"{self.directory}-{source}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +162,7 @@ class Settings:
 
     `renditions` are the resized ones; the saved original, if any, comes on top
     (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
-    catalogue's image list.
+    catalogue's image lists, of which `image_list` chooses. Empty `annotations` are all that are not optional.
     """
 
     root_dir: Path
@@ -159,14 +180,20 @@ class Settings:
     imaging: Imaging = Imaging()
     download_metadata: bool = True
     download_images: bool = True
+    image_list: Extent = Extent.FULL
+    annotations: tuple[FileKind, ...] = ()
     save_tar_balls: bool = False
     export_csv: bool = True
 
     @property
     def wanted(self) -> tuple[Rendition, ...]:
-        """Every rendition that an image must have before it is done."""
-        saved = (self.originals.rendition,) if self.originals.save else ()
-        return saved + self.renditions
+        """Every rendition that an image must have before it is done; the first of `kept` stands for any of them."""
+        return self.originals.kept[:1] + self.renditions
+
+    @property
+    def every(self) -> tuple[Rendition, ...]:
+        """Every rendition that may come of the run."""
+        return self.originals.kept + self.renditions
 
     def as_json(self) -> dict[str, Any]:
         """The settings as plain JSON values, for the `run` table."""

@@ -106,17 +106,17 @@ def test_every_command_is_one_that_the_program_takes(command: str, parsed: Any) 
 
 
 @pytest.mark.parametrize(
-    ("options", "source", "saves", "mode", "box_size", "quality", "metadata"),
+    ("options", "sources", "saves", "mode", "box_size", "quality", "metadata"),
     [
-        (0, Source.THUMBNAIL_300K, False, ResizeMode.FILL_CROP, 224, 50, False),
-        (1, Source.THUMBNAIL_300K, False, ResizeMode.SHRINK_TO_FIT, 640, None, False),
-        (2, Source.ORIGINAL, True, ResizeMode.SHRINK_TO_FIT, 1024, None, True),
+        (0, (Source.THUMBNAIL_300K, Source.ORIGINAL), False, ResizeMode.FILL_CROP, 224, 50, False),
+        (1, (Source.THUMBNAIL_300K, Source.ORIGINAL), False, ResizeMode.SHRINK_TO_FIT, 640, None, False),
+        (2, (Source.ORIGINAL,), True, ResizeMode.SHRINK_TO_FIT, 1024, None, True),
     ],
     ids=["tiny crops", "640 px", "originals and 1024 px"],
 )
 def test_the_classic_recipes_mean_what_is_said_of_them(
     options: int,
-    source: Source,
+    sources: tuple[Source, ...],
     saves: bool,
     mode: ResizeMode,
     box_size: int,
@@ -126,7 +126,7 @@ def test_the_classic_recipes_mean_what_is_said_of_them(
 ) -> None:
     settings = parsed(COMMANDS[options]).settings("2017_11", ("train", "validation", "test"))
     (rendition,) = settings.renditions
-    assert (settings.originals.source, settings.originals.save) == (source, saves)
+    assert (settings.originals.sources, settings.originals.save) == (sources, saves)
     assert (rendition.mode, rendition.box_size, rendition.quality) == (mode, box_size, quality)
     assert settings.download_metadata is metadata
 

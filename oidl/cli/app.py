@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict, Env
 
 from oidl import __version__
@@ -33,6 +33,7 @@ for _name, _help in {
     "report": "Write what the database tells as one HTML file with plots.",
     "web": "Show the database and its pictures on a web page.",
     "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",
+    "catalogue": "List the files of each version of the dataset, and check whether they are still there.",
     "demo": "Try it all on a small Open Images that is made on the spot and served on loopback.",
 }.items():
     _module = _name.replace("-", "_")
@@ -114,6 +115,13 @@ def _typed(rendition: object) -> str:
     return ",".join(f"{key}={value}" for key, value in rendition.items())
 
 
+class _File(Dict):
+    """One table for every command. As cyclopts has it, keys that are commands' names too would get lost."""
+
+    def __call__(self, command: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        super().__call__(command, (), arguments)
+
+
 def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     """The settings in the file that `--config` or `OIDL_CONFIG` names, or in `./oidl.toml` where there is one."""
     named = os.environ.get("OIDL_CONFIG")
@@ -143,4 +151,4 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     if tables := values.get("rendition"):
         values["rendition"] = [_typed(table) for table in (tables if isinstance(tables, list) else [tables])]
     # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
-    yield Dict(values, source=str(path), use_commands_as_keys=False, allow_unknown=True)
+    yield _File(values, source=str(path), allow_unknown=True)

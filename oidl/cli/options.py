@@ -5,7 +5,7 @@ The docstring under an option is its help text, here and in the README.
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from cyclopts import Parameter, Token
 
@@ -13,7 +13,7 @@ from oidl.cli.checks import check_options
 from oidl.cli.renditions import check_together, checked_rendition, hex_colour, typed_rendition
 from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
-from oidl.model import ORIGINAL, Orientation, Reason, Rendition, ResizeMode, Source, Validation
+from oidl.model import Extent, FileKind, Orientation, Reason, Rendition, ResizeMode, Source, Validation
 from oidl.settings import (
     Display,
     FileNames,
@@ -37,8 +37,14 @@ def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
     raise ValueError(f"choose from {', '.join(kind)}")  # type: ignore[arg-type]
 
 
+def _all_by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
+    """The same for a tuple of them."""
+    return tuple(_by_value(get_args(kind)[0], (token,)) for token in tokens)
+
+
 # The help must show what is typed; left alone it would show the members' names.
 BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
+_ALL_BY_VALUE = Parameter(converter=_all_by_value, show_choices=False, show_default=False)
 _BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
 _SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
 
@@ -66,14 +72,14 @@ class PlaceOptions:
 class RunOptions(PlaceOptions):
     """Everything that `oidl run` can be told."""
 
-    dataset_version: str = "3"
-    """The version of Open Images: one of the catalogue's."""
+    dataset_version: str | None = None
+    """The version of Open Images: one of the catalogue's; the newest, which is 7, if not given."""
 
     subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """`train`, `validation` or `test`; repeatable; all if not given."""
 
     images_csv: str | None = None
-    """An image list of your own, a path or URL: `.csv`, `.csv.gz` or `.tar.gz` in the published format."""
+    """An image list of your own, a path or URL: `.csv`, `.csv.gz` or `.tar.gz` in the version's format."""
 
     catalogue: Path | None = None
     """A TOML file in the built-in catalogue's format, to use instead of that (mirrors, tests)."""
@@ -81,11 +87,17 @@ class RunOptions(PlaceOptions):
     image_ids: Path | None = None
     """A file of `ImageID` or `subset/ImageID` lines: only these images."""
 
+    image_list: Annotated[Extent, BY_VALUE] = Extent.FULL
+    """Which images of `train`, in V4–V7: `full`, those with `boxable` objects, or those with `labels`."""
+
     limit: int | None = None
     """Stop feeding after this many images; 0 loads the image list and stops."""
 
     download_metadata: bool = True
     """Download the version's annotations and classes."""
+
+    annotations: Annotated[tuple[FileKind, ...], _ALL_BY_VALUE] = ()
+    """Only annotations of this kind (and the classes); repeatable; else all that `oidl catalogue` calls no option."""
 
     download_images: bool = True
     """Download the image list and the images."""
@@ -94,7 +106,10 @@ class RunOptions(PlaceOptions):
     """Keep the archives after they are unpacked."""
 
     download_300k: Annotated[bool, Parameter(name="--download-300k")] = False
-    """Download the small `Thumbnail300KURL` where an image has one; it has no published size or MD5 to check."""
+    """The older spelling of `--source 300k --source original`: the small `Thumbnail300KURL` where an image has one."""
+
+    source: Annotated[tuple[Source, ...], _ALL_BY_VALUE] = ()
+    """Whose images: `original`, `300k`, or `cvdf` (a mirror's 1024 px copies); repeatable, the next where one fails."""
 
     save_original_images: bool = False
     """Keep the images as they came."""
@@ -245,7 +260,7 @@ class RunOptions(PlaceOptions):
         return Settings(
             root_dir=root_dir,
             state_db=self.database,
-            dataset_version=self.dataset_version,
+            dataset_version=self.dataset_version or "",
             catalogue=self.catalogue,
             images_csv=_resolved(self.images_csv),
             selection=Selection(tuple(dict.fromkeys(self.subset)), self.image_ids, self.limit),
@@ -282,6 +297,8 @@ class RunOptions(PlaceOptions):
             ),
             download_metadata=self.download_metadata,
             download_images=self.download_images,
+            image_list=self.image_list,
+            annotations=tuple(dict.fromkeys(self.annotations)),
             save_tar_balls=self.save_tar_balls,
             export_csv=self.export_csv,
         )
@@ -294,11 +311,15 @@ class RunOptions(PlaceOptions):
             if self.original_images_dir
             else checked_subdirectory(self.original_images_subdirectory, "--original-images-subdirectory")
         )
-        source = Source.THUMBNAIL_300K if self.download_300k else Source.ORIGINAL
+        if self.source and self.download_300k:
+            raise UsageError("--download-300k is --source 300k --source original", hint="say one or the other")
+        classic = (Source.THUMBNAIL_300K, Source.ORIGINAL) if self.download_300k else (Source.ORIGINAL,)
+        if Source.LOCAL in self.source:
+            raise UsageError("--source: an original on disk is taken by itself", hint="choose original, 300k or cvdf")
         return Originals(
-            source=source,
+            sources=tuple(dict.fromkeys(self.source)) or classic,
             save=self.save_original_images,
-            rendition=Rendition(ORIGINAL if source is Source.ORIGINAL else source.value, directory),
+            directory=directory,
             check_md5_if_exists=self.check_md5_if_exists,
             always_download=self.always_download,
         )
@@ -325,7 +346,7 @@ class RunOptions(PlaceOptions):
                 force_rgb=self.force_rgb,
             )
             renditions.insert(0, checked_rendition(classic, "--resized-images-subdirectory"))
-        check_together(renditions, originals.rendition)
+        check_together(renditions, originals)
         return tuple(renditions)
 
     def _failed(self) -> tuple[Reason, ...] | None:

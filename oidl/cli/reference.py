@@ -21,7 +21,7 @@ from oidl.pipeline.retry import RULES
 from oidl.report.audit import FAULTS
 from oidl.report.words import MEANINGS
 
-COMMANDS = ("run", "status", "export-csv", "export", "report", "web", "verify", "demo")
+COMMANDS = ("run", "status", "export-csv", "export", "report", "web", "verify", "catalogue", "demo")
 
 # Those whose class is more than their row in the retry table.
 _CLASSES = {

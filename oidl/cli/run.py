@@ -1,6 +1,7 @@
 """`oidl run`: takes the lock, opens the state, runs, says how it ended."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import trio
@@ -10,9 +11,11 @@ from oidl.cli.options import RunOptions
 from oidl.cli.page import Offer, offer_page, open_page
 from oidl.cli.signals import interrupt, watch_signals
 from oidl.cli.watching import Watchers, choose_display, watching
-from oidl.dataset.catalogue import Version, find_version, read_catalogue
+from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, UsageError
 from oidl.imaging.encode import why_not_saved
+from oidl.model import Source
 from oidl.net.client import check_environment
 from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
@@ -37,7 +40,9 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     one stops at once.
     """
     version = find_version(read_catalogue(options.catalogue), options.dataset_version)
-    settings = options.settings(version.directory, version.subsets)
+    settings = replace(options, dataset_version=version.name).settings(version.directory, version.subsets)
+    if Source.CVDF in settings.originals.sources and Source.CVDF not in version.mirrors:
+        raise UsageError("the catalogue names no mirror cvdf", hint="its [mirror] says where one is")
     for rendition in settings.renditions:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")

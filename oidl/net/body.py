@@ -7,7 +7,7 @@ the server's own words tell. Whether it is the published file is verified after.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from oidl.net.headers import content_length
+from oidl.net.headers import content_length, told_md5
 from oidl.net.ranges import content_range, rest_headers, strong_validator
 
 
@@ -16,13 +16,15 @@ class Body:
     """What there is of a body; `left_s` seconds are left to all the requests for it together.
 
     `total` is its length in bytes, None where that was not told; `validator`
-    tells this file from later ones at its URL, "" where nothing does.
+    tells this file from later ones at its URL, "" where nothing does; `told_md5`
+    is what the server says the whole has, in lower-case hex.
     """
 
     left_s: float
     size: int = 0
     total: int | None = None
     validator: str = ""
+    told_md5: str | None = None
     _pieces: list[bytes] = field(default_factory=list)
 
     @property
@@ -40,6 +42,8 @@ class Body:
         self.forget()
         self.total = content_length(headers.get("Content-Length"))
         self.validator = strong_validator(headers)
+        told = told_md5(headers)
+        self.told_md5 = told[0] if told else None
 
     def goes_on(self, headers: Mapping[str, str]) -> bool:
         """Whether the 206 with these headers brings what comes next of the same file."""

@@ -164,7 +164,7 @@ async def _ask(
                         # Closing ends the iteration by an error; leaving it would leave generators behind.
                         await response.aclose()
                 if body.is_complete:
-                    return too_large or Fetched(download.source, url, body.joined())
+                    return too_large or Fetched(download.source, url, body.joined(), body.told_md5)
                 failure = Failure(Reason.CONNECTION, f"the server sent {body.size} of {body.total} bytes")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             failure = failure_of(error)

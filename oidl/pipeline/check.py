@@ -28,12 +28,12 @@ class Checked:
 def check_files(layout: Layout, rows: Sequence[FileRow]) -> Checked:
     """Compares every file of `rows` with its row: there, as long, and whole.
 
-    An original is whole if it has the published MD5; another rendition if it decodes to its end, for want of an MD5.
+    What was kept as it came is whole if it has its MD5; another rendition if it decodes to its end, for want of one.
     """
     return Checked(
         findings=tuple(found for row in rows if (found := _check(layout, row))),
         files=len(rows),
-        undecoded=sum(row.rendition != ORIGINAL and not _is_decoded(row) for row in rows),
+        undecoded=sum(row.md5 is None and not _is_decoded(row) for row in rows),
     )
 
 
@@ -56,16 +56,17 @@ def _check(layout: Layout, row: FileRow) -> Finding | None:
             return finding(Fault.UNREADABLE, "not a regular file")
         if found.st_size != row.bytes:
             return finding(Fault.WRONG_SIZE, f"{found.st_size} bytes, recorded {row.bytes}")
-        if row.rendition != ORIGINAL and not _is_decoded(row):
+        if row.md5 is None and not _is_decoded(row):
             return None
         body = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return finding(Fault.MISSING)
     except OSError as error:
         return finding(Fault.UNREADABLE, error.strerror or str(error))
-    if row.rendition == ORIGINAL:
+    if row.md5 is not None:
         md5 = published_md5(body)
-        return None if md5 == row.original_md5 else finding(Fault.WRONG_MD5, f"{md5}, published {row.original_md5}")
+        whose = "published" if row.rendition == ORIGINAL else "recorded"
+        return None if md5 == row.md5 else finding(Fault.WRONG_MD5, f"{md5}, {whose} {row.md5}")
     # More pixels than the row has is damage as well, and nothing to make room for.
     picture = inspect(body, max_pixels=row.width * row.height)
     failure = picture if isinstance(picture, Failure) else missing_part(picture)

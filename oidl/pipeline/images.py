@@ -7,21 +7,21 @@ from functools import partial
 
 import trio
 
-from oidl.model import Failure, Fetched, Postponed, Reason, Source, Work
+from oidl.model import Done, Failure, Fetched, Postponed, Reason, Work
 from oidl.net.budget import ByteBudget
 from oidl.net.hosts import Hosts, host_of
-from oidl.net.transfer import Download, fetch
+from oidl.net.transfer import fetch
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.lobby import Lobby
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Outcome, Recorder
+from oidl.pipeline.sources import THUMBNAIL_CAP_BYTES, Sources, explained
 from oidl.pipeline.stop import Stop
 from oidl.progress.meter import Meter
 from oidl.settings import Settings
 from oidl.storage.layout import subset_directory
 
 _PATIENCE = 5  # times --max-wait: how long a pause that a provider asks for is waited for
-_THUMBNAIL_CAP_BYTES = 1_200_000  # as the older downloader had it; a 640 px JPEG has 100-400 kB
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,10 @@ class _Body:
 
 
 class ImagePipeline:
-    """Fetchers and validators between a feed and a recorder; `arrived` is told of all bytes and may wait."""
+    """Fetchers and validators between a feed and a recorder; `arrived` is told of all bytes and may wait.
+
+    An image that failed at one source, by a fetcher's word or by a validator's, goes back to the lobby, for the next.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class ImagePipeline:
         claims: Claims,
         meter: Meter,
         stop: Stop,
+        sources: Sources,
     ) -> None:
         self._settings = settings
         self._transfers = settings.transfers
@@ -54,6 +58,7 @@ class ImagePipeline:
         self._claims = claims
         self._meter = meter
         self._stop = stop
+        self._sources = sources
         self._budget = ByteBudget(settings.transfers.memory_bytes)
         self._validators = os.cpu_count() or 1
         self._threads = trio.CapacityLimiter(self._validators)
@@ -105,7 +110,12 @@ class ImagePipeline:
         outcomes: trio.MemorySendChannel[Outcome],
     ) -> None:
         async def postpone(work: Work, postponed: Postponed) -> None:
-            await outcomes.send(Outcome(work, postponed))
+            waiting = self._untried(work, postponed)
+            # A pause will be over; a host that cannot be reached may be so for ever.
+            if work.tried or (postponed.reason is not Reason.RATE_LIMITED and self._sources.after(work, waiting)):
+                await self._settle(work, waiting, outcomes)
+            else:
+                await outcomes.send(Outcome(work, postponed))
 
         async with outcomes:
             await self._lobby.run(fed, works, postpone, self._drop)
@@ -135,16 +145,42 @@ class ImagePipeline:
             self._budget.release(charged_bytes)
             self._meter.dropped(work)
             return
-        self._lobby.left(work)
+        self._lobby.passed_on(work)
         if isinstance(fetched, Fetched):
             await bodies.send(_Body(work, fetched, charged_bytes))
             return
         self._budget.release(charged_bytes)
         if fetched is None:
-            self._meter.dropped(work)
-            self._drop(work)
+            self._let_go(work)
         else:
-            await outcomes.send(Outcome(work, fetched))
+            await self._settle(work, fetched, outcomes)
+        self._lobby.settled()
+
+    async def _settle(self, work: Work, result: Done | Failure, outcomes: trio.MemorySendChannel[Outcome]) -> None:
+        """Has the next source asked, if there is one and this one failed; else the result is the image's."""
+        following = self._sources.after(work, result) if isinstance(result, Failure) else None
+        if following is None:
+            await outcomes.send(Outcome(work, result))
+        elif self._stop.draining.is_set():  # nothing new is asked for, and without that nothing is decided
+            self._let_go(work)
+        else:
+            self._meter.dropped(work)
+            self._lobby.queue(following)
+
+    def _let_go(self, work: Work) -> None:
+        self._meter.dropped(work)
+        self._drop(work)
+
+    def _untried(self, work: Work, postponed: Postponed) -> Failure:
+        download = self._sources.download(work)
+        return Failure(
+            postponed.reason,
+            postponed.detail,
+            retry_after_s=postponed.wait_s,
+            source=download.source,
+            url=download.url,
+            was_asked=False,
+        )
 
     async def _validator(
         self, bodies: trio.MemoryReceiveChannel[_Body], outcomes: trio.MemorySendChannel[Outcome]
@@ -159,14 +195,17 @@ class ImagePipeline:
                 self._meter.processed(work)
                 del body  # the bytes themselves; the budget is for what is really in memory
                 self._budget.release(charged_bytes)
-                await outcomes.send(Outcome(work, result))
+                await self._settle(work, result, outcomes)
+                self._lobby.settled()
 
     async def _remote(self, work: Work) -> tuple[Fetched | Failure | None, int]:
-        download = self._download(work)
-        charged_bytes = await self._budget.acquire(min(download.cap_bytes, download.size_bytes or _THUMBNAIL_CAP_BYTES))
-        fetched = await fetch(
-            download, self._hosts, self._transfers, self._arrived, partial(self._meter.requested, work)
-        )
+        download = self._sources.download(work)
+        if not download.url:  # of a thumbnail that nothing else may stand in for
+            return Failure(Reason.NOT_FOUND, "the list names no thumbnail of it", source=download.source), 0
+        charged_bytes = await self._budget.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
+        on_request = partial(self._meter.requested, work)
+        answer = await fetch(download, self._hosts, self._transfers, self._arrived, on_request)
+        fetched = explained(download, answer)
         if isinstance(fetched, Fetched) and len(fetched.body) > charged_bytes:
             charged_bytes += self._budget.charge(len(fetched.body) - charged_bytes)
         return fetched, charged_bytes
@@ -177,18 +216,14 @@ class ImagePipeline:
         return is_of_host and self._hosts.block(self._url(work)) is not None
 
     def _url(self, work: Work) -> str:
-        return self._download(work).url
-
-    def _download(self, work: Work) -> Download:
-        if self._settings.originals.source is Source.THUMBNAIL_300K and work.thumbnail_300k_url:
-            cap_bytes = max(_THUMBNAIL_CAP_BYTES, work.original_size)
-            return Download(work.thumbnail_300k_url, Source.THUMBNAIL_300K, None, cap_bytes)
-        return Download(work.original_url, Source.ORIGINAL, work.original_size, work.original_size)
+        return self._sources.download(work).url
 
     async def _local(self, work: Work) -> tuple[Fetched | Failure | None, int] | None:
         """The verified original from disk, or None where there is none."""
         originals = self._settings.originals
-        if originals.always_download or not (work.saved_original or self._has_originals(work.subset)):
+        if work.tried or originals.always_download or not originals.takes_local:
+            return None
+        if not (work.saved_original or self._has_originals(work.subset)):
             return None
         charged_bytes = await self._budget.acquire(work.original_size)
         fetched = await trio.to_thread.run_sync(self._processor.read_original, work, limiter=self._reading)
@@ -200,6 +235,6 @@ class ImagePipeline:
     def _has_originals(self, subset: str) -> bool:
         """Whether there was a directory of originals when the first image of `subset` came by; asked once."""
         if subset not in self._originals_at:
-            directory = subset_directory(self._settings.layout, subset, self._settings.originals.rendition.directory)
+            directory = subset_directory(self._settings.layout, subset, self._settings.originals.directory)
             self._originals_at[subset] = directory.is_dir()
         return self._originals_at[subset]

@@ -59,6 +59,7 @@ class Lobby:
         self._patience_s = patience_s
         self._queues: dict[str, _Queue] = {}  # the one that had its turn last comes last
         self._count = 0
+        self._passed_on = 0  # beyond the fetchers, from where they may come back
         self._has_ended = False
         self._postponed_in_a_row = 0
         self._returns: Counter[str] = Counter()
@@ -84,10 +85,27 @@ class Lobby:
                     drop(queue.works.popleft())
 
     def left(self, work: Work) -> None:
-        """A fetcher is done with `work`, whatever came of it."""
+        """A fetcher is done with `work`, and so is everybody."""
+        self.passed_on(work)
+        self.settled()
+
+    def passed_on(self, work: Work) -> None:
+        """A fetcher is done with `work`; until it is settled, it may be queued again, for another host."""
+        self._passed_on += 1
         self._queue(work).out -= 1
         self._returns.pop(work.image_id, None)
         self._progressed_at = trio.current_time()
+        self._notify()
+
+    def settled(self) -> None:
+        """An image that was passed on is recorded, let go of, or queued again."""
+        self._passed_on -= 1
+        self._notify()
+
+    def queue(self, work: Work) -> None:
+        """Queues `work` at its host, as one that the feed hands out."""
+        self._queue(work).works.append(work)
+        self._count += 1
         self._notify()
 
     def came_back(self, work: Work) -> bool:
@@ -108,9 +126,7 @@ class Lobby:
     async def _let_in(self, fed: trio.MemoryReceiveChannel[Work]) -> None:
         async with fed:
             async for work in fed:
-                self._queue(work).works.append(work)
-                self._count += 1
-                self._notify()
+                self.queue(work)
                 while self._count >= _SIZE:
                     await self._changed.wait()
         self._has_ended = True
@@ -174,7 +190,7 @@ class Lobby:
 
     @property
     def _is_idle(self) -> bool:
-        return not self._count and not any(queue.out for queue in self._queues.values())
+        return not self._count and not self._passed_on and not any(queue.out for queue in self._queues.values())
 
     async def _notice_drain(self) -> None:
         await self._stop.draining.wait()

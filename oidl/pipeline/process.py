@@ -115,7 +115,7 @@ class Processor:
         return None
 
     def _places(self, work: Work) -> list[Path]:
-        places = [self._path(work, self.originals.rendition, work.original_url)]
+        places = [self._path(work, Rendition(ORIGINAL, self.originals.directory), work.original_url)]
         if work.saved_original is not None:
             places.insert(0, actual_path(self.layout, work.saved_original))
         return places
@@ -125,6 +125,8 @@ class Processor:
 
     def _write(self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int) -> WrittenFile:
         is_local = fetched.source is Source.LOCAL
+        if rendition.mode is None:  # whichever source it was thought to come from
+            rendition = self.originals.kept_as(fetched.source)
         rendered = made.rendered
         path = self._path(work, rendition, work.original_url if is_local else fetched.url)
         if made.conversion:

@@ -16,12 +16,12 @@ import trio
 
 from oidl.model import Done, Failure, Postponed, Reason, Status, Work
 from oidl.pipeline.feed import Claims
-from oidl.pipeline.retry import UNCOUNTED, decide
+from oidl.pipeline.retry import UNCOUNTED, decide_all
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
-from oidl.state.ledger import Ledger
+from oidl.state.ledger import Ledger, Tries
 
 _BATCH = 500
 _BATCH_S = 0.25
@@ -91,15 +91,18 @@ class Recorder:
                         self._ledger.done(outcome.work, done)
                         statuses.append(Status.DONE)
                     case Failure() as failure:
-                        tries = self._ledger.tries(outcome.work.image_id, failure.reason, UNCOUNTED)
-                        verdict = decide(failure, tries, datetime.now(UTC), self._rng)
-                        self._ledger.failed(outcome.work, failure, verdict)
+                        failures = [(each, self._tries(outcome.work, each)) for each in (*outcome.work.tried, failure)]
+                        verdict, told = decide_all(failures, datetime.now(UTC), self._rng)
+                        self._ledger.failed(outcome.work, failure, verdict, told)
                         statuses.append(verdict.status)
                     case Postponed() as postponed:
                         due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
                         self._ledger.postponed(outcome.work, postponed, due)
                         statuses.append(Status.RETRY)
         return statuses
+
+    def _tries(self, work: Work, failure: Failure) -> Tries:
+        return self._ledger.tries(work.image_id, failure.reason, UNCOUNTED, failure.source)
 
     def _tell(self, outcome: Outcome, status: Status) -> None:
         match outcome.result:

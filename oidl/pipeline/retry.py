@@ -6,7 +6,8 @@ runs.
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from oidl.model import Failure, Reason, Status
@@ -70,6 +71,24 @@ def decide(failure: Failure, tries: Tries, now: datetime, rng: random.Random) ->
     delay_s = rng.uniform(0.0, min(_MAX_DELAY_S, _BASE_DELAY_S * 2.0 ** min(rounds, 20)))
     delay_s = max(delay_s, failure.retry_after_s or 0.0)
     return Verdict(Status.RETRY, now + timedelta(seconds=delay_s), rule.counts)
+
+
+def decide_all(failures: Sequence[tuple[Failure, Tries]], now: datetime, rng: random.Random) -> tuple[Verdict, Failure]:
+    """What a try means that failed at one source after the other, and the failure that is the image's.
+
+    An image failed for good if it did so everywhere; else all are asked again when the most patient of them may be.
+    Its reason is the first source's, which is what the user wants to know; that a mirror has it not is no reason
+    where there is another.
+    """
+    verdicts = [decide(failure, tries, now, rng) for failure, tries in failures]
+    told = next((failure for failure, _ in failures if not failure.is_not_mirrored), failures[0][0])
+    others = [f"{other.source}: {other.detail or other.reason}" for other, _ in failures if other is not told]
+    told = replace(told, detail="; ".join([told.detail, *others])) if others else told
+    passing = [verdict for verdict in verdicts if verdict.status is not Status.FAILED]
+    if not passing:
+        return verdicts[0], told
+    due = max(verdict.next_attempt_at or now for verdict in passing)
+    return Verdict(Status.RETRY, due, counts=all(verdict.counts for verdict in passing)), told
 
 
 def _rule(failure: Failure) -> Rule:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import trio
 
-from oidl.dataset.catalogue import Version
 from oidl.dataset.ids import read_image_ids
+from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
 from oidl.model import Status
 from oidl.net.client import new_client, tls_context
@@ -29,6 +29,7 @@ from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
 from oidl.pipeline.retry import UNCOUNTED
+from oidl.pipeline.sources import Sources
 from oidl.pipeline.space import check_space
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
@@ -171,7 +172,10 @@ class Run:
         client = partial(new_client, settings.transfers, self._tls)
         async with Hosts(settings.transfers, client, self._version.providers, earlier, say=self._say) as hosts:
             self._meter.paces = hosts.paces
-            pipeline = ImagePipeline(settings, hosts, self._arrived, processor, claims, self._meter, self._stop)
+            sources = Sources(settings.originals.sources, self._version.mirrors)
+            pipeline = ImagePipeline(
+                settings, hosts, self._arrived, processor, claims, self._meter, self._stop, sources
+            )
             return await pipeline.run(feed, recorder)
 
     def _written_to(self) -> list[Path]:
@@ -180,7 +184,7 @@ class Run:
         return [
             settings.root_dir,
             settings.state_db.parent,
-            *(settings.root_dir / rendition.directory for rendition in settings.wanted),
+            *(settings.root_dir / rendition.directory for rendition in settings.every),
         ]
 
     async def _arrived(self, count: int) -> None:
@@ -222,6 +226,7 @@ class Run:
                 subsets=selection.subsets,
                 image_ids=read_image_ids(selection.image_ids) if selection.image_ids else None,
                 again_before=datetime.now(UTC) if settings.originals.always_download else None,
+                kept=[rendition.name for rendition in settings.originals.kept],
             )
             if selection.image_ids:
                 self._warn_of_unknown(*queue.unknown_ids())
@@ -236,7 +241,7 @@ class Run:
     def _open(self) -> int:
         ledger = self._state.ledger
         with ledger.transaction():
-            ledger.register(self._settings.wanted)
+            ledger.register(self._settings.every)
             run_id = ledger.open_run(self._settings.as_json())
             directories = ledger.rendition_directories()
         self._sweep(directories)
@@ -273,7 +278,10 @@ class Run:
         chosen = self._settings.selection.subsets or tuple(counts.by_subset)
         rows = [counts.by_subset[subset] for subset in chosen if subset in counts.by_subset]
         done = sum(row[Status.DONE] for row in rows)
-        files = [counts.files.get(rendition.name, (0, 0))[0] for rendition in self._settings.wanted]
+        there = {name: files for name, (files, _) in counts.files.items()}
+        files = [there.get(rendition.name, 0) for rendition in self._settings.renditions]
+        if kept := self._settings.originals.kept:
+            files.append(sum(there.get(rendition.name, 0) for rendition in kept))
         left = sum(row[Status.PENDING] + row[Status.RETRY] for row in rows) + max(0, done - min(files, default=done))
         bounds = (left, self._settings.selection.limit, self._chosen)
         return min(bound for bound in bounds if bound is not None)

@@ -15,7 +15,8 @@ from oidl.storage.space import device, existing, free_bytes
 
 _STILL_THERE = 0.8  # of the published images; the rest is gone and takes no room
 _BYTES_PER_PIXEL = 0.1  # of a box, for renditions of which there are none yet; a JPEG at a low quality
-_THUMBNAIL_BYTES = 60_000.0  # the 300K versions, whose sizes are not published
+# Of what has no published size; the mirror's are the mean of its 561 GB.
+_BYTES_EACH = {Source.THUMBNAIL_300K: 60_000.0, Source.CVDF: 300_000.0}
 _ENOUGH_FILES = 100  # to go by their mean size
 
 
@@ -47,8 +48,8 @@ def _bytes_each(db: StateConnection, settings: Settings) -> list[tuple[Path, flo
             bytes_each = total / count
         elif rendition.box_size is not None:
             bytes_each = rendition.box_size**2 * _BYTES_PER_PIXEL
-        elif settings.originals.source is Source.THUMBNAIL_300K:
-            bytes_each = _THUMBNAIL_BYTES
+        elif settings.originals.sources[0] in _BYTES_EACH:
+            bytes_each = _BYTES_EACH[settings.originals.sources[0]]
         else:
             bytes_each = mean_original_bytes(db, settings.selection.subsets)
         each.append((settings.root_dir / rendition.directory, bytes_each))

@@ -11,11 +11,13 @@ def verify(work: Work, fetched: Fetched, *, check_md5: bool = True) -> str | Fai
     """The base64 MD5 of the body, or the first check that it fails: first bytes, length, MD5.
 
     A 300K thumbnail is made anew by the server now and then and has no
-    published size or MD5: its decode must do. A format other than the URL's
+    published size or MD5: its decode must do. Of a mirror's copy the mirror itself
+    may tell the MD5. A format other than the URL's
     own suffix is a placeholder, unless it is what was published.
     """
     body = fetched.body
-    md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    digest = hashlib.md5(body, usedforsecurity=False).digest()
+    md5 = base64.b64encode(digest).decode()
     is_published = md5 == work.original_md5 and len(body) == work.original_size
     name = sniff(body)
     if name is None:
@@ -23,7 +25,9 @@ def verify(work: Work, fetched: Fetched, *, check_md5: bool = True) -> str | Fai
     promised = suffix_format(work.original_url if fetched.source is Source.LOCAL else fetched.url)
     if promised and name != promised and not is_published:
         return Failure(Reason.NOT_AN_IMAGE, f"a {name}, as placeholders are, instead of a {promised}")
-    if fetched.source is Source.THUMBNAIL_300K:
+    if fetched.source is Source.CVDF and fetched.told_md5 and fetched.told_md5 != digest.hex():
+        return Failure(Reason.MD5_MISMATCH, f"MD5 {digest.hex()}, the mirror says {fetched.told_md5}")
+    if fetched.source in (Source.THUMBNAIL_300K, Source.CVDF):
         return md5
     if len(body) != work.original_size:
         return Failure(Reason.SIZE_MISMATCH, f"{len(body)} bytes, published {work.original_size}")

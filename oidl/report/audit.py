@@ -9,7 +9,7 @@ from oidl.progress.words import duration
 FAULTS: dict[Fault, str] = {
     Fault.MISSING: "a recorded file is not there",
     Fault.WRONG_SIZE: "a file is longer or shorter than recorded",
-    Fault.WRONG_MD5: "an original has not the published MD5",
+    Fault.WRONG_MD5: "a file kept as it came has not the MD5 it must have",
     Fault.DAMAGED: "a file does not decode to its end",
     Fault.INCOMPLETE: "an image is done, and a file that its run was asked for was never recorded",
     Fault.UNREADABLE: "a file cannot be read, or is no file",

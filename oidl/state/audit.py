@@ -20,7 +20,10 @@ from oidl.model import Rendition, ResizeMode
 
 
 class FileRow(NamedTuple):
-    """A row of `file`, and what was published of its image: size in bytes and base64 MD5 of the original."""
+    """A row of `file`, and the MD5 (base64) that its bytes must have, None where nobody knows.
+
+    An original has the published one; another copy that was kept as it came, the one that was then noted.
+    """
 
     image_id: str
     rendition: str
@@ -28,8 +31,7 @@ class FileRow(NamedTuple):
     bytes: int
     width: int
     height: int
-    original_size: int
-    original_md5: str
+    md5: str | None
 
 
 class Lack(NamedTuple):
@@ -49,15 +51,24 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """What the runs were asked for, in order: `started_at[n]` is when run n began, `renditions[n]` their names."""
+    """What the runs were asked for, in order: `started_at[n]` is when run n began, `renditions[n]` their names.
+
+    Of the names in `kept[n]`, the first stands for any: images are kept under one of them.
+    """
 
     started_at: tuple[str, ...]
     renditions: tuple[frozenset[str], ...]
+    kept: tuple[tuple[str, ...], ...]
 
-    def at(self, moment: str) -> frozenset[str]:
-        """The renditions that an image done at `moment` must have: one run is at work at a time."""
-        number = bisect_right(self.started_at, moment)
-        return self.renditions[number - 1] if number else frozenset()
+    def lacking(self, moment: str, present: Collection[str]) -> list[str]:
+        """What an image that was done at `moment` must have and has not: one run is at work at a time."""
+        number = bisect_right(self.started_at, moment) - 1
+        if number < 0:
+            return []
+        names = set(self.renditions[number])
+        if not set(self.kept[number]).intersection(present):
+            names.update(self.kept[number][:1])
+        return sorted(names.difference(present))
 
 
 def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
@@ -72,16 +83,15 @@ def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
 
 def promises(db: sqlite3.Connection) -> Promises:
     """What all runs were asked for."""
-    started_at, renditions = [], []
+    started_at, renditions, kept = [], [], []
     for moment, text in db.execute("SELECT started_at, settings FROM run ORDER BY started_at, id"):
         settings = json.loads(text)
-        names = {rendition["name"] for rendition in settings.get("renditions", ())}
         originals = settings.get("originals", {})
-        if originals.get("save"):
-            names.add(originals["rendition"]["name"])
         started_at.append(moment)
-        renditions.append(frozenset(names))
-    return Promises(tuple(started_at), tuple(renditions))
+        renditions.append(frozenset(rendition["name"] for rendition in settings.get("renditions", ())))
+        names = originals.get("sources") or [originals.get("rendition", {}).get("name")]
+        kept.append(tuple(names) if originals.get("save") else ())
+    return Promises(tuple(started_at), tuple(renditions), tuple(kept))
 
 
 def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int) -> list[FileRow]:
@@ -89,8 +99,11 @@ def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int) -> lis
     return [
         FileRow._make(row)
         for row in db.execute(
-            "SELECT f.image_id, f.rendition, f.path, f.bytes, f.width, f.height, i.original_size, i.original_md5 "
+            "SELECT f.image_id, f.rendition, f.path, f.bytes, f.width, f.height, CASE "
+            "WHEN f.conversion IS NOT NULL THEN NULL WHEN f.rendition = 'original' THEN i.original_md5 "
+            "WHEN f.rendition = d.source THEN d.md5 END "
             "FROM file AS f CROSS JOIN image AS i ON i.image_id = f.image_id "
+            "CROSS JOIN download AS d ON d.image_id = f.image_id "
             "WHERE (f.image_id, f.rendition) > (?, ?) ORDER BY f.image_id, f.rendition LIMIT ?",
             (*after, limit),
         )
@@ -108,7 +121,7 @@ def lacks_page(db: sqlite3.Connection, asked: Promises, after: str, limit: int) 
     lacks = [
         Lack(image_id, name)
         for image_id, finished_at, present in rows
-        for name in sorted(asked.at(finished_at or "").difference((present or "").split("\n")))
+        for name in asked.lacking(finished_at or "", (present or "").split("\n"))
     ]
     return lacks, rows[-1][0] if rows else None
 

@@ -96,33 +96,24 @@ class Ledger:
 
     # ---- images
 
-    def tries(self, image_id: str, reason: Reason, uncounted: Iterable[Reason]) -> Tries:
-        """The failed tries of an image so far; `uncounted` reasons never count against it in a run."""
+    def tries(self, image_id: str, reason: Reason, uncounted: Iterable[Reason], source: Source | None = None) -> Tries:
+        """The failed tries of an image so far; `uncounted` reasons never count against it in a run.
+
+        A try that went on to other sources is one; `source` is where `reason` is counted, None for anywhere.
+        """
         names = tuple(uncounted)
         row = self._db.execute(
-            "SELECT coalesce(sum(run_id = ? AND reason NOT IN (SELECT value FROM json_each(?))), 0), "
-            "coalesce(sum(reason = ?), 0) FROM attempt WHERE image_id = ?",
-            (self._run_id, json.dumps(names), reason, image_id),
+            "SELECT coalesce(sum(run_id = ? AND place = 0 AND reason NOT IN (SELECT value FROM json_each(?))), 0), "
+            "coalesce(sum(reason = ? AND source IS coalesce(?, source)), 0) FROM attempt WHERE image_id = ?",
+            (self._run_id, json.dumps(names), reason, source, image_id),
         ).fetchone()
         return Tries(*row)
 
-    def failed(self, work: Work, failure: Failure, verdict: Verdict) -> None:
-        """Records a failed try and where it leaves the image."""
+    def failed(self, work: Work, failure: Failure, verdict: Verdict, told: Failure | None = None) -> None:
+        """Records a failed try, source by source, and where it leaves the image; `told` is then the reason."""
         now = timestamp()
-        self._db.execute(
-            "INSERT INTO attempt (image_id, run_id, at, source, url, reason, http_status, detail) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                work.image_id,
-                self._run_id,
-                now,
-                failure.source,
-                failure.url,
-                failure.reason,
-                failure.http_status,
-                failure.detail,
-            ),
-        )
+        self._attempts(work.image_id, (*work.tried, failure), now)
+        failure = told or failure
         self._db.execute(
             "UPDATE download SET status = ?, attempts = attempts + ?, next_attempt_at = ?, reason = ?, "
             "detail = ?, http_status = ?, source = ?, url = ?, finished_at = ? WHERE image_id = ?",
@@ -140,6 +131,26 @@ class Ledger:
             ),
         )
 
+    def _attempts(self, image_id: str, failures: Iterable[Failure], now: str) -> None:
+        self._db.executemany(
+            "INSERT INTO attempt (image_id, run_id, at, source, url, reason, http_status, detail, place) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    image_id,
+                    self._run_id,
+                    now,
+                    failure.source,
+                    failure.url,
+                    failure.reason,
+                    failure.http_status,
+                    failure.detail,
+                    place,
+                )
+                for place, failure in enumerate(failures)
+            ],
+        )
+
     def postponed(self, work: Work, postponed: Postponed, due: datetime) -> None:
         """Leaves an image that was not tried for later."""
         self._db.execute(
@@ -151,22 +162,26 @@ class Ledger:
     def done(self, work: Work, done: Done) -> None:
         """Records an image as done, with its files, which stand in place already.
 
-        Where the bytes came from disk this time, what is known of their download stays.
+        Where the bytes came from disk this time, and are those that were downloaded, what is known of that stays.
+        Sources that were asked before, and had it not, are told of too.
         """
         now = timestamp()
+        self._attempts(work.image_id, work.tried, now)
         is_local = done.source is Source.LOCAL
         self._db.execute(
             "UPDATE download SET status = 'done', attempts = attempts + ?, next_attempt_at = NULL, "
             "reason = NULL, detail = NULL, http_status = NULL, "
-            "source = iif(? AND md5 IS NOT NULL AND reason IS NULL, source, ?), "
-            "url = iif(? AND md5 IS NOT NULL AND reason IS NULL, url, ?), "
+            "source = iif(? AND md5 IS ? AND reason IS NULL, source, ?), "
+            "url = iif(? AND md5 IS ? AND reason IS NULL, url, ?), "
             "bytes = ?, md5 = ?, width = ?, height = ?, format = ?, bands = ?, orientation = ?, is_cmyk = ?, "
             "transfer_s = coalesce(?, transfer_s), finished_at = ? WHERE image_id = ?",
             (
                 int(not is_local),
                 is_local,
+                done.md5,
                 done.source,
                 is_local,
+                done.md5,
                 done.url,
                 done.bytes,
                 done.md5,
@@ -239,13 +254,14 @@ class Ledger:
     # ---- archives and renditions
 
     def has_archive(self, name: str) -> bool:
-        """Whether the metadata file `name` was fetched, verified and unpacked before."""
+        """Whether the metadata file `name` was fetched, verified and put in place before."""
         return self._db.execute("SELECT 1 FROM archive WHERE name = ?", (name,)).fetchone() is not None
 
-    def archive(self, name: str, url: str, size_bytes: int, md5: str) -> None:
-        """Records a metadata file as fetched, verified and unpacked."""
+    def archive(self, name: str, url: str, size_bytes: int, md5: str, checked_by: str = "") -> None:
+        """Records a metadata file as fetched, verified (by what) and put in place."""
         self._db.execute(
-            "INSERT OR REPLACE INTO archive VALUES (?, ?, ?, ?, ?)", (name, url, size_bytes, md5, timestamp())
+            "INSERT OR REPLACE INTO archive (name, url, bytes, md5, finished_at, checked_by) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, url, size_bytes, md5, timestamp(), checked_by or None),
         )
 
     def register(self, renditions: Iterable[Rendition]) -> None:

@@ -24,13 +24,15 @@ _COLUMNS = """
 
 # How many of the wanted renditions an image has.
 _PRESENT = """
-    (SELECT count(*) FROM file AS f
-     WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:wanted)))
+    ((SELECT count(*) FROM file AS f
+      WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:wanted)))
+     + EXISTS (SELECT 1 FROM file AS f
+               WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:kept))))
 """
 _TRIED = "EXISTS (SELECT 1 FROM attempt AS a WHERE a.image_id = d.image_id AND a.run_id = :run)"
 _TRIES = """
     (SELECT count(*) FROM attempt AS a
-     WHERE a.image_id = d.image_id AND a.run_id = :run
+     WHERE a.image_id = d.image_id AND a.run_id = :run AND a.place = 0
      AND a.reason NOT IN (SELECT value FROM json_each(:uncounted)))
 """
 
@@ -49,6 +51,7 @@ class Queue:
     `db` is a reader of the feed's own. `image_ids` None means all images,
     `subsets` empty all subsets. With `again_before`, images that were done
     before that time are to be done again, and every rendition counts as lacking.
+    Of `kept`, the names under which images are kept as they came, any will do for the one that is wanted.
     An image is tried `max_tries` times in run `run_id`, reasons in `uncounted` aside.
     """
 
@@ -63,8 +66,10 @@ class Queue:
         subsets: tuple[str, ...] = (),
         image_ids: Iterable[str] | None = None,
         again_before: datetime | None = None,
+        kept: Iterable[str] = (),
     ) -> None:
         self._db = db
+        self._kept = frozenset(kept)
         self._wanted = wanted
         self._again_before = timestamp(again_before) if again_before else None
         self._values = {
@@ -72,7 +77,8 @@ class Queue:
             "max_tries": max_tries,
             "uncounted": json.dumps(tuple(uncounted)),
             "subsets": json.dumps(subsets),
-            "wanted": json.dumps([rendition.name for rendition in wanted]),
+            "wanted": json.dumps([rendition.name for rendition in wanted if rendition.name not in self._kept]),
+            "kept": json.dumps(sorted(self._kept)),
             "wanted_count": len(wanted),
             "again_before": self._again_before,
         }
@@ -191,7 +197,9 @@ class Queue:
     def _lacking(self, present: str | None) -> tuple[Rendition, ...]:
         if self._again_before or not present:
             return self._wanted
-        names = present.split("\n")
+        names = set(present.split("\n"))
+        if names & self._kept:
+            names |= self._kept
         return tuple(rendition for rendition in self._wanted if rendition.name not in names)
 
 

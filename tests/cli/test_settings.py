@@ -44,8 +44,8 @@ def test_every_kind_of_value_can_stand_in_the_file(oidl, settings, tmp_path: Pat
     )
     found = settings()
     assert found["originals"]["save"] is True
-    assert found["originals"]["source"] == "300k"
-    assert found["originals"]["rendition"]["directory"] == f"{tmp_path}/originals"
+    assert found["originals"]["sources"] == ["300k", "original"]
+    assert found["originals"]["directory"] == f"{tmp_path}/originals"
     assert found["download_metadata"] is False
     assert found["renditions"][0]["mode"] == "FillCrop"
     assert found["renditions"][0]["quality"] == 77
@@ -67,7 +67,7 @@ def test_every_kind_of_value_can_stand_in_the_environment(settings) -> None:
         }
     )
     assert found["originals"]["save"] is True
-    assert found["originals"]["source"] == "300k"
+    assert found["originals"]["sources"] == ["300k", "original"]
     assert found["download_metadata"] is False
     assert found["renditions"][0]["mode"] == "FillDistort"
     assert found["transfers"]["max_host_connections"] == 2

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from oidl.dataset.rows import Skipped, format_row, header, read_images
+from oidl.dataset.rows import LINE_ENDS, Skipped, format_row, header, read_images
 from oidl.errors import ExitCode, MetadataError
 from oidl.model import Image
 
@@ -52,6 +52,16 @@ def test_rows_with_a_rotation_and_as_few_quotes_as_may_be_come_back_too(row: str
     (image,) = images_in([header("minimal"), row])
     assert format_row(image, "minimal") == row
     assert image.rotation == row.rstrip("\n").rpartition(",")[2]
+
+
+def test_how_lines_end_is_noticed_and_kept() -> None:
+    for name, end in LINE_ENDS.items():
+        row = ROW.replace('"', "").replace("\n", f",90.0{end}")
+        skipped = Skipped()
+        (image,) = images_in([header("minimal", end), row], skipped)
+        assert skipped.line_end == name
+        assert image.rotation == "90.0"
+        assert format_row(image, "minimal", end) == row
 
 
 def test_each_field_is_what_its_column_says(published_rows: list[str]) -> None:

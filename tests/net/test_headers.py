@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, redirect_target, retry_after_s
+from oidl.net.headers import (
+    content_length,
+    is_other_picture,
+    is_placeholder,
+    is_text,
+    redirect_target,
+    retry_after_s,
+    told_md5,
+)
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -80,3 +88,26 @@ def test_a_redirect_leads_anywhere_on_the_web(url: str, location: str, target: s
 def test_a_redirect_never_leads_from_https_to_less(location: str) -> None:
     with pytest.raises(ValueError, match="redirect to"):
         redirect_target("https://a/1.jpg", location)
+
+
+_MD5 = "5d41402abc4b2a76b9719d911017c592"
+_BASE64 = "XUFAKrxLKna5cZ2REBfFkg=="
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({}, None),
+        ({"x-goog-hash": f"crc32c=mnG7TA==, md5={_BASE64}"}, (_MD5, "x-goog-hash")),
+        ({"x-goog-hash": "crc32c=mnG7TA==", "ETag": f'"{_MD5}"'}, None),
+        ({"x-goog-hash": f"md5={_BASE64}", "x-goog-stored-content-encoding": "gzip", "ETag": f'"{_MD5}"'}, None),
+        ({"ETag": f'"{_MD5.upper()}"'}, (_MD5, "etag")),
+        ({"ETag": f'"{_MD5}-12"'}, None),
+        ({"ETag": f'W/"{_MD5}"'}, None),
+        ({"ETag": f'"{_MD5}"', "x-amz-server-side-encryption": "AES256"}, (_MD5, "etag")),
+        ({"ETag": f'"{_MD5}"', "x-amz-server-side-encryption": "aws:kms"}, None),
+        ({"ETag": f'"{_MD5}"', "x-amz-server-side-encryption-customer-algorithm": "AES256"}, None),
+    ],
+)
+def test_the_md5_that_a_server_tells_of_its_file(headers: dict[str, str], told: tuple[str, str] | None) -> None:
+    assert told_md5(headers) == told

@@ -18,11 +18,13 @@ from conftest import THUMB, image, work
 
 from oidl.model import Done, Failure, Fetched, Reason, Source, Status, Work
 from oidl.net.body import Body
+from oidl.net.hosts import Block
 from oidl.net.transfer import Download
 from oidl.pipeline import images
 from oidl.pipeline.feed import Claims, FeedEnd
 from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.record import Outcome
+from oidl.pipeline.sources import Sources
 from oidl.pipeline.stop import Stop
 from oidl.progress.meter import Meter
 from oidl.settings import Layout, Originals, Retries, Selection, Settings, Transfers
@@ -32,6 +34,7 @@ BODY = bytes(SIZE)
 GONE = Failure(Reason.GONE, http_status=410)
 CORRUPT = Failure(Reason.CORRUPT)
 THUMBNAIL_CAP = 1_200_000
+MIRRORS = {"cvdf": "http://mirror/{subset}/{image_id}.jpg"}
 
 pytestmark = pytest.mark.usefixtures("inline_threads")
 
@@ -60,6 +63,7 @@ class Line:
     between: Callable[["Line"], Awaitable[None]] | None = None
     record_s: float = 0.0
     clock: Callable[[], float] = lambda: 0.0
+    dead: tuple[str, ...] = ()
     asked: list[Download] = field(default_factory=list)
     on_requests: list[OnRequest] = field(default_factory=list)
     looked_up: list[str] = field(default_factory=list)
@@ -85,7 +89,9 @@ class Line:
     def drain(self) -> None:
         self.is_drained = True
 
-    def block(self, url: str) -> None:
+    def block(self, url: str) -> Block | None:
+        if any(host in url for host in self.dead):
+            return Block(1e6, Reason.DNS, "no such host", is_set_aside=True)
         return None
 
     async def arrived(self, count: int) -> None:
@@ -122,7 +128,8 @@ class Line:
             retries=Retries(),
         )
         me: Any = self
-        pipeline = ImagePipeline(settings, me, self.arrived, me, self.claims, self.meter, self.stop)
+        sources = Sources(self.originals.sources, MIRRORS)
+        pipeline = ImagePipeline(settings, me, self.arrived, me, self.claims, self.meter, self.stop, sources)
         with trio.fail_after(1000):  # when somebody keeps what another waits for
             self.end = await pipeline.run(_Feed(self), _Recorder(self))  # type: ignore[arg-type]
         self.ended_s = trio.current_time()
@@ -257,7 +264,7 @@ def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path, m
 
 def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     works = [*published(1), *published(2, thumbnail_300k_url=""), work(3, original_size=5_000_000)]
-    originals = Originals(source=Source.THUMBNAIL_300K)
+    originals = Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))
     line = Line(tmp_path, works, originals=originals, connections=1).run(monkeypatch)
     assert line.asked == [
         Download(image(1).thumbnail_300k_url, Source.THUMBNAIL_300K, None, THUMBNAIL_CAP),
@@ -312,7 +319,7 @@ def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path, mon
         {"result": CORRUPT},
         {"fetch": fetch_failure},
         {"fetch": fetch_none},
-        {"fetch": fetch_more_than_thought, "originals": Originals(source=Source.THUMBNAIL_300K)},
+        {"fetch": fetch_more_than_thought, "originals": Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))},
         {"on_disk": local(1)},
         {"on_disk": {}},
     ],
@@ -377,7 +384,7 @@ def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, m
         # One is being recorded, one is a validator's; of the bytes of two that wait, 3 caps, one cap is not left.
         assert len(line.asked) == min(fed, 4)
 
-    originals = Originals(source=Source.THUMBNAIL_300K)
+    originals = Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))
     line = Line(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
     line.memory_bytes = THUMBNAIL_CAP * 7 // 2
     line.connections = 6
@@ -453,3 +460,63 @@ def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(
     assert [number for number, _ in line.results] == [1]
     assert (line.end, line.ended_s) == (FeedEnd.STOPPED, 0)
     assert {image(2).image_id, image(3).image_id} <= line.claims.image_ids
+
+
+# ---- one source after the other
+
+CHAIN = Originals((Source.ORIGINAL, Source.CVDF))
+
+
+async def fetch_from_mirror(line: Line, download: Download) -> Fetched | Failure:
+    return await fetch_body(line, download) if download.source is Source.CVDF else GONE
+
+
+def sources_asked(line: Line) -> list[Source]:
+    return [download.source for download in line.asked]
+
+
+def test_what_one_source_has_not_is_had_from_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(*range(20)), fetch_from_mirror, originals=CHAIN).run(monkeypatch)
+    assert [result.source for _, result in line.results] == [Source.CVDF] * 20
+    assert {outcome.work.tried for outcome in line.outcomes} == {(GONE,)}
+    assert line.meter.statistics().in_flight == 20  # which the recorder, made up here, would have told of
+
+
+def test_what_a_validator_refuses_is_had_from_the_next_too_and_recorded_when_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path, published(1, 2), result=CORRUPT, originals=CHAIN).run(monkeypatch)
+    assert line.results == [(1, CORRUPT), (2, CORRUPT)]
+    assert [outcome.work.tried for outcome in line.outcomes] == [(CORRUPT,), (CORRUPT,)]
+    assert sorted(sources_asked(line)) == [Source.CVDF] * 2 + [Source.ORIGINAL] * 2
+
+
+def test_a_host_that_cannot_be_reached_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Line(tmp_path, published(1), originals=CHAIN, dead=("staticflickr",)).run(monkeypatch)
+    assert sources_asked(line) == [Source.CVDF]
+    (outcome,) = line.outcomes
+    assert isinstance(outcome.result, Done)
+    assert [(failure.reason, failure.was_asked) for failure in outcome.work.tried] == [(Reason.DNS, False)]
+
+
+def test_where_the_last_host_cannot_be_reached_it_is_a_failure_that_may_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line(tmp_path, published(1), fetch_failure, originals=CHAIN, dead=("mirror",)).run(monkeypatch)
+    ((_, result),) = line.results
+    assert (result.reason, result.source, result.retry_after_s) == (Reason.DNS, Source.CVDF, 1e6)
+    assert line.outcomes[0].work.tried == (GONE,)
+
+
+def test_a_run_that_stops_decides_nothing_by_half_of_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch_while_it_stops(line: Line, download: Download) -> Failure:
+        line.stop.interrupt()
+        return GONE
+
+    line = Line(tmp_path, published(1), fetch_while_it_stops, originals=CHAIN).run(monkeypatch)
+    assert line.outcomes == []
+    assert sources_asked(line) == [Source.ORIGINAL]
+    assert not line.claims.image_ids
+    assert line.meter.statistics().in_flight == 0

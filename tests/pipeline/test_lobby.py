@@ -256,3 +256,25 @@ def test_a_drain_lets_go_of_all_that_waits() -> None:
     assert trip.done.total() + len(trip.dropped) == trip.fed
     assert len(trip.dropped) > 1000
     assert trip.took_s < 40
+
+
+def test_what_was_passed_on_keeps_it_open_and_may_be_queued_again_for_another_host() -> None:
+    async def main() -> list[str]:
+        lobby = Lobby(lambda item: item.original_url, host_of, lambda url: None, Stop(), per_host=1, patience_s=1.0)
+        feed, fed = trio.open_memory_channel[Work](1)
+        fetchers, works = trio.open_memory_channel[Work](0)
+        handed_out = []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lobby.run, fed, fetchers, None, None)
+            await feed.send(work(1, original_url="http://a/1.jpg"))
+            await feed.aclose()
+            async for item in works:
+                handed_out.append(host_of(item.original_url))
+                lobby.passed_on(item)
+                await trio.testing.wait_all_tasks_blocked()  # it is with a validator, and nobody else is there
+                if len(handed_out) == 1:
+                    lobby.queue(work(1, original_url="http://b/1.jpg"))
+                lobby.settled()
+        return handed_out
+
+    assert trio.run(main) == ["a", "b"]

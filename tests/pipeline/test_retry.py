@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oidl.model import Failure, Reason, Status
-from oidl.pipeline.retry import RULES, UNCOUNTED, decide
+from oidl.model import Failure, Reason, Source, Status
+from oidl.pipeline.retry import RULES, UNCOUNTED, decide, decide_all
 from oidl.state.ledger import Tries, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -89,3 +89,37 @@ def test_what_says_nothing_about_the_image_does_not_count_against_it() -> None:
     assert not verdict(Failure(Reason.RATE_LIMITED)).counts
     assert verdict(Failure(Reason.TIMEOUT)).counts
     assert verdict(Failure(Reason.DISK)) == Verdict(Status.RETRY, NOW, counts=False)
+
+
+NONE_BEFORE = Tries(0, 0)
+GONE = Failure(Reason.GONE, "HTTP 410", 410, source=Source.ORIGINAL)
+ABSENT = Failure(Reason.NOT_FOUND, "not on the mirror", 404, source=Source.CVDF, is_not_mirrored=True)
+SLOW = Failure(Reason.TIMEOUT, "no byte", source=Source.CVDF)
+
+
+def verdict_of_all(*failures: Failure) -> tuple[Verdict, Failure]:
+    return decide_all([(failure, NONE_BEFORE) for failure in failures], NOW, random.Random(1))
+
+
+def test_an_image_failed_for_good_only_if_it_did_so_everywhere() -> None:
+    assert verdict_of_all(GONE, ABSENT)[0] == Verdict(Status.FAILED)
+    assert verdict_of_all(GONE, SLOW)[0].status is Status.RETRY
+    assert verdict_of_all(SLOW, GONE)[0].status is Status.RETRY
+
+
+def test_the_first_source_names_the_reason_unless_it_is_a_mirror_that_has_it_not() -> None:
+    for failures, told, detail in (
+        ((GONE, ABSENT), GONE, "HTTP 410; cvdf: not on the mirror"),
+        ((ABSENT, GONE), GONE, "HTTP 410; cvdf: not on the mirror"),
+        ((SLOW, GONE), SLOW, "no byte; original: HTTP 410"),
+        ((ABSENT,), ABSENT, "not on the mirror"),
+    ):
+        failure = verdict_of_all(*failures)[1]
+        assert (failure.reason, failure.source, failure.detail) == (told.reason, told.source, detail)
+
+
+def test_all_are_asked_again_when_the_most_patient_may_be() -> None:
+    pause = Failure(Reason.RATE_LIMITED, retry_after_s=100.0, source=Source.CVDF)
+    held, _ = verdict_of_all(Failure(Reason.TIMEOUT, source=Source.ORIGINAL), pause)
+    assert held.next_attempt_at == NOW + timedelta(seconds=100)
+    assert not held.counts

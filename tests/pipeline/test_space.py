@@ -7,7 +7,7 @@ import pytest
 from conftest import LIST, THUMB, image
 
 from oidl.errors import DiskError
-from oidl.model import ORIGINAL, Rendition, Source
+from oidl.model import Source
 from oidl.pipeline.space import check_space
 from oidl.settings import Layout, Limits, Originals, Retries, Selection, Settings, Transfers
 from oidl.state.estimate import mean_original_bytes
@@ -25,7 +25,6 @@ def loaded(db):
 
 
 def _settings(root: Path, *, save: bool = False, source: Source = Source.ORIGINAL, **changes: object) -> Settings:
-    name = ORIGINAL if source is Source.ORIGINAL else source.value
     settings = Settings(
         root_dir=root,
         state_db=root / "oidl.sqlite3",
@@ -34,7 +33,7 @@ def _settings(root: Path, *, save: bool = False, source: Source = Source.ORIGINA
         images_csv=None,
         selection=Selection(),
         layout=Layout(root, "2017_11"),
-        originals=Originals(source=source, save=save, rendition=Rendition(name, "images-original")),
+        originals=Originals((source,), save=save),
         renditions=(THUMB,),
         transfers=Transfers(),
         retries=Retries(),
@@ -63,9 +62,10 @@ def test_originals_take_their_published_sizes(loaded, tmp_path: Path) -> None:
     assert thumbs < COUNT * 64 * 64
 
 
-def test_thumbnails_saved_do_not_count_as_originals(loaded, tmp_path: Path) -> None:
-    saved = _needed(loaded, _settings(tmp_path, save=True, source=Source.THUMBNAIL_300K))
-    assert saved < 0.1 * COUNT * SIZE
+@pytest.mark.parametrize("source", [Source.THUMBNAIL_300K, Source.CVDF])
+def test_smaller_copies_do_not_count_as_originals(source: Source, loaded, tmp_path: Path) -> None:
+    saved = _needed(loaded, _settings(tmp_path, save=True, source=source))
+    assert saved < 0.2 * COUNT * SIZE
 
 
 def test_files_that_are_there_say_how_large_the_next_will_be(loaded, tmp_path: Path) -> None:

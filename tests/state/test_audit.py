@@ -62,7 +62,6 @@ def test_files_come_once_and_in_order_with_what_was_published(limit: int, filed_
         50,
         8,
         6,
-        image(1).original_size,
         image(1).original_md5,
     )
 
@@ -81,10 +80,16 @@ def test_what_was_asked_for_and_has_no_row_is_lacking(limit: int, filed_db: Stat
 
 
 def test_an_image_owes_what_the_run_it_was_done_in_was_asked_for():
-    asked = Promises(("2026-01-01", "2026-01-03"), (frozenset({"a"}), frozenset({"b"})))
-    assert asked.at("2025-12-31") == frozenset()
-    assert asked.at("2026-01-01") == asked.at("2026-01-02T23:59") == {"a"}
-    assert asked.at("2026-01-03") == asked.at("2027") == {"b"}
+    asked = Promises(("2026-01-01", "2026-01-03"), (frozenset({"a"}), frozenset({"b"})), ((), ("original", "cvdf")))
+    assert asked.lacking("2025-12-31", []) == []
+    assert asked.lacking("2026-01-01", ["b"]) == asked.lacking("2026-01-02T23:59", []) == ["a"]
+    assert asked.lacking("2026-01-03", []) == asked.lacking("2027", ["a"]) == ["b", "original"]
+
+
+def test_any_of_the_copies_that_may_be_kept_will_do():
+    asked = Promises(("2026",), (frozenset(),), (("original", "cvdf"),))
+    assert asked.lacking("2026", ["cvdf"]) == asked.lacking("2026", ["original"]) == []
+    assert asked.lacking("2026", ["300k"]) == ["original"]
 
 
 def test_originals_are_promised_only_where_they_were_to_be_kept(loaded_db: StateConnection):
@@ -135,7 +140,7 @@ class _Plans(sqlite3.Connection):
 
 def test_every_query_goes_along_an_index(filed_db: StateConnection):
     db = sqlite3.connect(filed_db.path, factory=_Plans, isolation_level=None)
-    note_names(db, [audit.FileRow("0" * 16, "thumbs", "77_0a_o.jpg", 1, 1, 1, 1, "")])
+    note_names(db, [audit.FileRow("0" * 16, "thumbs", "77_0a_o.jpg", 1, 1, 1, "")])
     asked = promises(db)
     db.steps.clear()
     file_page(db, ("0", "thumbs"), 10)

@@ -136,3 +136,29 @@ def test_an_archive_is_remembered(ledger: Ledger) -> None:
     assert not ledger.has_archive("a.tar.gz")
     ledger.archive("a.tar.gz", "https://x/a.tar.gz", 10, "00")
     assert ledger.has_archive("a.tar.gz")
+
+
+def test_a_try_at_several_sources_is_one_try_and_a_row_for_each(loaded_db: StateConnection) -> None:
+    ledger = Ledger(loaded_db)
+    ledger.open_run({})
+    first = Failure(Reason.FORBIDDEN, "HTTP 403", 403, source=Source.ORIGINAL)
+    second = Failure(Reason.TIMEOUT, source=Source.CVDF)
+    for _ in range(2):
+        ledger.failed(work(1, tried=(first,)), second, Verdict(Status.RETRY), first)
+    rows = loaded_db.execute("SELECT source, reason, place FROM attempt ORDER BY id LIMIT 2").fetchall()
+    assert rows == [("original", "forbidden", 0), ("cvdf", "timeout", 1)]
+    assert loaded_db.execute("SELECT attempts, reason, source FROM download WHERE reason > ''").fetchall() == [
+        (2, "forbidden", "original")
+    ]
+    assert ledger.tries(work(1).image_id, Reason.FORBIDDEN, (), Source.ORIGINAL) == Tries(2, 2)
+    assert ledger.tries(work(1).image_id, Reason.FORBIDDEN, (), Source.CVDF) == Tries(2, 0)
+
+
+def test_an_original_from_disk_does_not_go_by_the_name_of_the_copy_that_was_had_before(
+    loaded_db: StateConnection,
+) -> None:
+    ledger = Ledger(loaded_db)
+    ledger.done(work(1), Done(Source.CVDF, "http://mirror/1.jpg", 5, "copy", 8, 6, ()))
+    ledger.done(work(1), Done(Source.LOCAL, None, 9, "original", 80, 60, ()))
+    query = "SELECT source, url, md5 FROM download WHERE image_id = ?"
+    assert loaded_db.execute(query, (work(1).image_id,)).fetchone() == ("local", None, "original")

@@ -158,3 +158,17 @@ def test_an_image_comes_with_where_it_stands(reader: StateConnection, ledger: Le
     [due] = queue(reader, run_id=2).due(NOW, 9, again=False)
     assert (due.status, due.reason) == (Status.RETRY, Reason.TIMEOUT)
     assert {(item.status, item.reason) for item in queue(reader).untried("", 99)} == {(Status.PENDING, None)}
+
+
+def test_of_images_kept_as_they_came_any_will_do(reader: StateConnection, ledger: Ledger) -> None:
+    ledger.register([Rendition("cvdf", "images-original-cvdf")])
+    ledger.done(work(1), done("cvdf", source=Source.CVDF))
+    ledger.done(work(2), done("cvdf", "thumbs", source=Source.CVDF))
+    ledger.done(work(3), done("thumbs"))
+
+    def lacking(*kept: str) -> dict[int, tuple[str, ...]]:
+        found = queue(reader, SAVED, THUMB, kept=kept).incomplete("", 10)
+        return {int(item.image_id, 16): tuple(rendition.name for rendition in item.lacking) for item in found}
+
+    assert lacking("original", "cvdf") == {1: ("thumbs",), 3: ("original",)}
+    assert lacking("original") == {1: ("original", "thumbs"), 2: ("original",), 3: ("original",)}

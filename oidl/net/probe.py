@@ -1,0 +1,62 @@
+"""Asks servers what they have, without fetching it: HEAD requests, a few at once, each with a deadline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx
+import trio
+
+from oidl.net.client import failure_of, new_client, tls_context
+from oidl.net.headers import content_length, redirect_target, told_md5
+from oidl.settings import Transfers
+
+_AT_ONCE = 8
+_MAX_REDIRECTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a server says of one file: status, length in bytes and MD5 (lower-case hex), None where it does not.
+
+    `problem` is why it could not be asked, "" where it could.
+    """
+
+    status: int | None = None
+    bytes: int | None = None
+    md5: str | None = None
+    problem: str = ""
+
+
+async def probe(urls: Sequence[str], transfers: Transfers) -> list[Probe]:
+    """What is at each of `urls`, in their order. Never raises for anything a server or a network can do."""
+    answers = [Probe() for _ in urls]
+    waiting = list(enumerate(urls))[::-1]
+
+    async def ask_on() -> None:
+        while waiting:
+            number, url = waiting.pop()
+            answers[number] = await _ask(client, url, transfers)
+
+    async with new_client(transfers, tls_context(), connections=_AT_ONCE) as client, trio.open_nursery() as nursery:
+        for _ in range(_AT_ONCE):
+            nursery.start_soon(ask_on)
+    return answers
+
+
+async def _ask(client: httpx.AsyncClient, url: str, transfers: Transfers) -> Probe:
+    with trio.move_on_after(transfers.deadline_s(0)):
+        try:
+            for _ in range(_MAX_REDIRECTS + 1):
+                response = await client.head(url)
+                if not response.has_redirect_location:
+                    told = told_md5(response.headers)
+                    length = content_length(response.headers.get("Content-Length"))
+                    return Probe(response.status_code, length, told[0] if told else None)
+                url = redirect_target(url, response.headers["Location"])
+        except ValueError as error:
+            return Probe(problem=str(error))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            failure = failure_of(error)
+            return Probe(problem=f"{failure.reason}: {failure.detail}")
+        return Probe(problem=f"more than {_MAX_REDIRECTS} redirects")
+    return Probe(problem="no answer in time")
