@@ -48,7 +48,54 @@ class Source(StrEnum):
 
     ORIGINAL = "original"
     THUMBNAIL_300K = "300k"
+    CVDF = "cvdf"
     LOCAL = "local"
+
+
+class FileKind(StrEnum):
+    """What a published file tells; the words are those of the catalogue and of `--annotations`."""
+
+    IMAGE_LIST = "image-list"
+    CLASSES = "classes"
+    BOXABLE_CLASSES = "boxable-classes"
+    SEGMENTATION_CLASSES = "segmentation-classes"
+    RELATIONSHIP_CLASSES = "relationship-classes"
+    RELATIONSHIP_TRIPLETS = "relationship-triplets"
+    ATTRIBUTE_CLASSES = "attribute-classes"
+    HIERARCHY = "hierarchy"
+    BOXES = "boxes"
+    HUMAN_LABELS = "human-labels"
+    BOXABLE_LABELS = "boxable-labels"
+    MACHINE_LABELS = "machine-labels"
+    RELATIONSHIPS = "relationships"
+    SEGMENTATIONS = "segmentations"
+    MASKS = "masks"
+    POINTS = "points"
+    CAPTIONS = "captions"
+    NARRATIVES = "narratives"
+    TRANSFER_LISTS = "transfer-lists"
+
+
+CLASS_FILES = frozenset(
+    {
+        FileKind.CLASSES,
+        FileKind.BOXABLE_CLASSES,
+        FileKind.SEGMENTATION_CLASSES,
+        FileKind.RELATIONSHIP_CLASSES,
+        FileKind.RELATIONSHIP_TRIPLETS,
+        FileKind.ATTRIBUTE_CLASSES,
+        FileKind.HIERARCHY,
+    }
+)
+"""Small files without which no annotation can be read."""
+
+
+class Extent(StrEnum):
+    """Which images of `train` a list has: all, those with boxes, or those with labels."""
+
+    FULL = "full"
+    BOXABLE = "boxable"
+    LABELS = "labels"
 
 
 class ResizeMode(StrEnum):

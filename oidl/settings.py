@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from oidl.model import ORIGINAL, Reason, Rendition, Source, Validation
+from oidl.model import ORIGINAL, Extent, FileKind, Reason, Rendition, Source, Validation
 
 
 class FileNames(StrEnum):
@@ -131,7 +131,7 @@ class Settings:
 
     `renditions` are the resized ones; the saved original, if any, comes on top
     (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
-    catalogue's image list.
+    catalogue's image lists, of which `image_list` chooses. Empty `annotations` are all that are not optional.
     """
 
     root_dir: Path
@@ -149,6 +149,8 @@ class Settings:
     imaging: Imaging = Imaging()
     download_metadata: bool = True
     download_images: bool = True
+    image_list: Extent = Extent.FULL
+    annotations: tuple[FileKind, ...] = ()
     save_tar_balls: bool = False
     export_csv: bool = True
 

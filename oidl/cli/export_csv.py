@@ -18,6 +18,9 @@ class ExportOptions(PlaceOptions):
     dest: Path | None = None
     """Write to `<dest>/<subset>/` instead of `<root-dir>/<version>/<subset>/`."""
 
+    with_source: bool = False
+    """Add a last column `Source` to `images-success.csv`: `original`, `local` (both as published), `300k`, `cvdf`."""
+
 
 DEFAULTS = ExportOptions()
 
@@ -26,7 +29,8 @@ def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS
     """Write `images-success.csv` and `images-failure.csv` for every subset."""
     db = open_reader(options.database)
     try:
-        written = export_csvs(db, options.root_dir.absolute(), options.dest.absolute() if options.dest else None)
+        dest = options.dest.absolute() if options.dest else None
+        written = export_csvs(db, options.root_dir.absolute(), dest, with_source=options.with_source)
     finally:
         db.close()
     for path, rows in written.items():

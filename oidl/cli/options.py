@@ -5,7 +5,7 @@ The docstring under an option is its help text, here and in the README.
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from cyclopts import Parameter, Token
 
@@ -13,7 +13,7 @@ from oidl.cli.checks import check_options
 from oidl.cli.renditions import check_together, checked_rendition, hex_colour, typed_rendition
 from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
-from oidl.model import ORIGINAL, Orientation, Reason, Rendition, ResizeMode, Source, Validation
+from oidl.model import ORIGINAL, Extent, FileKind, Orientation, Reason, Rendition, ResizeMode, Source, Validation
 from oidl.settings import FileNames, Imaging, Layout, Limits, Originals, Retries, Selection, Settings, Transfers
 
 
@@ -26,8 +26,14 @@ def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
     raise ValueError(f"choose from {', '.join(kind)}")  # type: ignore[arg-type]
 
 
+def _all_by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
+    """The same for a tuple of them."""
+    return tuple(_by_value(get_args(kind)[0], (token,)) for token in tokens)
+
+
 # The help must show what is typed; left alone it would show the members' names.
 _BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
+_ALL_BY_VALUE = Parameter(converter=_all_by_value, show_choices=False, show_default=False)
 _BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
 _SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
 
@@ -55,8 +61,8 @@ class PlaceOptions:
 class RunOptions(PlaceOptions):
     """Everything that `oidl run` can be told."""
 
-    dataset_version: str = "3"
-    """The version of Open Images: one of the catalogue's."""
+    dataset_version: str | None = None
+    """The version of Open Images: one of the catalogue's; the newest, which is 7, if not given."""
 
     subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """`train`, `validation` or `test`; repeatable; all if not given."""
@@ -70,11 +76,17 @@ class RunOptions(PlaceOptions):
     image_ids: Path | None = None
     """A file of `ImageID` or `subset/ImageID` lines: only these images."""
 
+    image_list: Annotated[Extent, _BY_VALUE] = Extent.FULL
+    """Which images of `train`, in V4–V7: `full`, those with `boxable` objects, or those with `labels`."""
+
     limit: int | None = None
     """Stop feeding after this many images; 0 loads the image list and stops."""
 
     download_metadata: bool = True
     """Download the version's annotations and classes."""
+
+    annotations: Annotated[tuple[FileKind, ...], _ALL_BY_VALUE] = ()
+    """Only annotations of this kind (and the classes); repeatable; else all that `oidl catalogue` calls no option."""
 
     download_images: bool = True
     """Download the image list and the images."""
@@ -222,7 +234,7 @@ class RunOptions(PlaceOptions):
         return Settings(
             root_dir=root_dir,
             state_db=self.database,
-            dataset_version=self.dataset_version,
+            dataset_version=self.dataset_version or "",
             catalogue=self.catalogue,
             images_csv=_resolved(self.images_csv),
             selection=Selection(tuple(dict.fromkeys(self.subset)), self.image_ids, self.limit),
@@ -259,6 +271,8 @@ class RunOptions(PlaceOptions):
             ),
             download_metadata=self.download_metadata,
             download_images=self.download_images,
+            image_list=self.image_list,
+            annotations=tuple(dict.fromkeys(self.annotations)),
             save_tar_balls=self.save_tar_balls,
             export_csv=self.export_csv,
         )

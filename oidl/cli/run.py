@@ -1,6 +1,7 @@
 """`oidl run`: takes the lock, opens the state, runs, says how it ended."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import trio
@@ -8,7 +9,8 @@ from cyclopts import Parameter
 
 from oidl.cli.options import RunOptions
 from oidl.cli.signals import watch_signals
-from oidl.dataset.catalogue import Version, find_version, read_catalogue
+from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, UsageError
 from oidl.imaging.encode import why_not_saved
 from oidl.net.client import check_environment
@@ -36,7 +38,7 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     one stops at once.
     """
     version = find_version(read_catalogue(options.catalogue), options.dataset_version)
-    settings = options.settings(version.directory, version.subsets)
+    settings = replace(options, dataset_version=version.name).settings(version.directory, version.subsets)
     for rendition in settings.renditions:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")

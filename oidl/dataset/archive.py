@@ -1,9 +1,10 @@
 """An archive on its way from the network to whoever reads it, vouched for.
 
     download ──► bounded channel ──► VerifiedStream, read by `consume` in a thread
-        └──► <root>/<name>.part
+        └──► <root>/<name>.part ──► its place, where the file itself is wanted
 
-The rule: the stream's end is only ever seen if size and MD5 are right. So a
+The rule: the stream's end is only ever seen if size and checksums are right: the
+published ones or, for want of such, what the server says of its own file. So a
 consumer that reads to the end before it commits never commits anything else,
 though it works while the bytes still arrive. Cancellation reaches the thread
 at its next read, as `trio.Cancelled`.
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import trio
 
-from oidl.dataset.catalogue import Archive
+from oidl.dataset.published import PublishedFile
 from oidl.errors import MetadataError
 from oidl.net.part import discard, writing
 from oidl.net.resume import ContentChangedError, download
@@ -39,25 +40,31 @@ _MAX_STARTS = 3  # of a file that is replaced on the server while it is fetched
 
 @dataclass(frozen=True, slots=True)
 class FetchedArchive(Generic[T]):
-    """What `consume` made of a verified archive, and the archive's size and MD5 (lower-case hex)."""
+    """What `consume` made of a verified archive, and the archive's size and MD5 (lower-case hex).
+
+    `checked_by` is what vouches for these: `md5`, `sha256`, the header `x-goog-hash` or `etag`, `bytes`, or nothing.
+    """
 
     value: T
     bytes: int
     md5: str
+    checked_by: str = ""
 
 
 class VerifiedStream(io.RawIOBase):
     """An archive's bytes, which end only if they are all the published ones.
 
     `next_chunk` gives the next bytes, b"" at the end. Reading past the last
-    byte raises `MetadataError` instead of ending when size or MD5 are others
+    byte raises `MetadataError` instead of ending when size or checksums are others
     than the archive's; what of these is not known is not checked.
     """
 
-    def __init__(self, archive: Archive, next_chunk: Callable[[], bytes]) -> None:
+    def __init__(self, archive: PublishedFile, next_chunk: Callable[[], bytes]) -> None:
         self._archive = archive
         self._next_chunk = next_chunk
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256() if archive.sha256 else None
+        self._told: tuple[str, str] | None = None
         self._rest = memoryview(b"")
         self.size_bytes = 0
 
@@ -65,6 +72,18 @@ class VerifiedStream(io.RawIOBase):
     def md5(self) -> str:
         """The MD5 of what was read so far, in lower-case hex."""
         return self._md5.hexdigest()
+
+    @property
+    def checked_by(self) -> str:
+        """What the end of the stream is checked by, as in `FetchedArchive`."""
+        if self._archive.md5 or self._archive.sha256:
+            return "md5" if self._archive.md5 else "sha256"
+        return self._told[1] if self._told else "bytes" if self._archive.bytes else ""
+
+    def told(self, md5: str, header: str) -> None:
+        """The server says in this header that the file's MD5 is this; it counts where none is published."""
+        if not (self._archive.md5 or self._archive.sha256):
+            self._told = md5, header
 
     def readable(self) -> bool:
         """True: this is a stream to read."""
@@ -90,24 +109,32 @@ class VerifiedStream(io.RawIOBase):
         chunk = self._next_chunk()
         self._md5.update(chunk)
         self.size_bytes += len(chunk)
+        if self._sha256:
+            self._sha256.update(chunk)
         if not chunk:
-            expected = _in_words(self._archive.bytes, self._archive.md5)
-            got = _in_words(self._archive.bytes and self.size_bytes, self._archive.md5 and self.md5)
-            if got != expected:
-                raise MetadataError(
-                    f"{self._archive.name} is not the published file: expected {expected}, got {got}",
-                    hint="nothing of it was kept; run the same command again to fetch it anew",
-                )
+            self._check_end()
         return chunk
+
+    def _check_end(self) -> None:
+        archive = self._archive
+        md5 = archive.md5 or (self._told[0] if self._told else None)
+        sha256 = self._sha256.hexdigest() if self._sha256 else None
+        expected = _in_words(archive.bytes, md5, archive.sha256)
+        got = _in_words(archive.bytes and self.size_bytes, md5 and self.md5, sha256)
+        if got != expected:
+            raise MetadataError(
+                f"{archive.name} is not the published file: expected {expected}, got {got}",
+                hint="nothing of it was kept; run the same command again to fetch it anew",
+            )
 
 
 async def fetch_archive(
-    archive: Archive,
+    archive: PublishedFile,
     root: Path,
     *,
     transfers: Transfers,
     tls: ssl.SSLContext,
-    keep: bool,
+    keep: Path | None,
     consume: Callable[[VerifiedStream], T],
     on_bytes: Callable[[int], Awaitable[None]],
 ) -> FetchedArchive[T]:
@@ -115,12 +142,12 @@ async def fetch_archive(
 
     `consume` runs in a thread and should read to the end before it commits. It
     is called again, from the start, if the server's file is replaced meanwhile;
-    the stream of the first call has then raised `trio.Cancelled`. With `keep`
-    the archive ends as `<root>/<name>`; one that is there and intact is read
+    the stream of the first call has then raised `trio.Cancelled`. The file ends as
+    `keep`, if that is given; one that is there (or, else, as `<root>/<name>`) and intact is read
     instead of fetched. Raises `MetadataError`, `DiskError` and what `consume` does.
     """
     limiter = trio.CapacityLimiter(1)  # of its own: the default one serves DNS too
-    kept = root / archive.name
+    kept = keep or root / archive.name
     if await trio.to_thread.run_sync(_is_intact, kept, archive, limiter=limiter):
         return await trio.to_thread.run_sync(_read_kept, kept, archive, consume, limiter=limiter)
     with writing(root):
@@ -133,28 +160,29 @@ async def fetch_archive(
     raise MetadataError(f"{archive.url} changed again and again while it was being fetched")
 
 
-def part_of(archive: Archive, root: Path) -> Path:
+def part_of(archive: PublishedFile, root: Path) -> Path:
     """Where an archive stands while it is not complete."""
     return root / f"{archive.name}.part"
 
 
-def discard_part(archive: Archive, root: Path) -> None:
+def discard_part(archive: PublishedFile, root: Path) -> None:
     """Removes what a fetch that was killed may have left, of an archive that is no longer needed."""
     discard(part_of(archive, root))
 
 
 async def _fetch(
-    archive: Archive,
+    archive: PublishedFile,
     root: Path,
     transfers: Transfers,
     tls: ssl.SSLContext,
-    keep: bool,
+    keep: Path | None,
     consume: Callable[[VerifiedStream], T],
     on_bytes: Callable[[int], Awaitable[None]],
     limiter: trio.CapacityLimiter,
 ) -> FetchedArchive[T]:
     part = part_of(archive, root)
     send, receive = trio.open_memory_channel[bytes](_CHUNKS_IN_FLIGHT)
+    stream = VerifiedStream(archive, partial(_received, receive))
     failure: Exception | None = None
     fetched: FetchedArchive[T] | None = None
     is_doubtful = False
@@ -170,6 +198,7 @@ async def _fetch(
                 tls=tls,
                 expected_bytes=archive.bytes,
                 on_bytes=on_bytes,
+                on_md5=stream.told,  # before the first byte is sent, or the end
             )
             send.close()  # only here: a closed channel is the end of the file
         except Exception as error:
@@ -177,14 +206,14 @@ async def _fetch(
             nursery.cancel_scope.cancel()
 
     def work() -> FetchedArchive[T]:
-        stream = VerifiedStream(archive, partial(_received, receive))
-        value = _consumed(stream, archive, consume)
+        value = _consumed(stream, consume)
         # Still in the thread: no cancellation comes between what `consume` committed and this.
         if keep:
-            with writing(part):
-                os.replace(part, root / archive.name)
+            with writing(keep):
+                keep.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(part, keep)
         discard(part)
-        return FetchedArchive(value, stream.size_bytes, stream.md5)
+        return FetchedArchive(value, stream.size_bytes, stream.md5, stream.checked_by)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(bring)
@@ -202,11 +231,11 @@ async def _fetch(
     return fetched
 
 
-def _consumed(stream: VerifiedStream, archive: Archive, consume: Callable[[VerifiedStream], T]) -> T:
+def _consumed(stream: VerifiedStream, consume: Callable[[VerifiedStream], T]) -> T:
     try:
         value = consume(stream)
     except MetadataError:
-        if archive.md5:
+        if stream.checked_by:
             stream.drain()  # where the bytes are not the published ones, that is the better sentence
         raise
     stream.drain()
@@ -220,10 +249,10 @@ def _received(receive: trio.MemoryReceiveChannel[bytes]) -> bytes:
         return b""
 
 
-def _is_intact(kept: Path, archive: Archive) -> bool:
-    """Whether the archive was kept by an earlier run; without a known MD5 there is no telling."""
+def _is_intact(kept: Path, archive: PublishedFile) -> bool:
+    """Whether the archive was kept by an earlier run; without a known checksum there is no telling."""
     try:
-        if not archive.md5 or kept.stat().st_size != (archive.bytes or kept.stat().st_size):
+        if not (archive.md5 or archive.sha256) or kept.stat().st_size != (archive.bytes or kept.stat().st_size):
             return False
         with kept.open("rb") as file:
             VerifiedStream(archive, partial(_read_chunk, file)).drain()
@@ -232,11 +261,11 @@ def _is_intact(kept: Path, archive: Archive) -> bool:
     return True
 
 
-def _read_kept(kept: Path, archive: Archive, consume: Callable[[VerifiedStream], T]) -> FetchedArchive[T]:
+def _read_kept(kept: Path, archive: PublishedFile, consume: Callable[[VerifiedStream], T]) -> FetchedArchive[T]:
     with kept.open("rb") as file:
         stream = VerifiedStream(archive, partial(_read_chunk, file))
-        value = _consumed(stream, archive, consume)
-        return FetchedArchive(value, stream.size_bytes, stream.md5)
+        value = _consumed(stream, consume)
+        return FetchedArchive(value, stream.size_bytes, stream.md5, stream.checked_by)
 
 
 def _read_chunk(file: io.BufferedReader) -> bytes:
@@ -244,6 +273,6 @@ def _read_chunk(file: io.BufferedReader) -> bytes:
     return file.read(_CHUNK)
 
 
-def _in_words(size_bytes: int | None, md5: str | None) -> str:
+def _in_words(size_bytes: int | None, md5: str | None, sha256: str | None) -> str:
     size = f"{size_bytes} bytes" if size_bytes is not None else ""
-    return " and ".join(part for part in (size, f"MD5 {md5}" if md5 else "") if part)
+    return " and ".join(filter(None, (size, md5 and f"MD5 {md5}", sha256 and f"SHA-256 {sha256}")))

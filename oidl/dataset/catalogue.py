@@ -1,50 +1,27 @@
 """The versions of Open Images: what each consists of, and where it is had.
 
-The facts are in `catalogue.toml`, not here. Another file of that format may be
-given, so everything in one is checked before it is believed: its names become
-files and directories, its URLs requests.
+The facts are in `catalogue.toml`, not here; what they mean is in `published`.
+Another file of that format may be given, so everything in one is checked before
+it is believed: its names become files and directories, its URLs requests.
 """
 
 import re
 import tomllib
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import HTTP_URL, Quoting
 from oidl.errors import UsageError
+from oidl.model import Extent, FileKind, Source
 
 BUILT_IN = Path(__file__).with_name("catalogue.toml")
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"  # one file or directory: no slash, and never "." or ".."
+_MEMBER = rf"({_NAME}/|{{subset}}/)+{_NAME}"  # a path inside a tar
 _HOSTS = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*"  # one host, or all below a domain
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """One published file; `bytes` and `md5` (lower-case hex) are of the file as served, None where not known."""
-
-    name: str
-    url: str
-    bytes: int | None
-    md5: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of the dataset; `directory` is where its subsets lie, in the archives as under the root.
-
-    `providers` maps patterns of host names to who runs them: such hosts share one pace.
-    """
-
-    name: str
-    title: str
-    directory: str
-    subsets: tuple[str, ...]
-    quoting: Quoting
-    image_list: Archive
-    metadata: tuple[Archive, ...]
-    providers: dict[str, str] = field(default_factory=dict)
 
 
 def read_catalogue(path: Path | None) -> dict[str, Version]:
@@ -61,36 +38,45 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
     except ValueError as error:  # not UTF-8, or not TOML
         raise UsageError(f"the catalogue {file} is not TOML: {error}") from error
     top = _Table(file, "", content)
-    versions = top.table("version")
+    base_url = top.text("base_url", HTTP_URL, "an http or https URL") if "base_url" in top.names() else ""
     providers = _providers(top.table("provider")) if "provider" in top.names() else {}
+    mirrors = _mirrors(top.table("mirror")) if "mirror" in top.names() else {}
+    versions = top.table("version")
     top.close()
-    catalogue = {name: replace(_version(name, versions.table(name)), providers=providers) for name in versions.names()}
+    catalogue = {
+        name: replace(_version(name, versions.table(name), base_url), providers=providers, mirrors=mirrors)
+        for name in versions.names()
+    }
     return catalogue or versions.refuse("lists no version")
 
 
-def find_version(catalogue: dict[str, Version], name: str) -> Version:
-    """The version called `name`: "3", "v3" or "V3". Raises `UsageError` where there is none."""
+def find_version(catalogue: dict[str, Version], name: str | None) -> Version:
+    """The version called `name`: "3", "v3" or "V3"; None is the last. Raises `UsageError` where there is none."""
+    if name is None:
+        return next(reversed(catalogue.values()))
     for known in (name, name.lower().removeprefix("v")):
         if known in catalogue:
             return catalogue[known]
     raise UsageError(f"there is no dataset version {name!r}", hint=f"the catalogue has: {', '.join(catalogue)}")
 
 
-def _version(name: str, table: "_Table") -> Version:
+def _version(name: str, table: "_Table", base_url: str) -> Version:
     if not re.fullmatch(_NAME, name):
         table.refuse("is not a plain name")
+    subsets = table.texts("subsets", _NAME, "a list of different plain names")
     version = Version(
         name=name,
         title=table.text("title", r"[^\n]+", "one line of text"),
         directory=table.text("directory", _NAME, "the plain name of one directory"),
-        subsets=table.texts("subsets", _NAME, "a list of different plain names"),
+        subsets=subsets,
         quoting=Quoting(table.text("quoting", "|".join(Quoting), f"one of: {', '.join(Quoting)}")),
-        image_list=_archive(table.table("image_list")),
-        metadata=tuple(_archive(entry) for entry in table.tables("metadata")),
+        files=tuple(file for entry in table.tables("files") for file in _files(entry, base_url, subsets)),
     )
-    names = [archive.name for archive in (version.image_list, *version.metadata)]
+    names = [file.name for file in version.files]
     if len(set(names)) < len(names):
-        table.refuse("has two archives of one name")
+        table.refuse("has two files of one name")
+    if not any(file.kind is FileKind.IMAGE_LIST for file in version.files):
+        table.refuse("has no image list")
     table.close()
     return version
 
@@ -99,15 +85,42 @@ def _providers(table: "_Table") -> dict[str, str]:
     return {pattern: name for name in table.names() for pattern in table.texts(name, _HOSTS, "a list of host names")}
 
 
-def _archive(table: "_Table") -> Archive:
-    archive = Archive(
-        name=table.text("name", _NAME, "the plain name of one file"),
-        url=table.text("url", HTTP_URL, "an http or https URL"),
+def _mirrors(table: "_Table") -> dict[str, str]:
+    mirrors = {name: table.text(name, HTTP_URL, "an http or https URL") for name in table.names()}
+    for name, url in mirrors.items():
+        if name != Source.CVDF or "{image_id}" not in url:
+            table.refuse("must be the URL of a mirror that is known, with {image_id} in it", name)
+    return mirrors
+
+
+def _files(table: "_Table", base_url: str, subsets: tuple[str, ...]) -> Iterator[PublishedFile]:
+    """The files of one entry: one or, with `shards`, one for each of these characters."""
+    shards = table.optional("shards", "[0-9a-z]+", "characters to put in the place of {shard}") or [""]
+    url = table.text("url", r"\S+", "a URL")
+    if not re.match("(?i:https?)://", url):
+        url = base_url + url
+    if not re.fullmatch(HTTP_URL, url):
+        table.refuse("must be an http or https URL, or what follows the base_url", "url")
+    name = table.optional("name", _NAME, "the plain name of one file") or url.rpartition("/")[2]
+    extent = table.optional("extent", "|".join(Extent), f"one of: {', '.join(Extent)}")
+    file = PublishedFile(
+        name=name,
+        url=url,
         bytes=table.count("bytes") if "bytes" in table.names() else None,
-        md5=table.text("md5", "[0-9a-f]{32}", "32 lower-case hex digits") if "md5" in table.names() else None,
+        md5=table.optional("md5", "[0-9a-f]{32}", "32 lower-case hex digits"),
+        sha256=table.optional("sha256", "[0-9a-f]{64}", "64 lower-case hex digits"),
+        kind=FileKind(table.text("kind", "|".join(FileKind), f"one of: {', '.join(FileKind)}")),
+        subset=table.optional("subset", "|".join(subsets), f"one of: {', '.join(subsets)}"),
+        extent=Extent(extent) if extent else None,
+        member=table.optional("member", _MEMBER, "a path inside the archive"),
+        is_optional=table.flag("optional"),
     )
     table.close()
-    return archive
+    for shard in shards:
+        name, url = (text.replace("{shard}", shard) for text in (file.name, file.url))
+        if not re.fullmatch(_NAME, name):
+            table.refuse("must end in the plain name of one file", "url")
+        yield replace(file, name=name, url=url)
 
 
 class _Table:
@@ -135,6 +148,15 @@ class _Table:
         value = self._take(name)
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             self.refuse(f"must be {what}", name)
+        return value
+
+    def optional(self, name: str, pattern: str, what: str) -> str | None:
+        return self.text(name, pattern, what) if name in self._content else None
+
+    def flag(self, name: str) -> bool:
+        value = self._content.pop(name, False)
+        if not isinstance(value, bool):
+            self.refuse("must be true or false", name)
         return value
 
     def texts(self, name: str, pattern: str, what: str) -> tuple[str, ...]:

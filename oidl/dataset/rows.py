@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -37,6 +38,9 @@ COLUMNS = {
 
 HTTP_URL = r"(?i:https?)://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:[/?#][^\x00-\x20\x7f]*)?"
 """A pattern for what can be requested at all: a scheme, a host, no space or control character."""
+
+LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
+"""How lists end their lines; the words are those of `image_list.line_end`."""
 
 MAX_BAD_SHARE = 0.01
 _EXAMPLES = 20
@@ -66,12 +70,13 @@ class Skipped:
     """The bad rows of an image list, as they are found: how many of how many, and the first few in words.
 
     `report` is told of each of the first few. Rows of subsets that were not
-    selected count as read.
+    selected count as read. `line_end` is what the header ended with.
     """
 
     report: Callable[[str], None] = lambda message: None
     rows: int = 0
     bad: int = 0
+    line_end: str = "lf"
     examples: list[str] = field(default_factory=list)
 
     def add(self, message: str) -> None:
@@ -106,7 +111,10 @@ def read_images(
     `known_subsets` are passed over; bad rows go to `skipped`, by line number.
     Raises `MetadataError` if there is no header or it lacks a column.
     """
-    reader = csv.reader(lines, strict=True)
+    lines = iter(lines)
+    first = next(lines, "")
+    skipped.line_end = "crlf" if first.endswith("\r\n") else "lf"
+    reader = csv.reader(chain((first,), lines), strict=True)
     header = _header(reader, name)
     width = len(header)
     # A row gets a None at its end, which is what a column that need not be there is read from.
@@ -144,20 +152,20 @@ def read_images(
             skipped.add(f"{name} line {reader.line_num}: {error}")
 
 
-def header(quoting: str) -> str:
+def header(quoting: str, line_end: str = "\n") -> str:
     """The first line of a published list that quotes like this, with its line end."""
     columns = list(COLUMNS)
-    return ",".join(columns if quoting == Quoting.MINIMAL else columns[:-1]) + "\n"
+    return ",".join(columns if quoting == Quoting.MINIMAL else columns[:-1]) + line_end
 
 
-def format_row(image: Image, quoting: str) -> str:
+def format_row(image: Image, quoting: str, line_end: str = "\n") -> str:
     """The row as published, with its line end."""
     before = _joined(image[:6])
     size_and_after = (str(image.original_size), image.original_md5, image.thumbnail_300k_url)
     if quoting == Quoting.MINIMAL:
-        return f"{before},{_joined((image.author, image.title, *size_and_after, image.rotation or ''))}\n"
+        return f"{before},{_joined((image.author, image.title, *size_and_after, image.rotation or ''))}{line_end}"
     author, title = image.author.replace('"', '""'), image.title.replace('"', '""')
-    return f'{before},"{author}","{title}",{_joined(size_and_after)}\n'
+    return f'{before},"{author}","{title}",{_joined(size_and_after)}{line_end}'
 
 
 def _header(reader: Iterator[list[str]], name: str) -> list[str]:

@@ -10,14 +10,21 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 
 from oidl.dataset.rows import Quoting, format_row, header
-from oidl.model import Image
+from oidl.model import FileKind, Image
 
 VERSION = "3"
 DIRECTORY = "2017_11"
 SUBSETS = ("train", "validation", "test")
 IMAGE_LIST = "images_demo.tar.gz"
+CLASSES = "classes_demo.tar.gz"
+LABELS = "annotations_human_demo.tar.gz"
 
 _BLOCK_BYTES = 512
+_KINDS = {
+    IMAGE_LIST: FileKind.IMAGE_LIST,
+    CLASSES: FileKind.CLASSES,
+    LABELS: FileKind.HUMAN_LABELS,
+}
 _QUOTING = Quoting.AUTHOR_TITLE
 _CLASSES = {
     "/m/01b2w5": "Sunset",
@@ -47,29 +54,28 @@ def pack(images: Sequence[Image], rng: random.Random) -> dict[str, bytes]:
     }
     return {
         IMAGE_LIST: _tar_gz(image_lists),
-        "classes_demo.tar.gz": _tar_gz(classes),
-        "annotations_human_demo.tar.gz": _tar_gz(labels),
+        CLASSES: _tar_gz(classes),
+        LABELS: _tar_gz(labels),
     }
 
 
 def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
     """A catalogue, as TOML text, of one version whose `archives` lie under `base_url`."""
+    files = [
+        f'    {{ name = "{name}", kind = "{_KINDS[name]}", url = "{base_url}{archive_path(name)}", '
+        f'bytes = {len(body)}, md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}" }},'
+        for name, body in archives.items()
+    ]
     lines = [
         f"[version.{VERSION}]",
         'title = "A small Open Images V3 of made-up photos"',
         f'directory = "{DIRECTORY}"',
         f"subsets = {json.dumps(SUBSETS)}",
         f'quoting = "{_QUOTING}"',
+        "files = [",
+        *files,
+        "]",
     ]
-    for name, body in archives.items():
-        lines += [
-            "",
-            f"[version.{VERSION}.image_list]" if name == IMAGE_LIST else f"[[version.{VERSION}.metadata]]",
-            f'name = "{name}"',
-            f'url = "{base_url}{archive_path(name)}"',
-            f"bytes = {len(body)}",
-            f'md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}"',
-        ]
     return "\n".join(lines) + "\n"
 
 

@@ -1,11 +1,16 @@
 """What response headers say, read without trusting them. Pure."""
 
+import base64
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 _LONGEST_PAUSE_S = 365 * 86_400.0  # no date can be told for what some servers would ask
 
+_GOOG_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{21}[AQgw]==)")
+_MD5_ETAG = re.compile('"([0-9A-Fa-f]{32})"')
 _SUFFIX_TYPES = {
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
@@ -33,6 +38,24 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     if until.tzinfo is None:  # "-0000": the sender does not say; HTTP dates are GMT
         until = until.replace(tzinfo=UTC)
     return min(max(0.0, (until - now).total_seconds()), _LONGEST_PAUSE_S)
+
+
+def told_md5(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """The MD5 (lower-case hex) that a server says its whole file has, and the header that says so; None if none does.
+
+    Google's storage says it in `x-goog-hash`, of the file as stored. An S3 ETag of 32 hex digits is the MD5 of an
+    object that was put there in one part, and not encrypted with a key of somebody's own (S3 API, "Object").
+    """
+    if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
+        found = _GOOG_MD5.search(headers.get("x-goog-hash", ""))
+        if found:
+            return base64.b64decode(found[1]).hex(), "x-goog-hash"
+    is_of_other = headers.get("x-amz-server-side-encryption", "AES256") != "AES256" or any(
+        name in headers
+        for name in ("x-amz-server-side-encryption-customer-algorithm", "x-goog-hash", "x-goog-stored-content-encoding")
+    )
+    found = None if is_of_other else _MD5_ETAG.fullmatch(headers.get("ETag", ""))
+    return (found[1].lower(), "etag") if found else None
 
 
 def content_length(value: str | None) -> int | None:

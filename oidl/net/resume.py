@@ -26,7 +26,7 @@ import trio
 from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
 from oidl.net.client import failure_of, new_client
-from oidl.net.headers import content_length, redirect_target, retry_after_s
+from oidl.net.headers import content_length, redirect_target, retry_after_s, told_md5
 from oidl.net.part import Part, discard
 from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
 from oidl.settings import Transfers
@@ -53,17 +53,19 @@ async def download(
     tls: ssl.SSLContext,
     expected_bytes: int | None,
     on_bytes: Callable[[int], Awaitable[None]],
+    on_md5: Callable[[str, str], None] = lambda md5, header: None,
 ) -> int:
     """The length of the file at `url`, all of which is in `part` and was delivered.
 
     `on_bytes` is told of bytes that come over the network, not of those that
-    were there. Raises `MetadataError` if the file cannot be had (the part stays,
+    were there, `on_md5` of what the server says the whole file's MD5 is, and the header
+    that says so, before any byte is delivered. Raises `MetadataError` if the file cannot be had (the part stays,
     for the next run) or has another length than expected (it goes),
     `DiskError`, and `ContentChangedError`.
     """
     limiter = trio.CapacityLimiter(1)
     found = await trio.to_thread.run_sync(Part.found, part, url, limiter=limiter)
-    transfer = _Transfer(url, found, deliver, expected_bytes, on_bytes, limiter)
+    transfer = _Transfer(url, found, deliver, expected_bytes, on_bytes, on_md5, limiter)
     fruitless = 0
     async with new_client(transfers, tls) as client:
         while True:
@@ -90,6 +92,7 @@ class _Transfer:
     deliver: Callable[[bytes], Awaitable[None]]
     expected_bytes: int | None
     on_bytes: Callable[[int], Awaitable[None]]
+    on_md5: Callable[[str, str], None]
     limiter: trio.CapacityLimiter
     has_begun: bool = False
 
@@ -158,12 +161,16 @@ class _Transfer:
         total = total_of_416(response.headers)
         if (self.expected_bytes if total is None else total) != self.part.size:
             return await self._start_over("the server's file is shorter than what has arrived")
+        if told := told_md5({"ETag": self.part.validator}):
+            self.on_md5(*told)
         await self._begin()
         return None
 
     async def _body(self, response: httpx.Response, total: int | None, passed_over: int) -> Failure | None:
         """Takes the body in; bytes that arrived before a break are kept, so the next try goes on from there."""
         await self._check_length(total)
+        if told := told_md5(response.headers):
+            self.on_md5(*told)
         await self._begin()
         failure = None
         batch = bytearray()

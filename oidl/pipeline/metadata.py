@@ -1,6 +1,6 @@
-"""Brings the image list into the database and the annotation archives to disk.
+"""Brings the image lists into the database and the annotations to disk.
 
-Each is fetched once: a list that is in the database, or an archive that has its
+Each is fetched once: a list that is in the database, or a file that has its
 row, is not asked for again. Consumers read verified streams, so nothing that
 does not have the published size and MD5 is ever committed or moved into place.
 """
@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import trio
 
-from oidl.dataset.archive import discard_part, fetch_archive
-from oidl.dataset.catalogue import Archive, Version
+from oidl.dataset.archive import FetchedArchive, discard_part, fetch_archive
+from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
 from oidl.dataset.unpack import Stream, open_local_list, read_list, unpack
 from oidl.errors import MetadataError
+from oidl.model import FileKind
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Settings
 from oidl.state.database import explained
@@ -48,89 +49,115 @@ class Metadata:
         self._say = say
         self._on_bytes = on_bytes
 
-    @property
-    def image_list(self) -> ImageList:
-        """The list that the settings ask for."""
-        source = self._settings.images_csv or self._version.image_list.url
-        return ImageList(self._version.name, self._version.directory, source, self._version.quoting)
-
     def missing_subsets(self) -> tuple[str, ...]:
         """The selected subsets that are not in the database yet; `StateError` if it holds another list."""
-        subsets = self._settings.selection.subsets or self._version.subsets
-        return missing_subsets(self._state.db, self.image_list, subsets)
+        lists = self._lists(self._version.subsets)
+        wanted = {subset: self._image_list(file) for file, subsets in lists.items() for subset in subsets}
+        return missing_subsets(self._state.db, wanted, self._settings.selection.subsets or self._version.subsets)
 
     async def load_images(self) -> None:
-        """Loads the image list of the selected subsets, unless it is there. Raises `MetadataError`, `UsageError`."""
-        subsets = self.missing_subsets()
-        if not subsets:
-            discard_part(self._version.image_list, self._settings.root_dir)
-            return
-        source = self.image_list.source
-        self._say(f"loading the image list ({', '.join(subsets)}) from {source}")
-        load = partial(self._load, subsets)
-        if self._settings.images_csv is None:
-            loaded, skipped = await self._archive(self._version.image_list, load)
-        elif source.startswith(("http://", "https://")):
-            name = Path(urlsplit(source).path).name or "images.csv"
-            loaded, skipped = await self._archive(Archive(name, source, None, None), load)
+        """Loads the lists of the selected subsets that are not there yet. Raises `MetadataError`, `UsageError`."""
+        missing = self.missing_subsets()
+        for file, subsets in self._lists(self._version.subsets).items():
+            if wanted := tuple(subset for subset in subsets if subset in missing):
+                await self._load_from(file, wanted)
+            elif self._settings.images_csv is None:
+                discard_part(file, self._settings.root_dir)
+
+    async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...]) -> None:
+        self._say(f"loading the image list ({', '.join(subsets)}) from {file.url}")
+        load = partial(self._load, self._image_list(file), subsets)
+        if file.url.startswith(("http://", "https://")):
+            loaded, skipped = await self._archive(file, load)
         else:
-            loaded, skipped = await self._state.run(self._load_local, subsets, Path(source))
+            loaded, skipped = await self._state.run(self._load_local, load, Path(file.url))
         if loaded.repeated:
             self._say(f"{loaded.repeated} rows repeat an ImageID, the first was kept: {', '.join(loaded.examples)}")
         if skipped.bad:
             self._say(f"{skipped.bad} of {skipped.rows} rows are bad and were skipped")
         self._say(f"{loaded.images:,} images in the list")
 
+    def _lists(self, subsets: tuple[str, ...]) -> dict[PublishedFile, tuple[str, ...]]:
+        """The lists that the settings ask for, and the subsets in each; one of the user's own has all."""
+        source = self._settings.images_csv
+        if source is None:
+            return self._version.image_lists(self._settings.image_list, subsets)
+        return {PublishedFile(Path(urlsplit(source).path).name or "images.csv", source): subsets}
+
+    def _image_list(self, file: PublishedFile) -> ImageList:
+        return ImageList(self._version.name, self._version.directory, file.url, self._version.quoting)
+
     async def fetch_annotations(self) -> list[MetadataError]:
-        """Fetches and unpacks the version's other archives; returns what could not be had."""
+        """Fetches the version's other files and puts them in place; returns what could not be had."""
         errors = []
-        root = self._settings.root_dir
-        for archive in self._version.metadata:
-            if await self._state.run(partial(self._state.ledger.has_archive, archive.name)):
-                discard_part(archive, root)
+        settings = self._settings
+        subsets = settings.selection.subsets or self._version.subsets
+        for file in self._version.annotations(settings.annotations, subsets):
+            if await self._state.run(self._state.ledger.has_archive, self._recorded_name(file)):
+                discard_part(file, settings.root_dir)
                 continue
-            staging = root / UNPACKING / archive.name
             try:
-                await self._archive(archive, partial(unpack, staging=staging, destination=root, name=archive.name))
+                await self._put(file)
             except MetadataError as error:
                 self._say(str(error))
                 errors.append(error)
-            else:
-                self._say(f"unpacked {archive.name}")
         return errors
 
-    async def _archive(self, archive: Archive, consume: Callable[[Stream], T]) -> T:
+    async def _put(self, file: PublishedFile) -> None:
+        """Unpacks an archive while it arrives; any other file needs no more than to be moved."""
+        root = self._settings.root_dir
+        if file.is_tar:
+            staging = root / UNPACKING / file.name
+            await self._archive(file, partial(unpack, staging=staging, destination=root, name=file.name))
+            self._say(f"unpacked {file.name}")
+        else:
+            await self._archive(file, lambda stream: None, self._place(file))
+            self._say(f"fetched {self._recorded_name(file)}")
+
+    async def _archive(self, file: PublishedFile, consume: Callable[[Stream], T], keep: Path | None = None) -> T:
+        if keep is None and self._settings.save_tar_balls:
+            keep = self._settings.root_dir / file.name
         fetched = await fetch_archive(
-            archive,
+            file,
             self._settings.root_dir,
             transfers=self._settings.transfers,
             tls=self._tls,
-            keep=self._settings.save_tar_balls,
+            keep=keep,
             consume=consume,
             on_bytes=self._on_bytes,
         )
-        await self._state.run(self._record, archive, fetched.bytes, fetched.md5)
+        await self._state.run(self._record, file, fetched)
         return fetched.value
 
-    def _record(self, archive: Archive, size_bytes: int, md5: str) -> None:
-        with self._state.ledger.transaction():
-            self._state.ledger.archive(archive.name, archive.url, size_bytes, md5)
+    def _place(self, file: PublishedFile) -> Path | None:
+        place = None if file.is_tar or file.kind is FileKind.IMAGE_LIST else self._version.place_of(file)
+        return self._settings.root_dir / place if place else None
 
-    def _load_local(self, subsets: tuple[str, ...], path: Path) -> tuple[Loaded, Skipped]:
+    def _recorded_name(self, file: PublishedFile) -> str:
+        """What `archive.name` is: where a file stands below the root; names alone are the same in several versions."""
+        place = self._place(file)
+        return str(place.relative_to(self._settings.root_dir)) if place else file.name
+
+    def _record(self, file: PublishedFile, fetched: FetchedArchive[object]) -> None:
+        ledger = self._state.ledger
+        with ledger.transaction():
+            ledger.archive(self._recorded_name(file), file.url, fetched.bytes, fetched.md5, fetched.checked_by)
+
+    def _load_local(self, load: Callable[[Stream], T], path: Path) -> T:
         with open_local_list(path) as stream:
-            return self._load(subsets, stream)
+            return load(stream)
 
-    def _load(self, subsets: tuple[str, ...], stream: Stream) -> tuple[Loaded, Skipped]:
+    def _load(self, image_list: ImageList, subsets: tuple[str, ...], stream: Stream) -> tuple[Loaded, Skipped]:
         skipped = Skipped(report=self._say_from_thread)
         images = read_list(
             stream,
-            name=self.image_list.source,
+            name=image_list.source,
             subsets=frozenset(subsets),
             known_subsets=frozenset(self._version.subsets),
             skipped=skipped,
         )
         with explained(self._state.db.path):
-            return load_list(self._state.db, self.image_list, subsets, images), skipped
+            return load_list(self._state.db, image_list, subsets, images, lambda: skipped.line_end), skipped
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import trio
 
-from oidl.dataset.catalogue import Version
 from oidl.dataset.ids import read_image_ids
+from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
 from oidl.model import Status
 from oidl.net.client import new_client, tls_context

@@ -7,11 +7,11 @@ meets half of one.
 from contextlib import ExitStack
 from pathlib import Path
 
-from oidl.dataset.rows import format_row, header
+from oidl.dataset.rows import LINE_ENDS, format_row, header
 from oidl.errors import StateError
 from oidl.model import Status
 from oidl.state.database import StateConnection, explained
-from oidl.state.load import loaded_list, loaded_subsets
+from oidl.state.load import line_ends, loaded_list, loaded_subsets
 from oidl.state.rows import Settled, settled_rows
 from oidl.storage.atomic import atomic_text
 
@@ -19,12 +19,15 @@ SUCCESS = "images-success.csv"
 FAILURE = "images-failure.csv"
 
 
-def export_csvs(db: StateConnection, root_dir: Path, dest: Path | None = None) -> dict[Path, int]:
+def export_csvs(
+    db: StateConnection, root_dir: Path, dest: Path | None = None, *, with_source: bool = False
+) -> dict[Path, int]:
     """Writes both files for every subset that is loaded; returns their paths and how many images each holds.
 
     They go to `<root_dir>/<version>/<subset>/`, or to `<dest>/<subset>/`. The
     failure file has one more column, `FailureDetails`; images that wait for a
-    retry are in it, images that were never tried are in neither.
+    retry are in it, images that were never tried are in neither. `with_source` adds a column `Source` to
+    the success file: whose copy the image is, of which only `original` and `local` are the published bytes.
     """
     held = loaded_list(db)
     if held is None:
@@ -32,18 +35,19 @@ def export_csvs(db: StateConnection, root_dir: Path, dest: Path | None = None) -
     rows: dict[Path, int] = {}
     with explained(db.path), ExitStack() as files:
         outputs = {}
+        ends = {subset: LINE_ENDS[line_end] for subset, line_end in line_ends(db).items()}
         for subset in loaded_subsets(db):
             directory = (dest or root_dir / held.directory) / subset
-            for name, more in ((SUCCESS, ""), (FAILURE, ",FailureDetails")):
+            for name, more in ((SUCCESS, ",Source" * with_source), (FAILURE, ",FailureDetails")):
                 path = directory / name
                 outputs[subset, name] = path, files.enter_context(atomic_text(path))
-                outputs[subset, name][1].write(header(held.quoting).rstrip("\n") + more + "\n")
+                outputs[subset, name][1].write(header(held.quoting, more + ends[subset]))
                 rows[path] = 0
         for settled in settled_rows(db):
             is_done = settled.status == Status.DONE
             path, file = outputs[settled.image.subset, SUCCESS if is_done else FAILURE]
-            row = format_row(settled.image, held.quoting)
-            file.write(row if is_done else f"{row[:-1]},{_quoted(_details(settled))}\n")
+            more = f",{settled.source}" * with_source if is_done else f",{_quoted(_details(settled))}"
+            file.write(format_row(settled.image, held.quoting, more + ends[settled.image.subset]))
             rows[path] += 1
     return rows
 

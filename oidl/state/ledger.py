@@ -238,13 +238,14 @@ class Ledger:
     # ---- archives and renditions
 
     def has_archive(self, name: str) -> bool:
-        """Whether the metadata file `name` was fetched, verified and unpacked before."""
+        """Whether the metadata file `name` was fetched, verified and put in place before."""
         return self._db.execute("SELECT 1 FROM archive WHERE name = ?", (name,)).fetchone() is not None
 
-    def archive(self, name: str, url: str, size_bytes: int, md5: str) -> None:
-        """Records a metadata file as fetched, verified and unpacked."""
+    def archive(self, name: str, url: str, size_bytes: int, md5: str, checked_by: str = "") -> None:
+        """Records a metadata file as fetched, verified (by what) and put in place."""
         self._db.execute(
-            "INSERT OR REPLACE INTO archive VALUES (?, ?, ?, ?, ?)", (name, url, size_bytes, md5, timestamp())
+            "INSERT OR REPLACE INTO archive (name, url, bytes, md5, finished_at, checked_by) VALUES (?, ?, ?, ?, ?, ?)",
+            (name, url, size_bytes, md5, timestamp(), checked_by or None),
         )
 
     def register(self, renditions: Iterable[Rendition]) -> None:

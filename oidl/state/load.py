@@ -5,7 +5,7 @@ built after them, and `download` is filled by one statement in key order.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -22,7 +22,7 @@ _ROW = f"({', '.join('?' * len(Image._fields))})"
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """What a database holds: the list's version, its directory, where it came from and how it quotes."""
+    """What a database holds, subset by subset: the list's version, its directory, where it came from, how it quotes."""
 
     dataset_version: str
     directory: str
@@ -50,28 +50,41 @@ def loaded_subsets(db: sqlite3.Connection) -> tuple[str, ...]:
     return tuple(subset for (subset,) in db.execute("SELECT subset FROM image_list ORDER BY subset"))
 
 
-def missing_subsets(db: sqlite3.Connection, wanted: ImageList, subsets: Iterable[str]) -> tuple[str, ...]:
-    """Those of `subsets` that are still to be loaded from `wanted`.
+def line_ends(db: sqlite3.Connection) -> dict[str, str]:
+    """How the list of each loaded subset ends its lines: `lf` or `crlf`."""
+    return dict(db.execute("SELECT subset, line_end FROM image_list").fetchall())
 
-    Raises `StateError` if the database holds another list.
+
+def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], subsets: Iterable[str]) -> tuple[str, ...]:
+    """Those of `subsets` that are still to be loaded; `wanted` says from which list each subset of the version comes.
+
+    Raises `StateError` if the database holds a subset of another list.
     """
-    held = loaded_list(db)
-    if held and held != wanted:
-        raise StateError(
-            f"this state database holds version {held.dataset_version} from {held.source}, "
-            f"not version {wanted.dataset_version} from {wanted.source}",
-            hint="use another --root-dir or --state-db for another image list",
-        )
-    present = loaded_subsets(db)
+    present = {}
+    for subset, *row in db.execute("SELECT subset, dataset_version, directory, source, quoting FROM image_list"):
+        present[subset] = held = ImageList(*row)
+        other = wanted.get(subset) or next(iter(wanted.values()))
+        if held != other:
+            raise StateError(
+                f"this state database holds version {held.dataset_version} from {held.source}, "
+                f"not version {other.dataset_version} from {other.source}",
+                hint="use another --root-dir or --state-db for another image list",
+            )
     return tuple(subset for subset in subsets if subset not in present)
 
 
-def load_list(db: sqlite3.Connection, image_list: ImageList, subsets: Iterable[str], images: Iterable[Image]) -> Loaded:
+def load_list(
+    db: sqlite3.Connection,
+    image_list: ImageList,
+    subsets: Iterable[str],
+    images: Iterable[Image],
+    line_end: Callable[[], str] = lambda: "lf",
+) -> Loaded:
     """Loads `images`, all of `subsets`, as new images that are still to be downloaded.
 
     `images` is consumed inside the transaction: if it raises (a list that does
     not verify, a cancelled run), nothing is loaded. An ImageID that comes twice
-    keeps its first row.
+    keeps its first row. `line_end` tells, once all are read, how the list ends its lines.
     """
     is_first = db.execute("SELECT max(rowid) IS NULL FROM image").fetchone()[0]
     with _bulk(db) if is_first else nullcontext(), transaction(db):
@@ -88,7 +101,7 @@ def load_list(db: sqlite3.Connection, image_list: ImageList, subsets: Iterable[s
         for subset in subsets:
             (count,) = db.execute("SELECT count(*) FROM download WHERE subset = ?", (subset,)).fetchone()
             db.execute(
-                "INSERT INTO image_list VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO image_list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     subset,
                     image_list.dataset_version,
@@ -98,6 +111,7 @@ def load_list(db: sqlite3.Connection, image_list: ImageList, subsets: Iterable[s
                     count,
                     read - added,
                     timestamp(),
+                    line_end(),
                 ),
             )
             db.execute("INSERT INTO tally VALUES (?, 'pending', '', ?, 0)", (subset, count))

@@ -13,13 +13,14 @@ _FIELDS = ", ".join(f"i.{field}" for field in Image._fields)
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A published row that was tried, and its outcome; `status` is never `pending`."""
+    """A published row that was tried, and its outcome; `status` is never `pending`, `source` whose bytes they were."""
 
     image: Image
     status: Status
     reason: str | None
     detail: str | None
     next_attempt_at: str | None
+    source: str | None = None
 
 
 def settled_rows(db: sqlite3.Connection) -> Iterator[Settled]:
@@ -27,7 +28,7 @@ def settled_rows(db: sqlite3.Connection) -> Iterator[Settled]:
     width = len(Image._fields)
     for row in db.execute(
         # CROSS JOIN: along the published rows, looking up each outcome, never the other way round.
-        f"SELECT {_FIELDS}, d.status, d.reason, d.detail, d.next_attempt_at "
+        f"SELECT {_FIELDS}, d.status, d.reason, d.detail, d.next_attempt_at, d.source "
         "FROM image AS i CROSS JOIN download AS d ON d.image_id = i.image_id "
         "WHERE d.status <> 'pending' ORDER BY i.rowid"
     ):

@@ -165,8 +165,8 @@ def test_a_wrong_checksum(archive: str, key: str, wrong: str, fine, refused, ask
     path = getattr(fine, archive)
     name = path.rpartition("/")[2]
     before, entry, after = fine.catalogue.read_text().partition(f'name = "{name}"')
-    right = re.search(rf"{key} = (\S+)", after)[1]
-    fine.catalogue.write_text(before + entry + re.sub(rf"{key} = \S+", f"{key} = {wrong}", after, count=1))
+    right = re.search(rf'{key} = ([\w"]+)', after)[1]
+    fine.catalogue.write_text(before + entry + re.sub(rf'{key} = [\w"]+', f"{key} = {wrong}", after, count=1))
     said = refused(4, names=f"{name} is not the published file: expected ")
     assert said.index(wrong.strip('"')) < said.index("got") < said.index(right.strip('"'), said.index("got"))
     assert ask("SELECT count(*) FROM archive WHERE name = ?", name) == [(0,)]
@@ -486,7 +486,7 @@ def test_an_oidl_toml_that_makes_no_sense(text: str, names: str, oidl, fine, roo
         ("[version.3]", "[version.3", "is not TOML"),
         ('directory = "2017_11"', 'directory = "../x"', "directory must be the plain name"),
         ('name = "images_demo.tar.gz"', 'name = "/etc/x"', "name must be the plain name"),
-        ('url = "http://', 'url = "ftp://', "url must be an http or https URL"),
+        ('url = "http://', 'url = "ftp://', "url must be an http or https URL, or what follows the base_url"),
         ("quoting", "quotation", "quoting is missing"),
     ],
 )

@@ -24,6 +24,7 @@ AUTHORS_AND_TITLES = [
     '"Ünï","#hash, -dash, =1+1"',
 ]
 SUBSETS = ("train", "validation", "test")
+LOAD = ("--dataset-version=3", "--limit=0", "--no-download-metadata")
 OWN_ROWS = {
     subset: [
         f"{3 * number % 10:015x}a,{subset},https://farm{number % 8 + 1}.staticflickr.com/1/{number}_ab_o.jpg,"
@@ -65,7 +66,7 @@ def image_list(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def loaded(oidl, root: Path, image_list: Path) -> Path:
-    ended = oidl("run", "--root-dir", root, "--images-csv", image_list, "--limit=0", "--no-download-metadata")
+    ended = oidl("run", "--root-dir", root, "--images-csv", image_list, *LOAD)
     assert (ended.returncode, ended.stderr) == (3, "")
     assert "bad" not in ended.stdout
     return image_list

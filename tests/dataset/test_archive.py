@@ -18,7 +18,7 @@ import trio.testing
 
 from oidl.dataset import archive as archive_module
 from oidl.dataset.archive import FetchedArchive, VerifiedStream, discard_part, fetch_archive, part_of
-from oidl.dataset.catalogue import Archive
+from oidl.dataset.published import PublishedFile
 from oidl.dataset.rows import Skipped
 from oidl.dataset.unpack import read_list, unpack
 from oidl.errors import DiskError, ExitCode, MetadataError
@@ -36,8 +36,8 @@ async def unheeded(count: int) -> None:
     pass
 
 
-def published(body: bytes = BODY) -> Archive:
-    return Archive("a.tar.gz", "http://127.0.0.1/a.tar.gz", len(body), hashlib.md5(body).hexdigest())
+def published(body: bytes = BODY) -> PublishedFile:
+    return PublishedFile("a.tar.gz", "http://127.0.0.1/a.tar.gz", len(body), hashlib.md5(body).hexdigest())
 
 
 class Network:
@@ -76,7 +76,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 async def fetch(
     root: Path,
     consume: Callable[[VerifiedStream], Any] = VerifiedStream.readall,
-    archive: Archive | None = None,
+    archive: PublishedFile | None = None,
     *,
     keep: bool = False,
 ) -> FetchedArchive[Any]:
@@ -85,7 +85,7 @@ async def fetch(
         root,
         transfers=Transfers(),
         tls=TLS,
-        keep=keep,
+        keep=root / (archive or published()).name if keep else None,
         consume=consume,
         on_bytes=unheeded,
     )
@@ -101,7 +101,7 @@ def names_in(root: Path) -> list[str]:
 
 def test_the_consumer_gets_the_bytes_and_nothing_is_left(network: Network, tmp_path: Path) -> None:
     outcome = fetched(tmp_path / "new" / "root")
-    assert outcome == FetchedArchive(BODY, len(BODY), hashlib.md5(BODY).hexdigest())
+    assert outcome == FetchedArchive(BODY, len(BODY), hashlib.md5(BODY).hexdigest(), "md5")
     assert names_in(tmp_path / "new" / "root") == []
 
 
@@ -126,7 +126,7 @@ def test_a_kept_archive_that_is_not_the_published_one_is_fetched_again(
 
 
 def test_a_kept_archive_that_nobody_can_vouch_for_is_fetched_again(network: Network, tmp_path: Path) -> None:
-    unknown = Archive("a.tar.gz", "http://127.0.0.1/a.tar.gz", None, None)
+    unknown = PublishedFile("a.tar.gz", "http://127.0.0.1/a.tar.gz", None, None)
     (tmp_path / "a.tar.gz").write_bytes(BODY)
     assert fetched(tmp_path, archive=unknown).value == BODY
     assert network.calls == 1
@@ -171,7 +171,7 @@ def test_wrong_bytes_are_called_that_even_if_the_consumer_stumbles_first(network
 
 
 def test_what_is_not_known_of_an_archive_is_not_asked_of_it(network: Network, tmp_path: Path) -> None:
-    outcome = fetched(tmp_path, archive=Archive("a.tar.gz", "http://127.0.0.1/a.tar.gz", None, None))
+    outcome = fetched(tmp_path, archive=PublishedFile("a.tar.gz", "http://127.0.0.1/a.tar.gz", None, None))
     assert (outcome.bytes, outcome.md5) == (len(BODY), hashlib.md5(BODY).hexdigest())
 
 

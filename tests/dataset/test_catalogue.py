@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from oidl.dataset.catalogue import Archive, find_version, read_catalogue
+from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.dataset.published import PublishedFile, Version
 from oidl.errors import ExitCode, UsageError
+from oidl.model import CLASS_FILES, Extent, FileKind
 
 MINE = """
 [version.mine]
@@ -13,10 +15,7 @@ title = "My own"
 directory = "mine"
 subsets = ["train"]
 quoting = "minimal"
-
-[version.mine.image_list]
-name = "images.csv"
-url = "http://127.0.0.1:8000/images.csv"
+files = [{ name = "images.csv", kind = "image-list", url = "http://127.0.0.1:8000/images.csv" }]
 """
 
 
@@ -27,26 +26,117 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_built_in_catalogue_has_the_three_versions() -> None:
+@pytest.fixture(scope="module")
+def v7() -> Version:
+    return find_version(read_catalogue(None), None)
+
+
+def test_the_built_in_catalogue_has_the_seven_versions_and_the_last_is_what_one_gets(v7: Version) -> None:
     catalogue = read_catalogue(None)
     assert {name: version.directory for name, version in catalogue.items()} == {
         "1": "images_2016_08",
         "2": "2017_07",
         "3": "2017_11",
+        "4": "2018_04",
+        "5": "v5",
+        "6": "v6",
+        "7": "v7",
     }
     assert catalogue["1"].subsets == ("train", "validation")
-    assert catalogue["2"].subsets == catalogue["3"].subsets == ("train", "validation", "test")
-    assert [len(version.metadata) for version in catalogue.values()] == [2, 4, 4]
+    assert all(version.subsets == ("train", "validation", "test") for name, version in catalogue.items() if name > "1")
+    assert v7 is not catalogue["6"]
+    assert v7.name == "7"
 
 
-def test_every_built_in_archive_has_its_size_its_md5_and_its_name_in_the_url() -> None:
-    for version in read_catalogue(None).values():
-        for archive in (version.image_list, *version.metadata):
-            assert archive.bytes
-            assert archive.md5
-            assert (
-                archive.url == f"https://storage.googleapis.com/openimages/{archive.url.split('/')[-2]}/{archive.name}"
-            )
+def test_every_archive_of_the_first_three_has_its_size_and_md5() -> None:
+    for name in ("1", "2", "3"):
+        for file in read_catalogue(None)[name].files:
+            assert file.is_tar
+            assert file.bytes
+            assert file.md5
+            assert file.url == f"https://storage.googleapis.com/openimages/{file.url.split('/')[-2]}/{file.name}"
+
+
+def test_every_subset_of_the_later_ones_has_every_kind_that_its_version_has() -> None:
+    for version in list(read_catalogue(None).values())[3:]:
+        for kind in {file.kind for file in version.files if file.subset} - {FileKind.NARRATIVES}:
+            for subset in version.subsets:
+                assert version.find(kind, subset), f"V{version.name} {kind} {subset}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "subset", "url", "place"),
+    [
+        (FileKind.BOXES, "train", "v6/oidv6-train-annotations-bbox.csv", "v7/train/oidv6-train-annotations-bbox.csv"),
+        (FileKind.BOXES, "test", "v5/test-annotations-bbox.csv", "v7/test/test-annotations-bbox.csv"),
+        (
+            FileKind.POINTS,
+            "validation",
+            "v7/oidv7-val-annotations-point-labels.csv",
+            "v7/validation/oidv7-val-annotations-point-labels.csv",
+        ),
+        (FileKind.CLASSES, None, "v7/oidv7-class-descriptions.csv", "v7/oidv7-class-descriptions.csv"),
+        (FileKind.MASKS, "test", "v5/test-masks/test-masks-0.zip", "v7/test/test-masks-0.zip"),
+    ],
+)
+def test_a_file_is_found_by_what_it_tells_and_so_is_its_place(
+    kind: FileKind, subset: str | None, url: str, place: str, v7: Version
+) -> None:
+    file = v7.find(kind, subset)
+    assert file
+    assert file.url == f"https://storage.googleapis.com/openimages/{url}"
+    assert str(v7.place(kind, subset)) == place
+
+
+def test_what_is_in_an_archive_is_found_where_that_puts_it() -> None:
+    v3 = read_catalogue(None)["3"]
+    assert str(v3.place(FileKind.BOXES, "test")) == "2017_11/test/annotations-human-bbox.csv"
+    assert str(v3.place(FileKind.CLASSES)) == "2017_11/class-descriptions.csv"
+    assert v3.place(FileKind.POINTS, "test") is None
+
+
+@pytest.mark.parametrize(
+    ("extent", "train"),
+    [
+        (Extent.FULL, "image_ids_and_rotation.csv"),
+        (Extent.BOXABLE, "train-images-boxable-with-rotation.csv"),
+        (Extent.LABELS, "oidv6-train-images-with-labels-with-rotation.csv"),
+    ],
+)
+def test_each_subset_is_read_from_the_smallest_list_that_has_it(extent: Extent, train: str, v7: Version) -> None:
+    assert {file.name: subsets for file, subsets in v7.image_lists(extent, v7.subsets).items()} == {
+        train: ("train",),
+        "validation-images-with-rotation.csv": ("validation",),
+        "test-images-with-rotation.csv": ("test",),
+    }
+
+
+def test_one_list_has_all_subsets_of_the_first_versions_and_there_is_no_other() -> None:
+    v3 = read_catalogue(None)["3"]
+    assert list(v3.image_lists(Extent.FULL, v3.subsets).values()) == [v3.subsets]
+    with pytest.raises(UsageError, match="V3 has no boxable image list of train"):
+        v3.image_lists(Extent.BOXABLE, v3.subsets)
+
+
+def test_of_annotations_one_gets_the_chosen_subsets_and_nothing_huge(v7: Version) -> None:
+    files = v7.annotations((), ("validation",))
+    assert {file.subset for file in files} == {None, "validation"}
+    kinds = {file.kind for file in files}
+    assert {FileKind.BOXES, FileKind.HUMAN_LABELS, FileKind.POINTS, FileKind.HIERARCHY} <= kinds
+    assert not kinds & {FileKind.MASKS, FileKind.MACHINE_LABELS, FileKind.NARRATIVES, FileKind.IMAGE_LIST}
+
+
+def test_a_kind_that_is_named_comes_with_the_classes_alone(v7: Version) -> None:
+    files = v7.annotations((FileKind.MASKS,), ("test",))
+    assert [file.name for file in files if file.subset] == [f"test-masks-{shard}.zip" for shard in "0123456789abcdef"]
+    assert {file.kind for file in files if not file.subset} == CLASS_FILES
+    with pytest.raises(UsageError, match="V3 has no masks"):
+        read_catalogue(None)["3"].annotations((FileKind.MASKS,), ("test",))
+
+
+def test_the_mirror_and_its_provider_are_in_the_catalogue(v7: Version) -> None:
+    assert v7.mirrors == {"cvdf": "https://open-images-dataset.s3.amazonaws.com/{subset}/{image_id}.jpg"}
+    assert v7.providers["open-images-dataset.s3.amazonaws.com"] == "cvdf"
 
 
 @pytest.mark.parametrize("name", ["3", "v3", "V3"])
@@ -57,13 +147,13 @@ def test_a_version_is_found_with_and_without_its_v(name: str) -> None:
 def test_a_version_that_is_not_there_is_answered_with_those_that_are() -> None:
     with pytest.raises(UsageError, match="'9'") as refused:
         find_version(read_catalogue(None), "9")
-    assert refused.value.hint == "the catalogue has: 1, 2, 3"
+    assert refused.value.hint == "the catalogue has: 1, 2, 3, 4, 5, 6, 7"
 
 
-def test_another_catalogue_may_leave_out_sizes_md5s_and_metadata(written: Path) -> None:
+def test_another_catalogue_may_leave_out_sizes_md5s_and_annotations(written: Path) -> None:
     version = read_catalogue(written)["mine"]
-    assert version.image_list == Archive("images.csv", "http://127.0.0.1:8000/images.csv", None, None)
-    assert version.metadata == ()
+    assert version.files == (PublishedFile("images.csv", "http://127.0.0.1:8000/images.csv"),)
+    assert version.mirrors == {}
     assert version.quoting == "minimal"
 
 
@@ -81,13 +171,23 @@ def test_another_catalogue_may_leave_out_sizes_md5s_and_metadata(written: Path) 
         ('subsets = ["train"]', 'subsets = ["a/b"]', "version.mine.subsets"),
         ('quoting = "minimal"', 'quoting = "always"', "version.mine.quoting"),
         ('quoting = "minimal"', 'quoting = "minimal"\ncolour = 1', "version.mine.colour"),
-        ('name = "images.csv"', 'name = "a/images.csv"', "version.mine.image_list.name"),
-        ('name = "images.csv"', 'name = "images.csv"\nbytes = true', "version.mine.image_list.bytes"),
-        ('name = "images.csv"', 'name = "images.csv"\nbytes = 0', "version.mine.image_list.bytes"),
-        ('name = "images.csv"', 'name = "images.csv"\nmd5 = "ABC"', "version.mine.image_list.md5"),
-        ('url = "http:', 'url = "ftp:', "version.mine.image_list.url"),
-        ("[version.mine]", "[version.mine]\nmetadata = 1", "version.mine.metadata"),
-        ("[version.mine]", "[version.mine]\nmetadata = [1]", r"version.mine.metadata\[0\]"),
+        ('name = "images.csv"', 'name = "a/images.csv"', r"version.mine.files\[0\].name"),
+        ('name = "images.csv"', 'name = "images.csv", bytes = true', r"version.mine.files\[0\].bytes"),
+        ('name = "images.csv"', 'name = "images.csv", bytes = 0', r"version.mine.files\[0\].bytes"),
+        ('name = "images.csv"', 'name = "images.csv", md5 = "ABC"', r"version.mine.files\[0\].md5"),
+        ('name = "images.csv"', 'name = "images.csv", sha256 = "ABC"', r"version.mine.files\[0\].sha256"),
+        ('name = "images.csv"', 'name = "images.csv", subset = "test"', r"version.mine.files\[0\].subset"),
+        ('name = "images.csv"', 'name = "images.csv", extent = "some"', r"version.mine.files\[0\].extent"),
+        ('name = "images.csv"', 'name = "images.csv", member = "../x"', r"version.mine.files\[0\].member"),
+        ('name = "images.csv"', 'name = "images.csv", optional = 1', r"version.mine.files\[0\].optional"),
+        ('name = "images.csv"', 'name = "images.csv", colour = 1', r"version.mine.files\[0\].colour"),
+        ('kind = "image-list"', 'kind = "list"', r"version.mine.files\[0\].kind"),
+        ('kind = "image-list"', 'kind = "boxes"', "version.mine has no image list"),
+        ("[version.mine]", '[mirror]\ncvdf = "http://127.0.0.1/x.jpg"\n[version.mine]', "mirror.cvdf"),
+        ("[version.mine]", '[mirror]\nmine = "http://127.0.0.1/{image_id}"\n[version.mine]', "mirror.mine"),
+        ('url = "http:', 'url = "ftp:', r"version.mine.files\[0\].url"),
+        ("files = [{", "files = 1\nx = [{", "version.mine.files"),
+        ("files = [{", "files = [1, {", r"version.mine.files\[0\]"),
         ("[version.mine]", '[version."a/b"]\n[version.mine]', "version.a/b"),
         ('directory = "mine"', 'directory = "mine', "is not TOML"),
     ],
@@ -100,9 +200,24 @@ def test_what_is_wrong_in_a_catalogue_is_named_by_its_key(written: Path, publish
     assert refused.value.exit_code is ExitCode.USAGE
 
 
-def test_two_archives_of_a_version_may_not_have_one_name(written: Path) -> None:
-    written.write_text(MINE + '[[version.mine.metadata]]\nname = "images.csv"\nurl = "http://127.0.0.1/other"\n')
-    with pytest.raises(UsageError, match="two archives of one name"):
+def test_two_files_of_a_version_may_not_have_one_name(written: Path) -> None:
+    other = '{ kind = "boxes", url = "http://127.0.0.1/other/images.csv" }'
+    written.write_text(MINE.replace('csv" }]', f'csv" }}, {other}]'))
+    with pytest.raises(UsageError, match="two files of one name"):
+        read_catalogue(written)
+
+
+def test_what_has_no_scheme_follows_the_base_url_and_shards_are_a_file_each(written: Path) -> None:
+    more = '{ kind = "masks", url = "a/m-{shard}.zip", shards = "0f", optional = true }'
+    text = MINE.replace("http://127.0.0.1:8000/images.csv", "images.csv").replace('csv" }]', f'csv" }}, {more}]')
+    written.write_text(f'base_url = "http://127.0.0.1/"\n{text}')
+    assert [(file.name, file.url) for file in read_catalogue(written)["mine"].files] == [
+        ("images.csv", "http://127.0.0.1/images.csv"),
+        ("m-0.zip", "http://127.0.0.1/a/m-0.zip"),
+        ("m-f.zip", "http://127.0.0.1/a/m-f.zip"),
+    ]
+    written.write_text(text)
+    with pytest.raises(UsageError, match="or what follows the base_url"):
         read_catalogue(written)
 
 

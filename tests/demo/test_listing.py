@@ -86,8 +86,8 @@ def test_the_list_reads_back_as_the_images_it_was_made_of(demo: Demo, directory:
 def test_the_catalogue_leads_to_the_archives(demo: Demo, directory: Path, tmp_path: Path) -> None:
     (tmp_path / "catalogue.toml").write_text(demo.catalogue_toml)
     version = read_catalogue(tmp_path / "catalogue.toml")["3"]
-    assert len(tomllib.loads(demo.catalogue_toml)["version"]["3"]["metadata"]) == 2
-    for archive in (version.image_list, *version.metadata):
+    assert len(tomllib.loads(demo.catalogue_toml)["version"]["3"]["files"]) == len(version.files) == 3
+    for archive in version.files:
         packed = body(demo.site.answers[path_of(archive.url)])
         assert (archive.bytes, archive.md5) == (len(packed), hashlib.md5(packed).hexdigest())
         assert packed[4:8] == bytes(4), "a time in the gzip header would make another archive every second"

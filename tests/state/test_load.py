@@ -13,6 +13,8 @@ from oidl.state.database import StateConnection
 from oidl.state.load import ImageList, load_list, loaded_list, missing_subsets
 from oidl.state.rows import settled_rows
 
+BOTH = {"train": LIST, "test": LIST}
+
 
 def _count(db: sqlite3.Connection, table: str) -> int:
     return int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
@@ -58,10 +60,10 @@ def test_an_unsorted_list_keeps_its_order(db: StateConnection) -> None:
 
 def test_subsets_may_come_one_after_the_other(db: StateConnection) -> None:
     load_list(db, LIST, ("test",), [image(5, "test")])
-    assert missing_subsets(db, LIST, ("train", "test")) == ("train",)
+    assert missing_subsets(db, BOTH, ("train", "test")) == ("train",)
     loaded = load_list(db, LIST, ("train",), [image(1), image(5), image(6)])
     assert (loaded.images, loaded.repeated) == (2, 1)
-    assert missing_subsets(db, LIST, ("train", "test")) == ()
+    assert missing_subsets(db, BOTH, ("train", "test")) == ()
     assert read_counts(db).total == _count(db, "download") == 3
 
 
@@ -74,4 +76,14 @@ def test_subsets_may_come_one_after_the_other(db: StateConnection) -> None:
 )
 def test_another_list_is_refused(loaded_db: StateConnection, other: ImageList) -> None:
     with pytest.raises(StateError, match="this state database holds version 3"):
-        missing_subsets(loaded_db, other, ("train",))
+        missing_subsets(loaded_db, {"train": other, "test": LIST}, ("validation",))
+
+
+def test_each_subset_may_be_of_a_list_of_its_own(loaded_db: StateConnection) -> None:
+    own = ImageList(LIST.dataset_version, LIST.directory, "validation.csv", LIST.quoting)
+    wanted = BOTH | {"validation": own}
+    assert missing_subsets(loaded_db, wanted, ("train", "validation")) == ("validation",)
+    load_list(loaded_db, own, ("validation",), [image(20, "validation")])
+    assert missing_subsets(loaded_db, wanted, ("train", "validation")) == ()
+    with pytest.raises(StateError, match=r"holds version 3 from validation\.csv, not version 3 from list\.csv"):
+        missing_subsets(loaded_db, BOTH | {"validation": LIST}, ("train",))
