@@ -2,14 +2,14 @@
 
 import argparse
 
-from bench import load, memory, pace, soak, throughput, torture
+from bench import annotations, load, memory, pace, soak, throughput, torture
 
 
 def main() -> None:
     """Runs the measurement that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for module in (throughput, load, memory, pace, torture, soak):
+    for module in (throughput, load, annotations, memory, pace, torture, soak):
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
