@@ -2,11 +2,26 @@
 
 import argparse
 
-from bench import damage, imaging, load, memory, pace, pictures, screen, similarity, soak, throughput, torture, web
+from bench import (
+    annotations,
+    damage,
+    imaging,
+    load,
+    memory,
+    pace,
+    pictures,
+    screen,
+    similarity,
+    soak,
+    throughput,
+    torture,
+    web,
+)
 
 _MEASUREMENTS = (
     throughput,
     load,
+    annotations,
     memory,
     imaging,
     damage,
@@ -17,7 +32,7 @@ _MEASUREMENTS = (
     torture,
     soak,
     pictures,
-)  # fmt: skip
+)
 
 
 def main() -> None:

@@ -90,6 +90,26 @@ CLASS_FILES = frozenset(
 """Small files without which no annotation can be read."""
 
 
+class LabelType(StrEnum):
+    """A kind of annotation by which images are chosen; the words are those of `--label-types`."""
+
+    BOXES = "boxes"
+    LABELS = "labels"
+    SEGMENTATIONS = "segmentations"
+    RELATIONSHIPS = "relationships"
+    POINTS = "points"
+
+
+TYPE_FILES = {
+    LabelType.BOXES: FileKind.BOXES,
+    LabelType.LABELS: FileKind.HUMAN_LABELS,
+    LabelType.SEGMENTATIONS: FileKind.SEGMENTATIONS,
+    LabelType.RELATIONSHIPS: FileKind.RELATIONSHIPS,
+    LabelType.POINTS: FileKind.POINTS,
+}
+"""The published files that say which images have annotations of a type."""
+
+
 class Extent(StrEnum):
     """Which images of `train` a list has: all, those with boxes, or those with labels."""
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from oidl.model import Extent, FileKind, Reason, Rendition, Source, Validation
+from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, Source, Validation
 
 
 class FileNames(StrEnum):
@@ -31,11 +31,32 @@ class Display(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which images: of which subsets (empty is all), which ImageIDs, how many at most."""
+    """Which images: of which subsets (empty is all), which ImageIDs, how many at most.
+
+    Of these, those that have an annotation of one of `label_types` (empty: of none in particular) that is of one of
+    `classes` (display or label names; empty is any) and as the rest says: `attributes` are columns of `box` and
+    what they must be, `min_box_area` a share of the picture. `where` is SQL over `image`. `limit_per_class` takes the
+    first so many of each class, in ImageID order or, with `shuffle`, in one that is drawn by `seed`.
+    """
 
     subsets: tuple[str, ...] = ()
     image_ids: Path | None = None
     limit: int | None = None
+    classes: tuple[str, ...] = ()
+    include_subclasses: bool = False
+    label_types: tuple[LabelType, ...] = ()
+    verified_only: bool = False
+    attributes: tuple[tuple[str, int], ...] = ()
+    min_box_area: float | None = None
+    limit_per_class: int | None = None
+    shuffle: bool = False
+    seed: int = 0
+    where: str | None = None
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether it is more than subsets and a limit."""
+        return bool(self.image_ids or self.label_types or self.shuffle or self.where is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +148,11 @@ class Originals:
         return tuple(self.kept_as(source) for source in self.sources) if self.save else ()
 
     @property
+    def kept_names(self) -> frozenset[str]:
+        """The names of `kept`."""
+        return frozenset(rendition.name for rendition in self.kept)
+
+    @property
     def takes_local(self) -> bool:
         """Whether an original on disk will do for what is to be kept."""
         return not self.save or Source.ORIGINAL in self.sources
@@ -163,6 +189,8 @@ class Settings:
     `renditions` are the resized ones; the saved original, if any, comes on top
     (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
     catalogue's image lists, of which `image_list` chooses. Empty `annotations` are all that are not optional.
+    With `load_annotations` they (or, instead,
+    `annotation_files`) go into the database, those of the chosen images or every one.
     """
 
     root_dir: Path
@@ -182,6 +210,9 @@ class Settings:
     download_images: bool = True
     image_list: Extent = Extent.FULL
     annotations: tuple[FileKind, ...] = ()
+    load_annotations: bool = False
+    load_every_annotation: bool = False
+    annotation_files: tuple[Path, ...] = ()
     save_tar_balls: bool = False
     export_csv: bool = True
 

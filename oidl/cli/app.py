@@ -40,6 +40,11 @@ for _name, _help in {
     app.command(f"oidl.cli.{_module}:{_module}", name=_name, help=_help)
 
 
+annotations = App(name="annotations", help="Bring annotations into the state database.")
+annotations.command("oidl.cli.annotations:load", name="load", help="Load annotation files; each once.")
+app.command(annotations)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line `arguments` (default: the process's) and returns the exit code."""
     try:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_args
 from cyclopts import Parameter, Token
 
 from oidl.cli.checks import check_options
+from oidl.cli.choice import ChoiceOptions
+from oidl.cli.places import PlaceOptions
 from oidl.cli.renditions import check_together, checked_rendition, hex_colour, typed_rendition
 from oidl.cli.units import parse_bytes, parse_seconds
 from oidl.errors import UsageError
@@ -22,7 +24,6 @@ from oidl.settings import (
     Limits,
     Originals,
     Retries,
-    Selection,
     Settings,
     Transfers,
 )
@@ -44,39 +45,17 @@ def _all_by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
 
 # The help must show what is typed; left alone it would show the members' names.
 BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
-_ALL_BY_VALUE = Parameter(converter=_all_by_value, show_choices=False, show_default=False)
+KINDS = Parameter(converter=_all_by_value, show_choices=False, show_default=False)
 _BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
 _SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceOptions:
-    """Where everything lives."""
-
-    root_dir: Path = Path()
-    """Where everything lives."""
-
-    state_db: Path | None = None
-    """The state database; `<root-dir>/oidl.sqlite3` if not given."""
-
-    config: Path | None = None
-    """A TOML file of options; `oidl.toml` in the working directory if not given."""
-
-    @property
-    def database(self) -> Path:
-        """The path of the state database."""
-        return (self.state_db or self.root_dir / "oidl.sqlite3").absolute()
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions(PlaceOptions):
+class RunOptions(ChoiceOptions):
     """Everything that `oidl run` can be told."""
 
     dataset_version: str | None = None
     """The version of Open Images: one of the catalogue's; the newest, which is 7, if not given."""
-
-    subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """`train`, `validation` or `test`; repeatable; all if not given."""
 
     images_csv: str | None = None
     """An image list of your own, a path or URL: `.csv`, `.csv.gz` or `.tar.gz` in the version's format."""
@@ -84,20 +63,23 @@ class RunOptions(PlaceOptions):
     catalogue: Path | None = None
     """A TOML file in the built-in catalogue's format, to use instead of that (mirrors, tests)."""
 
-    image_ids: Path | None = None
-    """A file of `ImageID` or `subset/ImageID` lines: only these images."""
-
     image_list: Annotated[Extent, BY_VALUE] = Extent.FULL
     """Which images of `train`, in V4–V7: `full`, those with `boxable` objects, or those with `labels`."""
 
     limit: int | None = None
     """Stop feeding after this many images; 0 loads the image list and stops."""
 
+    dry_run: bool = False
+    """Say what would be fetched, how many bytes and how long it may take, and touch nothing."""
+
     download_metadata: bool = True
     """Download the version's annotations and classes."""
 
-    annotations: Annotated[tuple[FileKind, ...], _ALL_BY_VALUE] = ()
+    annotations: Annotated[tuple[FileKind, ...], KINDS] = ()
     """Only annotations of this kind (and the classes); repeatable; else all that `oidl catalogue` calls no option."""
+
+    load_annotations: bool = False
+    """Load the annotations of the chosen images into the state database."""
 
     download_images: bool = True
     """Download the image list and the images."""
@@ -108,7 +90,7 @@ class RunOptions(PlaceOptions):
     download_300k: Annotated[bool, Parameter(name="--download-300k")] = False
     """The older spelling of `--source 300k --source original`: the small `Thumbnail300KURL` where an image has one."""
 
-    source: Annotated[tuple[Source, ...], _ALL_BY_VALUE] = ()
+    source: Annotated[tuple[Source, ...], KINDS] = ()
     """Whose images: `original`, `300k`, or `cvdf` (a mirror's 1024 px copies); repeatable, the next where one fails."""
 
     save_original_images: bool = False
@@ -263,7 +245,7 @@ class RunOptions(PlaceOptions):
             dataset_version=self.dataset_version or "",
             catalogue=self.catalogue,
             images_csv=_resolved(self.images_csv),
-            selection=Selection(tuple(dict.fromkeys(self.subset)), self.image_ids, self.limit),
+            selection=self.selection(self.limit),
             layout=Layout(root_dir, version_dir, self.prefix_dirs, self.name_files_by),
             originals=originals,
             renditions=self._renditions(originals),
@@ -299,6 +281,7 @@ class RunOptions(PlaceOptions):
             download_images=self.download_images,
             image_list=self.image_list,
             annotations=tuple(dict.fromkeys(self.annotations)),
+            load_annotations=self.load_annotations,
             save_tar_balls=self.save_tar_balls,
             export_csv=self.export_csv,
         )
@@ -371,6 +354,8 @@ def _resolved(source: str | None) -> str | None:
         return source
     return str(Path(source).absolute())
 
+
+__all__ = ["OPTIONS", "SWITCHES", "PlaceOptions", "RunOptions"]
 
 OPTIONS = frozenset(field.name.replace("_", "-") for field in fields(RunOptions))
 """Every option of `oidl run`, without its dashes; what `oidl.toml` may hold."""

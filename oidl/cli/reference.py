@@ -8,9 +8,11 @@ README to it.
 """
 
 import argparse
+import inspect
 import re
 from collections.abc import Iterator
 from enum import Enum
+from functools import reduce
 from pathlib import Path
 
 from cyclopts import Parameter
@@ -21,7 +23,18 @@ from oidl.pipeline.retry import RULES
 from oidl.report.audit import FAULTS
 from oidl.report.words import MEANINGS
 
-COMMANDS = ("run", "status", "export-csv", "export", "report", "web", "verify", "catalogue", "demo")
+COMMANDS = (
+    "run",
+    "status",
+    "export-csv",
+    "export",
+    "report",
+    "web",
+    "verify",
+    "annotations load",
+    "catalogue",
+    "demo",
+)
 
 # Those whose class is more than their row in the retry table.
 _CLASSES = {
@@ -55,14 +68,16 @@ def _options(command: str) -> str:
 
 def _rows(command: str) -> Iterator[tuple[str, str, str]]:
     no_negatives = Parameter(negative=())
-    for argument in app[command].assemble_argument_collection(default_parameter=no_negatives, parse_docstring=True):
+    for argument in reduce(lambda above, word: above[word], command.split(), app).assemble_argument_collection(
+        default_parameter=no_negatives, parse_docstring=True
+    ):
         if argument.show:
             yield f"`{argument.name}`", _default(argument.field_info.default), argument.parameter.help or ""
 
 
 def _default(value: object) -> str:
     match value:
-        case None | ():
+        case None | () | "" | inspect.Parameter.empty:
             return ""
         case bool():
             return "on" if value else "off"

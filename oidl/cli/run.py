@@ -7,6 +7,7 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
+from oidl.cli.dry_run import dry_run
 from oidl.cli.options import RunOptions
 from oidl.cli.page import Offer, offer_page, open_page
 from oidl.cli.signals import interrupt, watch_signals
@@ -46,9 +47,12 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     for rendition in settings.renditions:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")
+    if options.dry_run:
+        print(dry_run(settings, version))
+        return ExitCode.SETTLED
     check_environment(settings.transfers)
     offer = offer_page(options.web, is_to_open=options.open)
-    _make_root(settings)
+    make_root(settings)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
     watchers = Watchers(choose_display(options.progress, log_to_stdout=to_stdout), options.metrics_file)
     with (
@@ -66,7 +70,13 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
 
 
 def execute(
-    settings: Settings, version: Version, console: Console, watchers: Watchers, offer: Offer | None = None
+    settings: Settings,
+    version: Version,
+    console: Console,
+    watchers: Watchers,
+    offer: Offer | None = None,
+    *,
+    says_end: bool = True,
 ) -> RunEnd:
     """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
     db = open_writer(settings.state_db)
@@ -79,7 +89,8 @@ def execute(
         is_wanted = settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK
         if is_wanted and loaded_list(reader):  # none if it was interrupted before that
             export_csvs(reader, settings.root_dir)
-        console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code, end.last_due))
+        if says_end:
+            console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code, end.last_due))
     finally:
         reader.close()
     return end
@@ -109,7 +120,8 @@ async def _with_company(
     return end
 
 
-def _make_root(settings: Settings) -> None:
+def make_root(settings: Settings) -> None:
+    """Makes the directories that everything lives in."""
     for directory in (settings.root_dir, settings.state_db.parent):
         try:
             directory.mkdir(parents=True, exist_ok=True)

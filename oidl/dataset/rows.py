@@ -86,15 +86,16 @@ class Skipped:
             self.examples.append(message)
             self.report(message)
         if self.bad >= _SURELY_BAD:
-            self._judge("the image list")
+            self.judge("the file")
 
     def check(self, name: str) -> None:
         """Raises `MetadataError` if, all rows of `name` read, there are none or too many are bad."""
         if not self.rows:
             raise MetadataError(f"{name} holds no images", hint="it has a header, and no row under it")
-        self._judge(name)
+        self.judge(name)
 
-    def _judge(self, name: str) -> None:
+    def judge(self, name: str) -> None:
+        """Raises `MetadataError` if too many of the rows of `name` that were read are bad."""
         if self.bad > self.rows * MAX_BAD_SHARE:
             raise MetadataError(
                 f"{self.bad} of the first {self.rows} rows of {name} are bad, more than {MAX_BAD_SHARE:.0%}",

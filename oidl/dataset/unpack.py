@@ -13,7 +13,7 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -99,7 +99,7 @@ def read_list(
     skipped.check(name)
 
 
-def open_lists(stream: Stream, name: str) -> Iterator[tuple[str, Iterator[str]]]:
+def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -> Iterator[tuple[str, Iterator[str]]]:
     """The CSV files in `stream`, each with its lines: it may be one itself, gzipped, or a tar of some.
 
     What it is, its first bytes say, not `name`. Lines keep their ends, and are to be
@@ -112,7 +112,7 @@ def open_lists(stream: Stream, name: str) -> Iterator[tuple[str, Iterator[str]]]
         return
     is_empty = True
     for member, file in _members(content, name):
-        if member.suffix == ".csv":
+        if member.suffix in suffixes:
             is_empty = False
             yield f"{name}: {member}", _lines(file, name)
     if is_empty:

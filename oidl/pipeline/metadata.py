@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import trio
 
 from oidl.dataset.archive import FetchedArchive, discard_part, fetch_archive
+from oidl.dataset.classes import class_list
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
 from oidl.dataset.unpack import Stream, open_local_list, read_list, unpack
@@ -94,7 +95,7 @@ class Metadata:
         settings = self._settings
         subsets = settings.selection.subsets or self._version.subsets
         for file in self._version.annotations(settings.annotations, subsets):
-            if await self._state.run(self._state.ledger.has_archive, self._recorded_name(file)):
+            if await self._state.run(self._state.ledger.has_archive, self.recorded_name(file)):
                 discard_part(file, settings.root_dir)
                 continue
             try:
@@ -104,16 +105,37 @@ class Metadata:
                 errors.append(error)
         return errors
 
-    async def _put(self, file: PublishedFile) -> None:
-        """Unpacks an archive while it arrives; any other file needs no more than to be moved."""
+    async def on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
+        """Where a file, or what was in it, stands; it is fetched first if it does not. Raises `MetadataError`."""
+        if await self._state.run(self._state.ledger.has_archive, self.recorded_name(file)):
+            standing = self._standing(file)
+            if standing and all(path.is_file() for path in standing):
+                return standing
+        return await self._put(file)
+
+    def _standing(self, file: PublishedFile) -> tuple[Path, ...]:
+        """Where an earlier run put the file; nothing for an archive of which that is not known."""
         root = self._settings.root_dir
-        if file.is_tar:
-            staging = root / UNPACKING / file.name
-            await self._archive(file, partial(unpack, staging=staging, destination=root, name=file.name))
-            self._say(f"unpacked {file.name}")
-        else:
-            await self._archive(file, lambda stream: None, self._place(file))
-            self._say(f"fetched {self._recorded_name(file)}")
+        if place := self._place(file):
+            return (place,)
+        if file.member and "{subset}" in file.member:
+            places = (self._version.place_of(file, subset) for subset in self._version.subsets)
+            return tuple(root / place for place in places if place)
+        if file.member and (directory := (root / file.member).parent).is_dir():  # lists of classes, side by side
+            return tuple(sorted(path for path in directory.iterdir() if class_list(path.name)))
+        return ()
+
+    async def _put(self, file: PublishedFile) -> tuple[Path, ...]:
+        """Unpacks an archive while it arrives; another file is only moved. Returns what it is now."""
+        root = self._settings.root_dir
+        if place := self._place(file):
+            await self._archive(file, lambda stream: None, place)
+            self._say(f"fetched {self.recorded_name(file)}")
+            return (place,)
+        staging = root / UNPACKING / file.name
+        paths = await self._archive(file, partial(unpack, staging=staging, destination=root, name=file.name))
+        self._say(f"unpacked {file.name}")
+        return paths
 
     async def _archive(self, file: PublishedFile, consume: Callable[[Stream], T], keep: Path | None = None) -> T:
         if keep is None and self._settings.save_tar_balls:
@@ -134,7 +156,7 @@ class Metadata:
         place = None if file.is_tar or file.kind is FileKind.IMAGE_LIST else self._version.place_of(file)
         return self._settings.root_dir / place if place else None
 
-    def _recorded_name(self, file: PublishedFile) -> str:
+    def recorded_name(self, file: PublishedFile) -> str:
         """What `archive.name` is: where a file stands below the root; names alone are the same in several versions."""
         place = self._place(file)
         return str(place.relative_to(self._settings.root_dir)) if place else file.name
@@ -142,7 +164,7 @@ class Metadata:
     def _record(self, file: PublishedFile, fetched: FetchedArchive[object]) -> None:
         ledger = self._state.ledger
         with ledger.transaction():
-            ledger.archive(self._recorded_name(file), file.url, fetched.bytes, fetched.md5, fetched.checked_by)
+            ledger.archive(self.recorded_name(file), file.url, fetched.bytes, fetched.md5, fetched.checked_by)
 
     def _load_local(self, load: Callable[[Stream], T], path: Path) -> T:
         with open_local_list(path) as stream:

@@ -5,8 +5,8 @@ signals and the printers around it.
 """
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -17,11 +17,11 @@ import trio
 from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
-from oidl.model import Status
 from oidl.net.client import new_client, tls_context
 from oidl.net.dns import cached_dns
 from oidl.net.hosts import Hosts
 from oidl.net.throttle import Throttle
+from oidl.pipeline.annotations import AnnotationLoader, needed_files
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.limits import too_full, watch_limits
@@ -36,8 +36,9 @@ from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
 from oidl.settings import Settings
-from oidl.state.counts import read_counts
-from oidl.state.database import open_reader
+from oidl.state.choice import Chosen, check_where, choose, chosen_ids, forget, words
+from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.plan import plan_all, plan_chosen
 from oidl.state.queue import Queue, Waiting
 from oidl.state.requeue import put_failures_back
 from oidl.storage.atomic import AtomicWriter
@@ -82,14 +83,18 @@ class Run:
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
         self._metadata = Metadata(settings, version, state, self._tls, say, self._arrived)
         self._files = AtomicWriter(state.ledger.token())
-        self._chosen: int | None = None
+        self._loader = AnnotationLoader(settings, version, self._metadata, state, say)
 
     async def run(self) -> RunEnd:
         """Does all that the settings ask for. Raises `OidlError` where nothing could be done at all."""
         # What was asked for and cannot be is said before anything is changed.
         self._metadata.missing_subsets()
-        chosen = self._settings.selection.image_ids
-        self._chosen = sum(1 for _ in read_image_ids(chosen)) if chosen else None
+        selection = self._settings.selection
+        check_where(self._state.db, selection.where)
+        if selection.image_ids:
+            for _ in read_image_ids(selection.image_ids):
+                pass
+        needed_files(self._version, selection.subsets or self._version.subsets, selection.label_types)
         run_id = await self._state.run(self._open)
         outcome = "error"
         try:
@@ -113,25 +118,31 @@ class Run:
 
     async def _bring(self, run_id: int) -> RunEnd:
         settings = self._settings
-        if settings.download_images:
-            if not await self._unless_stopped(self._metadata.load_images):
-                return self._end(FeedEnd.STOPPED)
-            if settings.retries.failed is not None:
-                self._say(f"{await self._state.run(self._put_failures_back):,} failures are back in the queue")
-            self._meter.remaining = await self._state.run(self._unsettled)
-            if settings.limits.check_space:
-                try:
-                    await self._state.run(check_space, self._state.db, settings, self._meter.remaining)
-                except DiskError as error:
-                    return RunEnd(ExitCode.DISK, "disk", error)
         missing: list[MetadataError] = []
-        end = FeedEnd.NOTHING_LEFT
-        waiting = Waiting()
-        async with trio.open_nursery() as nursery:
-            if settings.download_metadata and settings.selection.limit != 0:
-                nursery.start_soon(self._annotations, missing)
+        end, waiting = FeedEnd.NOTHING_LEFT, Waiting()
+        for is_wanted, load in (
+            (settings.download_images, self._metadata.load_images),
+            (settings.selection.label_types, self._loader.load_for_choice),
+            (settings.load_annotations, self._load_asked_for),
+        ):
+            if is_wanted and not await self._unless_stopped(load):
+                return self._end(FeedEnd.STOPPED)
+        async with self._chosen() as (reader, chosen):
             if settings.download_images:
-                with self._queue(run_id) as queue:
+                if settings.retries.failed is not None:
+                    count = await self._state.run(self._put_failures_back, reader, chosen)
+                    self._say(f"{count:,} failures are back in the queue")
+                self._meter.remaining = await trio.to_thread.run_sync(self._unsettled, reader, chosen)
+                if settings.limits.check_space:
+                    try:
+                        await self._state.run(check_space, self._state.db, settings, self._meter.remaining)
+                    except DiskError as error:
+                        return RunEnd(ExitCode.DISK, "disk", error)
+            async with trio.open_nursery() as nursery:
+                if settings.download_metadata and settings.selection.limit != 0:
+                    nursery.start_soon(self._annotations, missing)
+                if settings.download_images:
+                    queue = self._queue(reader, chosen, run_id)
                     self._meter.stands(await trio.to_thread.run_sync(queue.standing))
                     end = await self._images(queue)
                     waiting = await trio.to_thread.run_sync(queue.waiting)
@@ -210,33 +221,52 @@ class Run:
             nursery.cancel_scope.cancel()
         return not self._stop.draining.is_set()
 
-    @contextmanager
-    def _queue(self, run_id: int) -> Iterator[Queue]:
-        """What is left to do, on a reading connection of its own."""
-        settings = self._settings
-        db = open_reader(settings.state_db)
+    @asynccontextmanager
+    async def _chosen(self) -> AsyncIterator[tuple[StateConnection, Chosen | None]]:
+        """A reading connection of the feed's own, and the choice that was made on it."""
+        reader = open_reader(self._settings.state_db)
         try:
-            selection = settings.selection
-            queue = Queue(
-                db,
-                settings.wanted,
-                run_id=run_id,
-                max_tries=settings.retries.max_tries,
-                uncounted=UNCOUNTED,
-                subsets=selection.subsets,
-                image_ids=read_image_ids(selection.image_ids) if selection.image_ids else None,
-                again_before=datetime.now(UTC) if settings.originals.always_download else None,
-                kept=[rendition.name for rendition in settings.originals.kept],
-            )
-            if selection.image_ids:
-                self._warn_of_unknown(*queue.unknown_ids())
-            yield queue
+            chosen = await trio.to_thread.run_sync(self._choose, reader)
+            if chosen and chosen.unknown:
+                examples = ", ".join(chosen.examples)
+                self._say(f"{chosen.unknown} of the chosen ImageIDs are not in the list: {examples}, …")
+            if chosen and self._settings.selection.is_choice:
+                self._say(f"{chosen.images:,} images are chosen")
+            yield reader, chosen
         finally:
-            db.close()
+            reader.close()
 
-    def _warn_of_unknown(self, count: int, examples: tuple[str, ...]) -> None:
-        if count:
-            self._say(f"{count} of the chosen ImageIDs are not in the list: {', '.join(examples)}, …")
+    def _choose(self, db: StateConnection) -> Chosen | None:
+        selection = self._settings.selection
+        with explained(db.path):
+            return choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
+
+    async def _load_asked_for(self) -> None:
+        """Loads annotations; of the chosen images, where more than subsets were chosen."""
+        if self._settings.load_every_annotation:
+            await self._loader.load_asked_for(None)
+            return
+        chosen = await self._state.run(self._choose, self._state.db)
+        try:
+            await self._loader.load_asked_for(words(self._settings.selection) if chosen else None)
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._state.run(forget, self._state.db)
+
+    def _queue(self, reader: StateConnection, chosen: Chosen | None, run_id: int) -> Queue:
+        """What is left to do."""
+        settings = self._settings
+        return Queue(
+            reader,
+            settings.wanted,
+            run_id=run_id,
+            max_tries=settings.retries.max_tries,
+            uncounted=UNCOUNTED,
+            subsets=settings.selection.subsets,
+            chosen=chosen,
+            again_before=datetime.now(UTC) if settings.originals.always_download else None,
+            kept=settings.originals.kept_names,
+        )
 
     def _open(self) -> int:
         ledger = self._state.ledger
@@ -262,26 +292,19 @@ class Run:
         )
         remove_tree(self._settings.root_dir / UNPACKING)
 
-    def _put_failures_back(self) -> int:
+    def _put_failures_back(self, reader: StateConnection, chosen: Chosen | None) -> int:
         """Makes the permanent failures that are to be tried again pending; returns how many those were."""
-        selection = self._settings.selection
         return put_failures_back(
             self._state.db,
             self._settings.retries.failed or (),
-            subsets=selection.subsets,
-            image_ids=read_image_ids(selection.image_ids) if selection.image_ids else None,
+            subsets=self._settings.selection.subsets,
+            image_ids=chosen_ids(reader) if chosen else None,
         )
 
-    def _unsettled(self) -> int:
+    def _unsettled(self, reader: StateConnection, chosen: Chosen | None) -> int:
         """About how many images there are to do; for the time left, not for decisions."""
-        counts = read_counts(self._state.db)
-        chosen = self._settings.selection.subsets or tuple(counts.by_subset)
-        rows = [counts.by_subset[subset] for subset in chosen if subset in counts.by_subset]
-        done = sum(row[Status.DONE] for row in rows)
-        there = {name: files for name, (files, _) in counts.files.items()}
-        files = [there.get(rendition.name, 0) for rendition in self._settings.renditions]
-        if kept := self._settings.originals.kept:
-            files.append(sum(there.get(rendition.name, 0) for rendition in kept))
-        left = sum(row[Status.PENDING] + row[Status.RETRY] for row in rows) + max(0, done - min(files, default=done))
-        bounds = (left, self._settings.selection.limit, self._chosen)
-        return min(bound for bound in bounds if bound is not None)
+        settings = self._settings
+        plan = plan_chosen if chosen else plan_all
+        subsets = plan(reader, settings.selection.subsets, settings.wanted, settings.originals.kept_names)
+        left = sum(share.images for share in subsets.values())
+        return left if settings.selection.limit is None else min(left, settings.selection.limit)

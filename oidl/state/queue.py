@@ -7,12 +7,15 @@ asks for. Who is in flight is not known here; claims live in the feed.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from oidl.model import Reason, Rendition, Standing, Status, Work
+from oidl.state.choice import Chosen
 from oidl.state.database import StateConnection, explained, timestamp
+
+_FEW = 10_000  # chosen images that are looked through for retries, rather than all retries
 
 _COLUMNS = """
     d.image_id, d.subset, i.original_url, i.original_size, i.original_md5, i.thumbnail_300k_url,
@@ -22,8 +25,8 @@ _COLUMNS = """
 """
 
 
-# How many of the wanted renditions an image has.
-_PRESENT = """
+# How many of the wanted renditions an image has; takes `wanted_values`.
+PRESENT = """
     ((SELECT count(*) FROM file AS f
       WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:wanted)))
      + EXISTS (SELECT 1 FROM file AS f
@@ -37,6 +40,16 @@ _TRIES = """
 """
 
 
+def wanted_values(wanted: Iterable[Rendition], kept: Collection[str]) -> dict[str, str | int]:
+    """The parameters of `PRESENT` and `wanted_count`; of `kept`, any will do for the one of them that is wanted."""
+    names = [rendition.name for rendition in wanted]
+    return {
+        "wanted": json.dumps([name for name in names if name not in kept]),
+        "kept": json.dumps(sorted(kept)),
+        "wanted_count": len(names),
+    }
+
+
 class Waiting(NamedTuple):
     """How many images wait for a retry, and when the first and the last of them are due."""
 
@@ -48,8 +61,8 @@ class Waiting(NamedTuple):
 class Queue:
     """The images of one selection that still lack one of `wanted`.
 
-    `db` is a reader of the feed's own. `image_ids` None means all images,
-    `subsets` empty all subsets. With `again_before`, images that were done
+    `db` is a reader of the feed's own, on which `chosen` was chosen; None means all
+    images, `subsets` empty all subsets. With `again_before`, images that were done
     before that time are to be done again, and every rendition counts as lacking.
     Of `kept`, the names under which images are kept as they came, any will do for the one that is wanted.
     An image is tried `max_tries` times in run `run_id`, reasons in `uncounted` aside.
@@ -64,7 +77,7 @@ class Queue:
         max_tries: int,
         uncounted: Iterable[Reason] = (),
         subsets: tuple[str, ...] = (),
-        image_ids: Iterable[str] | None = None,
+        chosen: Chosen | None = None,
         again_before: datetime | None = None,
         kept: Iterable[str] = (),
     ) -> None:
@@ -77,32 +90,25 @@ class Queue:
             "max_tries": max_tries,
             "uncounted": json.dumps(tuple(uncounted)),
             "subsets": json.dumps(subsets),
-            "wanted": json.dumps([rendition.name for rendition in wanted if rendition.name not in self._kept]),
-            "kept": json.dumps(sorted(self._kept)),
-            "wanted_count": len(wanted),
+            **wanted_values(wanted, self._kept),
             "again_before": self._again_before,
         }
         self._selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
-        self._images, self._key = "download AS d", "d.image_id"
+        self._images, self._key, self._after = "download AS d", "d.image_id", ":after"
         self._retries = "download AS d INDEXED BY download_due"
-        self._are_chosen = image_ids is not None
-        if image_ids is not None:
-            db.execute("CREATE TEMP TABLE chosen (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID")
-            db.execute("BEGIN")
-            db.executemany("INSERT OR IGNORE INTO chosen VALUES (?)", ((image_id,) for image_id in image_ids))
-            db.execute("COMMIT")
-            # CROSS JOIN fixes the order: walk the few that were chosen, look each of them up.
-            self._images = self._retries = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
-            self._key = "c.image_id"
-
-    def unknown_ids(self) -> tuple[int, tuple[str, ...]]:
-        """How many of the chosen ImageIDs are not in the list, and the first few of them."""
-        absent = "FROM temp.chosen AS c WHERE c.image_id NOT IN (SELECT d.image_id FROM download AS d)"
-        (count,) = self._db.execute(f"SELECT count(*) {absent}").fetchone()
-        return count, tuple(image_id for (image_id,) in self._db.execute(f"SELECT c.image_id {absent} LIMIT 5"))
+        self._are_chosen = chosen is not None
+        if chosen is not None:
+            # CROSS JOIN fixes the order: walk what was chosen in its own order, look each of them up.
+            self._images = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
+            self._key = "c.place"
+            self._after = "coalesce((SELECT a.place FROM temp.chosen AS a WHERE a.image_id = :after), 0)"
+            if chosen.images <= _FEW:
+                self._retries = self._images
+            else:
+                self._selected = "EXISTS (SELECT 1 FROM temp.chosen AS c WHERE c.image_id = d.image_id)"
 
     def standing(self) -> list[Standing]:
-        """How many of the selected images stand where; from tallies unless ImageIDs were chosen."""
+        """How many of the selected images stand where; from tallies unless there was a choice."""
         if self._are_chosen:
             query = (
                 f"SELECT d.subset, d.status, d.reason, count(*) FROM {self._images} WHERE {self._selected} "
@@ -118,7 +124,7 @@ class Queue:
         ]
 
     def untried(self, after: str, limit: int) -> list[Work]:
-        """The next `limit` images after ImageID `after` that were never tried, in ImageID order."""
+        """The next `limit` images after ImageID `after` that were never tried, in ImageID order or as chosen."""
         return self._walk("d.status = 'pending'", after, limit)
 
     def incomplete(self, after: str, limit: int) -> list[Work]:
@@ -127,7 +133,7 @@ class Queue:
             return self._walk("d.status = 'done' AND d.finished_at < :again_before", after, limit)
         if not self._wanted:
             return []
-        return self._walk(f"d.status = 'done' AND {_PRESENT} < :wanted_count", after, limit)
+        return self._walk(f"d.status = 'done' AND {PRESENT} < :wanted_count", after, limit)
 
     def due(self, now: datetime, limit: int, *, again: bool) -> list[Work]:
         """Up to `limit` images whose time to be tried again has come, the longest due first.
@@ -169,7 +175,7 @@ class Queue:
     def _walk(self, condition: str, after: str, limit: int) -> list[Work]:
         return self._work(
             f"SELECT {_COLUMNS} FROM {self._images} CROSS JOIN image AS i ON i.image_id = d.image_id "
-            f"WHERE {self._key} > :after AND {condition} AND {self._selected} ORDER BY {self._key} LIMIT :limit",
+            f"WHERE {self._key} > {self._after} AND {condition} AND {self._selected} ORDER BY {self._key} LIMIT :limit",
             after=after,
             limit=limit,
         )

@@ -6,6 +6,8 @@ import pytest
 from conftest import THUMB, image, work
 
 from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Standing, Status, WrittenFile
+from oidl.settings import Selection
+from oidl.state.choice import Chosen, choose
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.queue import Queue
@@ -43,10 +45,12 @@ def test_pages_cover_everything_once_in_order(reader: StateConnection) -> None:
 
 def test_a_subset_or_chosen_images_narrow_it(reader: StateConnection) -> None:
     assert [item.subset for item in queue(reader, subsets=("test",)).untried("", 99)] == ["test", "test"]
-    chosen = [image(3).image_id, image(10).image_id, "f" * 16]
-    narrowed = queue(reader, image_ids=chosen)
-    assert [item.image_id for item in narrowed.untried("", 99)] == chosen[:2]
-    assert narrowed.unknown_ids() == (1, ("f" * 16,))
+    named = [image(3).image_id, image(10).image_id, "f" * 16]
+    chosen = choose(reader, Selection(), named)
+    assert chosen == Chosen(2, 1, ("f" * 16,))
+    narrowed = queue(reader, chosen=chosen)
+    assert [item.image_id for item in narrowed.untried("", 99)] == named[:2]
+    assert [item.image_id for item in narrowed.untried(named[0], 99)] == named[1:2]
 
 
 def test_what_is_done_is_not_handed_out_again(reader: StateConnection, ledger: Ledger) -> None:
@@ -115,7 +119,8 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
         def executemany(self, query: str, values: object) -> object:
             return reader.executemany(query, values)  # type: ignore[arg-type]
 
-    for narrowed in ({}, {"subsets": ("train",)}, {"image_ids": [image(1).image_id]}):
+    chosen = choose(reader, Selection(), [image(1).image_id])
+    for narrowed in ({}, {"subsets": ("train",)}, {"chosen": chosen}, {"chosen": Chosen(10**6)}):
         explained = queue(Explaining(), **narrowed)  # type: ignore[arg-type]
         explained.untried("", 5)
         explained.incomplete("", 5)

@@ -1,0 +1,82 @@
+"""`oidl annotations load`: annotation files into the state database, without images."""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from oidl.cli.choice import ChoiceOptions
+from oidl.cli.options import KINDS, RunOptions
+from oidl.cli.run import execute, make_root
+from oidl.cli.watching import Watchers
+from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.errors import ExitCode
+from oidl.model import FileKind
+from oidl.net.client import check_environment
+from oidl.progress.console import open_console
+from oidl.settings import Display
+from oidl.state.lock import writer_lock
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotationOptions(ChoiceOptions):
+    """What `oidl annotations load` can be told."""
+
+    dataset_version: str | None = None
+    """The version of Open Images: one of the catalogue's; the newest, which is 7, if not given."""
+
+    catalogue: Path | None = None
+    """A TOML file in the built-in catalogue's format, to use instead of that (mirrors, tests)."""
+
+    images_csv: str | None = None
+    """The image list of your own that the database has, or is to have."""
+
+    annotations: Annotated[tuple[FileKind, ...], KINDS] = ()
+    """Only annotations of this kind (and the classes); repeatable; else all that `oidl catalogue` calls no option."""
+
+    all: bool = False
+    """Load them for every image, also those that are in no list here; no image list is needed then."""
+
+
+DEFAULTS = AnnotationOptions()
+
+
+def load(*files: Path, options: Annotated[AnnotationOptions, Parameter(name="*")] = DEFAULTS) -> int:
+    """Load annotations into the state database: those of the images that are chosen, or of the list.
+
+    Files that are not on disk yet are fetched and verified; FILES, if any, are read instead: of your own, or
+    that you have already. What is loaded already is not loaded again.
+    """
+    version = find_version(read_catalogue(options.catalogue), options.dataset_version)
+    shared = {name: getattr(options, name) for name in ChoiceOptions.__dataclass_fields__}
+    run_options = RunOptions(
+        **shared,
+        dataset_version=version.name,
+        catalogue=options.catalogue,
+        images_csv=options.images_csv,
+        annotations=options.annotations,
+        limit=0,
+        load_annotations=True,
+        download_images=not options.all,
+        download_metadata=False,
+        export_csv=False,
+        check_space=False,
+    )
+    settings = replace(
+        run_options.settings(version.directory, version.subsets),
+        load_every_annotation=options.all,
+        annotation_files=tuple(path.absolute() for path in files),
+        renditions=(),
+    )
+    check_environment(settings.transfers)
+    make_root(settings)
+    with (
+        writer_lock(settings.state_db),
+        open_console(None, log_to_stdout=not sys.stdout.isatty()) as console,
+    ):
+        end = execute(settings, version, console, Watchers(Display.LINE), says_end=False)
+    if end.error:
+        print(f"oidl: {end.error}", file=sys.stderr)
+    return ExitCode.SETTLED if end.exit_code == ExitCode.UNFINISHED else end.exit_code

@@ -1,0 +1,117 @@
+"""The options that choose images, for every command that has images to choose, and the `Selection` that they make."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from oidl.cli.places import PlaceOptions
+from oidl.errors import UsageError
+from oidl.model import LabelType
+from oidl.settings import Selection
+
+_ATTRIBUTES = {
+    "isoccluded": "is_occluded",
+    "istruncated": "is_truncated",
+    "isgroupof": "is_group_of",
+    "isdepiction": "is_depiction",
+    "isinside": "is_inside",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions(PlaceOptions):
+    """Which images."""
+
+    subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """`train`, `validation` or `test`; repeatable; all if not given."""
+
+    image_ids: Path | None = None
+    """A file of `ImageID` or `subset/ImageID` lines: only these images."""
+
+    classes: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """Only images that show one of these classes, like `"Cat,Dog"`: display names or MIDs, in any letter case."""
+
+    include_subclasses: bool = False
+    """What is below a class in the hierarchy counts as that class."""
+
+    label_types: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """What shows it, of `boxes` (if not given), `labels`, `segmentations`, `relationships` and `points`."""
+
+    verified_only: bool = False
+    """Of labels, only those that people verified to be true; `--label-types` is then `labels` if not given."""
+
+    attributes: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """Of boxes, only those with these flags, like `IsGroupOf=0,IsOccluded=0`."""
+
+    min_box_area: float | None = None
+    """Of boxes, only those of at least this share of the picture, like `0.05`."""
+
+    limit_per_class: int | None = None
+    """Of each class, only the first so many images."""
+
+    shuffle: bool = False
+    """Take images in an order that is drawn, not by ImageID."""
+
+    seed: int = 0
+    """What that order is drawn by: the same seed, the same order."""
+
+    where: str | None = None
+    """Only images for which this SQL expression over `image` is true, like `original_size < 1e6`."""
+
+    def selection(self, limit: int | None = None) -> Selection:
+        """What was chosen. Raises `UsageError` for values that make no sense."""
+        types = tuple(dict.fromkeys(_label_type(name) for name in _split(self.label_types)))
+        attributes = tuple(_attribute(text) for text in _split(self.attributes))
+        of_boxes = bool(attributes) or self.min_box_area is not None
+        if not types and (self.classes or of_boxes or self.verified_only or self.limit_per_class is not None):
+            types = (LabelType.LABELS,) if self.verified_only and not of_boxes else (LabelType.BOXES,)
+        for option, is_given, label_type in (
+            ("--attributes", bool(attributes), LabelType.BOXES),
+            ("--min-box-area", self.min_box_area is not None, LabelType.BOXES),
+            ("--verified-only", self.verified_only, LabelType.LABELS),
+        ):
+            if is_given and label_type not in types:
+                raise UsageError(f"{option} is about {label_type}", hint=f"add {label_type} to --label-types")
+        if self.min_box_area is not None and not 0 <= self.min_box_area <= 1:
+            raise UsageError(f"--min-box-area is a share of the picture, 0 to 1, not {self.min_box_area}")
+        if self.limit_per_class is not None and self.limit_per_class < 1:
+            raise UsageError(f"--limit-per-class must be at least 1, not {self.limit_per_class}")
+        return Selection(
+            subsets=tuple(dict.fromkeys(self.subset)),
+            image_ids=self.image_ids,
+            limit=limit,
+            classes=_split(self.classes),
+            include_subclasses=self.include_subclasses,
+            label_types=types,
+            verified_only=self.verified_only,
+            attributes=attributes,
+            min_box_area=self.min_box_area,
+            limit_per_class=self.limit_per_class,
+            shuffle=self.shuffle,
+            seed=self.seed,
+            where=self.where,
+        )
+
+
+def _split(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
+
+
+def _label_type(name: str) -> LabelType:
+    if name.lower() not in tuple(LabelType):
+        raise UsageError(f"--label-types: there is no {name!r}", hint=f"choose from {', '.join(LabelType)}")
+    return LabelType(name.lower())
+
+
+def _attribute(text: str) -> tuple[str, int]:
+    name, _, value = text.partition("=")
+    column = _ATTRIBUTES.get(name.strip().replace("_", "").lower())
+    if not column or value.strip() not in ("0", "1", "-1"):
+        raise UsageError(
+            f"--attributes: {text!r} is no attribute of a box",
+            hint="like IsGroupOf=0; there are also IsOccluded, "
+            "IsTruncated, IsDepiction and IsInside; 1 is yes, 0 no, -1 unknown",
+        )
+    return column, int(value)

@@ -1,0 +1,53 @@
+"""`oidl run --dry-run`: what would be fetched, from a database that is only read."""
+
+from oidl.dataset.ids import read_image_ids
+from oidl.dataset.published import Version
+from oidl.errors import UsageError
+from oidl.pipeline.annotations import needed_files
+from oidl.report.plan import plan_text
+from oidl.settings import Selection, Settings
+from oidl.state.annotations import loaded_kinds
+from oidl.state.choice import choose
+from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.load import loaded_subsets
+from oidl.state.plan import learned_pace, plan_all, plan_chosen, plan_classes
+
+_MAX_CLASSES = 50
+
+
+def dry_run(settings: Settings, version: Version) -> str:
+    """The plan in words. Raises `UsageError` where the image list, or annotations that it takes, are not loaded."""
+    selection = settings.selection
+    db = open_reader(settings.state_db)
+    try:
+        with explained(db.path):
+            _check_loaded(db, selection, version)
+            chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
+            kept = settings.originals.kept_names
+            plan = plan_chosen if chosen else plan_all
+            classes = plan_classes(db, settings.wanted, kept) if selection.label_types else {}
+            return plan_text(
+                plan(db, selection.subsets, settings.wanted, kept),
+                dict(list(classes.items())[:_MAX_CLASSES]),
+                selection.limit,
+                learned_pace(db),
+                is_exact=bool(chosen),
+            )
+    finally:
+        db.close()
+
+
+def _check_loaded(db: StateConnection, selection: Selection, version: Version) -> None:
+    subsets = selection.subsets or version.subsets
+    if missing := [subset for subset in subsets if subset not in loaded_subsets(db)]:
+        raise UsageError(
+            f"the image list of {', '.join(missing)} is not in the state database",
+            hint="`oidl run --limit 0` loads it; a dry run touches nothing",
+        )
+    kinds = loaded_kinds(db)
+    needed = {file.kind: None for file in needed_files(version, subsets, selection.label_types)}
+    if absent := [kind for kind in needed if selection.label_types and kind not in kinds]:
+        raise UsageError(
+            f"of the annotations that the choice is made by, these are not in the state database: {', '.join(absent)}",
+            hint="`oidl run --limit 0` with the same choice loads them, or `oidl annotations load`",
+        )

@@ -1,0 +1,23 @@
+"""Where everything lives: the options of every command."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions:
+    """Where everything lives."""
+
+    root_dir: Path = Path()
+    """Where everything lives."""
+
+    state_db: Path | None = None
+    """The state database; `<root-dir>/oidl.sqlite3` if not given."""
+
+    config: Path | None = None
+    """A TOML file of options; `oidl.toml` in the working directory if not given."""
+
+    @property
+    def database(self) -> Path:
+        """The path of the state database."""
+        return (self.state_db or self.root_dir / "oidl.sqlite3").absolute()

@@ -1,0 +1,88 @@
+"""What classes there are: their names, the lists that they are in, and which is below which.
+
+Small files, in as many shapes as there are versions: names with or without a header,
+lines that end in CRLF, lists of plain names, and one JSON tree. What a list means, its file name says.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from oidl.errors import MetadataError
+
+_MAX_HIERARCHY_BYTES = 16 * 1024 * 1024  # the real one has 86 kB
+_MAX_DEPTH = 100
+_NAME = re.compile(r"/[a-z]+/[!-~]+").fullmatch
+
+# Which column of `class` a list of classes stands for, by the end of its name; the first that fits.
+_LISTS = (
+    ("classes-bbox-trainable.txt", "is_box_trainable"),
+    ("classes-trainable.txt", "is_trainable"),
+    ("classes-bbox.txt", "is_boxable"),
+    ("class-descriptions-boxable.csv", "is_boxable"),
+    ("classes-segmentation.txt", "is_segmentable"),
+    ("classes.txt", None),
+    ("class-descriptions.csv", None),
+    ("attributes-description.csv", None),
+    ("dict.csv", None),
+)
+
+_KINDS = {"Subcategory": "subcategory", "Part": "part"}
+
+
+def class_list(name: str) -> tuple[str | None] | None:
+    """In a tuple, the column of `class` that the file `name` says 1 of, if any; None if it is no list of classes."""
+    file = PurePosixPath(name).name
+    for end, flag in _LISTS:
+        if file == end or file.endswith(f"-{end}"):
+            return (flag,)
+    return None
+
+
+def is_hierarchy(name: str) -> bool:
+    """Whether the file `name` is a tree of classes."""
+    return name.endswith("hierarchy.json")
+
+
+def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | None]]:
+    """The classes in a file of them, and their names in words where it has these. Raises `MetadataError`."""
+    reader = csv.reader(lines, strict=True)
+    try:
+        for row in reader:
+            label_name = row[0].removeprefix("\ufeff") if row else ""
+            if _NAME(label_name):
+                yield label_name, row[1] if len(row) > 1 else None
+            elif row and reader.line_num > 1:  # the first line may be a header
+                raise MetadataError(f"{name} line {reader.line_num}: {label_name[:80]!r} is not the name of a class")
+    except csv.Error as error:
+        raise MetadataError(f"{name} line {reader.line_num}: {error}") from error
+
+
+def read_hierarchy(file: IO[bytes], name: str) -> Iterator[tuple[str, str, str]]:
+    """Every (parent, child, kind) of a tree of classes; `kind` is `subcategory` or `part`. Raises `MetadataError`.
+
+    `file` is an open file, of which nothing is read past what such a tree may have.
+    """
+    text = file.read(_MAX_HIERARCHY_BYTES + 1)
+    if len(text) > _MAX_HIERARCHY_BYTES:
+        raise MetadataError(f"{name} has more than {_MAX_HIERARCHY_BYTES} bytes, so it is no tree of classes")
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MetadataError(f"{name} is not JSON: {error}") from error
+    yield from _below(tree, name, 0)
+
+
+def _below(node: Any, name: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    if not isinstance(node, dict) or not isinstance(node.get("LabelName"), str) or depth > _MAX_DEPTH:
+        raise MetadataError(f"{name} is not a tree of classes")
+    for key, kind in _KINDS.items():
+        children = node.get(key, [])
+        if not isinstance(children, list):
+            raise MetadataError(f"{name} is not a tree of classes")
+        for child in children:
+            yield from _below(child, name, depth + 1)
+            yield node["LabelName"], child["LabelName"], kind

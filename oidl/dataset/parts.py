@@ -1,0 +1,63 @@
+"""What the files beside the image lists hold, as parts that go into tables one after the other.
+
+Names of classes and the tree of them are known by the names of their files, annotations
+by their header; a file may be plain, gzipped, or a tar of some.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from oidl.dataset.annotations import TABLES, Columns, Keep, read_annotations
+from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
+from oidl.dataset.rows import Skipped
+from oidl.dataset.unpack import open_lists
+from oidl.errors import MetadataError, UsageError
+
+Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
+"""A table, some of its columns, and batches of their values, to be read before the next part is asked for."""
+
+_BATCH = 1000
+
+
+def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None) -> Iterator[Part]:
+    """The parts of the file at `path`, less the annotations of images that `keep` leaves out.
+
+    Bad rows go to `skipped`, which judges them at the end. Raises `UsageError` if there is no such
+    file, `MetadataError` for one that cannot be read, is damaged or of no kind that is known.
+    """
+    name = path.name
+    try:
+        file = path.open("rb")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UsageError(f"there is no annotation file {path}") from error
+    except OSError as error:
+        raise MetadataError(f"the annotation file {path} cannot be read: {error.strerror}") from error
+    with file:
+        if is_hierarchy(name):
+            yield "class_hierarchy", ("parent", "child", "kind"), _batches(read_hierarchy(file, name))
+            return
+        for list_name, lines in open_lists(file, name, suffixes=(".csv", ".txt")):
+            if found := class_list(list_name):
+                yield _class_part(found[0], lines, list_name)
+            elif annotations := read_annotations(lines, name=list_name, skipped=skipped, keep=keep):
+                yield annotations.table, annotations.columns, annotations.batches
+            else:
+                raise MetadataError(
+                    f"{list_name} is no annotation file", hint=f"its header fits none of: {', '.join(TABLES)}"
+                )
+    skipped.judge(name)
+
+
+def _class_part(flag: str | None, lines: Iterable[str], name: str) -> Part:
+    classes = read_classes(lines, name)
+    if flag:
+        return "class", ("label_name", "display_name", flag), _batches((*known, 1) for known in classes)
+    return "class", ("label_name", "display_name"), _batches(classes)
+
+
+def _batches(rows: Iterable[Sequence[Any]]) -> Iterator[Columns]:
+    rows = iter(rows)
+    while batch := list(islice(rows, _BATCH)):
+        yield list(zip(*batch, strict=True))

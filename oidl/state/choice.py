@@ -1,0 +1,218 @@
+"""The images that were chosen, by ImageID, class, attribute or SQL, as a table of the connection that asks.
+
+`temp.chosen` has them in the order in which they are fed, so that the feed walks it by
+its key; `temp.candidate` has which of the wanted classes each of them shows. Both are filled by
+one statement each, in the temporary file of SQLite: nothing of it is in memory or in the state database.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from oidl.errors import UsageError
+from oidl.model import LabelType
+from oidl.settings import Selection
+from oidl.state.classes import wanted_classes
+from oidl.state.database import StateConnection
+
+_TABLES = """
+    CREATE TEMP TABLE named (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TEMP TABLE wanted (label_name TEXT NOT NULL, class TEXT NOT NULL, PRIMARY KEY (label_name, class))
+        STRICT, WITHOUT ROWID;
+    CREATE TEMP TABLE candidate (class TEXT NOT NULL, image_id TEXT NOT NULL, PRIMARY KEY (class, image_id))
+        STRICT, WITHOUT ROWID;
+    CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE) STRICT;
+"""
+
+# Where the annotations of a type are, the columns that name their classes, and which of them say that it is there.
+_ANNOTATIONS = {
+    LabelType.BOXES: ("box", ("label_name",), "true"),
+    LabelType.LABELS: ("label", ("label_name",), "x.confidence > 0"),
+    LabelType.SEGMENTATIONS: ("segmentation", ("label_name",), "true"),
+    LabelType.RELATIONSHIPS: ("relationship", ("label_name1", "label_name2"), "true"),
+    LabelType.POINTS: ("point", ("label",), "coalesce(x.estimated_yes_no, 'yes') = 'yes'"),
+}
+_VERIFIED = "x.confidence = 1 AND x.source LIKE '%verification'"
+
+_READABLE = ("image", "download")
+_READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """How many images are in `temp.chosen`; how many ImageIDs were named that no list has, and a few of these."""
+
+    images: int
+    unknown: int = 0
+    examples: tuple[str, ...] = ()
+
+
+def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None) -> Chosen | None:
+    """Fills `temp.chosen` on `db`, once a connection; None if `selection` is no more than subsets and a limit.
+
+    `image_ids` are those that were named, None for no such list. Raises `UsageError` for
+    a class that there is none of and for SQL that cannot be run.
+    """
+    if image_ids is None and not selection.is_choice:
+        return None
+    check_where(db, selection.where)
+    db.executescript(_TABLES)
+    values = {
+        "subsets": json.dumps(selection.subsets),
+        "min_area": selection.min_box_area,
+        "per_class": selection.limit_per_class,
+    }
+    unknown = Chosen(0)
+    if image_ids is not None:
+        db.execute("BEGIN")
+        db.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((image_id,) for image_id in image_ids))
+        db.execute("COMMIT")
+        unknown = _unknown(db)
+    key = "image_id"
+    if selection.shuffle:
+        db.create_function("shuffle_key", 1, _shuffle_key(selection.seed), deterministic=True)
+        key = "shuffle_key(image_id)"
+    with _explained(selection):
+        if selection.label_types:
+            names = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
+            db.executemany("INSERT OR IGNORE INTO wanted VALUES (?, ?)", names)
+            for statement in _candidates(selection, is_named=image_ids is not None):
+                db.execute(statement, values)
+            images = "SELECT DISTINCT image_id FROM candidate"
+            if selection.limit_per_class is not None:
+                images = (
+                    "SELECT DISTINCT image_id FROM (SELECT image_id, "
+                    f"row_number() OVER (PARTITION BY class ORDER BY {key}) AS place FROM candidate) "
+                    "WHERE place <= :per_class"
+                )
+        else:
+            images = _images(selection, is_named=image_ids is not None)
+        db.execute(f"INSERT INTO chosen (image_id) SELECT image_id FROM ({images}) ORDER BY {key}", values)
+    (count,) = db.execute("SELECT count(*) FROM chosen").fetchone()
+    return Chosen(count, unknown.unknown, unknown.examples)
+
+
+def forget(db: sqlite3.Connection) -> None:
+    """Lets go of the choice that was made on `db`, so that another one can be."""
+    for table in ("named", "wanted", "candidate", "chosen"):
+        db.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def words(selection: Selection) -> str:
+    """`selection` in words, the same for the same choice; of named ImageIDs it has a checksum."""
+    chosen = {name: value for name, value in asdict(selection).items() if value and name not in ("limit", "image_ids")}
+    if selection.image_ids:
+        with open(selection.image_ids, "rb") as file:
+            chosen["image_ids"] = hashlib.file_digest(file, "md5").hexdigest()
+    return "chosen: " + json.dumps(chosen, sort_keys=True)
+
+
+def check_where(db: StateConnection, where: str | None) -> None:
+    """Raises `UsageError` if `where` is no SQL expression over `image`, or one that does more than read."""
+    if where is None:
+        return
+
+    def allow(action: int, first: str | None, second: str | None, *_: object) -> int:
+        is_fine = action in _READING or (action == sqlite3.SQLITE_READ and first in _READABLE)
+        return sqlite3.SQLITE_OK if is_fine and second != "load_extension" else sqlite3.SQLITE_DENY
+
+    db.set_authorizer(allow)
+    try:
+        db.execute(f"SELECT 1 FROM image WHERE ({where}\n) LIMIT 0")
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise _bad_where(where, error) from error
+    finally:
+        db.set_authorizer(None)
+
+
+def chosen_ids(db: sqlite3.Connection) -> Iterator[str]:
+    """The ImageIDs in `temp.chosen`."""
+    for (image_id,) in db.execute("SELECT image_id FROM temp.chosen"):
+        yield image_id
+
+
+def _unknown(db: sqlite3.Connection) -> Chosen:
+    absent = "FROM named AS n WHERE n.image_id NOT IN (SELECT d.image_id FROM download AS d)"
+    (count,) = db.execute(f"SELECT count(*) {absent}").fetchone()
+    return Chosen(0, count, tuple(image_id for (image_id,) in db.execute(f"SELECT n.image_id {absent} LIMIT 5")))
+
+
+def _images(selection: Selection, *, is_named: bool) -> str:
+    """The images of a choice that asks nothing of annotations."""
+    source, conditions = "download", ["true"]
+    if selection.where is not None and not is_named:
+        source, conditions = "image", [f"({selection.where}\n)"]  # along the list: most of it may be wanted
+    if selection.subsets:
+        conditions.append("subset IN (SELECT value FROM json_each(:subsets))")
+    if not is_named:
+        return f"SELECT image_id FROM {source} WHERE {' AND '.join(conditions)}"
+    conditions = _allowed(selection, "x.image_id", is_named=False)
+    return f"SELECT x.image_id FROM named AS x WHERE {' AND '.join(conditions)}"
+
+
+def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:
+    """A statement for each column of each kind of annotation that may show a wanted class."""
+    for label_type in selection.label_types:
+        table, columns, condition = _ANNOTATIONS[label_type]
+        conditions = [condition, *_allowed(selection, "x.image_id", is_named=is_named)]
+        if label_type is LabelType.LABELS and selection.verified_only:
+            conditions.append(_VERIFIED)
+        if label_type is LabelType.BOXES:
+            conditions += [f"x.{name} = {value:d}" for name, value in selection.attributes]
+            if selection.min_box_area is not None:
+                conditions.append("(x.x_max - x.x_min) * (x.y_max - x.y_min) >= :min_area")
+        for column in columns:
+            if selection.classes:
+                # CROSS JOIN: for each wanted class, along the index of classes.
+                source, shown = f"wanted AS w CROSS JOIN {table} AS x ON x.{column} = w.label_name", "w.class"
+            else:
+                source, shown = f"{table} AS x", f"x.{column}"
+            yield (
+                f"INSERT OR IGNORE INTO candidate SELECT {shown}, x.image_id FROM {source} "
+                f"WHERE {' AND '.join(conditions)}"
+            )
+
+
+def _allowed(selection: Selection, image_id: str, *, is_named: bool) -> list[str]:
+    """What else must hold of an image: it is in the list, of these subsets, named, and as the SQL says."""
+    subset = " AND d.subset IN (SELECT value FROM json_each(:subsets))" if selection.subsets else ""
+    conditions = [f"EXISTS (SELECT 1 FROM download AS d WHERE d.image_id = {image_id}{subset})"]
+    if is_named:
+        conditions.append(f"{image_id} IN (SELECT n.image_id FROM named AS n)")
+    if selection.where is not None:
+        # Its columns are those of `image`, which is the nearest table.
+        conditions.append(f"EXISTS (SELECT 1 FROM image WHERE image.image_id = {image_id} AND ({selection.where}\n))")
+    return conditions
+
+
+def _shuffle_key(seed: int) -> Callable[[str], int]:
+    """A number for an ImageID that is as good as drawn, and the same in every run with this seed."""
+    start = hashlib.blake2b(str(seed).encode(), digest_size=7)
+
+    def key(image_id: str) -> int:
+        drawn = start.copy()
+        drawn.update(image_id.encode())
+        return int.from_bytes(drawn.digest(), "big")
+
+    return key
+
+
+@contextmanager
+def _explained(selection: Selection) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        # What SQLite says of its files has a number of its own; this one is for what a statement does.
+        if selection.where is None or error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        raise _bad_where(selection.where, error) from error
+
+
+def _bad_where(where: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"--where {where!r} cannot be run: {error}",
+        hint='an SQL expression over the columns of `image` is needed, as in "original_size < 1e6"',
+    )

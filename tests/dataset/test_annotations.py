@@ -1,0 +1,173 @@
+"""Annotation files: read by their header, in batches, bad rows told by line; only the images that are wanted."""
+
+from typing import Any
+
+import pytest
+
+from oidl.dataset import annotations
+from oidl.dataset.annotations import read_annotations
+from oidl.dataset.rows import Skipped
+from oidl.errors import MetadataError
+
+ID = "000a1249af2bc5f0"
+OTHER = "0001eeaf4aed83f9"
+BOXES = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
+
+
+def rows(text: str, skipped: Skipped | None = None, **more: Any) -> list[dict[str, Any]]:
+    """The rows that `text` stands for, as dictionaries."""
+    lines = text.splitlines(keepends=True)
+    found = read_annotations(lines, name="f.csv", skipped=skipped or Skipped(), **more)
+    assert found
+    return [dict(zip(found.columns, row, strict=True)) for batch in found.batches for row in zip(*batch, strict=True)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_boxes_of_v4(end: str) -> None:
+    text = f"{BOXES}\n{ID},xclick,/m/01yrx,1,0.012500,0.195312,0.148438,1,0,1,-1,0,1\n".replace("\n", end)
+    assert rows(text) == [
+        {
+            "image_id": ID,
+            "source": "xclick",
+            "label_name": "/m/01yrx",
+            "confidence": 1.0,
+            "x_min": 0.0125,
+            "x_max": 0.195312,
+            "y_min": 0.148438,
+            "y_max": 1.0,
+            "is_occluded": 0,
+            "is_truncated": 1,
+            "is_group_of": -1,
+            "is_depiction": 0,
+            "is_inside": 1,
+            "number": 1,
+        }
+    ]
+
+
+def test_boxes_of_v3_have_no_flags_and_those_of_v6_have_clicks() -> None:
+    (old,) = rows(",".join(BOXES.split(",")[:8]) + f"\n{ID},human,/m/1,1,0,1,0,1\n")
+    assert "is_occluded" not in old
+    clicks = ",".join(f"XClick{number}{axis}" for axis in "XY" for number in range(1, 5))
+    (new,) = rows(f"{BOXES},{clicks}\n{ID},xclick,/m/1,1,0,1,0,1,0,0,0,0,0,.1,.2,.3,.4,.5,.6,.7,\n")
+    assert [new[f"x_click{number}_x"] for number in range(1, 5)] == [0.1, 0.2, 0.3, 0.4]
+    assert (new["x_click3_y"], new["x_click4_y"]) == (0.7, None)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "table", "some"),
+    [
+        (
+            "ImageID,Source,LabelName,Confidence",
+            f"{ID},verification,/m/1,0.9",
+            "label",
+            {"source": "verification", "confidence": 0.9},
+        ),
+        (
+            "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks",
+            f"m.png,{ID},/m/1,0f,0.1,0.2,0.3,0.4,,0.1 0.2 1;0.3 0.4 0",
+            "segmentation",
+            {"mask_path": "m.png", "box_y_max": 0.4, "predicted_iou": None, "clicks": "0.1 0.2 1;0.3 0.4 0"},
+        ),
+        (
+            "ImageID,LabelName1,LabelName2,XMin1,XMax1,YMin1,YMax1,XMin2,XMax2,YMin2,YMax2,RelationshipLabel",
+            f"{ID},/m/1,/m/2,.1,.2,.3,.4,.5,.6,.7,.8,plays",
+            "relationship",
+            {"label_name2": "/m/2", "x_max1": 0.2, "y_max2": 0.8, "relationship_label": "plays"},
+        ),
+        (
+            "ImageId,X,Y,Label,EstimatedYesNo,Source,YesVotes,NoVotes,UnsureVotes,TextLabel",
+            f'{ID},0.5,0.25,/m/1,yes,ih,3,0,,"a, b"',
+            "point",
+            {"image_id": ID, "y": 0.25, "label": "/m/1", "yes_votes": 3, "unsure_votes": None, "text_label": "a, b"},
+        ),
+    ],
+)
+def test_the_header_says_what_it_is(header: str, row: str, table: str, some: dict[str, Any]) -> None:
+    lines = [f"{header}\n", f"{row}\n"]
+    found = read_annotations(lines, name="f.csv", skipped=Skipped())
+    assert found is not None
+    assert found.table == table
+    (read,) = rows("".join(lines))
+    assert {column: read[column] for column in some} == some
+    assert ("number" in read) is (table != "label")
+
+
+def test_columns_may_come_in_any_order_and_with_others() -> None:
+    (read,) = rows(f"\ufeffConfidence,Mine,LabelName,ImageID,Source\n1,x,/m/1,{ID},human\n")
+    assert read == {"confidence": 1.0, "label_name": "/m/1", "image_id": ID, "source": "human"}
+
+
+@pytest.mark.parametrize("header", ["", "LabelName,DisplayName", "LabelName1,RelationshipLabel,LabelName2"])
+def test_another_file_is_none(header: str) -> None:
+    assert read_annotations([f"{header}\n"], name="f.csv", skipped=Skipped()) is None
+
+
+GOOD = f"{ID},xclick,/m/01yrx,1,0.1,0.2,0.3,0.4,0,0,0,0,0"
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        (GOOD.replace(ID, "000A1249AF2BC5F0"), "ImageID '000A1249AF2BC5F0' is not 16 lower-case hex digits"),
+        (GOOD.replace("0.2", "nan"), "XMax 'nan' is not a number"),
+        (GOOD.replace("0.3", "1e999"), "YMin '1e999' is not a number"),
+        (GOOD.replace(",1,", ",,"), "Confidence '' is not a number"),
+        (GOOD.replace("/m/01yrx", ""), "LabelName '' is not a word"),
+        (GOOD[:-1] + "2", "IsInside '2' is not 0, 1 or -1"),
+        (GOOD[:-2], "12 fields instead of 13"),
+        (GOOD + ",", "14 fields instead of 13"),
+        ('"' + GOOD, "unexpected end of data"),
+    ],
+)
+def test_a_bad_row_is_told_by_its_line_and_left_out(bad: str, complaint: str) -> None:
+    told: list[str] = []
+    skipped = Skipped(report=told.append)
+    good = f"{GOOD}\n" * 1500
+    read = rows(f"{BOXES}\n{good}{bad}\n\n{good}", skipped)
+    assert told == [f"f.csv line 1502: {complaint}"]
+    assert (skipped.rows, skipped.bad) == (3001, 1)
+    assert [row["number"] for row in read] == [*range(1, 1501), *range(1503, 3003)]
+    skipped.judge("f.csv")
+
+
+def test_two_rows_that_are_off_by_a_field_in_opposite_ways_are_both_found() -> None:
+    told: list[str] = []
+    rows(f"{BOXES}\n{GOOD[:-2]}\n{GOOD}\n{GOOD},0\n" + f"{GOOD}\n" * 300, Skipped(report=told.append))
+    assert [line.split(":")[0] for line in told] == ["f.csv line 2", "f.csv line 4"]
+
+
+def test_too_many_bad_rows_are_no_annotation_file() -> None:
+    skipped = Skipped()
+    rows(f"{BOXES}\n{GOOD}\n{GOOD[:-2]}\n", skipped)
+    with pytest.raises(MetadataError, match=r"1 of the first 2 rows of f\.csv are bad, more than 1%"):
+        skipped.judge("f.csv")
+
+
+def test_only_wanted_images_are_kept_with_the_numbers_of_their_rows() -> None:
+    asked: list[set[str]] = []
+
+    def keep(image_ids: Any) -> set[str]:
+        asked.append(set(image_ids))
+        return {OTHER}
+
+    read = rows(f"{BOXES}\n{GOOD}\n{GOOD.replace(ID, OTHER)}\n{GOOD}\n", keep=keep)
+    assert [(row["image_id"], row["number"]) for row in read] == [(OTHER, 2)]
+    assert asked == [{ID, OTHER}]
+
+
+def test_a_long_file_is_read_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotations, "_BATCH", 10)
+    taken = 0
+
+    def lines() -> Any:
+        nonlocal taken
+        yield f"{BOXES}\n"
+        for _ in range(1000):
+            taken += 1
+            yield f"{GOOD}\n"
+
+    found = read_annotations(lines(), name="f.csv", skipped=Skipped())
+    assert found is not None
+    assert len(next(found.batches)[0]) == 10
+    assert taken == 10

@@ -1,0 +1,200 @@
+"""Images chosen by class, attribute, SQL and lot; the feed's walk over them; what a plan says of them."""
+
+import sqlite3
+from typing import Any
+
+import pytest
+from conftest import THUMB, image
+
+from oidl.errors import UsageError
+from oidl.model import LabelType
+from oidl.settings import Selection
+from oidl.state.choice import check_where, choose, chosen_ids, forget, words
+from oidl.state.database import StateConnection, open_reader
+from oidl.state.plan import plan_all, plan_chosen, plan_classes
+from oidl.state.queue import Queue
+
+CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
+BOXES = (LabelType.BOXES,)
+LABELS = (LabelType.LABELS,)
+
+
+@pytest.fixture
+def annotated(loaded_db: StateConnection) -> StateConnection:
+    """Boxes of cats on 1, 2 (a group) and 3 (small), of a tabby on 4, of dogs on 2, 5 and 10; labels on 6 to 8."""
+    loaded_db.executemany(
+        "INSERT INTO class (label_name, display_name) VALUES (?, ?)", [(CAT, "Cat"), (TABBY, "Tabby cat"), (DOG, "Dog")]
+    )
+    loaded_db.execute("INSERT INTO class_hierarchy VALUES (?, ?, 'subcategory')", (CAT, TABBY))
+    boxes = [(1, CAT, 0.9, 0), (2, CAT, 0.9, 1), (3, CAT, 0.2, 0), (4, TABBY, 0.9, 0)]
+    boxes += [(number, DOG, 0.9, 0) for number in (2, 5, 10)]
+    loaded_db.executemany(
+        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
+        "VALUES (?, ?, 'xclick', ?, 1, 0.1, ?, 0.1, 0.9, ?)",
+        [
+            (image(number).image_id, place, label_name, right, group)
+            for place, (number, label_name, right, group) in enumerate(boxes)
+        ],
+    )
+    loaded_db.executemany(
+        "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, ?, ?)",
+        [
+            (image(6).image_id, CAT, "verification", 1),
+            (image(7).image_id, CAT, "machine", 0.8),
+            (image(8).image_id, CAT, "crowdsource-verification", 0),
+            ("f" * 16, CAT, "verification", 1),  # in no list
+        ],
+    )
+    return loaded_db
+
+
+def numbers(db: StateConnection, image_ids: list[str] | None = None, **selection: Any) -> list[int]:
+    """The numbers of the images that are chosen, in the order in which they are fed."""
+    reader = open_reader(db.path)
+    try:
+        chosen = choose(reader, Selection(**selection), image_ids)
+        assert chosen is not None
+        found, after = [], ""
+        queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, chosen=chosen)
+        while page := queue.untried(after, 2):
+            found += [int(work.image_id, 16) for work in page]
+            after = page[-1].image_id
+        assert chosen.images == len(found) == len(list(chosen_ids(reader)))
+        return found
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"classes": ("Cat",), "label_types": BOXES}, [1, 2, 3]),
+        ({"classes": ("cAT", DOG.upper()), "label_types": BOXES}, [1, 2, 3, 5, 10]),
+        ({"classes": ("Cat",), "label_types": BOXES, "include_subclasses": True}, [1, 2, 3, 4]),
+        ({"classes": ("Cat",), "label_types": BOXES, "attributes": (("is_group_of", 0),)}, [1, 3]),
+        ({"classes": ("Cat",), "label_types": BOXES, "min_box_area": 0.5}, [1, 2]),
+        ({"classes": ("Cat",), "label_types": LABELS}, [6, 7]),
+        ({"classes": ("Cat",), "label_types": LABELS, "verified_only": True}, [6]),
+        ({"classes": ("Cat",), "label_types": (*BOXES, *LABELS)}, [1, 2, 3, 6, 7]),
+        ({"label_types": BOXES}, [1, 2, 3, 4, 5, 10]),
+        ({"classes": ("Dog",), "label_types": BOXES, "subsets": ("test",)}, [10]),
+        ({"classes": ("Dog",), "label_types": BOXES, "where": "original_size < 1005"}, [2]),
+        ({"where": "original_size > 1008 AND subset = 'train'"}, [9]),
+        ({"where": "image_id IN (SELECT image_id FROM download WHERE subset = 'test') -- mine"}, [10, 11]),
+        ({"where": "subset = 'test' OR true", "subsets": ("test",)}, [10, 11]),
+        ({"classes": ("Cat", "Dog"), "label_types": BOXES, "limit_per_class": 1}, [1, 2]),
+    ],
+)
+def test_what_is_chosen(selection: dict[str, Any], expected: list[int], annotated: StateConnection) -> None:
+    assert numbers(annotated, **selection) == expected
+
+
+def test_named_images_narrow_a_choice(annotated: StateConnection) -> None:
+    named = [image(number).image_id for number in (2, 3, 9)]
+    assert numbers(annotated, named, classes=("Cat",), label_types=BOXES) == [2, 3]
+    assert numbers(annotated, named, where="original_size >= 1003") == [3, 9]
+    assert numbers(annotated, named, subsets=("test",)) == []
+
+
+def test_a_shuffle_is_the_same_for_the_same_seed_and_has_every_image(annotated: StateConnection) -> None:
+    first = numbers(annotated, shuffle=True)
+    assert first == numbers(annotated, shuffle=True) != list(range(12))
+    assert sorted(first) == list(range(12))
+    assert numbers(annotated, shuffle=True, seed=1) != first
+    drawn = numbers(annotated, shuffle=True, classes=("Dog",), label_types=BOXES, limit_per_class=2)
+    assert drawn == [number for number in first if number in (2, 5, 10)][:2]
+
+
+def test_a_class_that_there_is_not_is_told_with_what_is_like_it(annotated: StateConnection) -> None:
+    with pytest.raises(UsageError, match="there is no class 'dgo'") as error:
+        numbers(annotated, classes=("dgo",), label_types=BOXES)
+    assert "Dog" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "",
+        "nope = 1",
+        "1) UNION SELECT token FROM identity WHERE (1",
+        "image_id IN (SELECT image_id FROM box)",
+        "1; DELETE FROM image",
+        "load_extension('x')",
+        "original_size > ?",
+        "original_size > :wanted",
+        "(SELECT count(*) FROM sqlite_schema) > 0",
+    ],
+)
+def test_sql_that_is_no_expression_over_images_is_refused(where: str, reader: StateConnection) -> None:
+    with pytest.raises(UsageError, match="--where"):
+        check_where(reader, where)
+    assert reader.execute("SELECT count(*) FROM identity").fetchone() == (1,)
+
+
+def test_sql_that_fails_on_a_row_is_told(annotated: StateConnection) -> None:
+    with pytest.raises(UsageError, match="malformed JSON"):
+        numbers(annotated, where="json_extract(title, '$.a') = 1")
+
+
+def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
+    assert choose(reader, Selection(subsets=("train",), limit=5)) is None
+
+
+def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:
+    for expected in (3, 1):
+        chosen = choose(annotated, Selection(classes=("Cat",) if expected == 3 else ("Tabby cat",), label_types=BOXES))
+        assert chosen is not None
+        assert chosen.images == expected
+        forget(annotated)
+
+
+def test_a_choice_in_words_tells_choices_apart() -> None:
+    assert words(Selection(classes=("Cat",))) == words(Selection(classes=("Cat",), limit=3))
+    assert words(Selection(classes=("Cat",))) != words(Selection(classes=("Dog",)))
+
+
+def test_every_query_over_a_choice_walks_an_index(annotated: StateConnection) -> None:
+    reader = open_reader(annotated.path)
+    seen: list[str] = []
+    reader.set_trace_callback(seen.append)
+    chosen = choose(reader, Selection(classes=("Cat",), label_types=BOXES, where="original_size > 0"))
+    queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, chosen=chosen)
+    queue.untried(image(1).image_id, 5)
+    queue.incomplete("", 5)
+    reader.set_trace_callback(None)
+    fills = [statement for statement in seen if statement.startswith("INSERT OR IGNORE INTO candidate")]
+    walks = [statement for statement in seen if "CROSS JOIN image AS i" in statement]
+    assert (len(fills), len(walks)) == (1, 2)
+    plans = [row[3] for statement in fills + walks for row in reader.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    reader.close()
+    assert any(plan.startswith("SEARCH x USING") and "box_by_class (label_name=?)" in plan for plan in plans), plans
+    assert plans.count("SEARCH c USING INTEGER PRIMARY KEY (rowid>?)") == 2, plans
+    scans = {plan for plan in plans if plan.startswith("SCAN")}
+    assert scans <= {"SCAN w", "SCAN json_each VIRTUAL TABLE INDEX 1:"}, scans  # `w` are the few wanted classes
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan], plans
+
+
+def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
+    annotated.execute("UPDATE download SET status = 'failed', reason = 'gone' WHERE image_id = ?", (image(2).image_id,))
+    whole = plan_all(annotated, (), (THUMB,))
+    assert {subset: share.images for subset, share in whole.items()} == {"train": 9, "test": 2}
+    assert plan_all(annotated, ("test",), (THUMB,)).keys() == {"test"}
+    choose(annotated, Selection(classes=("Cat", "Dog"), label_types=BOXES))
+    chosen = plan_chosen(annotated, (), (THUMB,))
+    assert {subset: (share.images, share.bytes) for subset, share in chosen.items()} == {
+        "train": (3, 1001 + 1003 + 1005),
+        "test": (1, 1010),
+    }
+    classes = plan_classes(annotated, (THUMB,))
+    assert {name: (share.images, share.bytes) for name, share in classes.items()} == {
+        "Cat": (2, 1001 + 1003),
+        "Dog": (2, 1005 + 1010),
+    }
+
+
+def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection) -> None:
+    reader = open_reader(annotated.path)
+    choose(reader, Selection(where="true"))
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("DELETE FROM image")
+    reader.close()
