@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from oidl.dataset.published import PublishedFile, Version
-from oidl.dataset.rows import HTTP_URL, Quoting
+from oidl.dataset.rows import HTTP_URL
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Source
 
@@ -69,7 +69,6 @@ def _version(name: str, table: "_Table", base_url: str) -> Version:
         title=table.text("title", r"[^\n]+", "one line of text"),
         directory=table.text("directory", _NAME, "the plain name of one directory"),
         subsets=subsets,
-        quoting=Quoting(table.text("quoting", "|".join(Quoting), f"one of: {', '.join(Quoting)}")),
         files=tuple(file for entry in table.tables("files") for file in _files(entry, base_url, subsets)),
     )
     names = [file.name for file in version.files]

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from oidl.dataset.rows import Quoting
 from oidl.errors import UsageError
 from oidl.model import CLASS_FILES, Extent, FileKind
 
@@ -56,7 +55,6 @@ class Version:
     title: str
     directory: str
     subsets: tuple[str, ...]
-    quoting: Quoting
     files: tuple[PublishedFile, ...]
     providers: dict[str, str] = field(default_factory=dict)
     mirrors: dict[str, str] = field(default_factory=dict)

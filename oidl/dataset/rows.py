@@ -59,7 +59,7 @@ _IS_SOUND = re.compile("\n".join(pattern for pattern, _ in _CHECKS.values()), re
 
 
 class Quoting(StrEnum):
-    """How a list writes its CSV; the words are those of the catalogue and of `image_list.quoting`."""
+    """How a list writes its CSV: quoting Author and Title, or what needs it. The words are those of the database."""
 
     AUTHOR_TITLE = "author-title"
     MINIMAL = "minimal"
@@ -70,14 +70,20 @@ class Skipped:
     """The bad rows of an image list, as they are found: how many of how many, and the first few in words.
 
     `report` is told of each of the first few. Rows of subsets that were not
-    selected count as read. `line_end` is what the header ended with.
+    selected count as read. `quoting` and `line_end` are how the list writes CSV, by its header.
     """
 
     report: Callable[[str], None] = lambda message: None
     rows: int = 0
     bad: int = 0
+    quoting: Quoting = Quoting.AUTHOR_TITLE
     line_end: str = "lf"
     examples: list[str] = field(default_factory=list)
+
+    @property
+    def style(self) -> tuple[str, str]:
+        """How the list quotes, and how it ends its lines."""
+        return self.quoting, self.line_end
 
     def add(self, message: str) -> None:
         """Counts one bad row. Raises `MetadataError` once it is clear that this is no image list."""
@@ -117,6 +123,8 @@ def read_images(
     skipped.line_end = "crlf" if first.endswith("\r\n") else "lf"
     reader = csv.reader(chain((first,), lines), strict=True)
     header = _header(reader, name)
+    # V1–V3 have no such column, and quote Author and Title always.
+    skipped.quoting = Quoting.MINIMAL if "Rotation" in header else Quoting.AUTHOR_TITLE
     width = len(header)
     # A row gets a None at its end, which is what a column that need not be there is read from.
     order = [header.index(column) if column in header else width for column in COLUMNS]

@@ -71,7 +71,6 @@ def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
         'title = "A small Open Images V3 of made-up photos"',
         f'directory = "{DIRECTORY}"',
         f"subsets = {json.dumps(SUBSETS)}",
-        f'quoting = "{_QUOTING}"',
         "files = [",
         *files,
         "]",

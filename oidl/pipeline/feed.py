@@ -124,7 +124,8 @@ class Feed:
                 return FeedEnd.NOTHING_LEFT
             if first is None:
                 return FeedEnd.RETRIES_LATER
-            wait_s = (first - datetime.now(UTC)).total_seconds()
+            # One that came due in time, and is looked for only when the time is over, is for a later run too.
+            wait_s = max(0.0, (first - datetime.now(UTC)).total_seconds())
             if trio.current_time() + wait_s > self._claims.progressed_at + self._retries.max_wait_s:
                 return FeedEnd.RETRIES_LATER
             if first != told_of and wait_s > 1:

@@ -87,7 +87,7 @@ class Metadata:
         return {PublishedFile(Path(urlsplit(source).path).name or "images.csv", source): subsets}
 
     def _image_list(self, file: PublishedFile) -> ImageList:
-        return ImageList(self._version.name, self._version.directory, file.url, self._version.quoting)
+        return ImageList(self._version.name, self._version.directory, file.url)
 
     async def fetch_annotations(self) -> list[MetadataError]:
         """Fetches the version's other files and puts them in place; returns what could not be had."""
@@ -180,7 +180,7 @@ class Metadata:
             skipped=skipped,
         )
         with explained(self._state.db.path):
-            return load_list(self._state.db, image_list, subsets, images, lambda: skipped.line_end), skipped
+            return load_list(self._state.db, image_list, subsets, images, lambda: skipped.style), skipped
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)

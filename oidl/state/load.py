@@ -7,7 +7,7 @@ built after them, and `download` is filled by one statement in key order.
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from oidl.errors import StateError
@@ -22,12 +22,15 @@ _ROW = f"({', '.join('?' * len(Image._fields))})"
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """What a database holds, subset by subset: the list's version, its directory, where it came from, how it quotes."""
+    """What a database holds, subset by subset: the list's version, its directory, where it came from.
+
+    `quoting` is how it writes CSV, which is known once it is read; lists are the same whatever it is.
+    """
 
     dataset_version: str
     directory: str
     source: str
-    quoting: str
+    quoting: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], sub
     Raises `StateError` if the database holds a subset of another list.
     """
     present = {}
-    for subset, *row in db.execute("SELECT subset, dataset_version, directory, source, quoting FROM image_list"):
+    for subset, *row in db.execute("SELECT subset, dataset_version, directory, source FROM image_list"):
         present[subset] = held = ImageList(*row)
         other = wanted.get(subset) or next(iter(wanted.values()))
         if held != other:
@@ -78,13 +81,13 @@ def load_list(
     image_list: ImageList,
     subsets: Iterable[str],
     images: Iterable[Image],
-    line_end: Callable[[], str] = lambda: "lf",
+    style: Callable[[], tuple[str, str]] = lambda: ("author-title", "lf"),
 ) -> Loaded:
     """Loads `images`, all of `subsets`, as new images that are still to be downloaded.
 
     `images` is consumed inside the transaction: if it raises (a list that does
     not verify, a cancelled run), nothing is loaded. An ImageID that comes twice
-    keeps its first row. `line_end` tells, once all are read, how the list ends its lines.
+    keeps its first row. `style` tells, once all are read, how the list quotes and how it ends its lines.
     """
     is_first = db.execute("SELECT max(rowid) IS NULL FROM image").fetchone()[0]
     with _bulk(db) if is_first else nullcontext(), transaction(db):
@@ -98,6 +101,7 @@ def load_list(
             "SELECT image_id, subset FROM image WHERE rowid > ? ORDER BY image_id",
             (last_rowid,),
         ).rowcount
+        quoting, line_end = style()
         for subset in subsets:
             (count,) = db.execute("SELECT count(*) FROM download WHERE subset = ?", (subset,)).fetchone()
             db.execute(
@@ -107,11 +111,11 @@ def load_list(
                     image_list.dataset_version,
                     image_list.directory,
                     image_list.source,
-                    image_list.quoting,
+                    quoting,
                     count,
                     read - added,
                     timestamp(),
-                    line_end(),
+                    line_end,
                 ),
             )
             db.execute("INSERT INTO tally VALUES (?, 'pending', '', ?, 0)", (subset, count))

@@ -487,7 +487,7 @@ def test_an_oidl_toml_that_makes_no_sense(text: str, names: str, oidl, fine, roo
         ('directory = "2017_11"', 'directory = "../x"', "directory must be the plain name"),
         ('name = "images_demo.tar.gz"', 'name = "/etc/x"', "name must be the plain name"),
         ('url = "http://', 'url = "ftp://', "url must be an http or https URL, or what follows the base_url"),
-        ("quoting", "quotation", "quoting is missing"),
+        ("title", "heading", "title is missing"),
     ],
 )
 def test_a_catalogue_that_makes_no_sense(was: str, becomes: str, names: str, fine, refused, root: Path) -> None:

@@ -102,6 +102,17 @@ def test_both_files_together_are_the_published_list(loaded, oidl, root: Path, te
             assert {row["FailureDetails"] for row in parsed} <= {'http_error: a "b", c d'}
 
 
+def test_how_a_list_of_ones_own_is_written_its_header_tells_whatever_the_version(oidl, root, tell, tmp_path) -> None:
+    own = _own_list(tmp_path)
+    ended = oidl("run", "--root-dir", root, "--images-csv", own, "--dataset-version=7", *LOAD[1:])
+    assert (ended.returncode, ended.stderr) == (3, "")
+    tell("UPDATE download SET status = 'done'")
+    assert oidl("export-csv", "--root-dir", root).returncode == 0
+    for subset, rows in _published(own).items():
+        written = (root / "v7" / subset / "images-success.csv").read_bytes()
+        assert written == b"".join([HEADER.encode(), *rows])
+
+
 def test_rows_that_were_never_tried_are_in_neither_file(loaded, oidl, root: Path) -> None:
     assert oidl("export-csv", "--root-dir", root).returncode == 0
     for subset in SUBSETS:

@@ -87,7 +87,6 @@ base_url = "{made.base_url}"
 title = "Seven"
 directory = "v7"
 subsets = ["train", "validation", "test"]
-quoting = "minimal"
 files = [
     {{ kind = "image-list", extent = "full", url = "full.csv" }},
     {{ kind = "image-list", extent = "boxable", subset = "train", url = "boxable.csv" }},

@@ -14,7 +14,6 @@ MINE = """
 title = "My own"
 directory = "mine"
 subsets = ["train"]
-quoting = "minimal"
 files = [{ name = "images.csv", kind = "image-list", url = "http://127.0.0.1:8000/images.csv" }]
 """
 
@@ -154,7 +153,6 @@ def test_another_catalogue_may_leave_out_sizes_md5s_and_annotations(written: Pat
     version = read_catalogue(written)["mine"]
     assert version.files == (PublishedFile("images.csv", "http://127.0.0.1:8000/images.csv"),)
     assert version.mirrors == {}
-    assert version.quoting == "minimal"
 
 
 @pytest.mark.parametrize(
@@ -169,8 +167,7 @@ def test_another_catalogue_may_leave_out_sizes_md5s_and_annotations(written: Pat
         ('subsets = ["train"]', "subsets = []", "version.mine.subsets"),
         ('subsets = ["train"]', 'subsets = ["train", "train"]', "version.mine.subsets"),
         ('subsets = ["train"]', 'subsets = ["a/b"]', "version.mine.subsets"),
-        ('quoting = "minimal"', 'quoting = "always"', "version.mine.quoting"),
-        ('quoting = "minimal"', 'quoting = "minimal"\ncolour = 1', "version.mine.colour"),
+        ('directory = "mine"', 'directory = "mine"\ncolour = 1', "version.mine.colour"),
         ('name = "images.csv"', 'name = "a/images.csv"', r"version.mine.files\[0\].name"),
         ('name = "images.csv"', 'name = "images.csv", bytes = true', r"version.mine.files\[0\].bytes"),
         ('name = "images.csv"', 'name = "images.csv", bytes = 0', r"version.mine.files\[0\].bytes"),

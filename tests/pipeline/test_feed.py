@@ -222,6 +222,24 @@ def test_it_waits_no_longer_than_it_may(ledger: Ledger, queue: Queue) -> None:
     assert fed.said == []
 
 
+def test_what_came_due_while_it_could_not_be_looked_for_is_left_when_the_time_is_over(
+    ledger: Ledger, queue: Queue
+) -> None:
+    def fail(fed: Fed, number: int, item: Work) -> None:
+        if number == 4:
+            trio.lowlevel.spawn_system_task(fail_late, fed, item)
+        else:
+            fed.done(item)
+
+    async def fail_late(fed: Fed, item: Work) -> None:
+        await trio.sleep(130)
+        fed.failed(item, -20)  # due at 110 s, in time, and known of ten seconds too late
+
+    fed = Fed(ledger, queue, fail).run()
+    assert (fed.end, fed.ended_s) == (FeedEnd.RETRIES_LATER, 130)
+    assert fed.numbers == list(range(12))
+
+
 @pytest.mark.parametrize(("is_done", "end"), [(True, FeedEnd.NOTHING_LEFT), (False, FeedEnd.RETRIES_LATER)])
 def test_the_wait_is_counted_from_the_last_image_that_came_to_something(
     ledger: Ledger, queue: Queue, is_done: bool, end: FeedEnd

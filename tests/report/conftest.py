@@ -55,7 +55,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
         facts = {"original_size": len(body), "original_md5": md5, "rotation": f"{rotation}.0"}
         published.append(image(number, subset, author="A\x01 <b> & co", **facts))
         bodies.append(body)
-    load_list(db, ImageList("7", "v7", "list.csv", "minimal"), ("train", "validation"), published)
+    load_list(db, ImageList("7", "v7", "list.csv"), ("train", "validation"), published)
     processor = Processor(Layout(root, "v7"), Originals(), AtomicWriter(ledger.token()), Imaging())
     ledger.open_run({})
     ledger.register(RENDITIONS)

@@ -98,7 +98,7 @@ def test_rows_come_in_published_order_whatever_their_imageids(db: StateConnectio
 
 def test_a_later_list_has_its_rotation_and_quotes_only_where_needed(db: StateConnection, tmp_path: Path) -> None:
     turned: list[Image] = [image(1, rotation="270.0"), image(2, rotation="", title="Plain")]
-    load_list(db, ImageList("4", "2018_04", "list.csv", "minimal"), ("train",), turned)
+    load_list(db, ImageList("4", "2018_04", "list.csv"), ("train",), turned, lambda: ("minimal", "lf"))
     ledger = Ledger(db)
     ledger.open_run({})
     ledger.done(work(1), DONE)

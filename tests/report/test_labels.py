@@ -286,7 +286,7 @@ def test_memory_does_not_grow_with_what_is_written(
 ) -> None:
     monkeypatch.setattr(labelled, "_PAGE", 20)
     published = [image(number, "train" if number < 500 else "validation") for number in range(3000)]
-    load_list(db, ImageList("7", "v7", "list.csv", "minimal"), SUBSETS, published)
+    load_list(db, ImageList("7", "v7", "list.csv"), SUBSETS, published)
     Ledger(db).register([Rendition("r", "r", ResizeMode.FILL_CROP, 9, "jpg")])
     for image_id, subset, *_ in published:
         db.execute(

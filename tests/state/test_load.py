@@ -70,8 +70,8 @@ def test_subsets_may_come_one_after_the_other(db: StateConnection) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        ImageList("2", "2017_07", LIST.source, LIST.quoting),
-        ImageList(LIST.dataset_version, LIST.directory, "elsewhere.csv", LIST.quoting),
+        ImageList("2", "2017_07", LIST.source),
+        ImageList(LIST.dataset_version, LIST.directory, "elsewhere.csv"),
     ],
 )
 def test_another_list_is_refused(loaded_db: StateConnection, other: ImageList) -> None:
@@ -80,7 +80,7 @@ def test_another_list_is_refused(loaded_db: StateConnection, other: ImageList) -
 
 
 def test_each_subset_may_be_of_a_list_of_its_own(loaded_db: StateConnection) -> None:
-    own = ImageList(LIST.dataset_version, LIST.directory, "validation.csv", LIST.quoting)
+    own = ImageList(LIST.dataset_version, LIST.directory, "validation.csv")
     wanted = BOTH | {"validation": own}
     assert missing_subsets(loaded_db, wanted, ("train", "validation")) == ("validation",)
     load_list(loaded_db, own, ("validation",), [image(20, "validation")])

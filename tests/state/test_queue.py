@@ -150,7 +150,8 @@ def test_what_is_selected_is_counted_by_where_it_stands(reader: StateConnection,
     test = [Standing("test", Status.PENDING, None, 1), Standing("test", Status.RETRY, Reason.TIMEOUT, 1)]
     assert sorted(queue(reader).standing()) == sorted(test + train)
     assert sorted(queue(reader, subsets=("test",)).standing()) == test
-    chosen = queue(reader, image_ids=[image(2).image_id, image(3).image_id, image(10).image_id, "f" * 16])
+    named = [image(2).image_id, image(3).image_id, image(10).image_id, "f" * 16]
+    chosen = queue(reader, chosen=choose(reader, Selection(), named))
     assert sorted(chosen.standing()) == [
         Standing("test", Status.RETRY, Reason.TIMEOUT, 1),
         Standing("train", Status.FAILED, Reason.GONE, 1),
