@@ -153,24 +153,24 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
         assert re.fullmatch(r"[\d.]+ [kM]?B/s", text(page, "#read-per-s"))
         assert re.fullmatch(r"[\d.]+ [kM]?B/s", text(page, "#written-per-s"))
         for name in ("images", "read", "written"):
-            assert page.locator(f"#{name}-chart path").count() == 2
+            wait(page, lambda name=name: page.locator(f"#{name}-chart path").count() == 2)  # once a second is over
         # Overall count, with per cent of the total.
         assert text(page, "#total") == "28"
         assert re.fullmatch(r"[\d.]+ %", text(page, "#share"))
         # In progress: downloads with per cent, resizes.
-        assert len(re.findall(r"\d+ %", text(page, "#downloads"))) == 2
+        wait(page, lambda: len(re.findall(r"\d+ %", text(page, "#downloads"))) == 2)
         assert re.fullmatch(r"\d+", text(page, "#resizes-count"))
         # The last successful and failed ones.
-        assert page.locator("#successes .id").count() == int(text(page, "#done"))
-        assert page.locator("#failures .id").count() == int(text(page, "#failed"))
+        wait(page, lambda: page.locator("#successes .id").count() == int(text(page, "#done")))
+        wait(page, lambda: page.locator("#failures .id").count() == int(text(page, "#failed")))
         # Every picture with its author and licence, which are links.
         for tile in page.locator("#wall li").all():
-            assert tile.locator("img").evaluate("image => image.naturalWidth") > 0
+            wait(page, lambda tile=tile: tile.locator("img").evaluate("image => image.naturalWidth") > 0)
             assert [link.get_attribute("href").split("/")[2] for link in tile.locator("a").all()] == [
                 "www.flickr.com",
                 "creativecommons.org",
             ]
-        assert "unavailable" in text(page, "#reasons")
+        wait(page, lambda: "unavailable" in text(page, "#reasons"))
         shot(page, "run")
         loopback.gate.set()
         wait(page, lambda: "finished" in text(page, "#state"))
