@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated
@@ -76,17 +75,20 @@ def _where_it_stands(options: StatusOptions) -> str:
 
 
 def _watch(options: StatusOptions, interval_s: float) -> int:
-    """The same again and again: in place on a terminal, one after the other elsewhere."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is put right then, too
+    """The same again and again: in place on a terminal, one after the other elsewhere.
+
+    Signals are waited for between two looks, not taken in the middle of one, where an interrupt may get lost.
+    """
+    ends = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         with repainted(sys.stdout, in_place=sys.stdout.isatty() and not options.json) as show:
-            while True:
+            show(_where_it_stands(options))
+            while signal.sigtimedwait(ends, interval_s) is None:
                 show(_where_it_stands(options))
-                time.sleep(interval_s)
-    except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _interval_s(typed: tuple[float, ...]) -> float:

@@ -191,8 +191,8 @@ def test_on_a_terminal_the_text_is_repainted_and_the_screen_put_right_again(
     with terminal("status", "--root-dir", root, "--watch", "0.01") as (process, read_until):
         shown = read_until("Open Images V3", "Open Images V3")
         process.send_signal(signal_)
+        shown += read_until("\x1b[?1049l")  # a terminal that nobody reads would fill up and hold up the end
         process.wait()
-        shown += read_until("\x1b[?1049l")
     assert process.returncode == 130
     assert shown.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
     assert "Open Images V3: 0 of 24 images settled" in shown.rpartition("\x1b[?1049h")[2]
