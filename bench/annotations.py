@@ -17,6 +17,9 @@ from pathlib import Path
 
 from bench.load import write_list
 from bench.measure import Usage, machine, measured
+from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.model import LabelType
+from oidl.pipeline.annotations import needed_files
 
 _COLUMNS = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
@@ -24,7 +27,6 @@ _COLUMNS = (
 _CLASSES = 600
 _CAT = 69  # the place, by number of boxes, of a class as large as that of cats
 _IN_ORDER = "SELECT image_id FROM download ORDER BY image_id"
-_KINDS = ("boxes", "hierarchy", "classes", "boxable-classes", "attribute-classes", "segmentation-classes")
 _TWO_UNOCCLUDED = """
     SELECT count(*) FROM (SELECT image_id FROM box WHERE label_name = ? AND is_occluded = 0
                           GROUP BY image_id HAVING count(*) >= 2)
@@ -93,7 +95,10 @@ def _dry_runs(home: Path, db: sqlite3.Connection, list_: list[str], label_name: 
     """What is printed at the end: plain dry runs, and those of every sort of choice."""
     with db:  # as if the published files had been fetched
         db.execute("INSERT INTO class (label_name, display_name) VALUES (?, 'Cat')", (label_name,))
-        db.executemany("INSERT INTO annotation_file VALUES (?, ?, 'all', 0, 0, '')", ((kind, kind) for kind in _KINDS))
+        version = find_version(read_catalogue(None), None)
+        needed = needed_files(version, version.subsets, [LabelType.BOXES])
+        rows = ((version.recorded_name(file), file.kind) for file in needed)
+        db.executemany("INSERT INTO annotation_file VALUES (?, ?, 'all', 0, 0, '')", rows)
     (home / "ids.txt").write_text("\n".join(image_id for (image_id,) in db.execute(f"{_IN_ORDER} LIMIT 10000")))
     for choice in (
         [],

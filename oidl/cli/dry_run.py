@@ -8,7 +8,7 @@ from oidl.errors import UsageError
 from oidl.pipeline.annotations import needed_files
 from oidl.report.plan import plan_text
 from oidl.settings import Selection, Settings
-from oidl.state.annotations import loaded_kinds
+from oidl.state.annotations import loaded_files
 from oidl.state.choice import choose
 from oidl.state.database import StateConnection, explained, open_reader
 from oidl.state.load import loaded_subsets
@@ -48,9 +48,9 @@ def _check_loaded(db: StateConnection, selection: Selection, version: Version) -
             f"the image list of {', '.join(missing)} is not in the state database",
             hint="`oidl run --limit 0` loads it; a dry run touches nothing",
         )
-    kinds = loaded_kinds(db)
-    needed = {file.kind: None for file in needed_files(version, subsets, selection.label_types)}
-    if absent := [kind for kind in needed if selection.label_types and kind not in kinds]:
+    needed = needed_files(version, subsets, selection.label_types) if selection.label_types else ()
+    names = loaded_files(db)
+    if absent := [name for name in map(version.recorded_name, needed) if name not in names]:
         raise UsageError(
             f"of the annotations that the choice is made by, these are not in the state database: {', '.join(absent)}",
             hint="`oidl run --limit 0` with the same choice loads them, or `oidl annotations load`",

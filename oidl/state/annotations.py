@@ -51,9 +51,9 @@ def is_loaded(db: sqlite3.Connection, file: AnnotationFile) -> bool:
     return bool(found) and found[0] in (file.images, EVERY_IMAGE)
 
 
-def loaded_kinds(db: sqlite3.Connection) -> frozenset[str]:
-    """The kinds of files that are loaded."""
-    return frozenset(kind for (kind,) in db.execute("SELECT DISTINCT kind FROM annotation_file"))
+def loaded_files(db: sqlite3.Connection) -> frozenset[str]:
+    """The names of the files that are loaded, for whatever images."""
+    return frozenset(name for (name,) in db.execute("SELECT name FROM annotation_file"))
 
 
 def load_file(
