@@ -24,7 +24,7 @@ class Kind:
     share: float
 
 
-KINDS = (Kind("originals", 2816, 2112, 91, 640, 0.1), Kind("thumbnails", 640, 480, 85, 224, 1.0))
+KINDS = (Kind("originals", 2048, 1536, 97, 640, 0.1), Kind("thumbnails", 640, 480, 85, 224, 1.0))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
 """Makes renditions: the right way up, sRGB, without metadata, in the sizes and formats asked for.
 
 One decode serves all renditions of a picture: a JPEG is decoded by
-libjpeg-turbo at the smallest eighth that leaves each of them 1.5 times what it
-needs, into memory, and libvips resizes from there. Everything else goes through
+libjpeg-turbo at the smallest scale that it is quick at and that leaves each of them 1.5
+times what it needs, into memory, and libvips resizes from there. Everything else goes through
 libvips' own loaders, a pass each.
 """
 
@@ -120,12 +120,9 @@ def _plan(picture: Picture, rendition: Rendition, rotation: int) -> _Plan:
 def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -> pyvips.Image | Failure | None:
     """The pixels of `picture` in memory, large enough for all `plans`; None where they are to come from libvips."""
     if plans and picture.is_plain_jpeg:
-        width, height = (
-            min(stored, int(_MARGIN * max(needed)))
-            for stored, needed in zip(
-                (picture.width, picture.height), zip(*(plan.stored_size for plan in plans), strict=True), strict=True
-            )
-        )
+        widths, heights = zip(*(plan.stored_size for plan in plans), strict=True)
+        least = int(_MARGIN * max(widths)), int(_MARGIN * max(heights))
+        width, height = turbo.scaled_size(picture.width, picture.height, *least)
         if width * height <= _MOST_PIXELS:
             try:
                 return turbo.decode(picture.body, picture.bands, width, height, validation)
