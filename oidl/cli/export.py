@@ -111,6 +111,8 @@ def _kinds(typed: str) -> tuple[str, ...]:
 def _label_names(db: StateConnection, options: LabelsOptions) -> tuple[str, ...] | None:
     names = split(options.classes)
     if not names:
+        if options.include_subclasses:
+            raise UsageError("--include-subclasses is about --classes", hint="name some, like Animal")
         if options.classes:
             raise UsageError("--classes is empty", hint="name some, like Cat,Dog")
         return None

@@ -18,7 +18,7 @@ from oidl.model import TYPE_FILES, FileKind, LabelType
 from oidl.pipeline.metadata import Metadata
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Settings
-from oidl.state.annotations import EVERY_IMAGE, Added, AnnotationFile, is_loaded, listed, load_file
+from oidl.state.annotations import EVERY_IMAGE, Added, AnnotationFile, is_loaded, listed, listed_images, load_file
 from oidl.state.database import explained
 from oidl.state.load import loaded_subsets
 
@@ -80,7 +80,7 @@ class AnnotationLoader:
 
     def _of_the_list(self) -> tuple[str, Keep | None]:
         subsets = loaded_subsets(self._state.db)
-        return f"listed: {', '.join(subsets)}", listed(self._state.db, "download")
+        return listed_images(subsets), listed(self._state.db, "download")
 
     async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)

@@ -23,6 +23,12 @@ Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 
 EVERY_IMAGE = "all"
 
+
+def listed_images(subsets: Iterable[str]) -> str:
+    """What `annotation_file.images` says where it is the images of a list with these subsets."""
+    return f"listed: {', '.join(subsets)}"
+
+
 _BULK_CACHE_KIB = 32 * 1024  # each of the threads that sort an index takes as much
 _AT_ONCE = 40  # rows to a statement: one execution for forty takes two thirds of the time of forty
 _LONG = 100_000  # rows, from which building an index anew takes less time than adding to it
@@ -49,11 +55,6 @@ def is_loaded(db: sqlite3.Connection, file: AnnotationFile) -> bool:
     """Whether the file is loaded for the same choice of images, or for every image."""
     found = db.execute("SELECT images FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
     return bool(found) and found[0] in (file.images, EVERY_IMAGE)
-
-
-def loaded_files(db: sqlite3.Connection) -> frozenset[str]:
-    """The names of the files that are loaded, for whatever images."""
-    return frozenset(name for (name,) in db.execute("SELECT name FROM annotation_file"))
 
 
 def load_file(

@@ -52,6 +52,11 @@ def _found(db: sqlite3.Connection, name: str) -> list[str]:
         if wanted in (label_name.casefold(), (display_name or "").casefold()):
             found.append(label_name)
         known[(display_name or label_name).casefold()] = display_name or label_name
+    if not found and any(
+        db.execute(f"SELECT 1 FROM {table} WHERE label_name = ? LIMIT 1", (name.strip(),)).fetchone()
+        for table in ("box", "label")
+    ):  # of annotations that came without the names of classes
+        return [name.strip()]
     if not found:
         close = [known[match] for match in difflib.get_close_matches(wanted, known, 3)]
         hint = f"did you mean {' or '.join(close)}?" if close else "the table `class` has the names that there are"

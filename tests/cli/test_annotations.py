@@ -129,7 +129,7 @@ def test_a_load_that_was_killed_ends_as_if_it_had_not_been(fine, load, ask, oidl
         assert ask(query) == ask(query, database=tmp_path / "other/oidl.sqlite3")
 
 
-def test_a_dry_run_says_what_would_come_and_touches_nothing(fine, run, ask, tree, root: Path) -> None:
+def test_a_dry_run_says_what_would_come_and_touches_nothing(fine, run, ask, tell, tree, root: Path) -> None:
     ended = run(fine, "--dry-run")
     assert ended.returncode == 2
     assert "there is no state database" in ended.stderr
@@ -139,6 +139,11 @@ def test_a_dry_run_says_what_would_come_and_touches_nothing(fine, run, ask, tree
     assert wanted.returncode == 2
     assert "not in the state database: classes_demo.tar.gz, annotations_human_demo.tar.gz" in wanted.stderr
     assert run(fine, "--limit=0", "--classes=sky", "--verified-only").returncode == 3
+    with_all = ask("SELECT name, images FROM annotation_file")
+    tell("UPDATE annotation_file SET images = 'chosen: others'")
+    assert run(fine, "--dry-run", "--classes=sky", "--verified-only").returncode == 2, "it would count too few"
+    for name, images in with_all:
+        tell(f"UPDATE annotation_file SET images = '{images}' WHERE name = '{name}'")
     before, asked = tree(root), dict(fine.site.requests)
     ended = run(fine, "--dry-run", "--classes=sky", "--verified-only")
     assert (ended.returncode, ended.stderr) == (0, "")

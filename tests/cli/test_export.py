@@ -98,6 +98,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--format=tfrecord", "--format tfrecord: choose from coco, yolo, voc, csv"),
         ("--classes=Cta", "there is no class 'Cta'\n  did you mean Cat?"),
         ("--classes=,", "--classes is empty"),
+        ("--include-subclasses", "--include-subclasses is about --classes"),
         ("--label-types=boxen", "--label-types boxen: choose from boxes, labels"),
         ("--label-types=", "--label-types is empty"),
         ("--label-types=points", "--format coco has no place for points"),

@@ -10,6 +10,7 @@ from oidl.errors import UsageError
 from oidl.model import LabelType
 from oidl.settings import Selection
 from oidl.state.choice import check_where, choose, chosen_ids, forget, words
+from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, open_reader
 from oidl.state.plan import plan_all, plan_chosen, plan_classes
 from oidl.state.queue import Queue
@@ -109,6 +110,14 @@ def test_a_class_that_there_is_not_is_told_with_what_is_like_it(annotated: State
     with pytest.raises(UsageError, match="there is no class 'dgo'") as error:
         numbers(annotated, classes=("dgo",), label_types=BOXES)
     assert "Dog" in error.value.hint
+
+
+def test_a_class_that_only_annotations_know_goes_by_its_mid(annotated: StateConnection) -> None:
+    with annotated:
+        annotated.execute("DELETE FROM class")
+    assert dict(wanted_classes(annotated, [DOG])) == {DOG: DOG}
+    with pytest.raises(UsageError, match="there is no class 'Dog'"):
+        list(wanted_classes(annotated, ["Dog"]))
 
 
 def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: StateConnection) -> None:
