@@ -29,11 +29,11 @@ class LabelsOptions(PlaceOptions):
     subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """`train`, `validation` or `test`; repeatable; all if not given."""
 
-    classes: str | None = None
+    classes: Annotated[tuple[str, ...] | None, Parameter(show_default=False)] = None
     """Only these classes, display names or MIDs with commas between them; categories are numbered in this order."""
 
-    label_types: str = "boxes"
-    """`boxes`, `labels` (of whole images; `csv` only) or both; others are passed over."""
+    label_types: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """`boxes` (if not given), `labels` (of whole images; `csv` only) or both; others are passed over."""
 
     min_visible: float = 0.0
     """Leave out boxes of which a crop left less than this share; what nothing is left of is always left out."""
@@ -94,8 +94,10 @@ def _rendition(typed: tuple[str, ...]) -> str | None:
     return names[0] if names else None
 
 
-def _kinds(typed: str) -> tuple[str, ...]:
-    kinds = [kind for text in typed.split(",") if (kind := text.strip().lower())]
+def _kinds(typed: tuple[str, ...]) -> tuple[str, ...]:
+    if not typed:
+        return ("boxes",)
+    kinds = [kind for text in ",".join(typed).split(",") if (kind := text.strip().lower())]
     for kind in kinds:
         if kind not in _KINDS:
             raise UsageError(f"--label-types {kind}: choose from {', '.join(_KINDS)}")
@@ -104,11 +106,11 @@ def _kinds(typed: str) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def _label_names(db: StateConnection, typed: str | None) -> tuple[str, ...] | None:
-    if typed is None:
+def _label_names(db: StateConnection, typed: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if not typed:
         return None
     label_names = []
-    for name in filter(None, map(str.strip, typed.split(","))):
+    for name in filter(None, map(str.strip, ",".join(typed).split(","))):
         found = classes_named(db, name)
         if not found:
             raise UsageError(f"--classes: there is no class {name!r} in the database")
