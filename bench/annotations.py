@@ -1,4 +1,8 @@
-"""Loading synthetic boxes against a plain csv and sqlite3 loop, a question of a class, and a dry run on a full list."""
+"""Boxes loaded for the images of a list, against plain loops; questions of a class; dry runs on that list.
+
+A plain loop is a csv reader into a table with types. It is compared twice: as it is, when nobody can ask it for
+a class without reading every row, and with the index of classes that is in the state database too.
+"""
 
 import argparse
 import csv
@@ -7,14 +11,22 @@ import random
 import sqlite3
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+from bench.load import write_list
 from bench.measure import Usage, machine, measured
+from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.model import LabelType
+from oidl.pipeline.annotations import needed_files
 
 _COLUMNS = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
 )
 _CLASSES = 600
+_CAT = 69  # the place, by number of boxes, of a class as large as that of cats
+_IN_ORDER = "SELECT image_id FROM download ORDER BY image_id"
 _TWO_UNOCCLUDED = """
     SELECT count(*) FROM (SELECT image_id FROM box WHERE label_name = ? AND is_occluded = 0
                           GROUP BY image_id HAVING count(*) >= 2)
@@ -23,8 +35,8 @@ _TWO_UNOCCLUDED = """
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be set."""
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--images", type=int, default=0, help="also a dry run on a list of so many images")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="boxes, eight for an image on average")
+    parser.add_argument("--images", type=int, default=1_000_000, help="of the list, of which some have boxes")
     parser.add_argument("--directory", type=Path, help="where to work; a temporary directory if not given")
     parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)
 
@@ -36,65 +48,80 @@ def run(arguments: argparse.Namespace) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="oidl-bench-", dir=arguments.directory) as name:
         home = Path(name)
-        label_names = _write_boxes(home / "boxes.csv", arguments.rows)
-        print(f"{machine()}; {arguments.rows:,} boxes\n")
-        print("| | rows/s | plain loop rows/s | ratio | CPU s | plain CPU s | peak RSS MB |")
-        print("|---|---|---|---|---|---|---|")
+        list_ = [f"--root-dir={home / 'root'}", f"--images-csv={home / 'list.csv'}"]
+        write_list(home / "list.csv", arguments.images, "http://127.0.0.1")
+        _checked(["-m", "oidl", "run", *list_, "--limit=0", "--no-export-csv", "--no-download-metadata"], 3)
+        with closing(sqlite3.connect(home / "root/oidl.sqlite3")) as db:
+            # Not by a name: a statement that is still there would keep the load from emptying its WAL file.
+            label_names = _write_boxes(home / "boxes.csv", arguments.rows, _boxed(db, arguments.rows, arguments.images))
+        print(f"{machine()}; {arguments.rows:,} boxes, {arguments.images:,} images\n")
         plain = _checked(["-m", "bench", "annotations", f"--plain={home}"])
-        load = ["-m", "oidl", "annotations", "load", str(home / "boxes.csv"), "--all", f"--root-dir={home / 'root'}"]
-        ours = _checked(load)
-        print(
-            f"| load | {arguments.rows / ours.wall_s:,.0f} | {arguments.rows / plain.wall_s:,.0f} "
-            f"| {plain.wall_s / ours.wall_s:.2f} | {ours.cpu_s:.1f} | {plain.cpu_s:.1f} | {ours.peak_mb:.0f} |\n"
-        )
-        db = sqlite3.connect(home / "root/oidl.sqlite3")
-        for place in (0, 9, 99):  # the commonest class, the tenth, the hundredth
-            started = time.perf_counter()
-            (images,) = db.execute(_TWO_UNOCCLUDED, (label_names[place],)).fetchone()
-            taken_ms = (time.perf_counter() - started) * 1000
-            (boxes,) = db.execute("SELECT count(*) FROM box WHERE label_name = ?", (label_names[place],)).fetchone()
-            print(f"two unoccluded of a class of {boxes:,} boxes: {images:,} images in {taken_ms:.0f} ms")
-        db.close()
-        if arguments.images:
-            _dry_run(home, arguments.images)
+        ours = _checked(["-m", "oidl", "annotations", "load", "--all", *list_, str(home / "boxes.csv")])
+        print("| | rows/s | the load to it | CPU s | peak RSS MB |")
+        print("|---|---|---|---|---|")
+        index_s = float(plain.output)
+        for what, wall_s, cpu_s, peak_mb in (
+            ("load", ours.wall_s, ours.cpu_s, ours.peak_mb),
+            ("plain loop", plain.wall_s - index_s, plain.cpu_s - index_s, plain.peak_mb),
+            ("plain loop, then an index", plain.wall_s, plain.cpu_s, plain.peak_mb),
+        ):
+            print(
+                f"| {what} | {arguments.rows / wall_s:,.0f} | {wall_s / ours.wall_s:.2f} "
+                f"| {cpu_s:.1f} | {peak_mb:.0f} |"
+            )
+        print()
+        with closing(sqlite3.connect(home / "root/oidl.sqlite3")) as db:
+            _questions(db, label_names)
+            _dry_runs(home, db, list_, label_names[_CAT])
 
 
-def _dry_run(home: Path, images: int) -> None:
-    """A list of so many images, put into the database as a load would, and a dry run on it."""
-    root = home / "full"
-    _checked(["-m", "oidl", "annotations", "load", "--all", f"--root-dir={root}", str(home / "boxes.csv")])
-    db = sqlite3.connect(root / "oidl.sqlite3")
-    with db:
-        db.execute("DROP INDEX image_by_id")
-        db.execute(
-            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ? - 1) "
-            "INSERT INTO image SELECT printf('%016x', i), 'train', 'https://c1.staticflickr.com/1/' || i || '_o.jpg', "
-            "'https://www.flickr.com/photos/someone/' || i, 'https://creativecommons.org/licenses/by/2.0/', "
-            "'https://www.flickr.com/people/someone/', 'Some One', 'A title of some length', 100000 + i % 5000000, "
-            "'1B2M2Y8AsgTpgAmY7PhCfg==', 'https://c1.staticflickr.com/1/' || i || '_z.jpg', '' FROM n",
-            (images,),
-        )
-        db.execute("CREATE UNIQUE INDEX image_by_id ON image (image_id)")
-        db.execute("INSERT INTO download (image_id, subset) SELECT image_id, subset FROM image ORDER BY image_id")
-        db.execute("INSERT INTO tally VALUES ('train', 'pending', '', ?, 0)", (images,))
-        db.execute(
-            "INSERT INTO image_list (subset, dataset_version, directory, source, quoting, images, skipped, loaded_at) "
-            "VALUES ('train', '7', 'v7', 'made up', 'minimal', ?, 0, '')",
-            (images,),
-        )
-    db.close()
-    usage = _checked(["-m", "oidl", "run", "--dry-run", "--subset=train", f"--root-dir={root}"])
-    print(f"`oidl run --dry-run` on {images:,} images: {usage.wall_s:.2f} s, {usage.peak_mb:.0f} MB")
+def _questions(db: sqlite3.Connection, label_names: list[str]) -> None:
+    for label_name in (label_names[place] for place in (0, 9, _CAT)):
+        started = time.perf_counter()
+        (images,) = db.execute(_TWO_UNOCCLUDED, (label_name,)).fetchone()
+        taken_ms = (time.perf_counter() - started) * 1000
+        (boxes,) = db.execute("SELECT count(*) FROM box WHERE label_name = ?", (label_name,)).fetchone()
+        print(f"two unoccluded of a class of {boxes:,} boxes: {images:,} images in {taken_ms:.0f} ms")
+    print("by:", *(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {_TWO_UNOCCLUDED}", ("",)) if "box" in row[3]))
 
 
-def _checked(arguments: list[str]) -> Usage:
+def _boxed(db: sqlite3.Connection, rows: int, images: int) -> Iterator[str]:
+    """ImageIDs of the list in order, every so many, as many as `rows` boxes may need."""
+    every = max(1, images // (rows // 7 + 100))
+    return (image_id for (image_id,) in itertools.islice(db.execute(_IN_ORDER), 0, None, every))
+
+
+def _dry_runs(home: Path, db: sqlite3.Connection, list_: list[str], label_name: str) -> None:
+    """What is printed at the end: plain dry runs, and those of every sort of choice."""
+    with db:  # as if the published files had been fetched
+        db.execute("INSERT INTO class (label_name, display_name) VALUES (?, 'Cat')", (label_name,))
+        version = find_version(read_catalogue(None), None)
+        needed = needed_files(version, version.subsets, [LabelType.BOXES])
+        rows = ((version.recorded_name(file), file.kind) for file in needed)
+        db.executemany("INSERT INTO annotation_file VALUES (?, ?, 'all', 0, 0, '')", rows)
+    (home / "ids.txt").write_text("\n".join(image_id for (image_id,) in db.execute(f"{_IN_ORDER} LIMIT 10000")))
+    for choice in (
+        [],
+        ["--classes=Cat"],
+        ["--where=original_size < 1e6"],
+        ["--shuffle", "--limit=1000"],
+        [f"--image-ids={home / 'ids.txt'}"],
+    ):
+        usage = _checked(["-m", "oidl", "run", "--dry-run", *list_, *choice])
+        words = " ".join(choice).replace(f"{home}/", "")
+        print(f"`oidl run --dry-run {words}`: {usage.wall_s:.2f} s, {usage.peak_mb:.0f} MB", flush=True)
+    usage = _checked(["-m", "oidl", "status", list_[0]])
+    print(f"`oidl status`: {usage.wall_s:.2f} s, {usage.peak_mb:.0f} MB")
+
+
+def _checked(arguments: list[str], exit_code: int = 0) -> Usage:
     usage = measured(arguments)
-    assert usage.exit_code == 0, usage.output
+    assert usage.exit_code == exit_code, usage.output
     return usage
 
 
 def _plain(home: Path) -> None:
-    """What anybody would write first: a csv reader into a table with types, without any index."""
+    """What anybody would write first: a csv reader into a table with types. Prints the seconds that an index takes."""
     names = _COLUMNS.split(",")
     types = ["TEXT"] * 3 + ["REAL"] * 5 + ["INTEGER"] * 5
     db = sqlite3.connect(home / "plain.sqlite3")
@@ -104,25 +131,29 @@ def _plain(home: Path) -> None:
         next(rows)
         db.executemany(f"INSERT INTO box VALUES ({', '.join('?' * len(names))})", rows)
     db.commit()
+    started = time.perf_counter()
+    flags = "IsOccluded, IsTruncated, IsGroupOf, IsDepiction, IsInside"
+    db.execute(f"CREATE INDEX box_by_class ON box (LabelName, ImageID, {flags})")
+    print(time.perf_counter() - started)
 
 
-def _write_boxes(path: Path, rows: int) -> list[str]:
+def _write_boxes(path: Path, rows: int, image_ids: Iterator[str]) -> list[str]:
     """Boxes as V4 has them, eight an image, classes as uneven as there; returns these, the commonest first."""
     random_ = random.Random(7)
     label_names = [f"/m/0{random_.getrandbits(25):x}" for _ in range(_CLASSES)]
     weights = list(itertools.accumulate(1 / (place + 1) for place in range(_CLASSES)))
-    image_id, left = 0, 0
+    left = 0
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"{_COLUMNS}\n")
         for _ in range(rows):
             if not left:
-                image_id, left = image_id + random_.randrange(1 << 42), random_.randrange(1, 16)
+                image_id, left = next(image_ids), random_.randrange(1, 16)
             left -= 1
             x, y, width, height = (random_.random() / 2 for _ in range(4))
             (label_name,) = random_.choices(label_names, cum_weights=weights)
             flags = random_.getrandbits(2)
             file.write(
-                f"{image_id:016x},xclick,{label_name},1,{x:.6f},{x + width:.6f},{y:.6f},{y + height:.6f},"
+                f"{image_id},xclick,{label_name},1,{x:.6f},{x + width:.6f},{y:.6f},{y + height:.6f},"
                 f"{flags & 1},{flags >> 1},{int(random_.random() < 0.05)},0,0\n"
             )
     return label_names

@@ -62,8 +62,8 @@ class ChoiceOptions(PlaceOptions):
 
     def selection(self, limit: int | None = None) -> Selection:
         """What was chosen. Raises `UsageError` for values that make no sense."""
-        types = tuple(dict.fromkeys(_label_type(name) for name in _split(self.label_types)))
-        attributes = tuple(_attribute(text) for text in _split(self.attributes))
+        types = tuple(dict.fromkeys(_label_type(name) for name in split(self.label_types)))
+        attributes = tuple(_attribute(text) for text in split(self.attributes))
         of_boxes = bool(attributes) or self.min_box_area is not None
         if not types and (self.classes or of_boxes or self.verified_only or self.limit_per_class is not None):
             types = (LabelType.LABELS,) if self.verified_only and not of_boxes else (LabelType.BOXES,)
@@ -82,7 +82,7 @@ class ChoiceOptions(PlaceOptions):
             subsets=tuple(dict.fromkeys(self.subset)),
             image_ids=self.image_ids,
             limit=limit,
-            classes=_split(self.classes),
+            classes=split(self.classes),
             include_subclasses=self.include_subclasses,
             label_types=types,
             verified_only=self.verified_only,
@@ -95,7 +95,8 @@ class ChoiceOptions(PlaceOptions):
         )
 
 
-def _split(values: tuple[str, ...]) -> tuple[str, ...]:
+def split(values: tuple[str, ...]) -> tuple[str, ...]:
+    """What was typed with commas between, or several times: each once, in order."""
     return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
 
 

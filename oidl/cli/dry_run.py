@@ -1,12 +1,14 @@
 """`oidl run --dry-run`: what would be fetched, from a database that is only read."""
 
+from dataclasses import replace
+
 from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import Version
 from oidl.errors import UsageError
 from oidl.pipeline.annotations import needed_files
 from oidl.report.plan import plan_text
 from oidl.settings import Selection, Settings
-from oidl.state.annotations import loaded_kinds
+from oidl.state.annotations import loaded_files
 from oidl.state.choice import choose
 from oidl.state.database import StateConnection, explained, open_reader
 from oidl.state.load import loaded_subsets
@@ -18,6 +20,8 @@ _MAX_CLASSES = 50
 def dry_run(settings: Settings, version: Version) -> str:
     """The plan in words. Raises `UsageError` where the image list, or annotations that it takes, are not loaded."""
     selection = settings.selection
+    if selection.limit_per_class is None:
+        selection = replace(selection, shuffle=False)  # the order changes nothing of a sum, and takes long to draw
     db = open_reader(settings.state_db)
     try:
         with explained(db.path):
@@ -44,9 +48,9 @@ def _check_loaded(db: StateConnection, selection: Selection, version: Version) -
             f"the image list of {', '.join(missing)} is not in the state database",
             hint="`oidl run --limit 0` loads it; a dry run touches nothing",
         )
-    kinds = loaded_kinds(db)
-    needed = {file.kind: None for file in needed_files(version, subsets, selection.label_types)}
-    if absent := [kind for kind in needed if selection.label_types and kind not in kinds]:
+    needed = needed_files(version, subsets, selection.label_types) if selection.label_types else ()
+    names = loaded_files(db)
+    if absent := [name for name in map(version.recorded_name, needed) if name not in names]:
         raise UsageError(
             f"of the annotations that the choice is made by, these are not in the state database: {', '.join(absent)}",
             hint="`oidl run --limit 0` with the same choice loads them, or `oidl annotations load`",

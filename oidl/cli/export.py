@@ -6,12 +6,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options import PlaceOptions
+from oidl.cli.choice import split
+from oidl.cli.places import PlaceOptions
 from oidl.errors import UsageError
 from oidl.report.labels.export import Format, Request, export_labels
 from oidl.report.labels.words import exported_text
+from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
-from oidl.state.labelled import classes_named
 
 _KINDS = ("boxes", "labels", "segmentations", "relationships", "points")
 
@@ -29,8 +30,11 @@ class LabelsOptions(PlaceOptions):
     subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """`train`, `validation` or `test`; repeatable; all if not given."""
 
-    classes: Annotated[tuple[str, ...] | None, Parameter(show_default=False)] = None
-    """Only these classes, display names or MIDs with commas between them; categories are numbered in this order."""
+    classes: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """Only these classes, like `"Cat,Dog"`: display names or MIDs, in any letter case; numbered in this order."""
+
+    include_subclasses: bool = False
+    """And those that are below them in the hierarchy, each as a class of its own."""
 
     label_types: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """`boxes` (if not given), `labels` (of whole images; `csv` only) or both; others are passed over."""
@@ -66,7 +70,7 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
                 format=_format(options.format),
                 rendition=_rendition(options.rendition),
                 subsets=tuple(dict.fromkeys(options.subset)),
-                label_names=_label_names(db, options.classes),
+                label_names=_label_names(db, options),
                 kinds=_kinds(options.label_types),
                 min_visible=options.min_visible,
                 with_empty=options.with_empty,
@@ -106,15 +110,11 @@ def _kinds(typed: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def _label_names(db: StateConnection, typed: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if not typed:
+def _label_names(db: StateConnection, options: LabelsOptions) -> tuple[str, ...] | None:
+    names = split(options.classes)
+    if not names:
+        if options.classes:
+            raise UsageError("--classes is empty", hint="name some, like Cat,Dog")
         return None
-    label_names = []
-    for name in filter(None, map(str.strip, ",".join(typed).split(","))):
-        found = classes_named(db, name)
-        if not found:
-            raise UsageError(f"--classes: there is no class {name!r} in the database")
-        label_names += found
-    if not label_names:
-        raise UsageError("--classes is empty", hint="name some, like Cat,Dog")
-    return tuple(dict.fromkeys(label_names))
+    found = wanted_classes(db, names, include_subclasses=options.include_subclasses)
+    return tuple(dict.fromkeys(label_name for label_name, _ in found))

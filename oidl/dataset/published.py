@@ -77,6 +77,11 @@ class Version:
             return PurePosixPath(self.directory, file.subset or "", file.name)
         return PurePosixPath(file.member.replace("{subset}", subset or "")) if file.member else None
 
+    def recorded_name(self, file: PublishedFile) -> str:
+        """What the database calls `file`: where it stands below the root; names alone are alike in several versions."""
+        is_placed = not file.is_tar and file.kind is not FileKind.IMAGE_LIST
+        return str(self.place_of(file)) if is_placed else file.name
+
     def image_lists(self, extent: Extent, subsets: Iterable[str]) -> dict[PublishedFile, tuple[str, ...]]:
         """Which lists to read, and which of `subsets` from each: a subset's own list where there is one.
 

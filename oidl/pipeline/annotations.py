@@ -83,7 +83,7 @@ class AnnotationLoader:
         return f"listed: {', '.join(subsets)}", listed(self._state.db, "download")
 
     async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
-        file = AnnotationFile(self._metadata.recorded_name(published), published.kind, images)
+        file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
         if await self._state.run(is_loaded, self._state.db, file):
             return
         paths = tuple(path for path in await self._metadata.on_disk(published) if path.suffix in _READABLE)

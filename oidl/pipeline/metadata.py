@@ -95,7 +95,7 @@ class Metadata:
         settings = self._settings
         subsets = settings.selection.subsets or self._version.subsets
         for file in self._version.annotations(settings.annotations, subsets):
-            if await self._state.run(self._state.ledger.has_archive, self.recorded_name(file)):
+            if await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file)):
                 discard_part(file, settings.root_dir)
                 continue
             try:
@@ -107,7 +107,7 @@ class Metadata:
 
     async def on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
         """Where a file, or what was in it, stands; it is fetched first if it does not. Raises `MetadataError`."""
-        if await self._state.run(self._state.ledger.has_archive, self.recorded_name(file)):
+        if await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file)):
             standing = self._standing(file)
             if standing and all(path.is_file() for path in standing):
                 return standing
@@ -130,7 +130,7 @@ class Metadata:
         root = self._settings.root_dir
         if place := self._place(file):
             await self._archive(file, lambda stream: None, place)
-            self._say(f"fetched {self.recorded_name(file)}")
+            self._say(f"fetched {self._version.recorded_name(file)}")
             return (place,)
         staging = root / UNPACKING / file.name
         paths = await self._archive(file, partial(unpack, staging=staging, destination=root, name=file.name))
@@ -156,15 +156,10 @@ class Metadata:
         place = None if file.is_tar or file.kind is FileKind.IMAGE_LIST else self._version.place_of(file)
         return self._settings.root_dir / place if place else None
 
-    def recorded_name(self, file: PublishedFile) -> str:
-        """What `archive.name` is: where a file stands below the root; names alone are the same in several versions."""
-        place = self._place(file)
-        return str(place.relative_to(self._settings.root_dir)) if place else file.name
-
     def _record(self, file: PublishedFile, fetched: FetchedArchive[object]) -> None:
         ledger = self._state.ledger
         with ledger.transaction():
-            ledger.archive(self.recorded_name(file), file.url, fetched.bytes, fetched.md5, fetched.checked_by)
+            ledger.archive(self._version.recorded_name(file), file.url, fetched.bytes, fetched.md5, fetched.checked_by)
 
     def _load_local(self, load: Callable[[Stream], T], path: Path) -> T:
         with open_local_list(path) as stream:

@@ -23,7 +23,7 @@ Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 
 EVERY_IMAGE = "all"
 
-_BULK_CACHE_KIB = 96 * 1024
+_BULK_CACHE_KIB = 32 * 1024  # each of the threads that sort an index takes as much
 _AT_ONCE = 40  # rows to a statement: one execution for forty takes two thirds of the time of forty
 _LONG = 100_000  # rows, from which building an index anew takes less time than adding to it
 
@@ -51,9 +51,9 @@ def is_loaded(db: sqlite3.Connection, file: AnnotationFile) -> bool:
     return bool(found) and found[0] in (file.images, EVERY_IMAGE)
 
 
-def loaded_kinds(db: sqlite3.Connection) -> frozenset[str]:
-    """The kinds of files that are loaded."""
-    return frozenset(kind for (kind,) in db.execute("SELECT DISTINCT kind FROM annotation_file"))
+def loaded_files(db: sqlite3.Connection) -> frozenset[str]:
+    """The names of the files that are loaded, for whatever images."""
+    return frozenset(name for (name,) in db.execute("SELECT name FROM annotation_file"))
 
 
 def load_file(

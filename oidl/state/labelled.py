@@ -103,17 +103,6 @@ def known_classes(db: sqlite3.Connection, tables: Collection[str]) -> list[Label
     return _classes(db, " UNION ".join([*boxable, *(_NAMES_IN.format(table=table) for table in sorted(tables))]))
 
 
-def classes_named(db: sqlite3.Connection, name: str) -> list[str]:
-    """The MIDs of the classes with this display name, in any letter case, or with this MID; mostly one."""
-    rows = db.execute(
-        "SELECT label_name FROM class WHERE label_name = ?1 OR lower(display_name) = lower(?1) "
-        "UNION SELECT ?1 WHERE EXISTS (SELECT 1 FROM box WHERE label_name = ?1) "
-        "OR EXISTS (SELECT 1 FROM label WHERE label_name = ?1) ORDER BY label_name",
-        (name,),
-    )
-    return [label_name for (label_name,) in rows]
-
-
 def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[LabelClass]:
     """These classes, in the order given."""
     found = _classes(db, "SELECT value AS label_name FROM json_each(?)", json.dumps(tuple(label_names)))

@@ -137,7 +137,7 @@ def test_a_dry_run_says_what_would_come_and_touches_nothing(fine, run, ask, tree
     assert run(fine, "--limit=0").returncode == 3
     wanted = run(fine, "--dry-run", "--classes=sky", "--verified-only")
     assert wanted.returncode == 2
-    assert "human-labels" in wanted.stderr
+    assert "not in the state database: classes_demo.tar.gz, annotations_human_demo.tar.gz" in wanted.stderr
     assert run(fine, "--limit=0", "--classes=sky", "--verified-only").returncode == 3
     before, asked = tree(root), dict(fine.site.requests)
     ended = run(fine, "--dry-run", "--classes=sky", "--verified-only")
@@ -151,6 +151,7 @@ def test_a_dry_run_says_what_would_come_and_touches_nothing(fine, run, ask, tree
     assert dict(fine.site.requests) == asked
     limited = run(fine, "--dry-run", "--limit=5")
     assert f"5 of {len(fine.images)} images would be fetched (--limit)" in limited.stdout
+    assert run(fine, "--dry-run", "--limit=5", "--shuffle").stdout == limited.stdout  # as quick, too: from tallies
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,18 @@ def test_what_is_chosen_is_what_is_written(labelled: None, export: Export, tmp_p
     assert not list((tmp_path / "x").glob("boxes-*"))
 
 
+def test_subclasses_come_along_if_asked_for(labelled: None, export: Export, tell, tmp_path: Path) -> None:
+    tell("INSERT OR IGNORE INTO class (label_name, display_name) VALUES ('/m/0jbk', 'Animal')")
+    tell(
+        "INSERT INTO class_hierarchy SELECT '/m/0jbk', label_name, 'subcategory' FROM class WHERE display_name = 'Cat'"
+    )
+    for number, (more, names) in enumerate((((), ["Animal"]), (("--include-subclasses",), ["Animal", "Cat"]))):
+        dest = tmp_path / str(number)
+        assert export("--classes=animal", *more, "--dest", dest, "--with-empty").returncode == 0
+        (written, *_) = sorted(dest.rglob("*.json"))
+        assert [each["name"] for each in json.loads(written.read_text())["categories"]] == names
+
+
 def test_categories_are_numbered_as_the_classes_are_named(labelled: None, export: Export, tmp_path: Path) -> None:
     assert export("--classes=Dog,/m/01yrx,dog", "--dest", tmp_path / "x", "--with-empty").returncode == 0
     instances = json.loads((tmp_path / "x/annotations/instances_train.json").read_text())
@@ -84,7 +96,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
     ("argument", "says"),
     [
         ("--format=tfrecord", "--format tfrecord: choose from coco, yolo, voc, csv"),
-        ("--classes=Cta", "--classes: there is no class 'Cta' in the database"),
+        ("--classes=Cta", "there is no class 'Cta'\n  did you mean Cat?"),
         ("--classes=,", "--classes is empty"),
         ("--label-types=boxen", "--label-types boxen: choose from boxes, labels"),
         ("--label-types=", "--label-types is empty"),

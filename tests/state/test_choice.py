@@ -111,6 +111,18 @@ def test_a_class_that_there_is_not_is_told_with_what_is_like_it(annotated: State
     assert "Dog" in error.value.hint
 
 
+def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: StateConnection) -> None:
+    statements: list[str] = []
+    reader.set_trace_callback(statements.append)
+    choose(reader, Selection(where="original_size < 1005"))
+    reader.set_trace_callback(None)
+    (fill,) = (statement for statement in statements if statement.startswith("INSERT INTO chosen"))
+    assert [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {fill}")] == [
+        "SCAN image",
+        "USE TEMP B-TREE FOR ORDER BY",
+    ]
+
+
 @pytest.mark.parametrize(
     "where",
     [

@@ -6,7 +6,7 @@ from conftest import image, work
 from oidl.model import Done, Rendition, ResizeMode, Source, WrittenFile
 from oidl.state import labelled
 from oidl.state.database import StateConnection
-from oidl.state.labelled import boxes_of, classes_named, classes_of, file_pages, known_classes, labels_of
+from oidl.state.labelled import boxes_of, classes_of, file_pages, known_classes, labels_of
 from oidl.state.ledger import Ledger
 
 CAT, DOG, SKY = "/m/01yrx", "/m/0bt9lr", "/m/0sky"
@@ -118,12 +118,3 @@ def test_the_classes_are_those_that_can_have_boxes_and_those_that_are_named(db: 
     assert known_classes(db, ["label"]) == [(SKY, "Sky", None)]
     assert [each.label_name for each in known_classes(db, ["box", "label"])] == [CAT, DOG, SKY]
     assert classes_of(db, [SKY, DOG, CAT]) == [(SKY, "Sky", None), (DOG, None, None), (CAT, "Cat", "/m/0animal")]
-
-
-def test_a_class_goes_by_its_name_or_its_mid(db: StateConnection) -> None:
-    db.execute("INSERT INTO class (label_name, display_name) VALUES (?, 'Cat'), ('/m/0other', 'cat')", (CAT,))
-    put_box(db, 1, 1, DOG)
-    assert classes_named(db, "CAT") == [CAT, "/m/0other"]
-    assert classes_named(db, CAT) == [CAT]
-    assert classes_named(db, DOG) == [DOG]
-    assert classes_named(db, "Dog") == []
