@@ -55,13 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return ExitCode.SETTLED if code is None else int(code)
     except CycloptsError as error:
-        return _end(UsageError(_sentence(error), hint="`oidl --help` and `oidl run --help` list what there is"))
+        return _end(UsageError(_sentence(error), hint=f"`{_named(error)} --help` lists what there is"))
     except OidlError as error:
         return _end(error)
     except KeyboardInterrupt:
         print("oidl: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is how rich, which prints `--help`, says the former
         return _closed_pipe()
     except BaseExceptionGroup as group:
         leaves = list(_leaves(group))
@@ -96,6 +96,11 @@ def _leaves(group: BaseExceptionGroup) -> Iterator[BaseException]:
             yield from _leaves(error)
         else:
             yield error
+
+
+def _named(error: CycloptsError) -> str:
+    """The command that was typed wrongly, as one types it."""
+    return " ".join(("oidl", *(error.command_chain or ())))
 
 
 def _sentence(error: CycloptsError) -> str:

@@ -8,7 +8,7 @@ import trio
 from cyclopts import Parameter
 
 from oidl.dataset.catalogue import find_version, read_catalogue
-from oidl.errors import ExitCode
+from oidl.errors import ExitCode, UsageError
 from oidl.net.dns import cached_dns
 from oidl.net.probe import Probe, probe
 from oidl.report.catalogue import catalogue_json, catalogue_text, verdict
@@ -46,6 +46,12 @@ DEFAULTS = CatalogueOptions()
 
 def catalogue(options: Annotated[CatalogueOptions, Parameter(name="*")] = DEFAULTS) -> int:
     """List the files of each version: kind, subset, size, checksum and URL."""
+    for option, seconds in (
+        ("--connect-timeout", options.connect_timeout),
+        ("--stall-timeout", options.stall_timeout),
+    ):
+        if not 0 < seconds < float("inf"):
+            raise UsageError(f"{option} must be more than 0, not {seconds}")
     versions = read_catalogue(options.catalogue)
     if options.dataset_version is not None:
         version = find_version(versions, options.dataset_version)

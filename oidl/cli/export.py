@@ -36,8 +36,8 @@ class LabelsOptions(PlaceOptions):
     include_subclasses: bool = False
     """And those that are below them in the hierarchy, each as a class of its own."""
 
-    label_types: str = "boxes"
-    """`boxes`, `labels` (of whole images; `csv` only) or both; others are passed over."""
+    label_types: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    """`boxes` (if not given), `labels` (of whole images; `csv` only) or both; others are passed over."""
 
     min_visible: float = 0.0
     """Leave out boxes of which a crop left less than this share; what nothing is left of is always left out."""
@@ -98,8 +98,10 @@ def _rendition(typed: tuple[str, ...]) -> str | None:
     return names[0] if names else None
 
 
-def _kinds(typed: str) -> tuple[str, ...]:
-    kinds = [kind for text in typed.split(",") if (kind := text.strip().lower())]
+def _kinds(typed: tuple[str, ...]) -> tuple[str, ...]:
+    if not typed:
+        return ("boxes",)
+    kinds = [kind for text in ",".join(typed).split(",") if (kind := text.strip().lower())]
     for kind in kinds:
         if kind not in _KINDS:
             raise UsageError(f"--label-types {kind}: choose from {', '.join(_KINDS)}")

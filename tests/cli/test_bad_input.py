@@ -512,3 +512,36 @@ def test_a_reader_that_leaves_early_is_no_error(oidl, run, fine, root: Path) -> 
         check=False,
     )
     assert ended.stderr == ""
+
+
+# ---- the command line itself
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("run --foo", "oidl run"),
+        ("export --min-visible=x", "oidl export"),
+        ("annotations load --seed=x", "oidl annotations load"),
+    ],
+)
+def test_the_hint_names_the_help_of_the_command_that_was_typed(oidl, typed: str, hint: str) -> None:
+    ended = oidl(*typed.split())
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[1] == f"  `{hint} --help` lists what there is"
+
+
+@pytest.mark.parametrize("option", ["--connect-timeout=-1", "--stall-timeout=nan", "--stall-timeout=inf"])
+def test_no_server_is_asked_in_a_time_that_makes_no_sense(oidl, fine, option: str) -> None:
+    ended = oidl("catalogue", f"--catalogue={fine.catalogue}", "--check", option)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"oidl: {option.partition('=')[0]} must be more than 0")
+
+
+def test_help_that_nobody_reads_on_is_no_failure() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", "import sys; from oidl.cli.app import main; sys.exit(main())", "run", "--help"]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -114,6 +114,14 @@ def test_what_makes_no_sense_is_said(argument: str, says: str, labelled: None, e
     assert not (root / "2017_11/export").exists()
 
 
+def test_lists_in_the_settings_file_are_lists_here_too(labelled: None, oidl, export: Export, tmp_path: Path) -> None:
+    (oidl.cwd / "oidl.toml").write_text('classes = ["Dog", "Cat"]\nlabel-types = ["labels", "boxes"]\n')
+    assert export("--format=csv", "--dest", tmp_path / "x").returncode == 0
+    assert {"labels-train.csv", "boxes-train.csv"} <= {path.name for path in (tmp_path / "x").iterdir()}
+    (oidl.cwd / "oidl.toml").write_text("classes = []\n")
+    assert export("--dest", tmp_path / "y").returncode == 0
+
+
 def test_two_renditions_at_once_are_too_many(labelled: None, export: Export) -> None:
     ended = export("--rendition=a", "--rendition=b")
     assert ended.returncode == 2
