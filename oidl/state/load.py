@@ -135,10 +135,10 @@ def _bulk(db: sqlite3.Connection) -> Iterator[None]:
     with suppress(sqlite3.OperationalError):
         db.execute("PRAGMA busy_timeout = 0")
         db.execute("PRAGMA journal_mode = DELETE")
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")  # without WAL, whoever reads just then holds up the commit
     try:
         yield
     finally:
-        db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         db.execute("PRAGMA shrink_memory")

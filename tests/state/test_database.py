@@ -1,6 +1,7 @@
 """The state database: made, migrated, refused with words."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,20 @@ def test_a_transaction_that_raises_leaves_nothing(db: sqlite3.Connection) -> Non
     with pytest.raises(ZeroDivisionError):
         write_and_fail()
     assert db.execute("SELECT count(*) FROM tally").fetchone() == (0,)
+
+
+def test_a_transaction_that_cannot_be_committed_leaves_nothing_and_the_next_one_can_begin(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer,
+        closing(sqlite3.connect(path, isolation_level=None)) as reader,
+    ):
+        writer.execute("CREATE TABLE t (x)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM t").fetchall()  # in a rollback journal's time, a reader keeps a commit waiting
+        with pytest.raises(sqlite3.OperationalError, match="locked"), transaction(writer):
+            writer.execute("INSERT INTO t VALUES (1)")
+        reader.execute("COMMIT")
+        with transaction(writer):
+            writer.execute("INSERT INTO t VALUES (2)")
+        assert reader.execute("SELECT x FROM t").fetchall() == [(2,)]

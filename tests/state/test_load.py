@@ -9,7 +9,7 @@ from conftest import LIST, image
 from oidl.errors import MetadataError, StateError
 from oidl.model import Image
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection
+from oidl.state.database import BUSY_TIMEOUT_MS, StateConnection
 from oidl.state.load import ImageList, load_list, loaded_list, missing_subsets
 from oidl.state.rows import settled_rows
 
@@ -39,6 +39,17 @@ def test_a_list_that_breaks_off_leaves_nothing(db: StateConnection) -> None:
     load_list(db, LIST, ("train",), [image(1)])
     assert _count(db, "image") == 1
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_load_waits_for_who_reads_just_when_it_commits(db: StateConnection) -> None:
+    seen = []
+
+    def images() -> Iterator[Image]:
+        yield image(1)
+        seen.append((*db.execute("PRAGMA journal_mode").fetchone(), *db.execute("PRAGMA busy_timeout").fetchone()))
+
+    load_list(db, LIST, ("train",), images())
+    assert seen == [("delete", BUSY_TIMEOUT_MS)]
 
 
 def test_a_repeated_image_id_keeps_its_first_row(db: StateConnection) -> None:
