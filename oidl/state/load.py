@@ -71,7 +71,10 @@ def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], sub
             raise StateError(
                 f"this state database holds version {held.dataset_version} from {held.source}, "
                 f"not version {other.dataset_version} from {other.source}",
-                hint="use another --root-dir or --state-db for another image list",
+                hint=f"say --dataset-version {held.dataset_version} to go on with it, "
+                "or use another --root-dir or --state-db for another image list"
+                if held.dataset_version != other.dataset_version
+                else "use another --root-dir or --state-db for another image list",
             )
     return tuple(subset for subset in subsets if subset not in present)
 

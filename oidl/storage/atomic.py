@@ -134,5 +134,5 @@ def disk_error(path: Path, error: OSError) -> DiskError:
     """What an `OSError` on `path` means for the run."""
     return DiskError(
         f"{path} could not be written: {error.strerror or error}",
-        hint="make room or mend the permissions, then run again: it goes on where it stopped",
+        hint="make room or mend the permissions, then run it again",
     )

@@ -52,6 +52,13 @@ def test_a_load_waits_for_who_reads_just_when_it_commits(db: StateConnection) ->
     assert seen == [("delete", BUSY_TIMEOUT_MS)]
 
 
+def test_who_names_no_version_is_told_the_one_that_is_there(loaded_db: StateConnection) -> None:
+    newest = ImageList("7", "v7", LIST.source)
+    with pytest.raises(StateError) as error:
+        missing_subsets(loaded_db, {"train": newest, "test": newest}, ("train",))
+    assert error.value.hint.startswith(f"say --dataset-version {LIST.dataset_version} to go on with it, or use another")
+
+
 def test_a_repeated_image_id_keeps_its_first_row(db: StateConnection) -> None:
     loaded = load_list(db, LIST, ("train",), [image(1), image(2), image(1, title="second"), image(3)])
     assert (loaded.images, loaded.repeated, loaded.examples) == (3, 1, (image(1).image_id,))
