@@ -22,7 +22,8 @@ def converted(picture: Picture, background: str, validation: Validation) -> Rend
             under = list(bytes.fromhex(background))
             image = image.flatten(background=under if image.bands > 3 else [sum(under) / 3])
         image = turned(image, picture.orientation).copy_memory()
-        body = encode(image, "jpg", _QUALITY)
+        width, height = image.width, image.height
+        body = encode(image, (0, 0, width, height), "jpg", _QUALITY)
     except pyvips.Error:
         return Failure(Reason.RESIZE_FAILED, f"its {picture.format} cannot be converted")
-    return Rendered(body, image.width, image.height, picture.orientation, image.width, image.height)
+    return Rendered(body, width, height, picture.orientation, width, height)

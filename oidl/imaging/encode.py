@@ -10,21 +10,24 @@ _JPEG_QUALITY = 75  # libvips' default
 _JPEG = frozenset({"jpg", "jpeg"})
 _QUALITY_FORMATS = _JPEG | {"webp", "avif", "heic", "heif", "jxl", "jp2", "tif", "tiff"}
 
+Window = tuple[int, int, int, int]
+"""A part of a picture: left, top, width, height, in pixels."""
+
 
 def is_opaque(image_format: str) -> bool:
     """Whether pictures of this format have no alpha."""
     return image_format in _JPEG
 
 
-def encode(image: pyvips.Image, image_format: str, quality: int | None) -> bytes:
-    """The bytes of a file of `image`; raises `pyvips.Error` if there can be none."""
+def encode(image: pyvips.Image, window: Window, image_format: str, quality: int | None) -> bytes:
+    """The bytes of a file of what `window` shows of `image`; raises `pyvips.Error` if there can be none."""
     if image_format in _JPEG:
         # Computed in this thread, and encoded in one call: libvips' own way costs three threads' worth of handing over.
-        pixels = pyvips.Region.new(image).fetch(0, 0, image.width, image.height)
-        array = numpy.frombuffer(pixels, numpy.uint8).reshape(image.height, image.width, image.bands)
-        return turbo.encode(array, quality or _JPEG_QUALITY)
+        pixels = numpy.frombuffer(pyvips.Region.new(image).fetch(*window), numpy.uint8)
+        _, _, width, height = window
+        return turbo.encode(pixels.reshape(height, width, -1), quality or _JPEG_QUALITY)
     options = {} if quality is None else {"Q": quality}
-    body: bytes = image.write_to_buffer(f".{image_format}", keep="none", **options)
+    body: bytes = image.crop(*window).write_to_buffer(f".{image_format}", keep="none", **options)
     return body
 
 

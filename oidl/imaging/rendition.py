@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oidl.imaging import turbo
-from oidl.imaging.encode import encode, is_opaque
+from oidl.imaging.encode import Window, encode, is_opaque
 from oidl.imaging.formats import suffix_format
 from oidl.imaging.geometry import BY_ROTATION, Geometry, geometry
 from oidl.imaging.inspect import Picture, missing_part, strictness
@@ -60,8 +60,8 @@ class _Plan:
         return self.rendition.crop is Crop.ATTENTION and not self.goal.is_scaled_only and is_small
 
     @property
-    def stored_crop(self) -> tuple[int, int, int, int] | None:
-        """What is kept of the scaled picture before it is turned: left, top, width, height; None is all of it."""
+    def stored_crop(self) -> Window | None:
+        """What is kept of the scaled picture before it is turned; None is all of it."""
         goal = self.goal
         if goal.is_scaled_only or self.is_cut_by_eye or self.rendition.mode is ResizeMode.BORDER:
             return None
@@ -117,8 +117,8 @@ def _plan(picture: Picture, rendition: Rendition, rotation: int) -> _Plan:
     return _Plan(rendition, orientation, geometry(rendition.mode, *upright, rendition.box_size))
 
 
-def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -> pyvips.Image | Failure | None:
-    """The pixels of `picture` in memory, large enough for all `plans`; None where they are to come from libvips."""
+def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -> turbo.Pixels | Failure | None:
+    """The pixels of `picture`, large enough for all `plans`; None where they are to come from libvips."""
     if plans and picture.is_plain_jpeg:
         widths, heights = zip(*(plan.stored_size for plan in plans), strict=True)
         least = int(_MARGIN * max(widths)), int(_MARGIN * max(heights))
@@ -133,61 +133,64 @@ def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -
     return missing_part(picture, validation) if validation is not Validation.OFF else None
 
 
-def _made(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation: Validation) -> Rendered:
+def _made(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation: Validation) -> Rendered:
+    """One rendition. Few calls, for each gives the interpreter to other threads: sizes that are known are not asked."""
     rendition, goal = plan.rendition, plan.goal
-    image = _scaled(picture, source, plan, validation)
+    image = _loaded(picture, plan, validation) if source is None else _scaled(picture, source, plan)
     if rendition.force_rgb and image.bands < 3:
         image = image.colourspace("srgb")
-    if image.hasalpha() and (is_opaque(rendition.format) or rendition.mode is ResizeMode.BORDER):
+    if source is None and image.hasalpha() and (is_opaque(rendition.format) or rendition.mode is ResizeMode.BORDER):
         image = image.flatten(background=_background(rendition, image.bands - 1))
     image = turned(image, plan.orientation)
     left, top = goal.left, goal.top
+    shown_at = (left, top) if source else (0, 0)
     if rendition.mode is ResizeMode.BORDER:
         background = _background(rendition, image.bands)
         image = image.embed(-left, -top, goal.out_width, goal.out_height, extend="background", background=background)
+        shown_at = (0, 0)
     elif plan.is_cut_by_eye:
         image = image.copy_memory().smartcrop(goal.out_width, goal.out_height, interesting="attention")
         left, top = -image.xoffset, -image.yoffset
-    body = encode(image, rendition.format, rendition.quality)
+        shown_at = (0, 0)
+    body = encode(image, (*shown_at, goal.out_width, goal.out_height), rendition.format, rendition.quality)
     return Rendered(body, goal.out_width, goal.out_height, plan.orientation, goal.width, goal.height, left, top)
 
 
-def _scaled(picture: Picture, source: pyvips.Image | None, plan: _Plan, validation: Validation) -> pyvips.Image:
-    """`picture` in sRGB or grey, scaled and cut as planned, still as stored; little is computed yet."""
-    rendition, (width, height) = plan.rendition, plan.stored_size
-    if source is None:
-        image = pyvips.Image.thumbnail_buffer(
-            picture.body,
-            width,
-            height=height,
-            size="force",
-            no_rotate=True,
-            option_string=f"[{strictness(validation)}]",
-            # Only where colours would shift without it: it costs 6–8 ms.
-            **({} if picture.is_srgb else {"output_profile": "srgb"}),
-        )
-        # In order from its top, cut as it comes: a picture of 1 × 5000 pixels fills a box of 224 with 1,120,000 rows.
-        image = _cut(image, plan)
-        if picture.bands < 3 <= image.bands:  # 16 bits of grey, or grey with a profile
-            image = image.colourspace("b-w")
-        image = image.copy_memory()
-        return image.copy(interpretation="srgb") if image.interpretation == "multiband" else image
-    image = source
-    if (image.width, image.height) != (width, height):
-        image = image.resize(width / image.width, vscale=height / image.height)
-    image = _cut(image, plan)
-    if _depends_on_colour(picture, rendition):
-        image = image.copy(interpretation="b-w" if image.bands == 1 else "srgb")
+def _loaded(picture: Picture, plan: _Plan, validation: Validation) -> pyvips.Image:
+    """`picture` by libvips' own loader, in sRGB or grey, scaled and cut as planned, still as stored."""
+    width, height = plan.stored_size
+    image = pyvips.Image.thumbnail_buffer(
+        picture.body,
+        width,
+        height=height,
+        size="force",
+        no_rotate=True,
+        option_string=f"[{strictness(validation)}]",
+        # Only where colours would shift without it: it costs 6–8 ms.
+        **({} if picture.is_srgb else {"output_profile": "srgb"}),
+    )
+    # In order from its top, cut as it comes: a picture of 1 × 5000 pixels fills a box of 224 with 1,120,000 rows.
+    if plan.stored_crop:
+        image = image.crop(*plan.stored_crop)
+    if picture.bands < 3 <= image.bands:  # 16 bits of grey, or grey with a profile
+        image = image.colourspace("b-w")
+    image = image.copy_memory()
+    return image.copy(interpretation="srgb") if image.interpretation == "multiband" else image
+
+
+def _scaled(picture: Picture, source: turbo.Pixels, plan: _Plan) -> pyvips.Image:
+    """`picture` in sRGB or grey, scaled as planned, not yet cut, still as stored; little is computed yet."""
+    image, (width, height) = source.image, plan.stored_size
+    if (source.width, source.height) != (width, height):
+        image = image.resize(width / source.width, vscale=height / source.height)
+    if _depends_on_colour(picture, plan.rendition):
+        image = image.copy(interpretation="b-w" if picture.bands == 1 else "srgb")
     if picture.profile:
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", picture.profile)
         image = image.icc_transform("srgb", embedded=True)
         if picture.bands == 1:
             image = image.colourspace("b-w")
     return image
-
-
-def _cut(image: pyvips.Image, plan: _Plan) -> pyvips.Image:
-    return image.crop(*plan.stored_crop) if plan.stored_crop else image
 
 
 def _depends_on_colour(picture: Picture, rendition: Rendition) -> bool:

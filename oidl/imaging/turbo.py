@@ -7,6 +7,7 @@ are not.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import simplejpeg
@@ -37,6 +38,15 @@ class UnsupportedError(Exception):
     """Nothing that libjpeg-turbo can tell: another decoder has to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A decoded picture in memory, and its size, which to ask of `image` costs five calls each time."""
+
+    image: pyvips.Image
+    width: int
+    height: int
+
+
 def scaled_size(width: int, height: int, least_width: int, least_height: int) -> tuple[int, int]:
     """The smallest size that a picture of `width` × `height` decodes to quickly and that is not below the least.
 
@@ -49,15 +59,14 @@ def scaled_size(width: int, height: int, least_width: int, least_height: int) ->
     return width, height
 
 
-def decode(body: bytes, bands: int, width: int, height: int, validation: Validation) -> pyvips.Image:
-    """The pixels of a JPEG of 1 or 3 `bands`, in memory, at the smallest eighth that is still `width` × `height`.
+def decode(body: bytes, bands: int, width: int, height: int, validation: Validation) -> Pixels:
+    """The pixels of a JPEG of 1 or 3 `bands`, at the smallest eighth that is still `width` × `height`.
 
     All of the scan data is read at any scale. Raises `DamagedError` or `UnsupportedError`.
     """
     pixels = _decoded(body, _COLOURS[bands], width, height, validation)
     rows, columns = pixels.shape[:2]
-    image = pyvips.Image.new_from_memory(pixels.data, columns, rows, bands, "uchar")
-    return image
+    return Pixels(pyvips.Image.new_from_memory(pixels.data, columns, rows, bands, "uchar"), columns, rows)
 
 
 def check(body: bytes, bands: int, validation: Validation) -> None:
