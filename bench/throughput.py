@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 import statistics
 import tempfile
 from dataclasses import dataclass
@@ -60,9 +59,9 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
     image_list = root / f"{kind.name}.csv"
     write_list(image_list, base_url, photos, root)
     rounds = []
-    for _ in range(arguments.rounds):
+    for number in range(arguments.rounds):
         libvips, own = (count / _limit_s(kind, root, count, calls) for calls in ("libvips", "imaging"))
-        home = root / "out"
+        home = root / f"{kind.name}-{number}"  # all stay, as removing many files slows making others for minutes
         options = [
             "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={image_list}", "--no-download-metadata",
             f"--resize-box-size={kind.box}", f"--max-host-connections={arguments.connections}", "--no-log-to-stdout",
@@ -75,7 +74,6 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
         speed = count / usage.wall_s
         cpu_ms = 1000 * usage.cpu_s / count
         rounds.append((libvips, own, speed, speed / libvips, speed / own, cpu_ms, usage.peak_mb))
-        shutil.rmtree(home)
     size_mb = statistics.mean(path.stat().st_size for path in photos[:24]) / 1e6
     figures = [statistics.median(column) for column in zip(*rounds, strict=True)]
     row = "| {} | {:.2f} | {:.0f} | {:.0f} | {:.0f} | {:.2f} | {:.2f} | {:.1f} | {:.0f} |"

@@ -3,12 +3,12 @@
 import argparse
 import os
 import re
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def _medians(rounds: list[tuple[float, float]]) -> tuple[float, ...]:
 
 def _run(root: Path, clients: int | None) -> tuple[float, float]:
     """Seconds of a run as its row has them, and of CPU in all; on its page there are so many clients."""
-    home = root / "out"
+    home = root / f"out-{time.time_ns()}"
     options = [
         "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={root / 'list.csv'}", "--no-download-metadata",
         "--max-host-connections=32", "--no-log-to-stdout", "--no-export-csv",
@@ -83,7 +83,6 @@ def _run(root: Path, clients: int | None) -> tuple[float, float]:
     db = open_reader(home / "oidl.sqlite3")
     elapsed_s = read_runs(db, 1)[0].elapsed_s
     db.close()
-    shutil.rmtree(home)
     return elapsed_s, usage.ru_utime + usage.ru_stime
 
 
