@@ -227,9 +227,8 @@ class Run:
         reader = open_reader(self._settings.state_db)
         try:
             chosen = await trio.to_thread.run_sync(self._choose, reader)
-            if chosen and chosen.unknown:
-                examples = ", ".join(chosen.examples)
-                self._say(f"{chosen.unknown} of the chosen ImageIDs are not in the list: {examples}, …")
+            if chosen and chosen.remark:
+                self._say(chosen.remark)
             if chosen and self._settings.selection.is_choice:
                 self._say(f"{chosen.images:,} images are chosen")
             yield reader, chosen
