@@ -41,9 +41,13 @@ class AnnotationOptions(ChoiceOptions):
 
 
 DEFAULTS = AnnotationOptions()
+_FILES = "Read these instead of the published ones: files of your own, or that you have already."
 
 
-def load(*files: Path, options: Annotated[AnnotationOptions, Parameter(name="*")] = DEFAULTS) -> int:
+def load(
+    *files: Annotated[Path, Parameter(help=_FILES)],
+    options: Annotated[AnnotationOptions, Parameter(name="*")] = DEFAULTS,
+) -> int:
     """Load annotations into the state database: those of the images that are chosen, or of the list.
 
     Files that are not on disk yet are fetched and verified; FILES, if any, are read instead: of your own, or
@@ -67,6 +71,7 @@ def load(*files: Path, options: Annotated[AnnotationOptions, Parameter(name="*")
     settings = replace(
         run_options.settings(version.directory, version.subsets),
         load_every_annotation=options.all,
+        annotations_only=True,
         annotation_files=tuple(path.absolute() for path in files),
         renditions=(),
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from oidl.state.database import CACHE_KIB, timestamp, transaction
@@ -22,6 +23,9 @@ Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 """A table, some of its columns, and batches of their values."""
 
 EVERY_IMAGE = "all"
+
+OWN = "file"
+"""The kind of a file that is of the user's own, or that he has already."""
 
 
 def listed_images(subsets: Iterable[str]) -> str:
@@ -44,6 +48,14 @@ class AnnotationFile:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnFiles:
+    """The files of the user's own that are loaded: how they are called, and what they had (`box/train`, `class`)."""
+
+    names: frozenset[str]
+    contents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """How many rows one load had, and how many of them were new."""
 
@@ -51,10 +63,20 @@ class Added:
     new: int
 
 
-def is_loaded(db: sqlite3.Connection, file: AnnotationFile) -> bool:
-    """Whether the file is loaded for the same choice of images, or for every image."""
+def is_loaded(db: sqlite3.Connection, file: AnnotationFile, *wider: str) -> bool:
+    """Whether the file is loaded for the same choice of images, for one of the `wider` ones, or for every image."""
     found = db.execute("SELECT images FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
-    return bool(found) and found[0] in (file.images, EVERY_IMAGE)
+    return bool(found) and found[0] in (file.images, *wider, EVERY_IMAGE)
+
+
+def own_files(db: sqlite3.Connection, images: str) -> OwnFiles:
+    """The user's own files that are loaded for `images` or for every image."""
+    rows = db.execute(
+        "SELECT name, coalesce(contents, '') FROM annotation_file WHERE kind = ? AND images IN (?, ?)",
+        (OWN, images, EVERY_IMAGE),
+    ).fetchall()
+    contents = (each for _, text in rows for each in text.split(", ") if each)
+    return OwnFiles(frozenset(PurePath(name).name for name, _ in rows), frozenset(contents))
 
 
 def load_file(
@@ -66,13 +88,16 @@ def load_file(
     `bad_rows` is asked how many rows were left out because something is wrong with them.
     """
     rows = new = 0
+    contents: set[str] = set()
     with _large_cache(db), transaction(db):
         for table, columns, batches in parts:
+            if file.kind == OWN:
+                batches = _noted(db, table, columns, batches, contents)
             count, added = _classes(db, columns, batches) if table == "class" else _add(db, table, columns, batches)
             rows, new = rows + count, new + added
         db.execute(
-            "INSERT OR REPLACE INTO annotation_file VALUES (?, ?, ?, ?, ?, ?)",
-            (file.name, file.kind, file.images, rows, bad_rows(), timestamp()),
+            "INSERT OR REPLACE INTO annotation_file VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (file.name, file.kind, file.images, rows, bad_rows(), timestamp(), ", ".join(sorted(contents)) or None),
         )
     return Added(rows, new)
 
@@ -100,6 +125,24 @@ def _large_cache(db: sqlite3.Connection) -> Iterator[None]:
     finally:
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         db.execute("PRAGMA shrink_memory")
+
+
+def _noted(
+    db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], contents: set[str]
+) -> Iterator[Columns]:
+    """The batches as they come; `contents` is told of the table and, for annotations, of the subsets of the images."""
+    if "image_id" not in columns:
+        contents.add(table)
+        yield from batches
+        return
+    image_at = columns.index("image_id")
+    for batch in batches:
+        subsets = db.execute(
+            "SELECT DISTINCT subset FROM download WHERE image_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(set(batch[image_at]))),),
+        )
+        contents.update(f"{table}/{subset}" for (subset,) in subsets)
+        yield batch
 
 
 def _add(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns]) -> tuple[int, int]:
