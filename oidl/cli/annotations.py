@@ -8,8 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.choice import ChoiceOptions
-from oidl.cli.options import KINDS, RunOptions
+from oidl.cli.options import RunOptions
 from oidl.cli.run import execute, make_root
+from oidl.cli.sections import DOWNLOAD, in_section
+from oidl.cli.typed import KINDS
 from oidl.cli.watching import Watchers
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import ExitCode
@@ -21,6 +23,7 @@ from oidl.state.lock import writer_lock
 
 
 @dataclass(frozen=True, kw_only=True)
+@in_section(DOWNLOAD)
 class AnnotationOptions(ChoiceOptions):
     """What `oidl annotations load` can be told."""
 

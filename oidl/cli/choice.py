@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.places import PlaceOptions
+from oidl.cli.sections import CHOOSING, in_section
 from oidl.errors import UsageError
 from oidl.model import LabelType
 from oidl.settings import Selection
@@ -21,6 +22,7 @@ _ATTRIBUTES = {
 
 
 @dataclass(frozen=True, kw_only=True)
+@in_section(CHOOSING)
 class ChoiceOptions(PlaceOptions):
     """Which images."""
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from oidl.cli.choice import ChoiceOptions
 from oidl.cli.choosing import make_choice
+from oidl.cli.sections import CHOOSING, OUTPUT, in_section
 from oidl.errors import UsageError
 from oidl.report.labels.export import Format, Request, export_labels, written_kinds
 from oidl.report.labels.words import exported_text
@@ -17,6 +18,7 @@ from oidl.state.database import StateConnection, explained, open_reader
 
 
 @dataclass(frozen=True, kw_only=True)
+@in_section(OUTPUT)
 class LabelsOptions(ChoiceOptions):
     """What `oidl export` can be told."""
 
@@ -26,16 +28,16 @@ class LabelsOptions(ChoiceOptions):
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """The rendition whose files are labelled, by name; the only resized one if not given."""
 
-    classes: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    classes: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
     """Only these classes, like `"Cat,Dog"`: display names or MIDs, in any letter case; numbered in this order."""
 
-    include_subclasses: bool = False
+    include_subclasses: Annotated[bool, Parameter(group=CHOOSING)] = False
     """And those that are below them in the hierarchy, each as a class of its own."""
 
-    label_types: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    label_types: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
     """`boxes` (if not given), `labels` (of whole images; `csv` only) or both; others are passed over."""
 
-    limit: int | None = None
+    limit: Annotated[int | None, Parameter(group=CHOOSING)] = None
     """Write no more than this many images."""
 
     min_visible: float = 0.0

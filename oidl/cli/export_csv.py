@@ -8,11 +8,13 @@ from cyclopts import Parameter
 
 from oidl.cli.choice import ChoiceOptions
 from oidl.cli.choosing import make_choice
+from oidl.cli.sections import OUTPUT, in_section
 from oidl.report.export import export_csvs
 from oidl.state.database import explained, open_reader
 
 
 @dataclass(frozen=True, kw_only=True)
+@in_section(OUTPUT)
 class ExportOptions(ChoiceOptions):
     """What `oidl export-csv` can be told."""
 
