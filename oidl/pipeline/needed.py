@@ -33,7 +33,7 @@ NOT_LOADED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """The published files that a choice still needs, and what it need not have as files of the user's own (`by`) do."""
+    """The published `files` that a choice still needs, and the kinds that `by`, files of one's own, stand for."""
 
     files: tuple[PublishedFile, ...] = ()
     replaced: tuple[FileKind, ...] = ()
@@ -55,13 +55,16 @@ def needed_files(db: StateConnection, version: Version, selection: Selection) ->
     tables = {TYPE_FILES[label_type]: EVIDENCE[label_type].table for label_type in selection.label_types}
     are_classes_known = "class" in own.contents and _are_known(db, selection.classes)
 
+    def parts(kind: FileKind, subset: str | None) -> list[str]:
+        return [f"{tables[kind]}/{each}" for each in ((subset,) if subset else subsets)]
+
     def is_own(kind: FileKind, subset: str | None) -> bool:
         if kind is FileKind.HIERARCHY:
             is_needless = are_classes_known and not selection.include_subclasses
             return is_needless or "class_hierarchy" in own.contents
         if kind in CLASS_FILES:
             return are_classes_known
-        return all(f"{tables[kind]}/{each}" in own.contents for each in ((subset,) if subset else subsets))
+        return all(part in own.contents for part in parts(kind, subset))
 
     published = {file.kind for file in version.files}
     kinds = [kind for kind in tables if kind in published or not is_own(kind, None)]
@@ -73,11 +76,12 @@ def needed_files(db: StateConnection, version: Version, selection: Selection) ->
         and file.name not in own.names
         and not is_loaded(db, AnnotationFile(version.recorded_name(file), file.kind, images))
     ]
-    replaced = (file.kind for file in absent if file.kind in tables and is_own(file.kind, file.subset))
+    replaced = [file for file in absent if file.kind in tables and is_own(file.kind, file.subset)]
+    by = {name for file in replaced for part in parts(file.kind, file.subset) for name in own.contents[part]}
     return Needed(
         tuple(file for file in absent if not is_own(file.kind, file.subset)),
-        tuple(dict.fromkeys(replaced)),
-        tuple(sorted(own.names)),
+        tuple(dict.fromkeys(file.kind for file in replaced)),
+        tuple(sorted(by)),
     )
 
 

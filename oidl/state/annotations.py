@@ -7,7 +7,7 @@ and nothing twice. An index is taken away while a long file comes in, and built 
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -24,13 +24,15 @@ Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 
 EVERY_IMAGE = "all"
 
+_LISTED = "listed: "
+
 OWN = "file"
-"""The kind of a file that is of the user's own, or that he has already."""
+"""The kind of a file that the user named: of their own, or one that they had already."""
 
 
 def listed_images(subsets: Iterable[str]) -> str:
     """What `annotation_file.images` says where it is the images of a list with these subsets."""
-    return f"listed: {', '.join(subsets)}"
+    return _LISTED + ", ".join(subsets)
 
 
 _BULK_CACHE_KIB = 32 * 1024  # each of the threads that sort an index takes as much
@@ -49,10 +51,10 @@ class AnnotationFile:
 
 @dataclass(frozen=True, slots=True)
 class OwnFiles:
-    """The files of the user's own that are loaded: how they are called, and what they had (`box/train`, `class`)."""
+    """The files of the user's own that are loaded: their names, and which of them had what (`box/train`, `class`)."""
 
     names: frozenset[str]
-    contents: frozenset[str]
+    contents: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,20 @@ def is_loaded(db: sqlite3.Connection, file: AnnotationFile, *wider: str) -> bool
 
 
 def own_files(db: sqlite3.Connection, images: str) -> OwnFiles:
-    """The user's own files that are loaded for `images` or for every image."""
-    rows = db.execute(
-        "SELECT name, coalesce(contents, '') FROM annotation_file WHERE kind = ? AND images IN (?, ?)",
-        (OWN, images, EVERY_IMAGE),
-    ).fetchall()
-    contents = (each for _, text in rows for each in text.split(", ") if each)
-    return OwnFiles(frozenset(PurePath(name).name for name, _ in rows), frozenset(contents))
+    """The user's own files: the names of those that are loaded for `images` or every image, and what was in them.
+
+    What was in them also of those that were loaded for a shorter list: of its subsets they had all there was.
+    """
+    names: set[str] = set()
+    contents: dict[str, frozenset[str]] = {}
+    rows = db.execute("SELECT name, images, coalesce(contents, '') FROM annotation_file WHERE kind = ?", (OWN,))
+    for path, loaded_for, text in rows:
+        name = PurePath(path).name
+        if loaded_for in (images, EVERY_IMAGE):
+            names.add(name)
+        if loaded_for == EVERY_IMAGE or loaded_for.startswith(_LISTED):
+            contents |= {each: contents.get(each, frozenset()) | {name} for each in text.split(", ")}
+    return OwnFiles(frozenset(names), contents)
 
 
 def load_file(

@@ -64,8 +64,10 @@ def test_own_annotations_stand_for_the_published_ones_of_their_subsets(loaded_db
     assert (needed.replaced, needed.by) == ((FileKind.BOXES,), ("mine.csv",))
 
 
-@pytest.mark.parametrize(("images", "is_enough"), [("all", True), (LISTED, True), ("chosen: few", False)])
-def test_but_only_if_they_are_loaded_for_all_images_of_the_list(
+@pytest.mark.parametrize(
+    ("images", "is_enough"), [("all", True), (LISTED, True), ("listed: train", True), ("chosen: few", False)]
+)
+def test_but_only_if_they_are_loaded_for_all_images_of_the_subset(
     images: str, is_enough: bool, loaded_db: StateConnection, v7: Version
 ) -> None:
     own(loaded_db, "box", images=images)
@@ -95,6 +97,8 @@ def test_what_is_published_under_the_name_of_an_own_file_is_had(loaded_db: State
     assert file not in needed.files
     assert names(needed, FileKind.BOXES)
     assert needed.replaced == ()
+    load_file(loaded_db, AnnotationFile(f"/home/me/{file.name}", OWN, "listed: train"), [], lambda: 0)
+    assert file in needed_files(loaded_db, v7, BOXES).files, "of the images that came into the list later"
 
 
 def test_a_type_that_is_not_published_is_refused_unless_it_is_ones_own(loaded_db: StateConnection) -> None:
