@@ -19,7 +19,9 @@ from bench.load import write_list
 from bench.measure import Usage, machine, measured
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.model import LabelType
-from oidl.pipeline.annotations import needed_files
+from oidl.pipeline.needed import needed_files
+from oidl.settings import Selection
+from oidl.state.database import StateConnection, open_writer
 
 _COLUMNS = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
@@ -70,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"| {cpu_s:.1f} | {peak_mb:.0f} |"
             )
         print()
-        with closing(sqlite3.connect(home / "root/oidl.sqlite3")) as db:
+        with closing(open_writer(home / "root/oidl.sqlite3")) as db:
             _questions(db, label_names)
             _dry_runs(home, db, list_, label_names[_CAT])
 
@@ -91,14 +93,14 @@ def _boxed(db: sqlite3.Connection, rows: int, images: int) -> Iterator[str]:
     return (image_id for (image_id,) in itertools.islice(db.execute(_IN_ORDER), 0, None, every))
 
 
-def _dry_runs(home: Path, db: sqlite3.Connection, list_: list[str], label_name: str) -> None:
+def _dry_runs(home: Path, db: StateConnection, list_: list[str], label_name: str) -> None:
     """What is printed at the end: plain dry runs, and those of every sort of choice."""
     with db:  # as if the published files had been fetched
         db.execute("INSERT INTO class (label_name, display_name) VALUES (?, 'Cat')", (label_name,))
         version = find_version(read_catalogue(None), None)
-        needed = needed_files(version, version.subsets, [LabelType.BOXES])
+        needed = needed_files(db, version, Selection(label_types=(LabelType.BOXES,))).files
         rows = ((version.recorded_name(file), file.kind) for file in needed)
-        db.executemany("INSERT INTO annotation_file VALUES (?, ?, 'all', 0, 0, '')", rows)
+        db.executemany("INSERT INTO annotation_file VALUES (?, ?, 'all', 0, 0, '', NULL)", rows)
     (home / "ids.txt").write_text("\n".join(image_id for (image_id,) in db.execute(f"{_IN_ORDER} LIMIT 10000")))
     for choice in (
         [],

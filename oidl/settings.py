@@ -190,7 +190,8 @@ class Settings:
     (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
     catalogue's image lists, of which `image_list` chooses. Empty `annotations` are all that are not optional.
     With `load_annotations` they (or, instead,
-    `annotation_files`) go into the database, those of the chosen images or every one.
+    `annotation_files`) go into the database, those of the chosen images or every one; with `annotations_only` that is
+    all there is to do.
     """
 
     root_dir: Path
@@ -212,6 +213,7 @@ class Settings:
     annotations: tuple[FileKind, ...] = ()
     load_annotations: bool = False
     load_every_annotation: bool = False
+    annotations_only: bool = False
     annotation_files: tuple[Path, ...] = ()
     save_tar_balls: bool = False
     export_csv: bool = True

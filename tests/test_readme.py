@@ -19,6 +19,7 @@ from cyclopts.config import Dict, Env
 from oidl.cli.app import _spelled_out, app
 from oidl.cli.options import OPTIONS, RunOptions
 from oidl.cli.reference import updated
+from oidl.cli.sections import SECTIONS
 from oidl.errors import ExitCode
 from oidl.model import (
     ORIGINAL,
@@ -80,8 +81,18 @@ def test_the_generated_tables_are_up_to_date() -> None:
 
 
 def test_every_option_of_run_is_in_its_table() -> None:
-    listed = [words_in_code(row[0])[0] for row in list(table_rows(section("`oidl run`")))[1:]]
+    rows = [row[0] for row in list(table_rows(section("`oidl run`")))[1:]]
+    listed = [words_in_code(row)[0] for row in rows if not row.startswith("**")]
+    assert [row.strip("*") for row in rows if row.startswith("**")] == [each.name for each in SECTIONS]
     assert sorted(listed) == sorted(f"--{name}" for name in OPTIONS)
+
+
+def test_every_option_of_every_command_has_a_meaning() -> None:
+    rows = [
+        row for row in table_rows(README.split("<!-- options -->")[1].split("<!-- /options -->")[0]) if row[0][0] == "`"
+    ]
+    assert [row[0] for row in rows if not row[0].startswith("`--")] == ["`FILES`"]
+    assert not [row[0] for row in rows if not row[2]]
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.choice import ChoiceOptions
-from oidl.cli.options import KINDS, RunOptions
+from oidl.cli.options import RunOptions
 from oidl.cli.run import execute, make_root
+from oidl.cli.sections import DOWNLOAD, in_section
+from oidl.cli.typed import KINDS
 from oidl.cli.watching import Watchers
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import ExitCode
@@ -21,6 +23,7 @@ from oidl.state.lock import writer_lock
 
 
 @dataclass(frozen=True, kw_only=True)
+@in_section(DOWNLOAD)
 class AnnotationOptions(ChoiceOptions):
     """What `oidl annotations load` can be told."""
 
@@ -41,9 +44,13 @@ class AnnotationOptions(ChoiceOptions):
 
 
 DEFAULTS = AnnotationOptions()
+_FILES = "Read these instead of the published ones: files of your own, or that you have already."
 
 
-def load(*files: Path, options: Annotated[AnnotationOptions, Parameter(name="*")] = DEFAULTS) -> int:
+def load(
+    *files: Annotated[Path, Parameter(help=_FILES)],
+    options: Annotated[AnnotationOptions, Parameter(name="*")] = DEFAULTS,
+) -> int:
     """Load annotations into the state database: those of the images that are chosen, or of the list.
 
     Files that are not on disk yet are fetched and verified; FILES, if any, are read instead: of your own, or
@@ -67,6 +74,7 @@ def load(*files: Path, options: Annotated[AnnotationOptions, Parameter(name="*")
     settings = replace(
         run_options.settings(version.directory, version.subsets),
         load_every_annotation=options.all,
+        annotations_only=True,
         annotation_files=tuple(path.absolute() for path in files),
         renditions=(),
     )

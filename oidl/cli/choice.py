@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.places import PlaceOptions
+from oidl.cli.sections import CHOOSING, in_section
 from oidl.errors import UsageError
 from oidl.model import LabelType
 from oidl.settings import Selection
@@ -21,6 +22,7 @@ _ATTRIBUTES = {
 
 
 @dataclass(frozen=True, kw_only=True)
+@in_section(CHOOSING)
 class ChoiceOptions(PlaceOptions):
     """Which images."""
 
@@ -62,10 +64,14 @@ class ChoiceOptions(PlaceOptions):
 
     def selection(self, limit: int | None = None) -> Selection:
         """What was chosen. Raises `UsageError` for values that make no sense."""
-        types = tuple(dict.fromkeys(_label_type(name) for name in split(self.label_types)))
-        attributes = tuple(_attribute(text) for text in split(self.attributes))
+        classes = _split(self.classes, "--classes", "name some, like Cat,Dog")
+        if self.include_subclasses and not classes:
+            raise UsageError("--include-subclasses is about --classes", hint="name some, like Animal")
+        names = _split(self.label_types, "--label-types", f"choose from {', '.join(LabelType)}")
+        types = tuple(dict.fromkeys(_label_type(name) for name in names))
+        attributes = tuple(_attribute(text) for text in _split(self.attributes, "--attributes", "like IsGroupOf=0"))
         of_boxes = bool(attributes) or self.min_box_area is not None
-        if not types and (self.classes or of_boxes or self.verified_only or self.limit_per_class is not None):
+        if not types and (classes or of_boxes or self.verified_only or self.limit_per_class is not None):
             types = (LabelType.LABELS,) if self.verified_only and not of_boxes else (LabelType.BOXES,)
         for option, is_given, label_type in (
             ("--attributes", bool(attributes), LabelType.BOXES),
@@ -82,7 +88,7 @@ class ChoiceOptions(PlaceOptions):
             subsets=tuple(dict.fromkeys(self.subset)),
             image_ids=self.image_ids,
             limit=limit,
-            classes=split(self.classes),
+            classes=classes,
             include_subclasses=self.include_subclasses,
             label_types=types,
             verified_only=self.verified_only,
@@ -95,9 +101,12 @@ class ChoiceOptions(PlaceOptions):
         )
 
 
-def split(values: tuple[str, ...]) -> tuple[str, ...]:
-    """What was typed with commas between, or several times: each once, in order."""
-    return tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
+def _split(values: tuple[str, ...], option: str, hint: str) -> tuple[str, ...]:
+    """What was typed with commas between, or several times: each once, in order. Raises `UsageError` for nothing."""
+    parts = tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
+    if values and not parts:
+        raise UsageError(f"{option} is empty", hint=hint)
+    return parts
 
 
 def _label_type(name: str) -> LabelType:

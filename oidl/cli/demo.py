@@ -16,7 +16,7 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.options import BY_VALUE
+from oidl.cli.typed import BY_VALUE
 from oidl.demo.listing import make_demo
 from oidl.demo.server import serve
 from oidl.demo.site import Site

@@ -5,10 +5,9 @@ from dataclasses import replace
 from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import Version
 from oidl.errors import UsageError
-from oidl.pipeline.annotations import needed_files
+from oidl.pipeline.needed import needed_files
 from oidl.report.plan import plan_text
 from oidl.settings import Selection, Settings
-from oidl.state.annotations import AnnotationFile, is_loaded, listed_images
 from oidl.state.choice import choose
 from oidl.state.database import StateConnection, explained, open_reader
 from oidl.state.load import loaded_subsets
@@ -48,10 +47,7 @@ def _check_loaded(db: StateConnection, selection: Selection, version: Version) -
             f"the image list of {', '.join(missing)} is not in the state database",
             hint="`oidl run --limit 0` loads it; a dry run touches nothing",
         )
-    needed = needed_files(version, subsets, selection.label_types) if selection.label_types else ()
-    images = listed_images(loaded_subsets(db))  # what is loaded for other images alone would count too few
-    files = [AnnotationFile(version.recorded_name(file), file.kind, images) for file in needed]
-    if absent := [file.name for file in files if not is_loaded(db, file)]:
+    if absent := [version.recorded_name(file) for file in needed_files(db, version, selection).files]:
         raise UsageError(
             f"of the annotations that the choice is made by, these are not in the state database: {', '.join(absent)}",
             hint="`oidl run --limit 0` with the same choice loads them, or `oidl annotations load`",

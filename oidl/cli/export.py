@@ -1,24 +1,25 @@
 """`oidl export`: the labels of downloaded images in the format of another tool, with the real sizes of its files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.choice import split
-from oidl.cli.places import PlaceOptions
+from oidl.cli.choice import ChoiceOptions
+from oidl.cli.choosing import make_choice
+from oidl.cli.sections import CHOOSING, OUTPUT, in_section
 from oidl.errors import UsageError
-from oidl.report.labels.export import Format, Request, export_labels
+from oidl.report.labels.export import Format, Request, export_labels, written_kinds
 from oidl.report.labels.words import exported_text
+from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
 
-_KINDS = ("boxes", "labels", "segmentations", "relationships", "points")
-
 
 @dataclass(frozen=True, kw_only=True)
-class LabelsOptions(PlaceOptions):
+@in_section(OUTPUT)
+class LabelsOptions(ChoiceOptions):
     """What `oidl export` can be told."""
 
     format: Annotated[str, Parameter(show_default=str)] = "coco"
@@ -27,17 +28,17 @@ class LabelsOptions(PlaceOptions):
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """The rendition whose files are labelled, by name; the only resized one if not given."""
 
-    subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """`train`, `validation` or `test`; repeatable; all if not given."""
-
-    classes: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    classes: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
     """Only these classes, like `"Cat,Dog"`: display names or MIDs, in any letter case; numbered in this order."""
 
-    include_subclasses: bool = False
+    include_subclasses: Annotated[bool, Parameter(group=CHOOSING)] = False
     """And those that are below them in the hierarchy, each as a class of its own."""
 
-    label_types: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    label_types: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
     """`boxes` (if not given), `labels` (of whole images; `csv` only) or both; others are passed over."""
+
+    limit: Annotated[int | None, Parameter(group=CHOOSING)] = None
+    """Write no more than this many images."""
 
     min_visible: float = 0.0
     """Leave out boxes of which a crop left less than this share; what nothing is left of is always left out."""
@@ -59,19 +60,24 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
     """Write the labels of downloaded images as COCO, YOLO, Pascal VOC or CSV.
 
     Widths and heights are those of the files, and boxes lie where the files have them: turned, scaled
-    and cut as the pictures were.
+    and cut as the pictures were. Images are chosen as `oidl run` chooses them, and so are their annotations.
     """
     if not 0 <= options.min_visible <= 1:
         raise UsageError(f"--min-visible is a share from 0 to 1, not {options.min_visible}")
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit must be at least 1, not {options.limit}")
+    form = _format(options.format)
+    selection = options.selection(options.limit)
+    selection = replace(selection, label_types=written_kinds(form, selection.label_types))
     db = open_reader(options.database)
     try:
         with explained(db.path):
             request = Request(
-                format=_format(options.format),
+                format=form,
                 rendition=_rendition(options.rendition),
-                subsets=tuple(dict.fromkeys(options.subset)),
-                label_names=_label_names(db, options),
-                kinds=_kinds(options.label_types),
+                selection=selection,
+                chosen=make_choice(db, _of_images(selection, with_empty=options.with_empty)),
+                label_names=_label_names(db, selection),
                 min_visible=options.min_visible,
                 with_empty=options.with_empty,
                 apply_exif=options.apply_exif,
@@ -81,6 +87,30 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
     finally:
         db.close()
     print(exported_text(exported, request))
+
+
+def _of_images(selection: Selection, *, with_empty: bool) -> Selection:
+    """What chooses the images before their annotations are looked at: all of it, or what is not about annotations.
+
+    Without classes, which have an index, that an image has an annotation to be written is a choice as good.
+    """
+    is_counted = selection.limit_per_class is not None
+    if is_counted and with_empty:
+        raise UsageError(
+            "--limit-per-class is of images that show a class, --with-empty adds those that show none",
+            hint="leave one of them out",
+        )
+    if (selection.classes and not with_empty) or is_counted:
+        return selection
+    return replace(
+        selection,
+        classes=(),
+        include_subclasses=False,
+        label_types=(),
+        verified_only=False,
+        attributes=(),
+        min_box_area=None,
+    )
 
 
 def _format(typed: str) -> Format:
@@ -98,25 +128,8 @@ def _rendition(typed: tuple[str, ...]) -> str | None:
     return names[0] if names else None
 
 
-def _kinds(typed: tuple[str, ...]) -> tuple[str, ...]:
-    if not typed:
-        return ("boxes",)
-    kinds = [kind for text in ",".join(typed).split(",") if (kind := text.strip().lower())]
-    for kind in kinds:
-        if kind not in _KINDS:
-            raise UsageError(f"--label-types {kind}: choose from {', '.join(_KINDS)}")
-    if not kinds:
-        raise UsageError("--label-types is empty", hint=f"choose from {', '.join(_KINDS)}")
-    return tuple(kinds)
-
-
-def _label_names(db: StateConnection, options: LabelsOptions) -> tuple[str, ...] | None:
-    names = split(options.classes)
-    if not names:
-        if options.include_subclasses:
-            raise UsageError("--include-subclasses is about --classes", hint="name some, like Animal")
-        if options.classes:
-            raise UsageError("--classes is empty", hint="name some, like Cat,Dog")
+def _label_names(db: StateConnection, selection: Selection) -> tuple[str, ...] | None:
+    if not selection.classes:
         return None
-    found = wanted_classes(db, names, include_subclasses=options.include_subclasses)
+    found = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
     return tuple(dict.fromkeys(label_name for label_name, _ in found))

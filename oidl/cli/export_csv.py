@@ -1,18 +1,21 @@
 """`oidl export-csv`: the published rows of the images that were had, and of those that were not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options import PlaceOptions
+from oidl.cli.choice import ChoiceOptions
+from oidl.cli.choosing import make_choice
+from oidl.cli.sections import OUTPUT, in_section
 from oidl.report.export import export_csvs
-from oidl.state.database import open_reader
+from oidl.state.database import explained, open_reader
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(PlaceOptions):
+@in_section(OUTPUT)
+class ExportOptions(ChoiceOptions):
     """What `oidl export-csv` can be told."""
 
     dest: Path | None = None
@@ -26,11 +29,25 @@ DEFAULTS = ExportOptions()
 
 
 def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS) -> None:
-    """Write `images-success.csv` and `images-failure.csv` for every subset."""
+    """Write `images-success.csv` and `images-failure.csv` for every subset, or only the rows of chosen images.
+
+    Images are chosen as `oidl run` chooses them; rows come in published order all the same.
+    """
+    selection = options.selection()
+    if selection.limit_per_class is None:
+        selection = replace(selection, shuffle=False)  # takes long to draw, and rows come in published order
     db = open_reader(options.database)
     try:
-        dest = options.dest.absolute() if options.dest else None
-        written = export_csvs(db, options.root_dir.absolute(), dest, with_source=options.with_source)
+        with explained(db.path):
+            chosen = make_choice(db, selection)
+        written = export_csvs(
+            db,
+            options.root_dir.absolute(),
+            options.dest.absolute() if options.dest else None,
+            with_source=options.with_source,
+            subsets=selection.subsets,
+            chosen=chosen,
+        )
     finally:
         db.close()
     for path, rows in written.items():

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from oidl.cli.sections import PLACES, in_section
+
 
 @dataclass(frozen=True, kw_only=True)
+@in_section(PLACES)
 class PlaceOptions:
     """Where everything lives."""
 

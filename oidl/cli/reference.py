@@ -15,9 +15,10 @@ from enum import Enum
 from functools import reduce
 from pathlib import Path
 
-from cyclopts import Parameter
+from cyclopts import Argument, ArgumentCollection, Group, Parameter
 
 from oidl.cli.app import app
+from oidl.cli.sections import SECTIONS
 from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Reason
 from oidl.pipeline.retry import RULES
 from oidl.report.audit import FAULTS
@@ -35,6 +36,8 @@ COMMANDS = (
     "catalogue",
     "demo",
 )
+
+_ORDER = (None, *SECTIONS)  # as `--help` has them
 
 # Those whose class is more than their row in the retry table.
 _CLASSES = {
@@ -67,12 +70,26 @@ def _options(command: str) -> str:
 
 
 def _rows(command: str) -> Iterator[tuple[str, str, str]]:
-    no_negatives = Parameter(negative=())
-    for argument in reduce(lambda above, word: above[word], command.split(), app).assemble_argument_collection(
-        default_parameter=no_negatives, parse_docstring=True
-    ):
-        if argument.show:
+    """The cells of a command's table: by sections, where it has more than one each under its title."""
+    shown = [argument for argument in _arguments(command) if argument.show]
+    sections = {section: [argument for argument in shown if _section(argument) is section] for section in _ORDER}
+    is_titled = sum(map(bool, sections.values())) > 1 + bool(sections[None])
+    for section, arguments in sections.items():
+        if section and arguments and is_titled:
+            yield f"**{section.name}**", "", ""
+        for argument in arguments:
             yield f"`{argument.name}`", _default(argument.field_info.default), argument.parameter.help or ""
+
+
+def _arguments(command: str) -> ArgumentCollection:
+    no_negatives = Parameter(negative=())
+    found = reduce(lambda above, word: above[word], command.split(), app)
+    return found.assemble_argument_collection(default_parameter=no_negatives, parse_docstring=True)
+
+
+def _section(argument: Argument) -> Group | None:
+    groups = argument.parameter.group
+    return next((section for section in SECTIONS if isinstance(groups, tuple) and section in groups), None)
 
 
 def _default(value: object) -> str:

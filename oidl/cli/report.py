@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options import PlaceOptions
+from oidl.cli.places import PlaceOptions
 from oidl.errors import StateError
 from oidl.progress.words import duration
 from oidl.report.document import report_html

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options import PlaceOptions
+from oidl.cli.places import PlaceOptions
 from oidl.errors import ExitCode, HalfLoadedError, UsageError
 from oidl.progress.repaint import repainted
 from oidl.report.failures import failure_json, failure_line

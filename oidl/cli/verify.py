@@ -9,7 +9,7 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.options import PlaceOptions
+from oidl.cli.places import PlaceOptions
 from oidl.cli.signals import cancel_on_signal
 from oidl.errors import ExitCode
 from oidl.model import Finding

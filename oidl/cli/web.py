@@ -7,8 +7,8 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.options import PlaceOptions
 from oidl.cli.page import Offer, listen_for_page, show_page
+from oidl.cli.places import PlaceOptions
 from oidl.cli.signals import cancel_on_signal
 from oidl.errors import HalfLoadedError
 from oidl.state.database import open_reader

@@ -14,34 +14,25 @@ from oidl.dataset.annotations import Keep
 from oidl.dataset.parts import Part, read_parts
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
-from oidl.model import TYPE_FILES, FileKind, LabelType
 from oidl.pipeline.metadata import Metadata
+from oidl.pipeline.needed import NOT_LOADED, needed_files
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Settings
-from oidl.state.annotations import EVERY_IMAGE, Added, AnnotationFile, is_loaded, listed, listed_images, load_file
+from oidl.state.annotations import (
+    EVERY_IMAGE,
+    OWN,
+    Added,
+    AnnotationFile,
+    is_loaded,
+    listed,
+    listed_images,
+    load_file,
+)
+from oidl.state.choice import words
 from oidl.state.database import explained
 from oidl.state.load import loaded_subsets
 
-_NOT_LOADED = frozenset(
-    {
-        FileKind.IMAGE_LIST,
-        FileKind.MASKS,
-        FileKind.CAPTIONS,
-        FileKind.NARRATIVES,
-        FileKind.TRANSFER_LISTS,
-        FileKind.RELATIONSHIP_CLASSES,  # its names are words as they are
-        FileKind.RELATIONSHIP_TRIPLETS,
-    }
-)
 _READABLE = (".csv", ".gz", ".txt", ".json", ".tgz", ".tar")
-
-
-def needed_files(
-    version: Version, subsets: Iterable[str], label_types: Iterable[LabelType]
-) -> tuple[PublishedFile, ...]:
-    """The files without which images cannot be chosen by annotations of these types. Raises `UsageError`."""
-    files = version.annotations([TYPE_FILES[label_type] for label_type in label_types], subsets)
-    return tuple(file for file in files if file.kind not in _NOT_LOADED)
 
 
 class AnnotationLoader:
@@ -60,23 +51,50 @@ class AnnotationLoader:
     async def load_for_choice(self) -> None:
         """Loads, for the images of the list, what the choice of classes and the like is made by."""
         images, keep = await self._state.run(self._of_the_list)
-        for file in needed_files(self._version, self._subsets, self._settings.selection.label_types):
+        needed = await self._state.run(needed_files, self._state.db, self._version, self._settings.selection)
+        if needed.replaced:
+            self._say(f"chosen by your own {', '.join(needed.by)}, not by the published {', '.join(needed.replaced)}")
+        for file in needed.files:
             await self._load(file, images, keep)
 
     async def load_asked_for(self, chosen: str | None) -> None:
         """Loads what the settings ask for, for the images of the list or those of a choice; `chosen` is it in words."""
-        images, keep = await self._state.run(self._of_the_list)
+        images, keep, wider = await self._state.run(self._asked_images, chosen)
+        files = self._asked_for(images)
+        loaded = [file for file in files if await self._state.run(is_loaded, self._state.db, file, *wider)]
+        if loaded:
+            self._say(_already(loaded))
+        for file, source in files.items():
+            if file in loaded:
+                continue
+            if isinstance(source, Path):
+                await self._state.run(self._read, file, (source,), keep)
+            else:
+                await self._load(source, images, keep)
+
+    def already_loaded(self) -> str:
+        """What to say where there is nothing to load, of all that the settings ask for; empty where there is."""
+        selection = self._settings.selection
+        images, _, wider = self._asked_images(words(selection) if selection.is_choice else None)
+        files = list(self._asked_for(images))
+        return _already(files) if files and all(is_loaded(self._state.db, file, *wider) for file in files) else ""
+
+    def _asked_images(self, chosen: str | None) -> tuple[str, Keep | None, tuple[str, ...]]:
+        """Of which images annotations are asked for, in words; what keeps those; what else has all of them."""
         if self._settings.load_every_annotation:
-            images, keep = EVERY_IMAGE, None
-        elif chosen:
-            images, keep = chosen, listed(self._state.db, "temp.chosen")
-        if self._settings.annotation_files:
-            for path in self._settings.annotation_files:
-                await self._state.run(self._read, AnnotationFile(str(path), "file", images), (path,), keep)
-            return
-        for file in self._version.annotations(self._settings.annotations, self._subsets):
-            if file.kind not in _NOT_LOADED:
-                await self._load(file, images, keep)
+            return EVERY_IMAGE, None, ()
+        images, keep = self._of_the_list()
+        return (chosen, listed(self._state.db, "temp.chosen"), (images,)) if chosen else (images, keep, ())
+
+    def _asked_for(self, images: str) -> dict[AnnotationFile, PublishedFile | Path]:
+        """What is to be loaded, and from what: the files that were named, or published ones."""
+        if own := self._settings.annotation_files:
+            return {AnnotationFile(str(path), OWN, images): path for path in own}
+        return {
+            AnnotationFile(self._version.recorded_name(file), file.kind, images): file
+            for file in self._version.annotations(self._settings.annotations, self._subsets)
+            if file.kind not in NOT_LOADED
+        }
 
     def _of_the_list(self) -> tuple[str, Keep | None]:
         subsets = loaded_subsets(self._state.db)
@@ -84,16 +102,12 @@ class AnnotationLoader:
 
     async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
-        if await self._state.run(is_loaded, self._state.db, file):
-            return
         paths = tuple(path for path in await self._metadata.on_disk(published) if path.suffix in _READABLE)
         await self._state.run(self._read, file, paths, keep)
 
     def _read(self, file: AnnotationFile, paths: tuple[Path, ...], keep: Keep | None) -> Added:
         """In a thread: all of one published file."""
         db = self._state.db
-        if is_loaded(db, file):
-            return Added(0, 0)
         self._say_from_thread(f"loading {file.name} into the database")
         skipped = Skipped(report=self._say_from_thread)
         parts = (part for path in paths for part in _cancellable(read_parts(path, skipped, keep)))
@@ -106,6 +120,10 @@ class AnnotationLoader:
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)
+
+
+def _already(files: Iterable[AnnotationFile]) -> str:
+    return f"already loaded: {', '.join(file.name for file in files)}"
 
 
 def _cancellable(parts: Iterator[Part]) -> Iterator[Part]:

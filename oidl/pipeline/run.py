@@ -21,11 +21,12 @@ from oidl.net.client import new_client, tls_context
 from oidl.net.dns import cached_dns
 from oidl.net.hosts import Hosts
 from oidl.net.throttle import Throttle
-from oidl.pipeline.annotations import AnnotationLoader, needed_files
+from oidl.pipeline.annotations import AnnotationLoader
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.limits import too_full, watch_limits
 from oidl.pipeline.metadata import UNPACKING, Metadata
+from oidl.pipeline.needed import needed_files
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
 from oidl.pipeline.retry import UNCOUNTED
@@ -88,13 +89,17 @@ class Run:
     async def run(self) -> RunEnd:
         """Does all that the settings ask for. Raises `OidlError` where nothing could be done at all."""
         # What was asked for and cannot be is said before anything is changed.
-        self._metadata.missing_subsets()
+        missing = self._metadata.missing_subsets()
         selection = self._settings.selection
         check_where(self._state.db, selection.where)
         if selection.image_ids:
             for _ in read_image_ids(selection.image_ids):
                 pass
-        needed_files(self._version, selection.subsets or self._version.subsets, selection.label_types)
+        needed_files(self._state.db, self._version, selection)
+        is_listed = not (missing and self._settings.download_images)
+        if self._settings.annotations_only and is_listed and (already := self._loader.already_loaded()):
+            self._say(already)
+            return RunEnd(ExitCode.SETTLED, "finished")
         run_id = await self._state.run(self._open)
         outcome = "error"
         try:
@@ -131,7 +136,8 @@ class Run:
             if settings.download_images:
                 if settings.retries.failed is not None:
                     count = await self._state.run(self._put_failures_back, reader, chosen)
-                    self._say(f"{count:,} failures are back in the queue")
+                    are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
+                    self._say(f"{are_back} in the queue" if count else "no failures to retry")
                 self._meter.remaining = await trio.to_thread.run_sync(self._unsettled, reader, chosen)
                 if settings.limits.check_space:
                     try:
@@ -227,9 +233,8 @@ class Run:
         reader = open_reader(self._settings.state_db)
         try:
             chosen = await trio.to_thread.run_sync(self._choose, reader)
-            if chosen and chosen.unknown:
-                examples = ", ".join(chosen.examples)
-                self._say(f"{chosen.unknown} of the chosen ImageIDs are not in the list: {examples}, …")
+            if chosen and chosen.remark:
+                self._say(chosen.remark)
             if chosen and self._settings.selection.is_choice:
                 self._say(f"{chosen.images:,} images are chosen")
             yield reader, chosen

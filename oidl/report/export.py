@@ -10,8 +10,9 @@ from pathlib import Path
 from oidl.dataset.rows import LINE_ENDS, format_row, header
 from oidl.errors import StateError
 from oidl.model import Status
+from oidl.state.choice import Chosen
 from oidl.state.database import StateConnection, explained
-from oidl.state.load import line_ends, loaded_list, loaded_subsets
+from oidl.state.load import line_ends, loaded_list, wanted_subsets
 from oidl.state.rows import Settled, settled_rows
 from oidl.storage.atomic import atomic_text
 
@@ -20,14 +21,21 @@ FAILURE = "images-failure.csv"
 
 
 def export_csvs(
-    db: StateConnection, root_dir: Path, dest: Path | None = None, *, with_source: bool = False
+    db: StateConnection,
+    root_dir: Path,
+    dest: Path | None = None,
+    *,
+    with_source: bool = False,
+    subsets: tuple[str, ...] = (),
+    chosen: Chosen | None = None,
 ) -> dict[Path, int]:
-    """Writes both files for every subset that is loaded; returns their paths and how many images each holds.
+    """Writes both files for every loaded subset, or for `subsets`; returns their paths and how many images each holds.
 
     They go to `<root_dir>/<version>/<subset>/`, or to `<dest>/<subset>/`. The
     failure file has one more column, `FailureDetails`; images that wait for a
     retry are in it, images that were never tried are in neither. `with_source` adds a column `Source` to
-    the success file: whose copy the image is, of which only `original` and `local` are the published bytes.
+    the success file: whose copy the image is, of which only `original` and `local` are the published bytes. With a
+    choice that was made on `db`, only its images are written. Raises `UsageError` for a subset that is not loaded.
     """
     held = loaded_list(db)
     if held is None:
@@ -36,14 +44,14 @@ def export_csvs(
     with explained(db.path), ExitStack() as files:
         outputs = {}
         ends = {subset: LINE_ENDS[line_end] for subset, line_end in line_ends(db).items()}
-        for subset in loaded_subsets(db):
+        for subset in wanted_subsets(db, subsets):
             directory = (dest or root_dir / held.directory) / subset
             for name, more in ((SUCCESS, ",Source" * with_source), (FAILURE, ",FailureDetails")):
                 path = directory / name
                 outputs[subset, name] = path, files.enter_context(atomic_text(path))
                 outputs[subset, name][1].write(header(held.quoting, more + ends[subset]))
                 rows[path] = 0
-        for settled in settled_rows(db):
+        for settled in settled_rows(db, subsets, chosen):
             is_done = settled.status == Status.DONE
             path, file = outputs[settled.image.subset, SUCCESS if is_done else FAILURE]
             more = f",{settled.source}" * with_source if is_done else f",{_quoted(_details(settled))}"

@@ -7,10 +7,11 @@ and nothing twice. An index is taken away while a long file comes in, and built 
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
+from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from oidl.state.database import CACHE_KIB, timestamp, transaction
@@ -23,10 +24,15 @@ Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 
 EVERY_IMAGE = "all"
 
+_LISTED = "listed: "
+
+OWN = "file"
+"""The kind of a file that the user named: of their own, or one that they had already."""
+
 
 def listed_images(subsets: Iterable[str]) -> str:
     """What `annotation_file.images` says where it is the images of a list with these subsets."""
-    return f"listed: {', '.join(subsets)}"
+    return _LISTED + ", ".join(subsets)
 
 
 _BULK_CACHE_KIB = 32 * 1024  # each of the threads that sort an index takes as much
@@ -44,6 +50,14 @@ class AnnotationFile:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnFiles:
+    """The files of the user's own that are loaded: their names, and which of them had what (`box/train`, `class`)."""
+
+    names: frozenset[str]
+    contents: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Added:
     """How many rows one load had, and how many of them were new."""
 
@@ -51,10 +65,27 @@ class Added:
     new: int
 
 
-def is_loaded(db: sqlite3.Connection, file: AnnotationFile) -> bool:
-    """Whether the file is loaded for the same choice of images, or for every image."""
+def is_loaded(db: sqlite3.Connection, file: AnnotationFile, *wider: str) -> bool:
+    """Whether the file is loaded for the same choice of images, for one of the `wider` ones, or for every image."""
     found = db.execute("SELECT images FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
-    return bool(found) and found[0] in (file.images, EVERY_IMAGE)
+    return bool(found) and found[0] in (file.images, *wider, EVERY_IMAGE)
+
+
+def own_files(db: sqlite3.Connection, images: str) -> OwnFiles:
+    """The user's own files: the names of those that are loaded for `images` or every image, and what was in them.
+
+    What was in them also of those that were loaded for a shorter list: of its subsets they had all there was.
+    """
+    names: set[str] = set()
+    contents: dict[str, frozenset[str]] = {}
+    rows = db.execute("SELECT name, images, coalesce(contents, '') FROM annotation_file WHERE kind = ?", (OWN,))
+    for path, loaded_for, text in rows:
+        name = PurePath(path).name
+        if loaded_for in (images, EVERY_IMAGE):
+            names.add(name)
+        if loaded_for == EVERY_IMAGE or loaded_for.startswith(_LISTED):
+            contents |= {each: contents.get(each, frozenset()) | {name} for each in text.split(", ")}
+    return OwnFiles(frozenset(names), contents)
 
 
 def load_file(
@@ -66,13 +97,16 @@ def load_file(
     `bad_rows` is asked how many rows were left out because something is wrong with them.
     """
     rows = new = 0
+    contents: set[str] = set()
     with _large_cache(db), transaction(db):
         for table, columns, batches in parts:
+            if file.kind == OWN:
+                batches = _noted(db, table, columns, batches, contents)
             count, added = _classes(db, columns, batches) if table == "class" else _add(db, table, columns, batches)
             rows, new = rows + count, new + added
         db.execute(
-            "INSERT OR REPLACE INTO annotation_file VALUES (?, ?, ?, ?, ?, ?)",
-            (file.name, file.kind, file.images, rows, bad_rows(), timestamp()),
+            "INSERT OR REPLACE INTO annotation_file VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (file.name, file.kind, file.images, rows, bad_rows(), timestamp(), ", ".join(sorted(contents)) or None),
         )
     return Added(rows, new)
 
@@ -100,6 +134,24 @@ def _large_cache(db: sqlite3.Connection) -> Iterator[None]:
     finally:
         db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         db.execute("PRAGMA shrink_memory")
+
+
+def _noted(
+    db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], contents: set[str]
+) -> Iterator[Columns]:
+    """The batches as they come; `contents` is told of the table and, for annotations, of the subsets of the images."""
+    if "image_id" not in columns:
+        contents.add(table)
+        yield from batches
+        return
+    image_at = columns.index("image_id")
+    for batch in batches:
+        subsets = db.execute(
+            "SELECT DISTINCT subset FROM download WHERE image_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(set(batch[image_at]))),),
+        )
+        contents.update(f"{table}/{subset}" for (subset,) in subsets)
+        yield batch
 
 
 def _add(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns]) -> tuple[int, int]:

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from oidl.errors import UsageError
-from oidl.model import LabelType
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection
+from oidl.state.evidence import EVIDENCE, fitting, fitting_values
 
 _TABLES = """
     CREATE TEMP TABLE named (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -26,16 +26,6 @@ _TABLES = """
         STRICT, WITHOUT ROWID;
     CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE) STRICT;
 """
-
-# Where the annotations of a type are, the columns that name their classes, and which of them say that it is there.
-_ANNOTATIONS = {
-    LabelType.BOXES: ("box", ("label_name",), "true"),
-    LabelType.LABELS: ("label", ("label_name",), "x.confidence > 0"),
-    LabelType.SEGMENTATIONS: ("segmentation", ("label_name",), "true"),
-    LabelType.RELATIONSHIPS: ("relationship", ("label_name1", "label_name2"), "true"),
-    LabelType.POINTS: ("point", ("label",), "coalesce(x.estimated_yes_no, 'yes') = 'yes'"),
-}
-_VERIFIED = "x.confidence = 1 AND x.source LIKE '%verification'"
 
 _READABLE = ("image", "download")
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
@@ -48,6 +38,14 @@ class Chosen:
     images: int
     unknown: int = 0
     examples: tuple[str, ...] = ()
+
+    @property
+    def remark(self) -> str:
+        """What people should know of the ImageIDs that they named; empty if all are in the list."""
+        if not self.unknown:
+            return ""
+        more = ", …" if self.unknown > len(self.examples) else ""
+        return f"{self.unknown:,} of the chosen ImageIDs are not in the list: {', '.join(self.examples)}{more}"
 
 
 def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None) -> Chosen | None:
@@ -62,8 +60,8 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
     db.executescript(_TABLES)
     values = {
         "subsets": json.dumps(selection.subsets),
-        "min_area": selection.min_box_area,
         "per_class": selection.limit_per_class,
+        **fitting_values(selection),
     }
     unknown = Chosen(0)
     if image_ids is not None:
@@ -157,20 +155,18 @@ def _images(selection: Selection, *, is_named: bool) -> str:
 def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:
     """A statement for each column of each kind of annotation that may show a wanted class."""
     for label_type in selection.label_types:
-        table, columns, condition = _ANNOTATIONS[label_type]
-        conditions = [condition, *_allowed(selection, "x.image_id", is_named=is_named)]
-        if label_type is LabelType.LABELS and selection.verified_only:
-            conditions.append(_VERIFIED)
-        if label_type is LabelType.BOXES:
-            conditions += [f"x.{name} = {value:d}" for name, value in selection.attributes]
-            if selection.min_box_area is not None:
-                conditions.append("(x.x_max - x.x_min) * (x.y_max - x.y_min) >= :min_area")
-        for column in columns:
+        evidence = EVIDENCE[label_type]
+        conditions = [
+            evidence.is_there,
+            *_allowed(selection, "x.image_id", is_named=is_named),
+            *fitting(selection, label_type),
+        ]
+        for column in evidence.columns:
             if selection.classes:
                 # CROSS JOIN: for each wanted class, along the index of classes.
-                source, shown = f"wanted AS w CROSS JOIN {table} AS x ON x.{column} = w.label_name", "w.class"
+                source, shown = f"wanted AS w CROSS JOIN {evidence.table} AS x ON x.{column} = w.label_name", "w.class"
             else:
-                source, shown = f"{table} AS x", f"x.{column}"
+                source, shown = f"{evidence.table} AS x", f"x.{column}"
             yield (
                 f"INSERT OR IGNORE INTO candidate SELECT {shown}, x.image_id FROM {source} "
                 f"WHERE {' AND '.join(conditions)}"

@@ -1,14 +1,19 @@
 """Files with what was seen in them, by pages, for the formats of other tools.
 
-One walk along the files of a rendition in ImageID order; the boxes and labels of
-a page are asked for together. Every page is a read of its own, so an export
+One walk along the files of a rendition in ImageID order, or along a choice of images in its own; the boxes and
+labels of a page are asked for together. Every page is a read of its own, so an export
 that takes hours never keeps a run from emptying its WAL.
 """
 
 import json
 import sqlite3
 from collections.abc import Collection, Iterator
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from oidl.model import LabelType
+from oidl.settings import Selection
+from oidl.state.choice import Chosen
+from oidl.state.evidence import EVIDENCE, fitting, fitting_values
 
 _PAGE = 500
 
@@ -91,16 +96,14 @@ SELECT label_name FROM (
 """
 _Row = TypeVar("_Row", Box, Label)
 
-
-def has_annotations(db: sqlite3.Connection, table: str) -> bool:
-    """Whether there is any row in `box` or `label`."""
-    return db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None
+_ANY = Selection()
 
 
-def known_classes(db: sqlite3.Connection, tables: Collection[str]) -> list[LabelClass]:
-    """The classes that rows of `tables` (`box`, `label`) name, by MID; for boxes also all that can have one."""
-    boxable = ["SELECT label_name FROM class WHERE is_boxable"] if "box" in tables else []
-    return _classes(db, " UNION ".join([*boxable, *(_NAMES_IN.format(table=table) for table in sorted(tables))]))
+def known_classes(db: sqlite3.Connection, label_types: Collection[LabelType]) -> list[LabelClass]:
+    """The classes that boxes or labels name, by MID; for boxes also all that can have one."""
+    boxable = ["SELECT label_name FROM class WHERE is_boxable"] if LabelType.BOXES in label_types else []
+    tables = sorted(EVIDENCE[label_type].table for label_type in label_types)
+    return _classes(db, " UNION ".join([*boxable, *(_NAMES_IN.format(table=table) for table in tables)]))
 
 
 def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[LabelClass]:
@@ -110,42 +113,59 @@ def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[Lab
     return [by_name[label_name] for label_name in label_names]
 
 
-def file_pages(db: sqlite3.Connection, rendition: str, subsets: Collection[str]) -> Iterator[list[FileRow]]:
-    """The files of `rendition` in `subsets`, in ImageID order."""
-    after = ""
+def file_pages(
+    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: Chosen | None = None
+) -> Iterator[list[FileRow]]:
+    """The files of `rendition` in `subsets`, in ImageID order; those of a choice made on `db` in its order."""
+    if chosen:
+        source, key = "temp.chosen AS c CROSS JOIN file AS f ON f.image_id = c.image_id", "c.place"
+    else:
+        source, key = "file AS f", "f.image_id"
+    after: str | int = 0 if chosen else ""
     while True:
-        page = [
-            FileRow._make(row)
-            for row in db.execute(
-                "SELECT f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, "
-                "f.scaled_height, f.crop_left, f.crop_top, f.conversion, d.orientation, d.bands, i.original_url, "
-                "i.original_landing_url, i.license, i.author_profile_url, i.author, i.title "
-                "FROM file AS f CROSS JOIN download AS d ON d.image_id = f.image_id "
-                "CROSS JOIN image AS i ON i.image_id = f.image_id "
-                "WHERE f.image_id > ? AND f.rendition = ? AND d.subset IN (SELECT value FROM json_each(?)) "
-                "ORDER BY f.image_id LIMIT ?",
-                (after, rendition, json.dumps(tuple(subsets)), _PAGE),
-            )
-        ]
-        if page:
-            yield page
-        if len(page) < _PAGE:
+        rows = db.execute(
+            f"SELECT {key}, f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, "
+            "f.scaled_height, f.crop_left, f.crop_top, f.conversion, d.orientation, d.bands, i.original_url, "
+            "i.original_landing_url, i.license, i.author_profile_url, i.author, i.title "
+            f"FROM {source} CROSS JOIN download AS d ON d.image_id = f.image_id "
+            "CROSS JOIN image AS i ON i.image_id = f.image_id "
+            f"WHERE {key} > ? AND f.rendition = ? AND d.subset IN (SELECT value FROM json_each(?)) "
+            f"ORDER BY {key} LIMIT ?",
+            (after, rendition, json.dumps(tuple(subsets)), _PAGE),
+        ).fetchall()
+        if rows:
+            yield [FileRow._make(row[1:]) for row in rows]
+        if len(rows) < _PAGE:
             return
-        after = page[-1].image_id
+        after = rows[-1][0]
 
 
 def boxes_of(
-    db: sqlite3.Connection, image_ids: Collection[str], label_names: Collection[str] | None
+    db: sqlite3.Connection,
+    image_ids: Collection[str],
+    label_names: Collection[str] | None,
+    selection: Selection = _ANY,
 ) -> dict[str, list[Box]]:
-    """The boxes of these images, as published in order, by ImageID; only of `label_names` if given."""
-    return _by_image(db, Box, "box", "number", image_ids, label_names)
+    """The boxes of these images, as published in order, by ImageID; only of `label_names` if given.
+
+    And only those whose attributes and area fit `selection`.
+    """
+    fits = fitting(selection, LabelType.BOXES)
+    return _by_image(db, Box, "box", "number", image_ids, label_names, fits, fitting_values(selection))
 
 
 def labels_of(
-    db: sqlite3.Connection, image_ids: Collection[str], label_names: Collection[str] | None
+    db: sqlite3.Connection,
+    image_ids: Collection[str],
+    label_names: Collection[str] | None,
+    selection: Selection = _ANY,
 ) -> dict[str, list[Label]]:
-    """The labels of these images, in the order of their MIDs, by ImageID; only of `label_names` if given."""
-    return _by_image(db, Label, "label", "label_name, source", image_ids, label_names)
+    """The labels of these images, in the order of their MIDs, by ImageID; only of `label_names` if given.
+
+    And only those that people verified, if `selection` asks for that.
+    """
+    fits = fitting(selection, LabelType.LABELS)
+    return _by_image(db, Label, "label", "label_name, source", image_ids, label_names, fits, fitting_values(selection))
 
 
 def _by_image(
@@ -155,15 +175,18 @@ def _by_image(
     order: str,
     image_ids: Collection[str],
     label_names: Collection[str] | None,
+    fits: list[str],
+    values: dict[str, Any],
 ) -> dict[str, list[_Row]]:
-    # The plus keeps to the primary key: an image has few rows, a class may have millions.
-    chosen = "" if label_names is None else "AND +label_name IN (SELECT value FROM json_each(?))"
-    values = [json.dumps(tuple(image_ids))] + ([] if label_names is None else [json.dumps(tuple(label_names))])
+    conditions = ["image_id IN (SELECT value FROM json_each(:image_ids))", *fits]
+    if label_names is not None:
+        # The plus keeps to the primary key: an image has few rows, a class may have millions.
+        conditions.append("+label_name IN (SELECT value FROM json_each(:label_names))")
     found: dict[str, list[_Row]] = {}
     for row in db.execute(
-        f"SELECT {', '.join(kind._fields)} FROM {table} WHERE image_id IN (SELECT value FROM json_each(?)) {chosen} "
+        f"SELECT {', '.join(kind._fields)} FROM {table} AS x WHERE {' AND '.join(conditions)} "
         f"ORDER BY image_id, {order}",
-        values,
+        {"image_ids": json.dumps(tuple(image_ids)), "label_names": json.dumps(tuple(label_names or ())), **values},
     ):
         found.setdefault(row[0], []).append(kind._make(row))
     return found

@@ -5,12 +5,12 @@ built after them, and `download` is filled by one statement in key order.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from oidl.errors import StateError
+from oidl.errors import StateError, UsageError
 from oidl.model import Image
 from oidl.state.database import BUSY_TIMEOUT_MS, CACHE_KIB, timestamp, transaction
 
@@ -51,6 +51,15 @@ def loaded_list(db: sqlite3.Connection) -> ImageList | None:
 def loaded_subsets(db: sqlite3.Connection) -> tuple[str, ...]:
     """The subsets that are in the database."""
     return tuple(subset for (subset,) in db.execute("SELECT subset FROM image_list ORDER BY subset"))
+
+
+def wanted_subsets(db: sqlite3.Connection, named: Collection[str]) -> tuple[str, ...]:
+    """The loaded subsets, or those of them that are `named`. Raises `UsageError` for one that is not there."""
+    loaded = loaded_subsets(db)
+    for subset in named:
+        if subset not in loaded:
+            raise UsageError(f"--subset {subset}: the database has {', '.join(loaded)}")
+    return tuple(subset for subset in loaded if not named or subset in named)
 
 
 def line_ends(db: sqlite3.Connection) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Rows out again, streamed: published rows with what became of their images, and failures."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oidl.model import Image, Status
+from oidl.state.choice import Chosen
 
 _PAGE = 500
 
@@ -23,14 +25,26 @@ class Settled:
     source: str | None = None
 
 
-def settled_rows(db: sqlite3.Connection) -> Iterator[Settled]:
-    """Every image that was tried, streamed in published order."""
+# An ordered walk along the rows of a choice: the numbers alone are sorted, not what is in the rows.
+_OF_CHOSEN = "i.rowid IN (SELECT n.rowid FROM temp.chosen AS c CROSS JOIN image AS n ON n.image_id = c.image_id)"
+
+
+def settled_rows(
+    db: sqlite3.Connection, subsets: tuple[str, ...] = (), chosen: Chosen | None = None
+) -> Iterator[Settled]:
+    """Every image that was tried, of `subsets` (empty is all) and the choice made on `db`; in published order."""
     width = len(Image._fields)
+    conditions = ["d.status <> 'pending'"]
+    if subsets:
+        conditions.append("i.subset IN (SELECT value FROM json_each(:subsets))")
+    if chosen:
+        conditions.append(_OF_CHOSEN)
     for row in db.execute(
         # CROSS JOIN: along the published rows, looking up each outcome, never the other way round.
         f"SELECT {_FIELDS}, d.status, d.reason, d.detail, d.next_attempt_at, d.source "
         "FROM image AS i CROSS JOIN download AS d ON d.image_id = i.image_id "
-        "WHERE d.status <> 'pending' ORDER BY i.rowid"
+        f"WHERE {' AND '.join(conditions)} ORDER BY i.rowid",
+        {"subsets": json.dumps(subsets)},
     ):
         yield Settled(Image._make(row[:width]), *row[width:])
 

@@ -36,6 +36,97 @@ def test_annotations_are_loaded_once_and_nothing_else_is_fetched(fine, load, ask
     assert dict(fine.site.requests) == asked
 
 
+def test_where_nothing_is_left_to_load_that_is_all_that_is_said_and_no_run_is_noted(fine, load, ask, oidl) -> None:
+    assert load(fine).returncode == 0
+    runs = ask("SELECT * FROM run")
+    again = load(fine)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert [line.partition(" INFO ")[2] for line in again.stdout.splitlines()] == [
+        "already loaded: classes_demo.tar.gz, annotations_human_demo.tar.gz"
+    ]
+    assert load(fine, "--classes=sky", "--verified-only").stdout.count("already loaded: classes_demo.tar.gz") == 1
+    (oidl.cwd / "mine.csv").write_text(f"{LABELS}{fine.images[0].image.image_id},me,{SKY},1\n")
+    assert ask("SELECT * FROM run") == runs
+    for says in ("1 rows of", "already loaded:"):
+        assert f"{says} {oidl.cwd / 'mine.csv'}" in load(fine, "mine.csv").stdout
+    assert len(ask("SELECT * FROM run")) == len(runs) + 1
+
+
+def test_what_is_loaded_already_is_said_beside_what_is_loaded(fine, load, oidl) -> None:
+    (oidl.cwd / "mine.csv").write_text(f"{LABELS}{fine.images[0].image.image_id},me,{SKY},1\n")
+    (oidl.cwd / "more.csv").write_text(f"{LABELS}{fine.images[1].image.image_id},me,{SKY},1\n")
+    assert load(fine, "mine.csv").returncode == 0
+    ended = load(fine, "mine.csv", "more.csv")
+    assert f"already loaded: {oidl.cwd / 'mine.csv'}\n" in ended.stdout
+    assert f"1 rows of {oidl.cwd / 'more.csv'}" in ended.stdout
+
+
+def test_what_the_whole_list_has_is_not_loaded_again_for_a_choice(fine, run, ask) -> None:
+    choice = ("--classes=sky", "--verified-only", "--load-annotations", "--limit=0")
+    assert "rows of annotations_human_demo.tar.gz" in run(fine, *choice).stdout
+    before = ask("SELECT * FROM annotation_file")
+    assert "rows of" not in run(fine, *choice).stdout
+    assert ask("SELECT * FROM annotation_file") == before
+
+
+@pytest.fixture
+def own_skies(fine, run, load, oidl) -> set[str]:
+    """A file of one's own that says of the first two images of each subset that they show a sky, and its class."""
+    assert run(fine, "--limit=0", "--no-download-metadata").returncode == 3
+    images = [listed.image for listed in fine.images]
+    chosen = {
+        image.image_id
+        for subset in ("train", "validation", "test")
+        for image in [image for image in images if image.subset == subset][:2]
+    }
+    (oidl.cwd / "mine.csv").write_text(LABELS + "".join(f"{image_id},me,{SKY},1\n" for image_id in chosen))
+    (oidl.cwd / "class-descriptions.csv").write_text(f"{SKY},Heaven\n")
+    assert load(fine, "mine.csv", "class-descriptions.csv").returncode == 0
+    return chosen
+
+
+def test_images_are_chosen_by_a_file_of_ones_own_and_nothing_else_is_fetched(own_skies, fine, run, ask) -> None:
+    assert ask("SELECT kind, contents FROM annotation_file ORDER BY contents") == [
+        ("file", "class"),
+        ("file", "label/test, label/train, label/validation"),
+    ]
+    options = ("--classes=heaven", "--label-types=labels", "--no-download-metadata")
+    assert f"{len(own_skies)} images would be fetched" in run(fine, *options, "--dry-run").stdout
+    ended = run(fine, *options)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "chosen by your own mine.csv, not by the published human-labels" in ended.stdout
+    assert {image_id for (image_id,) in ask("SELECT image_id FROM download WHERE status = 'done'")} == own_skies
+    assert not fine.site.requests[fine.annotations_path]
+
+
+def test_a_class_that_ones_own_file_does_not_name_is_looked_for_in_the_published_ones(own_skies, fine, run) -> None:
+    ended = run(fine, "--classes=Sky", "--label-types=labels", "--dry-run")
+    assert ended.returncode == 2
+    assert "not in the state database: classes_demo.tar.gz\n" in ended.stderr
+
+
+def test_what_ones_own_file_has_nothing_of_is_fetched(fine, run, load, oidl) -> None:
+    assert run(fine, "--limit=0", "--no-download-metadata").returncode == 3
+    in_train = next(listed.image for listed in fine.images if listed.image.subset == "train")
+    (oidl.cwd / "mine.csv").write_text(f"{LABELS}{in_train.image_id},me,{SKY},1\n")
+    assert load(fine, "mine.csv").returncode == 0
+    options = (f"--classes={SKY}", "--label-types=labels", "--dry-run")
+    assert "database: classes_demo.tar.gz\n" in run(fine, *options, "--subset=train").stderr
+    assert "database: classes_demo.tar.gz, annotations_human_demo.tar.gz\n" in run(fine, *options).stderr
+
+
+def test_a_published_file_that_one_has_already_is_not_fetched_again(fine, run, load, oidl, ask) -> None:
+    for path in (fine.annotations_path, next(path for path in fine.site.answers if "classes_demo" in path)):
+        body = fine.site.answers[path].body
+        (oidl.cwd / path.rpartition("/")[2]).write_bytes(body.read_bytes() if isinstance(body, Path) else body)
+    archives = ("classes_demo.tar.gz", "annotations_human_demo.tar.gz")
+    assert load(fine, "--all", *archives).returncode == 0
+    ended = run(fine, "--classes=sky", "--verified-only", "--no-download-metadata")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert len(ask("SELECT * FROM download WHERE status = 'done'")) == len(_skies(ask))
+    assert not fine.site.requests[fine.annotations_path]
+
+
 def test_a_class_is_all_that_is_fetched_and_its_labels_come_by_themselves(fine, run, ask) -> None:
     ended = run(fine, "--classes=sky", "--label-types=labels", "--verified-only", "--no-download-metadata")
     assert (ended.returncode, ended.stderr) == (0, "")

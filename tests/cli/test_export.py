@@ -63,6 +63,72 @@ def test_what_is_chosen_is_what_is_written(labelled: None, export: Export, tmp_p
     assert not list((tmp_path / "x").glob("boxes-*"))
 
 
+@pytest.fixture
+def with_groups(labelled: None, tell) -> None:
+    """Every third cat is a group, and there is a small one beside each of the others, which people saw to be there."""
+    tell("UPDATE box SET is_group_of = (SELECT i.rowid % 3 = 0 FROM image AS i WHERE i.image_id = box.image_id)")
+    tell(
+        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
+        "SELECT image_id, 2, 'xclick', '/m/01yrx', 1, 0.0, 0.1, 0.0, 0.1, 0 FROM image WHERE rowid % 3 > 0"
+    )
+    tell("INSERT INTO label SELECT image_id, '/m/0b', 'verification', 1 FROM image WHERE rowid % 3 > 0")
+
+
+@pytest.mark.parametrize(
+    ("options", "annotations", "images"),
+    [
+        (["--attributes=IsGroupOf=0"], 32, 16),
+        (["--attributes=IsGroupOf=1"], 8, 8),
+        (["--min-box-area=0.1"], 24, 24),
+        (["--attributes=IsGroupOf=0", "--min-box-area=0.1"], 16, 16),
+        (["--classes=cat", "--attributes=isgroupof=1"], 8, 8),
+        (["--classes=cat", "--attributes=isgroupof=1", "--with-empty"], 8, 24),
+        (["--label-types=labels", "--verified-only"], 16, 16),
+        (["--verified-only", "--classes=dog"], 16, 16),
+        (["--where=original_size > (SELECT min(original_size) FROM image)", "--with-empty"], None, 23),
+        (["--limit-per-class=5"], None, 5),
+        (["--classes=cat,dog", "--label-types=labels,boxes", "--limit-per-class=5", "--shuffle"], None, None),
+        (["--limit=7"], None, 7),
+        (["--limit=7", "--classes=cat", "--attributes=IsGroupOf=1"], 7, 7),
+        (["--limit=100"], 40, 24),
+    ],
+)
+def test_images_and_their_annotations_are_chosen_as_a_run_does(
+    options: list[str], annotations: int | None, images: int | None, with_groups: None, export: Export, tmp_path: Path
+) -> None:
+    ended = export("--format=csv", *options, "--dest", tmp_path / "x")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    counted = [line.split() for line in ended.stdout.splitlines()[1:]]
+    written = sum(int(line[1]) for line in counted), sum(int(line[4]) for line in counted)
+    rows = [line for path in (tmp_path / "x").glob("*-*.csv") for line in path.read_text().splitlines()[1:]]
+    assert len(rows) == written[1]
+    if images is None:
+        assert 5 <= written[0] <= 10
+    else:
+        assert written[0] == images
+    assert annotations in (None, written[1])
+
+
+def test_a_shuffle_takes_others_and_the_same_seed_the_same(labelled: None, export: Export, ask, tmp_path: Path) -> None:
+    def taken(*options: str) -> set[str]:
+        assert export("--limit=6", *options, "--dest", tmp_path / "x").returncode == 0
+        return {line.split()[0] for line in (tmp_path / "x/images.meta").read_text().splitlines()}
+
+    first = taken("--shuffle")
+    assert len(first) == 6
+    assert taken("--shuffle") == first != taken("--shuffle", "--seed=1")
+    assert taken() == {image_id for (image_id,) in ask("SELECT image_id FROM image ORDER BY image_id LIMIT 6")}
+
+
+def test_named_images_are_the_only_ones(labelled: None, export: Export, ask, tmp_path: Path) -> None:
+    named = [image_id for (image_id,) in ask("SELECT image_id FROM image ORDER BY image_id LIMIT 3")]
+    (tmp_path / "ids.txt").write_text("\n".join([*named, "f" * 16]))
+    ended = export("--image-ids", tmp_path / "ids.txt", "--dest", tmp_path / "x")
+    assert ended.returncode == 0
+    assert ended.stderr == f"oidl: 1 of the chosen ImageIDs are not in the list: {'f' * 16}\n"
+    assert [line.split()[0] for line in (tmp_path / "x/images.meta").read_text().splitlines()] == named
+
+
 def test_subclasses_come_along_if_asked_for(labelled: None, export: Export, tell, tmp_path: Path) -> None:
     tell("INSERT OR IGNORE INTO class (label_name, display_name) VALUES ('/m/0jbk', 'Animal')")
     tell(
@@ -99,10 +165,16 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--classes=Cta", "there is no class 'Cta'\n  did you mean Cat?"),
         ("--classes=,", "--classes is empty"),
         ("--include-subclasses", "--include-subclasses is about --classes"),
-        ("--label-types=boxen", "--label-types boxen: choose from boxes, labels"),
+        ("--label-types=boxen", "--label-types: there is no 'boxen'\n  choose from boxes, labels"),
         ("--label-types=", "--label-types is empty"),
         ("--label-types=points", "--format coco has no place for points"),
         ("--subset=tst", "--subset tst: the database has test, train, validation"),
+        ("--limit=0", "--limit must be at least 1, not 0"),
+        ("--attributes=IsNice=1", "is no attribute of a box"),
+        ("--attributes=", "--attributes is empty"),
+        ("--min-box-area=2", "0 to 1"),
+        ("--verified-only", "--format coco has no place for labels"),
+        ("--where=nope", "no such column: nope"),
         ("--min-visible=1.5", "--min-visible is a share from 0 to 1, not 1.5"),
         ("--min-visible=nan", "--min-visible is a share from 0 to 1, not nan"),
     ],
@@ -112,6 +184,12 @@ def test_what_makes_no_sense_is_said(argument: str, says: str, labelled: None, e
     assert (ended.returncode, ended.stdout) == (2, "")
     assert says in ended.stderr
     assert not (root / "2017_11/export").exists()
+
+
+def test_some_of_each_class_and_what_shows_none_do_not_go_together(labelled: None, export: Export) -> None:
+    ended = export("--limit-per-class=2", "--with-empty")
+    assert ended.returncode == 2
+    assert "leave one of them out" in ended.stderr
 
 
 def test_lists_in_the_settings_file_are_lists_here_too(labelled: None, oidl, export: Export, tmp_path: Path) -> None:

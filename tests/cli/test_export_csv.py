@@ -113,6 +113,86 @@ def test_how_a_list_of_ones_own_is_written_its_header_tells_whatever_the_version
         assert written == b"".join([HEADER.encode(), *rows])
 
 
+@pytest.fixture
+def all_done(fine, run, tell, root: Path) -> dict[str, bytes]:
+    """Every image is done, all but the first have a small cat and every second one a large one; rows by ImageID."""
+    assert run(fine, "--limit=0", "--no-download-metadata").returncode == 3
+    tell("UPDATE download SET status = 'done'")
+    tell("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
+    tell(
+        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
+        "SELECT image_id, 1, 'xclick', '/m/01yrx', 1, 0.0, 1.0 - rowid % 2 * 0.9, 0.0, 1.0 FROM image WHERE rowid > 1"
+    )
+    return {row[:16].decode(): row for rows in fine.rows().values() for row in rows}
+
+
+@pytest.fixture
+def exported_rows(oidl, root: Path, tmp_path: Path):
+    """The rows of the successes that `oidl export-csv` writes with some options, by subset."""
+
+    def export(*options: object) -> dict[str, list[bytes]]:
+        dest = tmp_path / f"chosen{len(list(tmp_path.iterdir()))}"
+        ended = oidl("export-csv", "--root-dir", root, "--dest", dest, *options)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        files = dest.glob("*/images-success.csv")
+        return {path.parent.name: path.read_bytes().splitlines(keepends=True)[1:] for path in files}
+
+    return export
+
+
+@pytest.mark.parametrize(
+    ("options", "condition"),
+    [
+        (["--where=original_size % 2 = 0"], "original_size % 2 = 0"),
+        (["--classes=cat"], "rowid > 1"),
+        (["--classes=cat", "--min-box-area=0.5"], "rowid % 2 = 0"),
+        (["--classes=cat", "--where=rowid < 9", "--shuffle"], "rowid BETWEEN 2 AND 8"),
+        (["--subset=test", "--subset=train"], "subset <> 'validation'"),
+    ],
+)
+def test_the_rows_of_chosen_images_are_the_published_ones_in_published_order(
+    options: list[str], condition: str, all_done, exported_rows, ask
+) -> None:
+    expected: dict[str, list[bytes]] = {}
+    for subset, image_id in ask(f"SELECT subset, image_id FROM image WHERE {condition} ORDER BY rowid"):
+        expected.setdefault(subset, []).append(all_done[image_id])
+    assert expected
+    assert {subset: rows for subset, rows in exported_rows(*options).items() if rows} == expected
+
+
+def test_a_subset_that_was_not_chosen_has_no_files(all_done, exported_rows) -> None:
+    assert exported_rows("--subset=test").keys() == {"test"}
+    assert exported_rows("--where=subset = 'test'").keys() == set(SUBSETS)
+
+
+def test_named_images_and_some_of_each_class(all_done, exported_rows, tmp_path: Path, ask) -> None:
+    (tmp_path / "ids.txt").write_text("\n".join(list(all_done)[3:6]))
+    rows = exported_rows("--image-ids", tmp_path / "ids.txt")
+    assert sorted(row for each in rows.values() for row in each) == sorted(list(all_done.values())[3:6])
+    first, other = (exported_rows("--limit-per-class=4", "--shuffle", f"--seed={seed}") for seed in (1, 2))
+    assert sum(map(len, first.values())) == sum(map(len, other.values())) == 4
+    assert first != other
+
+
+def test_a_choice_that_cannot_be_made_is_said_as_a_run_says_it(all_done, oidl, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("f" * 16)
+    for options, says in (
+        (["--classes=Cta"], "there is no class 'Cta'\n  did you mean Cat?"),
+        (["--classes=Cat", "--label-types=points"], "there are no points in the database"),
+        (["--where=nope > 1"], "no such column: nope"),
+        (["--subset=tst"], "--subset tst: the database has test, train, validation"),
+        (["--attributes=IsNice=1"], "is no attribute of a box"),
+        (["--image-ids=nowhere.txt"], "the list of ImageIDs nowhere.txt cannot be read"),
+    ):
+        ended = oidl("export-csv", "--root-dir", root, "--dest", tmp_path / "x", *options)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert says in ended.stderr
+    assert not (tmp_path / "x").exists()
+    ended = oidl("export-csv", "--root-dir", root, "--image-ids", tmp_path / "ids.txt")
+    assert ended.returncode == 0
+    assert ended.stderr == f"oidl: 1 of the chosen ImageIDs are not in the list: {'f' * 16}\n"
+
+
 def test_rows_that_were_never_tried_are_in_neither_file(loaded, oidl, root: Path) -> None:
     assert oidl("export-csv", "--root-dir", root).returncode == 0
     for subset in SUBSETS:

@@ -39,9 +39,16 @@ def test_all_of_them_are_tried_again_and_nothing_else(failed, fine, run, ask):
 
 def test_those_of_a_reason_are_tried_again(failed, fine, run, ask):
     ended = run(fine, "--retry-failed", "not_found", "tls", "--max-retries=3")
-    assert "1 failures are back in the queue" in ended.stdout
+    assert "1 failure is back in the queue" in ended.stdout
     assert fine.requests == {fine.path_of(fine.images[1]): 1}
     assert ask("SELECT reason, count(*) FROM failure GROUP BY 1") == [("gone", 2), ("not_found", 1)]
+
+
+def test_where_there_are_none_it_is_said_and_nothing_is_asked_for(failed, fine, run):
+    ended = run(fine, "--retry-failed", "tls")
+    assert ended.returncode == 0
+    assert "no failures to retry" in ended.stdout
+    assert not fine.requests
 
 
 def test_they_are_chosen_as_the_run_is(failed, fine, run, tmp_path: Path):

@@ -21,12 +21,14 @@ from PIL import ImageOps
 from pycocotools.coco import COCO
 
 from oidl.errors import DiskError, StateError, UsageError
-from oidl.model import ORIGINAL, Rendition, ResizeMode
+from oidl.model import ORIGINAL, LabelType, Rendition, ResizeMode
 from oidl.report.labels import coco as coco_format
 from oidl.report.labels import export
 from oidl.report.labels.export import Exported, Format, Request, export_labels
 from oidl.report.labels.words import exported_text
+from oidl.settings import Selection
 from oidl.state import labelled
+from oidl.state.choice import choose, forget
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
@@ -120,7 +122,13 @@ def test_the_example_in_the_readme_finds_pictures_and_boxes(exported: Any, tmp_p
 
 def test_an_image_is_the_same_one_in_every_export(exported: Any, tmp_path: Path) -> None:
     exported(Format.COCO, rendition="fillcrop", dest=tmp_path / "all")
-    exported(Format.COCO, rendition="border", dest=tmp_path / "some", label_names=(RED,), subsets=("train",))
+    exported(
+        Format.COCO,
+        rendition="border",
+        dest=tmp_path / "some",
+        label_names=(RED,),
+        selection=Selection(subsets=("train",)),
+    )
     every, some = (
         {facts["open_images_id"]: facts["id"] for facts in json.loads(path.read_text())["images"]}
         for path in (tmp_path / name / "annotations/instances_train.json" for name in ("all", "some"))
@@ -262,7 +270,7 @@ def test_the_database_says_the_same_of_where_boxes_are(
 
 
 def test_csv_has_labels_of_whole_images_too(exported: Any, tmp_path: Path) -> None:
-    exported(Format.CSV, rendition="fillcrop", kinds=("boxes", "labels"))
+    exported(Format.CSV, rendition="fillcrop", selection=Selection(label_types=("boxes", "labels")))
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"labels-{subset}.csv")]
     assert Counter((row["label_name"], row["confidence"]) for row in rows) == {
         (RED, "0"): LABELLED,
@@ -272,7 +280,7 @@ def test_csv_has_labels_of_whole_images_too(exported: Any, tmp_path: Path) -> No
 
 
 def test_sizes_of_all_files_are_listed_height_first(exported: Any, tmp_path: Path) -> None:
-    exported(Format.CSV, rendition="shrinktofit", subsets=("train",))
+    exported(Format.CSV, rendition="shrinktofit", selection=Selection(subsets=("train",)))
     sizes = dict(line.split(" ", 1) for line in (tmp_path / "images.meta").read_text().splitlines())
     assert sizes[image(1).image_id] == "107 160"
     assert sizes[image(5).image_id] == "160 107"
@@ -307,7 +315,7 @@ def test_memory_does_not_grow_with_what_is_written(
     tracemalloc.start()
     try:
         for subsets in (SUBSETS, ("train",), ("validation",)):
-            export_labels(db, tmp_path, Request(Format.COCO, subsets=subsets, dest=tmp_path / "x"))
+            export_labels(db, tmp_path, Request(Format.COCO, selection=Selection(subsets=subsets), dest=tmp_path / "x"))
     finally:
         tracemalloc.stop()
     *_, of_train, of_validation = held
@@ -325,10 +333,34 @@ def test_images_with_nothing_in_them_are_written_when_asked_for(form: Format, ex
     assert sum(exported(form, rendition="border", with_empty=True).images.values()) == IMAGES
 
 
+def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(exported: Any, marked: Marked) -> None:
+    chosen = choose(marked.db, Selection(where="image_id > '0000000000000003'"))
+    try:
+        done = exported(Format.COCO, rendition="border", chosen=chosen, selection=Selection(limit=5))
+        assert sum(done.images.values()) == 5
+        written = [facts["open_images_id"] for coco in coco_files(done.dest) for facts in coco.dataset["images"]]
+        assert sorted(written) == [image(number).image_id for number in range(4, 9)]
+        assert len((done.dest / "images.meta").read_text().splitlines()) == 5
+    finally:
+        forget(marked.db)
+
+
+def test_boxes_that_do_not_fit_are_not_written_nor_images_without_one_that_does(exported: Any) -> None:
+    done = exported(Format.CSV, rendition="border", selection=Selection(attributes=(("is_group_of", 1),)))
+    assert sum(done.annotations.values()) == sum(done.images.values()) == LABELLED
+    with (done.dest / "boxes-train.csv").open() as file:
+        assert {row["label_name"] for row in csv.DictReader(file)} == {BLUE}
+    labels = Selection(label_types=(LabelType.LABELS,), verified_only=True)
+    done = exported(Format.CSV, rendition="border", selection=labels)
+    with (done.dest / "labels-train.csv").open() as file:
+        assert {row["label_name"] for row in csv.DictReader(file)} == {BLUE}
+    assert not sum(exported(Format.CSV, rendition="border", selection=Selection(min_box_area=1.0)).images.values())
+
+
 def test_boxes_of_which_too_little_is_left_are_left_out(exported: Any, tmp_path: Path) -> None:
-    whole = exported(Format.COCO, rendition="fillcrop", subsets=("train",))
+    whole = exported(Format.COCO, rendition="fillcrop", selection=Selection(subsets=("train",)))
     assert whole.unseen_boxes == 0
-    done = exported(Format.COCO, rendition="fillcrop", subsets=("train",), min_visible=0.9)
+    done = exported(Format.COCO, rendition="fillcrop", selection=Selection(subsets=("train",)), min_visible=0.9)
     assert done.unseen_boxes > 0
     assert whole.annotations["train"] == done.annotations["train"] + done.unseen_boxes
 
@@ -389,7 +421,7 @@ def test_an_export_again_gives_the_same_files(form: Format, exported: Any, tmp_p
 
 def test_an_export_of_less_leaves_no_labels_of_an_earlier_one(exported: Any, tmp_path: Path) -> None:
     exported(Format.YOLO, rendition="fillcrop")
-    exported(Format.YOLO, rendition="fillcrop", subsets=("train",))
+    exported(Format.YOLO, rendition="fillcrop", selection=Selection(subsets=("train",)))
     assert (tmp_path / "labels/train").is_dir()
     assert not (tmp_path / "labels/validation").exists()
 
@@ -434,8 +466,14 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
     [
         (Request(Format.COCO), "several renditions"),
         (Request(Format.COCO, rendition="nosuch"), "no such images"),
-        (Request(Format.COCO, rendition="border", subsets=("test",)), "the database has train, validation"),
-        (Request(Format.COCO, rendition="border", kinds=("labels",)), "coco has no place for labels"),
+        (
+            Request(Format.COCO, rendition="border", selection=Selection(subsets=("test",))),
+            "the database has train, validation",
+        ),
+        (
+            Request(Format.COCO, rendition="border", selection=Selection(label_types=("labels",))),
+            "coco has no place for labels",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_said(request_: Request, says: str, marked: Marked, tmp_path: Path) -> None:
@@ -465,7 +503,7 @@ def test_without_annotations_it_is_said_where_they_come_from(kind: str, marked: 
         marked.db.execute("DELETE FROM box")
         marked.db.execute("DELETE FROM label")
         with pytest.raises(UsageError, match=f"there are no {kind} in the database") as raised:
-            exported(Format.CSV, rendition="border", kinds=(kind,))
+            exported(Format.CSV, rendition="border", selection=Selection(label_types=(kind,)))
         assert "`oidl annotations load`" in raised.value.hint
     finally:
         marked.db.execute("ROLLBACK")

@@ -1,10 +1,14 @@
 """Files with their annotations, a page at a time, and the classes that annotations name."""
 
+from typing import Any
+
 import pytest
 from conftest import image, work
 
-from oidl.model import Done, Rendition, ResizeMode, Source, WrittenFile
+from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFile
+from oidl.settings import Selection
 from oidl.state import labelled
+from oidl.state.choice import choose
 from oidl.state.database import StateConnection
 from oidl.state.labelled import boxes_of, classes_of, file_pages, known_classes, labels_of
 from oidl.state.ledger import Ledger
@@ -41,6 +45,20 @@ def test_every_file_comes_once_and_in_order(
     monkeypatch.setattr(labelled, "_PAGE", page)
     pages = list(file_pages(with_files, "a", ("train",)))
     assert [file.image_id for each in pages for file in each] == [image(n).image_id for n in range(10) if n != 5]
+    assert max(map(len, pages)) <= page
+
+
+@pytest.mark.parametrize("page", [1, 2, 500])
+def test_the_files_of_a_choice_come_in_its_order(
+    page: int, with_files: StateConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labelled, "_PAGE", page)
+    chosen = choose(with_files, Selection(where="original_size BETWEEN 1003 AND 1010", shuffle=True))
+    drawn = [image_id for (image_id,) in with_files.execute("SELECT image_id FROM chosen ORDER BY place")]
+    pages = list(file_pages(with_files, "a", ("train",), chosen))
+    expected = [image_id for image_id in drawn if int(image_id, 16) not in (5, 10)]
+    assert [file.image_id for each in pages for file in each] == expected != sorted(expected)
+    assert len(expected) == 6
     assert max(map(len, pages)) <= page
 
 
@@ -83,16 +101,39 @@ def test_annotations_come_by_image_and_of_the_chosen_classes(loaded_db: StateCon
     }
 
 
+def test_only_what_fits_the_choice_is_given_out(loaded_db: StateConnection) -> None:
+    for number, (right, is_group) in enumerate(((0.9, 0), (0.9, 1), (0.3, 0))):
+        loaded_db.execute(
+            "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, "
+            "is_group_of) VALUES (?, ?, 'xclick', ?, 1, 0.1, ?, 0.0, 1.0, ?)",
+            (image(1).image_id, number, CAT, right, is_group),
+        )
+    for source, confidence in (("verification", 1), ("crowdsource-verification", 0), ("machine", 1)):
+        loaded_db.execute("INSERT INTO label VALUES (?, ?, ?, ?)", (image(1).image_id, CAT, source, confidence))
+    ids = [image(1).image_id]
+
+    def boxes(**selection: Any) -> list[tuple[float, int | None]]:
+        found = boxes_of(loaded_db, ids, None, Selection(**selection))
+        return [(box.x_max, box.is_group_of) for each in found.values() for box in each]
+
+    assert boxes(attributes=(("is_group_of", 0),)) == [(0.9, 0), (0.3, 0)]
+    assert boxes(min_box_area=0.5) == [(0.9, 0), (0.9, 1)]
+    assert boxes(min_box_area=0.5, attributes=(("is_group_of", 1),)) == [(0.9, 1)]
+    assert len(boxes(verified_only=True)) == 3, "which is about labels"
+    (labels,) = labels_of(loaded_db, ids, [CAT], Selection(verified_only=True)).values()
+    assert [label.source for label in labels] == ["verification"]
+
+
 @pytest.mark.parametrize("label_names", [None, [CAT]])
 def test_the_boxes_of_a_page_are_looked_up_by_image(
     label_names: list[str] | None, db: StateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     db.set_trace_callback(asked.append)
-    boxes_of(db, ["0" * 16], label_names)
+    boxes_of(db, ["0" * 16], label_names, Selection(attributes=(("is_group_of", 0),)))
     db.set_trace_callback(None)
     plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
-    assert any("SEARCH box USING PRIMARY KEY" in step for step in plan), plan
+    assert any("SEARCH x USING PRIMARY KEY" in step for step in plan), plan
 
 
 def test_files_are_read_in_the_order_of_their_key(db: StateConnection) -> None:
@@ -100,9 +141,15 @@ def test_files_are_read_in_the_order_of_their_key(db: StateConnection) -> None:
     db.set_trace_callback(asked.append)
     list(file_pages(db, "a", ["train"]))
     db.set_trace_callback(None)
-    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
-    assert plan[0] == "SEARCH f USING PRIMARY KEY (image_id>?)"
-    assert not any("TEMP B-TREE" in step or step.startswith("SCAN f") for step in plan), plan
+    chosen = choose(db, Selection(where="true"))
+    db.set_trace_callback(asked.append)
+    list(file_pages(db, "a", ["train"], chosen))
+    db.set_trace_callback(None)
+    starts = ["SEARCH f USING PRIMARY KEY (image_id>?)", "SEARCH c USING INTEGER PRIMARY KEY (rowid>?)"]
+    for query, start in zip(asked, starts, strict=True):
+        plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert plan[0] == start
+        assert not any("TEMP B-TREE" in step or step.startswith("SCAN f") for step in plan), plan
 
 
 def test_the_classes_are_those_that_can_have_boxes_and_those_that_are_named(db: StateConnection) -> None:
@@ -110,11 +157,11 @@ def test_the_classes_are_those_that_can_have_boxes_and_those_that_are_named(db: 
         "INSERT INTO class (label_name, display_name, is_boxable) VALUES (?, 'Cat', 1), (?, 'Sky', 0)", (CAT, SKY)
     )
     db.execute("INSERT INTO class_hierarchy VALUES ('/m/0animal', ?, 'subcategory'), (?, ?, 'part')", (CAT, SKY, CAT))
-    assert known_classes(db, ["box"]) == [(CAT, "Cat", "/m/0animal")]
+    assert known_classes(db, [LabelType.BOXES]) == [(CAT, "Cat", "/m/0animal")]
     for number in range(3):
         put_box(db, 1, number, DOG)
     db.execute("INSERT INTO label VALUES ('x', ?, 'machine', 0.5)", (SKY,))
-    assert known_classes(db, ["box"]) == [(CAT, "Cat", "/m/0animal"), (DOG, None, None)]
-    assert known_classes(db, ["label"]) == [(SKY, "Sky", None)]
-    assert [each.label_name for each in known_classes(db, ["box", "label"])] == [CAT, DOG, SKY]
+    assert known_classes(db, [LabelType.BOXES]) == [(CAT, "Cat", "/m/0animal"), (DOG, None, None)]
+    assert known_classes(db, [LabelType.LABELS]) == [(SKY, "Sky", None)]
+    assert [each.label_name for each in known_classes(db, list(LabelType)[:2])] == [CAT, DOG, SKY]
     assert classes_of(db, [SKY, DOG, CAT]) == [(SKY, "Sky", None), (DOG, None, None), (CAT, "Cat", "/m/0animal")]

@@ -4,7 +4,7 @@ Streamed: memory holds a page of files. What a crop left nothing of is counted
 and left out; so are images without any chosen annotation, unless they are asked for.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,15 +12,17 @@ from pathlib import Path
 
 from oidl.errors import StateError, UsageError
 from oidl.imaging.placing import Placing, both_turns, placed
-from oidl.model import ORIGINAL, Rendition
+from oidl.model import ORIGINAL, LabelType, Rendition
 from oidl.report.labels.coco import coco
 from oidl.report.labels.picture import Add, Category, Picture, Target, Thing, categories
 from oidl.report.labels.table import table
 from oidl.report.labels.voc import voc
 from oidl.report.labels.yolo import yolo
-from oidl.settings import Layout
+from oidl.settings import Layout, Selection
 from oidl.state.audit import known_renditions
+from oidl.state.choice import Chosen
 from oidl.state.database import StateConnection, explained
+from oidl.state.evidence import check_annotated
 from oidl.state.labelled import (
     Box,
     FileRow,
@@ -28,11 +30,10 @@ from oidl.state.labelled import (
     boxes_of,
     classes_of,
     file_pages,
-    has_annotations,
     known_classes,
     labels_of,
 )
-from oidl.state.load import ImageList, loaded_list, loaded_subsets
+from oidl.state.load import ImageList, loaded_list, wanted_subsets
 from oidl.storage.atomic import atomic_text
 from oidl.storage.layout import actual_path, checked_subdirectory, subset_directory
 
@@ -46,11 +47,11 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-KINDS: dict[Format, tuple[str, ...]] = {
-    Format.COCO: ("boxes",),
-    Format.YOLO: ("boxes",),
-    Format.VOC: ("boxes",),
-    Format.CSV: ("boxes", "labels"),
+KINDS: dict[Format, tuple[LabelType, ...]] = {
+    Format.COCO: (LabelType.BOXES,),
+    Format.YOLO: (LabelType.BOXES,),
+    Format.VOC: (LabelType.BOXES,),
+    Format.CSV: (LabelType.BOXES, LabelType.LABELS),
 }
 """The kinds of annotations that a format has a place for."""
 
@@ -60,22 +61,27 @@ _WRITERS: dict[Format, Callable[[Target], AbstractContextManager[Add]]] = {
     Format.VOC: voc,
     Format.CSV: table,
 }
-_TABLES = {"boxes": "box", "labels": "label"}
+
+
+ANYTHING = Selection()
+"""What is asked for where nothing is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is to be exported; None and empty ask for all there is.
 
-    `label_names` are MIDs, in the order in which categories are to be numbered. `min_visible` is the share of a box
-    that must be left in the file. `apply_exif` takes originals as a reader sees them that obeys their EXIF tag.
+    `selection` says which annotations, how many images at most, and of which subsets; which images beside that says
+    `chosen`, the choice that was made on the connection, None for all. `label_names` are its classes as MIDs, in the
+    order in which categories are to be numbered. `min_visible` is the share of a box that must be left in the file.
+    `apply_exif` takes originals as a reader sees them that obeys their EXIF tag.
     """
 
     format: Format
     rendition: str | None = None
-    subsets: tuple[str, ...] = ()
+    selection: Selection = ANYTHING
+    chosen: Chosen | None = None
     label_names: tuple[str, ...] | None = None
-    kinds: tuple[str, ...] = ("boxes",)
     min_visible: float = 0.0
     with_empty: bool = False
     apply_exif: bool = False
@@ -94,6 +100,17 @@ class Exported:
     unseen_boxes: int = 0
     elsewhere: int = 0
     without_geometry: int = 0
+
+
+def written_kinds(form: Format, label_types: Collection[LabelType]) -> tuple[LabelType, ...]:
+    """Those of `label_types` (empty: boxes) that the format has a place for; `UsageError` if it has for none."""
+    label_types = label_types or (LabelType.BOXES,)
+    kinds = tuple(kind for kind in KINDS[form] if kind in label_types)
+    if not kinds:
+        raise UsageError(
+            f"--format {form} has no place for {', '.join(label_types)}", hint=f"it takes {', '.join(KINDS[form])}"
+        )
+    return kinds
 
 
 def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Exported:
@@ -124,32 +141,22 @@ def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Expo
                     add(picture)
                     exported.images[picture.file.subset] += 1
                     exported.annotations[picture.file.subset] += len(picture.things) + len(picture.labels)
+                if sum(exported.images.values()) == request.selection.limit:
+                    break
     return exported
 
 
 def _target(db: StateConnection, root_dir: Path, held: ImageList, request: Request) -> tuple[Target, Rendition]:
     rendition = _rendition(db, request.rendition)
-    known = loaded_subsets(db)
-    for subset in request.subsets:
-        if subset not in known:
-            raise UsageError(f"--subset {subset}: the database has {', '.join(known)}")
-    kinds = tuple(kind for kind in KINDS[request.format] if kind in request.kinds)
-    if not kinds:
-        raise UsageError(
-            f"--format {request.format} has no place for {', '.join(request.kinds)}",
-            hint=f"it takes {', '.join(KINDS[request.format])}",
-        )
-    for kind in kinds:
-        if not has_annotations(db, _TABLES[kind]):
-            raise UsageError(f"there are no {kind} in the database", hint="`oidl annotations load` brings them in")
-    tables = [_TABLES[kind] for kind in kinds]
-    classes = known_classes(db, tables) if request.label_names is None else classes_of(db, request.label_names)
+    subsets = wanted_subsets(db, request.selection.subsets)
+    kinds = written_kinds(request.format, request.selection.label_types)
+    check_annotated(db, kinds)
+    classes = known_classes(db, kinds) if request.label_names is None else classes_of(db, request.label_names)
     dest = request.dest
     if dest is None:
         name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
         dest = root_dir / held.directory / "export" / request.format / name
     layout = Layout(root_dir, held.directory)
-    subsets = [subset for subset in known if subset in request.subsets or not request.subsets]
     directories = {subset: subset_directory(layout, subset, rendition.directory) for subset in subsets}
     title = f"Open Images V{held.dataset_version}"
     return Target(dest, title, rendition.name, directories, categories(classes), kinds), rendition
@@ -188,11 +195,12 @@ class _Pictures:
         self.by_label_name = {category.label_name: category for category in self.target.categories}
 
     def __iter__(self) -> Iterator[Picture]:
-        chosen = self.request.label_names
-        for page in file_pages(self.db, self.rendition.name, tuple(self.target.image_directories)):
+        subsets, kinds = tuple(self.target.image_directories), self.target.kinds
+        wanted = self.request.label_names, self.request.selection
+        for page in file_pages(self.db, self.rendition.name, subsets, self.request.chosen):
             image_ids = [file.image_id for file in page]
-            boxes = boxes_of(self.db, image_ids, chosen) if "boxes" in self.target.kinds else {}
-            labels = labels_of(self.db, image_ids, chosen) if "labels" in self.target.kinds else {}
+            boxes = boxes_of(self.db, image_ids, *wanted) if LabelType.BOXES in kinds else {}
+            labels = labels_of(self.db, image_ids, *wanted) if LabelType.LABELS in kinds else {}
             for file in page:
                 path = actual_path(Layout(self.root_dir, ""), file.path)
                 directory = self.target.image_directories[file.subset]

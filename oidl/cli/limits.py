@@ -1,0 +1,45 @@
+"""Options: when a run stops by itself, and what it does not begin."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from oidl.cli.sections import LIMITS, in_section
+from oidl.cli.typed import BYTES, SECONDS
+from oidl.settings import Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+@in_section(LIMITS)
+class LimitOptions:
+    """Limits of the run."""
+
+    limit: int | None = None
+    """Stop feeding after this many images; 0 loads the image list and stops."""
+
+    dry_run: bool = False
+    """Say what would be fetched, how many bytes and how long it may take, and touch nothing."""
+
+    max_duration: Annotated[float | None, SECONDS] = None
+    """Stop after this time, like `90s`, `8h` or `2d`; what is in hand is finished, and a later run goes on."""
+
+    max_bytes: Annotated[int | None, BYTES] = None
+    """Stop after downloading so much, like `500M` or `2T`; what is in hand is finished."""
+
+    max_failure_rate: float = 0.95
+    """Stop when this share of the last 200 tries failed for one and the same reason; more than 1 never stops."""
+
+    min_free: Annotated[int, BYTES] = 1_000_000_000
+    """Bytes to leave free on every disk that is written to, like `500M`; at less the run stops."""
+
+    check_space: bool = True
+    """Do not begin what cannot fit on the disk, by an estimate from the list's sizes."""
+
+    def limits(self) -> Limits:
+        """When a run stops by itself, but for `limit`, which is of its images."""
+        return Limits(
+            duration_s=self.max_duration,
+            bytes_read=self.max_bytes,
+            failure_rate=self.max_failure_rate,
+            min_free_bytes=self.min_free,
+            check_space=self.check_space,
+        )

@@ -1,0 +1,38 @@
+"""Options: what a run tells, and to whom."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from oidl.cli.sections import OUTPUT, in_section
+from oidl.cli.typed import BY_VALUE
+from oidl.settings import Display
+
+
+@dataclass(frozen=True, kw_only=True)
+@in_section(OUTPUT)
+class OutputOptions:
+    """Output."""
+
+    export_csv: bool = True
+    """Write `images-success.csv` and `images-failure.csv` when the run ends."""
+
+    progress: Annotated[Display, BY_VALUE] = Display.AUTO
+    """`full` (a screen), `line`, `json` (an object a second on stderr) or `none`; `auto`: `full` where that can be."""
+
+    metrics_file: Path | None = None
+    """Write all numbers to this file every few seconds, as Prometheus reads them."""
+
+    log_file: Path | None = None
+    """Append a log to this file."""
+
+    log_to_stdout: bool | None = None
+    """Log to stdout; on if stdout is not a terminal."""
+
+    web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
+    """Show the run and its pictures on a web page at `HOST:PORT`; if not said, at a free port of this machine alone."""
+
+    open: bool = False
+    """Open that page in a browser."""

@@ -1,0 +1,92 @@
+"""Which annotation files images cannot be chosen without.
+
+What is published, less what is loaded for the images of the list, and less what files of
+the user's own stand for: who has a file already, or made one, need not fetch another to choose by.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from oidl.dataset.published import PublishedFile, Version
+from oidl.errors import UsageError
+from oidl.model import CLASS_FILES, TYPE_FILES, FileKind
+from oidl.settings import Selection
+from oidl.state.annotations import AnnotationFile, is_loaded, listed_images, own_files
+from oidl.state.classes import wanted_classes
+from oidl.state.database import StateConnection
+from oidl.state.evidence import EVIDENCE
+from oidl.state.load import loaded_subsets
+
+NOT_LOADED = frozenset(
+    {
+        FileKind.IMAGE_LIST,
+        FileKind.MASKS,
+        FileKind.CAPTIONS,
+        FileKind.NARRATIVES,
+        FileKind.TRANSFER_LISTS,
+        FileKind.RELATIONSHIP_CLASSES,  # its names are words as they are
+        FileKind.RELATIONSHIP_TRIPLETS,
+    }
+)
+"""The kinds of which nothing goes into the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """The published `files` that a choice still needs, and the kinds that `by`, files of one's own, stand for."""
+
+    files: tuple[PublishedFile, ...] = ()
+    replaced: tuple[FileKind, ...] = ()
+    by: tuple[str, ...] = ()
+
+
+def needed_files(db: StateConnection, version: Version, selection: Selection) -> Needed:
+    """What images cannot be chosen without and is not loaded for the list in `db`: published files.
+
+    A file of the user's own stands for the published one of that name; else for annotations of a type in each subset
+    that it had some of, and for classes if those asked for are known. Raises `UsageError` for a type that is not
+    published.
+    """
+    if not selection.label_types:
+        return Needed()
+    images = listed_images(loaded_subsets(db))
+    own = own_files(db, images)
+    subsets = selection.subsets or version.subsets
+    tables = {TYPE_FILES[label_type]: EVIDENCE[label_type].table for label_type in selection.label_types}
+    are_classes_known = "class" in own.contents and _are_known(db, selection.classes)
+
+    def parts(kind: FileKind, subset: str | None) -> list[str]:
+        return [f"{tables[kind]}/{each}" for each in ((subset,) if subset else subsets)]
+
+    def is_own(kind: FileKind, subset: str | None) -> bool:
+        if kind is FileKind.HIERARCHY:
+            is_needless = are_classes_known and not selection.include_subclasses
+            return is_needless or "class_hierarchy" in own.contents
+        if kind in CLASS_FILES:
+            return are_classes_known
+        return all(part in own.contents for part in parts(kind, subset))
+
+    published = {file.kind for file in version.files}
+    kinds = [kind for kind in tables if kind in published or not is_own(kind, None)]
+    files = version.annotations(kinds, subsets) if kinds else [f for f in version.files if f.kind in CLASS_FILES]
+    absent = [
+        file
+        for file in files
+        if file.kind not in NOT_LOADED
+        and file.name not in own.names
+        and not is_loaded(db, AnnotationFile(version.recorded_name(file), file.kind, images))
+    ]
+    replaced = [file for file in absent if file.kind in tables and is_own(file.kind, file.subset)]
+    by = {name for file in replaced for part in parts(file.kind, file.subset) for name in own.contents[part]}
+    return Needed(
+        tuple(file for file in absent if not is_own(file.kind, file.subset)),
+        tuple(dict.fromkeys(file.kind for file in replaced)),
+        tuple(sorted(by)),
+    )
+
+
+def _are_known(db: StateConnection, classes: Iterable[str]) -> bool:
+    try:
+        return all(wanted_classes(db, classes))
+    except UsageError:
+        return False

@@ -1,0 +1,61 @@
+"""What shows that an image has something of a class: the tables by type, and which of their rows count.
+
+One place for both questions that a choice asks: which images show what was asked for
+(`choice`), and which of an image's annotations are given out (`labelled`). In every
+condition the row is `x`.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from oidl.errors import UsageError
+from oidl.model import LabelType
+from oidl.settings import Selection
+
+_VERIFIED = "x.confidence = 1 AND x.source LIKE '%verification'"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A table, its columns that name a class, and which of its rows say that this is in the image."""
+
+    table: str
+    columns: tuple[str, ...]
+    is_there: str = "true"
+
+
+EVIDENCE = {
+    LabelType.BOXES: Evidence("box", ("label_name",)),
+    LabelType.LABELS: Evidence("label", ("label_name",), "x.confidence > 0"),
+    LabelType.SEGMENTATIONS: Evidence("segmentation", ("label_name",)),
+    LabelType.RELATIONSHIPS: Evidence("relationship", ("label_name1", "label_name2")),
+    LabelType.POINTS: Evidence("point", ("label",), "coalesce(x.estimated_yes_no, 'yes') = 'yes'"),
+}
+
+
+def fitting(selection: Selection, label_type: LabelType) -> list[str]:
+    """What must hold of a row of this type beside its class; its values are those of `fitting_values`."""
+    if label_type is LabelType.LABELS and selection.verified_only:
+        return [_VERIFIED]
+    if label_type is not LabelType.BOXES:
+        return []
+    conditions = [f"x.{name} = {value:d}" for name, value in selection.attributes]
+    if selection.min_box_area is not None:
+        conditions.append("(x.x_max - x.x_min) * (x.y_max - x.y_min) >= :min_area")
+    return conditions
+
+
+def fitting_values(selection: Selection) -> dict[str, Any]:
+    """What the names in these conditions stand for."""
+    return {"min_area": selection.min_box_area}
+
+
+def check_annotated(db: sqlite3.Connection, label_types: Iterable[LabelType]) -> None:
+    """Raises `UsageError` where there is nothing at all of one of `label_types`."""
+    for label_type in label_types:
+        if not db.execute(f"SELECT 1 FROM {EVIDENCE[label_type].table} LIMIT 1").fetchone():
+            raise UsageError(
+                f"there are no {label_type} in the database", hint="`oidl annotations load` brings them in"
+            )

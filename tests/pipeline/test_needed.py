@@ -1,0 +1,110 @@
+"""What a choice needs: the published files of its types and subsets, less what is loaded, or given by one's own."""
+
+import pytest
+from conftest import image
+
+from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.dataset.published import Version
+from oidl.errors import UsageError
+from oidl.model import FileKind, LabelType
+from oidl.pipeline.needed import Needed, needed_files
+from oidl.settings import Selection
+from oidl.state.annotations import OWN, AnnotationFile, load_file
+from oidl.state.database import StateConnection
+
+BOXES = Selection(label_types=(LabelType.BOXES,), subsets=("train", "validation"))
+CAT = "/m/01yrx"
+LISTED = "listed: test, train"
+
+
+@pytest.fixture
+def v7() -> Version:
+    return find_version(read_catalogue(None), "7")
+
+
+def names(needed: Needed, kind: FileKind | None = None) -> list[str]:
+    return [file.name for file in needed.files if kind in (None, file.kind)]
+
+
+def own(db: StateConnection, table: str, name: str = "mine.csv", images: str = LISTED) -> None:
+    """Loads a file of one's own with a row of an image in `train`."""
+    columns, values = {
+        "box": (
+            ("image_id", "number", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max"),
+            (image(1).image_id, 1, "me", CAT, 1, 0, 1, 0, 1),
+        ),
+        "point": (("image_id", "number", "x", "y", "label"), (image(1).image_id, 1, 0, 0, CAT)),
+        "class": (("label_name", "display_name"), (CAT, "Cat")),
+        "class_hierarchy": (("parent", "child", "kind"), (CAT, "/m/0tabby", "subcategory")),
+    }[table]
+    batch = [[value] for value in values]
+    load_file(db, AnnotationFile(name, OWN, images), [(table, columns, [batch])], lambda: 0)
+
+
+def test_a_choice_that_asks_nothing_of_annotations_needs_none(loaded_db: StateConnection, v7: Version) -> None:
+    assert needed_files(loaded_db, v7, Selection(where="true")) == Needed()
+
+
+def test_the_files_of_the_subsets_and_the_classes_are_needed_until_they_are_loaded(
+    loaded_db: StateConnection, v7: Version
+) -> None:
+    needed = needed_files(loaded_db, v7, BOXES)
+    boxes = names(needed, FileKind.BOXES)
+    assert [name.split("-")[0] for name in boxes] == ["oidv6", "validation"]
+    assert {FileKind.CLASSES, FileKind.HIERARCHY, FileKind.BOXES} <= {file.kind for file in needed.files}
+    for file in needed.files:
+        load_file(loaded_db, AnnotationFile(v7.recorded_name(file), file.kind, LISTED), [], lambda: 0)
+    assert needed_files(loaded_db, v7, BOXES) == Needed()
+
+
+def test_own_annotations_stand_for_the_published_ones_of_their_subsets(loaded_db: StateConnection, v7: Version) -> None:
+    own(loaded_db, "box", "a/mine.csv")
+    needed = needed_files(loaded_db, v7, BOXES)
+    assert names(needed, FileKind.BOXES) == ["validation-annotations-bbox.csv"]
+    assert (needed.replaced, needed.by) == ((FileKind.BOXES,), ("mine.csv",))
+
+
+@pytest.mark.parametrize(
+    ("images", "is_enough"), [("all", True), (LISTED, True), ("listed: train", True), ("chosen: few", False)]
+)
+def test_but_only_if_they_are_loaded_for_all_images_of_the_subset(
+    images: str, is_enough: bool, loaded_db: StateConnection, v7: Version
+) -> None:
+    own(loaded_db, "box", images=images)
+    needed = needed_files(loaded_db, v7, Selection(label_types=(LabelType.BOXES,), subsets=("train",)))
+    assert (not names(needed, FileKind.BOXES)) is is_enough
+
+
+def test_own_classes_do_if_they_have_those_asked_for(loaded_db: StateConnection, v7: Version) -> None:
+    own(loaded_db, "class", "class-names.csv")
+
+    def kinds(*classes: str, include_subclasses: bool = False) -> set[FileKind]:
+        types = (LabelType.BOXES,)
+        selection = Selection(classes=classes, include_subclasses=include_subclasses, label_types=types)
+        return {file.kind for file in needed_files(loaded_db, v7, selection).files}
+
+    assert kinds("cat") == {FileKind.BOXES}
+    assert kinds("Cat", include_subclasses=True) == {FileKind.BOXES, FileKind.HIERARCHY}
+    assert FileKind.CLASSES in kinds("Cat", "Dog")
+    own(loaded_db, "class_hierarchy", "tree.json")
+    assert kinds("Cat", include_subclasses=True) == {FileKind.BOXES}
+
+
+def test_what_is_published_under_the_name_of_an_own_file_is_had(loaded_db: StateConnection, v7: Version) -> None:
+    file = next(file for file in v7.files if file.kind is FileKind.BOXES and file.subset == "validation")
+    load_file(loaded_db, AnnotationFile(f"/home/me/{file.name}", OWN), [], lambda: 0)
+    needed = needed_files(loaded_db, v7, BOXES)
+    assert file not in needed.files
+    assert names(needed, FileKind.BOXES)
+    assert needed.replaced == ()
+    load_file(loaded_db, AnnotationFile(f"/home/me/{file.name}", OWN, "listed: train"), [], lambda: 0)
+    assert file in needed_files(loaded_db, v7, BOXES).files, "of the images that came into the list later"
+
+
+def test_a_type_that_is_not_published_is_refused_unless_it_is_ones_own(loaded_db: StateConnection) -> None:
+    v3 = find_version(read_catalogue(None), "3")
+    points = Selection(label_types=(LabelType.POINTS,), subsets=("train",))
+    with pytest.raises(UsageError, match="V3 has no points"):
+        needed_files(loaded_db, v3, points)
+    own(loaded_db, "point")
+    assert {file.kind for file in needed_files(loaded_db, v3, points).files} == {FileKind.CLASSES}
