@@ -177,12 +177,15 @@ def test_a_truncated_picture_becomes_no_rendition(kept: float | str, recipe: Ren
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("look", [{}, {"grey": True}, {"progressive": True}, {"orientation": 6}], ids=str)
-def test_both_decoders_give_the_same_picture(mode: ResizeMode, look: dict[str, object]) -> None:
-    picture = inspect(photo(4, 640, 480, **look))  # type: ignore[arg-type]
+@pytest.mark.parametrize(("size", "form"), [((640, 480), "png"), ((360, 640), "jpg")])
+def test_both_decoders_give_the_same_picture(
+    mode: ResizeMode, look: dict[str, object], size: tuple[int, int], form: str
+) -> None:
+    picture = inspect(photo(4, *size, **look))  # type: ignore[arg-type]
     assert isinstance(picture, Picture)
     assert picture.is_plain_jpeg
-    ours = render(picture, [rendition(mode, 200, "png")])
-    theirs = render(replace(picture, is_plain_jpeg=False), [rendition(mode, 200, "png")])
+    ours = render(picture, [rendition(mode, 200, form)])
+    theirs = render(replace(picture, is_plain_jpeg=False), [rendition(mode, 200, form)])
     assert isinstance(ours, list)
     assert isinstance(theirs, list)
     assert replace(ours[0], body=b"") == replace(theirs[0], body=b"")
@@ -228,3 +231,15 @@ def test_what_cannot_be_saved_is_said_beforehand() -> None:
     assert why_not_saved(rendition(form="jpg", quality=50)) is None
     assert "xyz" in str(why_not_saved(rendition(form="xyz")))
     assert "no quality" in str(why_not_saved(rendition(form="png", quality=50)))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_large_one_is_computed_in_strips_and_looks_as_if_it_were_not(
+    mode: ResizeMode, orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = photo(3, 900, 700, orientation=orientation)
+    recipe = rendition(mode, 391)  # no whole number of strips
+    in_strips = rendered(body, recipe)
+    monkeypatch.setattr("oidl.imaging.encode._SMALL_PIXELS", 1_000_000)
+    assert in_strips == rendered(body, recipe)
