@@ -1,8 +1,9 @@
 """The images that were chosen, by ImageID, class, attribute or SQL, as a table of the connection that asks.
 
 `temp.chosen` has them in the order in which they are fed, so that the feed walks it by
-its key; `temp.candidate` has which of the wanted classes each of them shows. Both are filled by
-one statement each, in the temporary file of SQLite: nothing of it is in memory or in the state database.
+its key, with the size of the original where the choice came by it, else NULL; `temp.candidate` has
+which of the wanted classes each of them shows. Both are filled by one statement each, in the
+temporary file of SQLite: nothing of it is in memory or in the state database.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ _TABLES = """
         STRICT, WITHOUT ROWID;
     CREATE TEMP TABLE candidate (class TEXT NOT NULL, image_id TEXT NOT NULL, PRIMARY KEY (class, image_id))
         STRICT, WITHOUT ROWID;
-    CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE) STRICT;
+    CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE, original_size INTEGER) STRICT;
 """
 
 _READABLE = ("image", "download")
@@ -69,7 +70,7 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
         db.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((image_id,) for image_id in image_ids))
         db.execute("COMMIT")
         unknown = _unknown(db)
-    key = "image_id"
+    key, size = "image_id", "NULL"
     if selection.shuffle:
         db.create_function("shuffle_key", 1, _shuffle_key(selection.seed), deterministic=True)
         key = "shuffle_key(image_id)"
@@ -87,8 +88,11 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
                     "WHERE place <= :per_class"
                 )
         else:
-            images = _images(selection, is_named=image_ids is not None)
-        db.execute(f"INSERT INTO chosen (image_id) SELECT image_id FROM ({images}) ORDER BY {key}", values)
+            images, size = _images(selection, is_named=image_ids is not None)
+        db.execute(
+            f"INSERT INTO chosen (image_id, original_size) SELECT image_id, {size} FROM ({images}) ORDER BY {key}",
+            values,
+        )
     (count,) = db.execute("SELECT count(*) FROM chosen").fetchone()
     return Chosen(count, unknown.unknown, unknown.examples)
 
@@ -138,18 +142,19 @@ def _unknown(db: sqlite3.Connection) -> Chosen:
     return Chosen(0, count, tuple(image_id for (image_id,) in db.execute(f"SELECT n.image_id {absent} LIMIT 5")))
 
 
-def _images(selection: Selection, *, is_named: bool) -> str:
-    """The images of a choice that asks nothing of annotations."""
-    source, conditions = "image_id FROM download", ["true"]
+def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
+    """The images of a choice that asks nothing of annotations, and what has their size: a column of it, or NULL."""
+    source, size, conditions = "image_id FROM download", "NULL", ["true"]
     if selection.where is not None and not is_named:
         # Along the list, as most of it may be wanted: a plus keeps SQLite from looking each row up in key order.
-        source, conditions = "+image_id AS image_id FROM image", [f"({selection.where}\n)"]
+        source, size = "+image_id AS image_id, original_size FROM image", "original_size"
+        conditions = [f"({selection.where}\n)"]
     if selection.subsets:
         conditions.append("subset IN (SELECT value FROM json_each(:subsets))")
     if not is_named:
-        return f"SELECT {source} WHERE {' AND '.join(conditions)}"
+        return f"SELECT {source} WHERE {' AND '.join(conditions)}", size
     conditions = _allowed(selection, "x.image_id", is_named=False)
-    return f"SELECT x.image_id FROM named AS x WHERE {' AND '.join(conditions)}"
+    return f"SELECT x.image_id FROM named AS x WHERE {' AND '.join(conditions)}", size
 
 
 def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:

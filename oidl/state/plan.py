@@ -53,8 +53,10 @@ def plan_chosen(
 ) -> dict[str, Share]:
     """By subset, what is left to do of the images in `temp.chosen`."""
     rows = db.execute(
-        "SELECT d.subset, count(*), sum(i.original_size) FROM temp.chosen AS c "
-        "CROSS JOIN download AS d ON d.image_id = c.image_id CROSS JOIN image AS i ON i.image_id = c.image_id "
+        # Rows of the list lie in no order; they are looked up only where the choice did not come by the sizes.
+        "SELECT d.subset, count(*), sum(coalesce(c.original_size, "
+        "(SELECT i.original_size FROM image AS i WHERE i.image_id = c.image_id))) "
+        "FROM temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
         f"WHERE {_LEFT} GROUP BY d.subset ORDER BY d.subset",
         wanted_values(wanted, kept),
     )

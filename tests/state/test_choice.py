@@ -12,7 +12,7 @@ from oidl.settings import Selection
 from oidl.state.choice import check_where, choose, chosen_ids, forget, words
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, open_reader
-from oidl.state.plan import plan_all, plan_chosen, plan_classes
+from oidl.state.plan import Share, plan_all, plan_chosen, plan_classes
 from oidl.state.queue import Queue
 
 CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
@@ -211,6 +211,10 @@ def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
         "Cat": (2, 1001 + 1003),
         "Dog": (2, 1005 + 1010),
     }
+    forget(annotated)
+    choose(annotated, Selection(where="original_size IN (1002, 1003, 1009, 1010)"))
+    by_sql = plan_chosen(annotated, (), (THUMB,))
+    assert by_sql == {"train": Share(2, 1003 + 1009), "test": Share(1, 1010)}
 
 
 def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection) -> None:
