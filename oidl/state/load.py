@@ -77,13 +77,12 @@ def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], sub
         present[subset] = held = ImageList(*row)
         other = wanted.get(subset) or next(iter(wanted.values()))
         if held != other:
+            is_of_other_version = held.dataset_version != other.dataset_version
+            go_on = f"say --dataset-version {held.dataset_version} to go on with it, or " if is_of_other_version else ""
             raise StateError(
                 f"this state database holds version {held.dataset_version} from {held.source}, "
                 f"not version {other.dataset_version} from {other.source}",
-                hint=f"say --dataset-version {held.dataset_version} to go on with it, "
-                "or use another --root-dir or --state-db for another image list"
-                if held.dataset_version != other.dataset_version
-                else "use another --root-dir or --state-db for another image list",
+                hint=f"{go_on}use another --root-dir or --state-db for another image list",
             )
     return tuple(subset for subset in subsets if subset not in present)
 
