@@ -50,20 +50,23 @@ def _few(parse: Callable[[str], Any]) -> Callable[[Sequence[str]], Sequence[Any]
 
     def read(values: Sequence[str]) -> Sequence[Any]:
         parsed = {value: parse(value) for value in set(values)}
+        if len(parsed) == 1:
+            return [*parsed.values()] * len(values)
         return list(map(parsed.__getitem__, values))
 
     return read
 
 
-def _matching(pattern: str) -> Callable[[str], str]:
+def _matching(pattern: str) -> Callable[[Sequence[str]], Sequence[str]]:
+    """For columns of words, in which values repeat: each is looked at once."""
     is_sound = re.compile(pattern, re.ASCII).fullmatch
 
-    def parse(text: str) -> str:
-        if not is_sound(text):
+    def read(values: Sequence[str]) -> Sequence[str]:
+        if not all(map(is_sound, set(values))):
             raise ValueError
-        return text
+        return values
 
-    return parse
+    return read
 
 
 def _reals(values: Sequence[str]) -> Sequence[float]:
@@ -84,14 +87,16 @@ def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: parse(text) if text else None
 
 
-_ID = _Reader(_few(_matching("[0-9a-f]{16}")), "is not 16 lower-case hex digits")
-_WORD = _Reader(_few(_matching("[!-~]+")), "is not a word")
+_FLAG_VALUES = {"0": 0, "1": 1, "-1": -1, "": None}
+
+_ID = _Reader(_matching("[0-9a-f]{16}"), "is not 16 lower-case hex digits")
+_WORD = _Reader(_matching("[!-~]+"), "is not a word")
 _TEXT = _Reader(lambda values: values, "is not text")
 _SHARE = _Reader(_reals, "is not a number")
 _NUMBER = _Reader(_few(lambda text: _reals((text,))[0]), "is not a number")
 _MAYBE_NUMBER = _Reader(_few(_or_none(lambda text: _reals((text,))[0])), "is not a number")
 _MAYBE_WHOLE = _Reader(_few(_or_none(_whole)), "is not a whole number")
-_FLAG = _Reader(_few({"0": 0, "1": 1, "-1": -1, "": None}.__getitem__), "is not 0, 1 or -1")
+_FLAG = _Reader(lambda values: list(map(_FLAG_VALUES.__getitem__, values)), "is not 0, 1 or -1")
 
 _FLAGS = {
     "IsOccluded": ("is_occluded", _FLAG),
