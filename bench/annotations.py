@@ -100,7 +100,10 @@ def _dry_runs(home: Path, db: StateConnection, list_: list[str], label_name: str
         version = find_version(read_catalogue(None), None)
         needed = needed_files(db, version, Selection(label_types=(LabelType.BOXES,))).files
         rows = ((version.recorded_name(file), file.kind) for file in needed)
-        db.executemany("INSERT INTO annotation_file VALUES (?, ?, 'all', 0, 0, '', NULL)", rows)
+        db.executemany(
+            "INSERT INTO annotation_file (name, kind, images, rows, skipped, loaded_at) VALUES (?, ?, 'all', 0, 0, '')",
+            rows,
+        )
     (home / "ids.txt").write_text("\n".join(image_id for (image_id,) in db.execute(f"{_IN_ORDER} LIMIT 10000")))
     for choice in (
         [],

@@ -54,7 +54,8 @@ def load(
     """Load annotations into the state database: those of the images that are chosen, or of the list.
 
     Files that are not on disk yet are fetched and verified; FILES, if any, are read instead: of your own, or
-    that you have already. What is loaded already is not loaded again.
+    that you have already. What is loaded already is not loaded again, but for a file of yours that was
+    changed since.
     """
     version = find_version(read_catalogue(options.catalogue), options.dataset_version)
     shared = {name: getattr(options, name) for name in ChoiceOptions.__dataclass_fields__}

@@ -5,6 +5,7 @@ verified before. Each is loaded in one transaction, so a run that is stopped her
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from oidl.state.annotations import (
     load_file,
 )
 from oidl.state.choice import words
-from oidl.state.database import explained
+from oidl.state.database import explained, timestamp
 from oidl.state.load import loaded_subsets
 
 _READABLE = (".csv", ".gz", ".txt", ".json", ".tgz", ".tar")
@@ -68,7 +69,7 @@ class AnnotationLoader:
             if file in loaded:
                 continue
             if isinstance(source, Path):
-                await self._state.run(self._read, file, (source,), keep)
+                await self._state.run(self._read, file, str(source), (source,), keep)
             else:
                 await self._load(source, images, keep)
 
@@ -89,12 +90,20 @@ class AnnotationLoader:
     def _asked_for(self, images: str) -> dict[AnnotationFile, PublishedFile | Path]:
         """What is to be loaded, and from what: the files that were named, or published ones."""
         if own := self._settings.annotation_files:
-            return {AnnotationFile(str(path), OWN, images): path for path in own}
+            return {self._named(path, images): path for path in own}
         return {
             AnnotationFile(self._version.recorded_name(file), file.kind, images): file
             for file in self._version.annotations(self._settings.annotations, self._subsets)
             if file.kind not in NOT_LOADED
         }
+
+    def _named(self, path: Path, images: str) -> AnnotationFile:
+        """A file that the user named: the published one of that name, or one of their own."""
+        modified_at = _modified_at(path)
+        for file in self._version.files:
+            if file.name == path.name and file.kind not in NOT_LOADED:
+                return AnnotationFile(self._version.recorded_name(file), file.kind, images, modified_at)
+        return AnnotationFile(str(path), OWN, images, modified_at)
 
     def _of_the_list(self) -> tuple[str, Keep | None]:
         subsets = loaded_subsets(self._state.db)
@@ -103,23 +112,31 @@ class AnnotationLoader:
     async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
         paths = tuple(path for path in await self._metadata.on_disk(published) if path.suffix in _READABLE)
-        await self._state.run(self._read, file, paths, keep)
+        await self._state.run(self._read, file, file.name, paths, keep)
 
-    def _read(self, file: AnnotationFile, paths: tuple[Path, ...], keep: Keep | None) -> Added:
-        """In a thread: all of one published file."""
+    def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Keep | None) -> Added:
+        """In a thread: all of one file, which people know by `name`."""
         db = self._state.db
-        self._say_from_thread(f"loading {file.name} into the database")
+        self._say_from_thread(f"loading {name} into the database")
         skipped = Skipped(report=self._say_from_thread)
         parts = (part for path in paths for part in _cancellable(read_parts(path, skipped, keep)))
         with explained(db.path):
             added = load_file(db, file, parts, lambda: skipped.bad)
         there = f", {added.rows - added.new:,} of them there already" if added.new < added.rows else ""
         bad = f"; {skipped.bad:,} of {skipped.rows:,} rows are bad and were skipped" if skipped.bad else ""
-        self._say_from_thread(f"{added.rows:,} rows of {file.name}{there}{bad}")
+        gone = f"; the {added.gone:,} that it had before it was changed are gone" if added.gone else ""
+        self._say_from_thread(f"{added.rows:,} rows of {name}{there}{bad}{gone}")
         return added
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)
+
+
+def _modified_at(path: Path) -> str | None:
+    try:
+        return timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    except (OSError, ValueError, OverflowError):  # the latter of a time that no calendar has
+        return None  # if it cannot be read either, the reader will say so
 
 
 def _already(files: Iterable[AnnotationFile]) -> str:

@@ -11,7 +11,7 @@ from oidl.dataset.published import PublishedFile, Version
 from oidl.errors import UsageError
 from oidl.model import CLASS_FILES, TYPE_FILES, FileKind
 from oidl.settings import Selection
-from oidl.state.annotations import AnnotationFile, is_loaded, listed_images, own_files
+from oidl.state.annotations import AnnotationFile, is_loaded, listed_images, own_contents
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection
 from oidl.state.evidence import EVIDENCE
@@ -43,17 +43,16 @@ class Needed:
 def needed_files(db: StateConnection, version: Version, selection: Selection) -> Needed:
     """What images cannot be chosen without and is not loaded for the list in `db`: published files.
 
-    A file of the user's own stands for the published one of that name; else for annotations of a type in each subset
-    that it had some of, and for classes if those asked for are known. Raises `UsageError` for a type that is not
-    published.
+    A file of the user's own stands for annotations of a type in each subset that it had some of, and for classes if
+    those asked for are known. Raises `UsageError` for a type that is not published.
     """
     if not selection.label_types:
         return Needed()
     images = listed_images(loaded_subsets(db))
-    own = own_files(db, images)
+    own = own_contents(db)
     subsets = selection.subsets or version.subsets
     tables = {TYPE_FILES[label_type]: EVIDENCE[label_type].table for label_type in selection.label_types}
-    are_classes_known = "class" in own.contents and _are_known(db, selection.classes)
+    are_classes_known = "class" in own and _are_known(db, selection.classes)
 
     def parts(kind: FileKind, subset: str | None) -> list[str]:
         return [f"{tables[kind]}/{each}" for each in ((subset,) if subset else subsets)]
@@ -61,10 +60,10 @@ def needed_files(db: StateConnection, version: Version, selection: Selection) ->
     def is_own(kind: FileKind, subset: str | None) -> bool:
         if kind is FileKind.HIERARCHY:
             is_needless = are_classes_known and not selection.include_subclasses
-            return is_needless or "class_hierarchy" in own.contents
+            return is_needless or "class_hierarchy" in own
         if kind in CLASS_FILES:
             return are_classes_known
-        return all(part in own.contents for part in parts(kind, subset))
+        return all(part in own for part in parts(kind, subset))
 
     published = {file.kind for file in version.files}
     kinds = [kind for kind in tables if kind in published or not is_own(kind, None)]
@@ -73,11 +72,10 @@ def needed_files(db: StateConnection, version: Version, selection: Selection) ->
         file
         for file in files
         if file.kind not in NOT_LOADED
-        and file.name not in own.names
         and not is_loaded(db, AnnotationFile(version.recorded_name(file), file.kind, images))
     ]
     replaced = [file for file in absent if file.kind in tables and is_own(file.kind, file.subset)]
-    by = {name for file in replaced for part in parts(file.kind, file.subset) for name in own.contents[part]}
+    by = {name for file in replaced for part in parts(file.kind, file.subset) for name in own[part]}
     return Needed(
         tuple(file for file in absent if not is_own(file.kind, file.subset)),
         tuple(dict.fromkeys(file.kind for file in replaced)),

@@ -1,8 +1,8 @@
 """Fills annotation files into their tables: each file in one transaction, all of it or nothing, and once.
 
-A killed load leaves the file unread, and the next one starts it over. Rows have keys that
-come out the same when a file is read again, so another choice of images adds its own
-and nothing twice. An index is taken away while a long file comes in, and built after it.
+A killed load leaves the file unread, and the next one starts it over. A row's key is its file and its number there,
+so another choice of images adds its own and nothing twice, and the rows of a file that was
+changed since go before those that it has now come. An index is taken away while a long file comes in, and built after.
 """
 
 import json
@@ -39,52 +39,53 @@ _AT_ONCE = 40  # rows to a statement: one execution for forty takes two thirds o
 _LONG = 100_000  # rows, from which building an index anew takes less time than adding to it
 
 
+_TABLES = ("box", "label", "relationship", "segmentation", "point", "class_hierarchy")  # whose rows know their file
+
+
 @dataclass(frozen=True, slots=True)
 class AnnotationFile:
-    """A published file, and for which images it is to be loaded: `EVERY_IMAGE`, or a choice in words."""
+    """A file, and for which images it is to be loaded: `EVERY_IMAGE`, or a choice in words.
+
+    `modified_at` is the time of the last change to a file that the user named, None of one that was fetched.
+    """
 
     name: str
     kind: str
     images: str = EVERY_IMAGE
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFiles:
-    """The files of the user's own that are loaded: their names, and which of them had what (`box/train`, `class`)."""
-
-    names: frozenset[str]
-    contents: Mapping[str, frozenset[str]]
+    modified_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many rows one load had, and how many of them were new."""
+    """How many rows one load had, how many of them were new, and how many went that the file had before its change."""
 
     rows: int
     new: int
+    gone: int
 
 
 def is_loaded(db: sqlite3.Connection, file: AnnotationFile, *wider: str) -> bool:
-    """Whether the file is loaded for the same choice of images, for one of the `wider` ones, or for every image."""
-    found = db.execute("SELECT images FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
-    return bool(found) and found[0] in (file.images, *wider, EVERY_IMAGE)
+    """Whether the file, as it is now, is loaded for the same choice of images, one of the `wider` ones, or every image.
 
-
-def own_files(db: sqlite3.Connection, images: str) -> OwnFiles:
-    """The user's own files: the names of those that are loaded for `images` or every image, and what was in them.
-
-    What was in them also of those that were loaded for a shorter list: of its subsets they had all there was.
+    Of a published file it does not matter whether it was fetched or the user had it already.
     """
-    names: set[str] = set()
+    found = db.execute("SELECT images, modified_at FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
+    if not found or file.modified_at not in (None, found[1]):
+        return False
+    return found[0] in (file.images, *wider, EVERY_IMAGE)
+
+
+def own_contents(db: sqlite3.Connection) -> Mapping[str, frozenset[str]]:
+    """Which of the user's own files had what: names of files by `class`, `class_hierarchy`, `box/train` and the like.
+
+    Of those that were loaded for a list, be it a shorter one: of its subsets they had all there was.
+    """
     contents: dict[str, frozenset[str]] = {}
     rows = db.execute("SELECT name, images, coalesce(contents, '') FROM annotation_file WHERE kind = ?", (OWN,))
-    for path, loaded_for, text in rows:
-        name = PurePath(path).name
-        if loaded_for in (images, EVERY_IMAGE):
-            names.add(name)
-        if loaded_for == EVERY_IMAGE or loaded_for.startswith(_LISTED):
-            contents |= {each: contents.get(each, frozenset()) | {name} for each in text.split(", ")}
-    return OwnFiles(frozenset(names), contents)
+    for path, images, text in rows:
+        if images == EVERY_IMAGE or images.startswith(_LISTED):
+            contents |= {each: contents.get(each, frozenset()) | {PurePath(path).name} for each in text.split(", ")}
+    return contents
 
 
 def load_file(
@@ -98,16 +99,39 @@ def load_file(
     rows = new = 0
     contents: set[str] = set()
     with _large_cache(db), transaction(db):
+        file_number, gone = _begun(db, file)
         for table, columns, batches in parts:
             if file.kind == OWN:
                 batches = _noted(db, table, columns, batches, contents)
-            count, added = _classes(db, columns, batches) if table == "class" else _add(db, table, columns, batches)
+            if table == "class":
+                count = added = _classes(db, columns, batches)
+            else:
+                count, added = _add(db, table, columns, batches, file_number)
             rows, new = rows + count, new + added
         db.execute(
-            "INSERT OR REPLACE INTO annotation_file VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (file.name, file.kind, file.images, rows, bad_rows(), timestamp(), ", ".join(sorted(contents)) or None),
+            "UPDATE annotation_file SET rows = ?, skipped = ?, loaded_at = ?, contents = ? WHERE file_number = ?",
+            (rows, bad_rows(), timestamp(), ", ".join(sorted(contents)) or None, file_number),
         )
-    return Added(rows, new)
+    return Added(rows, new, gone)
+
+
+def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, int]:
+    """The number that the file's rows have, and how many went of those that it had before it was changed."""
+    gone = 0
+    found = db.execute("SELECT file_number, modified_at FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
+    if found and found[1] != file.modified_at:
+        gone = sum(db.execute(f"DELETE FROM {table} WHERE file_number = ?", found[:1]).rowcount for table in _TABLES)
+    (file_number,) = db.execute(
+        """
+        INSERT INTO annotation_file (name, kind, images, modified_at, rows, skipped, loaded_at)
+        VALUES (?, ?, ?, ?, 0, 0, '')
+        ON CONFLICT (name)
+        DO UPDATE SET kind = excluded.kind, images = excluded.images, modified_at = excluded.modified_at
+        RETURNING file_number
+        """,
+        (file.name, file.kind, file.images, file.modified_at),
+    ).fetchone()
+    return file_number, gone
 
 
 def listed(db: sqlite3.Connection, chosen: str) -> Callable[[Collection[str]], frozenset[str]]:
@@ -153,15 +177,17 @@ def _noted(
         yield batch
 
 
-def _add(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns]) -> tuple[int, int]:
+def _add(
+    db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], file_number: int
+) -> tuple[int, int]:
     """Adds rows, less those that are there already; returns how many came, and how many were new."""
     before, indexes = db.total_changes, _indexes(db, table)
     (is_new,) = db.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {table})").fetchone()
     (earlier,) = db.execute("SELECT coalesce(sum(rows), 0) FROM annotation_file").fetchone()
     is_indexed = True
     width, rows = len(columns), 0
-    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES "
-    one = f"({', '.join('?' * width)})"
+    insert = f"INSERT OR IGNORE INTO {table} (file_number, {', '.join(columns)}) VALUES "
+    one = f"({file_number}, {', '.join('?' * width)})"
     for batch in batches:
         if is_indexed and (is_new or rows >= max(_LONG, earlier // 4)):
             for name in indexes:
@@ -195,8 +221,8 @@ def _indexes(db: sqlite3.Connection, table: str) -> dict[str, str]:
     )
 
 
-def _classes(db: sqlite3.Connection, columns: tuple[str, ...], batches: Iterable[Columns]) -> tuple[int, int]:
-    """Adds classes, or what these `columns` say of classes that are there; returns how many came, twice."""
+def _classes(db: sqlite3.Connection, columns: tuple[str, ...], batches: Iterable[Columns]) -> int:
+    """Adds classes, or what these `columns` say of classes that are there; returns how many came."""
     facts = columns[1:]  # the first is the key
     learn = ", ".join(f"{fact} = coalesce(excluded.{fact}, {fact})" for fact in facts) or "label_name = label_name"
     insert = (
@@ -207,4 +233,4 @@ def _classes(db: sqlite3.Connection, columns: tuple[str, ...], batches: Iterable
     for batch in batches:
         db.executemany(insert, zip(*batch, strict=True))
         rows += len(batch[0])
-    return rows, rows
+    return rows

@@ -1,5 +1,6 @@
 """Annotations from the command line: loaded once, chosen by, killed at; and what a dry run says."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,22 @@ def test_a_published_file_that_one_has_already_is_not_fetched_again(fine, run, l
     assert (ended.returncode, ended.stderr) == (0, "")
     assert len(ask("SELECT * FROM download WHERE status = 'done'")) == len(_skies(ask))
     assert not fine.site.requests[fine.annotations_path]
+    assert "already loaded: classes_demo.tar.gz, annotations_human_demo.tar.gz\n" in load(fine, "--all").stdout
+
+
+def test_a_file_that_was_edited_is_loaded_anew_in_place_of_what_it_was(own_skies, fine, load, ask, oidl) -> None:
+    mine = oidl.cwd / "mine.csv"
+    kept = sorted(own_skies)[1:]
+    mine.write_text(LABELS + "".join(f"{image_id},me,{SKY},0.5\n" for image_id in kept))
+    os.utime(mine, (1e9, 1e9))  # an older one that was put back is another one too
+    ended = load(fine, "mine.csv", "class-descriptions.csv")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"already loaded: {oidl.cwd / 'class-descriptions.csv'}\n" in ended.stdout
+    assert (
+        f"{len(kept)} rows of {mine}; the {len(own_skies)} that it had before it was changed are gone\n" in ended.stdout
+    )
+    assert ask("SELECT image_id, confidence FROM label ORDER BY image_id") == [(image_id, 0.5) for image_id in kept]
+    assert f"already loaded: {mine}\n" in load(fine, "mine.csv").stdout
 
 
 def test_a_class_is_all_that_is_fetched_and_its_labels_come_by_themselves(fine, run, ask) -> None:
@@ -192,12 +209,12 @@ _KILLED = """
 import os, signal, sys
 from oidl.state import annotations
 add = annotations._add
-def killed(db, table, columns, batches):
+def killed(db, table, columns, batches, file_number):
     def until():
         for batch in batches:
             yield batch
             os.kill(os.getpid(), signal.SIGKILL)
-    return add(db, table, columns, until() if table == "label" else batches)
+    return add(db, table, columns, until() if table == "label" else batches, file_number)
 annotations._add = killed
 from oidl.cli import main
 sys.exit(main(sys.argv[1:]))

@@ -24,7 +24,7 @@ def labelled(downloaded: None, tell: Callable[..., None]) -> None:
         "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
         "SELECT image_id, 1, 'xclick', '/m/01yrx', 1, 0.25, 0.75, 0.25, 0.75 FROM image"
     )
-    tell("INSERT INTO label SELECT image_id, '/m/0b', 'machine', 0.5 FROM image")
+    tell("INSERT INTO label SELECT image_id, '/m/0b', 'machine', 0.5, 0 FROM image")
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def with_groups(labelled: None, tell) -> None:
         "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
         "SELECT image_id, 2, 'xclick', '/m/01yrx', 1, 0.0, 0.1, 0.0, 0.1, 0 FROM image WHERE rowid % 3 > 0"
     )
-    tell("INSERT INTO label SELECT image_id, '/m/0b', 'verification', 1 FROM image WHERE rowid % 3 > 0")
+    tell("INSERT INTO label SELECT image_id, '/m/0b', 'verification', 1, 0 FROM image WHERE rowid % 3 > 0")
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,7 @@ def test_named_images_are_the_only_ones(labelled: None, export: Export, ask, tmp
 
 def test_subclasses_come_along_if_asked_for(labelled: None, export: Export, tell, tmp_path: Path) -> None:
     tell("INSERT OR IGNORE INTO class (label_name, display_name) VALUES ('/m/0jbk', 'Animal')")
-    tell(
-        "INSERT INTO class_hierarchy SELECT '/m/0jbk', label_name, 'subcategory' FROM class WHERE display_name = 'Cat'"
-    )
+    tell("INSERT INTO class_hierarchy VALUES ('/m/0jbk', '/m/01yrx', 'subcategory', 0)")
     for number, (more, names) in enumerate((((), ["Animal"]), (("--include-subclasses",), ["Animal", "Cat"]))):
         dest = tmp_path / str(number)
         assert export("--classes=animal", *more, "--dest", dest, "--with-empty").returncode == 0

@@ -1,5 +1,7 @@
 """What a choice needs: the published files of its types and subsets, less what is loaded, or given by one's own."""
 
+from dataclasses import replace
+
 import pytest
 from conftest import image
 
@@ -90,14 +92,15 @@ def test_own_classes_do_if_they_have_those_asked_for(loaded_db: StateConnection,
     assert kinds("Cat", include_subclasses=True) == {FileKind.BOXES}
 
 
-def test_what_is_published_under_the_name_of_an_own_file_is_had(loaded_db: StateConnection, v7: Version) -> None:
+def test_what_the_user_had_of_the_published_files_is_not_needed(loaded_db: StateConnection, v7: Version) -> None:
     file = next(file for file in v7.files if file.kind is FileKind.BOXES and file.subset == "validation")
-    load_file(loaded_db, AnnotationFile(f"/home/me/{file.name}", OWN), [], lambda: 0)
+    had = AnnotationFile(v7.recorded_name(file), file.kind, "all", modified_at="2026-11-24T00:00:00.000Z")
+    load_file(loaded_db, had, [], lambda: 0)
     needed = needed_files(loaded_db, v7, BOXES)
     assert file not in needed.files
     assert names(needed, FileKind.BOXES)
     assert needed.replaced == ()
-    load_file(loaded_db, AnnotationFile(f"/home/me/{file.name}", OWN, "listed: train"), [], lambda: 0)
+    load_file(loaded_db, replace(had, images="listed: train"), [], lambda: 0)
     assert file in needed_files(loaded_db, v7, BOXES).files, "of the images that came into the list later"
 
 

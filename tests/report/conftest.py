@@ -71,11 +71,14 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
         assert isinstance(done, Done), done
         ledger.done(item, done)
     db.executemany("INSERT INTO class (label_name, display_name, is_boxable) VALUES (?, ?, 1)", NAMES.items())
-    db.execute("INSERT INTO class_hierarchy VALUES ('/m/0root', ?, 'subcategory')", (RED,))
+    db.execute("INSERT INTO class_hierarchy (parent, child, kind) VALUES ('/m/0root', ?, 'subcategory')", (RED,))
     for each in published[:-1]:
         for number, (label_name, name) in enumerate(OBJECT.items()):
             put_box(db, each.image_id, number, label_name, sides(name), is_group_of=int(label_name == BLUE))
-            db.execute("INSERT INTO label VALUES (?, ?, 'verification', ?)", (each.image_id, label_name, number))
+            db.execute(
+                "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, 'verification', ?)",
+                (each.image_id, label_name, number),
+            )
     yield Marked(root, db)
     db.close()
 

@@ -78,7 +78,10 @@ def test_a_box_is_moved_and_cut_with_its_picture(loaded_db: StateConnection) -> 
 
 
 def test_the_labels_of_a_file_have_their_names(loaded_db: StateConnection) -> None:
-    loaded_db.execute("INSERT INTO label VALUES (?, ?, 'verification', 1)", (image(1).image_id, CAT))
+    loaded_db.execute(
+        "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, 'verification', 1)",
+        (image(1).image_id, CAT),
+    )
     loaded_db.execute(
         "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
         "VALUES (?, 'r', 'p.jpg', 1, 50, 40, '')",

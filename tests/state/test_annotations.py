@@ -7,7 +7,7 @@ import pytest
 from conftest import image
 
 from oidl.state import annotations
-from oidl.state.annotations import AnnotationFile, is_loaded, listed, load_file
+from oidl.state.annotations import OWN, AnnotationFile, is_loaded, listed, load_file
 from oidl.state.database import StateConnection
 
 FILE = AnnotationFile("v7/train/boxes.csv", "boxes")
@@ -35,8 +35,8 @@ def test_rows_are_loaded_and_the_file_is_noted(db: StateConnection) -> None:
     schema = _schema(db)
     added = load(db, boxes(*range(1, 48)), boxes(50), bad=2)
     assert (added.rows, added.new) == (48, 48)
-    assert [row[1] for row in _rows(db)] == [*range(1, 48), 50]
-    assert _rows(db)[0][:9] == (image(1).image_id, 1, "xclick", "/m/1", 1.0, 0.1, 0.2, 0.3, 0.4)
+    assert [row[2] for row in _rows(db)] == [*range(1, 48), 50]
+    assert _rows(db)[0][:10] == (image(1).image_id, 1, 1, "xclick", "/m/1", 1.0, 0.1, 0.2, 0.3, 0.4)
     assert db.execute("SELECT name, kind, images, rows, skipped FROM annotation_file").fetchall() == [
         (FILE.name, "boxes", "all", 48, 2)
     ]
@@ -52,7 +52,42 @@ def test_a_second_load_adds_nothing_and_another_choice_its_own(db: StateConnecti
     added = load(db, boxes(1, 2, 3, 4))
     assert (added.rows, added.new) == (4, 2)
     assert is_loaded(db, few)
-    assert [row[1] for row in _rows(db)] == [1, 2, 3, 4]
+    assert [row[2] for row in _rows(db)] == [1, 2, 3, 4]
+
+
+def test_two_files_may_have_the_same_row_of_an_image(db: StateConnection) -> None:
+    load(db, boxes(1, 2))
+    added = load(db, boxes(2, 3), file=AnnotationFile("mine.csv", OWN))
+    assert (added.rows, added.new) == (2, 2)
+    query = "SELECT name, number FROM box JOIN annotation_file USING (file_number) ORDER BY name, number"
+    assert db.execute(query).fetchall() == [("mine.csv", 2), ("mine.csv", 3), (FILE.name, 1), (FILE.name, 2)]
+
+
+def test_a_file_that_was_changed_takes_the_place_of_what_it_was(db: StateConnection) -> None:
+    def mine(modified_at: str, images: str = "all") -> AnnotationFile:
+        return AnnotationFile("mine.csv", OWN, images, modified_at)
+
+    labels = ("label", ("image_id", "source", "label_name", "confidence"), [[("a",), ("me",), ("/m/1",), (1,)]])
+    load(db, boxes(1, 2))
+    load_file(db, mine("monday"), [("box", COLUMNS, [boxes(1, 2, 3)]), labels], lambda: 0)
+    assert is_loaded(db, mine("monday"))
+    assert not is_loaded(db, mine("tuesday"))
+    added = load(db, boxes(4), file=mine("tuesday", "listed: test"))
+    assert (added.rows, added.new, added.gone) == (1, 1, 4)
+    assert [row[1:3] for row in _rows(db)] == [(1, 1), (1, 2), (2, 4)]
+    assert _rows(db, "label") == []
+    assert is_loaded(db, mine("tuesday", "listed: test"))
+    assert not is_loaded(db, mine("tuesday")), "those of other images went"
+    added = load(db, boxes(4, 5), file=mine("tuesday"))
+    assert (added.rows, added.new, added.gone) == (2, 1, 0)
+
+
+def test_a_published_file_counts_wherever_it_came_from(db: StateConnection) -> None:
+    had = AnnotationFile(FILE.name, FILE.kind, modified_at="monday")
+    load(db, boxes(1, 2), file=had)
+    assert is_loaded(db, FILE)
+    assert is_loaded(db, had)
+    assert not is_loaded(db, AnnotationFile(FILE.name, FILE.kind, modified_at="tuesday"))
 
 
 @pytest.mark.parametrize("long", [0, 10_000])
@@ -106,7 +141,7 @@ def test_labels_that_are_there_are_not_added_again(db: StateConnection) -> None:
     )
     added = load_file(db, AnnotationFile("labels.csv", "labels"), [part], lambda: 0)
     assert (added.rows, added.new) == (2, 1)
-    assert _rows(db, "label") == [("a", "/m/1", "s", 1.0)]
+    assert _rows(db, "label") == [("a", "/m/1", "s", 1.0, 1)]
 
 
 def test_the_images_of_the_list_are_told_from_others(loaded_db: StateConnection) -> None:

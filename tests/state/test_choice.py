@@ -26,7 +26,7 @@ def annotated(loaded_db: StateConnection) -> StateConnection:
     loaded_db.executemany(
         "INSERT INTO class (label_name, display_name) VALUES (?, ?)", [(CAT, "Cat"), (TABBY, "Tabby cat"), (DOG, "Dog")]
     )
-    loaded_db.execute("INSERT INTO class_hierarchy VALUES (?, ?, 'subcategory')", (CAT, TABBY))
+    loaded_db.execute("INSERT INTO class_hierarchy (parent, child, kind) VALUES (?, ?, 'subcategory')", (CAT, TABBY))
     boxes = [(1, CAT, 0.9, 0), (2, CAT, 0.9, 1), (3, CAT, 0.2, 0), (4, TABBY, 0.9, 0)]
     boxes += [(number, DOG, 0.9, 0) for number in (2, 5, 10)]
     loaded_db.executemany(

@@ -14,7 +14,10 @@ def test_every_type_of_annotation_has_its_evidence() -> None:
 
 
 def test_what_there_is_nothing_of_is_said(loaded_db: StateConnection) -> None:
-    loaded_db.execute("INSERT INTO label VALUES (?, '/m/0cat', 'verification', 1)", (image(1).image_id,))
+    loaded_db.execute(
+        "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, '/m/0cat', 'verification', 1)",
+        (image(1).image_id,),
+    )
     check_annotated(loaded_db, [LabelType.LABELS])
     with pytest.raises(UsageError, match="there are no points in the database"):
         check_annotated(loaded_db, [LabelType.LABELS, LabelType.POINTS])

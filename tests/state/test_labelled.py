@@ -85,7 +85,8 @@ def test_annotations_come_by_image_and_of_the_chosen_classes(loaded_db: StateCon
     for image_number, number, label_name in ((1, 7, DOG), (1, 2, CAT), (2, 1, CAT), (3, 1, CAT)):
         put_box(loaded_db, image_number, number, label_name)
         loaded_db.execute(
-            "INSERT OR IGNORE INTO label VALUES (?, ?, 'machine', 0.5)", (image(image_number).image_id, label_name)
+            "INSERT OR IGNORE INTO label (image_id, label_name, source, confidence) VALUES (?, ?, 'machine', 0.5)",
+            (image(image_number).image_id, label_name),
         )
     one, two = image(1).image_id, image(2).image_id
     boxes = boxes_of(loaded_db, [one, two], None)
@@ -109,7 +110,10 @@ def test_only_what_fits_the_choice_is_given_out(loaded_db: StateConnection) -> N
             (image(1).image_id, number, CAT, right, is_group),
         )
     for source, confidence in (("verification", 1), ("crowdsource-verification", 0), ("machine", 1)):
-        loaded_db.execute("INSERT INTO label VALUES (?, ?, ?, ?)", (image(1).image_id, CAT, source, confidence))
+        loaded_db.execute(
+            "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, ?, ?)",
+            (image(1).image_id, CAT, source, confidence),
+        )
     ids = [image(1).image_id]
 
     def boxes(**selection: Any) -> list[tuple[float, int | None]]:
@@ -156,11 +160,14 @@ def test_the_classes_are_those_that_can_have_boxes_and_those_that_are_named(db: 
     db.execute(
         "INSERT INTO class (label_name, display_name, is_boxable) VALUES (?, 'Cat', 1), (?, 'Sky', 0)", (CAT, SKY)
     )
-    db.execute("INSERT INTO class_hierarchy VALUES ('/m/0animal', ?, 'subcategory'), (?, ?, 'part')", (CAT, SKY, CAT))
+    db.execute(
+        "INSERT INTO class_hierarchy (parent, child, kind) VALUES ('/m/0animal', ?, 'subcategory'), (?, ?, 'part')",
+        (CAT, SKY, CAT),
+    )
     assert known_classes(db, [LabelType.BOXES]) == [(CAT, "Cat", "/m/0animal")]
     for number in range(3):
         put_box(db, 1, number, DOG)
-    db.execute("INSERT INTO label VALUES ('x', ?, 'machine', 0.5)", (SKY,))
+    db.execute("INSERT INTO label (image_id, label_name, source, confidence) VALUES ('x', ?, 'machine', 0.5)", (SKY,))
     assert known_classes(db, [LabelType.BOXES]) == [(CAT, "Cat", "/m/0animal"), (DOG, None, None)]
     assert known_classes(db, [LabelType.LABELS]) == [(SKY, "Sky", None)]
     assert [each.label_name for each in known_classes(db, list(LabelType)[:2])] == [CAT, DOG, SKY]
