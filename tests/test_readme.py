@@ -245,12 +245,14 @@ def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
     meter.requested(work(3), "u", Body(1.0))
     meter.started(work(4))
     meter.processing(work(4))
-    now = meter.statistics()
+    with meter.reading("boxes.csv"):
+        now = meter.statistics()
     rows = list(table_rows(section("`run --progress json` and `--metrics-file`")))
     told = json.loads(json_line(now, None, NOW))
     keys = {key for row in rows for key in words_in_code(row[0])}
     meanings = {words_in_code(row[0])[0]: words_in_code(row[1]) for row in rows if words_in_code(row[0])}
     assert set(meanings["run"]) == told["run"].keys()
+    assert set(meanings["reading"]) == told["reading"].keys()
     for name in ("downloads", "resizes", "paces", "successes", "failures"):
         assert set(meanings[name]) == told[name][0].keys()
     metrics = re.findall(r"^# TYPE (\S+)", metrics_text(now, NOW), re.MULTILINE)

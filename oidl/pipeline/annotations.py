@@ -18,6 +18,7 @@ from oidl.dataset.rows import Skipped
 from oidl.pipeline.metadata import Metadata
 from oidl.pipeline.needed import NOT_LOADED, needed_files
 from oidl.pipeline.writer import StateWriter
+from oidl.progress.meter import Meter
 from oidl.settings import Settings
 from oidl.state.annotations import (
     EVERY_IMAGE,
@@ -40,12 +41,19 @@ class AnnotationLoader:
     """Loads annotation files. `say` tells people what happens."""
 
     def __init__(
-        self, settings: Settings, version: Version, metadata: Metadata, state: StateWriter, say: Callable[[str], None]
+        self,
+        settings: Settings,
+        version: Version,
+        metadata: Metadata,
+        state: StateWriter,
+        meter: Meter,
+        say: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._version = version
         self._metadata = metadata
         self._state = state
+        self._meter = meter
         self._say = say
         self._subsets = settings.selection.subsets or version.subsets
 
@@ -69,7 +77,7 @@ class AnnotationLoader:
             if file in loaded:
                 continue
             if isinstance(source, Path):
-                await self._state.run(self._read, file, str(source), (source,), keep)
+                await self._read(file, str(source), (source,), keep)
             else:
                 await self._load(source, images, keep)
 
@@ -112,21 +120,26 @@ class AnnotationLoader:
     async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
         paths = tuple(path for path in await self._metadata.on_disk(published) if path.suffix in _READABLE)
-        await self._state.run(self._read, file, file.name, paths, keep)
+        await self._read(file, file.name, paths, keep)
 
-    def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Keep | None) -> Added:
-        """In a thread: all of one file, which people know by `name`."""
-        db = self._state.db
-        self._say_from_thread(f"loading {name} into the database")
+    async def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Keep | None) -> None:
+        """Loads all of one file, which people know by `name`."""
+        self._say(f"loading {name} into the database")
         skipped = Skipped(report=self._say_from_thread)
-        parts = (part for path in paths for part in _cancellable(read_parts(path, skipped, keep)))
-        with explained(db.path):
-            added = load_file(db, file, parts, lambda: skipped.bad)
+        with self._meter.reading(name) as reading:
+            reading.count_rows = lambda: skipped.rows
+            added = await self._state.run(self._load_rows, file, paths, keep, skipped)
         there = f", {added.rows - added.new:,} of them there already" if added.new < added.rows else ""
         bad = f"; {skipped.bad:,} of {skipped.rows:,} rows are bad and were skipped" if skipped.bad else ""
         gone = f"; the {added.gone:,} that it had before it was changed are gone" if added.gone else ""
-        self._say_from_thread(f"{added.rows:,} rows of {name}{there}{bad}{gone}")
-        return added
+        self._say(f"{added.rows:,} rows of {name}{there}{bad}{gone}")
+
+    def _load_rows(self, file: AnnotationFile, paths: tuple[Path, ...], keep: Keep | None, skipped: Skipped) -> Added:
+        """In a thread."""
+        db = self._state.db
+        parts = (part for path in paths for part in _cancellable(read_parts(path, skipped, keep)))
+        with explained(db.path):
+            return load_file(db, file, parts, lambda: skipped.bad)
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from oidl.dataset.archive import FetchedArchive, discard_part, fetch_archive
+from oidl.dataset.archive import FetchedArchive, VerifiedStream, discard_part, fetch_archive
 from oidl.dataset.classes import class_list
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
@@ -22,6 +22,7 @@ from oidl.dataset.unpack import Stream, open_local_list, read_list, unpack
 from oidl.errors import MetadataError
 from oidl.model import FileKind
 from oidl.pipeline.writer import StateWriter
+from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
 from oidl.state.database import explained
 from oidl.state.load import ImageList, Loaded, load_list, loaded_subsets, missing_subsets
@@ -40,6 +41,7 @@ class Metadata:
         version: Version,
         state: StateWriter,
         tls: ssl.SSLContext,
+        meter: Meter,
         say: Callable[[str], None],
         on_bytes: Callable[[int], Awaitable[None]],
     ) -> None:
@@ -47,6 +49,7 @@ class Metadata:
         self._version = version
         self._state = state
         self._tls = tls
+        self._meter = meter
         self._say = say
         self._on_bytes = on_bytes
 
@@ -68,11 +71,12 @@ class Metadata:
 
     async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...]) -> None:
         self._say(f"loading the image list ({', '.join(subsets)}) from {file.url}")
-        load = partial(self._load, self._image_list(file), subsets)
-        if file.url.startswith(("http://", "https://")):
-            loaded, skipped = await self._archive(file, load)
-        else:
-            loaded, skipped = await self._state.run(self._load_local, load, Path(file.url))
+        with self._meter.reading(file.name, file.bytes) as reading:
+            load = partial(self._load, self._image_list(file), subsets, reading)
+            if file.url.startswith(("http://", "https://")):
+                loaded, skipped = await self._archive(file, reading, load)
+            else:
+                loaded, skipped = await self._state.run(self._load_local, load, Path(file.url))
         if loaded.repeated:
             self._say(f"{loaded.repeated} rows repeat an ImageID, the first was kept: {', '.join(loaded.examples)}")
         if skipped.bad:
@@ -128,25 +132,34 @@ class Metadata:
     async def _put(self, file: PublishedFile) -> tuple[Path, ...]:
         """Unpacks an archive while it arrives; another file is only moved. Returns what it is now."""
         root = self._settings.root_dir
-        if place := self._place(file):
-            await self._archive(file, lambda stream: None, place)
-            self._say(f"fetched {self._version.recorded_name(file)}")
-            return (place,)
-        staging = root / UNPACKING / file.name
-        paths = await self._archive(file, partial(unpack, staging=staging, destination=root, name=file.name))
-        self._say(f"unpacked {file.name}")
-        return paths
+        with self._meter.reading(file.name, file.bytes) as reading:
+            if place := self._place(file):
+                await self._archive(file, reading, lambda stream: None, place)
+                self._say(f"fetched {self._version.recorded_name(file)}")
+                return (place,)
+            staging = root / UNPACKING / file.name
+            unpacked = partial(unpack, staging=staging, destination=root, name=file.name)
+            paths = await self._archive(file, reading, unpacked)
+            self._say(f"unpacked {file.name}")
+            return paths
 
-    async def _archive(self, file: PublishedFile, consume: Callable[[Stream], T], keep: Path | None = None) -> T:
+    async def _archive(
+        self, file: PublishedFile, reading: FileInHand, consume: Callable[[Stream], T], keep: Path | None = None
+    ) -> T:
         if keep is None and self._settings.save_tar_balls:
             keep = self._settings.root_dir / file.name
+
+        def counted(stream: VerifiedStream) -> T:
+            reading.count_bytes = lambda: stream.size_bytes
+            return consume(stream)
+
         fetched = await fetch_archive(
             file,
             self._settings.root_dir,
             transfers=self._settings.transfers,
             tls=self._tls,
             keep=keep,
-            consume=consume,
+            consume=counted,
             on_bytes=self._on_bytes,
         )
         await self._state.run(self._record, file, fetched)
@@ -165,8 +178,11 @@ class Metadata:
         with open_local_list(path) as stream:
             return load(stream)
 
-    def _load(self, image_list: ImageList, subsets: tuple[str, ...], stream: Stream) -> tuple[Loaded, Skipped]:
+    def _load(
+        self, image_list: ImageList, subsets: tuple[str, ...], reading: FileInHand, stream: Stream
+    ) -> tuple[Loaded, Skipped]:
         skipped = Skipped(report=self._say_from_thread)
+        reading.count_rows = lambda: skipped.rows
         images = read_list(
             stream,
             name=image_list.source,

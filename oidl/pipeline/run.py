@@ -82,9 +82,9 @@ class Run:
         self._say = say
         self._tls = tls_context()
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
-        self._metadata = Metadata(settings, version, state, self._tls, say, self._arrived)
+        self._metadata = Metadata(settings, version, state, self._tls, meter, say, self._arrived)
         self._files = AtomicWriter(state.ledger.token())
-        self._loader = AnnotationLoader(settings, version, self._metadata, state, say)
+        self._loader = AnnotationLoader(settings, version, self._metadata, state, meter, say)
 
     async def run(self) -> RunEnd:
         """Does all that the settings ask for. Raises `OidlError` where nothing could be done at all."""

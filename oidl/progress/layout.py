@@ -12,7 +12,7 @@ from oidl.progress.lists import count_of, list_rows
 from oidl.progress.spans import BAD, DIM, GOOD, HEAD, MARK, WARN, Line, Span, apart, clipped, cut, left, right
 from oidl.progress.statistics import Statistics
 from oidl.progress.view import Tab, View
-from oidl.progress.words import duration, pace_words, progress_line, size
+from oidl.progress.words import duration, pace_words, progress_line, reading_words, size
 
 MIN_WIDTH, MIN_HEIGHT = 60, 18
 _ROOMY = 28  # lines from which on there are empty ones
@@ -181,6 +181,8 @@ def _reason(name: Reason | str, row: dict[Status, int]) -> Line:
 
 
 def _in_hand(now: Statistics) -> Line:
+    if now.reading and now.is_busy_reading:
+        return left("in hand", 9, DIM), Span(reading_words(now.reading, now.read_bytes_per_s))
     waiting = now.in_flight - len(now.transfers) - len(now.processing)
     return (
         left("in hand", 9, DIM),

@@ -6,6 +6,7 @@ README. Where `oidl status --json` has a key too, it means the same.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from oidl.model import Status
@@ -45,6 +46,7 @@ def json_line(now: Statistics, before: Statistics | None, at: datetime, outcome:
                 "bytes_read": now.bytes_read,
                 "bytes_written": now.bytes_written,
             },
+            "reading": now.reading and asdict(now.reading),
             "downloads": [
                 {
                     "image_id": each.image_id,

@@ -11,7 +11,8 @@ wants to see it.
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from oidl.model import Done, Failure, Postponed, Reason, Standing, Status, Work
@@ -19,7 +20,7 @@ from oidl.net.body import Body
 from oidl.net.hosts import host_of
 from oidl.net.pace import PaceState
 from oidl.progress.history import History
-from oidl.progress.statistics import Failed, Processing, Statistics, Success, Transferring
+from oidl.progress.statistics import Failed, Processing, Reading, Statistics, Success, Transferring
 
 RECENT = 200
 """How many outcomes are looked back on for what they have in common."""
@@ -41,6 +42,19 @@ class _InHand:
     process_s: float | None = None
 
 
+@dataclass(slots=True)
+class FileInHand:
+    """A list or annotation file on its way: what counts its bytes and rows, from any thread, once there is something.
+
+    It may be begun again, with other counters.
+    """
+
+    name: str
+    expected_bytes: int | None = None
+    count_bytes: Callable[[], int] | None = None
+    count_rows: Callable[[], int] | None = None
+
+
 class Meter:
     """The counters of one run. `clock` gives seconds, `time_of_day` seconds since the epoch; `remaining` is how many
     images are to be settled, `paces` where the providers' paces stand."""
@@ -60,6 +74,7 @@ class Meter:
         self._failed = 0
         self._retried = 0
         self._in_hand: dict[str, _InHand] = {}
+        self._files: list[FileInHand] = []
         self._bytes_read = 0
         self._bytes_written = 0
         self._by_reason: Counter[Reason] = Counter()
@@ -107,6 +122,16 @@ class Meter:
     def dropped(self, work: Work) -> None:
         """An image was let go of untried."""
         self._in_hand.pop(work.image_id, None)
+
+    @contextmanager
+    def reading(self, name: str, expected_bytes: int | None = None) -> Iterator[FileInHand]:
+        """While a list or annotation file is fetched or loaded; who does so sets the counters of what this gives."""
+        file = FileInHand(name, expected_bytes)
+        self._files.append(file)
+        try:
+            yield file
+        finally:
+            self._files.remove(file)
 
     def read(self, count: int) -> None:
         """`count` bytes came from the network."""
@@ -166,6 +191,7 @@ class Meter:
             failures={reason: dict(row) for reason, row in self._failures.items() if any(row.values())},
             paces=self.paces(),
             page_url=self.page_url,
+            reading=_reading(self._files[-1]) if self._files else None,
             history=self._history.seconds(now),
             transfers=tuple(_transferring(image, image.body, now) for image in in_hand if image.body is not None),
             processing=tuple(
@@ -223,6 +249,15 @@ class Meter:
     def _count_failures(self, status: Status, reason: Reason | None, images: int) -> None:
         if reason and status in (Status.FAILED, Status.RETRY):
             self._failures.setdefault(reason, dict.fromkeys((Status.FAILED, Status.RETRY), 0))[status] += images
+
+
+def _reading(file: FileInHand) -> Reading:
+    return Reading(
+        name=file.name,
+        rows=file.count_rows and file.count_rows(),
+        bytes=file.count_bytes and file.count_bytes(),
+        expected_bytes=file.expected_bytes,
+    )
 
 
 def _transferring(image: _InHand, body: Body, now: float) -> Transferring:

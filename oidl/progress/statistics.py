@@ -81,6 +81,20 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A list or annotation file on its way to the disk or, as far as `rows` says, into the database.
+
+    `rows` is None where none are counted, `bytes` where it does not come from the network, `expected_bytes` where
+    nobody has said how many there are.
+    """
+
+    name: str
+    rows: int | None
+    bytes: int | None
+    expected_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """A moment of a run. Rates are per second over the last 20 s.
 
@@ -90,6 +104,8 @@ class Statistics:
 
     Of all the selected images, earlier runs included and as the database has them: `by_subset` (every status) and
     `failures`, the images that stand as `failed` or `retry`, by reason.
+
+    `reading` is the list or annotation file that is fetched or loaded, if one is.
 
     `page_url` is where the run's web page is, if it has one.
 
@@ -118,6 +134,12 @@ class Statistics:
     successes: tuple[Success, ...] = ()
     failed_tries: tuple[Failed, ...] = ()
     page_url: str = ""
+    reading: Reading | None = None
+
+    @property
+    def is_busy_reading(self) -> bool:
+        """Whether there is nothing to be told of but `reading`: no image is in hand, or to be done that is known."""
+        return self.reading is not None and not self.remaining and not self.in_flight
 
     @property
     def left_s(self) -> float | None:

@@ -1,13 +1,18 @@
 """A run in a line of text; times and bytes in words. Pure."""
 
 import re
+from pathlib import PurePath
 
 from oidl.net.pace import PaceState
-from oidl.progress.statistics import Statistics
+from oidl.progress.statistics import Reading, Statistics
+
+_NAME = 32  # characters of a file's name, for a line of under 80
 
 
 def progress_line(now: Statistics) -> str:
     """Where a run is, in one line of under 80 characters."""
+    if now.reading and now.is_busy_reading:
+        return reading_words(now.reading, now.read_bytes_per_s)
     parts = [
         f"{now.done:,} done",
         f"{now.failed:,} failed",
@@ -18,6 +23,21 @@ def progress_line(now: Statistics) -> str:
     if now.left_s is not None and now.remaining:
         parts.append(duration(now.left_s))
     parts += [pace_words(pace) for pace in now.paces if pace.pause_s >= 1][:1]
+    return " · ".join(parts)
+
+
+def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
+    """A file on its way: `loading boxes.csv · 1,200,000 rows` or `fetching boxes.csv · 98 MB of 2.2 GB · 31.0 MB/s`."""
+    name = plain(PurePath(reading.name).name)
+    name = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
+    parts = [f"fetching {name}" if reading.rows is None else f"loading {name}"]
+    if reading.rows is not None:
+        parts.append(f"{reading.rows:,} rows")
+    if reading.bytes is not None:
+        expected = f" of {size(reading.expected_bytes)}" if reading.expected_bytes else ""
+        parts.append(f"{size(reading.bytes)}{expected}")
+    if reading.rows is None:
+        parts.append(f"{read_bytes_per_s / 1e6:.1f} MB/s")
     return " · ".join(parts)
 
 

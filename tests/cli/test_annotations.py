@@ -1,6 +1,7 @@
 """Annotations from the command line: loaded once, chosen by, killed at; and what a dry run says."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,40 @@ def test_a_file_with_too_many_bad_rows_is_exit_4_and_leaves_nothing(fine, load, 
     assert "1 of the first 2 rows of mine.csv are bad" in ended.stderr
     assert ask("SELECT count(*) FROM label") == [(0,)]
     assert ask("SELECT count(*) FROM annotation_file") == [(0,)]
+
+
+_TOLD = """
+import sys
+from contextlib import contextmanager
+from oidl.cli import main
+from oidl.progress.meter import Meter
+from oidl.progress.words import progress_line
+reading = Meter.reading
+@contextmanager
+def told(*arguments):
+    with reading(*arguments) as file:
+        yield file
+        print(progress_line(arguments[0].statistics()))
+Meter.reading = told
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_every_file_is_told_of_while_it_comes_in(fine, oidl, root: Path) -> None:
+    ended = oidl.process(
+        "run",
+        f"--catalogue={fine.catalogue}",
+        f"--root-dir={root}",
+        "--limit=0",
+        "--load-annotations",
+        "--dataset-version=3",
+        program=_TOLD,
+    )
+    assert (ended.returncode, ended.stderr) == (3, "")
+    count = len(fine.images)
+    assert re.search(rf"^loading images_demo.tar.gz · {count} rows · (.+) of \1$", ended.stdout, re.MULTILINE)
+    assert re.search(r"^fetching classes_demo.tar.gz · (.+) of \1 · ", ended.stdout, re.MULTILINE)
+    assert f"\nloading annotations_human_demo.tar.gz · {3 * count} rows\n" in ended.stdout
 
 
 _KILLED = """

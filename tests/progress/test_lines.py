@@ -58,6 +58,37 @@ def test_the_time_left_is_not_said_where_nothing_moves_or_nothing_is_left() -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "rows", "received", "expected", "words"),
+    [
+        ("mine.csv", 14_600_000, None, None, "loading mine.csv · 14,600,000 rows"),
+        ("a/mine.csv", 0, 0, 850_000_000, "loading mine.csv · 0 rows · 0 B of 850 MB"),
+        ("boxes.csv", None, 98_000_000, 2_258_447_590, "fetching boxes.csv · 98.0 MB of 2.3 GB · 2.5 MB/s"),
+        ("boxes.csv", None, 98_000_000, None, "fetching boxes.csv · 98.0 MB · 2.5 MB/s"),
+        ("boxes.csv", None, None, 80, "fetching boxes.csv · 2.5 MB/s"),
+        ("\x1b[2J" + "x" * 99, 14_600_000, 10**9, 10**9, None),
+    ],
+)
+def test_a_file_on_its_way_is_told_of_while_no_image_is(
+    name: str, rows: int | None, received: int | None, expected: int | None, words: str | None
+) -> None:
+    now = 0.0
+    meter = Meter(lambda: now)
+    with meter.reading(name, expected) as reading:
+        reading.count_rows = None if rows is None else lambda: rows
+        reading.count_bytes = None if received is None else lambda: received
+        meter.read(2_500_000)
+        now = 1.0
+        line = progress_line(meter.statistics())
+        meter.started(work(1))
+        assert progress_line(meter.statistics()).startswith("0 done")
+        meter.dropped(work(1))
+    assert len(line) < 80
+    assert line.isprintable()
+    assert words in (line, None)
+    assert progress_line(meter.statistics()).startswith("0 done")
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (3599.9, "1 h 0 min"), (86_400, "1 d 0 h")]
 )
 def test_a_time_is_rounded_before_it_is_split(seconds: float, words: str) -> None:

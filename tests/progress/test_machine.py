@@ -38,7 +38,11 @@ def run() -> Meter:
 
 
 def test_a_line_has_every_number() -> None:
-    line = json_line(run().statistics(), None, AT)
+    meter = run()
+    with meter.reading("boxes.csv", 80) as reading:
+        reading.count_bytes = lambda: 12
+        line = json_line(meter.statistics(), None, AT)
+    assert json.loads(json_line(meter.statistics(), None, AT))["reading"] is None
     assert "\n" not in line
     assert json.loads(line) == {
         "time": "2026-11-24T20:00:00.123Z",
@@ -69,6 +73,7 @@ def test_a_line_has_every_number() -> None:
             "bytes_read": 3000,
             "bytes_written": 40,
         },
+        "reading": {"name": "boxes.csv", "rows": None, "bytes": 12, "expected_bytes": 80},
         "downloads": [
             {
                 "image_id": work(4).image_id,
