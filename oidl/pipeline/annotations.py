@@ -6,6 +6,7 @@ verified before. Each is loaded in one transaction, so a run that is stopped her
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from oidl.dataset.rows import Skipped
 from oidl.pipeline.metadata import Metadata
 from oidl.pipeline.needed import NOT_LOADED, needed_files
 from oidl.pipeline.writer import StateWriter
-from oidl.progress.meter import Meter
+from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
 from oidl.state.annotations import (
     EVERY_IMAGE,
@@ -128,16 +129,18 @@ class AnnotationLoader:
         skipped = Skipped(report=self._say_from_thread)
         with self._meter.reading(name) as reading:
             reading.count_rows = lambda: skipped.rows
-            added = await self._state.run(self._load_rows, file, paths, keep, skipped)
+            added = await self._state.run(self._load_rows, file, paths, keep, skipped, reading)
         there = f", {added.rows - added.new:,} of them there already" if added.new < added.rows else ""
         bad = f"; {skipped.bad:,} of {skipped.rows:,} rows are bad and were skipped" if skipped.bad else ""
         gone = f"; the {added.gone:,} that it had before it was changed are gone" if added.gone else ""
         self._say(f"{added.rows:,} rows of {name}{there}{bad}{gone}")
 
-    def _load_rows(self, file: AnnotationFile, paths: tuple[Path, ...], keep: Keep | None, skipped: Skipped) -> Added:
+    def _load_rows(
+        self, file: AnnotationFile, paths: tuple[Path, ...], keep: Keep | None, skipped: Skipped, reading: FileInHand
+    ) -> Added:
         """In a thread."""
         db = self._state.db
-        parts = (part for path in paths for part in _cancellable(read_parts(path, skipped, keep)))
+        parts = (part for path in paths for part in _cancellable(read_parts(path, skipped, keep), reading))
         with explained(db.path):
             return load_file(db, file, parts, lambda: skipped.bad)
 
@@ -156,10 +159,11 @@ def _already(files: Iterable[AnnotationFile]) -> str:
     return f"already loaded: {', '.join(file.name for file in files)}"
 
 
-def _cancellable(parts: Iterator[Part]) -> Iterator[Part]:
+def _cancellable(parts: Iterator[Part], reading: FileInHand) -> Iterator[Part]:
     """`parts` that end, between two batches, with `trio.Cancelled` when the run is stopped."""
     for table, columns, batches in parts:
-        yield table, columns, map(_checked, batches)
+        reading.is_indexing = False
+        yield table, columns, chain(map(_checked, batches), reading.rows_are_in())
 
 
 def _checked(batch: Any) -> Any:

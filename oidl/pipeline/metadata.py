@@ -8,6 +8,7 @@ does not have the published size and MD5 is ever committed or moved into place.
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -182,7 +183,7 @@ class Metadata:
         self, image_list: ImageList, subsets: tuple[str, ...], reading: FileInHand, stream: Stream
     ) -> tuple[Loaded, Skipped]:
         skipped = Skipped(report=self._say_from_thread)
-        reading.count_rows = lambda: skipped.rows
+        reading.count_rows, reading.is_indexing = lambda: skipped.rows, False
         images = read_list(
             stream,
             name=image_list.source,
@@ -191,7 +192,8 @@ class Metadata:
             skipped=skipped,
         )
         with explained(self._state.db.path):
-            return load_list(self._state.db, image_list, subsets, images, lambda: skipped.style), skipped
+            rows = chain(images, reading.rows_are_in())
+            return load_list(self._state.db, image_list, subsets, rows, lambda: skipped.style), skipped
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)

@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from oidl.model import Done, Failure, Postponed, Reason, Standing, Status, Work
 from oidl.net.body import Body
@@ -53,6 +54,12 @@ class FileInHand:
     expected_bytes: int | None = None
     count_bytes: Callable[[], int] | None = None
     count_rows: Callable[[], int] | None = None
+    is_indexing: bool = False
+
+    def rows_are_in(self) -> Iterator[Any]:
+        """Nothing, to come after the last row: it notes that what follows is done with all of them."""
+        self.is_indexing = True
+        yield from ()
 
 
 class Meter:
@@ -255,6 +262,7 @@ def _reading(file: FileInHand) -> Reading:
     return Reading(
         name=file.name,
         rows=file.count_rows and file.count_rows(),
+        is_indexing=file.is_indexing,
         bytes=file.count_bytes and file.count_bytes(),
         expected_bytes=file.expected_bytes,
     )

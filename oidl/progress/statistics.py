@@ -85,11 +85,12 @@ class Reading:
     """A list or annotation file on its way to the disk or, as far as `rows` says, into the database.
 
     `rows` is None where none are counted, `bytes` where it does not come from the network, `expected_bytes` where
-    nobody has said how many there are.
+    nobody has said how many there are. `is_indexing`: the rows are all in, and are now put in order.
     """
 
     name: str
     rows: int | None
+    is_indexing: bool
     bytes: int | None
     expected_bytes: int | None
 

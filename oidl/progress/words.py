@@ -32,8 +32,8 @@ def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
     name = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
     parts = [f"fetching {name}" if reading.rows is None else f"loading {name}"]
     if reading.rows is not None:
-        parts.append(f"{reading.rows:,} rows")
-    if reading.bytes is not None:
+        parts.append(f"{reading.rows:,} rows" + (", indexing" if reading.is_indexing else ""))
+    if reading.bytes is not None and not reading.is_indexing:
         expected = f" of {size(reading.expected_bytes)}" if reading.expected_bytes else ""
         parts.append(f"{size(reading.bytes)}{expected}")
     if reading.rows is None:
@@ -78,7 +78,7 @@ def size(count: int) -> str:
     """Bytes in the decimal unit that suits: `1.9 GB`, `403 kB`, `12 B`."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
+        if value < 999.5:  # what would be rounded to 1000 is one of the next unit
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"

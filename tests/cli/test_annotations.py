@@ -235,9 +235,9 @@ def test_every_file_is_told_of_while_it_comes_in(fine, oidl, root: Path) -> None
     )
     assert (ended.returncode, ended.stderr) == (3, "")
     count = len(fine.images)
-    assert re.search(rf"^loading images_demo.tar.gz · {count} rows · (.+) of \1$", ended.stdout, re.MULTILINE)
+    assert re.search(rf"^loading images_demo.tar.gz · {count} rows, indexing$", ended.stdout, re.MULTILINE)
     assert re.search(r"^fetching classes_demo.tar.gz · (.+) of \1 · ", ended.stdout, re.MULTILINE)
-    assert f"\nloading annotations_human_demo.tar.gz · {3 * count} rows\n" in ended.stdout
+    assert f"\nloading annotations_human_demo.tar.gz · {3 * count} rows, indexing\n" in ended.stdout
 
 
 _KILLED = """

@@ -171,9 +171,12 @@ def test_a_list_on_its_way_is_in_hand_while_no_image_is() -> None:
     with meter.reading("train-images.csv", 850_000_000) as reading:
         reading.count_bytes, reading.count_rows = lambda: 80_000_000, lambda: 3_400_000
         lines = text(draw(meter.statistics(), View(), 80, 24))
+        assert list(reading.rows_are_in()) == []
+        later = text(draw(meter.statistics(), View(), 80, 24))
         meter.remaining = 1
         with_images = text(draw(meter.statistics(), View(), 80, 24))
     assert "in hand  loading train-images.csv · 3,400,000 rows · 80.0 MB of 850 MB" in lines
+    assert "in hand  loading train-images.csv · 3,400,000 rows, indexing" in later
     assert any(line.startswith("in hand  downloads in progress: 0") for line in with_images)
 
 

@@ -73,7 +73,7 @@ def test_a_line_has_every_number() -> None:
             "bytes_read": 3000,
             "bytes_written": 40,
         },
-        "reading": {"name": "boxes.csv", "rows": None, "bytes": 12, "expected_bytes": 80},
+        "reading": {"name": "boxes.csv", "rows": None, "is_indexing": False, "bytes": 12, "expected_bytes": 80},
         "downloads": [
             {
                 "image_id": work(4).image_id,
