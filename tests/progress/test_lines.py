@@ -68,9 +68,9 @@ def test_the_time_left_is_not_said_where_nothing_moves_or_nothing_is_left() -> N
         (
             "\x1b[2J" + "x" * 99,
             14_600_000,
+            10**9 - 10**6,
             10**9 - 1,
-            10**9 - 1,
-            "loading …" + "x" * 31 + " · 14,600,000 rows · 1000 MB of 1000 MB",
+            "loading …" + "x" * 31 + " · 14,600,000 rows · 999 MB of 1.0 GB",
         ),
     ],
 )
