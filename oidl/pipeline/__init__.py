@@ -18,5 +18,6 @@ connection, the feed's reading connection, and the validators.
 
 `retry` and `verify` are pure; `process` is what happens to one body, in a
 thread; `feed`, `fetchers`, `record` are the stages; `images` is the nursery that
-joins them; `metadata` brings lists and annotations; `run` is one whole run.
+joins them; `metadata` brings lists and annotations; `selected` is which images
+a run is about; `run` is one whole run.
 """

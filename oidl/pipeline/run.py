@@ -5,10 +5,9 @@ signals and the printers around it.
 """
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.needed import needed_files
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
-from oidl.pipeline.retry import UNCOUNTED
+from oidl.pipeline.selected import choose_images, open_selected
 from oidl.pipeline.sources import Sources
 from oidl.pipeline.space import check_space
 from oidl.pipeline.stop import Stop
@@ -37,11 +36,8 @@ from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
 from oidl.settings import Settings
-from oidl.state.choice import Chosen, check_where, choose, chosen_ids, forget, words
-from oidl.state.database import StateConnection, explained, open_reader
-from oidl.state.plan import plan_all, plan_chosen
+from oidl.state.choice import check_where, forget, words
 from oidl.state.queue import Queue, Waiting
-from oidl.state.requeue import put_failures_back
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import subset_directory
 from oidl.storage.space import filesystems
@@ -132,13 +128,13 @@ class Run:
         ):
             if is_wanted and not await self._unless_stopped(load):
                 return self._end(FeedEnd.STOPPED)
-        async with self._chosen() as (reader, chosen):
+        async with open_selected(settings, self._say) as selected:
             if settings.download_images:
                 if settings.retries.failed is not None:
-                    count = await self._state.run(self._put_failures_back, reader, chosen)
+                    count = await self._state.run(selected.put_failures_back, self._state.db)
                     are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
                     self._say(f"{are_back} in the queue" if count else "no failures to retry")
-                self._meter.remaining = await trio.to_thread.run_sync(self._unsettled, reader, chosen)
+                self._meter.remaining = await trio.to_thread.run_sync(selected.left)
                 if settings.limits.check_space:
                     try:
                         await self._state.run(check_space, self._state.db, settings, self._meter.remaining)
@@ -148,7 +144,7 @@ class Run:
                 if settings.download_metadata and settings.selection.limit != 0:
                     nursery.start_soon(self._annotations, missing)
                 if settings.download_images:
-                    queue = self._queue(reader, chosen, run_id)
+                    queue = selected.queue(run_id)
                     self._meter.stands(await trio.to_thread.run_sync(queue.standing))
                     end = await self._images(queue)
                     waiting = await trio.to_thread.run_sync(queue.waiting)
@@ -227,51 +223,18 @@ class Run:
             nursery.cancel_scope.cancel()
         return not self._stop.draining.is_set()
 
-    @asynccontextmanager
-    async def _chosen(self) -> AsyncIterator[tuple[StateConnection, Chosen | None]]:
-        """A reading connection of the feed's own, and the choice that was made on it."""
-        reader = open_reader(self._settings.state_db)
-        try:
-            chosen = await trio.to_thread.run_sync(self._choose, reader)
-            if chosen and chosen.remark:
-                self._say(chosen.remark)
-            if chosen and self._settings.selection.is_choice:
-                self._say(f"{chosen.images:,} images are chosen")
-            yield reader, chosen
-        finally:
-            reader.close()
-
-    def _choose(self, db: StateConnection) -> Chosen | None:
-        selection = self._settings.selection
-        with explained(db.path):
-            return choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
-
     async def _load_asked_for(self) -> None:
         """Loads annotations; of the chosen images, where more than subsets were chosen."""
         if self._settings.load_every_annotation:
             await self._loader.load_asked_for(None)
             return
-        chosen = await self._state.run(self._choose, self._state.db)
+        selection = self._settings.selection
+        chosen = await self._state.run(choose_images, self._state.db, selection)
         try:
-            await self._loader.load_asked_for(words(self._settings.selection) if chosen else None)
+            await self._loader.load_asked_for(words(selection) if chosen else None)
         finally:
             with trio.CancelScope(shield=True):
                 await self._state.run(forget, self._state.db)
-
-    def _queue(self, reader: StateConnection, chosen: Chosen | None, run_id: int) -> Queue:
-        """What is left to do."""
-        settings = self._settings
-        return Queue(
-            reader,
-            settings.wanted,
-            run_id=run_id,
-            max_tries=settings.retries.max_tries,
-            uncounted=UNCOUNTED,
-            subsets=settings.selection.subsets,
-            chosen=chosen,
-            again_before=datetime.now(UTC) if settings.originals.always_download else None,
-            kept=settings.originals.kept_names,
-        )
 
     def _open(self) -> int:
         ledger = self._state.ledger
@@ -296,20 +259,3 @@ class Run:
             subset_directory(layout, subset, directory) for directory in directories for subset in self._version.subsets
         )
         remove_tree(self._settings.root_dir / UNPACKING)
-
-    def _put_failures_back(self, reader: StateConnection, chosen: Chosen | None) -> int:
-        """Makes the permanent failures that are to be tried again pending; returns how many those were."""
-        return put_failures_back(
-            self._state.db,
-            self._settings.retries.failed or (),
-            subsets=self._settings.selection.subsets,
-            image_ids=chosen_ids(reader) if chosen else None,
-        )
-
-    def _unsettled(self, reader: StateConnection, chosen: Chosen | None) -> int:
-        """About how many images there are to do; for the time left, not for decisions."""
-        settings = self._settings
-        plan = plan_chosen if chosen else plan_all
-        subsets = plan(reader, settings.selection.subsets, settings.wanted, settings.originals.kept_names)
-        left = sum(share.images for share in subsets.values())
-        return left if settings.selection.limit is None else min(left, settings.selection.limit)

@@ -1,0 +1,82 @@
+"""The images that a run is about: chosen once, on a connection of its own, and asked about until the run ends.
+
+The choice is made before the first image is fed, so rows that change meanwhile
+change nothing about it. Everything here blocks: it is called in a thread.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import trio
+
+from oidl.dataset.ids import read_image_ids
+from oidl.pipeline.retry import UNCOUNTED
+from oidl.settings import Selection, Settings
+from oidl.state.choice import Chosen, choose, chosen_ids
+from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.plan import plan_all, plan_chosen
+from oidl.state.queue import Queue
+from oidl.state.requeue import put_failures_back
+
+
+class Selected:
+    """What a run is about, seen through `reader`; `chosen` is None where that is every image of the subsets."""
+
+    def __init__(self, settings: Settings, reader: StateConnection, chosen: Chosen | None) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._chosen = chosen
+
+    def queue(self, run_id: int) -> Queue:
+        """What is left to do."""
+        settings = self._settings
+        return Queue(
+            self._reader,
+            settings.wanted,
+            run_id=run_id,
+            max_tries=settings.retries.max_tries,
+            uncounted=UNCOUNTED,
+            subsets=settings.selection.subsets,
+            chosen=self._chosen,
+            again_before=datetime.now(UTC) if settings.originals.always_download else None,
+            kept=settings.originals.kept_names,
+        )
+
+    def left(self) -> int:
+        """About how many images there are to do; for the time left, not for decisions."""
+        settings = self._settings
+        plan = plan_chosen if self._chosen else plan_all
+        subsets = plan(self._reader, settings.selection.subsets, settings.wanted, settings.originals.kept_names)
+        left = sum(share.images for share in subsets.values())
+        return left if settings.selection.limit is None else min(left, settings.selection.limit)
+
+    def put_failures_back(self, db: StateConnection) -> int:
+        """Makes the permanent failures that are to be tried again pending in `db`; returns how many those were."""
+        return put_failures_back(
+            db,
+            self._settings.retries.failed or (),
+            subsets=self._settings.selection.subsets,
+            image_ids=chosen_ids(self._reader) if self._chosen else None,
+        )
+
+
+def choose_images(db: StateConnection, selection: Selection) -> Chosen | None:
+    """The images that `selection` chooses, in a table of the connection `db`; None where that is every image."""
+    with explained(db.path):
+        return choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
+
+
+@asynccontextmanager
+async def open_selected(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Selected]:
+    """The images that the settings choose, once the choice is made; `say` is told how many those are."""
+    reader = open_reader(settings.state_db)
+    try:
+        chosen = await trio.to_thread.run_sync(choose_images, reader, settings.selection)
+        if chosen and chosen.remark:
+            say(chosen.remark)
+        if chosen and settings.selection.is_choice:
+            say(f"{chosen.images:,} images are chosen")
+        yield Selected(settings, reader, chosen)
+    finally:
+        reader.close()
