@@ -22,8 +22,8 @@ CREATE TABLE class_hierarchy (
     parent      TEXT NOT NULL,
     child       TEXT NOT NULL,
     kind        TEXT NOT NULL CHECK (kind IN ('subcategory', 'part')),
-    file_number INTEGER NOT NULL DEFAULT 0, -- of the first that had it
-    PRIMARY KEY (parent, kind, child)
+    file_number INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (parent, kind, child, file_number)
 ) STRICT, WITHOUT ROWID;
 
 DROP TABLE label;
@@ -32,8 +32,8 @@ CREATE TABLE label (
     label_name  TEXT NOT NULL,
     source      TEXT NOT NULL,
     confidence  REAL NOT NULL,
-    file_number INTEGER NOT NULL DEFAULT 0, -- of the first that had it
-    PRIMARY KEY (image_id, label_name, source)
+    file_number INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (image_id, label_name, source, file_number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX label_by_class ON label (label_name, image_id, confidence);
 
@@ -124,3 +124,38 @@ CREATE TABLE point (
     PRIMARY KEY (image_id, file_number, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX point_by_class ON point (label, image_id, estimated_yes_no);
+
+-- The boxes that are to be seen in each file, as shares of that file's width and height: the published box, turned
+-- as the picture was (EXIF's orientation), scaled, moved by what was cut off, and cut at the edges. Files of which it
+-- is not known how they were scaled are left out.
+DROP VIEW box_of_file;
+CREATE VIEW box_of_file AS
+WITH turned AS (
+    SELECT f.image_id, f.rendition, f.path, f.width, f.height,
+           coalesce(f.scaled_width, f.width) AS scaled_width, coalesce(f.scaled_height, f.height) AS scaled_height,
+           f.crop_left, f.crop_top, b.file_number, b.number, b.label_name, b.source, b.confidence,
+           CASE WHEN f.orientation IN (1, 4) THEN b.x_min WHEN f.orientation IN (2, 3) THEN 1 - b.x_max
+                WHEN f.orientation IN (5, 8) THEN b.y_min ELSE 1 - b.y_max END AS x_min,
+           CASE WHEN f.orientation IN (1, 4) THEN b.x_max WHEN f.orientation IN (2, 3) THEN 1 - b.x_min
+                WHEN f.orientation IN (5, 8) THEN b.y_max ELSE 1 - b.y_min END AS x_max,
+           CASE WHEN f.orientation IN (1, 2) THEN b.y_min WHEN f.orientation IN (3, 4) THEN 1 - b.y_max
+                WHEN f.orientation IN (5, 6) THEN b.x_min ELSE 1 - b.x_max END AS y_min,
+           CASE WHEN f.orientation IN (1, 2) THEN b.y_max WHEN f.orientation IN (3, 4) THEN 1 - b.y_min
+                WHEN f.orientation IN (5, 6) THEN b.x_max ELSE 1 - b.x_min END AS y_max,
+           b.is_occluded, b.is_truncated, b.is_group_of, b.is_depiction, b.is_inside
+    FROM file AS f JOIN box AS b USING (image_id)
+    WHERE f.scaled_width NOTNULL OR f.rendition = 'original'
+), moved AS (
+    SELECT t.*,
+           max(0.0, (t.x_min * t.scaled_width - t.crop_left) / t.width) AS left,
+           min(1.0, (t.x_max * t.scaled_width - t.crop_left) / t.width) AS right,
+           max(0.0, (t.y_min * t.scaled_height - t.crop_top) / t.height) AS top,
+           min(1.0, (t.y_max * t.scaled_height - t.crop_top) / t.height) AS bottom
+    FROM turned AS t
+)
+SELECT m.image_id, d.subset, m.rendition, m.path, m.width, m.height,
+       m.file_number, m.number, m.label_name, c.display_name, m.source, m.confidence,
+       m.left AS x_min, m.right AS x_max, m.top AS y_min, m.bottom AS y_max,
+       m.is_occluded, m.is_truncated, m.is_group_of, m.is_depiction, m.is_inside
+FROM moved AS m JOIN download AS d USING (image_id) LEFT JOIN class AS c USING (label_name)
+WHERE m.left < m.right AND m.top < m.bottom;

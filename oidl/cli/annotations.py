@@ -76,7 +76,7 @@ def load(
         run_options.settings(version.directory, version.subsets),
         load_every_annotation=options.all,
         annotations_only=True,
-        annotation_files=tuple(path.absolute() for path in files),
+        annotation_files=tuple(path.resolve() for path in files),
         renditions=(),
     )
     check_environment(settings.transfers)

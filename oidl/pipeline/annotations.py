@@ -31,7 +31,6 @@ from oidl.state.annotations import (
     listed_images,
     load_file,
 )
-from oidl.state.choice import words
 from oidl.state.database import explained, timestamp
 from oidl.state.load import loaded_subsets
 
@@ -83,11 +82,13 @@ class AnnotationLoader:
                 await self._load(source, images, keep)
 
     def already_loaded(self) -> str:
-        """What to say where there is nothing to load, of all that the settings ask for; empty where there is."""
-        selection = self._settings.selection
-        images, _, wider = self._asked_images(words(selection) if selection.is_choice else None)
+        """What to say where there is nothing to load, of all that the settings ask for.
+
+        Empty where there is, and where it would take a choice of images to tell.
+        """
+        images, _, _ = self._asked_images(None)
         files = list(self._asked_for(images))
-        return _already(files) if files and all(is_loaded(self._state.db, file, *wider) for file in files) else ""
+        return _already(files) if files and all(is_loaded(self._state.db, file) for file in files) else ""
 
     def _asked_images(self, chosen: str | None) -> tuple[str, Keep | None, tuple[str, ...]]:
         """Of which images annotations are asked for, in words; what keeps those; what else has all of them."""

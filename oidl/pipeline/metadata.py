@@ -79,7 +79,8 @@ class Metadata:
             else:
                 loaded, skipped = await self._state.run(self._load_local, load, Path(file.url))
         if loaded.repeated:
-            self._say(f"{loaded.repeated} rows repeat an ImageID, the first was kept: {', '.join(loaded.examples)}")
+            examples = f": {', '.join(loaded.examples)}" if loaded.examples else ""
+            self._say(f"{loaded.repeated} rows repeat an ImageID, the first was kept{examples}")
         if skipped.bad:
             self._say(f"{skipped.bad} of {skipped.rows} rows are bad and were skipped")
         self._say(f"{loaded.images:,} images in the list")

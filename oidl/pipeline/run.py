@@ -231,7 +231,8 @@ class Run:
         selection = self._settings.selection
         chosen = await self._state.run(choose_images, self._state.db, selection)
         try:
-            await self._loader.load_asked_for(words(selection) if chosen else None)
+            which = await self._state.run(words, self._state.db, selection) if chosen else None
+            await self._loader.load_asked_for(which)
         finally:
             with trio.CancelScope(shield=True):
                 await self._state.run(forget, self._state.db)

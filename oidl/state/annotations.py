@@ -67,10 +67,15 @@ class Added:
 def is_loaded(db: sqlite3.Connection, file: AnnotationFile, *wider: str) -> bool:
     """Whether the file, as it is now, is loaded for the same choice of images, one of the `wider` ones, or every image.
 
-    Of a published file it does not matter whether it was fetched or the user had it already.
+    A published file that is asked for is loaded if the user had and named one of that name. A file of the user's own
+    that was loaded before there was an image list is not: nobody knows yet which subsets it is of.
     """
-    found = db.execute("SELECT images, modified_at FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
+    found = db.execute(
+        "SELECT images, modified_at, kind = ? AND contents ISNULL FROM annotation_file WHERE name = ?", (OWN, file.name)
+    ).fetchone()
     if not found or file.modified_at not in (None, found[1]):
+        return False
+    if found[2] and db.execute("SELECT EXISTS (SELECT 1 FROM download)").fetchone()[0]:
         return False
     return found[0] in (file.images, *wider, EVERY_IMAGE)
 
@@ -119,14 +124,15 @@ def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, int]:
     """The number that the file's rows have, and how many went of those that it had before it was changed."""
     gone = 0
     found = db.execute("SELECT file_number, modified_at FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
-    if found and found[1] != file.modified_at:
+    if found and file.modified_at not in (None, found[1]):
         gone = sum(db.execute(f"DELETE FROM {table} WHERE file_number = ?", found[:1]).rowcount for table in _TABLES)
     (file_number,) = db.execute(
         """
         INSERT INTO annotation_file (name, kind, images, modified_at, rows, skipped, loaded_at)
         VALUES (?, ?, ?, ?, 0, 0, '')
         ON CONFLICT (name)
-        DO UPDATE SET kind = excluded.kind, images = excluded.images, modified_at = excluded.modified_at
+        DO UPDATE SET kind = excluded.kind, images = excluded.images,
+                      modified_at = coalesce(excluded.modified_at, modified_at)
         RETURNING file_number
         """,
         (file.name, file.kind, file.images, file.modified_at),

@@ -103,13 +103,13 @@ def forget(db: sqlite3.Connection) -> None:
         db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-def words(selection: Selection) -> str:
-    """`selection` in words, the same for the same choice; of named ImageIDs it has a checksum."""
+def words(db: sqlite3.Connection, selection: Selection) -> str:
+    """`selection` in words, with a checksum of the images that it chose on `db`: later it may choose others."""
     chosen = {name: value for name, value in asdict(selection).items() if value and name not in ("limit", "image_ids")}
-    if selection.image_ids:
-        with open(selection.image_ids, "rb") as file:
-            chosen["image_ids"] = hashlib.file_digest(file, "md5").hexdigest()
-    return "chosen: " + json.dumps(chosen, sort_keys=True)
+    images = hashlib.md5(usedforsecurity=False)
+    for image_id in chosen_ids(db):
+        images.update(image_id.encode())
+    return "chosen: " + json.dumps(chosen | {"images": images.hexdigest()}, sort_keys=True)
 
 
 def check_where(db: StateConnection, where: str | None) -> None:
@@ -124,6 +124,8 @@ def check_where(db: StateConnection, where: str | None) -> None:
     db.set_authorizer(allow)
     try:
         db.execute(f"SELECT 1 FROM image WHERE ({where}\n) LIMIT 0")
+        # As what stands in parentheses it might end these and begin others; what fits here too is one expression.
+        db.execute(f"SELECT CASE WHEN {where}\n THEN 1 END FROM image LIMIT 0")
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise _bad_where(where, error) from error
     finally:
@@ -206,9 +208,9 @@ def _shuffle_key(seed: int) -> Callable[[str], int]:
 def _explained(selection: Selection) -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
-        # What SQLite says of its files has a number of its own; this one is for what a statement does.
-        if selection.where is None or error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+    except (sqlite3.OperationalError, sqlite3.DataError) as error:
+        # What SQLite says of its files has numbers of its own; these are for what a statement does.
+        if selection.where is None or error.sqlite_errorcode not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG):
             raise
         raise _bad_where(selection.where, error) from error
 

@@ -54,7 +54,7 @@ def _found(db: sqlite3.Connection, name: str) -> list[str]:
         known[(display_name or label_name).casefold()] = display_name or label_name
     if not found and any(
         db.execute(f"SELECT 1 FROM {table} WHERE label_name = ? LIMIT 1", (name.strip(),)).fetchone()
-        for table in ("box", "label")
+        for table in ("box", "label", "segmentation")
     ):  # of annotations that came without the names of classes
         return [name.strip()]
     if not found:

@@ -43,7 +43,7 @@ def fitting(selection: Selection, label_type: LabelType) -> list[str]:
         return []
     conditions = [f"x.{name} = {value:d}" for name, value in selection.attributes]
     if selection.min_box_area is not None:
-        conditions.append("(x.x_max - x.x_min) * (x.y_max - x.y_min) >= :min_area")
+        conditions.append("max(0, x.x_max - x.x_min) * max(0, x.y_max - x.y_min) >= :min_area")
     return conditions
 
 

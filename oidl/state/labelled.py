@@ -146,12 +146,12 @@ def boxes_of(
     label_names: Collection[str] | None,
     selection: Selection = _ANY,
 ) -> dict[str, list[Box]]:
-    """The boxes of these images, as published in order, by ImageID; only of `label_names` if given.
+    """The boxes of these images, file by file in the published order, by ImageID; only of `label_names` if given.
 
     And only those whose attributes and area fit `selection`.
     """
     fits = fitting(selection, LabelType.BOXES)
-    return _by_image(db, Box, "box", "number", image_ids, label_names, fits, fitting_values(selection))
+    return _by_image(db, Box, "box", "file_number, number", image_ids, label_names, fits, fitting_values(selection))
 
 
 def labels_of(
@@ -165,7 +165,8 @@ def labels_of(
     And only those that people verified, if `selection` asks for that.
     """
     fits = fitting(selection, LabelType.LABELS)
-    return _by_image(db, Label, "label", "label_name, source", image_ids, label_names, fits, fitting_values(selection))
+    found = _by_image(db, Label, "label", "label_name, source", image_ids, label_names, fits, fitting_values(selection))
+    return {image_id: list(dict.fromkeys(labels)) for image_id, labels in found.items()}  # two files may say the same
 
 
 def _by_image(

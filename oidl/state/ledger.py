@@ -6,7 +6,7 @@ recorder decides what is committed together.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -265,18 +265,22 @@ class Ledger:
         )
 
     def register(self, renditions: Iterable[Rendition]) -> None:
-        """Notes the recipe of each rendition; raises `UsageError` where a directory holds another one."""
+        """Notes the recipe of each rendition; raises `UsageError` where its directory or name stands for another."""
         for rendition in renditions:
             recipe = tuple(getattr(rendition, name) for name in _RECIPE)
-            held = self._db.execute(
-                f"SELECT {', '.join(_RECIPE)} FROM rendition WHERE directory = ? AND files > 0",
-                (rendition.directory,),
-            ).fetchone()
-            if held and held != recipe:
-                raise UsageError(
-                    f"{rendition.directory} holds {_words(held)}, not {_words(recipe)}",
-                    hint="name another directory for these, e.g. --resized-images-subdirectory images-640",
-                )
+            known = self._db.execute(
+                f"SELECT directory, {', '.join(_RECIPE)} FROM rendition "
+                "WHERE (directory = ? OR name = ?) AND files > 0",
+                (rendition.directory, rendition.name),
+            ).fetchall()
+            for directory, *held in known:
+                if tuple(held) != recipe:
+                    raise UsageError(
+                        f"{directory} holds {_words(held)}, not {_words(recipe)}",
+                        hint="name another directory for these, e.g. --resized-images-subdirectory images-640"
+                        if directory == rendition.directory
+                        else f"give these another name than {rendition.name}",
+                    )
             self._db.execute("DELETE FROM rendition WHERE directory = ? AND files = 0", (rendition.directory,))
             self._db.execute(
                 f"INSERT INTO rendition (directory, {', '.join(_RECIPE)}) VALUES (?{', ?' * len(_RECIPE)}) "
@@ -285,7 +289,7 @@ class Ledger:
             )
 
 
-def _words(recipe: tuple[Any, ...]) -> str:
+def _words(recipe: Sequence[Any]) -> str:
     name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb = recipe
     if mode is None:
         return f"{name} images as they came"

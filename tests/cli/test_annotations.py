@@ -142,7 +142,9 @@ def test_a_file_that_was_edited_is_loaded_anew_in_place_of_what_it_was(own_skies
         f"{len(kept)} rows of {mine}; the {len(own_skies)} that it had before it was changed are gone\n" in ended.stdout
     )
     assert ask("SELECT image_id, confidence FROM label ORDER BY image_id") == [(image_id, 0.5) for image_id in kept]
-    assert f"already loaded: {mine}\n" in load(fine, "mine.csv").stdout
+    (oidl.cwd / "link.csv").symlink_to(mine)
+    for other_path in ("mine.csv", "../cwd/mine.csv", "link.csv"):
+        assert f"already loaded: {mine}\n" in load(fine, other_path).stdout
 
 
 def test_a_class_is_all_that_is_fetched_and_its_labels_come_by_themselves(fine, run, ask) -> None:

@@ -57,8 +57,8 @@ def test_a_box_turns_with_its_picture(
     _box(loaded_db, 1, (0.1, 0.4, 0.2, 0.3))
     loaded_db.execute(
         "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at, orientation) "
-        "VALUES (?, 'r', 'p.jpg', 1, 50, 50, '', ?)",
-        (image(1).image_id, orientation),
+        "VALUES (?, 'original', 'p.jpg', 1, 50, 50, '', ?), (?, 'not known how', 'q.jpg', 1, 50, 50, '', ?)",
+        2 * (image(1).image_id, orientation),
     )
     (found,) = loaded_db.execute("SELECT x_min, x_max, y_min, y_max FROM box_of_file").fetchall()
     assert found == pytest.approx(expected)

@@ -82,6 +82,43 @@ def test_a_file_that_was_changed_takes_the_place_of_what_it_was(db: StateConnect
     assert (added.rows, added.new, added.gone) == (2, 1, 0)
 
 
+def test_what_two_files_say_is_there_until_neither_does(db: StateConnection) -> None:
+    columns = ("image_id", "source", "label_name", "confidence")
+
+    def labels(name: str, modified_at: str, *image_ids: str) -> None:
+        batch = [image_ids, *(len(image_ids) * (value,) for value in ("me", "/m/1", 1))]
+        load_file(db, AnnotationFile(name, OWN, "all", modified_at), [("label", columns, [batch])], lambda: 0)
+
+    def shown() -> set[str]:
+        return {image_id for (image_id,) in db.execute("SELECT image_id FROM label")}
+
+    labels("a.csv", "monday", "x", "y")
+    labels("b.csv", "monday", "x")
+    labels("a.csv", "tuesday", "z")
+    assert shown() == {"x", "z"}
+    labels("b.csv", "tuesday", "z")
+    assert shown() == {"z"}
+
+
+def test_what_was_named_and_is_then_fetched_goes_on_from_where_it_was(db: StateConnection) -> None:
+    load(db, boxes(1), file=AnnotationFile(FILE.name, FILE.kind, "chosen: one", "monday"))
+    added = load(db, boxes(1, 2), file=AnnotationFile(FILE.name, FILE.kind, "chosen: two"))
+    assert (added.new, added.gone) == (1, 0)
+    assert is_loaded(db, AnnotationFile(FILE.name, FILE.kind, "chosen: two", "monday"))
+
+
+def test_ones_own_file_is_read_again_once_there_is_a_list_to_tell_its_subsets_by(
+    loaded_db: StateConnection,
+) -> None:
+    mine = AnnotationFile("mine.csv", OWN, "all", "monday")
+    load(loaded_db, boxes(1), file=mine)
+    assert is_loaded(loaded_db, mine)
+    loaded_db.execute("UPDATE annotation_file SET contents = NULL")  # as before the list was there
+    assert not is_loaded(loaded_db, mine)
+    loaded_db.execute("DELETE FROM download")
+    assert is_loaded(loaded_db, mine)
+
+
 def test_a_published_file_counts_wherever_it_came_from(db: StateConnection) -> None:
     had = AnnotationFile(FILE.name, FILE.kind, modified_at="monday")
     load(db, boxes(1, 2), file=had)

@@ -1,6 +1,7 @@
 """Images chosen by class, attribute, SQL and lot; the feed's walk over them; what a plan says of them."""
 
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,6 +139,8 @@ def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: 
         "",
         "nope = 1",
         "1) UNION SELECT token FROM identity WHERE (1",
+        "1) OR (1",
+        "1 THEN 1 END) OR (CASE WHEN 1",
         "image_id IN (SELECT image_id FROM box)",
         "1; DELETE FROM image",
         "load_extension('x')",
@@ -152,9 +155,21 @@ def test_sql_that_is_no_expression_over_images_is_refused(where: str, reader: St
     assert reader.execute("SELECT count(*) FROM identity").fetchone() == (1,)
 
 
-def test_sql_that_fails_on_a_row_is_told(annotated: StateConnection) -> None:
-    with pytest.raises(UsageError, match="malformed JSON"):
-        numbers(annotated, where="json_extract(title, '$.a') = 1")
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        ("json_extract(title, '$.a') = 1", "malformed JSON"),
+        ("length(zeroblob(3000000000 + original_size)) > 0", "too big"),
+    ],
+)
+def test_sql_that_fails_on_a_row_is_told(where: str, words: str, annotated: StateConnection) -> None:
+    with pytest.raises(UsageError, match=words):
+        numbers(annotated, where=where)
+
+
+def test_a_box_that_is_inside_out_has_no_area(annotated: StateConnection) -> None:
+    annotated.execute("UPDATE box SET x_min = 0.9, x_max = 0.1, y_min = 5, y_max = -7 WHERE label_name = ?", (TABBY,))
+    assert numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=0.1) == []
 
 
 def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
@@ -169,9 +184,20 @@ def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:
         forget(annotated)
 
 
-def test_a_choice_in_words_tells_choices_apart() -> None:
-    assert words(Selection(classes=("Cat",))) == words(Selection(classes=("Cat",), limit=3))
-    assert words(Selection(classes=("Cat",))) != words(Selection(classes=("Dog",)))
+def test_a_choice_in_words_tells_choices_apart_and_what_they_chose(annotated: StateConnection) -> None:
+    def chosen(selection: Selection) -> str:
+        choose(annotated, selection)
+        try:
+            return words(annotated, selection)
+        finally:
+            forget(annotated)
+
+    cats = Selection(classes=("Cat",), label_types=BOXES)
+    before = chosen(cats)
+    assert before == chosen(replace(cats, limit=3))
+    assert before != chosen(replace(cats, shuffle=True))
+    annotated.execute("DELETE FROM box WHERE image_id = ?", (image(3).image_id,))
+    assert before != chosen(cats)
 
 
 def test_every_query_over_a_choice_walks_an_index(annotated: StateConnection) -> None:

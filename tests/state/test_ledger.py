@@ -119,6 +119,10 @@ def test_a_directory_keeps_its_recipe_once_it_holds_a_file(ledger: Ledger) -> No
     other = Rendition("thumbs", "thumbs", ResizeMode.SHRINK_TO_FIT, 64, "jpg")
     with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit"):
         ledger.register([other])
+    with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit") as raised:
+        ledger.register([replace(other, directory="others")])
+    assert raised.value.hint == "give these another name than thumbs"
+    ledger.register([replace(THUMB, directory="moved")])
 
 
 def test_a_run_that_died_is_closed_by_the_next(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
