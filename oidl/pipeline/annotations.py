@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import trio
 
@@ -31,7 +30,7 @@ from oidl.state.annotations import (
     listed_images,
     load_file,
 )
-from oidl.state.database import explained, timestamp
+from oidl.state.database import explained, interruptible, timestamp
 from oidl.state.load import loaded_subsets
 
 _READABLE = (".csv", ".gz", ".txt", ".json", ".tgz", ".tar")
@@ -141,8 +140,8 @@ class AnnotationLoader:
     ) -> Added:
         """In a thread."""
         db = self._state.db
-        parts = (part for path in paths for part in _cancellable(read_parts(path, skipped, keep), reading))
-        with explained(db.path):
+        parts = (part for path in paths for part in _told(read_parts(path, skipped, keep), reading))
+        with explained(db.path), interruptible(db, trio.from_thread.check_cancelled):
             return load_file(db, file, parts, lambda: skipped.bad)
 
     def _say_from_thread(self, text: str) -> None:
@@ -160,13 +159,8 @@ def _already(files: Iterable[AnnotationFile]) -> str:
     return f"already loaded: {', '.join(file.name for file in files)}"
 
 
-def _cancellable(parts: Iterator[Part], reading: FileInHand) -> Iterator[Part]:
-    """`parts` that end, between two batches, with `trio.Cancelled` when the run is stopped."""
+def _told(parts: Iterator[Part], reading: FileInHand) -> Iterator[Part]:
+    """The same parts; `reading` is told when the rows of each are in."""
     for table, columns, batches in parts:
         reading.is_indexing = False
-        yield table, columns, chain(map(_checked, batches), reading.rows_are_in())
-
-
-def _checked(batch: Any) -> Any:
-    trio.from_thread.check_cancelled()
-    return batch
+        yield table, columns, chain(batches, reading.rows_are_in())

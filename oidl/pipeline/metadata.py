@@ -25,7 +25,7 @@ from oidl.model import FileKind
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
-from oidl.state.database import explained
+from oidl.state.database import explained, interruptible
 from oidl.state.load import ImageList, Loaded, load_list, loaded_subsets, missing_subsets
 
 T = TypeVar("T")
@@ -192,9 +192,10 @@ class Metadata:
             known_subsets=frozenset(self._version.subsets),
             skipped=skipped,
         )
-        with explained(self._state.db.path):
+        db = self._state.db
+        with explained(db.path), interruptible(db, trio.from_thread.check_cancelled):
             rows = chain(images, reading.rows_are_in())
-            return load_list(self._state.db, image_list, subsets, rows, lambda: skipped.style), skipped
+            return load_list(db, image_list, subsets, rows, lambda: skipped.style), skipped
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)

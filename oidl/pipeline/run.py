@@ -5,6 +5,7 @@ signals and the printers around it.
 """
 
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,9 +90,8 @@ class Run:
         selection = self._settings.selection
         check_where(self._state.db, selection.where)
         if selection.image_ids:
-            for _ in read_image_ids(selection.image_ids):
-                pass
-        needed_files(self._state.db, self._version, selection)
+            await trio.to_thread.run_sync(deque, read_image_ids(selection.image_ids), 0)
+        await self._state.run(needed_files, self._state.db, self._version, selection)
         is_listed = not (missing and self._settings.download_images)
         if self._settings.annotations_only and is_listed and (already := self._loader.already_loaded()):
             self._say(already)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from oidl.errors import UsageError
+from oidl.state.evidence import EVIDENCE
 
 _BELOW = """
     WITH RECURSIVE below (label_name) AS (
@@ -27,8 +28,13 @@ def wanted_classes(
 
     With `include_subclasses` each comes with all that are below it. Raises `UsageError` for a name that there is not.
     """
+    known = db.execute("SELECT label_name, display_name FROM class").fetchall()
+    by_name: dict[str, list[str]] = {}
+    for label_name, display_name in known:
+        for name in {label_name.casefold(), (display_name or label_name).casefold()}:
+            by_name.setdefault(name, []).append(label_name)
     for name in names:
-        for label_name in _found(db, name):
+        for label_name in by_name.get(name.strip().casefold()) or _unnamed(db, name.strip(), known):
             if include_subclasses:
                 yield from ((below, label_name) for (below,) in db.execute(_BELOW, (label_name,)))
             else:
@@ -44,21 +50,15 @@ def display_names(db: sqlite3.Connection) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
-def _found(db: sqlite3.Connection, name: str) -> list[str]:
-    wanted = name.strip().casefold()
-    known: dict[str, str] = {}
-    found = []
-    for label_name, display_name in db.execute("SELECT label_name, display_name FROM class"):
-        if wanted in (label_name.casefold(), (display_name or "").casefold()):
-            found.append(label_name)
-        known[(display_name or label_name).casefold()] = display_name or label_name
-    if not found and any(
-        db.execute(f"SELECT 1 FROM {table} WHERE label_name = ? LIMIT 1", (name.strip(),)).fetchone()
-        for table in ("box", "label", "segmentation")
-    ):  # of annotations that came without the names of classes
-        return [name.strip()]
-    if not found:
-        close = [known[match] for match in difflib.get_close_matches(wanted, known, 3)]
-        hint = f"did you mean {' or '.join(close)}?" if close else "the table `class` has the names that there are"
-        raise UsageError(f"there is no class {name.strip()!r}", hint=hint)
-    return found
+def _unnamed(db: sqlite3.Connection, name: str, known: Iterable[tuple[str, str | None]]) -> list[str]:
+    """The class that annotations have which came without the names of classes; `UsageError` if there is none."""
+    if any(
+        db.execute(f"SELECT 1 FROM {evidence.table} WHERE {column} = ? LIMIT 1", (name,)).fetchone()
+        for evidence in EVIDENCE.values()
+        for column in evidence.columns
+    ):
+        return [name]
+    words = {(display_name or label_name).casefold(): display_name or label_name for label_name, display_name in known}
+    close = [words[match] for match in difflib.get_close_matches(name.casefold(), words, 3)]
+    hint = f"did you mean {' or '.join(close)}?" if close else "the table `class` has the names that there are"
+    raise UsageError(f"there is no class {name!r}", hint=hint)

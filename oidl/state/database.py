@@ -5,7 +5,7 @@ touches the database does it inside `explained(path)`.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ _APPLICATION_ID = 0x6F69646C  # "oidl": tells our database from any other SQLite
 
 CACHE_KIB = 8 * 1024  # a run goes through the tables in key order
 BUSY_TIMEOUT_MS = 30_000  # somebody's own SQL may hold the file for a while
+_STEPS = 1_000_000  # of SQLite's virtual machine: a tenth of a second or less
 _READER_PATIENCE_MS = 1_000  # in WAL mode nobody keeps a reader out for longer
 
 # What a reader meets while `load` has a rollback journal, and after a kill there.
@@ -100,6 +101,29 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         if db.in_transaction:  # of a full disk, SQLite has gone back by itself
             db.execute("ROLLBACK")
         raise
+
+
+@contextmanager
+def interruptible(db: sqlite3.Connection, check: Callable[[], None]) -> Iterator[None]:
+    """Calls `check` a few times a second, whatever SQLite is at; what that raises ends the statement."""
+    raised: list[BaseException] = []
+
+    def is_over() -> bool:
+        try:
+            check()
+        except BaseException as error:
+            raised.append(error)
+        return bool(raised)
+
+    db.set_progress_handler(is_over, _STEPS)
+    try:
+        yield
+    except sqlite3.OperationalError:
+        if raised:
+            raise raised[0] from None
+        raise
+    finally:
+        db.set_progress_handler(None, 0)
 
 
 @contextmanager

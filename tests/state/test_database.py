@@ -8,7 +8,15 @@ import pytest
 
 from oidl.errors import DiskError, StateError, UsageError
 from oidl.state import database
-from oidl.state.database import migrations, open_reader, open_writer, schema_version, transaction
+from oidl.state.database import (
+    StateConnection,
+    interruptible,
+    migrations,
+    open_reader,
+    open_writer,
+    schema_version,
+    transaction,
+)
 
 
 def test_a_new_database_has_every_migration_and_all_tables_are_strict(state_db: Path) -> None:
@@ -128,3 +136,23 @@ def test_a_transaction_that_cannot_be_committed_leaves_nothing_and_the_next_one_
         with transaction(writer):
             writer.execute("INSERT INTO t VALUES (2)")
         assert reader.execute("SELECT x FROM t").fetchall() == [(2,)]
+
+
+def test_whatever_sqlite_is_at_can_be_ended(db: StateConnection) -> None:
+    class Stopped(BaseException):
+        pass
+
+    calls = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise Stopped
+
+    endless = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 100000000) SELECT max(x) FROM n"
+    with pytest.raises(Stopped), interruptible(db, check), transaction(db):
+        db.execute(f"DELETE FROM identity WHERE ({endless}) > 0")
+    assert not db.in_transaction
+    assert db.execute("SELECT count(*) FROM identity").fetchone() == (1,)
+    with interruptible(db, check), pytest.raises(sqlite3.OperationalError, match="no such table"):
+        db.execute("SELECT * FROM nowhere")
