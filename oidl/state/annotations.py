@@ -123,9 +123,17 @@ def load_file(
 def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, int]:
     """The number that the file's rows have, and how many went of those that it had before it was changed."""
     gone = 0
-    found = db.execute("SELECT file_number, modified_at FROM annotation_file WHERE name = ?", (file.name,)).fetchone()
+    found = db.execute(
+        "SELECT file_number, modified_at, contents FROM annotation_file WHERE name = ?", (file.name,)
+    ).fetchone()
     if found and file.modified_at not in (None, found[1]):
-        gone = sum(db.execute(f"DELETE FROM {table} WHERE file_number = ?", found[:1]).rowcount for table in _TABLES)
+        # Its tables are read from end to end: only those that it is known to be in, if that is known.
+        known = {part.partition("/")[0] for part in (found[2] or "").split(", ")}
+        gone = sum(
+            db.execute(f"DELETE FROM {table} WHERE file_number = ?", found[:1]).rowcount
+            for table in _TABLES
+            if not found[2] or table in known
+        )
     (file_number,) = db.execute(
         """
         INSERT INTO annotation_file (name, kind, images, modified_at, rows, skipped, loaded_at)
