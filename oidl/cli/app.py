@@ -125,6 +125,9 @@ def _typed(rendition: object) -> str:
     return ",".join(f"{key}={value}" for key, value in rendition.items())
 
 
+_LIKE = 'as in limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
+
+
 class _File(Dict):
     """One table for every command. As cyclopts has it, keys that are commands' names too would get lost."""
 
@@ -160,5 +163,8 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
         )
     if tables := values.get("rendition"):
         values["rendition"] = [_typed(table) for table in (tables if isinstance(tables, list) else [tables])]
+    for key, value in values.items():
+        if any(isinstance(part, dict | list) for part in (value if isinstance(value, list) else [value])):
+            raise UsageError(f"{path}: {key} is a value, or a list of values, and no table", hint=_LIKE)
     # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
     yield _File(values, source=str(path), allow_unknown=True)

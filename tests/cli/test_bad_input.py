@@ -469,6 +469,11 @@ def test_image_ids_that_are_none(oidl, refused, tmp_path: Path) -> None:
         ("limit = -2", "--limit must be at least 0, not -2"),
         ("resize-mode = 'bogus'", "choose from ShrinkToFit, FillCrop, FillDistort"),
         ("[run]\nlimit = 2", "there is no option 'run'"),
+        ("attributes = {IsGroupOf = 0}", "oidl.toml: attributes is a value, or a list of values, and no table"),
+        ("attributes = [{IsGroupOf = 0}]", "oidl.toml: attributes is a value"),
+        ("attributes = {}", "oidl.toml: attributes is a value"),
+        ("[limit]\nmost = 2", "oidl.toml: limit is a value"),
+        ("classes = [['Cat']]", "oidl.toml: classes is a value"),
     ],
 )
 def test_an_oidl_toml_that_makes_no_sense(text: str, names: str, oidl, fine, root: Path) -> None:
