@@ -15,6 +15,7 @@ from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict, Env
 
 from oidl import __version__
+from oidl.cli.typed import check_whole_numbers
 from oidl.errors import ExitCode, OidlError, UsageError
 
 app = App(
@@ -50,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         tokens = [_spelled_out(token) for token in (sys.argv[1:] if arguments is None else arguments)]
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
-        app.config = () if is_demo else (Env("OIDL_", command=False), *_config_file(tokens))
+        settings = () if is_demo else (Env("OIDL_", command=False), *_config_file(tokens))
+        app.config = (*settings, check_whole_numbers)
         code = app(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()
         return ExitCode.SETTLED if code is None else int(code)

@@ -485,6 +485,58 @@ def test_an_oidl_toml_that_makes_no_sense(text: str, names: str, oidl, fine, roo
     assert not fine.site.requests
 
 
+_LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("run --limit=1.5", "--limit must be a whole number, not 1.5"),
+        ("run --limit-per-class 0.5", "--limit-per-class must be a whole number, not 0.5"),
+        ("run --max-retries=2.000001", "--max-retries must be a whole number"),
+        ("run --max-pixels=inf", "--max-pixels must be a whole number, not inf"),
+        ("export --limit=1.5", "--limit must be a whole number, not 1.5"),
+        ("status --failures --first=1.5", "--first must be a whole number, not 1.5"),
+        ("demo --images=10.5", "--images must be a whole number, not 10.5"),
+        ("annotations load --seed=.5", "--seed must be a whole number, not .5"),
+        (f"run --limit={_LARGEST + 1}", f"--limit must be at most {_LARGEST}, not {_LARGEST + 1}"),
+        ("run --limit-per-class=99999999999999999999", f"--limit-per-class must be at most {_LARGEST}"),
+        ("export --limit-per-class=99999999999999999999", f"--limit-per-class must be at most {_LARGEST}"),
+        ("export --seed=-99999999999999999999", f"--seed must be at least -{_LARGEST}"),
+        ("status --failures --first=0xffffffffffffffffffff", f"--first must be at most {_LARGEST}"),
+        (f"run --max-bytes={'9' * 400}", f"a number of bytes up to {_LARGEST}"),
+        ("run --max-bytes=9999999999G", f"a number of bytes up to {_LARGEST}"),
+    ],
+)
+def test_whole_numbers_are_whole_and_have_a_place_in_the_database(typed: str, says: str, oidl, root: Path) -> None:
+    command, _, options = typed.partition(" -")
+    ended = oidl(*command.split(), f"--root-dir={root}", *f"-{options}".split())
+    assert ended.returncode == 2
+    _is_one_clear_line(ended.stderr)
+    assert says in ended.stderr
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("limit", "1.5"), ("resize-box-size", "200.6")])
+def test_whole_numbers_are_whole_in_the_file_and_in_the_environment_too(
+    key: str, value: str, oidl, fine, root: Path
+) -> None:
+    run = ("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}")
+    variable = f"OIDL_{key.upper().replace('-', '_')}"
+    ended = oidl(*run, env={variable: value})
+    assert (ended.returncode, ended.stderr) == (2, f"oidl: {variable} must be a whole number, not {value}\n")
+    (oidl.cwd / "oidl.toml").write_text(f"{key} = {value}\n")
+    ended = oidl(*run)
+    assert (ended.returncode, ended.stderr) == (2, f"oidl: oidl.toml: {key} must be a whole number, not {value}\n")
+    assert not fine.site.requests
+
+
+@pytest.mark.parametrize("value", ["3", "3.0", "0x3", "003"])
+def test_a_whole_number_may_be_spelled_in_other_ways(value: str, run, fine, ask) -> None:
+    assert run(fine, f"--limit={value}").returncode == 3
+    assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(3,)]
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "names"),
     [
