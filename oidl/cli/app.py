@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line `arguments` (default: the process's) and returns the exit code."""
     try:
         tokens = [_spelled_out(token) for token in (sys.argv[1:] if arguments is None else arguments)]
+        _check_text([*tokens, *(value for name, value in os.environ.items() if name.startswith("OIDL_"))])
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
         settings = () if is_demo else (Env("OIDL_", command=False), *_config_file(tokens))
         app.config = (*settings, check_whole_numbers)
@@ -118,6 +119,14 @@ def _spelled_out(token: str) -> str:
         if name[4:] in SWITCHES:
             return f"--no-{name[4:]}{equals}{value}"
     return token
+
+
+def _check_text(given: Sequence[str]) -> None:
+    """Raises `UsageError` for what is not UTF-8: neither SQLite nor JSON has a place for it."""
+    for text in given:
+        if any("\udc80" <= character <= "\udcff" for character in text):  # how Python has such bytes
+            shown = os.fsencode(text).decode("utf-8", "backslashreplace")
+            raise UsageError(f"{shown} is not UTF-8", hint="names, paths and all else that is typed must be")
 
 
 def _typed(rendition: object) -> str:

@@ -575,6 +575,27 @@ def test_a_reader_that_leaves_early_is_no_error(oidl, run, fine, root: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        (["run", "--classes", "\udcff"], r"\xff is not UTF-8"),
+        (["run", '--where=title="\udcff"'], r'--where=title="\xff" is not UTF-8'),
+        (["run", "--root-dir", "caf\udce9"], r"caf\xe9 is not UTF-8"),
+        (["export", "--dest=caf\udce9"], r"--dest=caf\xe9 is not UTF-8"),
+        (["annotations", "load", "é\udce9.csv"], r"é\xe9.csv is not UTF-8"),
+        (["demo", "--root-dir=\udcff"], r"--root-dir=\xff is not UTF-8"),
+    ],
+)
+def test_what_is_not_utf_8_is_refused(typed: list[str], names: str, oidl) -> None:
+    before = sorted(oidl.cwd.iterdir())
+    for arguments, env in ((typed, {}), (["status"], {"OIDL_ROOT_DIR": typed[-1]})):
+        ended = oidl(*arguments, env=env)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        _is_one_clear_line(ended.stderr)
+        assert names in ended.stderr
+    assert sorted(oidl.cwd.iterdir()) == before
+
+
+@pytest.mark.parametrize(
     ("typed", "hint"),
     [
         ("run --foo", "oidl run"),
