@@ -159,6 +159,7 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
         return
     import tomllib
 
+    from oidl.cli.choice import as_one
     from oidl.cli.options import OPTIONS
 
     try:
@@ -177,5 +178,7 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     for key, value in values.items():
         if any(isinstance(part, dict | list) for part in (value if isinstance(value, list) else [value])):
             raise UsageError(f"{path}: {key} is a value, or a list of values, and no table", hint=_LIKE)
+    if isinstance(classes := values.get("classes"), list):
+        values["classes"] = [as_one(name) if isinstance(name, str) else name for name in classes]
     # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
     yield _File(values, source=str(path), allow_unknown=True)
