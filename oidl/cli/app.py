@@ -15,6 +15,7 @@ from cyclopts import App, ArgumentCollection, CycloptsError, Parameter
 from cyclopts.config import Dict, Env
 
 from oidl import __version__
+from oidl.cli.typed import check_whole_numbers
 from oidl.errors import ExitCode, OidlError, UsageError
 
 app = App(
@@ -49,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line `arguments` (default: the process's) and returns the exit code."""
     try:
         tokens = [_spelled_out(token) for token in (sys.argv[1:] if arguments is None else arguments)]
+        _check_text([*tokens, *(value for name, value in os.environ.items() if name.startswith("OIDL_"))])
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
-        app.config = () if is_demo else (Env("OIDL_", command=False), *_config_file(tokens))
+        settings = () if is_demo else (Env("OIDL_", command=False), *_config_file(tokens))
+        app.config = (*settings, check_whole_numbers)
         code = app(tokens, exit_on_error=False, print_error=False)
         sys.stdout.flush()
         return ExitCode.SETTLED if code is None else int(code)
@@ -118,11 +121,22 @@ def _spelled_out(token: str) -> str:
     return token
 
 
+def _check_text(given: Sequence[str]) -> None:
+    """Raises `UsageError` for what is not UTF-8: neither SQLite nor JSON has a place for it."""
+    for text in given:
+        if any("\udc80" <= character <= "\udcff" for character in text):  # how Python has such bytes
+            shown = os.fsencode(text).decode("utf-8", "backslashreplace")
+            raise UsageError(f"{shown} is not UTF-8", hint="names, paths and all else that is typed must be")
+
+
 def _typed(rendition: object) -> str:
     """A `[[rendition]]` table as `--rendition` would have it."""
     if not isinstance(rendition, dict):
         return str(rendition)
     return ",".join(f"{key}={value}" for key, value in rendition.items())
+
+
+_LIKE = 'as in limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
 
 
 class _File(Dict):
@@ -145,6 +159,7 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
         return
     import tomllib
 
+    from oidl.cli.choice import as_one
     from oidl.cli.options import OPTIONS
 
     try:
@@ -160,5 +175,10 @@ def _config_file(tokens: Sequence[str]) -> Iterator[Dict]:
         )
     if tables := values.get("rendition"):
         values["rendition"] = [_typed(table) for table in (tables if isinstance(tables, list) else [tables])]
+    for key, value in values.items():
+        if any(isinstance(part, dict | list) for part in (value if isinstance(value, list) else [value])):
+            raise UsageError(f"{path}: {key} is a value, or a list of values, and no table", hint=_LIKE)
+    if isinstance(classes := values.get("classes"), list):
+        values["classes"] = [as_one(name) if isinstance(name, str) else name for name in classes]
     # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
     yield _File(values, source=str(path), allow_unknown=True)

@@ -1,5 +1,7 @@
 """The options that choose images, for every command that has images to choose, and the `Selection` that they make."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +21,8 @@ _ATTRIBUTES = {
     "isdepiction": "is_depiction",
     "isinside": "is_inside",
 }
+
+_PART = re.compile(r'\s*"((?:[^"]|"")+)"\s*(?:,|$)|([^,]+)')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +105,20 @@ class ChoiceOptions(PlaceOptions):
         )
 
 
+def as_one(name: str) -> str:
+    """`name` as it is typed where commas part names: in quotes, as in CSV, if it has a comma or begins with a quote."""
+    return '"' + name.replace('"', '""') + '"' if "," in name or name.startswith('"') else name
+
+
+def _parts(text: str) -> Iterator[str]:
+    """What lies between commas; what is in quotes is one."""
+    for found in _PART.finditer(text):
+        yield (found[2] if found[1] is None else found[1].replace('""', '"')).strip()
+
+
 def _split(values: tuple[str, ...], option: str, hint: str) -> tuple[str, ...]:
     """What was typed with commas between, or several times: each once, in order. Raises `UsageError` for nothing."""
-    parts = tuple(dict.fromkeys(part.strip() for value in values for part in value.split(",") if part.strip()))
+    parts = tuple(dict.fromkeys(part for value in values for part in _parts(value) if part))
     if values and not parts:
         raise UsageError(f"{option} is empty", hint=hint)
     return parts

@@ -2,6 +2,9 @@
 
 import re
 
+LARGEST = 2**63 - 1
+"""The largest whole number that SQLite has a place for."""
+
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?([kmgt]?)(i?)b?", re.IGNORECASE)
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -17,7 +20,10 @@ def parse_bytes(text: str) -> int:
     factor = _BYTES[unit.lower()]
     if binary:
         factor = 1024 ** (len(str(factor)) // 3)
-    return round(float(number) * factor)
+    amount = float(number) * factor
+    if amount > LARGEST:
+        raise ValueError(f"a number of bytes up to {LARGEST}")
+    return round(amount)
 
 
 def parse_seconds(text: str) -> float:

@@ -469,6 +469,11 @@ def test_image_ids_that_are_none(oidl, refused, tmp_path: Path) -> None:
         ("limit = -2", "--limit must be at least 0, not -2"),
         ("resize-mode = 'bogus'", "choose from ShrinkToFit, FillCrop, FillDistort"),
         ("[run]\nlimit = 2", "there is no option 'run'"),
+        ("attributes = {IsGroupOf = 0}", "oidl.toml: attributes is a value, or a list of values, and no table"),
+        ("attributes = [{IsGroupOf = 0}]", "oidl.toml: attributes is a value"),
+        ("attributes = {}", "oidl.toml: attributes is a value"),
+        ("[limit]\nmost = 2", "oidl.toml: limit is a value"),
+        ("classes = [['Cat']]", "oidl.toml: classes is a value"),
     ],
 )
 def test_an_oidl_toml_that_makes_no_sense(text: str, names: str, oidl, fine, root: Path) -> None:
@@ -478,6 +483,58 @@ def test_an_oidl_toml_that_makes_no_sense(text: str, names: str, oidl, fine, roo
     _is_one_clear_line(ended.stderr)
     assert names in ended.stderr
     assert not fine.site.requests
+
+
+_LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("run --limit=1.5", "--limit must be a whole number, not 1.5"),
+        ("run --limit-per-class 0.5", "--limit-per-class must be a whole number, not 0.5"),
+        ("run --max-retries=2.000001", "--max-retries must be a whole number"),
+        ("run --max-pixels=inf", "--max-pixels must be a whole number, not inf"),
+        ("export --limit=1.5", "--limit must be a whole number, not 1.5"),
+        ("status --failures --first=1.5", "--first must be a whole number, not 1.5"),
+        ("demo --images=10.5", "--images must be a whole number, not 10.5"),
+        ("annotations load --seed=.5", "--seed must be a whole number, not .5"),
+        (f"run --limit={_LARGEST + 1}", f"--limit must be at most {_LARGEST}, not {_LARGEST + 1}"),
+        ("run --limit-per-class=99999999999999999999", f"--limit-per-class must be at most {_LARGEST}"),
+        ("export --limit-per-class=99999999999999999999", f"--limit-per-class must be at most {_LARGEST}"),
+        ("export --seed=-99999999999999999999", f"--seed must be at least -{_LARGEST}"),
+        ("status --failures --first=0xffffffffffffffffffff", f"--first must be at most {_LARGEST}"),
+        (f"run --max-bytes={'9' * 400}", f"a number of bytes up to {_LARGEST}"),
+        ("run --max-bytes=9999999999G", f"a number of bytes up to {_LARGEST}"),
+    ],
+)
+def test_whole_numbers_are_whole_and_have_a_place_in_the_database(typed: str, says: str, oidl, root: Path) -> None:
+    command, _, options = typed.partition(" -")
+    ended = oidl(*command.split(), f"--root-dir={root}", *f"-{options}".split())
+    assert ended.returncode == 2
+    _is_one_clear_line(ended.stderr)
+    assert says in ended.stderr
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("limit", "1.5"), ("resize-box-size", "200.6")])
+def test_whole_numbers_are_whole_in_the_file_and_in_the_environment_too(
+    key: str, value: str, oidl, fine, root: Path
+) -> None:
+    run = ("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}")
+    variable = f"OIDL_{key.upper().replace('-', '_')}"
+    ended = oidl(*run, env={variable: value})
+    assert (ended.returncode, ended.stderr) == (2, f"oidl: {variable} must be a whole number, not {value}\n")
+    (oidl.cwd / "oidl.toml").write_text(f"{key} = {value}\n")
+    ended = oidl(*run)
+    assert (ended.returncode, ended.stderr) == (2, f"oidl: oidl.toml: {key} must be a whole number, not {value}\n")
+    assert not fine.site.requests
+
+
+@pytest.mark.parametrize("value", ["3", "3.0", "0x3", "003"])
+def test_a_whole_number_may_be_spelled_in_other_ways(value: str, run, fine, ask) -> None:
+    assert run(fine, f"--limit={value}").returncode == 3
+    assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(3,)]
 
 
 @pytest.mark.parametrize(
@@ -515,6 +572,27 @@ def test_a_reader_that_leaves_early_is_no_error(oidl, run, fine, root: Path) -> 
 
 
 # ---- the command line itself
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        (["run", "--classes", "\udcff"], r"\xff is not UTF-8"),
+        (["run", '--where=title="\udcff"'], r'--where=title="\xff" is not UTF-8'),
+        (["run", "--root-dir", "caf\udce9"], r"caf\xe9 is not UTF-8"),
+        (["export", "--dest=caf\udce9"], r"--dest=caf\xe9 is not UTF-8"),
+        (["annotations", "load", "é\udce9.csv"], r"é\xe9.csv is not UTF-8"),
+        (["demo", "--root-dir=\udcff"], r"--root-dir=\xff is not UTF-8"),
+    ],
+)
+def test_what_is_not_utf_8_is_refused(typed: list[str], names: str, oidl) -> None:
+    before = sorted(oidl.cwd.iterdir())
+    for arguments, env in ((typed, {}), (["status"], {"OIDL_ROOT_DIR": typed[-1]})):
+        ended = oidl(*arguments, env=env)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        _is_one_clear_line(ended.stderr)
+        assert names in ended.stderr
+    assert sorted(oidl.cwd.iterdir()) == before
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,40 @@ def test_lists_in_the_settings_file_are_lists_here_too(labelled: None, oidl, exp
     assert export("--dest", tmp_path / "y").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("typed", "in_the_file", "names"),
+    [
+        ('"Ducks, geese and swans"', None, ["Ducks, geese and swans"]),
+        ('Dog, "ducks, geese and swans" ,Cat', None, ["Dog", "Ducks, geese and swans", "Cat"]),
+        ('"Cat",Dog', None, ["Cat", "Dog"]),
+        ('21" Screen,"21"" Screen, flat"', None, ['21" Screen', '21" Screen, flat']),
+        (None, ["Ducks, geese and swans", "Cat"], ["Ducks, geese and swans", "Cat"]),
+        (None, ['21" Screen, flat', '21" Screen'], ['21" Screen, flat', '21" Screen']),
+        (None, ['"Quoted"'], ['"Quoted"']),
+        (None, "Dog,Cat", ["Dog", "Cat"]),
+    ],
+)
+def test_a_class_with_a_comma_in_its_name_can_be_named(
+    typed: str | None,
+    in_the_file: list[str] | str | None,
+    names: list[str],
+    labelled: None,
+    oidl,
+    export: Export,
+    tell,
+    tmp_path: Path,
+) -> None:
+    for number, name in enumerate(("Ducks, geese and swans", '21" Screen', '21" Screen, flat', '"Quoted"')):
+        tell("INSERT INTO class (label_name, display_name, is_boxable) VALUES (?, ?, 1)", f"/m/1{number}", name)
+    if in_the_file is not None:
+        (oidl.cwd / "oidl.toml").write_text(f"classes = {json.dumps(in_the_file)}\n")
+    flags = [f"--classes={typed}"] if typed else []
+    ended = export(*flags, "--dest", tmp_path / "x", "--with-empty")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    instances = json.loads((tmp_path / "x/annotations/instances_train.json").read_text())
+    assert [category["name"] for category in instances["categories"]] == names
+
+
 def test_two_renditions_at_once_are_too_many(labelled: None, export: Export) -> None:
     ended = export("--rendition=a", "--rendition=b")
     assert ended.returncode == 2

@@ -315,11 +315,12 @@ def test_memory_does_not_grow_with_what_is_written(
     tracemalloc.start()
     try:
         for subsets in (SUBSETS, ("train",), ("validation",)):
-            export_labels(db, tmp_path, Request(Format.COCO, selection=Selection(subsets=subsets), dest=tmp_path / "x"))
+            dest = tmp_path / subsets[-1]
+            export_labels(db, tmp_path, Request(Format.COCO, selection=Selection(subsets=subsets), dest=dest))
     finally:
         tracemalloc.stop()
     *_, of_train, of_validation = held
-    written = [(tmp_path / f"x/annotations/instances_{subset}.json").stat().st_size for subset in SUBSETS]
+    written = [(tmp_path / subset / f"annotations/instances_{subset}.json").stat().st_size for subset in SUBSETS]
     assert written[1] - written[0] > 1_000_000
     assert of_validation - of_train < 50_000
 
@@ -426,6 +427,52 @@ def test_an_export_of_less_leaves_no_labels_of_an_earlier_one(exported: Any, tmp
     assert not (tmp_path / "labels/validation").exists()
 
 
+_EVERY_KIND = Selection(label_types=(LabelType.BOXES, LabelType.LABELS))
+
+
+@pytest.mark.parametrize(
+    ("form", "more", "less"),
+    [
+        *((form, Selection(), Selection(subsets=("train",))) for form in Format),
+        (Format.CSV, _EVERY_KIND, Selection()),
+        (Format.CSV, _EVERY_KIND, Selection(subsets=("validation",), label_types=(LabelType.LABELS,))),
+    ],
+)
+def test_after_an_export_of_less_all_is_as_if_it_had_been_the_only_one(
+    form: Format, more: Selection, less: Selection, exported: Any, tmp_path: Path
+) -> None:
+    def names(dest: Path) -> set[str]:
+        return {path.relative_to(dest).as_posix() for path in dest.rglob("*")}
+
+    exported(form, rendition="fillcrop", selection=less, dest=tmp_path / "only")
+    exported(form, rendition="fillcrop", selection=more, dest=tmp_path / "again")
+    assert names(tmp_path / "again") > names(tmp_path / "only")
+    exported(form, rendition="fillcrop", selection=less, dest=tmp_path / "again")
+    assert names(tmp_path / "again") == names(tmp_path / "only")
+
+
+def test_what_an_export_could_not_have_left_stays(exported: Any, tmp_path: Path) -> None:
+    train = Selection(subsets=("train",))
+    (tmp_path / "validation.txt").write_text("before there was any export")
+    exported(Format.YOLO, rendition="fillcrop", selection=train)
+    assert (tmp_path / "validation.txt").read_text() == "before there was any export"
+    (tmp_path / "images/validation").mkdir()
+    (tmp_path / "images/validation/own.jpg").touch()
+    (tmp_path / "other.txt").touch()
+    exported(Format.YOLO, rendition="fillcrop", selection=train)
+    assert (tmp_path / "images/validation/own.jpg").exists()
+    assert (tmp_path / "other.txt").exists()
+
+
+def test_a_link_that_goes_leaves_the_pictures_that_it_led_to(exported: Any, marked: Marked, tmp_path: Path) -> None:
+    exported(Format.YOLO, rendition="fillcrop")
+    pictures = list((tmp_path / "images/validation").iterdir())
+    assert pictures
+    exported(Format.YOLO, rendition="fillcrop", selection=Selection(subsets=("train",)))
+    assert not (tmp_path / "images/validation").is_symlink()
+    assert all((marked.root / "v7/validation/r/fillcrop" / picture.name).exists() for picture in pictures)
+
+
 @pytest.mark.parametrize(("form", "name"), [(Format.YOLO, "labels"), (Format.VOC, "Annotations")])
 def test_what_is_somebody_elses_is_not_replaced(form: Format, name: str, exported: Any, tmp_path: Path) -> None:
     own = tmp_path / name / "own.txt"
@@ -446,6 +493,8 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
 
     exported(form, rendition="fillcrop")
     before = files()
+    links = [path for path in tmp_path.rglob("*") if path.is_symlink()]
+    assert bool(links) == (form in (Format.YOLO, Format.VOC))
     pages = export.boxes_of
 
     def broken(*arguments: Any) -> Any:
@@ -454,8 +503,9 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
 
     monkeypatch.setattr(export, "boxes_of", broken)
     with pytest.raises(DiskError, match="No space left"):
-        exported(form, rendition="border")
+        exported(form, rendition="border", selection=Selection(subsets=("train",)))
     assert files() == before
+    assert all(path.exists() for path in links)
 
 
 # ---- what cannot be exported

@@ -16,6 +16,8 @@ from typing import Any, TextIO
 from oidl.report.labels.picture import Add, Picture, Target, Thing
 from oidl.storage.atomic import atomic_text
 
+INSTANCES = "annotations/instances_{subset}.json"
+
 
 @contextmanager
 def coco(target: Target) -> Iterator[Add]:
@@ -23,7 +25,7 @@ def coco(target: Target) -> Iterator[Add]:
     with ExitStack() as files:
         instances = {
             subset: _Instances(
-                files.enter_context(atomic_text(target.dest / "annotations" / f"instances_{subset}.json")),
+                files.enter_context(atomic_text(target.dest / INSTANCES.format(subset=subset))),
                 files.enter_context(TemporaryFile("w+", encoding="utf-8", newline="", dir=target.dest)),
                 _header(target, subset),
             )

@@ -13,11 +13,12 @@ from pathlib import Path
 from oidl.errors import StateError, UsageError
 from oidl.imaging.placing import Placing, both_turns, placed
 from oidl.model import ORIGINAL, LabelType, Rendition
-from oidl.report.labels.coco import coco
+from oidl.report.labels.coco import INSTANCES, coco
 from oidl.report.labels.picture import Add, Category, Picture, Target, Thing, categories
-from oidl.report.labels.table import table
-from oidl.report.labels.voc import voc
-from oidl.report.labels.yolo import yolo
+from oidl.report.labels.stale import Names, remove_stale
+from oidl.report.labels.table import ROWS, table
+from oidl.report.labels.voc import IMAGE_SET, JPEG_IMAGES, voc
+from oidl.report.labels.yolo import IMAGES, LIST, yolo
 from oidl.settings import Layout, Selection
 from oidl.state.audit import known_renditions
 from oidl.state.choice import Chosen
@@ -33,7 +34,7 @@ from oidl.state.labelled import (
     known_classes,
     labels_of,
 )
-from oidl.state.load import ImageList, loaded_list, wanted_subsets
+from oidl.state.load import ImageList, loaded_list, loaded_subsets, wanted_subsets
 from oidl.storage.atomic import atomic_text
 from oidl.storage.layout import actual_path, checked_subdirectory, subset_directory
 
@@ -60,6 +61,13 @@ _WRITERS: dict[Format, Callable[[Target], AbstractContextManager[Add]]] = {
     Format.YOLO: yolo,
     Format.VOC: voc,
     Format.CSV: table,
+}
+
+_NAMES: dict[Format, Names] = {
+    Format.COCO: Names((INSTANCES,)),
+    Format.YOLO: Names((LIST,), (IMAGES,)),
+    Format.VOC: Names((IMAGE_SET,), (JPEG_IMAGES,)),
+    Format.CSV: Names((ROWS,)),
 }
 
 
@@ -116,8 +124,8 @@ def written_kinds(form: Format, label_types: Collection[LabelType]) -> tuple[Lab
 def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Exported:
     """Writes the labels of one rendition's files, and `images.meta`; `root_dir` is absolute.
 
-    Goes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`. Raises `UsageError` where there
-    is nothing to export, or it does not say what.
+    Goes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`, and takes the place of an
+    earlier export in that format. Raises `UsageError` where there is nothing to export, or it does not say what.
     """
     with explained(db.path):
         held = loaded_list(db)
@@ -131,10 +139,12 @@ def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Expo
             images=dict.fromkeys(target.image_directories, 0),
             annotations=dict.fromkeys(target.image_directories, 0),
         )
+        meta_path = target.dest / "images.meta"
         with (
-            atomic_text(target.dest / "images.meta") as meta,
+            atomic_text(meta_path) as meta,
             _WRITERS[request.format](target) as add,
         ):
+            takes_a_place = meta_path.exists()
             for picture in _Pictures(db, root_dir, request, target, rendition, exported):
                 meta.write(f"{picture.file.image_id} {picture.height} {picture.width}\n")
                 if picture.things or picture.labels or request.with_empty:
@@ -143,6 +153,10 @@ def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Expo
                     exported.annotations[picture.file.subset] += len(picture.things) + len(picture.labels)
                 if sum(exported.images.values()) == request.selection.limit:
                     break
+        if takes_a_place:
+            names = _NAMES[request.format]
+            written = names.at(target.dest, target.image_directories, target.kinds)
+            remove_stale(names.at(target.dest, loaded_subsets(db), KINDS[request.format]), written)
     return exported
 
 

@@ -10,6 +10,8 @@ from oidl.report.labels.picture import Add, Picture, Target
 from oidl.report.labels.text import csv_line, number
 from oidl.storage.atomic import atomic_text
 
+ROWS = "{kind}-{subset}.csv"
+
 _FILE = ("image_id", "path", "width", "height", "label_name", "display_name")
 _BOX = (
     "x_min", "y_min", "x_max", "y_max", "visible", "source", "confidence",
@@ -25,7 +27,7 @@ def table(target: Target) -> Iterator[Add]:
         outputs = {}
         for kind, columns in (("boxes", _BOX), ("labels", _LABEL)):
             for subset in target.image_directories if kind in target.kinds else ():
-                output = files.enter_context(atomic_text(target.dest / f"{kind}-{subset}.csv"))
+                output = files.enter_context(atomic_text(target.dest / ROWS.format(kind=kind, subset=subset)))
                 output.write(csv_line((*_FILE, *columns)))
                 outputs[kind, subset] = output
 

@@ -13,6 +13,9 @@ from oidl.report.labels.picture import Add, Picture, Target, Thing
 from oidl.report.labels.text import plain
 from oidl.storage.atomic import atomic_link, atomic_text, atomic_tree
 
+IMAGE_SET = "ImageSets/Main/{subset}.txt"
+JPEG_IMAGES = "JPEGImages/{subset}"
+
 _GREY = (1, 2)  # bands, alpha included
 
 
@@ -22,7 +25,7 @@ def voc(target: Target) -> Iterator[Add]:
     with ExitStack() as files:
         annotations = files.enter_context(atomic_tree(target.dest / "Annotations"))
         lists = {
-            subset: files.enter_context(atomic_text(target.dest / "ImageSets" / "Main" / f"{subset}.txt"))
+            subset: files.enter_context(atomic_text(target.dest / IMAGE_SET.format(subset=subset)))
             for subset in target.image_directories
         }
 
@@ -36,7 +39,7 @@ def voc(target: Target) -> Iterator[Add]:
 
         yield add
         for subset, directory in target.image_directories.items():
-            atomic_link(target.dest / "JPEGImages" / subset, directory)
+            atomic_link(target.dest / JPEG_IMAGES.format(subset=subset), directory)
 
 
 def _xml(picture: Picture, title: str, folder: str) -> str:

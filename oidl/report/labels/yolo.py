@@ -12,6 +12,9 @@ from contextlib import ExitStack, contextmanager
 from oidl.report.labels.picture import Add, Picture, Target, Thing
 from oidl.storage.atomic import atomic_link, atomic_text, atomic_tree
 
+LIST = "{subset}.txt"
+IMAGES = "images/{subset}"
+
 _KEYS = {"train": "train", "validation": "val", "test": "test"}
 
 
@@ -21,7 +24,7 @@ def yolo(target: Target) -> Iterator[Add]:
     with ExitStack() as files:
         labels = files.enter_context(atomic_tree(target.dest / "labels"))
         lists = {
-            subset: files.enter_context(atomic_text(target.dest / f"{subset}.txt"))
+            subset: files.enter_context(atomic_text(target.dest / LIST.format(subset=subset)))
             for subset in target.image_directories
         }
 
@@ -34,7 +37,7 @@ def yolo(target: Target) -> Iterator[Add]:
 
         yield add
         for subset, directory in target.image_directories.items():
-            atomic_link(target.dest / "images" / subset, directory)
+            atomic_link(target.dest / IMAGES.format(subset=subset), directory)
         files.enter_context(atomic_text(target.dest / "data.yaml")).write(_yaml(target))
 
 
