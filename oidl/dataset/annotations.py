@@ -78,7 +78,7 @@ def _reals(values: Sequence[str]) -> Sequence[float]:
 
 def _whole(text: str) -> int:
     number = float(text)
-    if not number.is_integer():
+    if not number.is_integer() or not -(2**63) <= number < 2**63:  # more is no integer of SQLite's
         raise ValueError
     return int(number)
 
@@ -95,7 +95,7 @@ _TEXT = _Reader(lambda values: values, "is not text")
 _SHARE = _Reader(_reals, "is not a number")
 _NUMBER = _Reader(_few(lambda text: _reals((text,))[0]), "is not a number")
 _MAYBE_NUMBER = _Reader(_few(_or_none(lambda text: _reals((text,))[0])), "is not a number")
-_MAYBE_WHOLE = _Reader(_few(_or_none(_whole)), "is not a whole number")
+_MAYBE_WHOLE = _Reader(_few(_or_none(_whole)), "is not a whole number of 64 bits")
 _FLAG = _Reader(lambda values: list(map(_FLAG_VALUES.__getitem__, values)), "is not 0, 1 or -1")
 
 _FLAGS = {

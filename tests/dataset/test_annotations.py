@@ -131,6 +131,16 @@ def test_a_bad_row_is_told_by_its_line_and_left_out(bad: str, complaint: str) ->
     skipped.judge("f.csv")
 
 
+@pytest.mark.parametrize("votes", ["1e30", "1e19", "9223372036854775808", "-9223372036854777856", "0.5", "inf", "nan"])
+def test_votes_that_no_integer_column_holds_are_one_bad_row(votes: str) -> None:
+    told: list[str] = []
+    text = (
+        f"ImageId,X,Y,Label,YesVotes\n{ID},0,0,/m/1,-9223372036854775808\n{ID},0,0,/m/1,{votes}\n{ID},0,0,/m/1,1e18\n"
+    )
+    assert [row["yes_votes"] for row in rows(text, Skipped(report=told.append))] == [-(2**63), 10**18]
+    assert told == [f"f.csv line 3: YesVotes '{votes}' is not a whole number of 64 bits"]
+
+
 def test_two_rows_that_are_off_by_a_field_in_opposite_ways_are_both_found() -> None:
     told: list[str] = []
     rows(f"{BOXES}\n{GOOD[:-2]}\n{GOOD}\n{GOOD},0\n" + f"{GOOD}\n" * 300, Skipped(report=told.append))
