@@ -28,8 +28,16 @@ Stream: TypeAlias = io.RawIOBase | io.BufferedIOBase
 """What is read here: bytes, in order. A `VerifiedStream` is one, and so is an open file."""
 
 MAX_LINE_BYTES = 1024 * 1024
+MAX_NOTE_BYTES = 1024 * 1024  # of a long name or of pax headers, which tarfile reads into memory at once
 _CHUNK = 256 * 1024
 _TAR_MAGIC_AT = 257
+_NOTES = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
 _WHAT_IS_NEEDED = "a CSV file in the published format is needed, plain, gzipped or in a tar"
 
 
@@ -157,7 +165,17 @@ class _Peeked(io.RawIOBase):
 
 
 class _Member(tarfile.TarInfo):
-    """A member's header; one that is damaged or cut off is an error, where tarfile takes it for the end."""
+    """A member's header; one that is damaged or cut off is an error, where tarfile takes it for the end.
+
+    So is one that announces more about the next member than any would have.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _NOTES and member.size > MAX_NOTE_BYTES:
+            raise tarfile.ReadError(f"the name or the notes of a member have {member.size} bytes")
+        return member
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
@@ -167,6 +185,8 @@ class _Member(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
+        except RecursionError as error:
+            raise tarfile.ReadError("there is no end to the notes of a member") from error
 
 
 def _members(content: Stream, name: str) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
