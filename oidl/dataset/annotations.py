@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
 from math import isfinite
+from operator import gt
 from typing import Any, TypeAlias
 
 from oidl.dataset.rows import Skipped
@@ -78,7 +79,7 @@ def _reals(values: Sequence[str]) -> Sequence[float]:
 
 def _whole(text: str) -> int:
     number = float(text)
-    if not number.is_integer():
+    if not number.is_integer() or not -(2**63) <= number < 2**63:  # more is no integer of SQLite's
         raise ValueError
     return int(number)
 
@@ -95,7 +96,7 @@ _TEXT = _Reader(lambda values: values, "is not text")
 _SHARE = _Reader(_reals, "is not a number")
 _NUMBER = _Reader(_few(lambda text: _reals((text,))[0]), "is not a number")
 _MAYBE_NUMBER = _Reader(_few(_or_none(lambda text: _reals((text,))[0])), "is not a number")
-_MAYBE_WHOLE = _Reader(_few(_or_none(_whole)), "is not a whole number")
+_MAYBE_WHOLE = _Reader(_few(_or_none(_whole)), "is not a whole number of 64 bits")
 _FLAG = _Reader(lambda values: list(map(_FLAG_VALUES.__getitem__, values)), "is not 0, 1 or -1")
 
 _FLAGS = {
@@ -205,18 +206,24 @@ def read_annotations(
     places = [place for place, column in enumerate(header) if column in known]
     columns = [known[header[place]][0] for place in places]
     is_numbered = table != _UNNUMBERED
-    file = _File(name, header, places, [known[header[place]][1] for place in places], is_numbered, skipped, keep)
+    readers = [known[header[place]][1] for place in places]
+    pairs = [(at, columns.index(low.replace("_min", "_max"))) for at, low in enumerate(columns) if "_min" in low]
+    file = _File(name, header, places, readers, pairs, is_numbered, skipped, keep)
     return Annotations(table, (*columns, *(["number"] if is_numbered else [])), file.batches(lines))
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file while it is read: which `places` of a row are wanted, and what reads them."""
+    """One file while it is read: which `places` of a row are wanted, and what reads them.
+
+    `pairs` are the wanted columns of which the first may not be more than the second.
+    """
 
     name: str
     header: list[str]
     places: list[int]
     readers: list[_Reader]
+    pairs: list[tuple[int, int]]
     is_numbered: bool
     skipped: Skipped
     keep: Keep | None
@@ -253,7 +260,10 @@ class _File:
         width = len(self.header)
         if len(fields) != width * len(batch):
             raise ValueError
-        return [reader.read(fields[place::width]) for place, reader in zip(self.places, self.readers, strict=True)]
+        columns = [reader.read(fields[place::width]) for place, reader in zip(self.places, self.readers, strict=True)]
+        if any(any(map(gt, columns[low], columns[high])) for low, high in self.pairs):
+            raise ValueError
+        return columns
 
     def _picked(self, batch: list[str], numbers: Sequence[int]) -> tuple[list[Sequence[Any]], Sequence[int]]:
         """The wanted columns of the rows that are sound, and their numbers; `skipped` is told of the others."""
@@ -282,5 +292,9 @@ class _File:
                 values += reader.read((fields[place],))
             except (ValueError, KeyError):
                 return f"{self.header[place]} {fields[place][:200]!r} {reader.complaint}"
+        for low, high in self.pairs:
+            if values[low] > values[high]:
+                least, most = self.places[low], self.places[high]
+                return f"{self.header[least]} {fields[least]} is more than {self.header[most]} {fields[most]}"
         rows.append(values)
         return ""

@@ -8,8 +8,9 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from io import BufferedIOBase
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from oidl.errors import MetadataError
 
@@ -35,7 +36,7 @@ _KINDS = {"Subcategory": "subcategory", "Part": "part"}
 
 def class_list(name: str) -> tuple[str | None] | None:
     """In a tuple, the column of `class` that the file `name` says 1 of, if any; None if it is no list of classes."""
-    file = PurePosixPath(name).name
+    file = PurePosixPath(name).name.removesuffix(".gz")
     for end, flag in _LISTS:
         if file == end or file.endswith(f"-{end}"):
             return (flag,)
@@ -44,7 +45,7 @@ def class_list(name: str) -> tuple[str | None] | None:
 
 def is_hierarchy(name: str) -> bool:
     """Whether the file `name` is a tree of classes."""
-    return name.endswith("hierarchy.json")
+    return name.removesuffix(".gz").endswith("hierarchy.json")
 
 
 def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | None]]:
@@ -61,10 +62,10 @@ def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | N
         raise MetadataError(f"{name} line {reader.line_num}: {error}") from error
 
 
-def read_hierarchy(file: IO[bytes], name: str) -> Iterator[tuple[str, str, str]]:
+def read_hierarchy(file: BufferedIOBase, name: str) -> Iterator[tuple[str, str, str]]:
     """Every (parent, child, kind) of a tree of classes; `kind` is `subcategory` or `part`. Raises `MetadataError`.
 
-    `file` is an open file, of which nothing is read past what such a tree may have.
+    `file` is an open file of plain JSON, of which nothing is read past what such a tree may have.
     """
     text = file.read(_MAX_HIERARCHY_BYTES + 1)
     if len(text) > _MAX_HIERARCHY_BYTES:
@@ -79,6 +80,8 @@ def read_hierarchy(file: IO[bytes], name: str) -> Iterator[tuple[str, str, str]]
 def _below(node: Any, name: str, depth: int) -> Iterator[tuple[str, str, str]]:
     if not isinstance(node, dict) or not isinstance(node.get("LabelName"), str) or depth > _MAX_DEPTH:
         raise MetadataError(f"{name} is not a tree of classes")
+    if not _NAME(node["LabelName"]):  # among them half characters, which JSON can say and UTF-8 cannot
+        raise MetadataError(f"{name} is not a tree of classes: {node['LabelName'][:80]!a} is not the name of one")
     for key, kind in _KINDS.items():
         children = node.get(key, [])
         if not isinstance(children, list):

@@ -4,6 +4,7 @@ Names of classes and the tree of them are known by the names of their files, ann
 by their header; a file may be plain, gzipped, or a tar of some.
 """
 
+import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 from oidl.dataset.annotations import TABLES, Columns, Keep, read_annotations
 from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import open_lists
+from oidl.dataset.unpack import open_lists, reading
 from oidl.errors import MetadataError, UsageError
 
 Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
@@ -36,25 +37,33 @@ def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None) -> Iterat
         raise MetadataError(f"the annotation file {path} cannot be read: {error.strerror}") from error
     with file:
         if is_hierarchy(name):
-            yield "class_hierarchy", ("parent", "child", "kind"), _batches(read_hierarchy(file, name))
+            tree = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
+            yield "class_hierarchy", ("parent", "child", "kind"), _read(name, _batches(read_hierarchy(tree, name)))
             return
         for list_name, lines in open_lists(file, name, suffixes=(".csv", ".txt")):
             if found := class_list(list_name):
                 yield _class_part(found[0], lines, list_name)
-            elif annotations := read_annotations(lines, name=list_name, skipped=skipped, keep=keep):
-                yield annotations.table, annotations.columns, annotations.batches
-            else:
+                continue
+            with reading(list_name):
+                annotations = read_annotations(lines, name=list_name, skipped=skipped, keep=keep)
+            if not annotations:
                 raise MetadataError(
                     f"{list_name} is no annotation file", hint=f"its header fits none of: {', '.join(TABLES)}"
                 )
+            yield annotations.table, annotations.columns, _read(list_name, annotations.batches)
     skipped.judge(name)
 
 
 def _class_part(flag: str | None, lines: Iterable[str], name: str) -> Part:
     classes = read_classes(lines, name)
     if flag:
-        return "class", ("label_name", "display_name", flag), _batches((*known, 1) for known in classes)
-    return "class", ("label_name", "display_name"), _batches(classes)
+        return "class", ("label_name", "display_name", flag), _read(name, _batches((*known, 1) for known in classes))
+    return "class", ("label_name", "display_name"), _read(name, _batches(classes))
+
+
+def _read(name: str, batches: Iterable[Columns]) -> Iterator[Columns]:
+    with reading(name):
+        yield from batches
 
 
 def _batches(rows: Iterable[Sequence[Any]]) -> Iterator[Columns]:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from oidl.dataset.records import read_rows
 from oidl.errors import MetadataError
 from oidl.model import Image
 
@@ -121,8 +121,7 @@ def read_images(
     lines = iter(lines)
     first = next(lines, "")
     skipped.line_end = "crlf" if first.endswith("\r\n") else "lf"
-    reader = csv.reader(chain((first,), lines), strict=True)
-    header = _header(reader, name)
+    header = _header(first, name)
     # V1–V3 have no such column, and quote Author and Title always.
     skipped.quoting = Quoting.MINIMAL if "Rotation" in header else Quoting.AUTHOR_TITLE
     width = len(header)
@@ -133,32 +132,35 @@ def read_images(
     subset_at, size_at = header.index("Subset"), header.index("OriginalSize")
     is_sound = _IS_SOUND
     make: Callable[[Iterable[Any]], Image] = partial(tuple.__new__, Image)  # `Image._make` without its Python
-    rows: Iterator[list[Any]] = reader  # of text, until one is made an image
-    while True:
-        try:
-            for row in rows:
-                if len(row) != width:
-                    if row:  # not a blank line
-                        skipped.rows += 1
-                        skipped.add(f"{name} line {reader.line_num}: {len(row)} fields instead of {width}")
-                    continue
-                skipped.rows += 1
-                subset = row[subset_at]
-                if subset not in subsets:
-                    if subset not in known_subsets:
-                        skipped.add(f"{name} line {reader.line_num}: Subset {subset!r} is not one of this version")
-                    continue
-                fields = judged(row)
-                if not is_sound("\n".join(fields)):
-                    skipped.add(f"{name} line {reader.line_num}: {_complaint(fields)}")
-                    continue
-                row[size_at] = int(row[size_at])
-                row.append(None)
-                yield make(pick(row) if pick else row)
-            return
-        except csv.Error as error:  # the reader goes on with the next line
+
+    def is_row(fields: list[str]) -> bool:
+        return len(fields) == width and fields[subset_at] in known_subsets
+
+    def complain(number: int, complaint: str) -> None:
+        skipped.rows += 1
+        skipped.add(f"{name} line {number}: {complaint}")
+
+    for numbers, rows in read_rows(lines, 2, is_row, complain):
+        for number, row in zip(numbers, rows, strict=True):
+            if len(row) != width:
+                if row:  # not a blank line
+                    complain(number, f"{len(row)} fields instead of {width}")
+                continue
+            subset = row[subset_at]
+            if subset not in subsets:
+                if subset not in known_subsets:
+                    complain(number, f"Subset {subset!r} is not one of this version")
+                else:
+                    skipped.rows += 1
+                continue
+            fields = judged(row)
+            if not is_sound("\n".join(fields)):
+                complain(number, _complaint(fields))
+                continue
             skipped.rows += 1
-            skipped.add(f"{name} line {reader.line_num}: {error}")
+            row[size_at] = int(row[size_at])
+            row.append(None)
+            yield make(pick(row) if pick else row)
 
 
 def header(quoting: str, line_end: str = "\n") -> str:
@@ -177,9 +179,9 @@ def format_row(image: Image, quoting: str, line_end: str = "\n") -> str:
     return f'{before},"{author}","{title}",{_joined(size_and_after)}{line_end}'
 
 
-def _header(reader: Iterator[list[str]], name: str) -> list[str]:
+def _header(line: str, name: str) -> list[str]:
     try:
-        columns = next(reader, [])
+        columns = next(csv.reader((line,), strict=True), [])
     except csv.Error as error:
         raise MetadataError(f"{name} is not a CSV file: {error}") from error
     if not columns:

@@ -28,8 +28,16 @@ Stream: TypeAlias = io.RawIOBase | io.BufferedIOBase
 """What is read here: bytes, in order. A `VerifiedStream` is one, and so is an open file."""
 
 MAX_LINE_BYTES = 1024 * 1024
+MAX_NOTE_BYTES = 1024 * 1024  # of a long name or of pax headers, which tarfile reads into memory at once
 _CHUNK = 256 * 1024
 _TAR_MAGIC_AT = 257
+_NOTES = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
 _WHAT_IS_NEEDED = "a CSV file in the published format is needed, plain, gzipped or in a tar"
 
 
@@ -54,7 +62,7 @@ def unpack(
         with writing(staging):
             shutil.rmtree(staging, ignore_errors=True)  # a killed run's
             staging.mkdir(parents=True)
-        with _reading(name):
+        with reading(name):
             content = _gunzipped(_Peeked(stream, 2))
         for member, file in _members(content, name):
             if len(member.parts) < 2:  # beside the state database, or in its place
@@ -94,7 +102,7 @@ def read_list(
     images, or has more bad rows than may be skipped.
     """
     for list_name, lines in open_lists(stream, name):
-        with _reading(list_name):
+        with reading(list_name):
             yield from read_images(lines, name=list_name, subsets=subsets, known_subsets=known_subsets, skipped=skipped)
     skipped.check(name)
 
@@ -103,9 +111,9 @@ def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -
     """The CSV files in `stream`, each with its lines: it may be one itself, gzipped, or a tar of some.
 
     What it is, its first bytes say, not `name`. Lines keep their ends, and are to be
-    read before the next file is asked for. Reads the stream to its end.
+    read before the next file is asked for, and where `reading` is about. Reads the stream to its end.
     """
-    with _reading(name):
+    with reading(name):
         content = _Peeked(_gunzipped(_Peeked(stream, 2)), tarfile.BLOCKSIZE)
     if not content.head[_TAR_MAGIC_AT:].startswith(b"ustar"):
         yield name, _lines(content, name)
@@ -117,6 +125,22 @@ def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -
             yield f"{name}: {member}", _lines(file, name)
     if is_empty:
         raise MetadataError(f"{name} holds no image list", hint="a .csv file is looked for in it")
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """A block in which what is wrong with the bytes of `name` is a `MetadataError`.
+
+    Lines are decoded as they are asked for, so it goes around whatever asks for them.
+    """
+    try:
+        yield
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:  # OSError: gzip's, or a disk that fails
+        raise MetadataError(
+            f"{name} is damaged or cut short: {error}", hint="fetch it again, or give an undamaged copy"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise MetadataError(f"{name} is not UTF-8 text", hint=_WHAT_IS_NEEDED) from error
 
 
 class _Peeked(io.RawIOBase):
@@ -141,7 +165,17 @@ class _Peeked(io.RawIOBase):
 
 
 class _Member(tarfile.TarInfo):
-    """A member's header; one that is damaged or cut off is an error, where tarfile takes it for the end."""
+    """A member's header; one that is damaged or cut off is an error, where tarfile takes it for the end.
+
+    So is one that announces more about the next member than any would have.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Member":
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _NOTES and member.size > MAX_NOTE_BYTES:
+            raise tarfile.ReadError(f"the name or the notes of a member have {member.size} bytes")
+        return member
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> "_Member":
@@ -151,13 +185,15 @@ class _Member(tarfile.TarInfo):
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(str(error)) from error
+        except RecursionError as error:
+            raise tarfile.ReadError("there is no end to the notes of a member") from error
 
 
 def _members(content: Stream, name: str) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
     """The plain files of the tar `content`, by names that are safe below any directory; then reads it out."""
     seen: set[PurePosixPath] = set()
     directories = {PurePosixPath()}
-    with _reading(name), tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK, tarinfo=_Member) as tar:
+    with reading(name), tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK, tarinfo=_Member) as tar:
         for member in tar:
             path = PurePosixPath(member.name)
             if path.is_absolute() or ".." in path.parts or "\0" in member.name:
@@ -218,7 +254,7 @@ def _lines(content: Stream | IO[bytes], name: str) -> Iterator[str]:
 def _texts(content: Stream | IO[bytes], name: str) -> Iterator[io.TextIOWrapper]:
     """The text of `content` in pieces of whole lines, each of which iterates over its lines."""
     rest = b""
-    with _reading(name):
+    with reading(name):
         for chunk in _chunks(content, name):
             if b"\0" in chunk:
                 raise MetadataError(f"{name} is not a text file", hint=_WHAT_IS_NEEDED)
@@ -239,21 +275,8 @@ def _text(lines: bytes) -> io.TextIOWrapper:
 
 def _chunks(stream: Stream | IO[bytes], name: str) -> Iterator[bytes]:
     while True:
-        with _reading(name):
+        with reading(name):
             chunk = stream.read(_CHUNK)
         if not chunk:
             return
         yield chunk
-
-
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """A block in which what is wrong with the bytes of `name` is a `MetadataError`."""
-    try:
-        yield
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:  # OSError: gzip's, or a disk that fails
-        raise MetadataError(
-            f"{name} is damaged or cut short: {error}", hint="fetch it again, or give an undamaged copy"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise MetadataError(f"{name} is not UTF-8 text", hint=_WHAT_IS_NEEDED) from error

@@ -131,6 +131,56 @@ def test_a_bad_row_is_told_by_its_line_and_left_out(bad: str, complaint: str) ->
     skipped.judge("f.csv")
 
 
+SIDES = {
+    "ImageID,Source,LabelName,Confidence": f"{ID},human,/m/1,1",
+    "MaskPath,ImageID,LabelName,BoxID": f"m.png,{ID},/m/1,0f",
+    "ImageID,LabelName1,LabelName2,RelationshipLabel": f"{ID},/m/1,/m/2,plays",
+}
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high", "others"),
+    [
+        (
+            header,
+            low,
+            low.replace("Min", "Max"),
+            [side for side in sides if side not in (low, low.replace("Min", "Max"))],
+        )
+        for header, sides in zip(
+            SIDES,
+            (
+                ["XMin", "XMax", "YMin", "YMax"],
+                ["BoxXMin", "BoxXMax", "BoxYMin", "BoxYMax"],
+                ["XMax1", "XMin1", "YMin1", "YMax1", "XMin2", "XMax2", "YMax2", "YMin2"],
+            ),
+            strict=True,
+        )
+        for low in sides
+        if "Min" in low
+    ],
+)
+def test_a_box_that_ends_before_it_begins_is_a_bad_row(header: str, low: str, high: str, others: list[str]) -> None:
+    told: list[str] = []
+    skipped = Skipped(report=told.append)
+    text = f"{header},{','.join([low, high, *others])}\n"
+    for least, most in [("0.2", "0.9"), ("0.50", "0.5"), ("0.9", "0.25")]:
+        text += f"{SIDES[header]},{least},{most}{',0.5' * len(others)}\n"
+    assert [row["number"] for row in rows(text, skipped)] == [1, 2]
+    assert told == [f"f.csv line 4: {low} 0.9 is more than {high} 0.25"]
+    assert (skipped.rows, skipped.bad) == (3, 1)
+
+
+@pytest.mark.parametrize("votes", ["1e30", "1e19", "9223372036854775808", "-9223372036854777856", "0.5", "inf", "nan"])
+def test_votes_that_no_integer_column_holds_are_one_bad_row(votes: str) -> None:
+    told: list[str] = []
+    text = (
+        f"ImageId,X,Y,Label,YesVotes\n{ID},0,0,/m/1,-9223372036854775808\n{ID},0,0,/m/1,{votes}\n{ID},0,0,/m/1,1e18\n"
+    )
+    assert [row["yes_votes"] for row in rows(text, Skipped(report=told.append))] == [-(2**63), 10**18]
+    assert told == [f"f.csv line 3: YesVotes '{votes}' is not a whole number of 64 bits"]
+
+
 def test_two_rows_that_are_off_by_a_field_in_opposite_ways_are_both_found() -> None:
     told: list[str] = []
     rows(f"{BOXES}\n{GOOD[:-2]}\n{GOOD}\n{GOOD},0\n" + f"{GOOD}\n" * 300, Skipped(report=told.append))

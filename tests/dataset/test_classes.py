@@ -10,7 +10,7 @@ import pytest
 from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
 from oidl.dataset.parts import read_parts
 from oidl.dataset.rows import Skipped
-from oidl.errors import MetadataError, UsageError
+from oidl.errors import ExitCode, MetadataError, UsageError
 
 CAT, TABBY, TAIL, ANIMAL = "/m/01yrx", "/m/02", "/g/1hb_tail", "/m/0jbk"
 
@@ -47,6 +47,8 @@ def test_what_is_no_class_is_told_by_its_line() -> None:
         ("classes-trainable.txt", ("is_trainable",)),
         ("classes-segmentation.txt", ("is_segmentable",)),
         ("oidv6-attributes-description.csv", (None,)),
+        ("class-descriptions.csv.gz", (None,)),
+        ("classes-bbox.txt.gz", ("is_boxable",)),
         ("train-annotations-bbox.csv", None),
         ("oidv6-relationship-triplets.csv", None),
     ],
@@ -80,6 +82,17 @@ def test_what_is_no_tree_is_refused(text: str) -> None:
         list(read_hierarchy(io.BytesIO(text.encode()), "h.json"))
 
 
+@pytest.mark.parametrize("label_name", ["/m/\\ud800", "Cat", "", "/m/caf\\u00e9", "/m/1\\u0000"])
+def test_what_is_no_name_of_a_class_is_none_in_a_tree_either(label_name: str) -> None:
+    for text in (
+        f'{{"LabelName": "{label_name}"}}',
+        f'{{"LabelName": "/m/1", "Part": [{{"LabelName": "{label_name}"}}]}}',
+    ):
+        with pytest.raises(MetadataError, match=r"h\.json is not a tree of classes: '.*' is not the name") as refused:
+            list(read_hierarchy(io.BytesIO(text.encode()), "h.json"))
+        str(refused.value).encode()
+
+
 def test_a_tree_that_is_too_large_is_not_read_to_its_end() -> None:
     file = io.BytesIO(b" " * (20 * 1024 * 1024))
     with pytest.raises(MetadataError, match="more than"):
@@ -110,3 +123,34 @@ def test_what_is_no_annotation_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(MetadataError, match=r"other\.csv is no annotation file"):
         _parts(tmp_path / "other.csv")
+
+
+LABELS = "ImageID,Source,LabelName,Confidence"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("class-descriptions.csv", f"{CAT},café\n"),
+        ("classes-bbox.txt", f"{CAT}\n/m/café\n"),
+        ("labels.csv", f"{LABELS},café\n000a1249af2bc5f0,human,/m/1,1,\n"),
+        ("labels.csv", f"{LABELS}\n" + "000a1249af2bc5f0,human,/m/1,1\n" * 3000 + "000a1249af2bc5f0,human,/m/café,1\n"),
+    ],
+)
+def test_what_is_not_utf_8_is_said_not_to_be(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(MetadataError, match=f"{name} is not UTF-8 text") as refused:
+        _parts(tmp_path / name)
+    assert refused.value.exit_code is ExitCode.METADATA
+
+
+@pytest.mark.parametrize("name", ["class-descriptions.csv", "classes-bbox.txt", "x-hierarchy.json"])
+def test_files_of_classes_may_be_gzipped(tmp_path: Path, name: str) -> None:
+    text = json.dumps(TREE) if name.endswith("json") else f"{CAT}\n{TABBY}\n"
+    plain, packed = tmp_path / name, tmp_path / f"{name}.gz"
+    plain.write_text(text)
+    packed.write_bytes(gzip.compress(text.encode()))
+    assert _parts(packed) == _parts(plain) != []
+    packed.write_bytes(gzip.compress(text.encode())[:-9])
+    with pytest.raises(MetadataError, match="damaged or cut short"):
+        _parts(packed)

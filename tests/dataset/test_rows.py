@@ -140,8 +140,69 @@ def test_a_bad_row_is_told_by_its_line_and_the_rest_goes_on(published: str, bad:
     images = images_in([V3_HEADER, ROW, *ROW.replace(published, bad).splitlines(keepends=True), ROW], skipped)
     assert len(images) == 2
     assert (skipped.rows, skipped.bad) == (3, 1)
-    assert re.match(r"list\.csv line [34]: ", skipped.examples[0])
+    assert skipped.examples[0].startswith("list.csv line 3: ")
     assert complaint in skipped.examples[0]
+
+
+def minimal_row(number: int, title: str = "Title") -> str:
+    row = ROW.replace('"Author"', "Author").replace("\n", ",90.0\n").replace('"Title"', title)
+    return row.replace("00000000000000ff", f"{number:016x}")
+
+
+@pytest.mark.parametrize("at", [2, 50, 51, 52, 1999, 2001])
+@pytest.mark.parametrize("later", ["Title", '"A title, quoted"', '6" nails', '""""""', '"One\nTwo"'])
+def test_a_quote_that_nobody_closes_spoils_only_its_own_row(at: int, later: str) -> None:
+    told: list[str] = []
+    skipped = Skipped(report=told.append)
+    rows = [minimal_row(number) for number in range(2, 2002)]
+    rows[at - 2] = minimal_row(at, '"Title')
+    rows.insert(300, minimal_row(0, later))
+    line = at + (at >= 302)
+    images = images_in([header("minimal"), *lines_of("".join(rows))], skipped)
+    assert [int(image.image_id, 16) for image in images] == [
+        number for number in [*range(2, 302), 0, *range(302, 2002)] if number != at
+    ]
+    assert [message.partition(": ")[0] for message in told] == [
+        f"list.csv line {line + (at >= 302 and 'Two' in later)}"
+    ]
+    assert (skipped.rows, skipped.bad) == (2001, 1)
+
+
+def test_a_quote_that_a_later_row_happens_to_close_takes_nothing_of_that_row() -> None:
+    skipped = Skipped()
+    rows = [minimal_row(1, '"Title'), minimal_row(2), minimal_row(3, 'Nails 6"'), minimal_row(4)]
+    images = images_in([header("minimal"), *rows], skipped)
+    assert [(image.image_id[-1], image.title) for image in images] == [
+        ("2", "Title"),
+        ("3", 'Nails 6"'),
+        ("4", "Title"),
+    ]
+    assert skipped.examples == ["list.csv line 2: a quote is opened and not closed"]
+
+
+def test_lines_after_a_title_of_several_lines_keep_their_numbers() -> None:
+    skipped = Skipped()
+    rows = "".join(minimal_row(number, '"One\nTwo\n\nFour"') for number in range(200)) + "bad\n"
+    images = images_in([header("minimal"), *lines_of(rows)], skipped)
+    assert [image.title for image in images] == ["One\nTwo\n\nFour"] * 200
+    assert skipped.examples == ["list.csv line 802: 1 fields instead of 12"]
+
+
+def test_an_open_quote_holds_no_more_lines_than_csv_lets_a_field_have() -> None:
+    taken = 0
+
+    def lines() -> Iterable[str]:
+        nonlocal taken
+        yield header("minimal")
+        yield minimal_row(0, '"Title')
+        while True:
+            taken += 1
+            yield minimal_row(taken)
+
+    skipped = Skipped()
+    first = next(read_images(lines(), name="l", subsets=SUBSETS, known_subsets=SUBSETS, skipped=skipped))
+    assert first.image_id == f"{1:016x}"
+    assert taken * len(minimal_row(0)) < 140_000
 
 
 def test_only_the_first_bad_rows_are_told_but_all_are_counted() -> None:

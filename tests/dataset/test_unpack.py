@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import MAX_LINE_BYTES, Stream, open_lists, open_local_list, read_list, unpack
+from oidl.dataset.unpack import MAX_LINE_BYTES, MAX_NOTE_BYTES, Stream, open_lists, open_local_list, read_list, unpack
 from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
 from oidl.model import Image
 
@@ -215,6 +215,36 @@ def test_bytes_may_come_one_by_one_and_are_all_read(
 def test_real_lists_are_read_as_published(sample_lists: list[str], subsets: frozenset[str], tar_gz: MakeTar) -> None:
     content = tar_gz({f"2017_11/{number}/images.csv": text for number, text in enumerate(sample_lists)})
     assert len(listed(io.BytesIO(content), subsets)) == 3000
+
+
+def _described(kind: bytes, size: int) -> bytes:
+    """The headers and content of a tar's member that says something of `size` bytes about the next one."""
+    start, end = (f"{size} comment=", "\n") if kind in (tarfile.XHDTYPE, tarfile.XGLTYPE) else ("", "")
+    member = special("note", kind)
+    member.size = size
+    content = (start + "x" * (size - len(start + end)) + end).encode()
+    return member.tobuf(tarfile.GNU_FORMAT) + content + bytes(-size % tarfile.BLOCKSIZE)
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g"])
+def test_what_is_said_of_a_member_is_not_read_at_any_length(
+    published_list: str, subsets: frozenset[str], plain_tar: MakeTar, kind: bytes
+) -> None:
+    listing = plain_tar({"images.csv": published_list})
+    stream = io.BytesIO(_described(kind, MAX_NOTE_BYTES + 1) + listing)
+    with pytest.raises(MetadataError, match=f"the name or the notes of a member have {MAX_NOTE_BYTES + 1} bytes"):
+        listed(stream, subsets)
+    if kind != tarfile.GNUTYPE_LONGNAME:  # by which the list would be called
+        assert len(listed(io.BytesIO(_described(kind, MAX_NOTE_BYTES) + listing), subsets)) == 10
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g"])
+def test_notes_about_notes_have_an_end(
+    published_list: str, subsets: frozenset[str], plain_tar: MakeTar, kind: bytes
+) -> None:
+    stream = io.BytesIO(_described(kind, 100) * 5000 + plain_tar({"images.csv": published_list}))
+    with pytest.raises(MetadataError, match="there is no end to the notes of a member"):
+        listed(stream, subsets)
 
 
 @pytest.mark.parametrize("member", HOSTILE.values(), ids=HOSTILE.keys())
