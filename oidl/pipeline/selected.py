@@ -1,7 +1,7 @@
 """The images that a run is about: chosen once, on a connection of its own, and asked about until the run ends.
 
 The choice is made before the first image is fed, so rows that change meanwhile
-change nothing about it. Everything here blocks: it is called in a thread.
+change nothing about it. What asks the database blocks, and is called in a thread.
 """
 
 from collections.abc import AsyncIterator, Callable

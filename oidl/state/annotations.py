@@ -37,8 +37,6 @@ def listed_images(subsets: Iterable[str]) -> str:
 _BULK_CACHE_KIB = 32 * 1024  # each of the threads that sort an index takes as much
 _AT_ONCE = 40  # rows to a statement: one execution for forty takes two thirds of the time of forty
 _LONG = 100_000  # rows, from which building an index anew takes less time than adding to it
-
-
 _TABLES = ("box", "label", "relationship", "segmentation", "point", "class_hierarchy")  # whose rows know their file
 
 

@@ -275,8 +275,11 @@ class Ledger:
             ).fetchall()
             for directory, *held in known:
                 if tuple(held) != recipe:
+                    there, wanted = _words(held), _words(recipe)
+                    if there == wanted:
+                        there, wanted = f"the images of rendition {held[0]}", f"those of {rendition.name}"
                     raise UsageError(
-                        f"{directory} holds {_words(held)}, not {_words(recipe)}",
+                        f"{directory} holds {there}, not {wanted}",
                         hint="name another directory for these, e.g. --resized-images-subdirectory images-640"
                         if directory == rendition.directory
                         else f"give these another name than {rendition.name}",

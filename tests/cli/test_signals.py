@@ -13,6 +13,23 @@ from oidl.demo.site import Behaviour, status_answer
 
 _CONNECTIONS = 6
 
+# SQLite is at one statement for minutes, and Ctrl-C comes meanwhile.
+_LONG_LOAD = """
+import os, signal, sys
+from oidl.cli import main
+from oidl.pipeline import annotations, metadata
+def load(db, *rest):
+    os.kill(os.getpid(), signal.SIGINT)
+    numbers = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 1000000000)"
+    db.execute(f"{numbers} SELECT max(x) FROM n")
+    os._exit(99)
+if "annotations" in sys.argv:
+    annotations.load_file = load
+else:
+    metadata.load_list = load
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 @pytest.fixture
 def stuck(fine, oidl, root: Path, wait_until) -> Iterator[subprocess.Popen[str]]:
@@ -115,3 +132,10 @@ def test_a_signal_while_the_run_waits_for_retries_ends_the_wait(fine, oidl, root
     ((learned, until),) = ask("SELECT learned_rate, paused_until FROM pace")
     assert learned is None
     assert until is not None
+
+
+def test_one_ends_the_load_of_a_list_or_of_annotations_at_once(fine, oidl, root: Path) -> None:
+    options = (f"--root-dir={root}", f"--catalogue={fine.catalogue}")
+    assert oidl.process("run", "--limit=0", *options, program=_LONG_LOAD).returncode == 130
+    assert oidl("run", "--limit=0", *options).returncode == 3
+    assert oidl.process("annotations", "load", *options, program=_LONG_LOAD).returncode == 130

@@ -122,6 +122,8 @@ def test_a_directory_keeps_its_recipe_once_it_holds_a_file(ledger: Ledger) -> No
     with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit") as raised:
         ledger.register([replace(other, directory="others")])
     assert raised.value.hint == "give these another name than thumbs"
+    with pytest.raises(UsageError, match="thumbs holds the images of rendition thumbs, not those of small"):
+        ledger.register([replace(THUMB, name="small")])
     ledger.register([replace(THUMB, directory="moved")])
 
 
