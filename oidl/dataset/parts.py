@@ -10,10 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from oidl.dataset.annotations import TABLES, Columns, Keep, read_annotations
+from oidl.dataset.annotations import Columns, Keep, read_annotations
 from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
+from oidl.dataset.columns import TABLES
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import open_lists, reading
+from oidl.dataset.unpack import lines_of, open_lists, reading
 from oidl.errors import MetadataError, UsageError
 
 Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
@@ -40,12 +41,13 @@ def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None) -> Iterat
             tree = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
             yield "class_hierarchy", ("parent", "child", "kind"), _read(name, _batches(read_hierarchy(tree, name)))
             return
-        for list_name, lines in open_lists(file, name, suffixes=(".csv", ".txt")):
+        for list_name, pieces in open_lists(file, name, suffixes=(".csv", ".txt")):
             if found := class_list(list_name):
-                yield _class_part(found[0], lines, list_name)
+                yield _class_part(found[0], lines_of(pieces), list_name)
                 continue
             with reading(list_name):
-                annotations = read_annotations(lines, name=list_name, skipped=skipped, keep=keep)
+                texts = map(bytes.decode, pieces)
+                annotations = read_annotations(texts, name=list_name, skipped=skipped, keep=keep)
             if not annotations:
                 raise MetadataError(
                     f"{list_name} is no annotation file", hint=f"its header fits none of: {', '.join(TABLES)}"

@@ -13,7 +13,7 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -101,37 +101,45 @@ def read_list(
     Raises `MetadataError` for what is no image list, is damaged, holds no
     images, or has more bad rows than may be skipped.
     """
-    for list_name, lines in open_lists(stream, name):
+    for list_name, pieces in open_lists(stream, name):
+        lines = lines_of(pieces)
         with reading(list_name):
             yield from read_images(lines, name=list_name, subsets=subsets, known_subsets=known_subsets, skipped=skipped)
     skipped.check(name)
 
 
-def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -> Iterator[tuple[str, Iterator[str]]]:
-    """The CSV files in `stream`, each with its lines: it may be one itself, gzipped, or a tar of some.
+def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The CSV files in `stream`, each in pieces of whole lines: it may be one itself, gzipped, or a tar of some.
 
-    What it is, its first bytes say, not `name`. Lines keep their ends, and are to be
-    read before the next file is asked for, and where `reading` is about. Reads the stream to its end.
+    What it is, its first bytes say, not `name`. Pieces are to be read before the
+    next file is asked for, and where `reading` is about. Reads the stream to its end.
     """
     with reading(name):
         content = _Peeked(_gunzipped(_Peeked(stream, 2)), tarfile.BLOCKSIZE)
     if not content.head[_TAR_MAGIC_AT:].startswith(b"ustar"):
-        yield name, _lines(content, name)
+        yield name, _pieces(content, name)
         return
     is_empty = True
     for member, file in _members(content, name):
         if member.suffix in suffixes:
             is_empty = False
-            yield f"{name}: {member}", _lines(file, name)
+            yield f"{name}: {member}", _pieces(file, name)
     if is_empty:
         raise MetadataError(f"{name} holds no image list", hint="a .csv file is looked for in it")
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[str]:
+    """The lines of UTF-8 text, with their ends, which comes in pieces of whole lines."""
+    # Only "\n" ends a line, so that csv sees line ends as they are. There is no faster way to get
+    # lines: a generator that yields each costs 1 µs a line.
+    return chain.from_iterable(io.TextIOWrapper(io.BytesIO(piece), encoding="utf-8", newline="\n") for piece in pieces)
 
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
     """A block in which what is wrong with the bytes of `name` is a `MetadataError`.
 
-    Lines are decoded as they are asked for, so it goes around whatever asks for them.
+    Text is decoded as it is asked for, so it goes around whatever asks for it.
     """
     try:
         yield
@@ -246,13 +254,8 @@ def _moved(names: list[PurePosixPath], staging: Path, destination: Path, name: s
     return tuple(destination / member for member in names)
 
 
-def _lines(content: Stream | IO[bytes], name: str) -> Iterator[str]:
-    """Lines of UTF-8 text with their ends, none of them much longer than `MAX_LINE_BYTES`."""
-    return chain.from_iterable(_texts(content, name))  # a generator that yields each line costs 1 µs a line
-
-
-def _texts(content: Stream | IO[bytes], name: str) -> Iterator[io.TextIOWrapper]:
-    """The text of `content` in pieces of whole lines, each of which iterates over its lines."""
+def _pieces(content: Stream | IO[bytes], name: str) -> Iterator[bytes]:
+    """The bytes of `content` in pieces of whole lines, none of these much longer than `MAX_LINE_BYTES`."""
     rest = b""
     with reading(name):
         for chunk in _chunks(content, name):
@@ -260,17 +263,13 @@ def _texts(content: Stream | IO[bytes], name: str) -> Iterator[io.TextIOWrapper]
                 raise MetadataError(f"{name} is not a text file", hint=_WHAT_IS_NEEDED)
             whole, newline, last = chunk.rpartition(b"\n")
             if newline:
-                yield _text(rest + whole + newline)
+                yield rest + whole + newline
                 rest = b""
             rest += last
             if len(rest) > MAX_LINE_BYTES:
                 raise MetadataError(f"{name} has a line of more than {MAX_LINE_BYTES} bytes, so it is no image list")
-        yield _text(rest)
-
-
-def _text(lines: bytes) -> io.TextIOWrapper:
-    # Only "\n" ends a line, so that csv sees line ends as they are; also the fastest way to get lines.
-    return io.TextIOWrapper(io.BytesIO(lines), encoding="utf-8", newline="\n")
+        if rest:
+            yield rest
 
 
 def _chunks(stream: Stream | IO[bytes], name: str) -> Iterator[bytes]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from oidl.dataset import annotations
 from oidl.dataset.annotations import read_annotations
 from oidl.dataset.rows import Skipped
 from oidl.errors import MetadataError
@@ -17,7 +16,8 @@ BOXES = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTr
 def rows(text: str, skipped: Skipped | None = None, **more: Any) -> list[dict[str, Any]]:
     """The rows that `text` stands for, as dictionaries."""
     lines = text.splitlines(keepends=True)
-    found = read_annotations(lines, name="f.csv", skipped=skipped or Skipped(), **more)
+    pieces = ["".join(lines[at : at + 1000]) for at in range(0, len(lines), 1000)]
+    found = read_annotations(pieces, name="f.csv", skipped=skipped or Skipped(), **more)
     assert found
     return [dict(zip(found.columns, row, strict=True)) for batch in found.batches for row in zip(*batch, strict=True)]
 
@@ -85,7 +85,7 @@ def test_boxes_of_v3_have_no_flags_and_those_of_v6_have_clicks() -> None:
 )
 def test_the_header_says_what_it_is(header: str, row: str, table: str, some: dict[str, Any]) -> None:
     lines = [f"{header}\n", f"{row}\n"]
-    found = read_annotations(lines, name="f.csv", skipped=Skipped())
+    found = read_annotations(["".join(lines)], name="f.csv", skipped=Skipped())
     assert found is not None
     assert found.table == table
     (read,) = rows("".join(lines))
@@ -206,18 +206,39 @@ def test_only_wanted_images_are_kept_with_the_numbers_of_their_rows() -> None:
     assert asked == [{ID, OTHER}]
 
 
-def test_a_long_file_is_read_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotations, "_BATCH", 10)
+def test_a_long_file_is_read_as_it_is_asked_for() -> None:
     taken = 0
 
-    def lines() -> Any:
+    def pieces() -> Any:
         nonlocal taken
         yield f"{BOXES}\n"
         for _ in range(1000):
             taken += 1
-            yield f"{GOOD}\n"
+            yield f"{GOOD}\n" * 10
 
-    found = read_annotations(lines(), name="f.csv", skipped=Skipped())
+    found = read_annotations(pieces(), name="f.csv", skipped=Skipped())
     assert found is not None
+    assert taken == 0
     assert len(next(found.batches)[0]) == 10
-    assert taken == 10
+    assert taken == 1
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("bad", ["", f"{GOOD[:-2]}\n"])
+@pytest.mark.parametrize("last", ["", "\n"])
+def test_rows_are_the_same_however_the_text_comes_in_pieces(end: str, bad: str, last: str) -> None:
+    lines = [f"{BOXES}\n", *[f"{GOOD}\n"] * 7, *([bad] if bad else []), *[f"{GOOD}\n"] * 5]
+    lines[-1] = GOOD + last
+    lines = [line.replace("\n", end) for line in lines]
+    read = []
+    for size in (1, 2, 3, 5, 20):
+        told: list[str] = []
+        skipped = Skipped(report=told.append)
+        pieces = ["".join(lines[at : at + size]) for at in range(0, len(lines), size)]
+        found = read_annotations(pieces, name="f.csv", skipped=skipped)
+        assert found is not None
+        batches = list(found.batches)
+        read.append(([row for batch in batches for row in zip(*batch, strict=True)], told, skipped.rows))
+    assert all(each == read[0] for each in read)
+    assert len(read[0][0]) == 12
+    assert read[0][1:] == (["f.csv line 9: 12 fields instead of 13"] if bad else [], 13 if bad else 12)

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import MAX_LINE_BYTES, MAX_NOTE_BYTES, Stream, open_lists, open_local_list, read_list, unpack
+from oidl.dataset.unpack import (
+    MAX_LINE_BYTES,
+    MAX_NOTE_BYTES,
+    Stream,
+    lines_of,
+    open_lists,
+    open_local_list,
+    read_list,
+    unpack,
+)
 from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
 from oidl.model import Image
 
@@ -280,7 +289,7 @@ def test_an_archive_without_a_list_is_refused(tar_gz: MakeTar) -> None:
 
 def test_long_lists_are_cut_into_lines_where_lines_end() -> None:
     text = "".join(f"{number},Парк\u2028\r\n" for number in range(100_000))  # of several chunks
-    lines = [line for _, lines in open_lists(io.BytesIO(text.encode()), "list") for line in lines]
+    lines = [line for _, pieces in open_lists(io.BytesIO(text.encode()), "list") for line in lines_of(pieces)]
     assert lines == [line + "\n" for line in text.split("\n")[:-1]]
 
 

@@ -1,0 +1,163 @@
+"""The columns of annotation files, and what reads the values of each.
+
+They are read a batch at a time: values that repeat (ImageIDs, labels, flags) are looked at once a
+batch, and shares of a width or height, which do not, are computed together.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from oidl.dataset.decimals import read_decimals
+
+_MANY = 50  # values, from which it takes less time to compute them together
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the values of a column, or raises `ValueError`; `complaint` is what is then said of the one that is bad."""
+
+    read: Callable[[Sequence[str]], Sequence[Any]]
+    complaint: str
+
+
+def _few(parse: Callable[[str], Any]) -> Callable[[Sequence[str]], Sequence[Any]]:
+    """For columns in which values repeat: each is parsed once."""
+
+    def read(values: Sequence[str]) -> Sequence[Any]:
+        parsed = {value: parse(value) for value in set(values)}
+        if len(parsed) == 1:
+            return [*parsed.values()] * len(values)
+        return list(map(parsed.__getitem__, values))
+
+    return read
+
+
+def _matching(pattern: str) -> Callable[[Sequence[str]], Sequence[str]]:
+    """For columns of words, in which values repeat: each is looked at once."""
+    is_sound = re.compile(pattern, re.ASCII).fullmatch
+
+    def read(values: Sequence[str]) -> Sequence[str]:
+        if not all(map(is_sound, set(values))):
+            raise ValueError
+        return values
+
+    return read
+
+
+def _reals(values: Sequence[str]) -> Sequence[float]:
+    if len(values) >= _MANY and (decimals := read_decimals(values)):
+        return decimals
+    reals = list(map(float, values))
+    if not isfinite(sum(reals)):
+        raise ValueError
+    return reals
+
+
+def _whole(text: str) -> int:
+    number = float(text)
+    if not number.is_integer() or not -(2**63) <= number < 2**63:  # more is no integer of SQLite's
+        raise ValueError
+    return int(number)
+
+
+def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: parse(text) if text else None
+
+
+_FLAG_VALUES = {"0": 0, "1": 1, "-1": -1, "": None}
+
+_ID = Reader(_matching("[0-9a-f]{16}"), "is not 16 lower-case hex digits")
+_WORD = Reader(_matching("[!-~]+"), "is not a word")
+_TEXT = Reader(lambda values: values, "is not text")
+_SHARE = Reader(_reals, "is not a number")
+_NUMBER = Reader(_few(lambda text: _reals((text,))[0]), "is not a number")
+_MAYBE_NUMBER = Reader(_few(_or_none(lambda text: _reals((text,))[0])), "is not a number")
+_MAYBE_WHOLE = Reader(_few(_or_none(_whole)), "is not a whole number of 64 bits")
+_FLAG = Reader(lambda values: list(map(_FLAG_VALUES.__getitem__, values)), "is not 0, 1 or -1")
+
+_FLAGS = {
+    "IsOccluded": ("is_occluded", _FLAG),
+    "IsTruncated": ("is_truncated", _FLAG),
+    "IsGroupOf": ("is_group_of", _FLAG),
+    "IsDepiction": ("is_depiction", _FLAG),
+    "IsInside": ("is_inside", _FLAG),
+}
+_CLICKS = {
+    f"XClick{number}{axis}": (f"x_click{number}_{axis.lower()}", _MAYBE_NUMBER)
+    for axis in "XY"
+    for number in range(1, 5)
+}
+
+TABLES: dict[str, tuple[dict[str, tuple[str, Reader]], dict[str, tuple[str, Reader]]]] = {
+    "segmentation": (
+        {
+            "ImageID": ("image_id", _ID),
+            "MaskPath": ("mask_path", _WORD),
+            "LabelName": ("label_name", _WORD),
+            "BoxID": ("box_id", _WORD),
+            "BoxXMin": ("box_x_min", _SHARE),
+            "BoxXMax": ("box_x_max", _SHARE),
+            "BoxYMin": ("box_y_min", _SHARE),
+            "BoxYMax": ("box_y_max", _SHARE),
+        },
+        {"PredictedIoU": ("predicted_iou", _MAYBE_NUMBER), "Clicks": ("clicks", _TEXT)},
+    ),
+    "relationship": (
+        {
+            "ImageID": ("image_id", _ID),
+            "LabelName1": ("label_name1", _WORD),
+            "LabelName2": ("label_name2", _WORD),
+            **{
+                f"{axis}{end}{number}": (f"{axis.lower()}_{end.lower()}{number}", _SHARE)
+                for number in "12"
+                for axis in "XY"
+                for end in ("Min", "Max")
+            },
+            "RelationshipLabel": ("relationship_label", _WORD),
+        },
+        {},
+    ),
+    "box": (
+        {
+            "ImageID": ("image_id", _ID),
+            "Source": ("source", _WORD),
+            "LabelName": ("label_name", _WORD),
+            "Confidence": ("confidence", _NUMBER),
+            "XMin": ("x_min", _SHARE),
+            "XMax": ("x_max", _SHARE),
+            "YMin": ("y_min", _SHARE),
+            "YMax": ("y_max", _SHARE),
+        },
+        _FLAGS | _CLICKS,
+    ),
+    "point": (
+        {
+            "ImageID": ("image_id", _ID),
+            "X": ("x", _SHARE),
+            "Y": ("y", _SHARE),
+            "Label": ("label", _WORD),
+        },
+        {
+            "EstimatedYesNo": ("estimated_yes_no", _TEXT),
+            "Source": ("source", _TEXT),
+            "YesVotes": ("yes_votes", _MAYBE_WHOLE),
+            "NoVotes": ("no_votes", _MAYBE_WHOLE),
+            "UnsureVotes": ("unsure_votes", _MAYBE_WHOLE),
+            "TextLabel": ("text_label", _TEXT),
+        },
+    ),
+    "label": (
+        {
+            "ImageID": ("image_id", _ID),
+            "Source": ("source", _WORD),
+            "LabelName": ("label_name", _WORD),
+            "Confidence": ("confidence", _NUMBER),
+        },
+        {},
+    ),
+}  # fmt: skip
+"""What each table of annotations is read from: the published columns that a file of it must have, and those that it may
+have; of each, its name in the table and what reads it."""
