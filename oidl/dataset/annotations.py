@@ -105,7 +105,9 @@ class _File:
         """The wanted columns. Raises `ValueError` or `KeyError` if something may be wrong with one of the rows."""
         if '"' in text:
             raise ValueError
-        text = text.replace("\r\n", "\n").removesuffix("\n")
+        if "\r" in text:  # looking for two characters where there are none costs a fifth of the cutting
+            text = text.replace("\r\n", "\n")
+        text = text.removesuffix("\n")
         fields = text.replace("\n", ",").split(",")
         width = len(self.header)
         if len(fields) != width * count:
