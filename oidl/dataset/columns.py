@@ -69,10 +69,12 @@ def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 _FLAG_VALUES = {"0": 0, "1": 1, "-1": -1, "": None}
 
+SHARE = Reader(_reals, "is not a number")
+"""Of a width or height; columns of it may be read together."""
+
 _ID = Reader(_matching("[0-9a-f]{16}"), "is not 16 lower-case hex digits")
 _WORD = Reader(_matching("[!-~]+"), "is not a word")
 _TEXT = Reader(lambda values: values, "is not text")
-_SHARE = Reader(_reals, "is not a number")
 _NUMBER = Reader(_few(lambda text: _reals((text,))[0]), "is not a number")
 _MAYBE_NUMBER = Reader(_few(_or_none(lambda text: _reals((text,))[0])), "is not a number")
 _MAYBE_WHOLE = Reader(_few(_or_none(_whole)), "is not a whole number of 64 bits")
@@ -98,10 +100,10 @@ TABLES: dict[str, tuple[dict[str, tuple[str, Reader]], dict[str, tuple[str, Read
             "MaskPath": ("mask_path", _WORD),
             "LabelName": ("label_name", _WORD),
             "BoxID": ("box_id", _WORD),
-            "BoxXMin": ("box_x_min", _SHARE),
-            "BoxXMax": ("box_x_max", _SHARE),
-            "BoxYMin": ("box_y_min", _SHARE),
-            "BoxYMax": ("box_y_max", _SHARE),
+            "BoxXMin": ("box_x_min", SHARE),
+            "BoxXMax": ("box_x_max", SHARE),
+            "BoxYMin": ("box_y_min", SHARE),
+            "BoxYMax": ("box_y_max", SHARE),
         },
         {"PredictedIoU": ("predicted_iou", _MAYBE_NUMBER), "Clicks": ("clicks", _TEXT)},
     ),
@@ -111,7 +113,7 @@ TABLES: dict[str, tuple[dict[str, tuple[str, Reader]], dict[str, tuple[str, Read
             "LabelName1": ("label_name1", _WORD),
             "LabelName2": ("label_name2", _WORD),
             **{
-                f"{axis}{end}{number}": (f"{axis.lower()}_{end.lower()}{number}", _SHARE)
+                f"{axis}{end}{number}": (f"{axis.lower()}_{end.lower()}{number}", SHARE)
                 for number in "12"
                 for axis in "XY"
                 for end in ("Min", "Max")
@@ -126,18 +128,18 @@ TABLES: dict[str, tuple[dict[str, tuple[str, Reader]], dict[str, tuple[str, Read
             "Source": ("source", _WORD),
             "LabelName": ("label_name", _WORD),
             "Confidence": ("confidence", _NUMBER),
-            "XMin": ("x_min", _SHARE),
-            "XMax": ("x_max", _SHARE),
-            "YMin": ("y_min", _SHARE),
-            "YMax": ("y_max", _SHARE),
+            "XMin": ("x_min", SHARE),
+            "XMax": ("x_max", SHARE),
+            "YMin": ("y_min", SHARE),
+            "YMax": ("y_max", SHARE),
         },
         _FLAGS | _CLICKS,
     ),
     "point": (
         {
             "ImageID": ("image_id", _ID),
-            "X": ("x", _SHARE),
-            "Y": ("y", _SHARE),
+            "X": ("x", SHARE),
+            "Y": ("y", SHARE),
             "Label": ("label", _WORD),
         },
         {

@@ -29,7 +29,7 @@ Stream: TypeAlias = io.RawIOBase | io.BufferedIOBase
 
 MAX_LINE_BYTES = 1024 * 1024
 MAX_NOTE_BYTES = 1024 * 1024  # of a long name or of pax headers, which tarfile reads into memory at once
-_CHUNK = 128 * 1024  # what is cut from a piece of it stays in the processor's cache
+_CHUNK = 64 * 1024  # what is cut from a piece of it stays in the processor's cache
 _TAR_MAGIC_AT = 257
 _NOTES = {
     tarfile.GNUTYPE_LONGNAME,
