@@ -179,12 +179,14 @@ def _noted(
         yield from batches
         return
     image_at = columns.index("image_id")
+    most = {f"{table}/{subset}" for (subset,) in db.execute("SELECT subset FROM image_list")}
     for batch in batches:
-        subsets = db.execute(
-            "SELECT DISTINCT subset FROM download WHERE image_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(set(batch[image_at]))),),
-        )
-        contents.update(f"{table}/{subset}" for (subset,) in subsets)
+        if not most <= contents:
+            subsets = db.execute(
+                "SELECT DISTINCT subset FROM download WHERE image_id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(set(batch[image_at]))),),
+            )
+            contents.update(f"{table}/{subset}" for (subset,) in subsets)
         yield batch
 
 
