@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from oidl.state.database import CACHE_KIB, timestamp, transaction
+from oidl.state.load import loaded_subsets
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
 """A batch of rows, by columns."""
@@ -179,7 +180,7 @@ def _noted(
         yield from batches
         return
     image_at = columns.index("image_id")
-    most = {f"{table}/{subset}" for (subset,) in db.execute("SELECT subset FROM image_list")}
+    most = {f"{table}/{subset}" for subset in loaded_subsets(db)}
     for batch in batches:
         if not most <= contents:
             subsets = db.execute(

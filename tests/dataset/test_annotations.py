@@ -93,6 +93,19 @@ def test_the_header_says_what_it_is(header: str, row: str, table: str, some: dic
     assert ("number" in read) is (table != "label")
 
 
+def test_shares_of_many_rows_are_those_of_each() -> None:
+    corners = [[f"0.{number * 7919 % 5000 + side * 200_000:06d}" for side in range(4)] for number in range(200)]
+    read = rows(f"{BOXES}\n" + "".join(f"{ID},xclick,/m/1,1,{','.join(four)},0,0,0,0,0\n" for four in corners))
+    assert [[row[column] for column in ("x_min", "x_max", "y_min", "y_max")] for row in read] == [
+        list(map(float, four)) for four in corners
+    ]
+
+
+def test_a_line_end_of_two_characters_is_no_part_of_the_last_column() -> None:
+    (read,) = rows(f"ImageID,X,Y,Label,TextLabel\r\n{ID},0.5,0.25,/m/1,two words\r\n")
+    assert read["text_label"] == "two words"
+
+
 def test_columns_may_come_in_any_order_and_with_others() -> None:
     (read,) = rows(f"\ufeffConfidence,Mine,LabelName,ImageID,Source\n1,x,/m/1,{ID},human\n")
     assert read == {"confidence": 1.0, "label_name": "/m/1", "image_id": ID, "source": "human"}

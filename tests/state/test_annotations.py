@@ -119,6 +119,15 @@ def test_ones_own_file_is_read_again_once_there_is_a_list_to_tell_its_subsets_by
     assert is_loaded(loaded_db, mine)
 
 
+def test_every_subset_that_ones_own_file_is_of_is_noted_however_late_it_comes(loaded_db: StateConnection) -> None:
+    load(loaded_db, boxes(1), boxes(2), boxes(10), boxes(3), file=AnnotationFile("mine.csv", OWN))
+    load(loaded_db, boxes(4), boxes(99), file=AnnotationFile("train.csv", OWN))
+    assert loaded_db.execute("SELECT contents FROM annotation_file").fetchall() == [
+        ("box/test, box/train",),
+        ("box/train",),
+    ]
+
+
 def test_a_published_file_counts_wherever_it_came_from(db: StateConnection) -> None:
     had = AnnotationFile(FILE.name, FILE.kind, modified_at="monday")
     load(db, boxes(1, 2), file=had)
