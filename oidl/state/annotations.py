@@ -14,7 +14,6 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 
 from oidl.state.database import CACHE_KIB, timestamp, transaction
-from oidl.state.load import loaded_subsets
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
 """A batch of rows, by columns."""
@@ -35,7 +34,8 @@ def listed_images(subsets: Iterable[str]) -> str:
     return _LISTED + ", ".join(subsets)
 
 
-_BULK_CACHE_KIB = 32 * 1024  # rows in no order take a fifth longer to add in the usual one
+_ROWS_CACHE_KIB = 32 * 1024  # rows in no order take a fifth longer to add in the usual one
+_SORT_CACHE_KIB = 2 * 1024  # what is sorted at once is to stay in the processor's cache
 _AT_ONCE = 40  # rows to a statement: one execution for forty takes two thirds of the time of forty
 _LONG = 100_000  # rows, from which building an index anew takes less time than adding to it
 _TABLES = ("box", "label", "relationship", "segmentation", "point", "class_hierarchy")  # whose rows know their file
@@ -161,9 +161,9 @@ def listed(db: sqlite3.Connection, chosen: str) -> Callable[[Collection[str]], f
 
 
 @contextmanager
-def _large_cache(db: sqlite3.Connection) -> Iterator[None]:
-    """Room for the pages that rows go to, for the time that they come in."""
-    db.execute(f"PRAGMA cache_size = -{_BULK_CACHE_KIB}")
+def _cache(db: sqlite3.Connection, kib: int) -> Iterator[None]:
+    """A cache of another size than the usual one, for a while."""
+    db.execute(f"PRAGMA cache_size = -{kib}")
     try:
         yield
     finally:
@@ -180,7 +180,7 @@ def _noted(
         yield from batches
         return
     image_at = columns.index("image_id")
-    most = {f"{table}/{subset}" for subset in loaded_subsets(db)}
+    most = {f"{table}/{subset}" for (subset,) in db.execute("SELECT subset FROM image_list WHERE images > 0")}
     for batch in batches:
         if not most <= contents:
             subsets = db.execute(
@@ -199,38 +199,53 @@ def _add(
     (is_new,) = db.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {table})").fetchone()
     (earlier,) = db.execute("SELECT coalesce(sum(rows), 0) FROM annotation_file").fetchone()
     is_indexed = True
-    width, rows = len(columns), 0
-    insert = f"INSERT OR IGNORE INTO {table} (file_number, {', '.join(columns)}) VALUES "
-    one = f"({file_number}, {', '.join('?' * width)})"
-    with _large_cache(db):
+    rows = 0
+    with _cache(db, _ROWS_CACHE_KIB):
         for batch in batches:
             if is_indexed and (is_new or rows >= max(_LONG, earlier // 4)):
                 for name in indexes:
                     db.execute(f"DROP INDEX {name}")
                 is_indexed = False
-            count = len(batch[0])
-            values = [None] * (width * count)  # row after row: put there by columns, in a third of the time of zip()
-            for place, column in enumerate(batch):
-                values[place::width] = column
-            end = width * (count - count % _AT_ONCE)
-            db.executemany(insert + ", ".join([one] * _AT_ONCE), _slices(values[:end], width * _AT_ONCE))
-            db.executemany(insert + one, _slices(values[end:], width))
-            rows += count
+            _insert(db, table, columns, batch, file_number)
+            rows += len(batch[0])
     new = db.total_changes - before
     if not is_indexed:
         _build(db, indexes.values())
     return rows, new
 
 
+def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch: Columns, file_number: int) -> None:
+    """Adds the rows of a batch, less those that are there already.
+
+    A value that all of them have, as a source or a flag often is, is given once a statement, as each that is
+    given takes its time. Never so the last column, that there be one to count the rows by.
+    """
+    count = len(batch[0])
+    alike = [at for at, column in enumerate(batch[:-1]) if column[0] == column[-1] and column.count(column[0]) == count]
+    others = [at for at in range(len(batch)) if at not in alike]
+    insert = f"INSERT OR IGNORE INTO {table} (file_number, {', '.join(columns[at] for at in alike + others)}) VALUES "
+    # A plain "?" is the parameter after the highest so far, so those with numbers come first.
+    row = f"({', '.join([str(file_number), *(f'?{at + 1}' for at in range(len(alike))), *'?' * len(others)])})"
+    shared = [batch[at][0] for at in alike]
+    width = len(others)
+    values = [None] * (width * count)  # row after row: put there by columns, in a third of the time of zip()
+    for place, at in enumerate(others):
+        values[place::width] = batch[at]
+    end = width * (count - count % _AT_ONCE)
+    for rows, start, stop in ((_AT_ONCE, 0, end), (1, end, len(values))):
+        size = width * rows
+        db.executemany(
+            insert + ", ".join([row] * rows),
+            (shared + values[first : first + size] for first in range(start, stop, size)),
+        )
+
+
 def _build(db: sqlite3.Connection, definitions: Iterable[str]) -> None:
-    """Builds indexes, in the usual cache: what is sorted in a larger one falls out of the processor's."""
+    """Builds indexes."""
     db.execute("PRAGMA threads = 2")  # some is merged while the next is sorted
-    for definition in definitions:
-        db.execute(definition)
-
-
-def _slices(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
+    with _cache(db, _SORT_CACHE_KIB):
+        for definition in definitions:
+            db.execute(definition)
 
 
 def _indexes(db: sqlite3.Connection, table: str) -> dict[str, str]:
