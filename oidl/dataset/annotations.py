@@ -7,7 +7,7 @@ order, with the rows' numbers at the end.
 Seventy million rows pass through: a batch without quotes is cut at its commas in one go, its
 columns are read one after the other (shares of a width or height together, as a computation of four columns takes
 little more time than one of one), and only a batch with something wrong in it is taken line by line.
-A cut that is off by a field is noticed, as every row has an ImageID at its place.
+Each line end stands in a field of its own, so that a row with a field too many is noticed though the next has one less.
 """
 
 import csv
@@ -81,16 +81,16 @@ class _File:
 
     def batches(self, texts: Iterable[str]) -> Iterator[Columns]:
         image_at = self.places.index(self.header.index("ImageID"))
-        first = 1  # the number of a batch's first row, which is on the line after
+        before = self.skipped.lines  # of other lists in the same archive, after which these are numbered
         for text in filter(None, texts):
             count = text.count("\n") + (text[-1:] not in ("", "\n"))
-            numbers: Sequence[int] = range(first, first + count)
+            numbers: Sequence[int] = range(self.skipped.lines + 1, self.skipped.lines + 1 + count)
             self.skipped.rows += count
+            self.skipped.lines += count
             try:
                 columns = self._cut(text, count)
             except (ValueError, KeyError):
-                columns, numbers = self._picked(text, numbers)
-            first += count
+                columns, numbers = self._picked(text, numbers, before)
             if self.is_numbered:
                 columns.append(numbers)
             if self.keep:
@@ -108,10 +108,9 @@ class _File:
             raise ValueError
         if "\r" in text:  # looking for two characters where there are none costs a fifth of the cutting
             text = text.replace("\r\n", "\n")
-        text = text.removesuffix("\n")
-        fields = text.replace("\n", ",").split(",")
-        width = len(self.header)
-        if len(fields) != width * count:
+        fields = text.removesuffix("\n").replace("\n", ",\n,").split(",")
+        width = len(self.header) + 1
+        if len(fields) != width * count - 1 or fields[width - 1 :: width].count("\n") != count - 1:
             raise ValueError
         columns: list[Sequence[Any]] = [fields[place::width] for place in self.places]
         shares = [at for at, reader in enumerate(self.readers) if reader is SHARE]
@@ -125,15 +124,18 @@ class _File:
             raise ValueError
         return columns
 
-    def _picked(self, text: str, numbers: Sequence[int]) -> tuple[list[Sequence[Any]], Sequence[int]]:
-        """The wanted columns of the rows that are sound, and their numbers; `skipped` is told of the others."""
+    def _picked(self, text: str, numbers: Sequence[int], before: int) -> tuple[list[Sequence[Any]], Sequence[int]]:
+        """The wanted columns of the rows that are sound, and their numbers; `skipped` is told of the others.
+
+        The line of a row is by one more than its number, less the rows in lists `before` this one.
+        """
         rows: list[list[Any]] = []
         sound = []
         for number, line in zip(numbers, text.removesuffix("\n").split("\n"), strict=True):
             if not line.strip():
                 self.skipped.rows -= 1
             elif complaint := self._taken(line, rows):
-                self.skipped.add(f"{self.name} line {number + 1}: {complaint}")
+                self.skipped.add(f"{self.name} line {number - before + 1}: {complaint}")
             else:
                 sound.append(number)
         return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in self.places], sound

@@ -70,12 +70,14 @@ class Skipped:
     """The bad rows of an image list, as they are found: how many of how many, and the first few in words.
 
     `report` is told of each of the first few. Rows of subsets that were not
-    selected count as read. `quoting` and `line_end` are how the list writes CSV, by its header.
+    selected count as read. `lines` are those of annotations, empty ones too, after the header.
+    `quoting` and `line_end` are how the list writes CSV, by its header.
     """
 
     report: Callable[[str], None] = lambda message: None
     rows: int = 0
     bad: int = 0
+    lines: int = 0
     quoting: Quoting = Quoting.AUTHOR_TITLE
     line_end: str = "lf"
     examples: list[str] = field(default_factory=list)

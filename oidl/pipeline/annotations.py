@@ -15,6 +15,7 @@ from oidl.dataset.annotations import Keep
 from oidl.dataset.parts import Part, read_parts
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
+from oidl.errors import MetadataError
 from oidl.pipeline.metadata import Metadata
 from oidl.pipeline.needed import NOT_LOADED, needed_files
 from oidl.pipeline.writer import StateWriter
@@ -120,7 +121,11 @@ class AnnotationLoader:
 
     async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
-        paths = tuple(path for path in await self._metadata.on_disk(published) if path.suffix in _READABLE)
+        there = await self._metadata.on_disk(published)
+        # In an archive there may be others; a file that is by itself is what it was fetched as, whatever its name.
+        paths = there if len(there) == 1 else tuple(path for path in there if path.suffix in _READABLE)
+        if not paths:
+            raise MetadataError(f"there is no list of annotations in {file.name}", hint="name another --catalogue")
         await self._read(file, file.name, paths, keep)
 
     async def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Keep | None) -> None:

@@ -67,14 +67,14 @@ def is_loaded(db: sqlite3.Connection, file: AnnotationFile, *wider: str) -> bool
     """Whether the file, as it is now, is loaded for the same choice of images, one of the `wider` ones, or every image.
 
     A published file that is asked for is loaded if the user had and named one of that name. A file of the user's own
-    that was loaded before there was an image list is not: nobody knows yet which subsets it is of.
+    that was loaded whole before there was this image list is not: which subsets of it the file is of is not known.
     """
     found = db.execute(
-        "SELECT images, modified_at, kind = ? AND contents ISNULL FROM annotation_file WHERE name = ?", (OWN, file.name)
+        "SELECT images, modified_at, kind = ? AND images = ? AND loaded_at < (SELECT max(loaded_at) FROM image_list) "
+        "FROM annotation_file WHERE name = ?",
+        (OWN, EVERY_IMAGE, file.name),
     ).fetchone()
-    if not found or file.modified_at not in (None, found[1]):
-        return False
-    if found[2] and db.execute("SELECT EXISTS (SELECT 1 FROM download)").fetchone()[0]:
+    if not found or file.modified_at not in (None, found[1]) or found[2]:
         return False
     return found[0] in (file.images, *wider, EVERY_IMAGE)
 
@@ -101,9 +101,8 @@ def load_file(
     `bad_rows` is asked how many rows were left out because something is wrong with them.
     """
     rows = new = 0
-    contents: set[str] = set()
     with transaction(db):
-        file_number, gone = _begun(db, file)
+        file_number, contents, gone = _begun(db, file)
         for table, columns, batches in parts:
             if file.kind == OWN:
                 batches = _noted(db, table, columns, batches, contents)
@@ -114,25 +113,28 @@ def load_file(
             rows, new = rows + count, new + added
         db.execute(
             "UPDATE annotation_file SET rows = ?, skipped = ?, loaded_at = ?, contents = ? WHERE file_number = ?",
-            (rows, bad_rows(), timestamp(), ", ".join(sorted(contents)) or None, file_number),
+            (rows, bad_rows(), timestamp(), _told(contents) or None, file_number),
         )
     return Added(rows, new, gone)
 
 
-def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, int]:
-    """The number that the file's rows have, and how many went of those that it had before it was changed."""
-    gone = 0
+def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, set[str], int]:
+    """The number that the file's rows have, what it is known to have, and how many rows went if it was changed."""
+    gone, contents = 0, set[str]()
     found = db.execute(
         "SELECT file_number, modified_at, contents FROM annotation_file WHERE name = ?", (file.name,)
     ).fetchone()
+    if found and found[2]:
+        contents = set(found[2].split(", "))
     if found and file.modified_at not in (None, found[1]):
         # Its tables are read from end to end: only those that it is known to be in, if that is known.
-        known = {part.partition("/")[0] for part in (found[2] or "").split(", ")}
+        known = {part.partition("/")[0] for part in contents}
         gone = sum(
             db.execute(f"DELETE FROM {table} WHERE file_number = ?", found[:1]).rowcount
             for table in _TABLES
-            if not found[2] or table in known
+            if not known or table in known
         )
+        contents.clear()
     (file_number,) = db.execute(
         """
         INSERT INTO annotation_file (name, kind, images, modified_at, rows, skipped, loaded_at)
@@ -144,7 +146,12 @@ def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, int]:
         """,
         (file.name, file.kind, file.images, file.modified_at),
     ).fetchone()
-    return file_number, gone
+    return file_number, contents, gone
+
+
+def _told(contents: Collection[str]) -> str:
+    """What a file had, in words; a table whose subsets are told of is not told of twice."""
+    return ", ".join(sorted(part for part in contents if not any(each.startswith(f"{part}/") for each in contents)))
 
 
 def listed(db: sqlite3.Connection, chosen: str) -> Callable[[Collection[str]], frozenset[str]]:
@@ -175,8 +182,8 @@ def _noted(
     db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], contents: set[str]
 ) -> Iterator[Columns]:
     """The batches as they come; `contents` is told of the table and, for annotations, of the subsets of the images."""
+    contents.add(table)
     if "image_id" not in columns:
-        contents.add(table)
         yield from batches
         return
     image_at = columns.index("image_id")
@@ -204,7 +211,7 @@ def _add(
         for batch in batches:
             if is_indexed and (is_new or rows >= max(_LONG, earlier // 4)):
                 for name in indexes:
-                    db.execute(f"DROP INDEX {name}")
+                    db.execute(f"DROP INDEX {_quoted(name)}")
                 is_indexed = False
             _insert(db, table, columns, batch, file_number)
             rows += len(batch[0])
@@ -243,9 +250,16 @@ def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch:
 def _build(db: sqlite3.Connection, definitions: Iterable[str]) -> None:
     """Builds indexes."""
     db.execute("PRAGMA threads = 2")  # some is merged while the next is sorted
-    with _cache(db, _SORT_CACHE_KIB):
-        for definition in definitions:
-            db.execute(definition)
+    try:
+        with _cache(db, _SORT_CACHE_KIB):
+            for definition in definitions:
+                db.execute(definition)
+    finally:
+        db.execute("PRAGMA threads = 0")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _indexes(db: sqlite3.Connection, table: str) -> dict[str, str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from oidl.demo.site import Answer
+
 SKY = "/m/01bqvp"
 LABELS = "ImageID,Source,LabelName,Confidence\n"
 
@@ -69,6 +71,18 @@ def test_what_the_whole_list_has_is_not_loaded_again_for_a_choice(fine, run, ask
     before = ask("SELECT * FROM annotation_file")
     assert "rows of" not in run(fine, *choice).stdout
     assert ask("SELECT * FROM annotation_file") == before
+
+
+def test_a_published_file_is_read_whatever_it_is_called(fine, load, ask) -> None:
+    url = "/".join(fine.images[0].image.original_url.split("/")[:3])
+    image_id = next(listed.image.image_id for listed in fine.images if listed.image.subset == "train")
+    box = f"ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\n{image_id},me,{SKY},1,0,1,0,1\n"
+    fine.site.answers["/made/boxes-of-train"] = Answer(box.encode(), content_type="text/plain")
+    file = f'files = [\n{{ kind = "boxes", subset = "train", name = "boxes", url = "{url}/made/boxes-of-train" }},'
+    fine.catalogue.write_text(fine.catalogue.read_text().replace("files = [", file, 1))
+    ended = load(fine, "--annotations=boxes")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ask("SELECT image_id, label_name FROM box") == [(image_id, SKY)]
 
 
 @pytest.fixture

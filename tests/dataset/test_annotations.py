@@ -200,6 +200,14 @@ def test_two_rows_that_are_off_by_a_field_in_opposite_ways_are_both_found() -> N
     assert [line.split(":")[0] for line in told] == ["f.csv line 2", "f.csv line 4"]
 
 
+def test_a_row_that_begins_with_the_last_field_of_the_one_before_is_bad_and_so_is_that_one() -> None:
+    told: list[str] = []
+    first, _, last = GOOD.rpartition(",")
+    read = rows(f"{BOXES}\n{first}\n{last},{GOOD}\n" + f"{GOOD}\n" * 300, Skipped(report=told.append))
+    assert told == ["f.csv line 2: 12 fields instead of 13", "f.csv line 3: 14 fields instead of 13"]
+    assert [row["number"] for row in read] == list(range(3, 303))
+
+
 def test_too_many_bad_rows_are_no_annotation_file() -> None:
     skipped = Skipped()
     rows(f"{BOXES}\n{GOOD}\n{GOOD[:-2]}\n", skipped)

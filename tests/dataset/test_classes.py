@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,22 @@ def test_a_file_is_taken_for_what_it_is(tmp_path: Path) -> None:
     labels = b"ImageID,Source,LabelName,Confidence\n000a1249af2bc5f0,human,/m/1,1\n"
     (tmp_path / "labels.csv.gz").write_bytes(gzip.compress(labels))
     assert _parts(tmp_path / "labels.csv.gz") == [("label", [("000a1249af2bc5f0", "human", "/m/1", 1.0)])]
+
+
+def test_the_lists_of_an_archive_number_their_rows_one_after_the_other(tmp_path: Path) -> None:
+    point = "000a1249af2bc5f0,0.5,0.25,/m/1"
+    texts = {"a.csv": f"{point}\n\n{point}\n", "b.csv": f"{point}\n{point[:-5]}\n" + f"{point}\n" * 200}
+    with tarfile.open(tmp_path / "mine.tar.gz", "w:gz") as archive:
+        for name, text in texts.items():
+            body = f"ImageId,X,Y,Label\n{text}".encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    told: list[str] = []
+    parts = read_parts(tmp_path / "mine.tar.gz", Skipped(report=told.append))
+    numbers = [number for _, _, batches in parts for batch in batches for number in batch[-1]]
+    assert numbers == [1, 3, 4, *range(6, 206)]
+    assert told == ["mine.tar.gz: b.csv line 3: 3 fields instead of 4"]
 
 
 def test_what_is_no_annotation_file_is_refused(tmp_path: Path) -> None:

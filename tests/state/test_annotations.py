@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import image
+from conftest import LIST, image
 
 from oidl.state import annotations
-from oidl.state.annotations import OWN, AnnotationFile, is_loaded, listed, load_file
+from oidl.state.annotations import OWN, AnnotationFile, is_loaded, listed, load_file, own_contents
 from oidl.state.database import StateConnection
+from oidl.state.load import load_list
 
 FILE = AnnotationFile("v7/train/boxes.csv", "boxes")
 COLUMNS = ("image_id", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max", "number")
@@ -108,15 +109,50 @@ def test_what_was_named_and_is_then_fetched_goes_on_from_where_it_was(db: StateC
 
 
 def test_ones_own_file_is_read_again_once_there_is_a_list_to_tell_its_subsets_by(
-    loaded_db: StateConnection,
+    db: StateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = AnnotationFile("mine.csv", OWN, "all", "monday")
-    load(loaded_db, boxes(1), file=mine)
-    assert is_loaded(loaded_db, mine)
-    loaded_db.execute("UPDATE annotation_file SET contents = NULL")  # as before the list was there
-    assert not is_loaded(loaded_db, mine)
-    loaded_db.execute("DELETE FROM download")
-    assert is_loaded(loaded_db, mine)
+    load(db, boxes(1, 10), file=mine)
+    assert is_loaded(db, mine)
+    assert own_contents(db) == {"box": {"mine.csv"}}
+    for number, (subset, found) in enumerate({"train": "box/train", "test": "box/test, box/train"}.items()):
+        monkeypatch.setattr("oidl.state.load.timestamp", lambda number=number: f"9999-0{2 * number + 1}")
+        load_list(db, LIST, (subset,), [image(10 if subset == "test" else 1, subset)])
+        assert not is_loaded(db, mine)
+        monkeypatch.setattr("oidl.state.annotations.timestamp", lambda number=number: f"9999-0{2 * number + 2}")
+        assert load(db, boxes(1, 10), file=mine).new == 0
+        assert is_loaded(db, mine)
+        assert db.execute("SELECT contents FROM annotation_file").fetchall() == [(found,)]
+
+
+def test_what_a_file_had_for_one_choice_is_known_after_another(loaded_db: StateConnection) -> None:
+    def mine(images: str, modified_at: str = "monday") -> AnnotationFile:
+        return AnnotationFile("mine.tar.gz", OWN, images, modified_at)
+
+    labels = ("label", ("image_id", "source", "label_name", "confidence"), [[("a",), ("me",), ("/m/1",), (1,)]])
+    load_file(loaded_db, mine("chosen: one"), [("box", COLUMNS, [boxes(1)]), labels], lambda: 0)
+    load(loaded_db, boxes(10), file=mine("chosen: two"))
+    told = "SELECT contents FROM annotation_file"
+    assert loaded_db.execute(told).fetchall() == [("box/test, box/train, label",)]
+    assert load(loaded_db, boxes(2), file=mine("chosen: two", "tuesday")).gone == 3
+    assert _rows(loaded_db, "label") == []
+    assert loaded_db.execute(told).fetchall() == [("box/train",)]
+
+
+def test_an_index_of_ones_own_is_there_after_a_load_whatever_its_name(db: StateConnection) -> None:
+    db.execute('CREATE INDEX "mine ""by"" source" ON box (source)')
+    schema = _schema(db)
+    load(db, boxes(1, 2))
+    assert _schema(db) == schema
+
+
+def test_a_load_leaves_the_connection_as_it_was(db: StateConnection) -> None:
+    def settings() -> list[tuple[Any, ...]]:
+        return [db.execute(f"PRAGMA {name}").fetchone() for name in ("cache_size", "threads")]
+
+    before = settings()
+    load(db, boxes(1, 2))
+    assert settings() == before
 
 
 def test_every_subset_that_ones_own_file_is_of_is_noted_however_late_it_comes(loaded_db: StateConnection) -> None:
