@@ -214,7 +214,8 @@ class Work:
     `saved_original` is the path (as in `file.path`) of an original that an
     earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 where none is.
     `status` and `reason` are those of its row, which nobody changes while the image is in hand. `tried` is what became
-    of it at the sources that were asked already in this try.
+    of it at the sources that were asked already in this try. `is_local_bad` says that what is of it on disk
+    will not do.
     """
 
     image_id: str
@@ -229,6 +230,7 @@ class Work:
     status: Status = Status.PENDING
     reason: Reason | None = None
     tried: tuple["Failure", ...] = ()
+    is_local_bad: bool = False
 
 
 class Standing(NamedTuple):

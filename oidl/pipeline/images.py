@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import trio
 
-from oidl.model import Done, Failure, Fetched, Postponed, Reason, Work
+from oidl.model import Done, Failure, Fetched, Postponed, Reason, Source, Work
 from oidl.net.budget import ByteBudget
 from oidl.net.hosts import Hosts, host_of
 from oidl.net.transfer import fetch
@@ -139,7 +139,10 @@ class ImagePipeline:
     ) -> None:
         """Brings one image; apart from the loop, for a name in the loop would keep its body until the next one."""
         self._meter.started(work)
-        fetched, charged_bytes = await self._local(work) or await self._remote(work)
+        local = await self._local(work)
+        if local is None:
+            work = self._restoring(work)
+        fetched, charged_bytes = local or await self._remote(work)
         self._meter.fetched(work)
         if isinstance(fetched, Failure) and self._is_to_wait(work, fetched) and self._lobby.came_back(work):
             self._budget.release(charged_bytes)
@@ -158,7 +161,7 @@ class ImagePipeline:
 
     async def _settle(self, work: Work, result: Done | Failure, outcomes: trio.MemorySendChannel[Outcome]) -> None:
         """Has the next source asked, if there is one and this one failed; else the result is the image's."""
-        following = self._sources.after(work, result) if isinstance(result, Failure) else None
+        following = self._after(work, result) if isinstance(result, Failure) else None
         if following is None:
             await outcomes.send(Outcome(work, result))
         elif self._stop.draining.is_set():  # nothing new is asked for, and without that nothing is decided
@@ -166,6 +169,13 @@ class ImagePipeline:
         else:
             self._meter.dropped(work)
             self._lobby.queue(following)
+
+    def _after(self, work: Work, failure: Failure) -> Work | None:
+        """`work` as it is to be fetched now that it failed; None where that is all there is to it."""
+        is_unchecked = failure.source is Source.LOCAL and not self._settings.originals.check_md5_if_exists
+        if is_unchecked and not failure.is_published and failure.reason is not Reason.DISK:
+            return replace(work, is_local_bad=True)
+        return self._sources.after(work, failure)
 
     def _let_go(self, work: Work) -> None:
         self._meter.dropped(work)
@@ -221,7 +231,7 @@ class ImagePipeline:
     async def _local(self, work: Work) -> tuple[Fetched | Failure | None, int] | None:
         """The verified original from disk, or None where there is none."""
         originals = self._settings.originals
-        if work.tried or originals.always_download or not originals.takes_local:
+        if work.tried or work.is_local_bad or originals.always_download or not originals.takes_local:
             return None
         if not (work.saved_original or self._has_originals(work.subset)):
             return None
@@ -231,6 +241,14 @@ class ImagePipeline:
             self._budget.release(charged_bytes)
             return None
         return fetched, charged_bytes
+
+    def _restoring(self, work: Work) -> Work:
+        """`work`, which is to be fetched, with the original to be kept that was recorded and is not there any more."""
+        originals = self._settings.originals
+        is_lacking = any(rendition.mode is None for rendition in work.lacking)
+        if is_lacking or work.saved_original is None or not (originals.save and originals.takes_local):
+            return work
+        return replace(work, lacking=(*work.lacking, originals.kept[0]))
 
     def _has_originals(self, subset: str) -> bool:
         """Whether there was a directory of originals when the first image of `subset` came by; asked once."""

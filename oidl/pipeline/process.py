@@ -5,7 +5,8 @@ be verified or made has no new file at all. Where the disk fills up between two
 files, the first stands verified and without a row; the next run writes it again.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from oidl.errors import DiskError
@@ -29,12 +30,17 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """Makes the files of one image after another; shared by the validators' threads."""
+    """Makes the files of one image after another; shared by the validators' threads.
+
+    Where files that are recorded may be replaced by others, `replacing` is told of them before (ImageID and rendition
+    of each), so that no row says of a file what it was.
+    """
 
     layout: Layout
     originals: Originals
     writer: AtomicWriter
     imaging: Imaging
+    replacing: Callable[[list[tuple[str, str]]], None] = field(default=lambda files: None)
 
     def process(self, work: Work, fetched: Fetched) -> Done | Failure:
         """Everything that `work` lacks, made from `fetched` and written; or the first thing that is wrong.
@@ -56,10 +62,15 @@ class Processor:
         rendered = self._rendered(work, picture, 0 if came_turned != 1 else work.rotation)
         if isinstance(rendered, Failure):
             return _of(fetched, replace(rendered, is_published=md5 == work.original_md5))
+        # An original is called by the source that it came from, whichever it was thought to come from.
+        kept = self.originals.kept_as(fetched.source)
+        renditions = [kept if rendition.mode is None else rendition for rendition in work.lacking]
+        if self.originals.always_download:
+            self.replacing([(work.image_id, rendition.name) for rendition in renditions])
         try:
             files = tuple(
                 self._write(work, fetched, rendition, made, came_turned)
-                for rendition, made in zip(work.lacking, rendered, strict=True)
+                for rendition, made in zip(renditions, rendered, strict=True)
             )
         except DiskError as error:
             return _of(fetched, Failure(Reason.DISK, error.message))
@@ -125,8 +136,6 @@ class Processor:
 
     def _write(self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int) -> WrittenFile:
         is_local = fetched.source is Source.LOCAL
-        if rendition.mode is None:  # whichever source it was thought to come from
-            rendition = self.originals.kept_as(fetched.source)
         rendered = made.rendered
         path = self._path(work, rendition, work.original_url if is_local else fetched.url)
         if made.conversion:

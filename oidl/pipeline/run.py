@@ -39,6 +39,7 @@ from oidl.progress.statistics import Statistics
 from oidl.settings import Settings
 from oidl.state.choice import check_where, forget, words
 from oidl.state.queue import Queue, Waiting
+from oidl.state.requeue import put_back
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import subset_directory
 from oidl.storage.space import filesystems
@@ -180,7 +181,7 @@ class Run:
         claims = Claims()
         feed = Feed(queue, claims, self._stop, settings.retries, limit=settings.selection.limit, say=self._say)
         recorder = Recorder(self._state, claims, self._meter, self._stop, random.Random())
-        processor = Processor(settings.layout, settings.originals, self._files, settings.imaging)
+        processor = Processor(settings.layout, settings.originals, self._files, settings.imaging, self._replacing)
         earlier = await self._state.run(self._state.ledger.earlier_paces)
         client = partial(new_client, settings.transfers, self._tls)
         async with Hosts(settings.transfers, client, self._version.providers, earlier, say=self._say) as hosts:
@@ -190,6 +191,11 @@ class Run:
                 settings, hosts, self._arrived, processor, claims, self._meter, self._stop, sources
             )
             return await pipeline.run(feed, recorder)
+
+    def _replacing(self, files: list[tuple[str, str]]) -> None:
+        """Takes away the rows of files that are about to be replaced; in a validator's thread."""
+        image_ids = {image_id for image_id, _ in files}
+        trio.from_thread.run(self._state.run, put_back, self._state.db, files, image_ids)
 
     def _written_to(self) -> list[Path]:
         """Directories of all filesystems that this run writes to."""

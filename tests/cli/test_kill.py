@@ -230,6 +230,19 @@ def test_a_run_that_is_killed_again_and_again(quick, oidl, root, expected, ends_
     ends_as_if_nothing_had_happened()
 
 
+@pytest.mark.parametrize(("what", "number"), [("move", 1), ("move", 12), ("commit", 9)])
+def test_files_that_are_made_anew_are_never_told_of_as_they_were(
+    what: str, number: int, quick, run, oidl, root, ask, end_state, expected
+) -> None:
+    assert run(quick, "--source=300k", "--resize-box-size=64").returncode == 0
+    arguments = ("run", f"--root-dir={root}", f"--catalogue={quick.catalogue}", "--always-download", *_OPTIONS)
+    assert oidl.process(what, "after", number, *arguments, program=_SUICIDE).returncode == -signal.SIGKILL
+    for path, size in ask("SELECT path, bytes FROM file"):
+        assert (root / path).stat().st_size == size, path
+    assert run(quick, *_OPTIONS).returncode == 0
+    assert oidl("verify", f"--root-dir={root}").returncode == 0
+
+
 def test_the_reasons_that_are_killed_here_are_several(quick) -> None:
     assert {listed.expected_reason for listed in quick.images} >= {
         None,

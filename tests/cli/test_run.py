@@ -193,17 +193,43 @@ def test_a_new_database_finds_the_originals_that_are_on_disk(fine, run, ask, roo
 
 
 @pytest.mark.parametrize("is_shorter", [False, True])
-def test_an_original_that_was_tampered_with_is_fetched_again(fine, run, ask, root, is_shorter: bool) -> None:
+def test_an_original_that_was_tampered_with_is_fetched_and_kept_again(fine, run, ask, root, is_shorter: bool) -> None:
     assert run(fine, "--save-original-images").returncode == 0
     victim = fine.images[3]
     ((path,),) = ask("SELECT path FROM file WHERE rendition = 'original' AND image_id = ?", victim.image.image_id)
-    body = bytearray((root / path).read_bytes())
+    whole = (root / path).read_bytes()
+    body = bytearray(whole)
     body[len(body) // 2] ^= 0x55
     (root / path).write_bytes(body[:-1] if is_shorter else body)
     fine.site.requests.clear()
     another = ("--save-original-images", "--resized-images-subdirectory=small", "--resize-box-size=100")
     assert run(fine, *another).returncode == 0
     assert fine.requests == {fine.path_of(victim): 1}
+    assert (root / path).read_bytes() == whole
+
+
+def test_an_original_that_is_not_to_be_kept_is_not_put_back(fine, run, ask, root) -> None:
+    assert run(fine, "--save-original-images").returncode == 0
+    victim = fine.images[3]
+    ((path,),) = ask("SELECT path FROM file WHERE rendition = 'original' AND image_id = ?", victim.image.image_id)
+    (root / path).unlink()
+    another = ("--nosave-original-images", "--resized-images-subdirectory=small", "--resize-box-size=100")
+    assert run(fine, *another).returncode == 0
+    assert fine.requests[fine.path_of(victim)] == 2
+    assert not (root / path).exists()
+
+
+def test_an_unchecked_original_that_is_no_picture_is_fetched(fine, run, ask, root) -> None:
+    assert run(fine, "--save-original-images").returncode == 0
+    victim = fine.images[3]
+    ((path,),) = ask("SELECT path FROM file WHERE rendition = 'original' AND image_id = ?", victim.image.image_id)
+    whole = (root / path).read_bytes()
+    (root / path).write_bytes(whole[:200] + bytes(len(whole) - 200))
+    fine.site.requests.clear()
+    small = ("--save-original-images", "--resized-images-subdirectory=small", "--resize-box-size=100")
+    assert run(fine, *small, "--nocheck-md5-if-exists").returncode == 0
+    assert fine.requests == {fine.path_of(victim): 1}
+    assert (root / path).read_bytes() == whole
 
 
 def test_without_the_md5_check_an_original_is_trusted_by_its_size(fine, run, ask, root) -> None:
