@@ -5,12 +5,14 @@ from dataclasses import replace
 from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import Version
 from oidl.errors import UsageError
+from oidl.pipeline.metadata import asked_lists
 from oidl.pipeline.needed import needed_files
+from oidl.pipeline.selected import asked_of
 from oidl.report.plan import plan_text
-from oidl.settings import Selection, Settings
+from oidl.settings import Settings
 from oidl.state.choice import choose
 from oidl.state.database import StateConnection, explained, open_reader
-from oidl.state.load import loaded_subsets
+from oidl.state.load import missing_subsets
 from oidl.state.plan import learned_pace, plan_all, plan_chosen, plan_classes
 
 _MAX_CLASSES = 50
@@ -24,13 +26,13 @@ def dry_run(settings: Settings, version: Version) -> str:
     db = open_reader(settings.state_db)
     try:
         with explained(db.path):
-            _check_loaded(db, selection, version)
+            _check_loaded(db, settings, version)
             chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
-            kept = settings.originals.kept_names
+            asked = asked_of(settings)
             plan = plan_chosen if chosen else plan_all
-            classes = plan_classes(db, settings.wanted, kept) if selection.label_types else {}
+            classes = plan_classes(db, asked) if selection.label_types else {}
             return plan_text(
-                plan(db, selection.subsets, settings.wanted, kept),
+                plan(db, selection.subsets, asked),
                 dict(list(classes.items())[:_MAX_CLASSES]),
                 selection.limit,
                 learned_pace(db),
@@ -40,9 +42,9 @@ def dry_run(settings: Settings, version: Version) -> str:
         db.close()
 
 
-def _check_loaded(db: StateConnection, selection: Selection, version: Version) -> None:
-    subsets = selection.subsets or version.subsets
-    if missing := [subset for subset in subsets if subset not in loaded_subsets(db)]:
+def _check_loaded(db: StateConnection, settings: Settings, version: Version) -> None:
+    selection = settings.selection
+    if missing := missing_subsets(db, asked_lists(settings, version), selection.subsets or version.subsets):
         raise UsageError(
             f"the image list of {', '.join(missing)} is not in the state database",
             hint="`oidl run --limit 0` loads it; a dry run touches nothing",

@@ -56,15 +56,14 @@ class Metadata:
 
     def missing_subsets(self) -> tuple[str, ...]:
         """The selected subsets that are not in the database yet; `StateError` if it holds another list."""
-        lists = self._lists(self._version.subsets)
-        wanted = {subset: self._image_list(file) for file, subsets in lists.items() for subset in subsets}
+        wanted = asked_lists(self._settings, self._version)
         return missing_subsets(self._state.db, wanted, self._settings.selection.subsets or self._version.subsets)
 
     async def load_images(self) -> None:
         """Loads the lists of the selected subsets that are not there yet. Raises `MetadataError`, `UsageError`."""
         missing = self.missing_subsets()
         loaded = set(loaded_subsets(self._state.db))
-        for file, subsets in self._lists(self._version.subsets).items():
+        for file, subsets in _lists(self._settings, self._version).items():
             if wanted := tuple(subset for subset in subsets if subset in missing):
                 await self._load_from(file, wanted)
             elif self._settings.images_csv is None and loaded.intersection(subsets):  # what is to come is gone on with
@@ -73,7 +72,7 @@ class Metadata:
     async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...]) -> None:
         self._say(f"loading the image list ({', '.join(subsets)}) from {file.url}")
         with self._meter.reading(file.name, file.bytes) as reading:
-            load = partial(self._load, self._image_list(file), subsets, reading)
+            load = partial(self._load, _image_list(self._version, file), subsets, reading)
             if file.url.startswith(("http://", "https://")):
                 loaded, skipped = await self._archive(file, reading, load)
             else:
@@ -84,16 +83,6 @@ class Metadata:
         if skipped.bad:
             self._say(f"{skipped.bad} of {skipped.rows} rows are bad and were skipped")
         self._say(f"{loaded.images:,} images in the list")
-
-    def _lists(self, subsets: tuple[str, ...]) -> dict[PublishedFile, tuple[str, ...]]:
-        """The lists that the settings ask for, and the subsets in each; one of the user's own has all."""
-        source = self._settings.images_csv
-        if source is None:
-            return self._version.image_lists(self._settings.image_list, subsets)
-        return {PublishedFile(Path(urlsplit(source).path).name or "images.csv", source): subsets}
-
-    def _image_list(self, file: PublishedFile) -> ImageList:
-        return ImageList(self._version.name, self._version.directory, file.url)
 
     async def fetch_annotations(self) -> list[MetadataError]:
         """Fetches the version's other files and puts them in place; returns what could not be had."""
@@ -199,3 +188,21 @@ class Metadata:
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)
+
+
+def asked_lists(settings: Settings, version: Version) -> dict[str, ImageList]:
+    """The image list that the settings ask for, of each subset."""
+    lists = _lists(settings, version)
+    return {subset: _image_list(version, file) for file, subsets in lists.items() for subset in subsets}
+
+
+def _lists(settings: Settings, version: Version) -> dict[PublishedFile, tuple[str, ...]]:
+    """The lists that the settings ask for, and the subsets in each; one of the user's own has all."""
+    source = settings.images_csv
+    if source is None:
+        return version.image_lists(settings.image_list, version.subsets)
+    return {PublishedFile(Path(urlsplit(source).path).name or "images.csv", source): version.subsets}
+
+
+def _image_list(version: Version, file: PublishedFile) -> ImageList:
+    return ImageList(version.name, version.directory, file.url)

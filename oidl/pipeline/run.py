@@ -137,8 +137,9 @@ class Run:
                     self._say(f"{are_back} in the queue" if count else "no failures to retry")
                 self._meter.remaining = await trio.to_thread.run_sync(selected.left)
                 if settings.limits.check_space:
+                    images = await trio.to_thread.run_sync(selected.new)
                     try:
-                        await self._state.run(check_space, self._state.db, settings, self._meter.remaining)
+                        await self._state.run(check_space, self._state.db, settings, images)
                     except DiskError as error:
                         return RunEnd(ExitCode.DISK, "disk", error)
             async with trio.open_nursery() as nursery:

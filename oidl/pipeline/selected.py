@@ -6,6 +6,7 @@ change nothing about it. What asks the database blocks, and is called in a threa
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import trio
@@ -15,7 +16,7 @@ from oidl.pipeline.retry import UNCOUNTED
 from oidl.settings import Selection, Settings
 from oidl.state.choice import Chosen, choose, chosen_ids
 from oidl.state.database import StateConnection, explained, open_reader
-from oidl.state.plan import plan_all, plan_chosen
+from oidl.state.plan import Asked, plan_all, plan_chosen
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
 
@@ -45,11 +46,17 @@ class Selected:
 
     def left(self) -> int:
         """About how many images there are to do; for the time left, not for decisions."""
-        settings = self._settings
+        return self._left(asked_of(self._settings))
+
+    def new(self) -> int:
+        """About how many of these take room that no file of theirs has yet."""
+        return self._left(replace(asked_of(self._settings), is_anew=False))
+
+    def _left(self, asked: Asked) -> int:
+        selection = self._settings.selection
         plan = plan_chosen if self._chosen else plan_all
-        subsets = plan(self._reader, settings.selection.subsets, settings.wanted, settings.originals.kept_names)
-        left = sum(share.images for share in subsets.values())
-        return left if settings.selection.limit is None else min(left, settings.selection.limit)
+        left = sum(share.images for share in plan(self._reader, selection.subsets, asked).values())
+        return left if selection.limit is None else min(left, selection.limit)
 
     def put_failures_back(self, db: StateConnection) -> int:
         """Makes the permanent failures that are to be tried again pending in `db`; returns how many those were."""
@@ -59,6 +66,12 @@ class Selected:
             subsets=self._settings.selection.subsets,
             image_ids=chosen_ids(self._reader) if self._chosen else None,
         )
+
+
+def asked_of(settings: Settings) -> Asked:
+    """What a run with these settings does of the images that it is about."""
+    originals = settings.originals
+    return Asked(settings.wanted, originals.kept_names, originals.always_download, settings.retries.failed)
 
 
 def choose_images(db: StateConnection, selection: Selection) -> Chosen | None:

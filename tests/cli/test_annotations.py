@@ -320,6 +320,14 @@ def test_a_dry_run_says_what_would_come_and_touches_nothing(fine, run, ask, tell
     assert run(fine, "--dry-run", "--shuffle").stdout == whole
 
 
+def test_a_dry_run_is_of_the_list_that_is_asked_for(fine, run, oidl) -> None:
+    assert run(fine, "--limit=0").returncode == 3
+    (oidl.cwd / "other.csv").write_text("")
+    ended = run(fine, "--dry-run", "--images-csv=other.csv")
+    assert (ended.returncode, ended.stdout) == (6, "")
+    assert "this state database holds version" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -21,6 +21,14 @@ def failed(fine, run):
     return bodies
 
 
+@pytest.mark.parametrize("option", ["--retry-failed", "--always-download", "--max-retries=3"])
+def test_a_dry_run_counts_what_a_run_would_ask_for(option: str, failed, fine, run):
+    planned = int(run(fine, "--dry-run", option).stdout.split()[0])
+    assert planned == {"--retry-failed": 3, "--always-download": len(fine.images) - 3}.get(option, 0)
+    run(fine, option)
+    assert len(fine.requests) == planned
+
+
 def test_run_alone_leaves_them(failed, fine, run):
     assert run(fine).returncode == 0
     assert not fine.requests

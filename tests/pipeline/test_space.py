@@ -89,6 +89,17 @@ def test_the_mean_is_of_the_chosen_subsets(db) -> None:
     assert mean_original_bytes(db, ("test",)) == 70
 
 
+def test_the_mean_is_of_a_subset_that_is_every_other_row_or_a_single_one(db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oidl.state.estimate._SAMPLE", 20)
+    subsets = ("train", "test")
+    rows = [image(number, original_size=1 + number % 2, subset=subsets[number % 2]) for number in range(40)]
+    rows += [image(40, original_size=7, subset="validation")]
+    load_list(db, LIST, (*subsets, "validation"), rows)
+    assert mean_original_bytes(db, ("train",)) == 1
+    assert mean_original_bytes(db, ("test",)) == 2
+    assert mean_original_bytes(db, ("validation",)) == 7
+
+
 def test_the_mean_of_nothing_is_nothing(db) -> None:
     assert mean_original_bytes(db) == 0
 

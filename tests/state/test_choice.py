@@ -8,12 +8,12 @@ import pytest
 from conftest import THUMB, image
 
 from oidl.errors import UsageError
-from oidl.model import LabelType
+from oidl.model import LabelType, Reason
 from oidl.settings import Selection
 from oidl.state.choice import check_where, choose, chosen_ids, forget, words
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, open_reader
-from oidl.state.plan import Share, plan_all, plan_chosen, plan_classes
+from oidl.state.plan import Asked, Share, plan_all, plan_chosen, plan_classes
 from oidl.state.queue import Queue
 
 CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
@@ -223,24 +223,81 @@ def test_every_query_over_a_choice_walks_an_index(annotated: StateConnection) ->
 
 def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
     annotated.execute("UPDATE download SET status = 'failed', reason = 'gone' WHERE image_id = ?", (image(2).image_id,))
-    whole = plan_all(annotated, (), (THUMB,))
+    whole = plan_all(annotated, (), Asked((THUMB,)))
     assert {subset: share.images for subset, share in whole.items()} == {"train": 9, "test": 2}
-    assert plan_all(annotated, ("test",), (THUMB,)).keys() == {"test"}
+    assert plan_all(annotated, ("test",), Asked((THUMB,))).keys() == {"test"}
     choose(annotated, Selection(classes=("Cat", "Dog"), label_types=BOXES))
-    chosen = plan_chosen(annotated, (), (THUMB,))
+    chosen = plan_chosen(annotated, (), Asked((THUMB,)))
     assert {subset: (share.images, share.bytes) for subset, share in chosen.items()} == {
         "train": (3, 1001 + 1003 + 1005),
         "test": (1, 1010),
     }
-    classes = plan_classes(annotated, (THUMB,))
+    classes = plan_classes(annotated, Asked((THUMB,)))
     assert {name: (share.images, share.bytes) for name, share in classes.items()} == {
         "Cat": (2, 1001 + 1003),
         "Dog": (2, 1005 + 1010),
     }
     forget(annotated)
     choose(annotated, Selection(where="original_size IN (1002, 1003, 1009, 1010)"))
-    by_sql = plan_chosen(annotated, (), (THUMB,))
+    by_sql = plan_chosen(annotated, (), Asked((THUMB,)))
     assert by_sql == {"train": Share(2, 1003 + 1009), "test": Share(1, 1010)}
+
+
+@pytest.fixture
+def worked(annotated: StateConnection) -> StateConnection:
+    """All but image 9 done, with a thumbnail but for 8 and 11; 1 is gone since, 2 forbidden."""
+    annotated.execute("INSERT INTO rendition (name, directory, format) VALUES ('thumbs', 'thumbs', 'jpg')")
+    annotated.executemany("UPDATE download SET status = 'done' WHERE image_id = ?", [_row(each) for each in _DONE])
+    annotated.executemany(
+        "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
+        "VALUES (?, 'thumbs', ?, 1, 1, 1, '')",
+        [_row(each) * 2 for each in _DONE - {8, 11}],
+    )
+    for number, reason in ((1, "gone"), (2, "forbidden")):
+        annotated.execute(
+            "UPDATE download SET status = 'failed', reason = ? WHERE image_id = ?", (reason, *_row(number))
+        )
+    return annotated
+
+
+_DONE = set(range(12)) - {1, 2, 9}
+
+
+def _row(number: int) -> tuple[str]:
+    return (image(number).image_id,)
+
+
+@pytest.mark.parametrize("is_chosen", [False, True])
+@pytest.mark.parametrize(
+    ("asked", "train", "test"),
+    [
+        (Asked((THUMB,)), {8, 9}, {11}),
+        (Asked(()), {9}, set()),
+        (Asked((THUMB,), is_anew=True), {0, 3, 4, 5, 6, 7, 8, 9}, {10, 11}),
+        (Asked((THUMB,), failed=()), {1, 2, 8, 9}, {11}),
+        (Asked((THUMB,), failed=(Reason.GONE, Reason.TLS)), {1, 8, 9}, {11}),
+    ],
+)
+def test_a_plan_is_of_what_a_run_would_do(
+    asked: Asked, train: set[int], test: set[int], is_chosen: bool, worked: StateConnection
+) -> None:
+    if is_chosen:
+        choose(worked, Selection(where="true"))
+    plan = plan_chosen if is_chosen else plan_all
+    images = {subset: share.images for subset, share in plan(worked, (), asked).items() if share.images}
+    assert images == {subset: len(those) for subset, those in (("train", train), ("test", test)) if those}
+
+
+def test_what_one_subset_lacks_is_not_hidden_by_another(worked: StateConnection) -> None:
+    assert plan_all(worked, ("test",), Asked((THUMB,)))["test"].images == 1
+
+
+def test_of_very_many_it_is_only_about_how_many_lack_something(
+    worked: StateConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oidl.state.plan._FEW", 1)
+    images = {subset: share.images for subset, share in plan_all(worked, (), Asked((THUMB,))).items()}
+    assert images == {"train": 3, "test": 1}
 
 
 def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection) -> None:
