@@ -293,7 +293,7 @@ class WrittenFile:
 
     It is the published picture, as stored, turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` ×
     `scaled_height` and cut (or, where negative, bordered) at `left`, `top`. `conversion` says what a saved original
-    was before, if not that.
+    was before, if not that. `exif_orientation` is what a picture kept as it came says itself, None for others.
     """
 
     rendition: str
@@ -307,6 +307,7 @@ class WrittenFile:
     left: int = 0
     top: int = 0
     conversion: str | None = None
+    exif_orientation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """`oidl run --dry-run`: what would be fetched, from a database that is only read."""
 
+import sys
 from dataclasses import replace
 
 from oidl.dataset.ids import read_image_ids
@@ -14,6 +15,7 @@ from oidl.state.choice import choose
 from oidl.state.database import StateConnection, explained, open_reader
 from oidl.state.load import missing_subsets
 from oidl.state.plan import learned_pace, plan_all, plan_chosen, plan_classes
+from oidl.state.recipes import check_recipes
 
 _MAX_CLASSES = 50
 
@@ -21,13 +23,18 @@ _MAX_CLASSES = 50
 def dry_run(settings: Settings, version: Version) -> str:
     """The plan in words. Raises `UsageError` where the image list, or annotations that it takes, are not loaded."""
     selection = settings.selection
+    if not settings.download_images:
+        return "no image would be fetched (--no-download-images); nothing was touched"
     if selection.limit_per_class is None:
         selection = replace(selection, shuffle=False)  # the order changes nothing of a sum, and takes long to draw
     db = open_reader(settings.state_db)
     try:
         with explained(db.path):
             _check_loaded(db, settings, version)
+            check_recipes(db, settings.every)
             chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
+            if chosen and chosen.remark:
+                print(f"oidl: {chosen.remark}", file=sys.stderr)
             asked = asked_of(settings)
             plan = plan_chosen if chosen else plan_all
             classes = plan_classes(db, asked) if selection.label_types else {}

@@ -50,7 +50,7 @@ def read_annotations(
     first, _, rest = next(texts, "").partition("\n")
     header = first.removeprefix("\ufeff").rstrip("\r").split(",")
     header = ["ImageID" if column == "ImageId" else column for column in header]  # as the points have it
-    table = next((table for table, (needed, _) in TABLES.items() if needed.keys() <= set(header)), None)
+    table = next((table for table in TABLES if _is_of(table, set(header))), None)
     if table is None:
         return None
     known = TABLES[table][0] | TABLES[table][1]
@@ -61,6 +61,16 @@ def read_annotations(
     pairs = [(at, columns.index(low.replace("_min", "_max"))) for at, low in enumerate(columns) if "_min" in low]
     file = _File(name, header, places, readers, pairs, is_numbered, skipped, keep)
     return Annotations(table, (*columns, *(["number"] if is_numbered else [])), file.batches(chain([rest], texts)))
+
+
+def _is_of(table: str, header: set[str]) -> bool:
+    """Whether a file with the columns of `header` is of `table`: it has those needed, and none of another table's.
+
+    A list of boxes that lacks a corner has all that a list of labels needs, and is none.
+    """
+    needed, others = TABLES[table]
+    known = {column for columns in TABLES.values() for part in columns for column in part}
+    return needed.keys() <= header and not (header & known) - needed.keys() - others.keys()
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class Processor:
             self.replacing([(work.image_id, rendition.name) for rendition in renditions])
         try:
             files = tuple(
-                self._write(work, fetched, rendition, made, came_turned)
+                self._write(work, fetched, rendition, made, came_turned, picture.orientation)
                 for rendition, made in zip(renditions, rendered, strict=True)
             )
         except DiskError as error:
@@ -134,7 +134,10 @@ class Processor:
     def _path(self, work: Work, rendition: Rendition, url: str) -> Path:
         return output_path(self.layout, rendition, work, url)
 
-    def _write(self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int) -> WrittenFile:
+    def _write(
+        self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int, says: int
+    ) -> WrittenFile:
+        """`says` is the EXIF orientation of the picture as it came."""
         is_local = fetched.source is Source.LOCAL
         rendered = made.rendered
         path = self._path(work, rendition, work.original_url if is_local else fetched.url)
@@ -155,6 +158,7 @@ class Processor:
             left=rendered.left,
             top=rendered.top,
             conversion=made.conversion,
+            exif_orientation=None if rendition.mode or made.conversion else says,
         )
 
 

@@ -14,6 +14,11 @@ from oidl.errors import UsageError
 from oidl.model import LabelType
 from oidl.settings import Selection
 
+# What a machine saw is not there if people say so.
+_IS_DENIED = """
+    (x.source = 'machine' AND EXISTS (SELECT 1 FROM label AS n WHERE n.image_id = x.image_id
+                                      AND n.label_name = x.label_name AND n.confidence = 0))
+"""
 _VERIFIED = "x.confidence = 1 AND x.source LIKE '%verification'"
 
 
@@ -28,7 +33,7 @@ class Evidence:
 
 EVIDENCE = {
     LabelType.BOXES: Evidence("box", ("label_name",)),
-    LabelType.LABELS: Evidence("label", ("label_name",), "x.confidence > 0"),
+    LabelType.LABELS: Evidence("label", ("label_name",), f"x.confidence > 0 AND NOT {_IS_DENIED}"),
     LabelType.SEGMENTATIONS: Evidence("segmentation", ("label_name",)),
     LabelType.RELATIONSHIPS: Evidence("relationship", ("label_name1", "label_name2")),
     LabelType.POINTS: Evidence("point", ("label",), "coalesce(x.estimated_yes_no, 'yes') = 'yes'"),

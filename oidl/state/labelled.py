@@ -29,8 +29,8 @@ class LabelClass(NamedTuple):
 class FileRow(NamedTuple):
     """A file with its geometry (as in `model.WrittenFile`), and whom to thank for the picture.
 
-    `number` is the image's in the published list. `stored_orientation` is the EXIF orientation of the picture as it
-    came, `bands` its bands; both None where they were not noted.
+    `number` is the image's in the published list. `exif_orientation` is what a file kept as it came says
+    itself, `bands` are those of the picture as it came last; both None where they were not noted.
     """
 
     image_id: str
@@ -45,7 +45,7 @@ class FileRow(NamedTuple):
     crop_left: int
     crop_top: int
     conversion: str | None
-    stored_orientation: int | None
+    exif_orientation: int | None
     bands: int | None
     original_url: str
     original_landing_url: str
@@ -125,7 +125,7 @@ def file_pages(
     while True:
         rows = db.execute(
             f"SELECT {key}, f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, "
-            "f.scaled_height, f.crop_left, f.crop_top, f.conversion, d.orientation, d.bands, i.original_url, "
+            "f.scaled_height, f.crop_left, f.crop_top, f.conversion, f.exif_orientation, d.bands, i.original_url, "
             "i.original_landing_url, i.license, i.author_profile_url, i.author, i.title "
             f"FROM {source} CROSS JOIN download AS d ON d.image_id = f.image_id "
             "CROSS JOIN image AS i ON i.image_id = f.image_id "

@@ -6,26 +6,25 @@ recorder decides what is committed together.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from oidl.errors import UsageError
-from oidl.model import Crop, Done, Failure, Orientation, Postponed, Reason, Rendition, Source, Status, Work
+from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Status, Work
 from oidl.net.pace import PaceState
 from oidl.state.database import timestamp, transaction
+from oidl.state.recipes import register
 
 _FILE_VALUES = (
     "path", "bytes", "width", "height", "written_at", "orientation", "scaled_width", "scaled_height",
-    "crop_left", "crop_top", "conversion",
+    "crop_left", "crop_top", "conversion", "exif_orientation",
 )  # fmt: skip
 _PUT_FILE = (
     f"INSERT INTO file (image_id, rendition, {', '.join(_FILE_VALUES)}) VALUES (?, ?{', ?' * len(_FILE_VALUES)}) "
     f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _FILE_VALUES)}"
 )
-_RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +170,8 @@ class Ledger:
         self._db.execute(
             "UPDATE download SET status = 'done', attempts = attempts + ?, next_attempt_at = NULL, "
             "reason = NULL, detail = NULL, http_status = NULL, "
-            "source = iif(? AND md5 IS ? AND reason IS NULL, source, ?), "
-            "url = iif(? AND md5 IS ? AND reason IS NULL, url, ?), "
+            "source = iif(? AND md5 IS ? AND reason IS NULL AND source NOTNULL, source, ?), "
+            "url = iif(? AND md5 IS ? AND reason IS NULL AND source NOTNULL, url, ?), "
             "bytes = ?, md5 = ?, width = ?, height = ?, format = ?, bands = ?, orientation = ?, is_cmyk = ?, "
             "transfer_s = coalesce(?, transfer_s), finished_at = ? WHERE image_id = ?",
             (
@@ -213,6 +212,7 @@ class Ledger:
                     file.left,
                     file.top,
                     file.conversion,
+                    file.exif_orientation,
                 )
                 for file in done.files
             ],
@@ -266,41 +266,4 @@ class Ledger:
 
     def register(self, renditions: Iterable[Rendition]) -> None:
         """Notes the recipe of each rendition; raises `UsageError` where its directory or name stands for another."""
-        for rendition in renditions:
-            recipe = tuple(getattr(rendition, name) for name in _RECIPE)
-            known = self._db.execute(
-                f"SELECT directory, {', '.join(_RECIPE)} FROM rendition "
-                "WHERE (directory = ? OR name = ?) AND files > 0",
-                (rendition.directory, rendition.name),
-            ).fetchall()
-            for directory, *held in known:
-                if tuple(held) != recipe:
-                    there, wanted = _words(held), _words(recipe)
-                    if there == wanted:
-                        there, wanted = f"the images of rendition {held[0]}", f"those of {rendition.name}"
-                    raise UsageError(
-                        f"{directory} holds {there}, not {wanted}",
-                        hint="name another directory for these, e.g. --resized-images-subdirectory images-640"
-                        if directory == rendition.directory
-                        else f"give these another name than {rendition.name}",
-                    )
-            self._db.execute("DELETE FROM rendition WHERE directory = ? AND files = 0", (rendition.directory,))
-            self._db.execute(
-                f"INSERT INTO rendition (directory, {', '.join(_RECIPE)}) VALUES (?{', ?' * len(_RECIPE)}) "
-                "ON CONFLICT (name) DO UPDATE SET directory = excluded.directory",
-                (rendition.directory, *recipe),
-            )
-
-
-def _words(recipe: Sequence[Any]) -> str:
-    name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb = recipe
-    if mode is None:
-        return f"{name} images as they came"
-    special = [
-        f"of quality {quality}" if quality is not None else "",
-        f"with crop {crop}" if crop != Crop.CENTRE else "",
-        f"with orientation {orientation}" if orientation != Orientation.EXIF else "",
-        f"on #{background}" if background != "ffffff" else "",
-        "always of three bands" if force_rgb else "",
-    ]
-    return " ".join([f"{mode} {box_size} px {image_format} images", *filter(None, special)])
+        register(self._db, tuple(renditions))

@@ -51,7 +51,7 @@ _LEFT = f"""
     (d.status IN ('pending', 'retry') OR d.status = 'done' AND (:is_anew OR {PRESENT} < :wanted_count)
      OR {_IS_TRIED_AGAIN})
 """
-_FEW = 100_000  # images that are done, of which those that lack something are counted
+_FEW = 100_000  # images that are done: of so many, each that lacks something is counted
 
 
 def plan_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> dict[str, Share]:
@@ -60,7 +60,7 @@ def plan_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> 
     failed = dict(
         db.execute(f"SELECT d.subset, sum(d.images) FROM tally AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", asked.values)
     )
-    lacking = _lacking(db, counts, subsets, asked)
+    lacking = _lacking(db, counts, asked)
     shares = {}
     for subset, row in counts.by_subset.items():
         if not subsets or subset in subsets:
@@ -69,27 +69,29 @@ def plan_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> 
     return shares
 
 
-def _lacking(db: sqlite3.Connection, counts: Counts, subsets: tuple[str, ...], asked: Asked) -> dict[str, int]:
+def _lacking(db: sqlite3.Connection, counts: Counts, asked: Asked) -> dict[str, int]:
     """By subset, how many of the images that are done are to be done again, or lack something."""
     done = {subset: row[Status.DONE] for subset, row in counts.by_subset.items()}
+    every = sum(done.values())
+    if asked.is_anew or not every:
+        return done
+    # Of which subset they are, and whether one image lacks two, is not known without looking at each.
+    if every <= _FEW:
+        complete = dict(
+            db.execute(
+                "SELECT d.subset, count(*) FROM (SELECT DISTINCT image_id FROM file) AS e "
+                "CROSS JOIN download AS d ON d.image_id = e.image_id "
+                f"WHERE d.status = 'done' AND {PRESENT} >= :wanted_count GROUP BY 1",
+                asked.values,
+            )
+        )
+        return {subset: images - complete.get(subset, 0) if asked.wanted else 0 for subset, images in done.items()}
     there = {name: files for name, (files, _) in counts.files.items()}
     files = [there.get(rendition.name, 0) for rendition in asked.wanted if rendition.name not in asked.kept]
     if asked.kept:
         files.append(sum(there.get(name, 0) for name in asked.kept))
-    every = sum(done.values())
-    lacking = every if asked.is_anew else max(0, every - min(files, default=every))
-    if lacking in (0, every):
-        return done if lacking else {}
-    # Of which subset they are is not known without looking at each.
-    if sum(images for subset, images in done.items() if not subsets or subset in subsets) > _FEW:
-        return {subset: -(-lacking * images // every) for subset, images in done.items()}
-    return dict(
-        db.execute(
-            f"SELECT d.subset, count(*) FROM download AS d WHERE d.status = 'done' AND {PRESENT} < :wanted_count "
-            "AND (:subsets = '[]' OR d.subset IN (SELECT value FROM json_each(:subsets))) GROUP BY 1",
-            {**asked.values, "subsets": json.dumps(subsets)},
-        )
-    )
+    lacking = max(0, every - min(files, default=every))
+    return {subset: -(-lacking * images // every) for subset, images in done.items()}
 
 
 def plan_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> dict[str, Share]:

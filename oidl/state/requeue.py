@@ -12,9 +12,11 @@ from oidl.model import Reason
 from oidl.state.database import transaction
 
 # What is known of a download stays; an original on disk may be all that is needed to be done again.
+# Not where it failed: that is where it was asked for last, in vain.
 _PUT_BACK = """
     UPDATE download SET status = 'pending', next_attempt_at = NULL, reason = NULL, detail = NULL,
-                        http_status = NULL, finished_at = NULL
+                        http_status = NULL, finished_at = NULL,
+                        source = iif(status = 'failed', NULL, source), url = iif(status = 'failed', NULL, url)
 """
 
 

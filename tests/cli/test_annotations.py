@@ -328,6 +328,17 @@ def test_a_dry_run_is_of_the_list_that_is_asked_for(fine, run, oidl) -> None:
     assert "this state database holds version" in ended.stderr
 
 
+def test_a_dry_run_refuses_and_remarks_what_the_run_would(fine, run, oidl) -> None:
+    assert run(fine, "--resize-box-size=64", "--limit=3").returncode == 3
+    wrong = [run(fine, "--resize-box-size=100", *more) for more in ((), ("--dry-run",))]
+    assert wrong[0].returncode == wrong[1].returncode == 2
+    assert wrong[0].stderr == wrong[1].stderr
+    (oidl.cwd / "ids.txt").write_text(f"{'f' * 16}\n{fine.images[0].image.image_id}\n")
+    ended = run(fine, "--resize-box-size=64", "--image-ids=ids.txt", "--dry-run")
+    assert "1 of the chosen ImageIDs are not in the list" in ended.stderr
+    assert "no image would be fetched" in run(fine, "--no-download-images", "--dry-run").stdout
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -29,6 +29,22 @@ def test_a_dry_run_counts_what_a_run_would_ask_for(option: str, failed, fine, ru
     assert len(fine.requests) == planned
 
 
+def test_where_an_image_failed_is_not_where_it_was_had_from(failed, fine, run, ask):
+    kept = ("--nodownload-metadata", "--save-original-images")
+    run(fine, *kept, "--retry-failed", "tls")
+    victim = next(listed for listed in fine.images[3:] if not listed.image.thumbnail_300k_url)
+    assert ask("SELECT source FROM download WHERE image_id = ?", victim.image.image_id) == [("original",)]
+    other = ("--source=300k", "--original-images-subdirectory=thumbs", "--resized-images-subdirectory=small")
+    run(fine, *kept, *other)
+    assert ask("SELECT status, source FROM download WHERE image_id = ?", victim.image.image_id) == [("failed", "300k")]
+    fine.site.requests.clear()
+    run(fine, *kept, "--retry-failed", "not_found")
+    assert not fine.requests_of(victim)
+    assert ask("SELECT status, source, url FROM download WHERE image_id = ?", victim.image.image_id) == [
+        ("done", "local", None)
+    ]
+
+
 def test_run_alone_leaves_them(failed, fine, run):
     assert run(fine).returncode == 0
     assert not fine.requests

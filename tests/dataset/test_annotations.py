@@ -111,7 +111,17 @@ def test_columns_may_come_in_any_order_and_with_others() -> None:
     assert read == {"confidence": 1.0, "label_name": "/m/1", "image_id": ID, "source": "human"}
 
 
-@pytest.mark.parametrize("header", ["", "LabelName,DisplayName", "LabelName1,RelationshipLabel,LabelName2"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "LabelName,DisplayName",
+        "LabelName1,RelationshipLabel,LabelName2",
+        "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin",
+        "ImageID,Source,LabelName,Confidence,Xmin,XMax,YMin,YMax",
+        "ImageID,Source,LabelName,Confidence,IsOccluded",
+    ],
+)
 def test_another_file_is_none(header: str) -> None:
     assert read_annotations([f"{header}\n"], name="f.csv", skipped=Skipped()) is None
 

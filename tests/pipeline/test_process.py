@@ -5,6 +5,7 @@ And an original on disk, which is believed only for a cause.
 
 import base64
 import hashlib
+import io
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -82,6 +83,22 @@ def test_every_file_that_is_lacking_is_made_and_told_of(processor: Processor, fi
     for file in done.files:
         with Pillow.open(tmp_path / file.path) as picture:
             assert picture.size == (file.width, file.height)
+
+
+def test_a_picture_that_is_kept_as_it_came_tells_its_own_orientation(tmp_path: Path, processor: Processor) -> None:
+    turned = io.BytesIO()
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    with Pillow.open(io.BytesIO(BODY)) as picture:
+        picture.convert("CMYK").save(turned, "JPEG", exif=exif)
+    body = turned.getvalue()
+    done = processor.process(item(SAVED, THUMB, body=body), fetched(body))
+    assert isinstance(done, Done)
+    assert [(file.exif_orientation, file.orientation) for file in done.files] == [(6, 1), (None, 6)]
+    converting = replace(processor, imaging=Imaging(convert_cmyk=True))
+    done = converting.process(item(SAVED, body=body), fetched(body))
+    assert isinstance(done, Done)
+    assert [(file.exif_orientation, file.conversion) for file in done.files] == [(None, "cmyk")]
 
 
 def test_only_what_is_lacking_is_made(processor: Processor, files: Files) -> None:

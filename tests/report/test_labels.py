@@ -393,10 +393,15 @@ def test_files_that_cannot_be_placed_are_counted_and_left_out(marked: Marked, ex
     assert sum(done.images.values()) == sum(with_all.images.values()) - 2
 
 
-def test_an_original_that_was_converted_has_no_tag_to_obey(marked: Marked, exported: Any, tmp_path: Path) -> None:
+def test_only_a_file_s_own_tag_is_obeyed_wherever_the_image_was_had_from_since(
+    marked: Marked, exported: Any, tmp_path: Path
+) -> None:
     marked.db.execute("BEGIN")
     try:
-        marked.db.execute("UPDATE file SET conversion = 'cmyk' WHERE image_id = ?", (image(8).image_id,))
+        marked.db.execute("UPDATE download SET orientation = 1")  # as thumbnails come
+        marked.db.execute(
+            "UPDATE file SET conversion = 'cmyk', exif_orientation = NULL WHERE image_id = ?", (image(8).image_id,)
+        )
         exported(Format.CSV, rendition=ORIGINAL, apply_exif=True)
     finally:
         marked.db.execute("ROLLBACK")

@@ -221,6 +221,18 @@ def test_every_query_over_a_choice_walks_an_index(annotated: StateConnection) ->
     assert not [plan for plan in plans if "TEMP B-TREE" in plan], plans
 
 
+def test_what_a_machine_saw_is_not_there_if_people_say_so(annotated: StateConnection) -> None:
+    labels = [(6, "machine", 0.9), (7, "verification", 0.0), (8, "verification", 0.0), (8, "machine", 0.9)]
+    labels += [(3, "machine", 0.7), (3, "crowdsource-verification", 1.0), (3, "verification", 0.0)]
+    annotated.execute("DELETE FROM label")
+    annotated.executemany(
+        "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, ?, ?)",
+        [(image(number).image_id, CAT, source, confidence) for number, source, confidence in labels],
+    )
+    choose(annotated, Selection(classes=("Cat",), label_types=(LabelType.LABELS,)))
+    assert list(chosen_ids(annotated)) == [image(number).image_id for number in (3, 6)]
+
+
 def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
     annotated.execute("UPDATE download SET status = 'failed', reason = 'gone' WHERE image_id = ?", (image(2).image_id,))
     whole = plan_all(annotated, (), Asked((THUMB,)))
@@ -286,6 +298,15 @@ def test_a_plan_is_of_what_a_run_would_do(
     plan = plan_chosen if is_chosen else plan_all
     images = {subset: share.images for subset, share in plan(worked, (), asked).items() if share.images}
     assert images == {subset: len(those) for subset, those in (("train", train), ("test", test)) if those}
+
+
+def test_images_that_each_lack_another_rendition_are_counted_each(worked: StateConnection) -> None:
+    other = replace(THUMB, name="other", directory="other")
+    worked.execute("INSERT INTO rendition (name, directory, format) VALUES ('other', 'other', 'jpg')")
+    worked.execute("UPDATE file SET rendition = 'other' WHERE image_id IN (?, ?)", (*_row(3), *_row(4)))
+    worked.execute("UPDATE rendition SET files = 99")  # of images that failed since, for example
+    images = {subset: share.images for subset, share in plan_all(worked, (), Asked((THUMB, other))).items()}
+    assert images == {"train": 8, "test": 2}
 
 
 def test_what_one_subset_lacks_is_not_hidden_by_another(worked: StateConnection) -> None:

@@ -156,3 +156,43 @@ def test_whatever_sqlite_is_at_can_be_ended(db: StateConnection) -> None:
     assert db.execute("SELECT count(*) FROM identity").fetchone() == (1,)
     with interruptible(db, check), pytest.raises(sqlite3.OperationalError, match="no such table"):
         db.execute("SELECT * FROM nowhere")
+
+
+def test_what_was_loaded_and_written_before_is_there_as_it_should_be(
+    state_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "migrations", lambda: migrations()[:8])
+        old = open_writer(state_db)
+    old.executescript("""
+        INSERT INTO annotation_file (file_number, name, kind, images, rows, skipped, loaded_at) VALUES
+            (1, 'v7/boxes.csv', 'boxes', 'all', 1, 0, ''), (2, 'v3/all.tar.gz', 'labels', 'all', 1, 0, '');
+        INSERT INTO label (image_id, label_name, source, confidence, file_number) VALUES
+            ('a', '/m/1', 'verification', 1, 1), ('b', '/m/1', 'machine', 0.5, 2), ('c', '/m/1', 'mine', 0, 0);
+        INSERT INTO box (image_id, file_number, number, source, label_name, confidence, x_min, x_max, y_min, y_max)
+            VALUES ('a', 1, 1, 's', '/m/1', 1, 0, 1, 0, 1), ('b', 2, 1, 's', '/m/1', 1, 0, 1, 0, 1);
+        INSERT INTO rendition (name, directory, mode, box_size, format) VALUES
+            ('original', 'images-original', NULL, NULL, 'jpg'), ('small', 'small', 'ShrinkToFit', 64, 'jpg');
+        INSERT INTO image VALUES ('a', 'train', '', '', '', '', '', '', 9, '', '', ''),
+                                 ('b', 'train', '', '', '', '', '', '', 9, '', '', '');
+        INSERT INTO download (image_id, subset, status, bytes, orientation) VALUES
+            ('a', 'train', 'done', 9, 6), ('b', 'train', 'done', 7, 8);
+        INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) VALUES
+            ('a', 'original', 'a', 9, 1, 1, ''), ('a', 'small', 'sa', 9, 1, 1, ''), ('b', 'original', 'b', 9, 1, 1, '');
+    """)
+    old.close()
+    db = open_writer(state_db)
+    assert db.execute("SELECT image_id, source, confidence, file_number FROM label ORDER BY 1").fetchall() == [
+        ("a", "verification", 1.0, 1),
+        ("c", "mine", 0.0, 0),
+    ]
+    assert db.execute("SELECT image_id FROM box").fetchall() == [("a",)]
+    assert db.execute("SELECT name FROM annotation_file").fetchall() == [("v7/boxes.csv",)]
+    assert db.execute("SELECT path, exif_orientation FROM file ORDER BY path").fetchall() == [
+        ("a", 6),
+        ("b", None),
+        ("sa", None),
+    ]
+    assert db.execute("SELECT count(*) FROM label_of_file").fetchone() == (2,)
+    assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    db.close()

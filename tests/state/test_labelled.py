@@ -32,7 +32,7 @@ def with_files(loaded_db: StateConnection) -> StateConnection:
     ledger.register([Rendition(name, name, ResizeMode.FILL_CROP, 9, "jpg") for name in ("a", "b")])
     for number in range(12):
         names = ("a", "b") if number != 5 else ("b",)
-        files = tuple(WrittenFile(name, f"{name}/{number}.jpg", 9, 9, 8, 6, 12, 10, 2, -1) for name in names)
+        files = tuple(WrittenFile(name, f"{name}/{number}.jpg", 9, 9, 8, 6, 12, 10, 2, -1, None, 8) for name in names)
         done = Done(Source.ORIGINAL, "u", 9, "m", 12, 10, files, "jpeg", 3, 6, False)
         ledger.done(work(number), done)
     return loaded_db
@@ -68,7 +68,7 @@ def test_a_file_tells_how_it_was_made_and_whom_to_thank(with_files: StateConnect
     assert (first.image_id, first.subset, first.path) == (published.image_id, "test", "b/10.jpg")
     assert (first.width, first.height, first.orientation) == (9, 8, 6)
     assert (first.scaled_width, first.scaled_height, first.crop_left, first.crop_top) == (12, 10, 2, -1)
-    assert (first.stored_orientation, first.bands, first.conversion) == (6, 3, None)
+    assert (first.exif_orientation, first.bands, first.conversion) == (8, 3, None)
     assert (first.original_url, first.license, first.author, first.title) == (
         published.original_url,
         published.license,

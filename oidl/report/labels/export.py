@@ -12,7 +12,7 @@ from pathlib import Path
 
 from oidl.errors import StateError, UsageError
 from oidl.imaging.placing import Placing, both_turns, placed
-from oidl.model import ORIGINAL, LabelType, Rendition
+from oidl.model import LabelType, Rendition
 from oidl.report.labels.coco import INSTANCES, coco
 from oidl.report.labels.picture import Add, Category, Picture, Target, Thing, categories
 from oidl.report.labels.stale import Names, remove_stale
@@ -262,8 +262,8 @@ class _Pictures:
                 file.width,
                 file.height,
             )
-        if self.request.apply_exif and self.rendition.name == ORIGINAL and file.conversion is None:
-            return _as_exif_turns(whole, file.stored_orientation or 1)
+        if self.request.apply_exif and file.exif_orientation:
+            return _as_exif_turns(whole, file.exif_orientation)
         return whole
 
 

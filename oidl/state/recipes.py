@@ -1,0 +1,67 @@
+"""The recipes of renditions: a directory, or a name, stands for one of them, and never for a mix."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from oidl.errors import UsageError
+from oidl.model import Crop, Orientation, Rendition
+
+_RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb")
+
+
+def register(db: sqlite3.Connection, renditions: Sequence[Rendition]) -> None:
+    """Notes the recipe of each of `renditions`, inside the caller's transaction; raises as `check_recipes` does."""
+    check_recipes(db, renditions)
+    for rendition in renditions:
+        db.execute("DELETE FROM rendition WHERE directory = ? AND files = 0", (rendition.directory,))
+        db.execute(
+            f"INSERT INTO rendition (directory, {', '.join(_RECIPE)}) VALUES (?{', ?' * len(_RECIPE)}) "
+            "ON CONFLICT (name) DO UPDATE SET directory = excluded.directory",
+            (rendition.directory, *_recipe(rendition)),
+        )
+
+
+def check_recipes(db: sqlite3.Connection, renditions: Iterable[Rendition]) -> None:
+    """Raises `UsageError` where the directory or name of one of `renditions` stands for another."""
+    for rendition in renditions:
+        recipe = _recipe(rendition)
+        known = db.execute(
+            f"SELECT directory, {', '.join(_RECIPE)} FROM rendition WHERE (directory = ? OR name = ?) AND files > 0",
+            (rendition.directory, rendition.name),
+        ).fetchall()
+        for directory, *held in known:
+            if tuple(held) != recipe:
+                there, wanted = _words(held), _words(recipe)
+                if there == wanted:
+                    there, wanted = f"the images of rendition {held[0]}", f"those of {rendition.name}"
+                raise UsageError(
+                    f"{directory} holds {there}, not {wanted}",
+                    hint=_another(rendition, is_directory=directory == rendition.directory),
+                )
+
+
+def _recipe(rendition: Rendition) -> tuple[Any, ...]:
+    return tuple(getattr(rendition, name) for name in _RECIPE)
+
+
+def _another(rendition: Rendition, *, is_directory: bool) -> str:
+    """What to do where the directory or the name of `rendition` is taken."""
+    if not is_directory:
+        return f"give these another name than {rendition.name}"
+    kind = "resized" if rendition.mode else "original"
+    return f"name another directory for these, e.g. --{kind}-images-subdirectory images-{rendition.box_size or 'kept'}"
+
+
+def _words(recipe: Sequence[Any]) -> str:
+    name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb = recipe
+    if mode is None:
+        return f"{name} images as they came"
+    special = [
+        f"of quality {quality}" if quality is not None else "",
+        f"with crop {crop}" if crop != Crop.CENTRE else "",
+        f"with orientation {orientation}" if orientation != Orientation.EXIF else "",
+        f"on #{background}" if background != "ffffff" else "",
+        "always of three bands" if force_rgb else "",
+    ]
+    return " ".join([f"{mode} {box_size} px {image_format} images", *filter(None, special)])
