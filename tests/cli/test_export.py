@@ -9,6 +9,8 @@ import pytest
 
 Export = Callable[..., CompletedProcess[str]]
 
+_LABEL = "label (image_id, label_name, source, confidence)"
+
 
 @pytest.fixture
 def downloaded(fine, run) -> None:
@@ -24,7 +26,7 @@ def labelled(downloaded: None, tell: Callable[..., None]) -> None:
         "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
         "SELECT image_id, 1, 'xclick', '/m/01yrx', 1, 0.25, 0.75, 0.25, 0.75 FROM image"
     )
-    tell("INSERT INTO label SELECT image_id, '/m/0b', 'machine', 0.5, 0 FROM image")
+    tell(f"INSERT INTO {_LABEL} SELECT image_id, '/m/0b', 'machine', 0.5 FROM image")
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def with_groups(labelled: None, tell) -> None:
         "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
         "SELECT image_id, 2, 'xclick', '/m/01yrx', 1, 0.0, 0.1, 0.0, 0.1, 0 FROM image WHERE rowid % 3 > 0"
     )
-    tell("INSERT INTO label SELECT image_id, '/m/0b', 'verification', 1, 0 FROM image WHERE rowid % 3 > 0")
+    tell(f"INSERT INTO {_LABEL} SELECT image_id, '/m/0b', 'verification', 1 FROM image WHERE rowid % 3 > 0")
 
 
 @pytest.mark.parametrize(
