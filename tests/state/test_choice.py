@@ -1,6 +1,7 @@
 """Images chosen by class, attribute, SQL and lot; the feed's walk over them; what a plan says of them."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -174,6 +175,20 @@ def test_a_box_that_is_inside_out_has_no_area(annotated: StateConnection) -> Non
 
 def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
     assert choose(reader, Selection(subsets=("train",), limit=5)) is None
+
+
+def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) -> None:
+    def spoilt() -> Iterator[str]:
+        yield image(3).image_id
+        raise UsageError("line 2 is no ImageID")
+
+    with pytest.raises(UsageError, match="no ImageID"):
+        choose(annotated, Selection(), spoilt())
+    assert not annotated.in_transaction
+    forget(annotated)
+    chosen = choose(annotated, Selection(), [image(2).image_id])
+    assert chosen is not None
+    assert list(chosen_ids(annotated)) == [image(2).image_id]
 
 
 def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:
