@@ -173,6 +173,12 @@ def test_a_box_that_is_inside_out_has_no_area(annotated: StateConnection) -> Non
     assert numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=0.1) == []
 
 
+@pytest.mark.parametrize(("area", "is_chosen"), [(0.05, True), (0.050001, False)])
+def test_a_box_of_just_the_least_area_is_large_enough(area: float, is_chosen: bool, annotated: StateConnection) -> None:
+    annotated.execute("UPDATE box SET x_max = 0.3, y_max = 0.35 WHERE label_name = ?", (TABBY,))
+    assert bool(numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=area)) is is_chosen
+
+
 def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
     assert choose(reader, Selection(subsets=("train",), limit=5)) is None
 
