@@ -81,6 +81,11 @@ class Label(NamedTuple):
     source: str
     confidence: float
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it shows the class, as `evidence` says it of rows."""
+        return self.confidence > 0
+
 
 # From one name to the next by the index, not over all the rows.
 _NAMES_IN = """

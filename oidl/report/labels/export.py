@@ -1,7 +1,7 @@
 """Goes through the files of one rendition and hands them, with what is to be seen in them, to a format.
 
 Streamed: memory holds a page of files. What a crop left nothing of is counted
-and left out; so are images without any chosen annotation, unless they are asked for.
+and left out; so are images that show nothing that was chosen, unless they are asked for.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -147,7 +147,7 @@ def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Expo
             takes_a_place = meta_path.exists()
             for picture in _Pictures(db, root_dir, request, target, rendition, exported):
                 meta.write(f"{picture.file.image_id} {picture.height} {picture.width}\n")
-                if picture.things or picture.labels or request.with_empty:
+                if picture.shows_something or request.with_empty:
                     add(picture)
                     exported.images[picture.file.subset] += 1
                     exported.annotations[picture.file.subset] += len(picture.things) + len(picture.labels)

@@ -51,6 +51,11 @@ class Picture:
     things: Sequence[Thing]
     labels: Sequence[tuple[Category, Label]] = ()
 
+    @property
+    def shows_something(self) -> bool:
+        """Whether anything is to be seen in it; labels of what was looked for and not found show nothing."""
+        return bool(self.things) or any(label.is_there for _, label in self.labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
