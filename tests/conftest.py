@@ -9,7 +9,7 @@ from oidl.model import Image, Rendition, ResizeMode, Work
 from oidl.state.database import StateConnection, open_reader, open_writer
 from oidl.state.load import ImageList, load_list
 
-LIST = ImageList("3", "2017_11", "list.csv", "author-title")
+LIST = ImageList("3", "2017_11", "list.csv")
 THUMB = Rendition("thumbs", "thumbs", ResizeMode.FILL_CROP, 64, "jpg")
 
 

@@ -92,7 +92,7 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
 def _of_images(selection: Selection, *, with_empty: bool) -> Selection:
     """What chooses the images before their annotations are looked at: all of it, or what is not about annotations.
 
-    Without classes, which have an index, that an image has an annotation to be written is a choice as good.
+    Without classes, which have an index, that an image shows something to be written is a choice as good.
     """
     is_counted = selection.limit_per_class is not None
     if is_counted and with_empty:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 
 from oidl.errors import UsageError
 
@@ -12,10 +13,15 @@ _LINE = re.compile(r"(?:[a-z]+/)?([0-9a-f]{16})")
 def read_image_ids(path: Path) -> Iterator[str]:
     """The ImageIDs in `path`, as they come; blank lines and lines that start with `#` are passed over.
 
-    Raises `UsageError` for a file that cannot be read and for a line that is no ImageID.
+    Raises `UsageError` for a file that cannot be read, or only once, and for a line that is no ImageID.
     """
     try:
-        with open(path, encoding="utf-8") as lines:
+        if not S_ISREG(path.stat().st_mode):
+            raise UsageError(
+                f"the list of ImageIDs {path} is no regular file",
+                hint="it is read more than once: write what comes from a pipe to a file",
+            )
+        with open(path, encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 text = line.strip()
                 if not text or text.startswith("#"):

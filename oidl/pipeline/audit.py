@@ -212,7 +212,7 @@ class Audit:
         yield self._layout.root_dir / UNPACKING, True
         for subset in self._subsets:  # of CSVs
             directory = self._layout.root_dir / self._layout.version_dir / subset
-            yield from ((path, True) for path in sorted(directory.glob(f".*.csv{PART_DIRECTORY}")))
+            yield from ((path, True) for path in sorted(directory.glob(f".*.csv{PART_DIRECTORY}-*")))
 
     async def _settle(self, findings: Sequence[Finding]) -> None:
         """Tells of `findings`, less those that a run may be about to settle itself, and repairs them if asked to."""

@@ -236,8 +236,8 @@ class Run:
             await self._loader.load_asked_for(None)
             return
         selection = self._settings.selection
-        chosen = await self._state.run(choose_images, self._state.db, selection)
         try:
+            chosen = await self._state.run(choose_images, self._state.db, selection)
             which = await self._state.run(words, self._state.db, selection) if chosen else None
             await self._loader.load_asked_for(which)
         finally:

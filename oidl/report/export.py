@@ -12,7 +12,7 @@ from oidl.errors import StateError
 from oidl.model import Status
 from oidl.state.choice import Chosen
 from oidl.state.database import StateConnection, explained
-from oidl.state.load import line_ends, loaded_list, wanted_subsets
+from oidl.state.load import loaded_list, styles, wanted_subsets
 from oidl.state.rows import Settled, settled_rows
 from oidl.storage.atomic import atomic_text
 
@@ -43,19 +43,21 @@ def export_csvs(
     rows: dict[Path, int] = {}
     with explained(db.path), ExitStack() as files:
         outputs = {}
-        ends = {subset: LINE_ENDS[line_end] for subset, line_end in line_ends(db).items()}
+        style = {subset: (quoting, LINE_ENDS[line_end]) for subset, (quoting, line_end) in styles(db).items()}
         for subset in wanted_subsets(db, subsets):
             directory = (dest or root_dir / held.directory) / subset
+            quoting, end = style[subset]
             for name, more in ((SUCCESS, ",Source" * with_source), (FAILURE, ",FailureDetails")):
                 path = directory / name
                 outputs[subset, name] = path, files.enter_context(atomic_text(path))
-                outputs[subset, name][1].write(header(held.quoting, more + ends[subset]))
+                outputs[subset, name][1].write(header(quoting, more + end))
                 rows[path] = 0
         for settled in settled_rows(db, subsets, chosen):
             is_done = settled.status == Status.DONE
             path, file = outputs[settled.image.subset, SUCCESS if is_done else FAILURE]
             more = f",{settled.source}" * with_source if is_done else f",{_quoted(_details(settled))}"
-            file.write(format_row(settled.image, held.quoting, more + ends[settled.image.subset]))
+            quoting, end = style[settled.image.subset]
+            file.write(format_row(settled.image, quoting, more + end))
             rows[path] += 1
     return rows
 

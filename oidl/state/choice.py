@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from oidl.errors import UsageError
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
-from oidl.state.database import StateConnection
+from oidl.state.database import StateConnection, transaction
 from oidl.state.evidence import EVIDENCE, fitting, fitting_values
 
 _TABLES = """
@@ -66,9 +66,8 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
     }
     unknown = Chosen(0)
     if image_ids is not None:
-        db.execute("BEGIN")
-        db.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((image_id,) for image_id in image_ids))
-        db.execute("COMMIT")
+        with transaction(db):
+            db.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((image_id,) for image_id in image_ids))
         unknown = _unknown(db)
     key, size = "image_id", "NULL"
     if selection.shuffle:

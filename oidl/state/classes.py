@@ -26,8 +26,14 @@ def wanted_classes(
 ) -> Iterator[tuple[str, str]]:
     """Every (label name, class that was asked for) of `names`, which are display names or label names, in any case.
 
-    With `include_subclasses` each comes with all that are below it. Raises `UsageError` for a name that there is not.
+    With `include_subclasses` each comes with all that are below it. Raises `UsageError` for a name that there is not,
+    and where it is not known what is below.
     """
+    if include_subclasses and not db.execute("SELECT 1 FROM class_hierarchy LIMIT 1").fetchone():
+        raise UsageError(
+            "--include-subclasses: there is no hierarchy of classes in the database",
+            hint="`oidl annotations load` brings in that of the version, or one of your own",
+        )
     known = db.execute("SELECT label_name, display_name FROM class").fetchall()
     by_name: dict[str, list[str]] = {}
     for label_name, display_name in known:

@@ -48,7 +48,8 @@ def fitting(selection: Selection, label_type: LabelType) -> list[str]:
         return []
     conditions = [f"x.{name} = {value:d}" for name, value in selection.attributes]
     if selection.min_box_area is not None:
-        conditions.append("max(0, x.x_max - x.x_min) * max(0, x.y_max - x.y_min) >= :min_area")
+        # Rounding takes a little: from 0.1 to 0.3 by 0.1 to 0.35 is 0.04999999999999999.
+        conditions.append("max(0, x.x_max - x.x_min) * max(0, x.y_max - x.y_min) >= :min_area - 1e-12")
     return conditions
 
 

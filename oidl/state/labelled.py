@@ -82,6 +82,14 @@ class Label(NamedTuple):
     confidence: float
 
 
+def show_something(labels: Collection[Label]) -> bool:
+    """Whether one of an image's labels is of something in it, as `evidence` says it of rows."""
+    denied = {label.label_name for label in labels if label.confidence == 0}
+    return any(
+        label.confidence > 0 and not (label.source == "machine" and label.label_name in denied) for label in labels
+    )
+
+
 # From one name to the next by the index, not over all the rows.
 _NAMES_IN = """
 SELECT label_name FROM (

@@ -7,7 +7,7 @@ built after them, and `download` is filled by one statement in key order.
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from oidl.errors import StateError, UsageError
@@ -22,15 +22,11 @@ _ROW = f"({', '.join('?' * len(Image._fields))})"
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """What a database holds, subset by subset: the list's version, its directory, where it came from.
-
-    `quoting` is how it writes CSV, which is known once it is read; lists are the same whatever it is.
-    """
+    """What a database holds, subset by subset: the list's version, its directory, where it came from."""
 
     dataset_version: str
     directory: str
     source: str
-    quoting: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ class Loaded:
 
 def loaded_list(db: sqlite3.Connection) -> ImageList | None:
     """The list this database holds, or None for a new one."""
-    row = db.execute("SELECT dataset_version, directory, source, quoting FROM image_list LIMIT 1").fetchone()
+    row = db.execute("SELECT dataset_version, directory, source FROM image_list LIMIT 1").fetchone()
     return ImageList(*row) if row else None
 
 
@@ -62,9 +58,10 @@ def wanted_subsets(db: sqlite3.Connection, named: Collection[str]) -> tuple[str,
     return tuple(subset for subset in loaded if not named or subset in named)
 
 
-def line_ends(db: sqlite3.Connection) -> dict[str, str]:
-    """How the list of each loaded subset ends its lines: `lf` or `crlf`."""
-    return dict(db.execute("SELECT subset, line_end FROM image_list").fetchall())
+def styles(db: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """How the list of each loaded subset quotes, and how it ends its lines: `lf` or `crlf`."""
+    rows = db.execute("SELECT subset, quoting, line_end FROM image_list")
+    return {subset: (quoting, line_end) for subset, quoting, line_end in rows}
 
 
 def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], subsets: Iterable[str]) -> tuple[str, ...]:

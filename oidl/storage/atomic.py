@@ -4,10 +4,12 @@ Bytes go to a temporary file in `<directory>/.oidl-part`, on the same filesystem
 as the final name, and are moved there by `os.replace`. Temporary names start
 with a token of the state database, so that what a killed run left behind can be
 swept without touching anybody else's: the writer lock says no one with that
-token is alive.
+token is alive. Texts, trees and links are written without that lock: they have
+the number of their process in a temporary name beside the final one.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -73,18 +75,10 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
 
     Raises `DiskError` if it cannot be written.
     """
-    part = path.with_name(f".{path.name}{PART_DIRECTORY}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _part_of(path) as part:
         with open(part, "w", encoding="utf-8", newline="") as file:
             yield file
         os.replace(part, path)
-    except BaseException as error:
-        with suppress(OSError):
-            part.unlink()
-        if isinstance(error, OSError):
-            raise disk_error(path, error) from error
-        raise
 
 
 @contextmanager
@@ -94,40 +88,58 @@ def atomic_tree(path: Path) -> Iterator[Path]:
     What was there goes then, all of it; so it must be one that was made here. Raises
     `UsageError` if it is not, `DiskError` if `path` cannot be replaced.
     """
-    part, old = (path.with_name(f".{path.name}{ending}") for ending in (PART_DIRECTORY, f"{PART_DIRECTORY}-old"))
-    try:
+    with _part_of(path) as part:
         if path.is_symlink() or (path.exists() and not (path / _TREE_MARK).exists()):
             raise UsageError(f"{path} is there, and not of an earlier export", hint="name another --dest")
-        for left_by_a_kill in (part, old):
-            remove_tree(left_by_a_kill)
-        part.mkdir(parents=True)
+        part.mkdir()
         (part / _TREE_MARK).touch()
         yield part
+        old = part.with_name(f"{part.name}-old")
         if path.exists():
             os.rename(path, old)
         os.rename(part, path)
         remove_tree(old)
-    except BaseException as error:
-        with suppress(OSError):
-            remove_tree(part)
-        if isinstance(error, OSError):
-            raise disk_error(path, error) from error
-        raise
 
 
 def atomic_link(path: Path, goal: Path) -> None:
     """Makes `path` a symbolic link to `goal`, or lets it lead there; raises `UsageError` if it is something else."""
-    part = path.with_name(f".{path.name}{PART_DIRECTORY}")
-    try:
+    with _part_of(path) as part:
         if path.exists() and not path.is_symlink():
             raise UsageError(f"{path} is there, and not a link of an earlier export", hint="name another --dest")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            part.unlink()
         part.symlink_to(goal)
         os.replace(part, path)
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that no other process uses; what has it at the end is removed.
+
+    So is, before, what processes left there that were killed. What goes wrong on the disk is raised as `DiskError`.
+    """
+    prefix = f".{path.name}{PART_DIRECTORY}-"
+    part = path.with_name(f"{prefix}{os.getpid()}")
+    leftover = re.compile(rf"{re.escape(prefix)}(\d{{1,9}})(-old)?", re.ASCII)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # what cannot be swept is in nobody's way
+            for beside in path.parent.iterdir():
+                if (found := leftover.fullmatch(beside.name)) and not _is_another(int(found[1])):
+                    remove_tree(beside)
+        yield part
     except OSError as error:
         raise disk_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            remove_tree(part)
+
+
+def _is_another(process: int) -> bool:
+    """Whether a process with this number is alive, and not this one."""
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return process != os.getpid()
 
 
 def disk_error(path: Path, error: OSError) -> DiskError:

@@ -5,10 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def remove_tree(directory: Path) -> None:
-    """Removes `directory` and all in it, if it is there; a link is removed, not followed."""
-    if directory.is_symlink():
-        directory.unlink()
-        return
+def remove_tree(path: Path) -> None:
+    """Removes `path`, a directory with all in it or a file, if it is there; a link is removed, not followed."""
     with suppress(FileNotFoundError):
-        shutil.rmtree(directory)
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        else:
+            shutil.rmtree(path)

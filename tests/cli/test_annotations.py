@@ -197,6 +197,20 @@ def test_only_the_annotations_of_chosen_images_are_loaded_when_asked(fine, run, 
     assert ask("SELECT count(*) FROM label") == [(3 * len(fine.images),)]
 
 
+def test_a_run_whose_image_ids_were_spoilt_since_it_began_is_closed(fine, load, ask, tmp_path: Path) -> None:
+    ids, listed = tmp_path / "ids.txt", fine.site.answers[fine.list_path].body
+    ids.write_text(f"{fine.images[0].image.image_id}\n")
+
+    def spoil() -> bytes:
+        ids.write_text(f"{fine.images[0].image.image_id}\nhello\n")
+        return listed.read_bytes()
+
+    fine.site.answers[fine.list_path] = Answer(spoil)
+    ended = load(fine, f"--image-ids={ids}")
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, f"oidl: {ids} line 2: 'hello' is no ImageID")
+    assert ask("SELECT outcome, finished_at NOTNULL FROM run") == [("error", 1)]
+
+
 def test_files_of_ones_own_and_images_in_no_list(fine, load, run, ask, oidl) -> None:
     assert run(fine, "--limit=0").returncode == 3
     listed = fine.images[0].image.image_id

@@ -461,6 +461,27 @@ def test_image_ids_that_are_none(oidl, refused, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "command", [["run"], ["run", "--dry-run"], ["annotations", "load"], ["export-csv"], ["export"]]
+)
+def test_image_ids_from_a_pipe_are_refused_as_they_are_read_more_than_once(
+    command: list[str], oidl, fine, run, ask, root: Path
+) -> None:
+    assert run(fine, "--limit=0", "--no-download-metadata").returncode == 3
+    reads, writes = os.pipe()
+    with open(writes, "w") as pipe:
+        pipe.write(f"{fine.images[0].image.image_id}\n")
+    with open(reads):
+        catalogue = [] if command[0].startswith("export") else [f"--catalogue={fine.catalogue}"]
+        ended = oidl(*command, f"--root-dir={root}", *catalogue, f"--image-ids=/dev/fd/{reads}")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"oidl: the list of ImageIDs /dev/fd/{reads} is no regular file\n"
+        "  it is read more than once: write what comes from a pipe to a file\n"
+    )
+    assert ask("SELECT count(*) FROM run") == [(1,)]
+
+
+@pytest.mark.parametrize(
     ("text", "names"),
     [
         ("limit = ", "oidl.toml is not valid TOML"),

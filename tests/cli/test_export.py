@@ -111,6 +111,21 @@ def test_images_and_their_annotations_are_chosen_as_a_run_does(
     assert annotations in (None, written[1])
 
 
+@pytest.mark.parametrize(
+    ("options", "images"), [([], 8), (["--classes=dog"], 8), (["--limit=20"], 8), (["--with-empty"], 24)]
+)
+def test_an_image_is_not_chosen_by_what_was_found_not_to_be_there(
+    options: list[str], images: int, labelled: None, oidl, export: Export, tell, root: Path, tmp_path: Path
+) -> None:
+    tell("UPDATE label SET confidence = (SELECT i.rowid % 3 = 0 FROM image AS i WHERE i.image_id = label.image_id)")
+    tell(f"INSERT INTO {_LABEL} SELECT image_id, '/m/01yrx', 'verification', 0 FROM label WHERE confidence = 1")
+    ended = export("--format=csv", "--label-types=labels", *options, "--dest", tmp_path / "x")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    rows = [line.split(",") for path in (tmp_path / "x").glob("*.csv") for line in path.read_text().splitlines()[1:]]
+    assert len({row[0] for row in rows}) == images
+    assert len(rows) == images if "--classes=dog" in options else images + 8, "rows of a chosen image are all written"
+
+
 def test_a_shuffle_takes_others_and_the_same_seed_the_same(labelled: None, export: Export, ask, tmp_path: Path) -> None:
     def taken(*options: str) -> set[str]:
         assert export("--limit=6", *options, "--dest", tmp_path / "x").returncode == 0
@@ -139,6 +154,16 @@ def test_subclasses_come_along_if_asked_for(labelled: None, export: Export, tell
         assert export("--classes=animal", *more, "--dest", dest, "--with-empty").returncode == 0
         (written, *_) = sorted(dest.rglob("*.json"))
         assert [each["name"] for each in json.loads(written.read_text())["categories"]] == names
+
+
+@pytest.mark.parametrize("more", [[], ["--with-empty"]])
+def test_subclasses_that_nothing_is_known_of_are_not_left_out_in_silence(
+    more: list[str], labelled: None, export: Export, root: Path
+) -> None:
+    ended = export("--classes=cat", "--include-subclasses", *more)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "there is no hierarchy of classes in the database" in ended.stderr
+    assert not (root / "2017_11/export").exists()
 
 
 def test_categories_are_numbered_as_the_classes_are_named(labelled: None, export: Export, tmp_path: Path) -> None:

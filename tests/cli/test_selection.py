@@ -18,7 +18,8 @@ def test_image_ids_choose_the_images_with_or_without_their_subset(fine, run, ask
     ids = tmp_path / "ids.txt"
     ids.write_text(
         f"# mine\n{chosen[0].image_id}\n\n{chosen[1].subset}/{chosen[1].image_id}\n"
-        f"  {chosen[2].image_id}  \n{chosen[0].image_id}\n00000000deadbeef\ntrain/00000000deadbee0\n"
+        f"  {chosen[2].image_id}  \n{chosen[0].image_id}\n00000000deadbeef\ntrain/00000000deadbee0\n",
+        encoding="utf-8-sig",  # as some editors write it
     )
     ended = run(fine, "--image-ids", ids)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -142,7 +142,7 @@ def leftovers(settled, root: Path, ask):
     for path in (ours, anothers):
         path.write_bytes(b"half")
     (root / ".oidl-unpacking").mkdir()
-    csv = root / "2017_11/train/.images-success.csv.oidl-part"
+    csv = root / "2017_11/train/.images-success.csv.oidl-part-1234567"
     csv.write_text("half", "utf-8")
     return ours, anothers, root / ".oidl-unpacking", csv
 

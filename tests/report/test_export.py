@@ -113,6 +113,21 @@ def test_a_later_list_has_its_rotation_and_quotes_only_where_needed(db: StateCon
     )
 
 
+def test_each_subset_is_written_as_its_own_list_was(db: StateConnection, tmp_path: Path) -> None:
+    newest = ImageList("7", "v7", "list.csv")
+    load_list(db, newest, ("train",), [image(1, rotation="90.0", title="Plain")], lambda: ("minimal", "lf"))
+    load_list(db, newest, ("test",), [image(2, "test")], lambda: ("author-title", "crlf"))
+    ledger = Ledger(db)
+    ledger.open_run({})
+    ledger.done(work(1), DONE)
+    ledger.done(work(2), DONE)
+    export_csvs(db, tmp_path)
+    train, test = ((tmp_path / "v7" / subset / "images-success.csv").read_bytes() for subset in ("train", "test"))
+    assert train.startswith(HEADER + b",Rotation\n")
+    assert train.endswith(b",90.0\n")
+    assert test == HEADER + b"\r\n" + row(2, "test") + b"\r\n"
+
+
 def test_another_destination_has_a_directory_for_each_subset(loaded_db: StateConnection, tmp_path: Path) -> None:
     dest = tmp_path / "elsewhere"
     assert {path.relative_to(dest).as_posix() for path in export_csvs(loaded_db, tmp_path / "root", dest)} == {

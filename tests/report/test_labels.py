@@ -1,7 +1,9 @@
 """Labels for other tools: their own readers load them, and the boxes lie on the objects in the files."""
 
 import csv
+import itertools
 import json
+import os
 import pathlib
 import re
 import tracemalloc
@@ -487,6 +489,92 @@ def test_what_is_somebody_elses_is_not_replaced(form: Format, name: str, exporte
         exported(form, rendition="fillcrop")
     assert own.read_text() == "by hand"
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        (Format.COCO, "annotations/instances_train.json"),
+        (Format.YOLO, "data.yaml"),
+        (Format.YOLO, "validation.txt"),
+        (Format.YOLO, "images/train"),
+        (Format.VOC, "ImageSets/Main/train.txt"),
+        (Format.CSV, "boxes-train.csv"),
+    ],
+)
+def test_a_file_that_no_export_wrote_is_not_replaced(form: Format, name: str, exported: Any, tmp_path: Path) -> None:
+    own = tmp_path / name
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.symlink_to("pictures") if name.startswith("images/") else own.write_text("by hand")
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match=f"{name} is there, and not of an earlier export") as raised:
+        exported(form, rendition="fillcrop")
+    assert raised.value.hint == "name another --dest"
+    assert set(tmp_path.rglob("*")) == before
+    assert own.is_symlink() or own.read_text() == "by hand"
+
+
+@pytest.fixture
+def moves(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Has something called before each file, directory or link that an export puts in place."""
+
+    def watch(called: Any) -> None:
+        for name in ("replace", "rename"):
+            move = getattr(os, name)
+
+            def watched(source: Path, goal: Path, move: Any = move) -> None:
+                called()
+                move(source, goal)
+
+            monkeypatch.setattr(os, name, watched)
+
+    return watch
+
+
+@pytest.mark.parametrize("form", Format)
+def test_an_export_that_was_stopped_at_any_instant_can_be_made_again(
+    form: Format, exported: Any, moves: Any, tmp_path: Path
+) -> None:
+    left: list[int] = []
+
+    def stop() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+
+    moves(stop)
+    for number in itertools.count():
+        left[:] = [number]
+        try:
+            exported(form, rendition="fillcrop", dest=tmp_path / str(number))
+            break
+        except KeyboardInterrupt:
+            left[:] = [1000]
+            exported(form, rendition="fillcrop", dest=tmp_path / str(number))
+    assert number >= 3
+
+
+@pytest.mark.parametrize(("form", "first"), [(Format.YOLO, "data.yaml"), (Format.VOC, "ImageSets/Main/train.txt")])
+def test_what_readers_begin_with_leads_at_no_instant_from_one_export_to_another(
+    form: Format, first: str, exported: Any, moves: Any, tmp_path: Path
+) -> None:
+    def there() -> dict[str, object]:
+        return {
+            str(path.relative_to(tmp_path)): path.readlink() if path.is_symlink() else path.read_bytes()
+            for path in tmp_path.rglob("*")
+            if (path.is_symlink() or path.is_file()) and "/." not in str(path) and path.name != "images.meta"
+        }
+
+    seen: list[dict[str, object]] = []
+    train = Selection(subsets=("train",))
+    exported(form, rendition="fillcrop", selection=train, label_names=(RED, BLUE))
+    before = there()
+    moves(lambda: seen.append(there()))
+    exported(form, rendition="border", selection=train, label_names=(BLUE, RED))
+    after = there()
+    assert before.keys() == after.keys()
+    assert len(seen) >= 5
+    assert all(found in (before, after) for found in seen if first in found)
 
 
 @pytest.mark.parametrize("form", Format)

@@ -1,6 +1,7 @@
 """Images chosen by class, attribute, SQL and lot; the feed's walk over them; what a plan says of them."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -172,8 +173,28 @@ def test_a_box_that_is_inside_out_has_no_area(annotated: StateConnection) -> Non
     assert numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=0.1) == []
 
 
+@pytest.mark.parametrize(("area", "is_chosen"), [(0.05, True), (0.050001, False)])
+def test_a_box_of_just_the_least_area_is_large_enough(area: float, is_chosen: bool, annotated: StateConnection) -> None:
+    annotated.execute("UPDATE box SET x_max = 0.3, y_max = 0.35 WHERE label_name = ?", (TABBY,))
+    assert bool(numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=area)) is is_chosen
+
+
 def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
     assert choose(reader, Selection(subsets=("train",), limit=5)) is None
+
+
+def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) -> None:
+    def spoilt() -> Iterator[str]:
+        yield image(3).image_id
+        raise UsageError("line 2 is no ImageID")
+
+    with pytest.raises(UsageError, match="no ImageID"):
+        choose(annotated, Selection(), spoilt())
+    assert not annotated.in_transaction
+    forget(annotated)
+    chosen = choose(annotated, Selection(), [image(2).image_id])
+    assert chosen is not None
+    assert list(chosen_ids(annotated)) == [image(2).image_id]
 
 
 def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:

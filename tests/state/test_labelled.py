@@ -10,7 +10,7 @@ from oidl.settings import Selection
 from oidl.state import labelled
 from oidl.state.choice import choose
 from oidl.state.database import StateConnection
-from oidl.state.labelled import boxes_of, classes_of, file_pages, known_classes, labels_of
+from oidl.state.labelled import Label, boxes_of, classes_of, file_pages, known_classes, labels_of, show_something
 from oidl.state.ledger import Ledger
 
 CAT, DOG, SKY = "/m/01yrx", "/m/0bt9lr", "/m/0sky"
@@ -172,3 +172,20 @@ def test_the_classes_are_those_that_can_have_boxes_and_those_that_are_named(db: 
     assert known_classes(db, [LabelType.LABELS]) == [(SKY, "Sky", None)]
     assert [each.label_name for each in known_classes(db, list(LabelType)[:2])] == [CAT, DOG, SKY]
     assert classes_of(db, [SKY, DOG, CAT]) == [(SKY, "Sky", None), (DOG, None, None), (CAT, "Cat", "/m/0animal")]
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_shown"),
+    [
+        ([], False),
+        ([("/m/1", "machine", 0.5)], True),
+        ([("/m/1", "verification", 0.0)], False),
+        ([("/m/1", "machine", 0.5), ("/m/1", "verification", 0.0)], False),
+        ([("/m/1", "machine", 0.5), ("/m/2", "verification", 0.0)], True),
+        ([("/m/1", "crowdsource-verification", 1.0), ("/m/1", "verification", 0.0)], True),
+    ],
+)
+def test_what_a_machine_saw_and_people_did_not_shows_nothing(
+    labels: list[tuple[str, str, float]], is_shown: bool
+) -> None:
+    assert show_something([Label("a", *each) for each in labels]) is is_shown

@@ -1,6 +1,8 @@
 """Files appear whole or not at all, and leave nothing behind."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,38 @@ def test_a_text_that_fails_half_way_leaves_what_was_there(tmp_path: Path) -> Non
     assert names(tmp_path) == ["new/rows.csv"]
 
 
+def test_two_processes_that_write_one_text_are_in_nobodys_way(tmp_path: Path) -> None:
+    path, program = tmp_path / "rows.csv", "import sys; from pathlib import Path; from oidl.storage.atomic import *\n"
+    program += "with atomic_text(Path(sys.argv[1])) as file: file.write('theirs\\n'), print(flush=True), input()"
+    command = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "\n"
+        with atomic_text(path) as file:
+            file.write("ours\n" * 10_000)
+            other.communicate("\n", timeout=30)
+            assert path.read_text() == "theirs\n"
+    assert other.returncode == 0
+    assert path.read_text() == "ours\n" * 10_000
+    assert names(tmp_path) == ["rows.csv"]
+
+
+def test_what_killed_processes_left_of_a_text_is_swept_by_the_next_and_nothing_else(tmp_path: Path) -> None:
+    mine = ["other.csv.oidl-part-1", ".rows.csv.oidl-part-mine", f".rows.csv.oidl-part-{'9' * 20}"]
+    at_work = f".rows.csv.oidl-part-{os.getppid()}"
+    for name in (f".rows.csv.oidl-part-{_dead_process()}", f".rows.csv.oidl-part-{os.getpid()}", at_work, *mine):
+        (tmp_path / name).write_text("half")
+    with atomic_text(tmp_path / "rows.csv") as file:
+        file.write("whole")
+    assert names(tmp_path) == sorted([at_work, "rows.csv", *mine])
+
+
+def _dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
 def test_removing_a_tree_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_text("x")
@@ -104,8 +138,9 @@ def test_a_tree_that_breaks_off_leaves_the_one_before(tmp_path: Path) -> None:
 
 
 def test_what_a_kill_left_of_a_tree_is_in_nobodys_way(tmp_path: Path) -> None:
-    for name in (".tree.oidl-part", ".tree.oidl-part-old"):
-        (tmp_path / name / "below").mkdir(parents=True)
+    for process in (_dead_process(), os.getpid()):
+        for name in (f".tree.oidl-part-{process}", f".tree.oidl-part-{process}-old"):
+            (tmp_path / name / "below").mkdir(parents=True)
     with atomic_tree(tmp_path / "tree") as part:
         (part / "file").write_text("")
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]

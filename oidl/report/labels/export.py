@@ -1,9 +1,10 @@
 """Goes through the files of one rendition and hands them, with what is to be seen in them, to a format.
 
 Streamed: memory holds a page of files. What a crop left nothing of is counted
-and left out; so are images without any chosen annotation, unless they are asked for.
+and left out; so are images that show nothing that was chosen, unless they are asked for.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from oidl.imaging.placing import Placing, both_turns, placed
 from oidl.model import LabelType, Rendition
 from oidl.report.labels.coco import INSTANCES, coco
 from oidl.report.labels.picture import Add, Category, Picture, Target, Thing, categories
-from oidl.report.labels.stale import Names, remove_stale
+from oidl.report.labels.stale import Names, refuse_others, remove_stale
 from oidl.report.labels.table import ROWS, table
 from oidl.report.labels.voc import IMAGE_SET, JPEG_IMAGES, voc
-from oidl.report.labels.yolo import IMAGES, LIST, yolo
+from oidl.report.labels.yolo import DATA, IMAGES, LIST, yolo
 from oidl.settings import Layout, Selection
 from oidl.state.audit import known_renditions
 from oidl.state.choice import Chosen
@@ -65,7 +66,7 @@ _WRITERS: dict[Format, Callable[[Target], AbstractContextManager[Add]]] = {
 
 _NAMES: dict[Format, Names] = {
     Format.COCO: Names((INSTANCES,)),
-    Format.YOLO: Names((LIST,), (IMAGES,)),
+    Format.YOLO: Names((DATA, LIST), (IMAGES,)),
     Format.VOC: Names((IMAGE_SET,), (JPEG_IMAGES,)),
     Format.CSV: Names((ROWS,)),
 }
@@ -139,23 +140,23 @@ def export_labels(db: StateConnection, root_dir: Path, request: Request) -> Expo
             images=dict.fromkeys(target.image_directories, 0),
             annotations=dict.fromkeys(target.image_directories, 0),
         )
+        names = _NAMES[request.format]
+        written = names.at(target.dest, target.image_directories, target.kinds)
         meta_path = target.dest / "images.meta"
-        with (
-            atomic_text(meta_path) as meta,
-            _WRITERS[request.format](target) as add,
-        ):
-            takes_a_place = meta_path.exists()
+        takes_a_place = os.path.lexists(meta_path)
+        if not takes_a_place:
+            refuse_others(written)
+        # The list of sizes is in place before the rest: it says that what comes there is an export's.
+        with _WRITERS[request.format](target) as add, atomic_text(meta_path) as meta:
             for picture in _Pictures(db, root_dir, request, target, rendition, exported):
                 meta.write(f"{picture.file.image_id} {picture.height} {picture.width}\n")
-                if picture.things or picture.labels or request.with_empty:
+                if picture.shows_something or request.with_empty:
                     add(picture)
                     exported.images[picture.file.subset] += 1
                     exported.annotations[picture.file.subset] += len(picture.things) + len(picture.labels)
                 if sum(exported.images.values()) == request.selection.limit:
                     break
         if takes_a_place:
-            names = _NAMES[request.format]
-            written = names.at(target.dest, target.image_directories, target.kinds)
             remove_stale(names.at(target.dest, loaded_subsets(db), KINDS[request.format]), written)
     return exported
 

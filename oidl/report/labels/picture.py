@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from oidl.imaging.placing import PlacedBox
 from oidl.report.labels.text import plain
-from oidl.state.labelled import Box, FileRow, Label, LabelClass
+from oidl.state.labelled import Box, FileRow, Label, LabelClass, show_something
 
 _WHOLE = 0.999  # of a box; rounding takes a little
 
@@ -50,6 +50,11 @@ class Picture:
     height: int
     things: Sequence[Thing]
     labels: Sequence[tuple[Category, Label]] = ()
+
+    @property
+    def shows_something(self) -> bool:
+        """Whether anything is to be seen in it; labels of what was looked for and not found show nothing."""
+        return bool(self.things) or show_something([label for _, label in self.labels])
 
 
 @dataclass(frozen=True, slots=True)

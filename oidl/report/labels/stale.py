@@ -1,13 +1,15 @@
 """What an earlier export left that the one which takes its place does not write: of other subsets, of other kinds.
 
 Only names that the format itself gives, for subsets that the database has, and only where `images.meta`
-says that an export was there before: what else lies in that directory is the user's.
+says that an export was there before: what else lies in that directory is the user's, and is not replaced either.
 """
 
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from oidl.errors import UsageError
 from oidl.storage.atomic import disk_error
 
 
@@ -27,6 +29,13 @@ class Names:
             for subset in subsets
             for kind in kinds
         }
+
+
+def refuse_others(paths: Iterable[Path]) -> None:
+    """Raises `UsageError` if something is at one of `paths`, where no export was before."""
+    for path in paths:
+        if os.path.lexists(path):
+            raise UsageError(f"{path} is there, and not of an earlier export", hint="name another --dest")
 
 
 def remove_stale(possible: dict[Path, bool], written: Collection[Path]) -> None:

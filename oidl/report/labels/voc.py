@@ -22,8 +22,8 @@ _GREY = (1, 2)  # bands, alpha included
 @contextmanager
 def voc(target: Target) -> Iterator[Add]:
     """Writes `Annotations/`, `ImageSets/Main/` and `JPEGImages/`."""
-    with ExitStack() as files:
-        annotations = files.enter_context(atomic_tree(target.dest / "Annotations"))
+    # The boxes are in place first, then the lists, by which they are found.
+    with ExitStack() as files, atomic_tree(target.dest / "Annotations") as annotations:
         lists = {
             subset: files.enter_context(atomic_text(target.dest / IMAGE_SET.format(subset=subset)))
             for subset in target.image_directories
@@ -39,6 +39,8 @@ def voc(target: Target) -> Iterator[Add]:
 
         yield add
         for subset, directory in target.image_directories.items():
+            # A kill from here on leaves none, rather than one by which old boxes are found for other pictures.
+            (target.dest / IMAGE_SET.format(subset=subset)).unlink(missing_ok=True)
             atomic_link(target.dest / JPEG_IMAGES.format(subset=subset), directory)
 
 

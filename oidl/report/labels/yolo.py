@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from oidl.report.labels.picture import Add, Picture, Target, Thing
 from oidl.storage.atomic import atomic_link, atomic_text, atomic_tree
 
+DATA = "data.yaml"
 LIST = "{subset}.txt"
 IMAGES = "images/{subset}"
 
@@ -21,8 +22,9 @@ _KEYS = {"train": "train", "validation": "val", "test": "test"}
 @contextmanager
 def yolo(target: Target) -> Iterator[Add]:
     """Writes `data.yaml`, `<subset>.txt`, `labels/` and `images/`."""
-    with ExitStack() as files:
-        labels = files.enter_context(atomic_tree(target.dest / "labels"))
+    # The labels are in place first, then the lists, and data.yaml last, by which both are found.
+    with ExitStack() as files, atomic_tree(target.dest / "labels") as labels:
+        files.enter_context(atomic_text(target.dest / DATA)).write(_yaml(target))
         lists = {
             subset: files.enter_context(atomic_text(target.dest / LIST.format(subset=subset)))
             for subset in target.image_directories
@@ -36,9 +38,10 @@ def yolo(target: Target) -> Iterator[Add]:
             lists[subset].write(f"./images/{subset}/{picture.name.as_posix()}\n")
 
         yield add
+        # A kill from here on leaves none, rather than one by which other pictures or class numbers are found.
+        (target.dest / DATA).unlink(missing_ok=True)
         for subset, directory in target.image_directories.items():
             atomic_link(target.dest / IMAGES.format(subset=subset), directory)
-        files.enter_context(atomic_text(target.dest / "data.yaml")).write(_yaml(target))
 
 
 def _line(picture: Picture, thing: Thing) -> str:
