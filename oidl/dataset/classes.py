@@ -1,7 +1,8 @@
 """What classes there are: their names, the lists that they are in, and which is below which.
 
 Small files, in as many shapes as there are versions: names with or without a header,
-lines that end in CRLF, lists of plain names, and one JSON tree. What a list means, its file name says.
+lines that end in CRLF, lists of plain names, and one JSON tree. What a list means, its file name says, or else
+the catalogue.
 """
 
 import csv
@@ -13,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from oidl.errors import MetadataError
+from oidl.model import FileKind
 
 _MAX_HIERARCHY_BYTES = 16 * 1024 * 1024  # the real one has 86 kB
 _MAX_DEPTH = 100
@@ -31,21 +33,32 @@ _LISTS = (
     ("dict.csv", None),
 )
 
+# The same, where the name is none of these and the catalogue says what the file is.
+_BY_KIND: dict[FileKind | None, tuple[str | None]] = {
+    FileKind.CLASSES: (None,),
+    FileKind.BOXABLE_CLASSES: ("is_boxable",),
+    FileKind.SEGMENTATION_CLASSES: ("is_segmentable",),
+    FileKind.ATTRIBUTE_CLASSES: (None,),
+}
+
 _KINDS = {"Subcategory": "subcategory", "Part": "part"}
 
 
-def class_list(name: str) -> tuple[str | None] | None:
-    """In a tuple, the column of `class` that the file `name` says 1 of, if any; None if it is no list of classes."""
+def class_list(name: str, kind: FileKind | None = None) -> tuple[str | None] | None:
+    """In a tuple, the column of `class` that the file `name` says 1 of, if any; None if it is no list of classes.
+
+    `kind` is what the catalogue calls it, where it is in one and by itself.
+    """
     file = PurePosixPath(name).name.removesuffix(".gz")
     for end, flag in _LISTS:
         if file == end or file.endswith(f"-{end}"):
             return (flag,)
-    return None
+    return _BY_KIND.get(kind)
 
 
-def is_hierarchy(name: str) -> bool:
-    """Whether the file `name` is a tree of classes."""
-    return name.removesuffix(".gz").endswith("hierarchy.json")
+def is_hierarchy(name: str, kind: FileKind | None = None) -> bool:
+    """Whether the file `name`, of that `kind`, is a tree of classes."""
+    return kind is FileKind.HIERARCHY or name.removesuffix(".gz").endswith("hierarchy.json")
 
 
 def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | None]]:

@@ -1,6 +1,6 @@
 """What the files beside the image lists hold, as parts that go into tables one after the other.
 
-Names of classes and the tree of them are known by the names of their files, annotations
+Names of classes and the tree of them are known by the names of their files, or by the catalogue, annotations
 by their header; a file may be plain, gzipped, or a tar of some.
 """
 
@@ -16,6 +16,7 @@ from oidl.dataset.columns import TABLES
 from oidl.dataset.rows import Skipped
 from oidl.dataset.unpack import lines_of, open_lists, reading
 from oidl.errors import MetadataError, UsageError
+from oidl.model import FileKind
 
 Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 """A table, some of its columns, and batches of their values, to be read before the next part is asked for."""
@@ -23,9 +24,10 @@ Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 _BATCH = 1000
 
 
-def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None) -> Iterator[Part]:
+def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None, kind: FileKind | None = None) -> Iterator[Part]:
     """The parts of the file at `path`, less the annotations of images that `keep` leaves out.
 
+    `kind` is what the catalogue calls it, None for a file that is in none.
     Bad rows go to `skipped`, which judges them at the end. Raises `UsageError` if there is no such
     file, `MetadataError` for one that cannot be read, is damaged or of no kind that is known.
     """
@@ -37,12 +39,12 @@ def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None) -> Iterat
     except OSError as error:
         raise MetadataError(f"the annotation file {path} cannot be read: {error.strerror}") from error
     with file:
-        if is_hierarchy(name):
+        if is_hierarchy(name, kind):
             tree = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(b"\x1f\x8b") else file
             yield "class_hierarchy", ("parent", "child", "kind"), _read(name, _batches(read_hierarchy(tree, name)))
             return
         for list_name, pieces in open_lists(file, name, suffixes=(".csv", ".txt")):
-            if found := class_list(list_name):
+            if found := class_list(list_name, kind if list_name == name else None):
                 yield _class_part(found[0], lines_of(pieces), list_name)
                 continue
             with reading(list_name):

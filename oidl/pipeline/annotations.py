@@ -16,6 +16,7 @@ from oidl.dataset.parts import Part, read_parts
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
 from oidl.errors import MetadataError
+from oidl.model import FileKind
 from oidl.pipeline.metadata import Metadata
 from oidl.pipeline.needed import NOT_LOADED, needed_files
 from oidl.pipeline.writer import StateWriter
@@ -145,7 +146,8 @@ class AnnotationLoader:
     ) -> Added:
         """In a thread."""
         db = self._state.db
-        parts = (part for path in paths for part in _told(read_parts(path, skipped, keep), reading))
+        kind = file.kind if isinstance(file.kind, FileKind) and len(paths) == 1 else None
+        parts = (part for path in paths for part in _told(read_parts(path, skipped, keep, kind), reading))
         with explained(db.path), interruptible(db, trio.from_thread.check_cancelled):
             return load_file(db, file, parts, lambda: skipped.bad)
 

@@ -78,11 +78,16 @@ def test_a_published_file_is_read_whatever_it_is_called(fine, load, ask) -> None
     image_id = next(listed.image.image_id for listed in fine.images if listed.image.subset == "train")
     box = f"ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\n{image_id},me,{SKY},1,0,1,0,1\n"
     fine.site.answers["/made/boxes-of-train"] = Answer(box.encode(), content_type="text/plain")
-    file = f'files = [\n{{ kind = "boxes", subset = "train", name = "boxes", url = "{url}/made/boxes-of-train" }},'
-    fine.catalogue.write_text(fine.catalogue.read_text().replace("files = [", file, 1))
+    fine.site.answers["/made/names.csv"] = Answer(b"/m/0mine,Mine\r\n", content_type="text/plain")
+    files = f"""files = [
+        {{ kind = "boxes", subset = "train", name = "boxes", url = "{url}/made/boxes-of-train" }},
+        {{ kind = "boxable-classes", url = "{url}/made/names.csv" }},
+    """
+    fine.catalogue.write_text(fine.catalogue.read_text().replace("files = [", files, 1))
     ended = load(fine, "--annotations=boxes")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ask("SELECT image_id, label_name FROM box") == [(image_id, SKY)]
+    assert ask("SELECT display_name, is_boxable FROM class WHERE label_name = '/m/0mine'") == [("Mine", 1)]
 
 
 @pytest.fixture

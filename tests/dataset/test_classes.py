@@ -12,6 +12,7 @@ from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hi
 from oidl.dataset.parts import read_parts
 from oidl.dataset.rows import Skipped
 from oidl.errors import ExitCode, MetadataError, UsageError
+from oidl.model import FileKind
 
 CAT, TABBY, TAIL, ANIMAL = "/m/01yrx", "/m/02", "/g/1hb_tail", "/m/0jbk"
 
@@ -116,6 +117,25 @@ def test_a_file_is_taken_for_what_it_is(tmp_path: Path) -> None:
     labels = b"ImageID,Source,LabelName,Confidence\n000a1249af2bc5f0,human,/m/1,1\n"
     (tmp_path / "labels.csv.gz").write_bytes(gzip.compress(labels))
     assert _parts(tmp_path / "labels.csv.gz") == [("label", [("000a1249af2bc5f0", "human", "/m/1", 1.0)])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "part"),
+    [
+        (FileKind.CLASSES, f"{CAT},Cat\n", ("class", [(CAT, "Cat")])),
+        (FileKind.BOXABLE_CLASSES, f"{CAT},Cat\n", ("class", [(CAT, "Cat", 1)])),
+        (FileKind.SEGMENTATION_CLASSES, f"{CAT}\n", ("class", [(CAT, None, 1)])),
+        (FileKind.HIERARCHY, json.dumps({"LabelName": CAT}), ("class_hierarchy", [])),
+    ],
+)
+def test_what_the_catalogue_says_a_file_is_it_is_whatever_its_name(
+    kind: FileKind, text: str, part: object, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").write_text(text)
+    parts = read_parts(tmp_path / "mine", Skipped(), kind=kind)
+    assert [(table, [row for batch in batches for row in zip(*batch, strict=True)]) for table, _, batches in parts] == [
+        part
+    ]
 
 
 def test_the_lists_of_an_archive_number_their_rows_one_after_the_other(tmp_path: Path) -> None:
