@@ -7,7 +7,7 @@ signals and the printers around it.
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import trio
 from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
+from oidl.model import Standing
 from oidl.net.client import new_client, tls_context
 from oidl.net.dns import cached_dns
 from oidl.net.hosts import Hosts
@@ -50,7 +51,7 @@ _NO_RETRIES = Waiting()
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended: the exit code, one word for `run.outcome`, and what is left for later."""
+    """How a run ended: the exit code, one word for `run.outcome`, what is left for later, and how its images stand."""
 
     exit_code: ExitCode
     outcome: str
@@ -58,6 +59,7 @@ class RunEnd:
     waiting: int = 0
     next_due: datetime | None = None
     last_due: datetime | None = None
+    standing: tuple[Standing, ...] = ()
 
 
 class Run:
@@ -121,7 +123,7 @@ class Run:
     async def _bring(self, run_id: int) -> RunEnd:
         settings = self._settings
         missing: list[MetadataError] = []
-        end, waiting = FeedEnd.NOTHING_LEFT, Waiting()
+        end, waiting, standing = FeedEnd.NOTHING_LEFT, Waiting(), list[Standing]()
         for is_wanted, load in (
             (settings.download_images, self._metadata.load_images),
             (settings.selection.label_types, self._loader.load_for_choice),
@@ -150,7 +152,8 @@ class Run:
                     self._meter.stands(await trio.to_thread.run_sync(queue.standing))
                     end = await self._images(queue)
                     waiting = await trio.to_thread.run_sync(queue.waiting)
-        return self._end(end, missing, waiting)
+                    standing = await trio.to_thread.run_sync(queue.standing)
+        return replace(self._end(end, missing, waiting), standing=tuple(standing))
 
     def _end(
         self,

@@ -1,9 +1,10 @@
 """The last words of a run: what is done, what failed and why, what is left and what to do."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from oidl.errors import ExitCode
-from oidl.model import Reason, Status
+from oidl.model import Reason, Standing, Status
 from oidl.progress.words import size
 from oidl.report.words import MEANINGS
 from oidl.state.counts import read_counts
@@ -16,18 +17,22 @@ def run_summary(
     next_due: datetime | None,
     exit_code: ExitCode,
     last_due: datetime | None = None,
+    standing: Iterable[Standing] = (),
 ) -> str:
     """A few lines on where everything stands after a run.
 
     `waiting` images are to be tried again, from `next_due` on; at `last_due` all of them are due.
+    `standing` is how the images stand that the run was about, empty for all.
     """
     counts = read_counts(db)
-    by_status = counts.by_status
-    lines = [
-        f"{by_status[Status.DONE]:,} done, {by_status[Status.FAILED]:,} failed, "
-        f"{by_status[Status.RETRY] + by_status[Status.PENDING]:,} left of {counts.total:,} images; "
-        f"{size(counts.bytes_downloaded)} downloaded"
-    ]
+    chosen = dict.fromkeys(Status, 0)
+    for each in standing:
+        chosen[each.status] += each.images
+    is_choice = 0 < sum(chosen.values()) < counts.total
+    lines = [f"{_stand(chosen)} of the {sum(chosen.values()):,} images chosen"] if is_choice else []
+    which = "images in the list" if is_choice else "images"
+    downloaded = size(counts.bytes_downloaded)
+    lines.append(f"{_stand(counts.by_status)} of {counts.total:,} {which}; {downloaded} downloaded")
     for reason, row in sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values())):
         lines.append(f"{sum(row.values()):>10,}  {reason:<14} {MEANINGS[Reason(reason)]}")
     if waiting:
@@ -38,3 +43,8 @@ def run_summary(
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to go on")
     return "\n".join(lines)
+
+
+def _stand(images: Mapping[Status, int]) -> str:
+    left = images[Status.RETRY] + images[Status.PENDING]
+    return f"{images[Status.DONE]:,} done, {images[Status.FAILED]:,} failed, {left:,} left"

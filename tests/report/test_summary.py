@@ -6,7 +6,7 @@ import pytest
 from conftest import work
 
 from oidl.errors import ExitCode
-from oidl.model import Done, Failure, Reason, Source, Status
+from oidl.model import Done, Failure, Reason, Source, Standing, Status
 from oidl.report.summary import run_summary
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Verdict
@@ -57,3 +57,14 @@ def test_whoever_can_go_on_is_told_to(tried_db: StateConnection, code: ExitCode)
 
 def test_where_nothing_failed_nothing_is_said_of_failures(loaded_db: StateConnection) -> None:
     assert run_summary(loaded_db, 0, None, ExitCode.SETTLED) == "0 done, 0 failed, 12 left of 12 images; 0 B downloaded"
+
+
+def test_of_a_choice_it_is_said_how_that_stands(tried_db: StateConnection) -> None:
+    standing = [Standing("test", Status.DONE, None, 1), Standing("test", Status.RETRY, Reason.TIMEOUT, 1)]
+    lines = run_summary(tried_db, 0, None, ExitCode.SETTLED, None, standing).splitlines()
+    assert lines[:2] == [
+        "1 done, 0 failed, 1 left of the 2 images chosen",
+        "4 done, 3 failed, 5 left of 12 images in the list; 6.0 MB downloaded",
+    ]
+    whole = run_summary(tried_db, 0, None, ExitCode.SETTLED, None, [Standing("test", Status.DONE, None, 12)])
+    assert whole == run_summary(tried_db, 0, None, ExitCode.SETTLED)
