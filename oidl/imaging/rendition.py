@@ -137,14 +137,17 @@ def _made(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation
     """One rendition. Few calls, for each gives the interpreter to other threads: sizes that are known are not asked."""
     rendition, goal = plan.rendition, plan.goal
     image = _loaded(picture, plan, validation) if source is None else _scaled(picture, source, plan)
-    if rendition.force_rgb and image.bands < 3:
+    is_bordered = rendition.mode is ResizeMode.BORDER
+    is_flattened = source is None and image.hasalpha() and (is_opaque(rendition.format) or is_bordered)
+    shows_colour = _has_colour(rendition) and (is_bordered or is_flattened)
+    if (rendition.force_rgb or shows_colour) and image.bands < 3:
         image = image.colourspace("srgb")
-    if source is None and image.hasalpha() and (is_opaque(rendition.format) or rendition.mode is ResizeMode.BORDER):
+    if is_flattened:
         image = image.flatten(background=_background(rendition, image.bands - 1))
     image = turned(image, plan.orientation)
     left, top = goal.left, goal.top
     shown_at = (left, top) if source else (0, 0)
-    if rendition.mode is ResizeMode.BORDER:
+    if is_bordered:
         background = _background(rendition, image.bands)
         image = image.embed(-left, -top, goal.out_width, goal.out_height, extend="background", background=background)
         shown_at = (0, 0)
@@ -196,7 +199,8 @@ def _scaled(picture: Picture, source: turbo.Pixels, plan: _Plan) -> pyvips.Image
 def _depends_on_colour(picture: Picture, rendition: Rendition) -> bool:
     """Whether what follows has to know that bands are colours; saying so costs a tenth of a thumbnail."""
     is_plain = is_opaque(rendition.format) and rendition.crop is Crop.CENTRE and not rendition.force_rgb
-    return picture.profile is not None or not is_plain
+    is_bordered = rendition.mode is ResizeMode.BORDER and _has_colour(rendition)
+    return picture.profile is not None or not is_plain or is_bordered
 
 
 def _as_it_is(picture: Picture) -> Rendered:
@@ -212,6 +216,11 @@ def _orientation(picture: Picture, rendition: Rendition, rotation: int) -> int:
             return BY_ROTATION.get(rotation, 1)
         case Orientation.KEEP:
             return 1
+
+
+def _has_colour(rendition: Rendition) -> bool:
+    """Whether its background is no grey, so that a grey picture on it is one of colours."""
+    return len(set(bytes.fromhex(rendition.background))) > 1
 
 
 def _background(rendition: Rendition, bands: int) -> list[float]:

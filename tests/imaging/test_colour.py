@@ -4,6 +4,7 @@ A mean difference of 2 of 255 is what another rounding, another resampling and o
 """
 
 import io
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -115,3 +116,21 @@ def test_what_is_transparent_gets_the_background(background: str, scene, saved, 
     body = saved(glass, "PNG")
     assert difference(opened(body, rendition("jpg", background=background)), small(under.convert("RGB"))) < TOLERANCE
     assert opened(body, rendition("png", background=background)).mode == "RGBA"
+
+
+@pytest.mark.parametrize(("background", "mode"), [("808080", "L"), ("ff0000", "RGB")])
+def test_a_grey_picture_on_a_colour_is_one_of_colours(background: str, mode: str, scene, saved, opened) -> None:
+    grey = scene.convert("L")
+    deep = Pillow.fromarray(numpy.asarray(grey).astype(numpy.uint16) * 257)
+    bordered = replace(rendition(background=background), mode=ResizeMode.BORDER)
+    for body in (saved(grey), saved(grey, "PNG"), saved(deep, "PNG")):
+        made = opened(body, bordered)
+        assert made.mode == mode
+        assert made.getpixel((1, 1)) == (128 if mode == "L" else (255, 0, 0))
+        middle = made.convert("RGB").getpixel((made.width // 2, made.height // 2))
+        assert len(set(middle)) == 1, "the picture itself is as grey as it was"
+    glass = grey.copy()
+    glass.putalpha(0)
+    made = opened(saved(glass, "PNG"), rendition("jpg", background=background))
+    assert made.mode == mode
+    assert made.convert("RGB").getpixel((9, 9)) == pytest.approx(tuple(bytes.fromhex(background)), abs=2)
