@@ -144,7 +144,10 @@ def _is_another(process: int) -> bool:
 
 def disk_error(path: Path, error: OSError) -> DiskError:
     """What an `OSError` on `path` means for the run."""
+    is_in_the_way = isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError)
     return DiskError(
         f"{path} could not be written: {error.strerror or error}",
-        hint="make room or mend the permissions, then run it again",
+        hint=f"name another place, or move away what is in the way: {error.filename}"
+        if is_in_the_way
+        else "make room or mend the permissions, then run it again",
     )

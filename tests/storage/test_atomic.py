@@ -173,3 +173,10 @@ def test_a_link_takes_no_place_of_anything_else(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DiskError, match="could not be written"):
         atomic_link(tmp_path / "file" / "link", tmp_path)
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DiskError, match=r"file/x could not be written") as caught, atomic_text(tmp_path / "file/x"):
+        pass
+    assert caught.value.hint == f"name another place, or move away what is in the way: {tmp_path / 'file'}"
