@@ -199,8 +199,7 @@ def _scaled(picture: Picture, source: turbo.Pixels, plan: _Plan) -> pyvips.Image
 def _depends_on_colour(picture: Picture, rendition: Rendition) -> bool:
     """Whether what follows has to know that bands are colours; saying so costs a tenth of a thumbnail."""
     is_plain = is_opaque(rendition.format) and rendition.crop is Crop.CENTRE and not rendition.force_rgb
-    is_bordered = rendition.mode is ResizeMode.BORDER and _has_colour(rendition)
-    return picture.profile is not None or not is_plain or is_bordered
+    return picture.profile is not None or not is_plain
 
 
 def _as_it_is(picture: Picture) -> Rendered:

@@ -218,6 +218,14 @@ def test_a_row_that_begins_with_the_last_field_of_the_one_before_is_bad_and_so_i
     assert [row["number"] for row in read] == list(range(3, 303))
 
 
+def test_so_they_are_where_the_last_column_may_be_any_text() -> None:
+    told: list[str] = []
+    point = f"{ID},0.5,0.25,/m/1"
+    text = f"ImageId,X,Y,Label,TextLabel\n{point}\nwords,{point},more\n" + f"{point},words\n" * 300
+    assert [row["number"] for row in rows(text, Skipped(report=told.append))] == list(range(3, 303))
+    assert told == ["f.csv line 2: 4 fields instead of 5", "f.csv line 3: 6 fields instead of 5"]
+
+
 def test_too_many_bad_rows_are_no_annotation_file() -> None:
     skipped = Skipped()
     rows(f"{BOXES}\n{GOOD}\n{GOOD[:-2]}\n", skipped)

@@ -100,6 +100,12 @@ def test_the_mean_is_of_a_subset_that_is_every_other_row_or_a_single_one(db, mon
     assert mean_original_bytes(db, ("validation",)) == 7
 
 
+def test_the_mean_is_not_that_of_every_other_row(db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oidl.state.estimate._SAMPLE", 200)
+    load_list(db, LIST, ("train",), [image(number, original_size=100 + 200 * (number % 2)) for number in range(400)])
+    assert mean_original_bytes(db) == pytest.approx(200, rel=0.1)
+
+
 def test_the_mean_of_nothing_is_nothing(db) -> None:
     assert mean_original_bytes(db) == 0
 
