@@ -1,5 +1,5 @@
--- `PRAGMA integrity_check` of SQLite 3.40 reads a table without rowids in the order in which it is stored, the key
--- first, and told of NULLs in `label.confidence`, where there are none. Now that column comes after the key.
+-- `PRAGMA integrity_check` of SQLite 3.40 tells of NULLs in `label.confidence`, where there are none, as long as that
+-- column comes before the last one of the key.
 
 DROP VIEW label_of_file;
 DROP INDEX label_by_class;

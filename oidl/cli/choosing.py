@@ -19,6 +19,11 @@ def make_choice(db: StateConnection, selection: Selection) -> Chosen | None:
     Raises `UsageError` where annotations that it takes are not loaded, and as `choose` does.
     """
     check_annotated(db, selection.label_types)
+    return told_choice(db, selection)
+
+
+def told_choice(db: StateConnection, selection: Selection) -> Chosen | None:
+    """The same, of annotations that are known to be loaded."""
     chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
     if chosen and chosen.remark:
         print(f"oidl: {chosen.remark}", file=sys.stderr)

@@ -1,9 +1,8 @@
 """`oidl run --dry-run`: what would be fetched, from a database that is only read."""
 
-import sys
 from dataclasses import replace
 
-from oidl.dataset.ids import read_image_ids
+from oidl.cli.choosing import told_choice
 from oidl.dataset.published import Version
 from oidl.errors import UsageError
 from oidl.pipeline.metadata import asked_lists
@@ -11,7 +10,6 @@ from oidl.pipeline.needed import needed_files
 from oidl.pipeline.selected import asked_of
 from oidl.report.plan import plan_text
 from oidl.settings import Settings
-from oidl.state.choice import choose
 from oidl.state.database import StateConnection, explained, open_reader
 from oidl.state.load import missing_subsets
 from oidl.state.plan import learned_pace, plan_all, plan_chosen, plan_classes
@@ -32,9 +30,7 @@ def dry_run(settings: Settings, version: Version) -> str:
         with explained(db.path):
             _check_loaded(db, settings, version)
             check_recipes(db, settings.every)
-            chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
-            if chosen and chosen.remark:
-                print(f"oidl: {chosen.remark}", file=sys.stderr)
+            chosen = told_choice(db, selection)
             asked = asked_of(settings)
             plan = plan_chosen if chosen else plan_all
             classes = plan_classes(db, asked) if selection.label_types else {}

@@ -135,9 +135,9 @@ class Processor:
         return output_path(self.layout, rendition, work, url)
 
     def _write(
-        self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int, says: int
+        self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int, orientation: int
     ) -> WrittenFile:
-        """`says` is the EXIF orientation of the picture as it came."""
+        """`orientation` is what the picture as it came says by EXIF."""
         is_local = fetched.source is Source.LOCAL
         rendered = made.rendered
         path = self._path(work, rendition, work.original_url if is_local else fetched.url)
@@ -158,7 +158,7 @@ class Processor:
             left=rendered.left,
             top=rendered.top,
             conversion=made.conversion,
-            exif_orientation=None if rendition.mode or made.conversion else says,
+            exif_orientation=None if rendition.mode or made.conversion else orientation,
         )
 
 

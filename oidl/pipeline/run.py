@@ -139,7 +139,9 @@ class Run:
                     self._say(f"{are_back} in the queue" if count else "no failures to retry")
                 self._meter.remaining = await trio.to_thread.run_sync(selected.left)
                 if settings.limits.check_space:
-                    images = await trio.to_thread.run_sync(selected.new)
+                    images = self._meter.remaining
+                    if settings.originals.always_download:  # what is replaced takes no more room
+                        images = await trio.to_thread.run_sync(selected.new)
                     try:
                         await self._state.run(check_space, self._state.db, settings, images)
                     except DiskError as error:

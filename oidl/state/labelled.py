@@ -8,7 +8,7 @@ that takes hours never keeps a run from emptying its WAL.
 import json
 import sqlite3
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from oidl.model import LabelType
 from oidl.settings import Selection
@@ -74,20 +74,16 @@ class Box(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A class that was looked for in an image: `confidence` 1 is there, 0 is not, between them a machine's guess."""
+    """A class that was looked for in an image: `confidence` 1 is there, 0 is not, between them a machine's guess.
+
+    `is_there` says whether the row counts as showing the class (`evidence`).
+    """
 
     image_id: str
     label_name: str
     source: str
     confidence: float
-
-
-def show_something(labels: Collection[Label]) -> bool:
-    """Whether one of an image's labels is of something in it, as `evidence` says it of rows."""
-    denied = {label.label_name for label in labels if label.confidence == 0}
-    return any(
-        label.confidence > 0 and not (label.source == "machine" and label.label_name in denied) for label in labels
-    )
+    is_there: bool
 
 
 # From one name to the next by the index, not over all the rows.
@@ -158,8 +154,7 @@ def boxes_of(
 
     And only those whose attributes and area fit `selection`.
     """
-    fits = fitting(selection, LabelType.BOXES)
-    return _by_image(db, Box, "box", "file_number, number", image_ids, label_names, fits, fitting_values(selection))
+    return _by_image(db, Box, LabelType.BOXES, "file_number, number", image_ids, label_names, selection)
 
 
 def labels_of(
@@ -172,30 +167,34 @@ def labels_of(
 
     And only those that people verified, if `selection` asks for that.
     """
-    fits = fitting(selection, LabelType.LABELS)
-    found = _by_image(db, Label, "label", "label_name, source", image_ids, label_names, fits, fitting_values(selection))
+    found = _by_image(db, Label, LabelType.LABELS, "label_name, source", image_ids, label_names, selection)
     return {image_id: list(dict.fromkeys(labels)) for image_id, labels in found.items()}  # two files may say the same
 
 
 def _by_image(
     db: sqlite3.Connection,
     kind: type[_Row],
-    table: str,
+    label_type: LabelType,
     order: str,
     image_ids: Collection[str],
     label_names: Collection[str] | None,
-    fits: list[str],
-    values: dict[str, Any],
+    selection: Selection,
 ) -> dict[str, list[_Row]]:
-    conditions = ["image_id IN (SELECT value FROM json_each(:image_ids))", *fits]
+    evidence = EVIDENCE[label_type]
+    columns = [evidence.is_there if name == "is_there" else name for name in kind._fields]
+    conditions = ["image_id IN (SELECT value FROM json_each(:image_ids))", *fitting(selection, label_type)]
     if label_names is not None:
         # The plus keeps to the primary key: an image has few rows, a class may have millions.
         conditions.append("+label_name IN (SELECT value FROM json_each(:label_names))")
     found: dict[str, list[_Row]] = {}
     for row in db.execute(
-        f"SELECT {', '.join(kind._fields)} FROM {table} AS x WHERE {' AND '.join(conditions)} "
+        f"SELECT {', '.join(columns)} FROM {evidence.table} AS x WHERE {' AND '.join(conditions)} "
         f"ORDER BY image_id, {order}",
-        {"image_ids": json.dumps(tuple(image_ids)), "label_names": json.dumps(tuple(label_names or ())), **values},
+        {
+            "image_ids": json.dumps(tuple(image_ids)),
+            "label_names": json.dumps(tuple(label_names or ())),
+            **fitting_values(selection),
+        },
     ):
         found.setdefault(row[0], []).append(kind._make(row))
     return found

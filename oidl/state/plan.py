@@ -1,7 +1,7 @@
 """What a run would fetch, counted without fetching: images and bytes by subset and by class, and how fast it goes.
 
 Of a whole list it is read off tallies and a sample of sizes, so at once over nine
-million rows; of chosen images each is looked up.
+million rows; of chosen images, and of those that are done while there are few, each is looked up.
 """
 
 import json

@@ -147,7 +147,7 @@ def disk_error(path: Path, error: OSError) -> DiskError:
     is_in_the_way = isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError)
     return DiskError(
         f"{path} could not be written: {error.strerror or error}",
-        hint=f"name another place, or move away what is in the way: {error.filename}"
+        hint=f"name another place, or move away what is in the way: {error.filename2 or error.filename}"
         if is_in_the_way
         else "make room or mend the permissions, then run it again",
     )

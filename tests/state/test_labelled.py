@@ -10,7 +10,7 @@ from oidl.settings import Selection
 from oidl.state import labelled
 from oidl.state.choice import choose
 from oidl.state.database import StateConnection
-from oidl.state.labelled import Label, boxes_of, classes_of, file_pages, known_classes, labels_of, show_something
+from oidl.state.labelled import boxes_of, classes_of, file_pages, known_classes, labels_of
 from oidl.state.ledger import Ledger
 
 CAT, DOG, SKY = "/m/01yrx", "/m/0bt9lr", "/m/0sky"
@@ -175,17 +175,21 @@ def test_the_classes_are_those_that_can_have_boxes_and_those_that_are_named(db: 
 
 
 @pytest.mark.parametrize(
-    ("labels", "is_shown"),
+    ("rows", "there"),
     [
-        ([], False),
-        ([("/m/1", "machine", 0.5)], True),
-        ([("/m/1", "verification", 0.0)], False),
-        ([("/m/1", "machine", 0.5), ("/m/1", "verification", 0.0)], False),
-        ([("/m/1", "machine", 0.5), ("/m/2", "verification", 0.0)], True),
-        ([("/m/1", "crowdsource-verification", 1.0), ("/m/1", "verification", 0.0)], True),
+        ([("machine", 0.5)], [True]),
+        ([("verification", 0.0)], [False]),
+        ([("machine", 0.5), ("verification", 0.0)], [False, False]),
+        ([("crowdsource-verification", 1.0), ("verification", 0.0)], [True, False]),
     ],
 )
-def test_what_a_machine_saw_and_people_did_not_shows_nothing(
-    labels: list[tuple[str, str, float]], is_shown: bool
+def test_a_label_tells_whether_it_shows_its_class(
+    rows: list[tuple[str, float]], there: list[bool], loaded_db: StateConnection
 ) -> None:
-    assert show_something([Label("a", *each) for each in labels]) is is_shown
+    (one, two) = (image(number).image_id for number in (1, 2))
+    loaded_db.executemany(
+        "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, ?, ?)",
+        [(one, CAT, *row) for row in rows] + [(one, "/m/other", "verification", 0), (two, CAT, "verification", 0)],
+    )
+    labels = labels_of(loaded_db, [one], [CAT])[one]
+    assert [bool(label.is_there) for label in labels] == there

@@ -175,8 +175,11 @@ def test_a_link_takes_no_place_of_anything_else(tmp_path: Path) -> None:
         atomic_link(tmp_path / "file" / "link", tmp_path)
 
 
-def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["file/x", "directory"])
+def test_what_is_in_the_way_is_named(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(DiskError, match=r"file/x could not be written") as caught, atomic_text(tmp_path / "file/x"):
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(DiskError, match=rf"{place} could not be written") as caught, atomic_text(tmp_path / place):
         pass
-    assert caught.value.hint == f"name another place, or move away what is in the way: {tmp_path / 'file'}"
+    in_the_way = tmp_path / place.partition("/")[0]
+    assert caught.value.hint == f"name another place, or move away what is in the way: {in_the_way}"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 from oidl.imaging.placing import PlacedBox
 from oidl.report.labels.text import plain
-from oidl.state.labelled import Box, FileRow, Label, LabelClass, show_something
+from oidl.state.labelled import Box, FileRow, Label, LabelClass
 
 _WHOLE = 0.999  # of a box; rounding takes a little
 
@@ -54,7 +54,7 @@ class Picture:
     @property
     def shows_something(self) -> bool:
         """Whether anything is to be seen in it; labels of what was looked for and not found show nothing."""
-        return bool(self.things) or show_something([label for _, label in self.labels])
+        return bool(self.things) or any(label.is_there for _, label in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
