@@ -8,6 +8,7 @@ from conftest import LIST, THUMB, image
 
 from oidl.errors import DiskError
 from oidl.model import Source
+from oidl.pipeline.selected import Selected
 from oidl.pipeline.space import check_space
 from oidl.settings import Layout, Limits, Originals, Retries, Selection, Settings, Transfers
 from oidl.state.estimate import mean_original_bytes
@@ -79,6 +80,20 @@ def test_the_message_names_the_place_and_what_to_do(loaded, tmp_path: Path) -> N
     with pytest.raises(DiskError, match=rf"50 images need about 80\.\d MB at {tmp_path}, and 5\.0 MB") as caught:
         check_space(loaded, _settings(tmp_path, save=True), COUNT, lambda _: 5_001_000)
     assert "--no-check-space" in str(caught.value)
+
+
+@pytest.mark.parametrize("always_download", [False, True])
+def test_files_that_are_replaced_take_no_more_room(loaded, tmp_path: Path, always_download: bool) -> None:
+    loaded.execute("UPDATE download SET status = 'done' WHERE image_id < ?", (image(10).image_id,))
+    loaded.execute("INSERT INTO rendition (name, directory, format) VALUES ('thumbs', 'thumbs', 'jpg')")
+    loaded.execute(
+        "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
+        "SELECT image_id, 'thumbs', image_id, 1, 1, 1, '' FROM download WHERE status = 'done'"
+    )
+    settings = _settings(tmp_path, originals=Originals(always_download=always_download))
+    selected = Selected(settings, loaded, None)
+    assert selected.left() == (COUNT if always_download else COUNT - 10)
+    assert selected.new() == COUNT - 10
 
 
 def test_the_mean_is_of_the_chosen_subsets(db) -> None:
