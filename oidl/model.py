@@ -1,6 +1,6 @@
 """The values that flow through the program, and the words for an image's life.
 
-Everything here is frozen and imports nothing of ours: an `Image` is what was
+Everything here is frozen and pure: an `Image` is what was
 published, `Work` what the feed hands out, `Fetched` a body in memory, and
 `Done` or `Failure` what became of it. Field names are the column names of the
 state database.
@@ -9,6 +9,8 @@ state database.
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened
 
 
 class Status(StrEnum):
@@ -264,6 +266,8 @@ class Failure:
     that the bytes were the published ones by MD5, so trying again is no use; `is_unreachable` that there
     was no connection at all; `was_asked` False that its host is left alone and nothing was tried;
     `is_not_mirrored` that a mirror, which has but some images, has not this one.
+
+    Whatever a server said in `detail` or `url` is made printable and cut here, so no room has to remember to.
     """
 
     reason: Reason
@@ -276,6 +280,11 @@ class Failure:
     is_unreachable: bool = False
     was_asked: bool = True
     is_not_mirrored: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", shortened(printable(self.detail).replace("\n", " "), DETAIL_CHARACTERS))
+        if self.url is not None:
+            object.__setattr__(self, "url", shortened(printable(self.url), URL_CHARACTERS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from oidl.errors import DiskError
-from oidl.progress.words import plain
+from oidl.text import printable
 
 log = logging.getLogger("oidl")
 
@@ -40,10 +40,10 @@ class Console:
         """Something happened that people want to know."""
         log.info("%s", text)
         if self._waiting is not None:
-            self._waiting.append(plain(text))
+            self._waiting.append(printable(text))
         elif self._screen:
             self.clear()
-            print(plain(text), file=self._screen, flush=True)
+            print(printable(text), file=self._screen, flush=True)
 
     def show(self, line: str) -> None:
         """The progress, which takes the place of the line before it where that can be."""

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from rich.cells import cell_len, set_cell_size
 
-from oidl.progress.words import plain
+from oidl.text import printable
 
 DIM, GOOD, BAD, WARN, HEAD, MARK = "dim", "green", "red", "yellow", "bold", "cyan"
 
@@ -28,7 +28,7 @@ Line: TypeAlias = tuple[Span, ...]
 
 def cut(text: str, width: int) -> str:
     """`text` in at most `width` cells; where it is longer it ends in `…`."""
-    text = plain(text).replace("\n", " ")
+    text = printable(text).replace("\n", " ")
     return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…" * (width > 0)
 
 
@@ -44,7 +44,7 @@ def right(text: str, width: int, style: str = "") -> Span:
 
 def tail(text: str, width: int, style: str = "") -> Span:
     """The end of `text`, which tells most of a path, in exactly `width` cells."""
-    text = plain(text).replace("\n", " ")
+    text = printable(text).replace("\n", " ")
     if cell_len(text) > width:
         text = "…" + text[len(text) - max(0, width - 1) :] if width > 1 else ""
     return Span(set_cell_size(text, width), style)

@@ -1,10 +1,10 @@
 """A run in a line of text; times and bytes in words. Pure."""
 
-import re
 from pathlib import PurePath
 
 from oidl.net.pace import PaceState
 from oidl.progress.statistics import Reading, Statistics
+from oidl.text import printable
 
 _NAME = 32  # characters of a file's name, for a line of under 80
 
@@ -28,7 +28,7 @@ def progress_line(now: Statistics) -> str:
 
 def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
     """A file on its way: `loading boxes.csv · 1,200,000 rows` or `fetching boxes.csv · 98 MB of 2.2 GB · 31.0 MB/s`."""
-    name = plain(PurePath(reading.name).name)
+    name = printable(PurePath(reading.name).name)
     name = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
     parts = [f"fetching {name}" if reading.rows is None else f"loading {name}"]
     if reading.rows is not None:
@@ -47,18 +47,6 @@ def pace_words(pace: PaceState) -> str:
         return f"{pace.provider}: paused for {duration(pace.pause_s)}"
     rate = "as fast as it goes" if pace.rate is None else f"{pace.rate:.3g} req/s"
     return f"{pace.provider}: {rate}, {pace.window} at once"
-
-
-def plain(text: str) -> str:
-    """`text` without anything that a terminal would obey; lines stay lines.
-
-    Titles, URLs and headers are other people's words: a control character, or one that turns the direction of
-    writing, is shown as `�`.
-    """
-    return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-_COMMANDS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,29 @@
+"""Text from outside, made safe to show and to keep. Pure.
+
+Titles, URLs, headers and error messages are other people's words. The rule:
+they are made printable where they are taken in, and cut before they are stored,
+so a server decides neither what a terminal does nor how large the database grows.
+"""
+
+import re
+
+DETAIL_CHARACTERS = 300
+"""The longest `detail` of a failure, in characters; one image's failure costs the database no more than this."""
+
+URL_CHARACTERS = 2000
+"""The longest URL that is kept of a failure, in characters; browsers and servers stop near there too."""
+
+# Control characters (C0 without the line feed, DEL, C1), and what is invisible or turns the direction of writing.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` with every character that a terminal would obey, or UTF-8 cannot hold, shown as `�`; lines stay lines."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def shortened(text: str, characters: int) -> str:
+    """`text`, cut to `characters` at most; what is cut ends in `…`."""
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
