@@ -265,7 +265,8 @@ class Failure:
     `retry_after_s` is how long the server asked us to wait. `is_published` says
     that the bytes were the published ones by MD5, so trying again is no use; `is_unreachable` that there
     was no connection at all; `was_asked` False that its host is left alone and nothing was tried;
-    `is_not_mirrored` that a mirror, which has but some images, has not this one.
+    `is_not_mirrored` that a mirror, which has but some images, has not this one; `hint` is what the user can do
+    about a disk.
 
     Whatever a server said in `detail` or `url` is made printable and cut here, so no room has to remember to.
     """
@@ -280,6 +281,7 @@ class Failure:
     is_unreachable: bool = False
     was_asked: bool = True
     is_not_mirrored: bool = False
+    hint: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", shortened(printable(self.detail).replace("\n", " "), DETAIL_CHARACTERS))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oidl.errors import DiskError
+from oidl.errors import disk_error
 
 _READ_BYTES = 256 * 1024
 
@@ -22,10 +22,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DiskError(
-            f"{path} cannot be written: {error.strerror or error}",
-            hint="make room or choose another --root-dir, and run the same command again",
-        ) from error
+        raise disk_error(path, error) from error
 
 
 def discard(part: Path) -> None:

@@ -73,7 +73,7 @@ class Processor:
                 for rendition, made in zip(renditions, rendered, strict=True)
             )
         except DiskError as error:
-            return _of(fetched, Failure(Reason.DISK, error.message))
+            return _of(fetched, Failure(Reason.DISK, error.message, hint=error.hint))
         return Done(
             source=fetched.source,
             url=None if is_local else fetched.url,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from oidl.errors import DiskError
+from oidl.errors import disk_error
 from oidl.model import TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
 from oidl.settings import Layout
 from oidl.state.database import StateConnection, explained
@@ -56,10 +56,7 @@ class Repair:
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise DiskError(
-                f"{path} could not be removed: {error.strerror or error}",
-                hint="mend the permissions, then repair again: it goes on where it stopped",
-            ) from error
+            raise disk_error(path, error, "removed") from error
         if path.parent.name == PART_DIRECTORY:
             with suppress(OSError):  # there is more in it
                 path.parent.rmdir()

@@ -165,8 +165,7 @@ class Run:
     ) -> RunEnd:
         error: OidlError | None = None
         if self._stop.disk_failure:
-            hint = "make room, then run again: it goes on where it stopped"
-            error = DiskError(self._stop.disk_failure.detail, hint=hint)
+            error = DiskError(self._stop.disk_failure.detail, hint=self._stop.disk_failure.hint)
             code, outcome = ExitCode.DISK, "disk"
         elif self._stop.is_interrupted:
             code, outcome = ExitCode.INTERRUPTED, "interrupted"

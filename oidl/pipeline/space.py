@@ -34,7 +34,7 @@ def check_space(db: StateConnection, settings: Settings, images: int, free: Call
             raise DiskError(
                 f"{images:,} images need about {size(int(needed[number]))} at {place}, "
                 f"and {size(max(room, 0))} may be used there",
-                hint="make room, choose fewer (--subset, --limit), or go on as far as it goes with --no-check-space",
+                hint="free some space, choose fewer images (--subset, --limit), or use --no-check-space to fill it",
             )
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from oidl.errors import DiskError
+from oidl.errors import disk_error
 from oidl.text import printable
 
 log = logging.getLogger("oidl")
@@ -88,7 +88,7 @@ def open_console(
         try:
             handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
         except OSError as error:
-            raise DiskError(f"the log file {log_file} cannot be written: {error.strerror}") from error
+            raise disk_error(log_file.absolute(), error) from error
     formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     for handler in handlers:
         handler.setFormatter(formatter)

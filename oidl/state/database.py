@@ -20,6 +20,13 @@ BUSY_TIMEOUT_MS = 30_000  # somebody's own SQL may hold the file for a while
 _STEPS = 1_000_000  # of SQLite's virtual machine: a tenth of a second or less
 _READER_PATIENCE_MS = 1_000  # in WAL mode nobody keeps a reader out for longer
 
+_DISK_ADVICE = {
+    sqlite3.SQLITE_FULL: "free some space",
+    sqlite3.SQLITE_IOERR: "check the disk (dmesg)",
+    sqlite3.SQLITE_CANTOPEN: "fix the permissions or choose another --state-db",
+    sqlite3.SQLITE_READONLY: "fix the permissions or choose another --state-db",
+}
+
 # What a reader meets while `load` has a rollback journal, and after a kill there.
 _HALF_LOADED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY_ROLLBACK)
 
@@ -133,15 +140,15 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (
-            sqlite3.SQLITE_FULL,
-            sqlite3.SQLITE_IOERR,
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_READONLY,
-        ):
+        if advice := _DISK_ADVICE.get(code):
             raise DiskError(
                 f"the state database {path} cannot be written: {error}",
-                hint="make room or mend the permissions, then run again: nothing that was recorded is lost",
+                hint=f"{advice}, then run it again: nothing that was recorded is lost",
+            ) from error
+        if code == sqlite3.SQLITE_PROTOCOL:
+            raise StateError(
+                f"the state database {path} cannot be locked: {error}",
+                hint="choose a place on a local disk for --state-db: network filesystems often have no locks",
             ) from error
         if code == sqlite3.SQLITE_NOTADB:
             raise StateError(

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import TextIO
 
-from oidl.errors import DiskError, UsageError
+from oidl.errors import UsageError, disk_error
 from oidl.storage.sweep import remove_tree
 
 PART_DIRECTORY = ".oidl-part"
@@ -140,14 +140,3 @@ def _is_another(process: int) -> bool:
     except OSError as error:
         return isinstance(error, PermissionError)
     return process != os.getpid()
-
-
-def disk_error(path: Path, error: OSError) -> DiskError:
-    """What an `OSError` on `path` means for the run."""
-    is_in_the_way = isinstance(error, NotADirectoryError | FileExistsError | IsADirectoryError)
-    return DiskError(
-        f"{path} could not be written: {error.strerror or error}",
-        hint=f"name another place, or move away what is in the way: {error.filename2 or error.filename}"
-        if is_in_the_way
-        else "make room or mend the permissions, then run it again",
-    )

@@ -283,7 +283,7 @@ def test_a_root_that_cannot_be_written(oidl, fine) -> None:
 
 
 def test_a_log_file_that_cannot_be_written(refused) -> None:
-    refused(5, "--log-file=/proc/oidl.log", names="the log file /proc/oidl.log cannot be written")
+    refused(5, "--log-file=/proc/oidl.log", names="/proc/oidl.log could not be written")
 
 
 def test_a_file_in_the_place_of_an_output_directory(fine, run, root: Path, ask) -> None:

@@ -32,7 +32,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk
     ended = run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=0", "--no-check-space")
     assert ended.returncode == 5
     assert "could not be written: No space left on device" in ended.stderr or "disk is full" in ended.stderr
-    assert "make room" in ended.stderr
+    assert "free some space" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ask("PRAGMA integrity_check") == [("ok",)]
     assert ask("SELECT count(*) FROM download WHERE status = 'failed'") == [(0,)]
@@ -74,7 +74,7 @@ def test_a_write_that_fails_ends_the_run_and_the_next_one_goes_on(fine, run, ask
         ended = run(fine, "--save-original-images", "--nodownload-metadata")
     assert ended.returncode == 5
     assert len(ended.stderr.splitlines()) == 2
-    assert "could not be written: No space left on device\n  make room, then run again" in ended.stderr
+    assert "could not be written: No space left on device\n  free some space; then run it again" in ended.stderr
     assert ask("SELECT outcome FROM run") == [("disk",)]
     assert {reason for (reason,) in ask("SELECT DISTINCT reason FROM attempt")} == {"disk"}
     assert ask("SELECT count(*) FROM download WHERE status = 'failed'") == [(0,)]

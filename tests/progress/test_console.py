@@ -181,7 +181,7 @@ def test_a_log_file_that_cannot_be_written_is_said_before_anything_begins(tmp_pa
     path = tmp_path / "missing" / "x.log"
     before = list(log.handlers)
     with (
-        pytest.raises(DiskError, match=f"the log file {path} cannot be written: No such file"),
+        pytest.raises(DiskError, match=f"{path} could not be written: No such file"),
         open_console(path, log_to_stdout=True),
     ):
         pytest.fail("it began")

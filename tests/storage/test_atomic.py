@@ -182,4 +182,6 @@ def test_what_is_in_the_way_is_named(tmp_path: Path, place: str) -> None:
     with pytest.raises(DiskError, match=rf"{place} could not be written") as caught, atomic_text(tmp_path / place):
         pass
     in_the_way = tmp_path / place.partition("/")[0]
-    assert caught.value.hint == f"name another place, or move away what is in the way: {in_the_way}"
+    assert (
+        caught.value.hint == f"move away {in_the_way}, which is in the way, or choose another place; then run it again"
+    )

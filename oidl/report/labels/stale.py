@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from oidl.errors import UsageError
-from oidl.storage.atomic import disk_error
+from oidl.errors import UsageError, disk_error
 
 
 @dataclass(frozen=True, slots=True)
