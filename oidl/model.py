@@ -42,6 +42,7 @@ class Reason(StrEnum):
     TLS = "tls"
     TOO_LARGE = "too_large"
     RESIZE_FAILED = "resize_failed"
+    INTERNAL_ERROR = "internal_error"
     DISK = "disk"
 
 

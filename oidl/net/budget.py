@@ -50,8 +50,34 @@ class ByteBudget:
         self._free += count
         self._wake()
 
+    def reservation(self) -> "Reservation":
+        """A share of the budget for one image, of nothing as yet."""
+        return Reservation(self)
+
     def _wake(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
             count, event = self._waiting.popleft()
             self._free -= count
             event.set()
+
+
+class Reservation:
+    """The bytes of the budget that one image holds, whichever way it ends."""
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._bytes = 0
+
+    async def acquire(self, count: int) -> None:
+        """Waits for `count` more bytes."""
+        self._bytes += await self._budget.acquire(count)
+
+    def grow_to(self, count: int) -> None:
+        """Takes what is missing of `count` bytes now, even into debt."""
+        if count > self._bytes:
+            self._bytes += self._budget.charge(count - self._bytes)
+
+    def release(self) -> None:
+        """Gives back all of it."""
+        self._budget.release(self._bytes)
+        self._bytes = 0

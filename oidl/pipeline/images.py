@@ -8,9 +8,10 @@ from functools import partial
 import trio
 
 from oidl.model import Done, Failure, Fetched, Postponed, Reason, Source, Work
-from oidl.net.budget import ByteBudget
+from oidl.net.budget import ByteBudget, Reservation
 from oidl.net.hosts import Hosts, host_of
-from oidl.net.transfer import fetch
+from oidl.net.transfer import Download, fetch
+from oidl.pipeline.containment import contained
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.lobby import Lobby
 from oidl.pipeline.process import Processor
@@ -26,11 +27,11 @@ _PATIENCE = 5  # times --max-wait: how long a pause that a provider asks for is 
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """A body on its way to a validator, with the bytes of the memory budget that it holds."""
+    """A body on its way to a validator, with its share of the memory budget."""
 
     work: Work
     fetched: Fetched
-    charged_bytes: int
+    memory: Reservation
 
 
 class ImagePipeline:
@@ -137,22 +138,20 @@ class ImagePipeline:
     async def _fetch(
         self, work: Work, bodies: trio.MemorySendChannel[_Body], outcomes: trio.MemorySendChannel[Outcome]
     ) -> None:
-        """Brings one image; apart from the loop, for a name in the loop would keep its body until the next one."""
+        """Fetches one image; apart from the loop, where a name would keep its body alive until the next one."""
         self._meter.started(work)
-        local = await self._local(work)
-        if local is None:
-            work = self._restoring(work)
-        fetched, charged_bytes = local or await self._remote(work)
+        memory = self._budget.reservation()
+        fetched = await self._obtain(work, memory)
         self._meter.fetched(work)
         if isinstance(fetched, Failure) and self._is_to_wait(work, fetched) and self._lobby.came_back(work):
-            self._budget.release(charged_bytes)
+            memory.release()
             self._meter.dropped(work)
             return
         self._lobby.passed_on(work)
         if isinstance(fetched, Fetched):
-            await bodies.send(_Body(work, fetched, charged_bytes))
+            await bodies.send(_Body(self._restoring(work, fetched), fetched, memory))
             return
-        self._budget.release(charged_bytes)
+        memory.release()
         if fetched is None:
             self._let_go(work)
         else:
@@ -197,28 +196,39 @@ class ImagePipeline:
     ) -> None:
         async with bodies, outcomes:
             async for body in bodies:
-                work, charged_bytes = body.work, body.charged_bytes
+                work, memory = body.work, body.memory
                 self._meter.processing(work)
-                result = await trio.to_thread.run_sync(
-                    self._processor.process, work, body.fetched, limiter=self._threads
-                )
+                result = await self._process(work, body.fetched)
                 self._meter.processed(work)
                 del body  # the bytes themselves; the budget is for what is really in memory
-                self._budget.release(charged_bytes)
+                memory.release()
                 await self._settle(work, result, outcomes)
                 self._lobby.settled()
 
-    async def _remote(self, work: Work) -> tuple[Fetched | Failure | None, int]:
+    async def _process(self, work: Work, fetched: Fetched) -> Done | Failure:
+        url = None if fetched.source is Source.LOCAL else fetched.url
+        with contained(work, fetched.source, url) as bug:
+            return await trio.to_thread.run_sync(self._processor.process, work, fetched, limiter=self._threads)
+        assert bug.failure
+        return bug.failure
+
+    async def _obtain(self, work: Work, memory: Reservation) -> Fetched | Failure | None:
+        """The body of an image from disk or from its source; None if the run drained before it was asked for."""
         download = self._sources.download(work)
+        with contained(work, download.source, download.url) as bug:
+            return await self._local(work, memory) or await self._remote(work, download, memory)
+        return bug.failure
+
+    async def _remote(self, work: Work, download: Download, memory: Reservation) -> Fetched | Failure | None:
         if not download.url:  # of a thumbnail that nothing else may stand in for
-            return Failure(Reason.NOT_FOUND, "the list names no thumbnail of it", source=download.source), 0
-        charged_bytes = await self._budget.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
+            return Failure(Reason.NOT_FOUND, "the list names no thumbnail of it", source=download.source)
+        await memory.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
         on_request = partial(self._meter.requested, work)
         answer = await fetch(download, self._hosts, self._transfers, self._arrived, on_request)
         fetched = explained(download, answer)
-        if isinstance(fetched, Fetched) and len(fetched.body) > charged_bytes:
-            charged_bytes += self._budget.charge(len(fetched.body) - charged_bytes)
-        return fetched, charged_bytes
+        if isinstance(fetched, Fetched):
+            memory.grow_to(len(fetched.body))
+        return fetched
 
     def _is_to_wait(self, work: Work, failure: Failure) -> bool:
         """Whether it is the host's word, not the image's, that it cannot be had now."""
@@ -228,23 +238,24 @@ class ImagePipeline:
     def _url(self, work: Work) -> str:
         return self._sources.download(work).url
 
-    async def _local(self, work: Work) -> tuple[Fetched | Failure | None, int] | None:
+    async def _local(self, work: Work, memory: Reservation) -> Fetched | None:
         """The verified original from disk, or None where there is none."""
         originals = self._settings.originals
         if work.tried or work.is_local_bad or originals.always_download or not originals.takes_local:
             return None
         if not (work.saved_original or self._has_originals(work.subset)):
             return None
-        charged_bytes = await self._budget.acquire(work.original_size)
+        await memory.acquire(work.original_size)
         fetched = await trio.to_thread.run_sync(self._processor.read_original, work, limiter=self._reading)
         if fetched is None:
-            self._budget.release(charged_bytes)
-            return None
-        return fetched, charged_bytes
+            memory.release()
+        return fetched
 
-    def _restoring(self, work: Work) -> Work:
-        """`work`, which is to be fetched, with the original to be kept that was recorded and is not there any more."""
+    def _restoring(self, work: Work, fetched: Fetched) -> Work:
+        """`work`; if it had to be fetched, with the saved original that was recorded and is not there any more."""
         originals = self._settings.originals
+        if fetched.source is Source.LOCAL:
+            return work
         is_lacking = any(rendition.mode is None for rendition in work.lacking)
         if is_lacking or work.saved_original is None or not (originals.save and originals.takes_local):
             return work

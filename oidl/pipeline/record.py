@@ -7,20 +7,22 @@ committed.
 
 import logging
 import random
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import trio
 
 from oidl.model import Done, Failure, Postponed, Reason, Status, Work
+from oidl.pipeline.containment import BugCount, contained
 from oidl.pipeline.feed import Claims
 from oidl.pipeline.retry import UNCOUNTED, decide_all
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
+from oidl.state.database import explained
 from oidl.state.ledger import Ledger, Tries
 
 _BATCH = 500
@@ -48,6 +50,7 @@ class Recorder:
         self._meter = meter
         self._stop = stop
         self._rng = rng
+        self._bugs = BugCount(stop)
         self._beat_at = -_BEAT_S
 
     async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
@@ -63,48 +66,68 @@ class Recorder:
         finally:
             if batch:
                 await self._commit(batch)
+            self._bugs.run_ends()
 
     async def _commit(self, batch: list[Outcome]) -> None:
         # Shielded, so that what is recorded and what the meter, the feed and the log know stay the same.
         with trio.CancelScope(shield=True):
             outcomes = tuple(batch)
             batch.clear()
-            statuses = await self._state.run(self._record, outcomes)
-            for outcome, status in zip(outcomes, statuses, strict=True):
-                if isinstance(outcome.result, Postponed):
-                    self._meter.postponed(outcome.work, outcome.result)
-                else:
-                    self._meter.recorded(outcome.work, outcome.result, status)
-                self._tell(outcome, status)
+            for outcome, status in await self._state.run(self._record, outcomes):
+                with contained(outcome.work):
+                    self._tell(outcome, status)
             self._claims.release(
                 [outcome.work.image_id for outcome in outcomes],
                 any_done=any(isinstance(outcome.result, Done) for outcome in outcomes),
             )
             await self._beat()
 
-    def _record(self, outcomes: Sequence[Outcome]) -> list[Status]:
-        statuses = []
+    def _record(self, outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Status]]:
         with self._ledger.transaction():
-            for outcome in outcomes:
-                match outcome.result:
-                    case Done() as done:
-                        self._ledger.done(outcome.work, done)
-                        statuses.append(Status.DONE)
-                    case Failure() as failure:
-                        failures = [(each, self._tries(outcome.work, each)) for each in (*outcome.work.tried, failure)]
-                        verdict, told = decide_all(failures, datetime.now(UTC), self._rng)
-                        self._ledger.failed(outcome.work, failure, verdict, told)
-                        statuses.append(verdict.status)
-                    case Postponed() as postponed:
-                        due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
-                        self._ledger.postponed(outcome.work, postponed, due)
-                        statuses.append(Status.RETRY)
-        return statuses
+            return [self._record_one(outcome) for outcome in outcomes]
+
+    def _record_one(self, outcome: Outcome) -> tuple[Outcome, Status]:
+        """Records an outcome, or the bug that kept it from being recorded; failing that too, its row stays as it is."""
+        with contained(outcome.work) as bug, self._part():
+            return outcome, self._write(outcome)
+        assert bug.failure
+        outcome = Outcome(replace(outcome.work, tried=()), bug.failure)
+        with contained(outcome.work), self._part():
+            return outcome, self._write(outcome)
+        return outcome, outcome.work.status
+
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """A part of the transaction that can fail alone; what SQLite has against the database stops the program."""
+        with explained(self._state.db.path), self._ledger.part():
+            yield
+
+    def _write(self, outcome: Outcome) -> Status:
+        match outcome.result:
+            case Done() as done:
+                self._ledger.done(outcome.work, done)
+                return Status.DONE
+            case Failure() as failure:
+                failures = [(each, self._tries(outcome.work, each)) for each in (*outcome.work.tried, failure)]
+                verdict, told = decide_all(failures, datetime.now(UTC), self._rng)
+                self._ledger.failed(outcome.work, failure, verdict, told)
+                return verdict.status
+            case Postponed() as postponed:
+                due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
+                self._ledger.postponed(outcome.work, postponed, due)
+                return Status.RETRY
 
     def _tries(self, work: Work, failure: Failure) -> Tries:
         return self._ledger.tries(work.image_id, failure.reason, UNCOUNTED, failure.source)
 
     def _tell(self, outcome: Outcome, status: Status) -> None:
+        """Lets the meter, the log and whatever may stop the run know what is recorded."""
+        if isinstance(outcome.result, Postponed):
+            self._meter.postponed(outcome.work, outcome.result)
+        else:
+            self._meter.recorded(outcome.work, outcome.result, status)
+            is_bug = isinstance(outcome.result, Failure) and outcome.result.reason is Reason.INTERNAL_ERROR
+            self._bugs.count(is_bug=is_bug)
         match outcome.result:
             case Failure(reason=Reason.DISK) as failure:
                 self._stop.disk_is_full(failure)

@@ -48,6 +48,7 @@ RULES: dict[Reason, Rule] = {
     Reason.TLS: _PASSING,
     Reason.TOO_LARGE: _AT_ONCE,
     Reason.RESIZE_FAILED: _AT_ONCE,
+    Reason.INTERNAL_ERROR: Rule(tries=3),
     Reason.DISK: Rule(counts=False),
 }
 

@@ -23,6 +23,7 @@ from oidl.net.dns import cached_dns
 from oidl.net.hosts import Hosts
 from oidl.net.throttle import Throttle
 from oidl.pipeline.annotations import AnnotationLoader
+from oidl.pipeline.containment import find_tracebacks
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.limits import too_full, watch_limits
@@ -167,6 +168,9 @@ class Run:
         if self._stop.disk_failure:
             error = DiskError(self._stop.disk_failure.detail, hint=self._stop.disk_failure.hint)
             code, outcome = ExitCode.DISK, "disk"
+        elif self._stop.bug:
+            error = OidlError(self._stop.bug, hint=find_tracebacks())
+            code, outcome = ExitCode.BUG, "bug"
         elif self._stop.is_interrupted:
             code, outcome = ExitCode.INTERRUPTED, "interrupted"
         elif self._stop.limit:

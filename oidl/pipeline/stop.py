@@ -14,6 +14,7 @@ class Stop:
         self.is_interrupted = False
         self.disk_failure: Failure | None = None
         self.limit: str | None = None
+        self.bug: str | None = None
 
     def interrupt(self) -> None:
         """The user asks (Ctrl-C, SIGTERM)."""
@@ -23,6 +24,11 @@ class Stop:
     def disk_is_full(self, failure: Failure) -> None:
         """A file could not be written: going on would only fail more images."""
         self.disk_failure = self.disk_failure or failure
+        self.draining.set()
+
+    def bug_found(self, bug: str) -> None:
+        """Images fail because of a bug in oidl, and nothing else happens; `bug` says so."""
+        self.bug = self.bug or bug
         self.draining.set()
 
     def limit_reached(self, limit: str) -> None:

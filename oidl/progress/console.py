@@ -81,7 +81,7 @@ def open_console(
     log_file: Path | None, *, log_to_stdout: bool, is_stderr_for_machines: bool = False
 ) -> Iterator[Console]:
     """The console of one run, with its logs; raises `DiskError` if the log file cannot be written."""
-    handlers: list[logging.Handler] = []
+    handlers: list[logging.Handler] = [logging.NullHandler()]  # without any, logging would write to stderr
     if log_to_stdout:
         handlers.append(logging.StreamHandler(sys.stdout))
     if log_file:

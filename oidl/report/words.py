@@ -22,6 +22,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.TLS: "the server's certificate or TLS is not valid",
     Reason.TOO_LARGE: "longer, or larger, than it may be",
     Reason.RESIZE_FAILED: "could not be resized",
+    Reason.INTERNAL_ERROR: "oidl failed on this image; the log has the traceback",
     Reason.DISK: "could not be written to disk",
 }
 

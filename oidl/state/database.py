@@ -111,6 +111,20 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
+def savepoint(db: sqlite3.Connection) -> Iterator[None]:
+    """Keeps what is written inside it, which is part of a transaction, only if nothing is raised."""
+    db.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:  # of a full disk, SQLite has gone back by itself
+            db.execute("ROLLBACK TO part")
+            db.execute("RELEASE part")
+        raise
+    db.execute("RELEASE part")
+
+
+@contextmanager
 def interruptible(db: sqlite3.Connection, check: Callable[[], None]) -> Iterator[None]:
     """Calls `check` a few times a second, whatever SQLite is at; what that raises ends the statement."""
     raised: list[BaseException] = []

@@ -14,7 +14,7 @@ from typing import Any
 
 from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Status, Work
 from oidl.net.pace import PaceState
-from oidl.state.database import timestamp, transaction
+from oidl.state.database import savepoint, timestamp, transaction
 from oidl.state.recipes import register
 
 _FILE_VALUES = (
@@ -54,6 +54,10 @@ class Ledger:
     def transaction(self) -> AbstractContextManager[None]:
         """Commits all that is written inside it together, or nothing of it."""
         return transaction(self._db)
+
+    def part(self) -> AbstractContextManager[None]:
+        """A part of a transaction: nothing of it is written if an exception ends it, and the rest is not affected."""
+        return savepoint(self._db)
 
     def token(self) -> str:
         """What marks the temporary files of this database's runs: 8 hex digits, the same for ever."""

@@ -16,6 +16,7 @@ import trio
 import trio.testing
 from conftest import THUMB, image, work
 
+from oidl.errors import StateError
 from oidl.model import Done, Failure, Fetched, Reason, Source, Status, Work
 from oidl.net.body import Body
 from oidl.net.hosts import Block
@@ -309,6 +310,62 @@ def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path, mon
     assert (line.looked_up, len(line.asked)) == ([], 1)
 
 
+# ---- bugs
+
+
+async def fetch_bug(_: object, download: Download) -> Fetched:
+    raise OverflowError("a date in the year 99999999999")
+
+
+def bug_on(number: int, of: Callable[..., Any]) -> Callable[..., Any]:
+    def call(line: Line, item: Work, *more: Any) -> Any:
+        if item.image_id == image(number).image_id:
+            raise TypeError("odd")
+        return of(line, item, *more)
+
+    return call
+
+
+@pytest.mark.parametrize("method", ["process", "read_original"])
+def test_a_bug_in_a_thread_costs_one_image_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(Line, method, bug_on(2, getattr(Line, method)))
+    line = Line(tmp_path, published(*range(5), saved_original="a/x.jpg")).run(monkeypatch)
+    assert [number for number, result in line.results if isinstance(result, Done)] == [0, 1, 3, 4]
+    ((_, failure),) = [row for row in line.results if isinstance(row[1], Failure)]
+    assert (failure.reason, failure.detail) == (Reason.INTERNAL_ERROR, "TypeError: odd")
+    assert (failure.source, failure.url) == (Source.ORIGINAL, image(2).original_url)
+
+
+def test_a_bug_while_an_image_is_fetched_costs_one_image_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch(line: Line, download: Download) -> Fetched:
+        return await (fetch_bug if download.url == image(2).original_url else fetch_body)(line, download)
+
+    line = Line(tmp_path, published(*range(5)), fetch).run(monkeypatch)
+    assert [number for number, result in line.results if isinstance(result, Failure)] == [2]
+    assert len(line.results) == 5
+
+
+def test_after_a_bug_the_next_source_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    originals = Originals((Source.CVDF, Source.ORIGINAL))
+    monkeypatch.setattr(Line, "process", lambda line, item, fetched: 1 / 0)
+    line = Line(tmp_path, published(1), originals=originals).run(monkeypatch)
+    assert [download.source for download in line.asked] == [Source.CVDF, Source.ORIGINAL]
+    assert [failure.reason for failure in line.outcomes[0].work.tried] == [Reason.INTERNAL_ERROR]
+
+
+def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetch(*_: object) -> Fetched:
+        raise StateError("locked")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        Line(tmp_path, published(1), fetch).run(monkeypatch)
+    assert raised.group_contains(StateError)
+
+
 # ---- the byte budget
 
 
@@ -319,11 +376,21 @@ def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path, mon
         {"result": CORRUPT},
         {"fetch": fetch_failure},
         {"fetch": fetch_none},
+        {"fetch": fetch_bug},
         {"fetch": fetch_more_than_thought, "originals": Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))},
         {"on_disk": local(1)},
         {"on_disk": {}},
     ],
-    ids=["done", "not processed", "not fetched", "not asked for", "larger than thought", "local", "local is no use"],
+    ids=[
+        "done",
+        "not processed",
+        "not fetched",
+        "not asked for",
+        "bug",
+        "larger than thought",
+        "local",
+        "local is no use",
+    ],
 )
 def test_an_image_gives_back_its_bytes_whatever_becomes_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: dict[str, Any]

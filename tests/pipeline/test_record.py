@@ -310,6 +310,69 @@ def test_no_other_failure_stops_the_run(loaded_db: StateConnection) -> None:
     assert not desk.stop.draining.is_set()
 
 
+# ---- bugs
+
+UNWRITABLE = Failure(Reason.GONE, http_status=10**30)  # more than SQLite has bits for
+
+
+def test_a_bug_while_one_outcome_is_recorded_loses_no_other_of_the_batch(loaded_db: StateConnection) -> None:
+    async def main(desk: Desk, _: object) -> None:
+        await desk.send([*done(1), Outcome(work(2), UNWRITABLE), Outcome(work(3), GONE), *done(4)])
+        await desk.after(0.3)
+        assert len(desk.claims.image_ids) == 8
+
+    desk = record(loaded_db, main)
+    assert desk.done == 2
+    assert desk.ask("SELECT image_id, status, reason FROM failure") == [
+        (image(2).image_id, "retry", "internal_error"),
+        (image(3).image_id, "failed", "gone"),
+    ]
+    assert desk.ask("SELECT image_id, reason FROM attempt") == [
+        (image(2).image_id, "internal_error"),
+        (image(3).image_id, "gone"),
+    ]
+
+
+def test_an_outcome_that_cannot_be_recorded_at_all_leaves_its_row_as_it_was(
+    loaded_db: StateConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(desk: Desk, _: object) -> None:
+        monkeypatch.setattr(desk.state.ledger, "failed", lambda *_: 1 / 0)
+        await desk.send([*done(1), Outcome(work(2), GONE), *done(3)])
+        await desk.after(0.3)
+        assert len(desk.claims.image_ids) == 9
+
+    desk = record(loaded_db, main)
+    assert (desk.done, desk.ask("SELECT * FROM failure")) == (2, [])
+    assert desk.stop.bug is None
+
+
+def test_a_bug_of_the_meter_s_keeps_no_image_claimed(
+    loaded_db: StateConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(desk: Desk, _: object) -> None:
+        monkeypatch.setattr(desk.meter, "_moved", lambda *_: 1 / 0)
+        await desk.send(done(1, 2))
+        await desk.after(0.3)
+        assert len(desk.claims.image_ids) == 10
+
+    assert record(loaded_db, main).done == 2
+
+
+def test_nothing_but_bugs_stops_the_run(loaded_db: StateConnection) -> None:
+    bug = Failure(Reason.INTERNAL_ERROR, "TypeError: odd")
+
+    async def main(desk: Desk, _: object) -> None:
+        await desk.send([*done(0), *(Outcome(work(number), bug) for number in range(1, 10))])
+        await desk.after(0.3)
+        assert not desk.stop.draining.is_set()
+        await desk.send([Outcome(work(1), bug)])
+        await desk.after(0.3)
+        assert desk.stop.draining.is_set()
+
+    assert record(loaded_db, main).stop.bug
+
+
 # ---- what the meter is told
 
 
