@@ -28,7 +28,7 @@ class RunOptions(ChoiceOptions, DownloadOptions, ImagingOptions, NetworkOptions,
     """Spread files over directories named by the first 3 characters."""
 
     name_files_by: Annotated[FileNames, BY_VALUE] = FileNames.IMAGE_ID
-    """`image-id`, or `flickr`: the name in the URL, as the Scala downloader did."""
+    """`image-id`, or `flickr`: the name in `OriginalURL`, as the Scala downloader did."""
 
     def settings(self, version_dir: str, known_subsets: tuple[str, ...]) -> Settings:
         """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""

@@ -35,7 +35,6 @@ from oidl.state.audit import (
     known_renditions,
     lacks_page,
     listed_images,
-    note_names,
     paths_by_name,
     promises,
 )
@@ -127,7 +126,6 @@ class Audit:
         after = ("", "")
         while page := await self._ask(partial(file_page, self._db, after, _PAGE)):
             after = page[-1][:2]
-            await self._ask(partial(note_names, self._db, page))
             findings: list[Finding] = []
             async with trio.open_nursery() as nursery:
                 for begin in range(0, len(page), _CHUNK):

@@ -17,9 +17,9 @@ from oidl.imaging.placing import both_turns
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import ORIGINAL, Done, Failure, Fetched, Reason, Rendition, Source, Work, WrittenFile
 from oidl.pipeline.verify import verify
-from oidl.settings import Imaging, Layout, Originals
+from oidl.settings import FileNames, Imaging, Layout, Originals
 from oidl.storage.atomic import AtomicWriter
-from oidl.storage.layout import actual_path, output_path, recorded_path, subset_directory
+from oidl.storage.layout import actual_path, flickr_name, output_path, recorded_path, subset_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Processor:
     """Makes the files of one image after another; shared by the validators' threads.
 
     Where files that are recorded may be replaced by others, `replacing` is told of them before (ImageID and rendition
-    of each), so that no row says of a file what it was.
+    of each), so that no row says of a file what it was. `claim` says whether files of an image may have a name
+    (the name, the ImageID): it is called before anything is written under a name that is not the ImageID.
     """
 
     layout: Layout
@@ -41,6 +42,7 @@ class Processor:
     writer: AtomicWriter
     imaging: Imaging
     replacing: Callable[[list[tuple[str, str]]], None] = field(default=lambda files: None)
+    claim: Callable[[str, str], bool] = field(default=lambda name, image_id: True)
 
     def process(self, work: Work, fetched: Fetched) -> Done | Failure:
         """Everything that `work` lacks, made from `fetched` and written; or the first thing that is wrong.
@@ -68,8 +70,9 @@ class Processor:
         if self.originals.always_download:
             self.replacing([(work.image_id, rendition.name) for rendition in renditions])
         try:
+            name = self._name(work)
             files = tuple(
-                self._write(work, fetched, rendition, made, came_turned, picture.orientation)
+                self._write(work, fetched, rendition, name, made, came_turned, picture.orientation)
                 for rendition, made in zip(renditions, rendered, strict=True)
             )
         except DiskError as error:
@@ -126,21 +129,30 @@ class Processor:
         return None
 
     def _places(self, work: Work) -> list[Path]:
-        places = [self._path(work, Rendition(ORIGINAL, self.originals.directory), work.original_url)]
+        places = [output_path(self.layout, Rendition(ORIGINAL, self.originals.directory), work, self._name(work))]
         if work.saved_original is not None:
             places.insert(0, actual_path(self.layout, work.saved_original))
         return places
 
-    def _path(self, work: Work, rendition: Rendition, url: str) -> Path:
-        return output_path(self.layout, rendition, work, url)
+    def _name(self, work: Work) -> str:
+        """What the files of `work` are called."""
+        name = flickr_name(work) if self.layout.name_files_by is FileNames.FLICKR else None
+        return name if name and self.claim(name, work.image_id) else work.image_id
 
     def _write(
-        self, work: Work, fetched: Fetched, rendition: Rendition, made: _Made, came_turned: int, orientation: int
+        self,
+        work: Work,
+        fetched: Fetched,
+        rendition: Rendition,
+        name: str,
+        made: _Made,
+        came_turned: int,
+        orientation: int,
     ) -> WrittenFile:
         """`orientation` is what the picture as it came says by EXIF."""
         is_local = fetched.source is Source.LOCAL
         rendered = made.rendered
-        path = self._path(work, rendition, work.original_url if is_local else fetched.url)
+        path = output_path(self.layout, rendition, work, name, fetched.source)
         if made.conversion:
             path = path.with_suffix(".jpg")
         if not (is_local and rendition.name == ORIGINAL and str(path) == fetched.url):

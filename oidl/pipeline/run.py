@@ -190,7 +190,9 @@ class Run:
         claims = Claims()
         feed = Feed(queue, claims, self._stop, settings.retries, limit=settings.selection.limit, say=self._say)
         recorder = Recorder(self._state, claims, self._meter, self._stop, random.Random())
-        processor = Processor(settings.layout, settings.originals, self._files, settings.imaging, self._replacing)
+        processor = Processor(
+            settings.layout, settings.originals, self._files, settings.imaging, self._replacing, self._claim
+        )
         earlier = await self._state.run(self._state.ledger.earlier_paces)
         client = partial(new_client, settings.transfers, self._tls)
         async with Hosts(settings.transfers, client, self._version.providers, earlier, say=self._say) as hosts:
@@ -205,6 +207,10 @@ class Run:
         """Takes away the rows of files that are about to be replaced; in a validator's thread."""
         image_ids = {image_id for image_id, _ in files}
         trio.from_thread.run(self._state.run, put_back, self._state.db, files, image_ids)
+
+    def _claim(self, name: str, image_id: str) -> bool:
+        """Whether files of an image may have this name; in a validator's thread."""
+        return trio.from_thread.run(self._state.run, self._state.ledger.claim_name, name, image_id)
 
     def _written_to(self) -> list[Path]:
         """Directories of all filesystems that this run writes to."""

@@ -4,16 +4,14 @@ Every query is a walk or a look-up along a primary key or the index of ImageIDs,
 neither memory nor a page's time grows with the list. There is no index on
 `file.path`: over nine million files it would take some 700 MB and a tenth of the
 load's speed for ever, and the name of a file is its ImageID, which leads the
-primary key already. Only files named as on Flickr need more; a temporary table
-of those names is filled along the way, in SQLite's own temporary file.
+primary key already. Files that are named as on Flickr are found by the table of those names.
 """
 
 import json
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import NamedTuple
 
 from oidl.model import Rendition, ResizeMode
@@ -126,34 +124,22 @@ def lacks_page(db: sqlite3.Connection, asked: Promises, after: str, limit: int) 
     return lacks, rows[-1][0] if rows else None
 
 
-def note_names(db: sqlite3.Connection, rows: Iterable[FileRow]) -> None:
-    """Remembers, for `paths_by_name`, the files among `rows` that are not named by ImageID."""
-    named = [(stem, row.path) for row in rows if (stem := PurePath(row.path).stem) != row.image_id]
-    if named:
-        db.execute("BEGIN")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS temp.named "
-            "(name TEXT NOT NULL, path TEXT NOT NULL, PRIMARY KEY (name, path)) STRICT, WITHOUT ROWID"
-        )
-        db.executemany("INSERT OR IGNORE INTO temp.named VALUES (?, ?)", named)
-        db.execute("COMMIT")
-
-
 def are_named_otherwise(db: sqlite3.Connection) -> bool:
-    """Whether `note_names` met any file that is not named by ImageID."""
-    return db.execute("SELECT 1 FROM sqlite_temp_schema WHERE name = 'named'").fetchone() is not None
+    """Whether there are names of files that are not ImageIDs."""
+    return db.execute("SELECT 1 FROM file_name LIMIT 1").fetchone() is not None
 
 
 def paths_by_name(db: sqlite3.Connection, names: Collection[str]) -> dict[str, list[str]]:
     """For each of `names` (without suffix) the paths, as in `file.path`, of the files that may go by it."""
     asked = json.dumps(tuple(names))
-    queries = ["SELECT image_id, path FROM file WHERE image_id IN (SELECT value FROM json_each(?))"]
-    if are_named_otherwise(db):
-        queries.append("SELECT name, path FROM temp.named WHERE name IN (SELECT value FROM json_each(?))")
     paths: dict[str, list[str]] = {}
-    for query in queries:
-        for name, path in db.execute(query, (asked,)):
-            paths.setdefault(name, []).append(path)
+    for name, path in db.execute(
+        "SELECT image_id, path FROM file WHERE image_id IN (SELECT value FROM json_each(:names)) UNION ALL "
+        "SELECT n.name, f.path FROM file_name AS n CROSS JOIN file AS f ON f.image_id = n.image_id "
+        "WHERE n.name IN (SELECT value FROM json_each(:names))",
+        {"names": asked},
+    ):
+        paths.setdefault(name, []).append(path)
     return paths
 
 

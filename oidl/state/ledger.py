@@ -222,6 +222,17 @@ class Ledger:
             ],
         )
 
+    def claim_name(self, name: str, image_id: str) -> bool:
+        """Whether files of `image_id` may be called `name`: it is theirs already, or no image's yet and is theirs now.
+
+        Outside of a transaction, as it is its own: a claim is made before anything is written under the name.
+        """
+        owner = self._db.execute("SELECT image_id FROM file_name WHERE name = ?", (name,)).fetchone()
+        if owner is None:
+            with self.transaction():
+                self._db.execute("INSERT INTO file_name (name, image_id) VALUES (?, ?)", (name, image_id))
+        return owner is None or owner[0] == image_id
+
     # ---- providers
 
     def paces(self, paces: Iterable[PaceState]) -> None:

@@ -4,21 +4,34 @@
 rendition with an absolute directory lies in `<directory>/<subset>/…`. Nothing
 that came over the network becomes a part of a path unless it matches a pattern
 here: an ImageID, a subset of the catalogue, or a Flickr photo's own name.
+
+Two images never share a path. An ImageID is one image's alone, and a Flickr name is used only by
+the image that claimed it in the state database. Names come from the image's own row of the list,
+never from the URL that answered. They are in lower case and suffixes are no part of a claim, so
+this holds on filesystems that ignore case, too.
 """
 
 import re
+from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from oidl.errors import UsageError
-from oidl.model import Rendition, Work
-from oidl.settings import FileNames, Layout
+from oidl.model import Rendition, Source, Work
+from oidl.settings import Layout
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{16}")
-# 5721283_4c1a5f8c5c_o, as Flickr names its files; the leading photo id makes it unique.
+# 5721283_4c1a5f8c5c_o, as Flickr names its files; the leading photo id makes it unique on Flickr, not in every list.
 _FLICKR_NAME = re.compile(r"[0-9]{1,20}_[0-9a-f]{1,20}(_[0-9a-z]{1,4})?")
 _SUFFIX = re.compile(r"\.(jpe?g|png|gif|webp|tiff?)", re.IGNORECASE)
 _PREFIX_CHARACTERS = 3
+# The row's own URL of each source; a mirror's copies are all JPEG.
+_URLS: dict[Source, Callable[[Work], str]] = {
+    Source.ORIGINAL: attrgetter("original_url"),
+    Source.LOCAL: attrgetter("original_url"),
+    Source.THUMBNAIL_300K: attrgetter("thumbnail_300k_url"),
+}
 
 
 def subset_directory(layout: Layout, subset: str, directory: str) -> Path:
@@ -28,17 +41,24 @@ def subset_directory(layout: Layout, subset: str, directory: str) -> Path:
     return layout.root_dir / layout.version_dir / subset / directory
 
 
-def output_path(layout: Layout, rendition: Rendition, work: Work, url: str) -> Path:
-    """The final path of `rendition` of an image whose bytes are those of `url`."""
+def flickr_name(work: Work) -> str | None:
+    """The name that Flickr gave the original of an image, by the image's own row; None if its URL has no such name."""
+    stem = Path(urlsplit(work.original_url).path.rpartition("/")[2]).stem
+    return stem if _FLICKR_NAME.fullmatch(stem) else None
+
+
+def output_path(layout: Layout, rendition: Rendition, work: Work, name: str, source: Source = Source.ORIGINAL) -> Path:
+    """The final path of `rendition` under `name`: the ImageID, or a Flickr name that the image has claimed.
+
+    What is kept as it came has the suffix that the row's URL for `source` has, `.jpg` if that names none.
+    """
     if not _IMAGE_ID.fullmatch(work.image_id):
         raise ValueError(f"not an ImageID: {work.image_id!r}")
-    published = Path(urlsplit(url).path.rpartition("/")[2])
-    name = work.image_id
-    if layout.name_files_by is FileNames.FLICKR and _FLICKR_NAME.fullmatch(published.stem):
-        name = published.stem
     suffix = f".{rendition.format}"
     if rendition.mode is None:
-        suffix = published.suffix if _SUFFIX.fullmatch(published.suffix) else ".jpg"
+        url: str = _URLS[source](work) if source in _URLS else ""
+        published = Path(urlsplit(url).path.rpartition("/")[2]).suffix
+        suffix = published if _SUFFIX.fullmatch(published) else ".jpg"
     directory = subset_directory(layout, work.subset, rendition.directory)
     if layout.prefix_dirs:
         directory /= name[:_PREFIX_CHARACTERS]

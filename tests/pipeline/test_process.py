@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from oidl.imaging.photo import photo
 from oidl.model import ORIGINAL, Done, Failure, Fetched, Orientation, Reason, Rendition, ResizeMode, Source, Work
 from oidl.pipeline.process import Processor
-from oidl.settings import Imaging, Layout, Originals
+from oidl.settings import FileNames, Imaging, Layout, Originals
 from oidl.storage.atomic import AtomicWriter
 
 BODY = photo(1, 120, 90)
@@ -26,6 +26,7 @@ MD5 = base64.b64encode(hashlib.md5(BODY).digest()).decode()
 SAVED = Rendition(ORIGINAL, "images-original")
 LARGER = Rendition("larger", "larger", ResizeMode.SHRINK_TO_FIT, 100, "png")
 IMPOSSIBLE = Rendition("impossible", "impossible", ResizeMode.SHRINK_TO_FIT, 50, "nosuch")
+SECOND = "2017_11/train/images-original/000/0000000000000002.JPG"
 PLACE = "2017_11/train/images-original/000/0000000000000001.jpg"
 
 
@@ -290,3 +291,31 @@ def test_a_local_original_that_fails_names_no_url(processor: Processor, put: Cal
     failure = processor.process(item(IMPOSSIBLE), found)
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.source, failure.url) == (Reason.RESIZE_FAILED, Source.LOCAL, None)
+
+
+def test_two_images_of_one_name_never_share_a_path(tmp_path: Path, files: Files) -> None:
+    claims: dict[str, str] = {}
+    layout = Layout(tmp_path, "2017_11", name_files_by=FileNames.FLICKR)
+    processor = Processor(
+        layout,
+        Originals(),
+        AtomicWriter("0a1b2c3d"),
+        Imaging(),
+        claim=lambda name, image_id: claims.setdefault(name, image_id) == image_id,
+    )
+    other = photo(2, 120, 90)
+    first = item(SAVED, original_url="https://x/11/7_0a_o.jpg")
+    second = replace(item(SAVED, body=other), image_id=f"{2:016x}", original_url="https://x/22/7_0a_o.JPG")
+    for _ in range(2):
+        assert isinstance(processor.process(first, fetched()), Done)
+        assert processor.read_original(second) in (None, Fetched(Source.LOCAL, str(tmp_path / SECOND), other))
+        assert isinstance(processor.process(second, fetched(other)), Done)
+        assert files() == {"2017_11/train/images-original/7_0/7_0a_o.jpg": BODY, SECOND: other}
+
+
+def test_the_url_that_answered_chooses_no_path(tmp_path: Path, files: Files) -> None:
+    layout = Layout(tmp_path, "2017_11", name_files_by=FileNames.FLICKR)
+    processor = Processor(layout, Originals(), AtomicWriter("0a1b2c3d"), Imaging())
+    own = item(SAVED, original_url="https://x/999_def_o.jpg")
+    assert isinstance(processor.process(own, Fetched(Source.ORIGINAL, "https://x/any/123_abc_o.png", BODY)), Done)
+    assert list(files()) == ["2017_11/train/images-original/999/999_def_o.jpg"]

@@ -196,3 +196,33 @@ def test_what_was_loaded_and_written_before_is_there_as_it_should_be(
     assert db.execute("SELECT count(*) FROM label_of_file").fetchone() == (2,)
     assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     db.close()
+
+
+def test_images_of_before_that_share_a_file_are_to_be_done_again_and_other_names_are_claimed(
+    state_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "migrations", lambda: migrations()[:11])
+        old = open_writer(state_db)
+    for image_id, path in (("a", "t/1/1_b_o.jpg"), ("b", "t/1/1_b_o.jpg"), ("c", "t/2/2_b_o.gif"), ("d", "t/d/d.jpg")):
+        old.execute(
+            "INSERT INTO download (image_id, subset, status, bytes, source) VALUES (?, 't', 'done', 5, 'original')",
+            (image_id,),
+        )
+        old.execute(
+            "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
+            "VALUES (?, 'r', ?, 1, 1, 1, '')",
+            (image_id, path),
+        )
+    old.execute("INSERT INTO tally VALUES ('t', 'done', '', 4, 20)")
+    old.close()
+    with closing(open_writer(state_db)) as db:
+        assert db.execute("SELECT image_id, status FROM download ORDER BY 1").fetchall() == [
+            ("a", "pending"),
+            ("b", "pending"),
+            ("c", "done"),
+            ("d", "done"),
+        ]
+        assert db.execute("SELECT image_id FROM file ORDER BY 1").fetchall() == [("c",), ("d",)]
+        assert db.execute("SELECT name, image_id FROM file_name").fetchall() == [("2_b_o", "c")]
+        assert db.execute("SELECT status, images FROM tally ORDER BY 1").fetchall() == [("done", 2), ("pending", 2)]

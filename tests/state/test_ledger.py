@@ -168,3 +168,8 @@ def test_an_original_from_disk_does_not_go_by_the_name_of_the_copy_that_was_had_
     ledger.done(work(1), Done(Source.LOCAL, None, 9, "original", 80, 60, ()))
     query = "SELECT source, url, md5 FROM download WHERE image_id = ?"
     assert loaded_db.execute(query, (work(1).image_id,)).fetchone() == ("local", None, "original")
+
+
+def test_a_name_of_files_is_one_images_alone(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
+    assert [ledger.claim_name("7_0a_o", image_id) for image_id in ("1", "2", "1", "2")] == [True, False, True, False]
+    assert loaded_db.execute("SELECT * FROM file_name").fetchall() == [("7_0a_o", "1")]
