@@ -1,10 +1,12 @@
 """Saved originals in a format that more programs read: CMYK and PNG as upright sRGB JPEGs of the full size."""
 
-from oidl.imaging.encode import encode
+from oidl.imaging import turbo
+from oidl.imaging.encode import LONGEST_SIDE, encode
 from oidl.imaging.inspect import Picture, strictness
 from oidl.imaging.rendition import Rendered
+from oidl.imaging.samples import usual
 from oidl.imaging.turn import turned
-from oidl.imaging.vips import pyvips
+from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason, Validation
 
 _QUALITY = 95
@@ -12,8 +14,14 @@ _QUALITY = 95
 
 def converted(picture: Picture, background: str, validation: Validation) -> Rendered | Failure:
     """`picture` whole, as an sRGB JPEG; what is transparent gets `background` (six hex digits) under it."""
+    if max(picture.width, picture.height) > LONGEST_SIDE:
+        return Failure(
+            Reason.RESIZE_FAILED,
+            f"{picture.width} × {picture.height} pixels, and a jpg has {LONGEST_SIDE} along a side at most",
+        )
     try:
         image = pyvips.Image.new_from_buffer(picture.body, f"[{strictness(validation)}]")
+        image = usual(image)
         if not picture.is_srgb:
             image = image.icc_transform("srgb", embedded=True)
         if image.format != "uchar":
@@ -24,6 +32,6 @@ def converted(picture: Picture, background: str, validation: Validation) -> Rend
         image = turned(image, picture.orientation).copy_memory()
         width, height = image.width, image.height
         body = encode(image, (0, 0, width, height), "jpg", _QUALITY)
-    except pyvips.Error:
+    except (turbo.NotEncodedError, *VIPS_ERRORS):
         return Failure(Reason.RESIZE_FAILED, f"its {picture.format} cannot be converted")
     return Rendered(body, width, height, picture.orientation, width, height)

@@ -5,10 +5,13 @@ from typing import Any
 import numpy
 
 from oidl.imaging import turbo
-from oidl.imaging.vips import pyvips
+from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Rendition
 
 _JPEG_QUALITY = 75  # libvips' default
+LONGEST_SIDE = 65_500
+"""Of an output, in pixels: libjpeg-turbo's limit. Other formats' are lower or higher, and their encoders say so."""
+
 _JPEG = frozenset({"jpg", "jpeg"})
 _QUALITY_FORMATS = _JPEG | {"webp", "avif", "heic", "heif", "jxl", "jp2", "tif", "tiff"}
 
@@ -25,7 +28,10 @@ def is_opaque(image_format: str) -> bool:
 
 
 def encode(image: pyvips.Image, window: Window, image_format: str, quality: int | None) -> bytes:
-    """The bytes of a file of what `window` shows of `image`; raises `pyvips.Error` if there can be none."""
+    """The bytes of a file of what `window` shows of `image`.
+
+    Raises one of `VIPS_ERRORS`, or `turbo.NotEncodedError`, if there can be none.
+    """
     if image_format in _JPEG:
         # Computed in this thread, and encoded in one call: libvips' own way costs three threads' worth of handing over.
         _, _, width, height = window
@@ -55,6 +61,6 @@ def why_not_saved(rendition: Rendition) -> str | None:
         return f"{rendition.format} files have no quality to set"
     try:
         pyvips.Image.black(8, 8, bands=3).write_to_buffer(f".{rendition.format}")
-    except pyvips.Error:
+    except VIPS_ERRORS:
         return f"{rendition.format!r} is not a format that can be written here"
     return None

@@ -8,9 +8,12 @@ exception alone and described in our own words.
 from dataclasses import dataclass
 
 from oidl.imaging import turbo
+from oidl.imaging.cost import excess, excess_bytes, excess_scans
+from oidl.imaging.exif import exif_orientation
 from oidl.imaging.formats import sniff
+from oidl.imaging.samples import SAMPLE_BYTES, colours, is_usual
 from oidl.imaging.segments import read_header
-from oidl.imaging.vips import pyvips
+from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason, Validation
 
 MAX_PIXELS = 200_000_000
@@ -27,7 +30,8 @@ class Picture:
     `width` and `height` are pixels as stored, before the EXIF `orientation`
     (1–8) is applied; `bands` count alpha. `profile` is the ICC profile where it
     is another than sRGB. `is_srgb` says that no colour needs conversion, `is_plain_jpeg` that libjpeg-turbo
-    decodes it to just its colours: 8 bits, grey or three bands.
+    decodes it to just its colours: 8 bits, grey or three bands; `is_usual` that libvips'
+    thumbnails are right about its bands and samples.
     """
 
     body: bytes
@@ -39,8 +43,10 @@ class Picture:
     profile: bytes | None
     is_srgb: bool
     is_cmyk: bool
+    is_grey: bool
     is_plain_jpeg: bool
     has_alpha: bool
+    is_usual: bool
 
 
 def inspect(body: bytes, max_pixels: int = MAX_PIXELS) -> Picture | Failure:
@@ -48,12 +54,10 @@ def inspect(body: bytes, max_pixels: int = MAX_PIXELS) -> Picture | Failure:
     name = sniff(body)
     if name is None:
         return Failure(Reason.NOT_AN_IMAGE, f"starts with {bytes(body[:12])!r}")
-    picture = _jpeg(body) if name == "jpeg" else _other(body, name)
-    if picture is None:
-        return Failure(Reason.CORRUPT, f"its {name} header cannot be read")
-    if picture.width * picture.height > max_pixels:
-        return Failure(Reason.TOO_LARGE, f"{picture.width} × {picture.height} pixels, at most {max_pixels} are decoded")
-    return picture
+    if too_much := excess(body, name):
+        return Failure(Reason.TOO_LARGE, f"its {name} has {too_much}")
+    picture = _jpeg(body, max_pixels) if name == "jpeg" else _other(body, name, max_pixels)
+    return picture or Failure(Reason.CORRUPT, f"its {name} header cannot be read")
 
 
 def missing_part(picture: Picture, validation: Validation = Validation.DECODE) -> Failure | None:
@@ -66,7 +70,7 @@ def missing_part(picture: Picture, validation: Validation = Validation.DECODE) -
                 _decode(picture, validation, ",shrink=8")  # it still reads all of the data, at a fraction of the cost
         else:
             _decode(picture, validation)
-    except (turbo.DamagedError, pyvips.Error):
+    except (turbo.DamagedError, *VIPS_ERRORS):
         return Failure(Reason.CORRUPT, f"its {picture.format} data ends early or is damaged")
     return None
 
@@ -77,13 +81,25 @@ def strictness(validation: Validation) -> str:
 
 
 def _decode(picture: Picture, validation: Validation, more: str = "") -> None:
-    pyvips.Image.new_from_buffer(picture.body, f"[{strictness(validation)}{more}]", access="sequential").avg()
+    image = pyvips.Image.new_from_buffer(picture.body, f"[{strictness(validation)}{more}]", access="sequential")
+    image.cast("uchar").avg()  # whatever reads all pixels; of numbers that are none there is no mean
 
 
-def _jpeg(body: bytes) -> Picture | None:
+def _too_many_pixels(width: int, height: int, max_pixels: int) -> Failure | None:
+    if width * height <= max_pixels:
+        return None
+    return Failure(Reason.TOO_LARGE, f"{width} × {height} pixels, at most {max_pixels} are decoded")
+
+
+def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
     header = read_header(body)
     if header is None:
         return None
+    if failure := _too_many_pixels(header.width, header.height, max_pixels):
+        return failure
+    pixels = header.width * header.height
+    if header.is_multiscan and (too_many := excess_scans(body, pixels, max(max_pixels, MAX_PIXELS))):
+        return Failure(Reason.TOO_LARGE, f"its jpeg has {too_many}")
     profile = _foreign(header.profile)
     return Picture(
         body=body,
@@ -91,35 +107,45 @@ def _jpeg(body: bytes) -> Picture | None:
         width=header.width,
         height=header.height,
         bands=header.bands,
-        orientation=header.orientation,
+        orientation=exif_orientation(header.exif),
         profile=profile,
         is_srgb=profile is None and header.bands in (1, 3),
         is_cmyk=header.bands == 4,
+        is_grey=header.bands < 3,
         is_plain_jpeg=header.bits == 8 and header.bands in (1, 3),
         has_alpha=False,
+        is_usual=True,
     )
 
 
-def _other(body: bytes, name: str) -> Picture | None:
+def _other(body: bytes, name: str, max_pixels: int) -> Picture | Failure | None:
     try:
         header = pyvips.Image.new_from_buffer(body, "", access="sequential")
-    except pyvips.Error:
+    except VIPS_ERRORS:
         return None
-    fields = set(header.get_fields())
-    orientation = header.get("orientation") if "orientation" in fields else 1
-    profile = _foreign(header.get("icc-profile-data") if "icc-profile-data" in fields else None)
+    width, height = header.width, header.height
+    if failure := _too_many_pixels(width, height, max_pixels):
+        return failure
+    bytes_a_pixel = header.bands * SAMPLE_BYTES[header.format]
+    if too_much := excess_bytes(width * height, bytes_a_pixel, max(max_pixels, MAX_PIXELS)):
+        return Failure(Reason.TOO_LARGE, f"its {name} has {too_much}")
+    # Asked one by one: the list of all names cannot be read where one of them, a key of a PNG's text, is not UTF-8.
+    orientation = header.get("orientation") if header.get_typeof("orientation") else 1
+    profile = _foreign(header.get("icc-profile-data") if header.get_typeof("icc-profile-data") else None)
     return Picture(
         body=body,
         format=name,
-        width=header.width,
-        height=header.height,
+        width=width,
+        height=height,
         bands=header.bands,
         orientation=orientation if 1 <= orientation <= 8 else 1,
         profile=profile,
         is_srgb=profile is None and header.interpretation in ("srgb", "b-w"),
         is_cmyk=header.interpretation == "cmyk",
+        is_grey=colours(header) == 1,
         is_plain_jpeg=False,
         has_alpha=bool(header.hasalpha()),
+        is_usual=is_usual(header),
     )
 
 

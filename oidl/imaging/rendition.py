@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oidl.imaging import turbo
-from oidl.imaging.encode import Window, encode, is_opaque
+from oidl.imaging.encode import LONGEST_SIDE, Window, encode, is_opaque
 from oidl.imaging.formats import suffix_format
 from oidl.imaging.geometry import BY_ROTATION, Geometry, geometry
 from oidl.imaging.inspect import Picture, missing_part, strictness
+from oidl.imaging.samples import usual
 from oidl.imaging.turn import turned
-from oidl.imaging.vips import pyvips
+from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Crop, Failure, Orientation, Reason, Rendition, ResizeMode, Validation
 
 _MARGIN = 1.5  # of pixels decoded to pixels wanted, either way; what is lost by scaling in the decoder is not seen then
 _MOST_PIXELS = 50_000_000  # in memory at once, 150 MB; larger ones stream through libvips
-_LONGEST_SIDE = 65_500  # of an output; libjpeg's limit is 65,535, other formats' are lower, and encoders say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def render(
         if rendition.mode is not None and not _fits_as_it_is(picture, rendition, rotation)
     }
     for plan in plans.values():
-        if max(plan.goal.out_width, plan.goal.out_height) > _LONGEST_SIDE:
+        if max(plan.goal.out_width, plan.goal.out_height) > LONGEST_SIDE:
             return Failure(Reason.RESIZE_FAILED, f"would be {plan.goal.out_width} × {plan.goal.out_height} pixels")
     try:
         source = _decoded(picture, list(plans.values()), validation)
@@ -103,7 +103,7 @@ def render(
             _made(picture, source, plans[rendition.name], validation) if rendition.name in plans else _as_it_is(picture)
             for rendition in renditions
         ]
-    except pyvips.Error:
+    except (turbo.NotEncodedError, *VIPS_ERRORS):
         formats = ", ".join(sorted({plan.rendition.format for plan in plans.values()}))
         missing = missing_part(picture, validation) if validation is not Validation.OFF else None
         return missing or Failure(Reason.RESIZE_FAILED, f"cannot be made into {formats}")
@@ -162,20 +162,23 @@ def _made(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation
 def _loaded(picture: Picture, plan: _Plan, validation: Validation) -> pyvips.Image:
     """`picture` by libvips' own loader, in sRGB or grey, scaled and cut as planned, still as stored."""
     width, height = plan.stored_size
-    image = pyvips.Image.thumbnail_buffer(
-        picture.body,
-        width,
-        height=height,
-        size="force",
-        no_rotate=True,
-        option_string=f"[{strictness(validation)}]",
+    strict = f"[{strictness(validation)}]"
+    fitted = {
+        "height": height,
+        "size": "force",
+        "no_rotate": True,
         # Only where colours would shift without it: it costs 6–8 ms.
         **({} if picture.is_srgb else {"output_profile": "srgb"}),
-    )
+    }
+    if picture.is_usual:
+        image = pyvips.Image.thumbnail_buffer(picture.body, width, option_string=strict, **fitted)
+    else:
+        stored = pyvips.Image.new_from_buffer(picture.body, strict, access="sequential")
+        image = usual(stored).thumbnail_image(width, **fitted)
     # In order from its top, cut as it comes: a picture of 1 × 5000 pixels fills a box of 224 with 1,120,000 rows.
     if plan.stored_crop:
         image = image.crop(*plan.stored_crop)
-    if picture.bands < 3 <= image.bands:  # 16 bits of grey, or grey with a profile
+    if picture.is_grey and image.bands >= 3:  # 16 bits of grey, or grey with a profile
         image = image.colourspace("b-w")
     image = image.copy_memory()
     return image.copy(interpretation="srgb") if image.interpretation == "multiband" else image
@@ -235,6 +238,6 @@ def _fits_as_it_is(picture: Picture, rendition: Rendition, rotation: int) -> boo
         and picture.orientation == 1
         and _orientation(picture, rendition, rotation) == 1
         and picture.is_srgb
-        and not (rendition.force_rgb and picture.bands < 3)
+        and not (rendition.force_rgb and picture.is_grey)
         and max(picture.width, picture.height) <= (rendition.box_size or 0)
     )

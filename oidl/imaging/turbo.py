@@ -12,7 +12,7 @@ from typing import Any
 
 import simplejpeg
 
-from oidl.imaging.segments import without_junk
+from oidl.imaging.segments import tidied
 from oidl.imaging.vips import pyvips
 from oidl.model import Validation
 
@@ -36,6 +36,10 @@ class DamagedError(Exception):
 
 class UnsupportedError(Exception):
     """Nothing that libjpeg-turbo can tell: another decoder has to."""
+
+
+class NotEncodedError(Exception):
+    """Pixels that no JPEG can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +79,18 @@ def check(body: bytes, bands: int, validation: Validation) -> None:
 
 
 def encode(pixels: Any, quality: int) -> bytes:
-    """A JPEG of `pixels`, a uint8 array of rows × columns × 1 or 3; below quality 90 chroma is halved."""
+    """A JPEG of `pixels`, a uint8 array of rows × columns × 1 or 3; below quality 90 chroma is halved.
+
+    Raises `NotEncodedError`.
+    """
     grey = pixels.shape[2] == 1
     subsampling = "Gray" if grey else "420" if quality < 90 else "444"
-    body: bytes = simplejpeg.encode_jpeg(
-        pixels, quality=quality, colorspace="GRAY" if grey else "RGB", colorsubsampling=subsampling
-    )
+    try:
+        body: bytes = simplejpeg.encode_jpeg(
+            pixels, quality=quality, colorspace="GRAY" if grey else "RGB", colorsubsampling=subsampling
+        )
+    except ValueError as error:
+        raise NotEncodedError(str(error)) from error
     return body
 
 
@@ -91,11 +101,11 @@ def _decoded(body: bytes, colours: str, width: int, height: int, validation: Val
     try:
         return decoded(body, strict=validation is not Validation.OFF)
     except ValueError as error:
-        if validation is Validation.DECODE:
+        if validation is not Validation.STRICT:
             if _is_padding(body, str(error)):
                 return decoded(body, strict=False)
-            if (clean := without_junk(body)) != body:
-                return _decoded(clean, colours, width, height, validation)
+            if (tidy := tidied(body)) != body:
+                return _decoded(tidy, colours, width, height, validation)
         raise (UnsupportedError if _LIMITS.search(str(error)) else DamagedError)(str(error)) from error
 
 

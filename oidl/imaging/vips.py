@@ -3,7 +3,12 @@
 Modules of this room import `pyvips` from here, so that nothing runs before the set-up.
 """
 
+import atexit
+import logging
 import os
+from typing import Any
+
+from oidl.text import printable
 
 # One thread an image: the parallelism is across images. libvips reads this when it starts.
 os.environ.setdefault("VIPS_CONCURRENCY", "1")
@@ -11,6 +16,11 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")
 os.environ.setdefault("VIPS_WARNING", "0")
 
 import pyvips
+
+log = logging.getLogger("oidl")
+
+VIPS_ERRORS = (pyvips.Error, UnicodeDecodeError)
+"""What pyvips raises for a picture: it reads libvips' messages and names of fields, which quote the file, as UTF-8."""
 
 # pyvips passes every message of libvips to Python's logging: 14 calls back an image, each waiting for the GIL.
 pyvips._remove_log_handler()
@@ -21,4 +31,26 @@ pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in ("Jpeg", "Png", "Nsgif", "Webp", "Tiff"):
     pyvips.operation_block_set(f"VipsForeignLoad{_loader}", False)
 
-__all__ = ["pyvips"]
+# GLib's own handler writes to standard error, over the screen and between the lines of `--progress json`.
+_DOMAINS = (b"VIPS", b"GLib-GObject", b"GLib", b"GLib-GIO", b"GModule", b"GThread", pyvips.ffi.NULL)
+_ERROR, _CRITICAL, _WARNING, _MESSAGE = 1 << 2, 1 << 3, 1 << 4, 1 << 5  # GLogLevelFlags
+_RECURSIVE, _FATAL = 1 << 0, 1 << 1
+
+
+def _log_message(domain: Any, level: int, message: Any, user_data: Any) -> None:
+    texts = (pyvips.ffi.string(text).decode(errors="replace") if text else "GLib" for text in (domain, message))
+    log.debug("%s", printable(": ".join(texts)))
+
+
+if pyvips.API_mode:
+    pyvips.ffi.def_extern(name="_log_handler_callback")(_log_message)
+    _handler = pyvips.glib_lib._log_handler_callback
+else:
+    _handler = pyvips.ffi.callback("GLogFunc", _log_message)
+for _domain in _DOMAINS:
+    _levels = _RECURSIVE | _FATAL | _ERROR | _CRITICAL | _WARNING | _MESSAGE
+    _number = pyvips.glib_lib.g_log_set_handler(_domain, _levels, _handler, pyvips.ffi.NULL)
+    # libvips may still have something to say when there is no interpreter to hear it.
+    atexit.register(pyvips.glib_lib.g_log_remove_handler, _domain, _number)
+
+__all__ = ["VIPS_ERRORS", "pyvips"]

@@ -1,0 +1,54 @@
+"""What decoding may cost: ceilings that are ours, for a body of a few kilobytes can ask for minutes. Pure.
+
+The pixels are bounded by `--max-pixels`; this bounds how often, and in how many
+bands, a decoder goes over them, and what else it reads besides. A camera's JPEG
+has about ten scans, a photo in TIFF one directory.
+"""
+
+import struct
+
+from oidl.imaging.segments import has_more_scans
+
+_SCANS = 100
+_DIRECTORIES = 100
+_PNG_TEXTS = 100
+_PNG_KINDS = (b"zTXt", b"iTXt", b"iCCP")  # of chunks that are unpacked, 8 MB each at most
+_SCANS_OF_LARGEST = 15  # of a picture of as many pixels as are decoded
+_BYTES_A_PIXEL = 8  # 16 bits of red, green, blue and alpha
+
+
+def excess(body: bytes, form: str) -> str | None:
+    """What there is too much of in `body` to open it at all, in words; None where it may be opened."""
+    if form == "tiff" and _has_more_directories(body, _DIRECTORIES):
+        return f"more than {_DIRECTORIES} directories"
+    if form == "png" and sum(body.count(kind) for kind in _PNG_KINDS) > _PNG_TEXTS:
+        return f"more than {_PNG_TEXTS} packed texts"
+    return None
+
+
+def excess_scans(body: bytes, pixels: int, max_pixels: int) -> str | None:
+    """How many scans a JPEG of several has too many to be decoded, in words; None where it may be."""
+    limit = min(_SCANS, _SCANS_OF_LARGEST * max_pixels // pixels)
+    return f"more than {limit} scans" if has_more_scans(body, limit) else None
+
+
+def excess_bytes(pixels: int, bytes_a_pixel: int, max_pixels: int) -> str | None:
+    """What pixels of so many bytes come to, where it is too much to be decoded; None where it is not."""
+    decoded, limit = pixels * bytes_a_pixel, max_pixels * _BYTES_A_PIXEL
+    return f"{decoded} bytes of pixels, at most {limit} are decoded" if decoded > limit else None
+
+
+def _has_more_directories(body: bytes, limit: int) -> bool:
+    """Whether a TIFF has more than `limit` directories, each of which is read when it is opened."""
+    order = "<" if body[:2] == b"II" else ">"
+    seen: set[int] = set()
+    at = 4
+    while at + 4 <= len(body):
+        (directory,) = struct.unpack_from(f"{order}I", body, at)
+        if directory in seen or not directory or directory + 2 > len(body):
+            return False
+        seen.add(directory)
+        if len(seen) > limit:
+            return True
+        at = directory + 2 + 12 * struct.unpack_from(f"{order}H", body, directory)[0]
+    return False

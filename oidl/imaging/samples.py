@@ -1,0 +1,52 @@
+"""Pixels of any kind as those that are resized and saved: 8 bits, grey or colours, with alpha or without.
+
+A TIFF may have any number of bands, of any size. Bands beyond the colours and
+alpha are something else (depth, infrared, masks) and are dropped; numbers of
+any size are seen as black to white over all of their range, floats as libvips
+sees them.
+"""
+
+from oidl.imaging.vips import pyvips
+
+SAMPLE_BYTES = {
+    "uchar": 1,
+    "char": 1,
+    "ushort": 2,
+    "short": 2,
+    "uint": 4,
+    "int": 4,
+    "float": 4,
+    "complex": 8,
+    "double": 8,
+    "dpcomplex": 16,
+}
+"""Bytes of one sample, by libvips' name for its kind."""
+
+_COLOURS = {"b-w": 1, "grey16": 1, "cmyk": 4}
+_SPACES = {1: "b-w", 3: "srgb", 4: "cmyk"}
+# Where libvips has no colour space of that range, it cuts off what is above 255; these make white 255.
+_SHARES = {"char": 2, "short": 2**-7, "uint": 2**-24, "int": 2**-23}
+
+
+def is_usual(image: pyvips.Image) -> bool:
+    """Whether libvips' own thumbnails are right about such pixels."""
+    return image.bands - colours(image) <= 1 and image.format not in _SHARES
+
+
+def usual(image: pyvips.Image) -> pyvips.Image:
+    """`image` with bands and samples that libvips' thumbnails are right about."""
+    if is_usual(image):
+        return image
+    count, space = colours(image), image.interpretation
+    if image.bands - count > 1:
+        image = image.extract_band(0, n=count)
+    if image.format in _SHARES:
+        image = (image * _SHARES[image.format]).cast("uchar")
+        space = _SPACES[count]
+    return image.copy(interpretation=space)
+
+
+def colours(image: pyvips.Image) -> int:
+    """How many of the bands are colours: 1 (grey), 3 or 4; those after them are alpha, or something else."""
+    bands: int = image.bands
+    return min(bands, _COLOURS.get(image.interpretation, 3 if bands > 2 else 1))
