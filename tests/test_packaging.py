@@ -20,7 +20,7 @@ SQL = sorted(path.name for path in (ROOT / "migrations").glob("[0-9]*.sql"))
 
 WHERE = """
 import json, oidl
-from oidl.state.database import migrations
+from oidl.state.schema import migrations
 print(json.dumps([oidl.__file__, *map(str, migrations())]))
 """
 

@@ -80,6 +80,8 @@ def execute(
 ) -> RunEnd:
     """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
     db = open_writer(settings.state_db)
+    for remark in db.remarks:
+        console.say(remark)
     try:
         end = trio.run(_with_company, settings, version, StateWriter(db), console, watchers, offer)
     finally:

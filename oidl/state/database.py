@@ -4,20 +4,25 @@ The one place where an `sqlite3` exception becomes an error in words: whoever
 touches the database does it inside `explained(path)`.
 """
 
+import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import oidl
 from oidl.errors import DiskError, HalfLoadedError, StateError, UsageError
+from oidl.state.lock import has_locks, no_locks
+from oidl.state.schema import check_schema, migrate, newest_version, schema_version
 
 _APPLICATION_ID = 0x6F69646C  # "oidl": tells our database from any other SQLite file
 
 CACHE_KIB = 8 * 1024  # a run goes through the tables in key order
-BUSY_TIMEOUT_MS = 30_000  # somebody's own SQL may hold the file for a while
+BUSY_TIMEOUT_MS = 250  # how long SQLite itself waits for a lock, before it is asked whether to go on waiting
+_BUSY_S = 30.0  # how long a lock is waited for if nobody can be asked
 _STEPS = 1_000_000  # of SQLite's virtual machine: a tenth of a second or less
+_READER_TIMEOUT_MS = 5_000
 _READER_PATIENCE_MS = 1_000  # in WAL mode nobody keeps a reader out for longer
 
 _DISK_ADVICE = {
@@ -30,11 +35,36 @@ _DISK_ADVICE = {
 # What a reader meets while `load` has a rollback journal, and after a kill there.
 _HALF_LOADED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY_ROLLBACK)
 
+_NO_LOCKS = (
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+)
+
 
 class StateConnection(sqlite3.Connection):
-    """A connection that knows its file, for what there is to say about it."""
+    """A connection that knows its file, for what there is to say about it.
+
+    `while_busy` is called several times a second with the seconds that a lock of
+    another program has been waited for; what it raises ends the wait. `remarks`
+    are what people should know of an upgrade.
+    """
 
     path: Path
+    while_busy: Callable[[float], None]
+    remarks: tuple[str, ...] = ()
+    progress: Callable[[], bool]
+
+    def watch(self, progress: Callable[[], bool]) -> None:
+        """Has SQLite call `progress` a few times a second while it works; true ends the statement."""
+        self.progress = progress
+        self.set_progress_handler(progress, _STEPS)
 
 
 def timestamp(moment: datetime | None = None) -> str:
@@ -54,13 +84,15 @@ def open_writer(path: Path) -> StateConnection:
         db = _connect(path, str(path))
         try:
             _check_ours(db, path)
+            check_schema(db, path)
             db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            db.execute("PRAGMA journal_mode = WAL")
+            if _patiently(db, "PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                raise no_locks(path)
             # In WAL mode NORMAL never corrupts; after a power cut the last commits are missing and done again.
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             db.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
-            _migrate(db)
+            db.remarks = migrate(db, path)
         except BaseException:
             db.close()
             raise
@@ -83,12 +115,15 @@ def open_reader(path: Path) -> StateConnection:
         try:
             db.execute(f"PRAGMA busy_timeout = {_READER_PATIENCE_MS}")
             _check_ours(db, path)
-            db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            if schema_version(db) < len(migrations()):
+            db.execute(f"PRAGMA busy_timeout = {_READER_TIMEOUT_MS}")
+            if schema_version(db) == 0:
+                raise HalfLoadedError(f"the state database {path} is still empty", hint="start `oidl run`")
+            if schema_version(db) < newest_version():
                 raise StateError(f"{path} was made by an older oidl", hint="`oidl run --limit 0` brings it up to date")
         except BaseException as error:
             db.close()
-            if isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _HALF_LOADED:
+            is_locked = isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _HALF_LOADED
+            if is_locked and has_locks(path):
                 raise HalfLoadedError(
                     f"the image list is not completely in the state database {path} yet",
                     hint="wait for `oidl run` to load it; if none is at it, start one",
@@ -99,15 +134,41 @@ def open_reader(path: Path) -> StateConnection:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; takes the write lock at once, so that it cannot fail half way for want of it."""
-    db.execute("BEGIN IMMEDIATE")
+    """All or nothing; takes the write lock at once, so that it cannot fail half way for lack of it.
+
+    A lock of another program is waited for, see `StateConnection.while_busy`.
+    """
+    _patiently(db, "BEGIN IMMEDIATE")
     try:
         yield
-        db.execute("COMMIT")
+        _patiently(db, "COMMIT")
     except BaseException:
         if db.in_transaction:  # of a full disk, SQLite has gone back by itself
             db.execute("ROLLBACK")
         raise
+
+
+def _patiently(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
+    """Runs `statement`, as often as it takes while another program holds the lock that it needs."""
+    if not isinstance(db, StateConnection):
+        return db.execute(statement)
+    began = time.monotonic()
+    while True:
+        try:
+            return db.execute(statement)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not has_locks(db.path):
+                raise
+            try:
+                db.while_busy(time.monotonic() - began)
+            except TimeoutError:
+                raise error from None
+
+
+def _give_up(waited_s: float) -> None:
+    """Waits for as long as a command does that has nobody to ask."""
+    if waited_s > _BUSY_S:
+        raise TimeoutError
 
 
 @contextmanager
@@ -125,7 +186,7 @@ def savepoint(db: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(db: sqlite3.Connection, check: Callable[[], None]) -> Iterator[None]:
+def interruptible(db: StateConnection, check: Callable[[], None]) -> Iterator[None]:
     """Calls `check` a few times a second, whatever SQLite is at; what that raises ends the statement."""
     raised: list[BaseException] = []
 
@@ -136,7 +197,8 @@ def interruptible(db: sqlite3.Connection, check: Callable[[], None]) -> Iterator
             raised.append(error)
         return bool(raised)
 
-    db.set_progress_handler(is_over, _STEPS)
+    outer = db.progress
+    db.watch(is_over)
     try:
         yield
     except sqlite3.OperationalError:
@@ -144,7 +206,7 @@ def interruptible(db: sqlite3.Connection, check: Callable[[], None]) -> Iterator
             raise raised[0] from None
         raise
     finally:
-        db.set_progress_handler(None, 0)
+        db.watch(outer)
 
 
 @contextmanager
@@ -153,16 +215,17 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        extended = getattr(error, "sqlite_errorcode", 0)
+        code = extended & 0xFF
+        if code == sqlite3.SQLITE_INTERRUPT:  # by Ctrl-C, which Python raised inside `_python_is_heard`
+            raise KeyboardInterrupt from error
+        is_locked = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        if extended in _NO_LOCKS or (is_locked and not has_locks(path)):
+            raise no_locks(path) from error
         if advice := _DISK_ADVICE.get(code):
             raise DiskError(
                 f"the state database {path} cannot be written: {error}",
-                hint=f"{advice}, then run it again: nothing that was recorded is lost",
-            ) from error
-        if code == sqlite3.SQLITE_PROTOCOL:
-            raise StateError(
-                f"the state database {path} cannot be locked: {error}",
-                hint="choose a place on a local disk for --state-db: network filesystems often have no locks",
+                hint=f"{advice}{_of_temporary_files(path)}, then run it again: nothing that was recorded is lost",
             ) from error
         if code == sqlite3.SQLITE_NOTADB:
             raise StateError(
@@ -173,7 +236,7 @@ def explained(path: Path) -> Iterator[None]:
                 f"the state database {path} is damaged: {error}",
                 hint="`sqlite3 FILE .recover` may save it; or move it away and run again",
             ) from error
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if is_locked:
             raise StateError(
                 f"the state database {path} is locked by another program",
                 hint="close what writes to it, then run again",
@@ -191,22 +254,43 @@ def _connect(path: Path, address: str) -> StateConnection:
     )
     assert isinstance(db, StateConnection)
     db.path = path
+    db.while_busy = _give_up
+    db.watch(_python_is_heard)
+    _keep_temporary_files_beside(db)
     return db
 
 
-def schema_version(db: sqlite3.Connection) -> int:
-    """How many migrations the database has had."""
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+def _python_is_heard() -> bool:
+    """Does nothing; but while it does, Python raises the `KeyboardInterrupt` that a signal asked for before."""
+    return False
 
 
-def migrations() -> list[Path]:
-    """The migration files in order: number N takes a database from version N-1 to N.
+def _keep_temporary_files_beside(db: StateConnection) -> None:
+    """Has SQLite put its temporary files where the database is, unless the user chose a directory for them.
 
-    In a wheel they lie inside the package, in a checkout beside it.
+    Sorting all of Open Images takes hundreds of MB, and the disk of the database is the one that has room; in a
+    container the others may be read-only. A reader may be unable to write there: then SQLite uses its own default.
     """
-    package = Path(oidl.__file__).parent
-    installed = package / "migrations"
-    return sorted((installed if installed.is_dir() else package.parent / "migrations").glob("[0-9]*.sql"))
+    directory = os.path.dirname(os.path.realpath(db.path))
+    if "SQLITE_TMPDIR" in os.environ or _temporary_directory(db) == directory:  # a change frees what threads may read
+        return
+    with suppress(sqlite3.OperationalError):
+        db.execute(f"PRAGMA temp_store_directory = '{directory.replace(chr(39), 2 * chr(39))}'")
+
+
+def _temporary_directory(db: sqlite3.Connection) -> str:
+    row = db.execute("PRAGMA temp_store_directory").fetchone()
+    return str(row[0]) if row else ""
+
+
+def _of_temporary_files(path: Path) -> str:
+    """Where SQLite's temporary files are, if not beside the database."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        directory = _temporary_directory(db)
+    if directory == os.path.dirname(os.path.realpath(path)):
+        return ""
+    directory = directory or os.environ.get("SQLITE_TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"
+    return f", there or in {directory} where SQLite keeps temporary files (SQLITE_TMPDIR)"
 
 
 def _check_ours(db: sqlite3.Connection, path: Path) -> None:
@@ -214,21 +298,8 @@ def _check_ours(db: sqlite3.Connection, path: Path) -> None:
     is_new = schema_version(db) == 0 and not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application_id != _APPLICATION_ID and not is_new:
         raise StateError(f"{path} is not a state database of oidl", hint="name another --state-db")
-    if schema_version(db) > len(migrations()):
+    if schema_version(db) > newest_version():
         raise StateError(
-            f"{path} was made by a newer oidl: schema {schema_version(db)}, this one knows {len(migrations())}",
+            f"{path} was made by a newer oidl: schema {schema_version(db)}, this one knows {newest_version()}",
             hint="upgrade oidl",
         )
-
-
-def _migrate(db: sqlite3.Connection) -> None:
-    for number, file in enumerate(migrations(), start=1):
-        if number > schema_version(db):
-            # One script, as executescript() commits whatever is open before it starts.
-            script = f"BEGIN IMMEDIATE;\n{file.read_text('utf-8')}\nPRAGMA user_version = {number};\nCOMMIT;"
-            try:
-                db.executescript(script)
-            except sqlite3.Error:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise

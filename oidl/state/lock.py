@@ -1,70 +1,152 @@
-"""The writer lock: one `oidl run` at a time for one state database.
+"""The writer lock: one writing process for one state database, by whatever name it is opened.
 
-An `fcntl` lock on a file beside the database, so it dies with its process,
-however that ends. The file says who holds it; it stays when the lock is gone,
-for removing it would race with the next holder.
+The lock is on a single byte of the database file itself, far behind all that
+SQLite locks there: symbolic and hard links lead to the same lock, and there is
+no lock file that could be removed. It belongs to the open file ("open file
+description" lock) and dies with its process, however that ends. `flock` would do
+on a local disk, but network filesystems make it a lock on every byte of the
+file, which would shut out our own SQLite.
+
+Closing any descriptor of the database drops the `fcntl` locks that SQLite holds
+on it in this process. So the writer's descriptor is closed after its connections,
+and that of `is_held` never.
+
+The file `<database>.pid` says who holds the lock. It locks nothing and is removed at the end.
 """
 
+import errno
 import fcntl
 import json
 import os
 import socket
-import time
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from oidl.errors import DiskError, StateError
+from oidl.errors import DiskError, StateError, UsageError
 
-_TRIES = 5  # `is_held` takes the lock for an instant, to see if it is free
+_BYTE = 1 << 62  # SQLite's own are at 1 GiB
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+_FLOCK = "@hhqqi4x"  # struct flock: type, whence, start, length, process
+
+_left_open: dict[tuple[int, int], int] = {}
+"""The descriptors of `is_held`, by device and inode."""
 
 
 @contextmanager
 def writer_lock(state_db: Path) -> Iterator[None]:
-    """Holds the writer lock of `state_db`; raises `StateError`, naming the holder, if it is taken."""
-    path = _lock_path(state_db)
+    """Holds the writer lock of `state_db`, which it creates if needed (empty).
+
+    Raises `StateError` if the lock is taken, naming the holder, or if the filesystem
+    has no locks; `UsageError` for a directory, `DiskError` if the file cannot be opened for writing.
+    """
+    fd = _locked(state_db)
     try:
-        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - closed below, which frees the lock
-    except OSError as error:
-        raise DiskError(
-            f"{path} cannot be written: {error.strerror}",
-            hint="name a --root-dir or --state-db you can write",
-        ) from error
-    with file:
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not tries_left:
-                    raise StateError(
-                        f"the state database {state_db} is in use by {_holder(path)}",
-                        hint="wait for it to end or stop it; `oidl status` works meanwhile",
-                    ) from None
-                time.sleep(0.02)
-        file.truncate(0)
-        json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
-        file.flush()
-        yield
+        note = _note(state_db)
+        with suppress(OSError):  # it is only for the message of the next one
+            note.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}), "utf-8")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                note.unlink()
+    finally:
+        os.close(fd)
 
 
 def is_held(state_db: Path) -> bool:
-    """Whether a run is writing `state_db` right now."""
-    with suppress(OSError), open(_lock_path(state_db), encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _lock_path(state_db: Path) -> Path:
-    return state_db.with_name(state_db.name + ".lock")
-
-
-def _holder(path: Path) -> str:
+    """Whether a process holds the writer lock of `state_db` right now; it is not taken to find out."""
     try:
-        holder = json.loads(path.read_text("utf-8"))
+        return _lock_type(state_db) != fcntl.F_UNLCK
+    except OSError:
+        return False
+
+
+def has_locks(state_db: Path) -> bool:
+    """Whether the filesystem of an existing file has locks, as far as that can be told."""
+    try:
+        _lock_type(state_db)
+    except OSError as error:
+        return error.errno not in _NO_LOCKS
+    return True
+
+
+def no_locks(path: Path) -> StateError:
+    """What to say if the filesystem cannot do what SQLite needs."""
+    return StateError(
+        f"the filesystem of {path} has no file locks or no shared memory, and SQLite needs both",
+        hint="use a --state-db on a local disk; the images can stay where they are",
+    )
+
+
+def _lock_type(state_db: Path) -> int:
+    """The kind of lock that stands in the way of a writer, `F_UNLCK` for none."""
+    found = os.stat(state_db)
+    key = (found.st_dev, found.st_ino)
+    if key not in _left_open:
+        _left_open[key] = os.open(state_db, os.O_RDONLY | os.O_CLOEXEC)
+    answer = fcntl.fcntl(_left_open[key], fcntl.F_OFD_GETLK, _request())
+    return int(struct.unpack(_FLOCK, answer)[0])
+
+
+def _locked(state_db: Path) -> int:
+    """A descriptor of `state_db` that has the lock."""
+    while True:
+        fd = _open(state_db)
+        try:
+            _take(fd, state_db)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(fd), os.stat(state_db)):
+                    return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # the file was replaced after it was opened
+
+
+def _open(state_db: Path) -> int:
+    try:
+        return os.open(state_db, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except IsADirectoryError:
+        raise UsageError(
+            f"{state_db} is a directory", hint=f"use a file name, such as --state-db {state_db / 'oidl.sqlite3'}"
+        ) from None
+    except OSError as error:
+        raise DiskError(
+            f"{state_db} cannot be written: {error.strerror}",
+            hint="choose a --root-dir or --state-db that you can write to",
+        ) from error
+
+
+def _take(fd: int, state_db: Path) -> None:
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _request())
+    except (BlockingIOError, PermissionError):  # POSIX allows either
+        raise StateError(
+            f"the state database {state_db} is in use by {_holder(state_db)}",
+            hint="wait for it to end or stop it; `oidl status` works meanwhile",
+        ) from None
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise no_locks(state_db) from error
+        raise DiskError(
+            f"{state_db} cannot be locked: {error.strerror}", hint="check the disk that it is on"
+        ) from error
+
+
+def _request() -> bytes:
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _BYTE, 1, 0)
+
+
+def _note(state_db: Path) -> Path:
+    actual = Path(os.path.realpath(state_db))
+    return actual.with_name(f"{actual.name}.pid")
+
+
+def _holder(state_db: Path) -> str:
+    try:
+        holder = json.loads(_note(state_db).read_text("utf-8"))
         return f"process {holder['pid']} on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from oidl.model import Reason, Status
 
-DATABASE = {"oidl.sqlite3", "oidl.sqlite3.lock", "oidl.sqlite3-wal", "oidl.sqlite3-shm"}
+DATABASE = {"oidl.sqlite3", "oidl.sqlite3-wal", "oidl.sqlite3-shm"}
 
 
 def _pixels(path: Path) -> tuple[int, int]:

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from oidl.errors import DiskError, StateError, UsageError
-from oidl.state import database
+from oidl.state import schema
 from oidl.state.database import (
     StateConnection,
+    explained,
     interruptible,
-    migrations,
     open_reader,
     open_writer,
-    schema_version,
     transaction,
 )
+from oidl.state.schema import migrations, schema_version
 
 
 def test_a_new_database_has_every_migration_and_all_tables_are_strict(state_db: Path) -> None:
@@ -85,8 +85,8 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
     bad = tmp_path / "9999_bad.sql"
     bad.write_text("CREATE TABLE half (a) STRICT;\nNOT SQL;")
     with monkeypatch.context() as patch:
-        patch.setattr(database, "migrations", lambda: [*migrations(), bad])
-        with pytest.raises(sqlite3.OperationalError):
+        patch.setattr(schema, "migrations", lambda: [*migrations(), bad])
+        with pytest.raises(StateError, match=r"cannot be brought up to date \(9999_bad.sql: .*; it is as it was"):
             open_writer(state_db)
     db = open_writer(state_db)
     assert schema_version(db) == len(migrations())
@@ -101,13 +101,31 @@ def test_an_older_database_is_brought_up_by_a_writer_and_refused_by_a_reader(
     more = tmp_path / "0002_more.sql"
     more.write_text("CREATE TABLE more (a INTEGER) STRICT;")
     files = [*migrations(), more]
-    monkeypatch.setattr(database, "migrations", lambda: files)
+    monkeypatch.setattr(schema, "migrations", lambda: files)
     with pytest.raises(StateError, match="older oidl"):
         open_reader(state_db)
     open_writer(state_db).close()
     db = open_reader(state_db)
     assert db.execute("SELECT count(*) FROM more").fetchone() == (0,)
     db.close()
+
+
+def test_temporary_files_are_beside_the_database_unless_the_user_chose_a_place(
+    state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    for opener in (open_writer, open_reader):
+        with closing(opener(state_db)) as db:
+            assert db.execute("PRAGMA temp_store_directory").fetchall() == [(str(state_db.parent),)]
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
+    (tmp_path / "other").mkdir()
+    with closing(open_writer(tmp_path / "other" / "oidl.sqlite3")) as db:
+        assert db.execute("PRAGMA temp_store_directory").fetchall() == [(str(state_db.parent),)]
+        full = sqlite3.OperationalError("database or disk is full")
+        full.sqlite_errorcode = sqlite3.SQLITE_FULL
+        with pytest.raises(DiskError) as raised, explained(db.path):
+            raise full
+    assert f"in {state_db.parent} where SQLite keeps temporary files" in raised.value.hint
 
 
 def test_a_transaction_that_raises_leaves_nothing(db: sqlite3.Connection) -> None:
@@ -162,7 +180,7 @@ def test_what_was_loaded_and_written_before_is_there_as_it_should_be(
     state_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(database, "migrations", lambda: migrations()[:8])
+        patch.setattr(schema, "migrations", lambda: migrations()[:8])
         old = open_writer(state_db)
     old.executescript("""
         INSERT INTO annotation_file (file_number, name, kind, images, rows, skipped, loaded_at) VALUES
@@ -202,7 +220,7 @@ def test_images_of_before_that_share_a_file_are_to_be_done_again_and_other_names
     state_db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(database, "migrations", lambda: migrations()[:11])
+        patch.setattr(schema, "migrations", lambda: migrations()[:11])
         old = open_writer(state_db)
     for image_id, path in (("a", "t/1/1_b_o.jpg"), ("b", "t/1/1_b_o.jpg"), ("c", "t/2/2_b_o.gif"), ("d", "t/d/d.jpg")):
         old.execute(

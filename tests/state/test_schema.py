@@ -1,0 +1,86 @@
+"""The schema: migration files never change, and a database that has another schema is refused in one line."""
+
+import hashlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from oidl.errors import ExitCode, HalfLoadedError, StateError
+from oidl.state import schema
+from oidl.state.database import open_reader, open_writer
+from oidl.state.schema import migrations
+
+# The beginning of each file's SHA-256. A file that is on the main branch is never edited: write another one.
+_CHECKSUMS = {
+    "0001_images_and_their_state.sql": "1aa8f21e2be3c286",
+    "0002_pace.sql": "ab2089baf9f64b61",
+    "0003_imaging.sql": "f869ee815d8c27d7",
+    "0004_sources.sql": "68090b9775dc4f6f",
+    "0005_annotations.sql": "a3c8a096af33dc81",
+    "0006_transfer_time.sql": "177a8d3f58729f0a",
+    "0007_own_annotations.sql": "d465a7bcb970cbc1",
+    "0008_files_of_annotations.sql": "8086b30b6126f2e5",
+    "0009_numbers_in_archives.sql": "4694b0e3c7a7fc3c",
+    "0010_order_of_label.sql": "49b346aff6b910ae",
+    "0011_orientation_in_a_file.sql": "f1273370d2b092e9",
+    "0012_names_of_files.sql": "5e1923b9f6612014",
+}
+
+
+@pytest.mark.parametrize("name", _CHECKSUMS)
+def test_no_migration_was_edited(name: str) -> None:
+    file = next(file for file in migrations() if file.name == name)
+    assert hashlib.sha256(file.read_bytes()).hexdigest()[:16] == _CHECKSUMS[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ("DROP TABLE attempt", "table attempt"),
+        ("ALTER TABLE download DROP COLUMN detail", "table download"),
+        ("DROP VIEW success; CREATE VIEW success AS SELECT 1", "view success"),
+        ("DROP TRIGGER download_moves", "trigger download_moves"),
+    ],
+)
+def test_a_database_of_another_schema_is_refused(change: str, name: str, state_db: Path) -> None:
+    db = open_writer(state_db)
+    db.executescript("DROP VIEW IF EXISTS failure; DROP VIEW IF EXISTS progress;" if "DROP COLUMN" in change else "")
+    db.executescript(change)
+    db.close()
+    with pytest.raises(StateError, match="not a database of this oidl") as raised:
+        open_writer(state_db)
+    assert raised.value.exit_code == ExitCode.STATE
+
+
+def test_what_users_add_to_the_schema_is_theirs(state_db: Path) -> None:
+    db = open_writer(state_db)
+    db.executescript(
+        "CREATE TABLE mine (a); CREATE INDEX more ON download (url); ALTER TABLE image ADD COLUMN note TEXT;"
+    )
+    db.close()
+    open_writer(state_db).close()
+
+
+def test_a_database_that_was_created_and_has_nothing_in_it_is_not_called_old(state_db: Path) -> None:
+    state_db.touch()
+    with pytest.raises(HalfLoadedError, match="still empty"):
+        open_reader(state_db)
+    with sqlite3.connect(state_db) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    db.close()
+    with pytest.raises(HalfLoadedError, match="still empty"):
+        open_reader(state_db)
+
+
+def test_what_an_upgrade_removes_is_said(state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    db = open_writer(state_db)
+    assert db.remarks == ()
+    db.executescript("CREATE TABLE mine (a); INSERT INTO mine VALUES (1), (2), (3);")
+    db.close()
+    more = tmp_path / "9999_more.sql"
+    more.write_text("DELETE FROM mine WHERE a < 3;")
+    monkeypatch.setattr(schema, "migrations", lambda: [*migrations(), more])
+    db = open_writer(state_db)
+    assert db.remarks == ("the upgrade removed 2 rows of mine; load them again",)
+    db.close()
