@@ -97,6 +97,8 @@ def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
         return None
     if failure := _too_many_pixels(header.width, header.height, max_pixels):
         return failure
+    if not header.is_readable:
+        return Failure(Reason.CORRUPT, f"a jpeg of {header.bits} bits or a process that no usual decoder reads")
     pixels = header.width * header.height
     if header.is_multiscan and (too_many := excess_scans(body, pixels, max(max_pixels, MAX_PIXELS))):
         return Failure(Reason.TOO_LARGE, f"its jpeg has {too_many}")
@@ -112,7 +114,7 @@ def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
         is_srgb=profile is None and header.bands in (1, 3),
         is_cmyk=header.bands == 4,
         is_grey=header.bands < 3,
-        is_plain_jpeg=header.bits == 8 and header.bands in (1, 3),
+        is_plain_jpeg=header.bands in (1, 3),
         has_alpha=False,
         is_usual=True,
     )

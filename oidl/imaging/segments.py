@@ -9,11 +9,14 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOFn; the others are tables
+_PROGRESSIVE = frozenset({0xC2, 0xCA})
 _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _START, _END, _SCAN, _JFIF, _EXIF, _ICC, _ADOBE = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xE2, 0xEE
 _ICC_NAME = b"ICC_PROFILE\0"
+_SEGMENTS = 10_000  # a ceiling; a profile of 25 MB has 400
 # A marker is any number of 0xFF and its code. What has no length (a 0xFF that is data, TEM, RSTn) is passed over, and
 # so is what is no marker. Two bytes are looked for, not the whole run, which a long one would make quadratic.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
@@ -23,6 +26,7 @@ _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 class JpegHeader:
     """Pixels as stored, bands, bits a sample, and the Exif block and the ICC profile, if there are such.
 
+    `is_readable` is false of lossless and hierarchical pictures and of 12 bits, which no usual decoder knows;
     `is_multiscan` says that a decoder reads on after the first scan.
     """
 
@@ -30,6 +34,7 @@ class JpegHeader:
     height: int
     bands: int
     bits: int
+    is_readable: bool
     is_multiscan: bool
     exif: bytes | None
     profile: bytes | None
@@ -38,7 +43,7 @@ class JpegHeader:
 def read_header(body: bytes) -> JpegHeader | None:
     """The header of a JPEG, or None if it ends, or makes no sense, before the first scan."""
     frame: tuple[int, int, int, int] | None = None
-    is_sequential = True
+    process = 0
     exif: bytes | None = None
     chunks: dict[int, bytes] = {}
     for marker, begin, end in _segments(body):
@@ -46,7 +51,7 @@ def read_header(body: bytes) -> JpegHeader | None:
             if frame or end - begin < 6:
                 return None
             frame = struct.unpack_from(">BHHB", body, begin)
-            is_sequential = marker in _SEQUENTIAL
+            process = marker
         elif marker == _EXIF and exif is None and body.startswith(b"Exif", begin) and end - begin > 4:
             exif = body[begin:end]
         elif marker == _ICC and body.startswith(_ICC_NAME, begin) and end - begin > 14:
@@ -55,15 +60,30 @@ def read_header(body: bytes) -> JpegHeader | None:
             bits, height, width, bands = frame
             if not (width and height and begin < end):
                 return None
-            is_multiscan = not is_sequential or body[begin] < bands
-            return JpegHeader(width, height, bands, bits, is_multiscan, exif, _joined(chunks))
+            return JpegHeader(
+                width=width,
+                height=height,
+                bands=bands,
+                bits=bits,
+                is_readable=bits == 8 and process in _SEQUENTIAL | _PROGRESSIVE,
+                is_multiscan=process in _PROGRESSIVE or body[begin] < bands,
+                exif=exif,
+                profile=_joined(chunks),
+            )
     return None
 
 
 def has_more_scans(body: bytes, limit: int) -> bool:
-    """Whether there are more than `limit` scans before the end of the image, or of `body`."""
-    # The first count is quick and hardly ever too high: thumbnails in metadata add to it, and pictures after this one.
-    return body.count(b"\xff\xda") > limit and sum(1 for _ in _scans(body)) > limit
+    """Whether there are more than `limit` scans, or too many segments to count them, before the end of the image."""
+    # This count is quick and hardly ever too high: thumbnails in metadata add to it, and pictures after this one.
+    if body.count(b"\xff\xda") <= limit:
+        return False
+    scans = 0
+    for number, (marker, _, _) in enumerate(_markers(body)):
+        scans += marker == _SCAN
+        if scans > limit or number >= _SEGMENTS:
+            return True
+    return False
 
 
 def tidied(body: bytes) -> bytes:
@@ -72,15 +92,14 @@ def tidied(body: bytes) -> bytes:
     These are bytes between segments, broken ICC profiles, unknown versions of JFIF and colour transforms of Adobe's,
     and parameters of sequential scans, which have none.
     """
+    segments = list(_segments(body))
+    frame, bands = next(((m, body[at + 5]) for m, at, end in segments if m in _FRAMES and end - at >= 6), (0, 0))
     pieces = [body[:2]]
-    frame, bands = 0, 0
-    for marker, begin, end in _segments(body):
+    for marker, begin, end in segments:
         segment = bytearray(body[begin - 4 : end])
         if marker == _ICC:
             continue
-        if marker in _FRAMES and end - begin >= 6:
-            frame, bands = marker, segment[9]
-        elif marker == _JFIF and segment[4:9] == b"JFIF\0" and len(segment) > 9:
+        if marker == _JFIF and segment[4:9] == b"JFIF\0" and len(segment) > 9:
             segment[9] = 1
         elif marker == _ADOBE and segment[4:9] == b"Adobe" and len(segment) > 15 and segment[15] > 2:
             segment[15] = 2 if bands == 4 else 1  # what libjpeg takes it for
@@ -89,8 +108,8 @@ def tidied(body: bytes) -> bytes:
             pieces.append(body[end:])
     tidy = bytearray(b"".join(pieces))
     if frame in _SEQUENTIAL:
-        for begin, end in _scans(bytes(tidy)):
-            if end - begin >= 4:
+        for marker, begin, end in islice(_markers(bytes(tidy)), _SEGMENTS):
+            if marker == _SCAN and begin + 4 <= end <= len(tidy):
                 tidy[end - 3 : end] = b"\0\x3f\0"
     return bytes(tidy)
 
@@ -106,30 +125,24 @@ def _joined(chunks: dict[int, bytes]) -> bytes | None:
 
 
 def _segments(body: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, begin and end (of what follows the length) of each segment up to the first scan's header.
-
-    Ends early at a second start of an image, or an end of it: no decoder goes on there.
-    """
-    at = 2
-    while found := _MARKER.search(body, at):
-        marker, begin = body[found.end() - 1], found.end() + 2
-        end = found.end() + int.from_bytes(body[found.end() : begin])
-        if marker in (_START, _END) or not begin <= end <= len(body):
+    """Those of `_markers` up to the first scan's header, if there are not absurdly many, and all of them are there."""
+    for marker, begin, end in islice(_markers(body), _SEGMENTS):
+        if end > len(body):
             return
         yield marker, begin, end
         if marker == _SCAN:
             return
-        at = end
 
 
-def _scans(body: bytes) -> Iterator[tuple[int, int]]:
-    """Begin and end (of what follows the length) of the header of each scan up to the end of the image."""
+def _markers(body: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, begin and end (of what follows the length) of each segment up to the end of the image.
+
+    Ends early at a second start of one: no decoder goes on there.
+    """
     at = 2
     while found := _MARKER.search(body, at):
         marker, begin = body[found.end() - 1], found.end() + 2
-        if marker == _END:
+        if marker in (_START, _END):
             return
-        end = found.end() + int.from_bytes(body[found.end() : begin])
-        if marker == _SCAN and begin <= end <= len(body):
-            yield begin, end
-        at = max(begin, end)
+        at = max(begin, found.end() + int.from_bytes(body[found.end() : begin]))
+        yield marker, begin, at
