@@ -95,6 +95,7 @@ def _opened(options: VerifyOptions) -> Iterator[StateConnection]:
     db.close()
     with writer_lock(options.database):
         db = open_writer(options.database)
+        db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
         try:
             yield db
         finally:

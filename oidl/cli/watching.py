@@ -177,7 +177,7 @@ def _print(line: str) -> None:
 
 
 def _write(path: Path, now: Statistics) -> None:
-    with atomic_text(path) as file:
+    with atomic_text(path, is_durable=False) as file:
         file.write(metrics_text(now, datetime.now(UTC)))
 
 

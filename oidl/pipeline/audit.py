@@ -42,6 +42,7 @@ from oidl.state.database import StateConnection, explained
 from oidl.state.ledger import Ledger
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.storage.atomic import PART_DIRECTORY
+from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path, subset_directory
 from oidl.storage.walk import Entry, files_below
 
@@ -93,7 +94,7 @@ class Audit:
             for rendition, _ in self._renditions
             for subset in self._subsets
         ]
-        self._token = Ledger(db).token()
+        self._ended = Ledger(db).ended_tokens(boot_id(), is_alive)
         meter.total = sum(files for _, files in self._renditions)
 
     async def run(self) -> None:
@@ -206,7 +207,7 @@ class Audit:
     def _temporary(self) -> Iterator[tuple[Path, bool]]:
         for _, _, home in self._homes:
             for path in sorted((home / PART_DIRECTORY).glob("*")):
-                yield path, path.name.startswith(f"{self._token}-") and path.is_file()
+                yield path, path.name.partition("-")[0] in self._ended and path.is_file()
         yield self._layout.root_dir / UNPACKING, True
         for subset in self._subsets:  # of CSVs
             directory = self._layout.root_dir / self._layout.version_dir / subset

@@ -27,6 +27,7 @@ from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
 from oidl.state.database import explained, interruptible
 from oidl.state.load import ImageList, Loaded, load_list, loaded_subsets, missing_subsets
+from oidl.storage.durability import sync_filesystems
 
 T = TypeVar("T")
 
@@ -153,6 +154,8 @@ class Metadata:
             consume=counted,
             on_bytes=self._on_bytes,
         )
+        # Its row says that it need never be fetched again, so it is on the disk first.
+        await trio.to_thread.run_sync(sync_filesystems, (self._settings.root_dir,))
         await self._state.run(self._record, file, fetched)
         return fetched.value
 

@@ -5,8 +5,9 @@ signals and the printers around it.
 """
 
 import random
+import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,7 @@ from oidl.net.hosts import Hosts
 from oidl.net.throttle import Throttle
 from oidl.pipeline.annotations import AnnotationLoader
 from oidl.pipeline.containment import find_tracebacks
+from oidl.pipeline.durability import Durability
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.limits import too_full, watch_limits
@@ -43,6 +45,7 @@ from oidl.state.choice import check_where, forget, words
 from oidl.state.queue import Queue, Waiting
 from oidl.state.requeue import put_back
 from oidl.storage.atomic import AtomicWriter
+from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import subset_directory
 from oidl.storage.space import filesystems
 from oidl.storage.sweep import remove_tree
@@ -84,7 +87,11 @@ class Run:
         self._tls = tls_context()
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
         self._metadata = Metadata(settings, version, state, self._tls, meter, say, self._arrived)
-        self._files = AtomicWriter(state.ledger.token())
+        self._token = secrets.token_hex(4)
+        self._files = AtomicWriter(self._token)
+        self._durability = Durability(state, settings.layout, self._written_to, stop, say)
+        self._directories: list[str] = []
+        self._is_synced = False
         self._loader = AnnotationLoader(settings, version, self._metadata, state, meter, say)
 
     async def run(self) -> RunEnd:
@@ -117,8 +124,15 @@ class Run:
             return self._end(FeedEnd.STOPPED)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_limits, self._settings.limits, self._written_to(), self._meter, self._stop)
+            if self._settings.download_images:
+                if not await self._unless_stopped(self._durability.check_after_power_cut):
+                    return self._end(FeedEnd.STOPPED)
+                nursery.start_soon(self._durability.run)
             end = await self._bring(run_id)
             nursery.cancel_scope.cancel()
+        if not self._stop.is_interrupted:  # who interrupts does not wait for disks
+            await self._durability.sync()
+            self._is_synced = not self._stop.disk_failure
         return end
 
     async def _bring(self, run_id: int) -> RunEnd:
@@ -213,13 +227,15 @@ class Run:
         return trio.from_thread.run(self._state.run, self._state.ledger.claim_name, name, image_id)
 
     def _written_to(self) -> list[Path]:
-        """Directories of all filesystems that this run writes to."""
+        """Directories of all filesystems that this run writes to, and that earlier ones wrote to."""
         settings = self._settings
-        return [
-            settings.root_dir,
-            settings.state_db.parent,
-            *(settings.root_dir / rendition.directory for rendition in settings.every),
-        ]
+        return [settings.root_dir, settings.state_db.parent, *self._homes()]
+
+    def _homes(self) -> Iterator[Path]:
+        """Where files of renditions are."""
+        for directory in self._directories:
+            for subset in self._version.subsets:
+                yield subset_directory(self._settings.layout, subset, directory)
 
     async def _arrived(self, count: int) -> None:
         self._meter.read(count)
@@ -262,22 +278,21 @@ class Run:
         ledger = self._state.ledger
         with ledger.transaction():
             ledger.register(self._settings.every)
-            run_id = ledger.open_run(self._settings.as_json())
-            directories = ledger.rendition_directories()
-        self._sweep(directories)
+            run_id = ledger.open_run(self._settings.as_json(), token=self._token, boot_id=boot_id())
+            self._directories = ledger.rendition_directories()
+        if self._settings.originals.always_download:
+            # A row is taken away before its file is replaced: a power cut must not bring it back.
+            self._state.db.execute("PRAGMA synchronous = FULL")
+        self._sweep()
         return run_id
 
     def _close(self, outcome: str, last: Statistics) -> None:
-        with self._state.ledger.transaction():
-            directories = self._state.ledger.rendition_directories()
-            self._state.ledger.close_run(outcome)
         beat(self._state.ledger, last)
-        self._sweep(directories)
+        with self._state.ledger.transaction():
+            self._state.ledger.close_run(outcome, is_synced=self._is_synced)
+        self._sweep()
 
-    def _sweep(self, directories: Iterable[str]) -> None:
+    def _sweep(self) -> None:
         """Removes what a killed run left half-made. Partly fetched archives stay: they are continued."""
-        layout = self._settings.layout
-        self._files.sweep(
-            subset_directory(layout, subset, directory) for directory in directories for subset in self._version.subsets
-        )
+        self._files.sweep(self._homes(), self._state.ledger.ended_tokens(boot_id(), is_alive))
         remove_tree(self._settings.root_dir / UNPACKING)

@@ -92,8 +92,8 @@ def promises(db: sqlite3.Connection) -> Promises:
     return Promises(tuple(started_at), tuple(renditions), tuple(kept))
 
 
-def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int) -> list[FileRow]:
-    """The next `limit` files after `after`, an ImageID and the name of a rendition."""
+def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int, since: str = "") -> list[FileRow]:
+    """The next `limit` files after `after`, an ImageID and the name of a rendition, written at `since` or later."""
     return [
         FileRow._make(row)
         for row in db.execute(
@@ -102,8 +102,8 @@ def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int) -> lis
             "WHEN f.rendition = d.source THEN d.md5 END "
             "FROM file AS f CROSS JOIN image AS i ON i.image_id = f.image_id "
             "CROSS JOIN download AS d ON d.image_id = f.image_id "
-            "WHERE (f.image_id, f.rendition) > (?, ?) ORDER BY f.image_id, f.rendition LIMIT ?",
-            (*after, limit),
+            "WHERE (f.image_id, f.rendition) > (?, ?) AND f.written_at >= ? ORDER BY f.image_id, f.rendition LIMIT ?",
+            (*after, since, limit),
         )
     ]
 

@@ -5,8 +5,9 @@ recorder decides what is committed together.
 """
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,10 @@ from typing import Any
 
 from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Status, Work
 from oidl.net.pace import PaceState
-from oidl.state.database import savepoint, timestamp, transaction
+from oidl.state.database import parse_timestamp, savepoint, timestamp, transaction
 from oidl.state.recipes import register
+
+_CLOCK_STEP = timedelta(seconds=10)  # how far back the clock may be set without a file being missed
 
 _FILE_VALUES = (
     "path", "bytes", "width", "height", "written_at", "orientation", "scaled_width", "scaled_height",
@@ -59,9 +62,13 @@ class Ledger:
         """A part of a transaction: nothing of it is written if an exception ends it, and the rest is not affected."""
         return savepoint(self._db)
 
-    def token(self) -> str:
-        """What marks the temporary files of this database's runs: 8 hex digits, the same for ever."""
-        return str(self._db.execute("SELECT token FROM identity").fetchone()[0])
+    def ended_tokens(self, boot_id: str, is_alive: Callable[[int], bool]) -> frozenset[str]:
+        """What marks the temporary files of runs that are over.
+
+        In a copy of a database, a run may be on record that goes on elsewhere on this machine.
+        """
+        rows = self._db.execute("SELECT token, pid, boot_id FROM run WHERE token NOTNULL").fetchall()
+        return frozenset(token for token, pid, boot in rows if boot != boot_id or not is_alive(pid))
 
     def rendition_directories(self) -> list[str]:
         """The directories of all renditions that were ever asked for."""
@@ -69,13 +76,16 @@ class Ledger:
 
     # ---- runs
 
-    def open_run(self, settings: Mapping[str, Any]) -> int:
-        """Starts a row in `run`, which all that follows is recorded under; a run that died ends as `killed`."""
+    def open_run(self, settings: Mapping[str, Any], *, token: str | None = None, boot_id: str | None = None) -> int:
+        """Starts a row in `run`, which all that follows is recorded under; a run that died ends as `killed`.
+
+        `token` marks its temporary files; `boot_id` is of the machine.
+        """
         self._db.execute("UPDATE run SET outcome = 'killed', finished_at = updated_at WHERE finished_at IS NULL")
         now = timestamp()
         cursor = self._db.execute(
-            "INSERT INTO run (started_at, updated_at, settings) VALUES (?, ?, ?)",
-            (now, now, json.dumps(settings, ensure_ascii=False)),
+            "INSERT INTO run (started_at, updated_at, settings, token, pid, boot_id) VALUES (?, ?, ?, ?, ?, ?)",
+            (now, now, json.dumps(settings, ensure_ascii=False), token, os.getpid(), boot_id),
         )
         assert cursor.lastrowid is not None
         self._run_id = cursor.lastrowid
@@ -89,13 +99,36 @@ class Ledger:
             (timestamp(), done, failed, bytes_read, images_per_s, bytes_per_s, self._run_id),
         )
 
-    def close_run(self, outcome: str) -> None:
-        """Ends this run's row."""
+    def close_run(self, outcome: str, *, is_synced: bool = False) -> None:
+        """Ends this run's row; `is_synced` if all that it wrote is on the disk."""
         now = timestamp()
         self._db.execute(
-            "UPDATE run SET updated_at = ?, finished_at = ?, outcome = ? WHERE id = ?",
-            (now, now, outcome, self._run_id),
+            "UPDATE run SET updated_at = ?, finished_at = ?, outcome = ?, synced_at = iif(?, ?, synced_at) "
+            "WHERE id = ?",
+            (now, now, outcome, is_synced, now, self._run_id),
         )
+
+    def synced(self, moment: str) -> None:
+        """Notes that all files recorded before `moment`, by whichever run, are on the disk."""
+        with self.transaction():
+            self._db.execute("UPDATE run SET synced_at = ? WHERE id = ?", (moment, self._run_id))
+
+    def unsynced_since(self, boot_id: str) -> str | None:
+        """From when on files were recorded that a power cut may have taken; None if there was none since.
+
+        An earlier run was cut off, or was of another boot. The same boot proves nothing for a run that was cut off: the
+        disk may be a copy of one that was in use. An empty `boot_id` is of a system that does not tell.
+        """
+        (mark,) = self._db.execute("SELECT coalesce(max(synced_at), '') FROM run").fetchone()
+        row = self._db.execute(
+            "SELECT 1 FROM run WHERE id <> ? AND updated_at > ? "
+            "AND (outcome = 'killed' OR boot_id <> ? OR boot_id = '') LIMIT 1",
+            (self._run_id, mark, boot_id),
+        ).fetchone()
+        if row is None:
+            return None
+        moment = parse_timestamp(mark)
+        return timestamp(moment - _CLOCK_STEP) if moment else ""
 
     # ---- images
 

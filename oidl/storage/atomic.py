@@ -2,21 +2,23 @@
 
 Bytes go to a temporary file in `<directory>/.oidl-part`, on the same filesystem
 as the final name, and are moved there by `os.replace`. Temporary names start
-with a token of the state database, so that what a killed run left behind can be
-swept without touching anybody else's: the writer lock says no one with that
-token is alive. Texts, trees and links are written without that lock: they have
-the number of their process in a temporary name beside the final one.
+with a token of the run, so that what a killed run left behind can be swept
+without touching the files of another, also if two databases share a directory.
+Texts, trees and links are written without the writer lock: they have the number
+of their process in a temporary name beside the final one, and are on the disk
+before they get the final one.
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import TextIO
 
 from oidl.errors import UsageError, disk_error
+from oidl.storage.durability import is_alive, sync_filesystems
 from oidl.storage.sweep import remove_tree
 
 PART_DIRECTORY = ".oidl-part"
@@ -51,11 +53,14 @@ class AtomicWriter:
         except OSError as error:
             raise disk_error(path, error) from error
 
-    def sweep(self, homes: Iterable[Path]) -> int:
-        """Removes what a dead run of the same database left in `homes`; returns how many files that were."""
+    def sweep(self, homes: Iterable[Path], tokens: Collection[str] = ()) -> int:
+        """Removes what this run, and those that had `tokens`, left in `homes`; returns how many files that were."""
         swept = 0
         for home in homes:
-            for part in (home / PART_DIRECTORY).glob(f"{self._token}-*"):
+            for part in (home / PART_DIRECTORY).glob("*-*"):
+                token = part.name.partition("-")[0]
+                if token != self._token and token not in tokens:
+                    continue
                 with suppress(OSError):
                     part.unlink()
                     swept += 1
@@ -70,14 +75,17 @@ class AtomicWriter:
 
 
 @contextmanager
-def atomic_text(path: Path) -> Iterator[TextIO]:
+def atomic_text(path: Path, *, is_durable: bool = True) -> Iterator[TextIO]:
     """A UTF-8 text file that is at `path` once it is whole; an exception leaves what was there before.
 
-    Raises `DiskError` if it cannot be written.
+    So does a power cut, if it `is_durable`. Raises `DiskError` if it cannot be written.
     """
     with _part_of(path) as part:
         with open(part, "w", encoding="utf-8", newline="") as file:
             yield file
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(part, path)
 
 
@@ -94,6 +102,7 @@ def atomic_tree(path: Path) -> Iterator[Path]:
         part.mkdir()
         (part / _TREE_MARK).touch()
         yield part
+        sync_filesystems([part])
         old = part.with_name(f"{part.name}-old")
         if path.exists():
             os.rename(path, old)
@@ -123,7 +132,7 @@ def _part_of(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # what cannot be swept is in nobody's way
             for beside in path.parent.iterdir():
-                if (found := leftover.fullmatch(beside.name)) and not _is_another(int(found[1])):
+                if (found := leftover.fullmatch(beside.name)) and not is_alive(int(found[1])):
                     remove_tree(beside)
         yield part
     except OSError as error:
@@ -131,12 +140,3 @@ def _part_of(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             remove_tree(part)
-
-
-def _is_another(process: int) -> bool:
-    """Whether a process with this number is alive, and not this one."""
-    try:
-        os.kill(process, 0)
-    except OSError as error:
-        return isinstance(error, PermissionError)
-    return process != os.getpid()

@@ -15,7 +15,9 @@ from oidl.state.ledger import Ledger
 def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work for a thread is done on the spot: a mock clock knows no threads and would run ahead of them."""
 
-    async def run_sync(work: Callable[..., Any], *args: object, limiter: object = None) -> Any:
+    async def run_sync(
+        work: Callable[..., Any], *args: object, limiter: object = None, abandon_on_cancel: bool = False
+    ) -> Any:
         await trio.lowlevel.checkpoint()
         return work(*args)
 

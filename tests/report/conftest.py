@@ -56,7 +56,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
         published.append(image(number, subset, author="A\x01 <b> & co", **facts))
         bodies.append(body)
     load_list(db, ImageList("7", "v7", "list.csv"), ("train", "validation"), published)
-    processor = Processor(Layout(root, "v7"), Originals(), AtomicWriter(ledger.token()), Imaging())
+    processor = Processor(Layout(root, "v7"), Originals(), AtomicWriter("test"), Imaging())
     ledger.open_run({})
     ledger.register(RENDITIONS)
     for each, body in zip(published, bodies, strict=True):

@@ -173,3 +173,12 @@ def test_an_original_from_disk_does_not_go_by_the_name_of_the_copy_that_was_had_
 def test_a_name_of_files_is_one_images_alone(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
     assert [ledger.claim_name("7_0a_o", image_id) for image_id in ("1", "2", "1", "2")] == [True, False, True, False]
     assert loaded_db.execute("SELECT * FROM file_name").fetchall() == [("7_0a_o", "1")]
+
+
+def test_the_files_of_a_run_that_may_be_alive_are_nobody_elses(db: sqlite3.Connection) -> None:
+    ledger = Ledger(db)
+    ledger.open_run({}, token="here", boot_id="1")
+    ledger.open_run({}, token="gone", boot_id="1")
+    ledger.open_run({}, token="before", boot_id="0")
+    db.execute("UPDATE run SET pid = iif(token = 'gone', 2, 1)")
+    assert ledger.ended_tokens("1", lambda process: process == 1) == {"gone", "before"}

@@ -44,9 +44,9 @@ def test_a_place_that_is_a_file_is_a_disk_error(tmp_path: Path) -> None:
 def test_only_our_own_leftovers_are_swept(tmp_path: Path) -> None:
     parts = tmp_path / PART_DIRECTORY
     parts.mkdir()
-    for name in ("ours-0", "ours-17", "theirs-0"):
+    for name in ("ours-0", "ours-17", "dead-3", "theirs-0"):
         (parts / name).write_bytes(b"half")
-    assert AtomicWriter("ours").sweep([tmp_path, tmp_path / "missing"]) == 2
+    assert AtomicWriter("ours").sweep([tmp_path, tmp_path / "missing"], {"dead"}) == 3
     assert names(tmp_path) == [f"{PART_DIRECTORY}/theirs-0"]
 
 
