@@ -25,7 +25,7 @@ class Body:
     total: int | None = None
     validator: str = ""
     told_md5: str | None = None
-    _pieces: list[bytes] = field(default_factory=list)
+    _bytes: bytearray = field(default_factory=bytearray)
 
     @property
     def range_headers(self) -> dict[str, str]:
@@ -59,14 +59,14 @@ class Body:
 
     def add(self, piece: bytes) -> None:
         """Takes in what has arrived."""
-        self._pieces.append(piece)
+        self._bytes += piece  # joined at once: a server may send a few bytes at a time
         self.size += len(piece)
 
     def forget(self) -> None:
         """Starts from nothing."""
         self.size, self.total, self.validator = 0, None, ""
-        self._pieces.clear()
+        self._bytes = bytearray()
 
     def joined(self) -> bytes:
         """All of it."""
-        return b"".join(self._pieces)
+        return bytes(self._bytes)

@@ -10,13 +10,22 @@ import ssl
 from collections.abc import Iterator
 from typing import Any
 
+import httpcore
 import httpx
 import trio
 
 from oidl import __version__
 from oidl.errors import UsageError
 from oidl.model import Failure, Reason
+from oidl.net.proxies import Proxies
+from oidl.net.transport import Transport, TrickleError
+from oidl.net.wire import Network
 from oidl.settings import Transfers
+
+TRANSFER_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError)
+"""All that a transfer raises for what a server or a network does."""
+
+_KEEPALIVE_S = 60.0
 
 USER_AGENT = f"oidl/{__version__} (Open Images dataset downloader)"
 
@@ -40,6 +49,16 @@ class Client(httpx.AsyncClient):
         self._connect_timeout_s = transfers.connect_timeout_s
         self._tls_timeout_s = transfers.tls_timeout_s
         super().__init__(**named)
+
+    def build_request(self, method: str, url: httpx.URL | str, **named: Any) -> httpx.Request:
+        """As httpx's; raises `httpx.InvalidURL` for every URL that cannot be asked for, and nothing else."""
+        try:
+            return super().build_request(method, url, **named)
+        except ValueError as error:
+            raise httpx.InvalidURL(str(error)) from error
+
+    def _build_redirect_request(self, request: httpx.Request, response: httpx.Response) -> httpx.Request:
+        return request  # httpx makes one whether or not it is followed, and raises errors for where it leads
 
     async def send(self, request: httpx.Request, **named: Any) -> httpx.Response:
         """As httpx's; raises `httpx.ConnectTimeout` too where only the handshake took too long."""
@@ -83,13 +102,19 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def new_client(transfers: Transfers, tls: ssl.SSLContext, *, connections: int = 1) -> Client:
+def new_client(
+    transfers: Transfers,
+    tls: ssl.SSLContext,
+    *,
+    connections: int = 1,
+    network: httpcore.AsyncNetworkBackend | None = None,
+) -> Client:
     """A keep-alive client that opens at most `connections`, and never follows a redirect by itself.
 
     It keeps no cookies and goes through the proxies that the environment names.
     The read timeout is per read, so a body that drips never trips it: whoever
-    uses the client sets a total deadline around it too. Raises `UsageError` for
-    a proxy that cannot be used.
+    uses the client sets a total deadline around it too. `network` opens the connections,
+    for tests that have none. Raises `UsageError` for a proxy that cannot be used.
     """
     headers = {
         "User-Agent": transfers.user_agent or USER_AGENT,
@@ -97,23 +122,22 @@ def new_client(transfers: Transfers, tls: ssl.SSLContext, *, connections: int = 
         "Accept-Encoding": "identity",  # sizes and MD5s are of the bytes as stored, never of a coding of them
     }
     try:
-        return Client(
-            transfers,
-            verify=tls,
-            headers=headers,
-            follow_redirects=False,
-            timeout=httpx.Timeout(transfers.stall_timeout_s, connect=transfers.connect_timeout_s, pool=None),
-            limits=httpx.Limits(
-                max_connections=connections,
-                # The same number: with fewer kept alive, httpcore closes connections that are wanted again.
-                max_keepalive_connections=connections,
-                keepalive_expiry=60.0,
-            ),
+        transport = Transport(
+            Proxies.of(os.environ), tls, network or Network(), connections=connections, keepalive_s=_KEEPALIVE_S
         )
-    except (ValueError, ImportError, httpx.InvalidURL) as error:  # ImportError: for a SOCKS proxy
+    except (ValueError, ImportError, RuntimeError, httpx.InvalidURL) as error:  # the middle two: for a SOCKS proxy
         raise UsageError(
-            f"a proxy that the environment names cannot be used: {error}", hint="see http_proxy, https_proxy, all_proxy"
+            f"a proxy that the environment names cannot be used: {error}",
+            hint="check http_proxy, https_proxy, all_proxy",
         ) from error
+    return Client(
+        transfers,
+        transport=transport,
+        trust_env=False,  # `Proxies` has read it
+        headers=headers,
+        follow_redirects=False,
+        timeout=httpx.Timeout(transfers.stall_timeout_s, connect=transfers.connect_timeout_s, pool=None),
+    )
 
 
 def check_environment(transfers: Transfers) -> None:
@@ -122,11 +146,17 @@ def check_environment(transfers: Transfers) -> None:
 
 
 def failure_of(error: Exception) -> Failure:
-    """The `Failure` that a failed transfer comes to; `error` is httpx's or the system's."""
+    """The `Failure` that a failed transfer comes to; `error` is one of `TRANSFER_ERRORS`.
+
+    Only what building the request or resolving its name raises is about the URL, and permanent. An answer that cannot
+    be read, whatever error that makes, is a broken connection.
+    """
     causes = list(_causes(error))
     detail = str(error) or type(error).__name__
-    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError)):  # ValueError: IDNA's, of "a..b"
+    if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
         return Failure(Reason.HTTP_ERROR, f"not a URL that can be asked for: {detail}")
+    if isinstance(error, TrickleError):
+        return Failure(Reason.TOO_SLOW, detail)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Failure(Reason.DNS, detail, is_unreachable=True)
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
@@ -141,4 +171,7 @@ def failure_of(error: Exception) -> Failure:
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
+        if isinstance(error, BaseExceptionGroup):  # Trio's, of the addresses that were tried
+            for each in error.exceptions:
+                yield from _causes(each)
         error = error.__cause__ or error.__context__

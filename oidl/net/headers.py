@@ -1,4 +1,7 @@
-"""What response headers say, read without trusting them. Pure."""
+"""What response headers say, read without trusting them. Pure.
+
+The rule: a header that cannot be read says nothing. No value raises an error here, whatever is in it.
+"""
 
 import base64
 import re
@@ -8,6 +11,9 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
 _LONGEST_PAUSE_S = 365 * 86_400.0  # no date can be told for what some servers would ask
+
+_NUMBER = re.compile("[0-9]{1,18}")  # more digits than any file has bytes say nothing
+_DATE_CHARACTERS = 64  # of the longest form of a date, a blank here and there included
 
 _GOOG_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{21}[AQgw]==)")
 _MD5_ETAG = re.compile('"([0-9A-Fa-f]{32})"')
@@ -30,14 +36,21 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     if not value:
         return None
     if value.strip().isdecimal():
-        return min(float(value), _LONGEST_PAUSE_S)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
+        return min(float(value[:_DATE_CHARACTERS]), _LONGEST_PAUSE_S)
+    until = http_date(value)
+    return None if until is None else min(max(0.0, (until - now).total_seconds()), _LONGEST_PAUSE_S)
+
+
+def http_date(value: str | None) -> datetime | None:
+    """The time that an HTTP date names, in UTC; None if it is not one."""
+    if not value or len(value) > _DATE_CHARACTERS:
         return None
-    if until.tzinfo is None:  # "-0000": the sender does not say; HTTP dates are GMT
-        until = until.replace(tzinfo=UTC)
-    return min(max(0.0, (until - now).total_seconds()), _LONGEST_PAUSE_S)
+    try:
+        time = parsedate_to_datetime(value)
+        # "-0000" has no zone: the sender does not say. HTTP dates are GMT.
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except Exception:  # ValueError, and OverflowError, TypeError or IndexError for some dates that no calendar has
+        return None
 
 
 def told_md5(headers: Mapping[str, str]) -> tuple[str, str] | None:
@@ -59,8 +72,8 @@ def told_md5(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def content_length(value: str | None) -> int | None:
-    """The body's length in bytes, or None where it is not given."""
-    return int(value) if value and value.isdecimal() else None
+    """The body's length in bytes, or None if it is not given or is no number that a file's length can be."""
+    return int(value) if value and _NUMBER.fullmatch(value) else None
 
 
 def is_text(content_type: str) -> bool:

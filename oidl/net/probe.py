@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import httpx
 import trio
 
-from oidl.net.client import failure_of, new_client, tls_context
+from oidl.net.client import TRANSFER_ERRORS, failure_of, new_client, tls_context
 from oidl.net.headers import content_length, redirect_target, told_md5
 from oidl.settings import Transfers
+from oidl.text import DETAIL_CHARACTERS, printable, shortened
 
 _AT_ONCE = 8
 _MAX_REDIRECTS = 3
@@ -52,10 +53,11 @@ async def _ask(client: httpx.AsyncClient, url: str, transfers: Transfers) -> Pro
                     told = told_md5(response.headers)
                     length = content_length(response.headers.get("Content-Length"))
                     return Probe(response.status_code, length, told[0] if told else None)
-                url = redirect_target(url, response.headers["Location"])
-        except ValueError as error:
-            return Probe(problem=str(error))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                try:
+                    url = redirect_target(url, response.headers["Location"])
+                except ValueError as error:
+                    return Probe(problem=shortened(printable(str(error)), DETAIL_CHARACTERS))
+        except TRANSFER_ERRORS as error:
             failure = failure_of(error)
             return Probe(problem=f"{failure.reason}: {failure.detail}")
         return Probe(problem=f"more than {_MAX_REDIRECTS} redirects")

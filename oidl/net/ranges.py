@@ -8,12 +8,12 @@ from the next no rest is asked for, as the two halves might be of two files.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
-from oidl.net.headers import content_length
+from oidl.net.headers import content_length, http_date
 
-_SPAN = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_NOTHING = re.compile(r"bytes \*/(\d+)")
+_SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_NOTHING = re.compile(r"bytes \*/([0-9]{1,18})")
+_TAG = re.compile('"[\x21\x23-\x7e]{0,254}"')  # as in RFC 9110, 8.8.3, but ASCII only: it goes back in a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,17 @@ def strong_validator(headers: Mapping[str, str]) -> str:
     """
     tag = headers.get("ETag")
     if tag is not None:
-        return tag if tag.startswith('"') else ""
+        return tag if _TAG.fullmatch(tag) else ""
     modified = headers.get("Last-Modified", "")
-    try:
-        age = parsedate_to_datetime(headers.get("Date", "")) - parsedate_to_datetime(modified)
-    except (ValueError, TypeError):  # no date, or one with a zone and one without
+    made_at, modified_at = http_date(headers.get("Date")), http_date(modified)
+    if made_at is None or modified_at is None or not modified.isascii():
         return ""
-    return modified if age.total_seconds() >= 1 else ""
+    return modified if (made_at - modified_at).total_seconds() >= 1 else ""
 
 
 def rest_headers(start: int, validator: str) -> dict[str, str]:
     """The headers that ask for what comes from byte `start` on, if it is still the same file; none at the beginning."""
-    if not start or not validator:
+    if not start or not validator or not validator.isascii():
         return {}
     return {"Range": f"bytes={start}-", "If-Range": validator}
 

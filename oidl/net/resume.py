@@ -25,11 +25,12 @@ import trio
 
 from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
-from oidl.net.client import failure_of, new_client
+from oidl.net.client import TRANSFER_ERRORS, failure_of, new_client
 from oidl.net.headers import content_length, redirect_target, retry_after_s, told_md5
 from oidl.net.part import Part, discard
 from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
 from oidl.settings import Transfers
+from oidl.text import printable
 
 MAX_TRIES = 6  # in a row that brought nothing; a try that brings bytes starts the count again
 MAX_REDIRECTS = 3
@@ -107,7 +108,7 @@ class _Transfer:
                     url = self._redirected(url, response.headers["Location"])
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise MetadataError(f"{url} cannot be fetched: {error}") from error
-        except (httpx.HTTPError, OSError) as error:
+        except TRANSFER_ERRORS as error:
             return failure_of(error)
         raise MetadataError(f"{self.url} redirects more than {MAX_REDIRECTS} times")
 
@@ -131,8 +132,9 @@ class _Transfer:
         if status in _PASSING or status >= 500:
             wait_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
             return Failure(Reason.HTTP_ERROR, f"HTTP {status}", http_status=status, retry_after_s=wait_s)
+        answered = f"{status} {printable(response.reason_phrase)}".rstrip()
         raise MetadataError(
-            f"{self.url} could not be fetched: the server answered {status} {response.reason_phrase}".rstrip(),
+            f"{self.url} could not be fetched: the server answered {answered}",
             hint="the catalogue may name an address that is no longer there, or one that needs a permission",
         )
 
@@ -185,7 +187,7 @@ class _Transfer:
                         del batch[:gone]
                     if len(batch) >= _BATCH:
                         await self._keep(batch)
-            except (httpx.HTTPError, OSError) as error:
+            except TRANSFER_ERRORS as error:
                 failure = failure_of(error)
         await self._keep(batch)
         if failure is None and self.part.size < (total or self.expected_bytes or 0):
@@ -243,7 +245,7 @@ async def _unwound(pieces: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[
     try:
         yield pieces
     finally:
-        with trio.CancelScope() as scope, suppress(httpx.HTTPError):
+        with trio.CancelScope() as scope, suppress(*TRANSFER_ERRORS):
             scope.cancel()
             async for _ in pieces:
                 pass

@@ -17,7 +17,7 @@ import trio
 
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.body import Body
-from oidl.net.client import failure_of
+from oidl.net.client import TRANSFER_ERRORS, failure_of
 from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, redirect_target, retry_after_s
 from oidl.net.hosts import Hosts
 from oidl.settings import Transfers
@@ -116,7 +116,7 @@ async def _fetch_from(
         match answer:
             case _Broken():
                 broken = answer.failure
-            case Failure(reason=Reason.TOO_SLOW):
+            case Failure(reason=Reason.TOO_SLOW, detail=""):
                 return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
             case Fetched():
                 return replace(answer, transfer_s=deadline_s - body.left_s)
@@ -166,7 +166,7 @@ async def _ask(
                 if body.is_complete:
                     return too_large or Fetched(download.source, url, body.joined(), body.told_md5)
                 failure = Failure(Reason.CONNECTION, f"the server sent {body.size} of {body.total} bytes")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except TRANSFER_ERRORS as error:
             failure = failure_of(error)
     is_broken_off = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > had
     if too_large or not is_broken_off or not body.range_headers:
@@ -214,7 +214,11 @@ def _redirect(response: httpx.Response, url: str) -> Failure | _Redirect:
     try:
         if is_placeholder(location):  # wherever it lies
             return Failure(Reason.UNAVAILABLE, f"redirect to {location}", http_status=status)
-        return _Redirect(redirect_target(url, location))
+        target = redirect_target(url, location)
+        httpx.URL(target)
+        return _Redirect(target)
+    except httpx.InvalidURL as error:  # the answer is broken, not the list's URL
+        return Failure(Reason.CONNECTION, f"redirect to {location!r}: {error}", http_status=status)
     except ValueError as error:
         return Failure(Reason.HTTP_ERROR, str(error), http_status=status)
 
@@ -223,7 +227,7 @@ async def _drain(response: httpx.Response) -> None:
     """Reads a short page to its end, if that is quick; what is known already stays true if it is not."""
     length = content_length(response.headers.get("Content-Length"))
     if length is not None and length <= _DRAINED_BYTES:
-        with trio.move_on_after(_DRAIN_S), suppress(httpx.HTTPError, OSError):
+        with trio.move_on_after(_DRAIN_S), suppress(*TRANSFER_ERRORS):
             async for _ in response.aiter_raw():
                 pass
 

@@ -244,7 +244,7 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "self-signed")
     [
         (httpx.InvalidURL("no host"), Reason.HTTP_ERROR, "not a URL that can be asked for: no host"),
         (httpx.UnsupportedProtocol("ftp"), Reason.HTTP_ERROR, "not a URL that can be asked for: ftp"),
-        (ValueError("label empty"), Reason.HTTP_ERROR, "not a URL that can be asked for: label empty"),
+        (ValueError("no number"), Reason.CONNECTION, "no number"),  # met while an answer was read
         (caused(httpx.ConnectError("x"), UNKNOWN), Reason.DNS, "x"),
         (caused(httpx.ConnectError("x"), UNKNOWN, is_explicit=False), Reason.DNS, "x"),
         (caused(httpx.ConnectError("x"), UNTRUSTED), Reason.TLS, "x"),

@@ -30,6 +30,10 @@ NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
         ("soon", None),
         ("-5", None),
         ("1e9", None),
+        ("Mon, 99999999999 Jan 2020 00:00:00 GMT", None),
+        ("Thu, 01 Jan 2026 12:01:00 +99999999", None),
+        ("Thu, 01 Jan 2026 12:01:00 GMT" + " " * 5000, None),
+        ("9" * 5000, 365 * 86_400.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
@@ -37,10 +41,12 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | No
 
 
 def test_a_length_that_is_no_number_is_no_length() -> None:
-    assert [content_length(value) for value in (None, "", "12", "-1", "1e3", "twelve")] == [
+    assert [content_length(value) for value in (None, "", "12", "-1", "1e3", "twelve", "٣", "9" * 5000)] == [
         None,
         None,
         12,
+        None,
+        None,
         None,
         None,
         None,

@@ -1,0 +1,94 @@
+"""Which proxy a request goes through, by the environment's words as curl reads them. Pure.
+
+`NO_PROXY` is a list of names, addresses and networks, split at commas and
+blanks. A name stands for itself and all names below it, with or without a
+leading dot; `*` stands for every host. What cannot be read is passed over, since
+container tools write what they like there. Names are not resolved to find out
+whether they lie in a network.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
+
+_PORTS = {"http": 80, "https": 443}
+_ENTRY = re.compile(r"(?:(\w+)://)?(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """The proxies for `http` and `https` URLs, None for none, and the entries of `NO_PROXY`."""
+
+    http: str | None = None
+    https: str | None = None
+    exceptions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Proxies":
+        """What these variables say: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in either case.
+
+        The lower case counts where both are set. `HTTP_PROXY` is not read in a CGI program, where a
+        client can set it by a header named `Proxy`.
+        """
+
+        def value(name: str) -> str:
+            is_forgeable = name == "http_proxy" and "REQUEST_METHOD" in environment
+            return environment.get(name) or ("" if is_forgeable else environment.get(name.upper())) or ""
+
+        def proxy(name: str) -> str | None:
+            url = (value(name) or value("all_proxy")).strip()
+            return (url if "://" in url else f"http://{url}") if url else None
+
+        exceptions = tuple(entry.lower() for entry in re.split(r"[\s,]+", value("no_proxy")) if entry)
+        return cls(proxy("http_proxy"), proxy("https_proxy"), exceptions)
+
+    @property
+    def urls(self) -> frozenset[str]:
+        """The URLs of all proxies."""
+        return frozenset(url for url in (self.http, self.https) if url)
+
+    def proxy_for(self, scheme: str, host: str, port: int | None) -> str | None:
+        """The URL of the proxy for a URL with these parts, or None if its host is asked directly."""
+        proxy = self.https if scheme == "https" else self.http
+        if proxy is None:
+            return None
+        host = host.strip("[]").rstrip(".").lower()
+        port = port or _PORTS.get(scheme)
+        return None if any(_covers(entry, scheme, host, port) for entry in self.exceptions) else proxy
+
+
+def shown_proxy(url: str) -> str:
+    """`url` for people: without the user and the password in it."""
+    return urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
+
+
+def _covers(entry: str, scheme: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    address = _address(host)
+    if address is not None and (is_in := _is_in_network(address, entry.strip("[]"))) is not None:
+        return is_in
+    found = _ENTRY.fullmatch(entry)
+    if found is None or (found[1] not in (None, "all", scheme)) or (found[4] and int(found[4]) != port):
+        return False
+    name = found[2] or found[3].removeprefix("*").strip(".")
+    if address is not None:
+        return _is_in_network(address, name) or False
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_in_network(address: IPv4Address | IPv6Address, text: str) -> bool | None:
+    """Whether `address` is the one, or lies in the network, that `text` is; None if `text` is neither."""
+    try:
+        return address in ip_network(text.replace("]/", "/"), strict=False)
+    except ValueError:
+        return None

@@ -1,0 +1,165 @@
+"""The HTTP client's way to the network: directly or through a proxy, fairly, and with one family of errors.
+
+httpcore does the work. What it, h11 or the parsers below raise comes out as
+an `httpx` error, whatever it was; and a body in very many small pieces is slowed
+down, because each piece costs CPU in the one thread that all transfers share.
+"""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore
+import httpx
+import trio
+
+from oidl.net.proxies import Proxies, shown_proxy
+from oidl.net.wire import Wire
+
+_log = logging.getLogger(__name__)
+
+_SMALL_PIECE_BYTES = 1000
+_SMALL_PIECES_PER_S = 500  # of one transfer: each costs about 25 µs, so this is 1 % of a core
+_TINY_PIECE_BYTES = 100
+_PIECES_AT_ONCE = 50  # may have arrived together, and are then passed on without a pause
+
+
+class TrickleError(httpx.ReadError):
+    """A body came in more pieces of a few bytes than anything but malice or a broken server makes."""
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Connections that `proxies` decide the way of, at most `connections` for each way, opened by `network`.
+
+    Raises `ValueError`, `ImportError` or `RuntimeError` for a proxy that cannot be used.
+    """
+
+    def __init__(
+        self,
+        proxies: Proxies,
+        tls: ssl.SSLContext,
+        network: httpcore.AsyncNetworkBackend,
+        *,
+        connections: int,
+        keepalive_s: float,
+    ) -> None:
+        self._proxies = proxies
+        common: dict[str, Any] = {
+            "ssl_context": tls,
+            "max_connections": connections,
+            # The same number: with fewer kept alive, httpcore closes connections that are wanted again.
+            "max_keepalive_connections": connections,
+            "keepalive_expiry": keepalive_s,
+            "network_backend": network,
+        }
+        self._pools: dict[str | None, httpcore.AsyncConnectionPool] = {None: httpcore.AsyncConnectionPool(**common)}
+        for url in proxies.urls:
+            self._pools[url] = _proxy_pool(url, common)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer to `request`. Raises `httpx.TransportError`."""
+        proxy = self._proxies.proxy_for(request.url.scheme, request.url.host, request.url.port)
+        with _as_httpx_error(proxy):
+            response = await self._pools[proxy].handle_async_request(
+                httpcore.Request(
+                    method=request.method,
+                    url=httpcore.URL(
+                        scheme=request.url.raw_scheme,
+                        host=request.url.raw_host,
+                        port=request.url.port,
+                        target=request.url.raw_path,
+                    ),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response), extensions=response.extensions
+        )
+
+    def is_direct(self, url: httpx.URL) -> bool:
+        """Whether no proxy stands between us and the host of `url`."""
+        return self._proxies.proxy_for(url.scheme, url.host, url.port) is None
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        for pool in self._pools.values():
+            await pool.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        wire = self._response.extensions.get("network_stream")
+        trickle: TrickleError | None = None
+        count, total, started_at = 0, 0, trio.current_time()
+        with _as_httpx_error(None):
+            try:
+                async for piece in self._response.stream:  # type: ignore[union-attr]  # it is an async one here
+                    if trickle:
+                        continue
+                    if len(piece) < _SMALL_PIECE_BYTES:
+                        count, total = count + 1, total + len(piece)
+                        if count % _PIECES_AT_ONCE == 0:
+                            await trio.lowlevel.checkpoint()
+                            if isinstance(wire, Wire):
+                                wire.shrink_portions()
+                        if trio.current_time() - started_at >= 1:
+                            count, total, started_at = 0, 0, trio.current_time()
+                        elif count >= _SMALL_PIECES_PER_S:
+                            # The second is waited out before this fails too: failing costs the sender nothing.
+                            await trio.sleep_until(started_at + 1)
+                            if total < count * _TINY_PIECE_BYTES:
+                                trickle = TrickleError(f"{count} pieces of {total / count:.0f} bytes each in a second")
+                                # Closing ends the iteration by an error; leaving it would leave generators behind.
+                                await self._response.aclose()
+                                continue
+                    yield piece
+            except Exception:
+                if trickle is None:
+                    raise
+            if trickle:
+                raise trickle
+
+    async def aclose(self) -> None:
+        with _as_httpx_error(None):
+            await self._response.aclose()
+
+
+def _proxy_pool(url: str, common: dict[str, Any]) -> httpcore.AsyncConnectionPool:
+    proxy = httpx.Proxy(url)
+    address = httpcore.URL(
+        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path
+    )
+    if proxy.url.scheme.startswith("socks"):
+        return httpcore.AsyncSOCKSProxy(proxy_url=address, proxy_auth=proxy.raw_auth, **common)
+    return httpcore.AsyncHTTPProxy(
+        proxy_url=address,
+        proxy_auth=proxy.raw_auth,
+        proxy_ssl_context=common["ssl_context"] if proxy.url.scheme == "https" else None,
+        **common,
+    )
+
+
+@contextmanager
+def _as_httpx_error(proxy: str | None) -> Iterator[None]:
+    """A block in which every error is httpx's; one of connecting names the proxy that was in between."""
+    try:
+        yield
+    except (httpx.HTTPError, OSError):
+        raise
+    except Exception as error:
+        kind = getattr(httpx, type(error).__name__, None)
+        text = str(error)
+        if not (isinstance(kind, type) and issubclass(kind, httpx.TransportError)):
+            # A parser below took offence at what was sent in a way that nobody foresaw.
+            _log.warning("an answer could not be read", exc_info=error)
+            kind, text = httpx.RemoteProtocolError, f"the answer cannot be read: {type(error).__name__}: {error}"
+        if proxy and issubclass(kind, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
+            text = f"{text or 'no connection in time'} (through the proxy {shown_proxy(proxy)})"
+        raise kind(text) from error
