@@ -19,6 +19,7 @@ _SCANS = 100
 _DIRECTORIES = 20
 _PNG_TEXTS = 25
 _PNG_KINDS = (b"zTXt", b"iTXt", b"iCCP")  # of chunks that are unpacked, 8 MB each at most
+_LONGEST_SIDE = 1_000_000  # each row costs about a microsecond, however short it is
 _SCANS_OF_LARGEST = 15  # of a picture of as many pixels as are decoded
 _BYTES_A_PIXEL = 8  # 16 bits of red, green, blue and alpha
 
@@ -29,6 +30,15 @@ def excess(body: bytes, form: str) -> str | None:
         return f"more than {_DIRECTORIES} directories"
     if form == "png" and sum(body.count(kind) for kind in _PNG_KINDS) > _PNG_TEXTS:
         return f"more than {_PNG_TEXTS} packed texts"
+    return None
+
+
+def excess_pixels(width: int, height: int, max_pixels: int) -> str | None:
+    """The size of a picture that is too large to be decoded, in words; None where it may be."""
+    if width * height > max_pixels:
+        return f"{width} × {height} pixels, at most {max_pixels} are decoded"
+    if max(width, height) > _LONGEST_SIDE:
+        return f"{width} × {height} pixels, at most {_LONGEST_SIDE} along a side are decoded"
     return None
 
 

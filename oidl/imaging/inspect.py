@@ -8,7 +8,7 @@ exception alone and described in our own words.
 from dataclasses import dataclass
 
 from oidl.imaging import turbo
-from oidl.imaging.cost import excess, excess_bytes, excess_scans
+from oidl.imaging.cost import excess, excess_bytes, excess_pixels, excess_scans
 from oidl.imaging.exif import exif_orientation
 from oidl.imaging.formats import sniff
 from oidl.imaging.samples import SAMPLE_BYTES, colours, is_usual
@@ -85,18 +85,12 @@ def _decode(picture: Picture, validation: Validation, more: str = "") -> None:
     image.cast("uchar").avg()  # whatever reads all pixels; of numbers that are none there is no mean
 
 
-def _too_many_pixels(width: int, height: int, max_pixels: int) -> Failure | None:
-    if width * height <= max_pixels:
-        return None
-    return Failure(Reason.TOO_LARGE, f"{width} × {height} pixels, at most {max_pixels} are decoded")
-
-
 def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
     header = read_header(body)
     if header is None:
         return None
-    if failure := _too_many_pixels(header.width, header.height, max_pixels):
-        return failure
+    if too_large := excess_pixels(header.width, header.height, max_pixels):
+        return Failure(Reason.TOO_LARGE, too_large)
     if not header.is_readable:
         return Failure(Reason.CORRUPT, f"a jpeg of {header.bits} bits or a process that no usual decoder reads")
     pixels = header.width * header.height
@@ -126,8 +120,8 @@ def _other(body: bytes, name: str, max_pixels: int) -> Picture | Failure | None:
     except VIPS_ERRORS:
         return None
     width, height = header.width, header.height
-    if failure := _too_many_pixels(width, height, max_pixels):
-        return failure
+    if too_large := excess_pixels(width, height, max_pixels):
+        return Failure(Reason.TOO_LARGE, too_large)
     bytes_a_pixel = header.bands * SAMPLE_BYTES[header.format]
     if too_much := excess_bytes(width * height, bytes_a_pixel, max(max_pixels, MAX_PIXELS)):
         return Failure(Reason.TOO_LARGE, f"its {name} has {too_much}")

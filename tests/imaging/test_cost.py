@@ -127,3 +127,9 @@ def test_scans_are_counted_quickly_whatever_is_between_them() -> None:
     body = many_scans(50, 1448, 1448)
     scan = body.rindex(b"\xff\xda")
     assert "scans" in refusal(body[:scan] + segment(0xFE, b"") * 1_000_000 + b"\xff\xda\0\2" * 60 + body[scan:]).detail
+
+
+def test_a_thread_of_pixels_is_as_long_as_it_may_be() -> None:
+    accepted(bytes(pyvips.Image.black(1, 66_000).pngsave_buffer()))
+    failure = refusal(bytes(pyvips.Image.black(1, 1_000_001).pngsave_buffer()))
+    assert failure.detail == "1 × 1000001 pixels, at most 1000000 along a side are decoded"
