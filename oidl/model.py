@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened
+from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened, without_passwords
 
 
 class Status(StrEnum):
@@ -183,6 +183,36 @@ class Image(NamedTuple):
     rotation: str | None = None
 
 
+class SkippedRow(NamedTuple):
+    """A row of an image list that is no image here: where it stands, what is wrong with it, and its text (cut).
+
+    `subset` is "" where the row does not say; `line` counts from 1 in the file `list`, None where it is not known.
+    """
+
+    subset: str
+    list: str
+    line: int | None
+    complaint: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """An image list on disk by its content: length, last change (seconds since the epoch), SHA-256 (hex)."""
+
+    bytes: int
+    modified_s: float
+    sha256: str
+
+
+class LineBreak(NamedTuple):
+    """Image number `at` of a load (from 0) stands on `line` of `list`, and the next ones on the lines after it."""
+
+    at: int
+    list: str
+    line: int
+
+
 @dataclass(frozen=True, slots=True)
 class Rendition:
     """A kind of output file: one recipe, kept in one directory of every subset.
@@ -269,7 +299,8 @@ class Failure:
     `is_not_mirrored` that a mirror, which has but some images, has not this one; `hint` is what the user can do
     about a disk.
 
-    Whatever a server said in `detail` or `url` is made printable and cut here, so no room has to remember to.
+    Whatever a server said in `detail` or `url` is made printable and cut here, and users and passwords are left out,
+    so no room has to remember to.
     """
 
     reason: Reason
@@ -285,9 +316,10 @@ class Failure:
     hint: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", shortened(printable(self.detail).replace("\n", " "), DETAIL_CHARACTERS))
+        detail = printable(without_passwords(" ".join(self.detail.split())))
+        object.__setattr__(self, "detail", shortened(detail, DETAIL_CHARACTERS))
         if self.url is not None:
-            object.__setattr__(self, "url", shortened(printable(self.url), URL_CHARACTERS))
+            object.__setattr__(self, "url", shortened(printable(without_passwords(self.url)), URL_CHARACTERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +361,7 @@ class Done:
     `width` and `height` are the source picture's, in pixels as stored (before
     its EXIF `orientation`, 1–8, is applied); `bands` count alpha, `format` is by
     its first bytes; `md5` is base64, as in `Image.original_md5`; `transfer_s` as in `Fetched`.
+    `url` is kept as that of a `Failure` is.
     """
 
     source: Source
@@ -343,6 +376,10 @@ class Done:
     orientation: int | None = None
     is_cmyk: bool | None = None
     transfer_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.url is not None:
+            object.__setattr__(self, "url", shortened(printable(without_passwords(self.url)), URL_CHARACTERS))
 
 
 class Fault(StrEnum):

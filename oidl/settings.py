@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, Source, Validation
+from oidl.text import without_secrets
 
 
 class FileNames(StrEnum):
@@ -228,9 +229,17 @@ class Settings:
         """Every rendition that may come of the run."""
         return self.originals.kept + self.renditions
 
+    @property
+    def local_list(self) -> Path | None:
+        """The image list of the user's own, where that is on disk."""
+        if self.images_csv is None or self.images_csv.startswith(("http://", "https://")):
+            return None
+        return Path(self.images_csv)
+
     def as_json(self) -> dict[str, Any]:
-        """The settings as plain JSON values, for the `run` table."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """The settings as plain JSON values, for the `run` table; of a URL nothing that may be secret."""
+        plain = {name: _plain(value) for name, value in asdict(self).items()}
+        return plain | {"images_csv": self.images_csv and without_secrets(self.images_csv)}
 
 
 def _plain(value: Any) -> Any:

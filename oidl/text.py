@@ -19,6 +19,19 @@ _UNPRINTABLE = re.compile(
 )
 
 
+_USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
+
+
+def without_passwords(text: str) -> str:
+    """`text` with the user and password of every URL in it left out."""
+    return _USER.sub("", text)
+
+
+def without_secrets(url: str) -> str:
+    """`url` as it may be shown and kept: without user, password, query and fragment, of which any may be a secret."""
+    return re.split(r"[?#]", without_passwords(url), maxsplit=1)[0] if "://" in url else url
+
+
 def printable(text: str) -> str:
     """`text` with every character that a terminal would obey, or UTF-8 cannot hold, shown as `�`; lines stay lines."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,7 +1,7 @@
 import pytest
 
-from oidl.model import Failure, Reason
-from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened
+from oidl.model import Done, Failure, Reason, Source
+from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened, without_passwords, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,12 @@ def test_a_failure_keeps_one_printable_line_of_bounded_length_whatever_the_serve
     assert failure.url is not None
     assert failure.url.startswith("http://h/�")
     assert len(failure.url) == URL_CHARACTERS
+
+
+def test_users_and_passwords_are_left_out_wherever_a_url_stands() -> None:
+    said = "redirect to 'http://me:p@ss@h/x?a=b@c' and https://you@h:80/, not mail@h"
+    assert without_passwords(said) == "redirect to 'http://h/x?a=b@c' and https://h:80/, not mail@h"
+    assert without_secrets("https://me:pw@h/list.csv?sig=x#y") == "https://h/list.csv"
+    assert without_secrets("/data/what?.csv") == "/data/what?.csv"
+    assert Failure(Reason.GONE, "at http://me:pw@h/", url="http://me:pw@h/1.jpg").url == "http://h/1.jpg"
+    assert Done(Source.ORIGINAL, "http://me:pw@h/1.jpg", 1, "", 1, 1, ()).url == "http://h/1.jpg"

@@ -27,6 +27,7 @@ from oidl.errors import MetadataError
 from oidl.net.part import discard, writing
 from oidl.net.resume import ContentChangedError, download
 from oidl.settings import Transfers
+from oidl.text import without_secrets
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -157,7 +158,7 @@ async def fetch_archive(
             return await _fetch(archive, root, transfers, tls, keep, consume, on_bytes, limiter)
         except ContentChangedError:
             continue
-    raise MetadataError(f"{archive.url} changed again and again while it was being fetched")
+    raise MetadataError(f"{without_secrets(archive.url)} changed again and again while it was being fetched")
 
 
 def part_of(archive: PublishedFile, root: Path) -> Path:

@@ -14,7 +14,7 @@ from oidl.dataset.annotations import Columns, Keep, read_annotations
 from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
 from oidl.dataset.columns import TABLES
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import lines_of, open_lists, reading
+from oidl.dataset.unpack import Lines, open_lists, reading
 from oidl.errors import MetadataError, UsageError
 from oidl.model import FileKind
 
@@ -45,28 +45,29 @@ def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None, kind: Fil
             return
         for list_name, pieces in open_lists(file, name, suffixes=(".csv", ".txt")):
             if found := class_list(list_name, kind if list_name == name else None):
-                yield _class_part(found[0], lines_of(pieces), list_name)
+                yield _class_part(found[0], Lines(pieces), list_name)
                 continue
-            with reading(list_name):
-                texts = map(bytes.decode, pieces)
-                annotations = read_annotations(texts, name=list_name, skipped=skipped, keep=keep)
+            lines = Lines(pieces)
+            with reading(list_name, lines):
+                annotations = read_annotations(lines.texts(), name=list_name, skipped=skipped, keep=keep)
             if not annotations:
                 raise MetadataError(
                     f"{list_name} is no annotation file", hint=f"its header fits none of: {', '.join(TABLES)}"
                 )
-            yield annotations.table, annotations.columns, _read(list_name, annotations.batches)
+            yield annotations.table, annotations.columns, _read(list_name, annotations.batches, lines)
     skipped.judge(name)
 
 
-def _class_part(flag: str | None, lines: Iterable[str], name: str) -> Part:
+def _class_part(flag: str | None, lines: Lines, name: str) -> Part:
     classes = read_classes(lines, name)
     if flag:
-        return "class", ("label_name", "display_name", flag), _read(name, _batches((*known, 1) for known in classes))
-    return "class", ("label_name", "display_name"), _read(name, _batches(classes))
+        known = _batches((*known, 1) for known in classes)
+        return "class", ("label_name", "display_name", flag), _read(name, known, lines)
+    return "class", ("label_name", "display_name"), _read(name, _batches(classes), lines)
 
 
-def _read(name: str, batches: Iterable[Columns]) -> Iterator[Columns]:
-    with reading(name):
+def _read(name: str, batches: Iterable[Columns], lines: Lines | None = None) -> Iterator[Columns]:
+    with reading(name, lines):
         yield from batches
 
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
-Rows: TypeAlias = tuple[Sequence[int], Sequence[list[Any]]]
-"""The numbers of the lines on which some rows begin, and their fields of text; a blank line is a row without any.
+Rows: TypeAlias = tuple[Sequence[int], Sequence[list[Any]], Sequence[str]]
+"""The numbers of the lines on which some rows begin, their fields of text, and the rows themselves as they stand in
+the list; a blank line is a row without any fields.
 
 The fields are the reader's own, to put something else in their place.
 """
@@ -24,9 +25,11 @@ _BLOCK = 50  # more is no faster
 
 
 def read_rows(
-    lines: Iterator[str], first: int, is_row: Callable[[list[str]], bool], complain: Callable[[int, str], None]
+    lines: Iterator[str], first: int, is_row: Callable[[list[str]], bool], complain: Callable[[int, str, str], None]
 ) -> Iterator[Rows]:
-    """The rows of `lines`, the first of which has the number `first`; `complain` is told of lines that are none.
+    """The rows of `lines`, the first of which has the number `first`.
+
+    `complain` is called with the number, the complaint and the text of every line that is none.
 
     `is_row` says whether a line's fields are those of a row. No more is kept than the lines of
     one block and of one row, whose fields csv limits.
@@ -37,7 +40,7 @@ def read_rows(
         except csv.Error:
             rows = []
         if len(rows) == len(block):
-            yield range(first, first + len(block)), rows
+            yield range(first, first + len(block)), rows, block
             first += len(block)
             continue
         pending = deque(block)
@@ -45,10 +48,11 @@ def read_rows(
             taken: list[str] = []
             row = _first_row(_taking(pending, lines, taken))
             if isinstance(row, list) and not any(map(is_row, map(_fields, taken[1:]))):
-                yield (first,), (row,)
+                yield (first,), (row,), ("".join(taken),)
                 first += len(taken)
                 continue
-            complain(first, row if isinstance(row, str) and len(taken) == 1 else "a quote is opened and not closed")
+            complaint = row if isinstance(row, str) and len(taken) == 1 else "a quote is opened and not closed"
+            complain(first, complaint, taken[0])
             pending.extendleft(reversed(taken[1:]))
             first += 1
 

@@ -9,6 +9,7 @@ row that it refuses is looked at field by field, to say what is wrong with it.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,7 +19,8 @@ from typing import Any
 
 from oidl.dataset.records import read_rows
 from oidl.errors import MetadataError
-from oidl.model import Image
+from oidl.model import Image, LineBreak, SkippedRow
+from oidl.text import without_passwords
 
 COLUMNS = {
     "ImageID": "image_id",
@@ -36,14 +38,24 @@ COLUMNS = {
 }
 """The published columns and the fields of `Image` that hold them; V1–V3 have no Rotation."""
 
-HTTP_URL = r"(?i:https?)://(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:[/?#][^\x00-\x20\x7f]*)?"
-"""A pattern for what can be requested at all: a scheme, a host, no space or control character."""
+HTTP_URL = (
+    r"(?i:https?)://(?:[^\x00-\x20\x7f/?#@]+@)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?"
+    r"(?:[/?#](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?)?"
+)
+"""A pattern for what can be requested at all: a scheme, perhaps a user and a password, a host, no control character.
+
+Blanks between other characters are asked for as `%20`.
+"""
 
 LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
 """How lists end their lines; the words are those of `image_list.line_end`."""
 
 MAX_BAD_SHARE = 0.01
+MAX_KEPT = 1000
+"""How many bad rows of a list are kept; all of them are counted."""
+
 _EXAMPLES = 20
+_MAX_TEXT = 2000  # characters of a bad row
 _SURELY_BAD = 1000  # with this many bad rows the share is judged at once, not at the end
 
 _CHECKS = {
@@ -72,6 +84,9 @@ class Skipped:
     `report` is told of each of the first few. Rows of subsets that were not
     selected count as read. `lines` are those of annotations, empty ones too, after the header.
     `quoting` and `line_end` are how the list writes CSV, by its header.
+
+    Of an image list, `kept` are the first bad rows, `by_subset` counts all of them (under "" where a row does not say
+    its subset), and `breaks` say on which lines the images stand that were read: whoever takes the images empties it.
     """
 
     report: Callable[[str], None] = lambda message: None
@@ -81,6 +96,10 @@ class Skipped:
     quoting: Quoting = Quoting.AUTHOR_TITLE
     line_end: str = "lf"
     examples: list[str] = field(default_factory=list)
+    kept: list[SkippedRow] = field(default_factory=list)
+    by_subset: Counter[str] = field(default_factory=Counter)
+    breaks: list[LineBreak] = field(default_factory=list)
+    passed_over: int = 0
 
     @property
     def style(self) -> tuple[str, str]:
@@ -95,6 +114,27 @@ class Skipped:
             self.report(message)
         if self.bad >= _SURELY_BAD:
             self.judge("the file")
+
+    def leave_out(self, row: SkippedRow) -> None:
+        """Counts and keeps one bad row of an image list, as `add` does."""
+        self.rows += 1
+        self.passed_over += 1
+        self.by_subset[row.subset] += 1
+        if len(self.kept) < MAX_KEPT:
+            self.kept.append(row._replace(text=row.text.rstrip("\r\n")[:_MAX_TEXT]))
+        self.add(f"{row.list} line {row.line}: {row.complaint}")
+
+    def pass_over(self) -> None:
+        """Counts a row of a subset that was not selected."""
+        self.rows += 1
+        self.passed_over += 1
+
+    def goes_on(self, name: str, line: int) -> None:
+        """Notes that the next image, if the next row is one, stands on this line of the list `name`."""
+        at = self.rows - self.passed_over
+        if self.breaks and self.breaks[-1].at == at:
+            self.breaks.pop()
+        self.breaks.append(LineBreak(at, name, line))
 
     def check(self, name: str) -> None:
         """Raises `MetadataError` if, all rows of `name` read, there are none or too many are bad."""
@@ -138,31 +178,30 @@ def read_images(
     def is_row(fields: list[str]) -> bool:
         return len(fields) == width and fields[subset_at] in known_subsets
 
-    def complain(number: int, complaint: str) -> None:
-        skipped.rows += 1
-        skipped.add(f"{name} line {number}: {complaint}")
+    def complain(number: int, complaint: str, text: str, subset: str = "") -> None:
+        skipped.leave_out(SkippedRow(subset, name, number, complaint, text))
 
-    for numbers, rows in read_rows(lines, 2, is_row, complain):
+    expected = 0  # the line that the next row stands on if nothing comes between
+    for numbers, rows, texts in read_rows(lines, 2, is_row, complain):
+        if numbers[0] != expected:
+            skipped.goes_on(name, numbers[0])
+        expected = numbers[-1] + 1
         for number, row in zip(numbers, rows, strict=True):
-            if len(row) != width:
-                if row:  # not a blank line
-                    complain(number, f"{len(row)} fields instead of {width}")
-                continue
-            subset = row[subset_at]
-            if subset not in subsets:
-                if subset not in known_subsets:
-                    complain(number, f"Subset {subset!r} is not one of this version")
-                else:
+            if len(row) == width and row[subset_at] in subsets:
+                fields = judged(row)
+                if is_sound("\n".join(fields)):
                     skipped.rows += 1
-                continue
-            fields = judged(row)
-            if not is_sound("\n".join(fields)):
-                complain(number, _complaint(fields))
-                continue
-            skipped.rows += 1
-            row[size_at] = int(row[size_at])
-            row.append(None)
-            yield make(pick(row) if pick else row)
+                    row[size_at] = int(row[size_at])
+                    row.append(None)
+                    yield make(pick(row) if pick else row)
+                    continue
+                complain(number, _complaint(fields), texts[number - numbers[0]], row[subset_at])
+            elif len(row) == width and row[subset_at] in known_subsets:
+                skipped.pass_over()
+            elif row:  # not a blank line
+                wrong = f"Subset {row[subset_at]!r} is not one of this version" if len(row) == width else ""
+                complain(number, wrong or f"{len(row)} fields instead of {width}", texts[number - numbers[0]])
+            skipped.goes_on(name, number + 1)
 
 
 def header(quoting: str, line_end: str = "\n") -> str:
@@ -201,7 +240,7 @@ def _header(line: str, name: str) -> list[str]:
 def _complaint(fields: tuple[str, ...]) -> str:
     for value, (column, (pattern, complaint)) in zip(fields, _CHECKS.items(), strict=True):
         if not re.fullmatch(pattern, value, re.ASCII):
-            return f"{column} {value[:200]!r} {complaint}"
+            return f"{column} {without_passwords(value)[:200]!r} {complaint}"
     raise AssertionError("a row is refused, yet each of its fields is sound")
 
 

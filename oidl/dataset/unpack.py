@@ -7,7 +7,9 @@ out of their directory are refused, and nothing lands under a final
 name before the stream has been read to its (verified) end.
 """
 
+import codecs
 import gzip
+import hashlib
 import io
 import os
 import shutil
@@ -21,7 +23,7 @@ from typing import IO, TypeAlias
 
 from oidl.dataset.rows import Skipped, read_images
 from oidl.errors import MetadataError, UsageError
-from oidl.model import Image
+from oidl.model import Image, ListFile
 from oidl.net.part import writing
 
 Stream: TypeAlias = io.RawIOBase | io.BufferedIOBase
@@ -78,7 +80,38 @@ def unpack(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def open_local_list(path: Path) -> io.BufferedReader:
+class HashedFile(io.RawIOBase):
+    """The file at `path`, read once from its begin to its end; by then it is known by `identity`."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._sha256 = hashlib.sha256()  # with the SHA instructions of processors, faster than MD5
+
+    def readable(self) -> bool:
+        """True: this is a stream to read."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, b"" at the end."""
+        chunk = self._file.read(size)
+        self._sha256.update(chunk)
+        return chunk
+
+    @property
+    def identity(self) -> ListFile:
+        """What tells the content, once all is read, from another."""
+        while self.read(_CHUNK):
+            pass
+        found = os.fstat(self._file.fileno())
+        return ListFile(found.st_size, found.st_mtime, self._sha256.hexdigest())
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+        super().close()
+
+
+def open_local_list(path: Path) -> HashedFile:
     """The image list at `path`, to be given to `read_list` and closed.
 
     Raises `UsageError` if there is no such file, `MetadataError` if it may not be read.
@@ -86,11 +119,19 @@ def open_local_list(path: Path) -> io.BufferedReader:
     if path.is_dir():
         raise UsageError(f"the image list {path} is a directory", hint="give the CSV file or archive in it")
     try:
-        return path.open("rb")
+        return HashedFile(path)
     except FileNotFoundError as error:
         raise UsageError(f"there is no image list {path}") from error
     except OSError as error:
         raise MetadataError(f"the image list {path} cannot be read: {error.strerror}") from error
+
+
+def identify(path: Path, check: Callable[[], object]) -> ListFile:
+    """What the list at `path` is known by; `check` is called now and then. Raises as `open_local_list` does."""
+    with open_local_list(path) as file, reading(str(path)):
+        while file.read(1024 * 1024):
+            check()
+        return file.identity
 
 
 def read_list(
@@ -102,9 +143,11 @@ def read_list(
     images, or has more bad rows than may be skipped.
     """
     for list_name, pieces in open_lists(stream, name):
-        lines = lines_of(pieces)
-        with reading(list_name):
-            yield from read_images(lines, name=list_name, subsets=subsets, known_subsets=known_subsets, skipped=skipped)
+        lines = Lines(pieces)
+        with reading(list_name, lines):
+            yield from read_images(
+                iter(lines), name=list_name, subsets=subsets, known_subsets=known_subsets, skipped=skipped
+            )
     skipped.check(name)
 
 
@@ -116,6 +159,11 @@ def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -
     """
     with reading(name):
         content = _Peeked(_gunzipped(_Peeked(stream, 2)), tarfile.BLOCKSIZE)
+    if content.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise MetadataError(
+            f"{name} is UTF-16 text, by the byte order mark in line 1",
+            hint="save it as UTF-8, for example with `iconv -f utf-16 -t utf-8`",
+        )
     if not content.head[_TAR_MAGIC_AT:].startswith(b"ustar"):
         yield name, _pieces(content, name)
         return
@@ -128,16 +176,47 @@ def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -
         raise MetadataError(f"{name} holds no image list", hint="a .csv file is looked for in it")
 
 
-def lines_of(pieces: Iterable[bytes]) -> Iterator[str]:
-    """The lines of UTF-8 text, with their ends, which comes in pieces of whole lines."""
-    # Only "\n" ends a line, so that csv sees line ends as they are. There is no faster way to get
-    # lines: a generator that yields each costs 1 µs a line.
-    return chain.from_iterable(io.TextIOWrapper(io.BytesIO(piece), encoding="utf-8", newline="\n") for piece in pieces)
+class Lines:
+    """The lines of UTF-8 text, with their ends, which comes in pieces of whole lines; to be gone through once.
+
+    It knows which piece is being read, so `first_undecodable` can say where text is not UTF-8.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._before = 0  # lines
+
+    def __iter__(self) -> Iterator[str]:
+        # Only "\n" ends a line, so that csv sees line ends as they are. There is no faster way to get
+        # lines: a generator that yields each costs 1 µs a line.
+        return chain.from_iterable(
+            io.TextIOWrapper(io.BytesIO(piece), encoding="utf-8", newline="\n") for piece in self._noted()
+        )
+
+    def _noted(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._before += self._piece.count(b"\n")
+            self._piece = piece
+            yield piece
+
+    def texts(self) -> Iterator[str]:
+        """The pieces as text."""
+        return map(bytes.decode, self._noted())
+
+    def first_undecodable(self) -> str:
+        """Where the piece that was read last stops being UTF-8, in words."""
+        try:
+            self._piece.decode()
+        except UnicodeDecodeError as error:
+            line = self._before + self._piece.count(b"\n", 0, error.start) + 1
+            return f"line {line} has the byte 0x{self._piece[error.start]:02x}"
+        return "it has bytes that are none"
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
-    """A block in which what is wrong with the bytes of `name` is a `MetadataError`.
+def reading(name: str, lines: Lines | None = None) -> Iterator[None]:
+    """A block in which what is wrong with the bytes of `name` is a `MetadataError`; it says where in `lines`.
 
     Text is decoded as it is asked for, so it goes around whatever asks for it.
     """
@@ -148,7 +227,10 @@ def reading(name: str) -> Iterator[None]:
             f"{name} is damaged or cut short: {error}", hint="fetch it again, or give an undamaged copy"
         ) from error
     except UnicodeDecodeError as error:
-        raise MetadataError(f"{name} is not UTF-8 text", hint=_WHAT_IS_NEEDED) from error
+        where = f": {lines.first_undecodable()}" if lines else ""
+        raise MetadataError(
+            f"{name} is not UTF-8 text{where}", hint="save it as UTF-8, for example with `iconv -f latin1 -t utf-8`"
+        ) from error
 
 
 class _Peeked(io.RawIOBase):

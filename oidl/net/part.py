@@ -1,10 +1,11 @@
 """The `.part` file: what has arrived of a big file, on disk, and what is known of it.
 
-Beside the part stands a note of the URL and of the validator (ETag, or else
+Beside the part stands a note of the URL (its hash) and of the validator (ETag, or else
 Last-Modified) that it came with; a part without that note is not built upon.
 Everything here is sync: whoever transfers runs it in a thread.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ class Part:
         """What an earlier run left, or an empty part if that cannot be gone on with."""
         try:
             note = json.loads(_note(path).read_bytes())
-            if note["url"] == url:
+            if note["url_sha256"] == _hashed(url):
                 return cls(path, url, path.stat().st_size, str(note["validator"]))
         except (OSError, ValueError, LookupError, TypeError):
             pass  # no note, or one cut short by a crash
@@ -58,7 +59,7 @@ class Part:
             # Emptied before the note is written: at no instant does a note stand beside another file's bytes.
             self.path.write_bytes(b"")
             if validator:
-                _note(self.path).write_text(json.dumps({"url": self.url, "validator": validator}))
+                _note(self.path).write_text(json.dumps({"url_sha256": _hashed(self.url), "validator": validator}))
             else:
                 _note(self.path).unlink(missing_ok=True)
         self.size, self.validator = 0, validator
@@ -74,6 +75,11 @@ class Part:
         with writing(self.path), self.path.open("rb") as file:
             file.seek(offset)
             return file.read(min(_READ_BYTES, self.size - offset))
+
+
+def _hashed(url: str) -> str:
+    """What stands for a URL on disk: there may be a password in it, or a signature."""
+    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _note(part: Path) -> Path:

@@ -9,7 +9,7 @@ import trio
 from oidl.net.client import TRANSFER_ERRORS, failure_of, new_client, tls_context
 from oidl.net.headers import content_length, redirect_target, told_md5
 from oidl.settings import Transfers
-from oidl.text import DETAIL_CHARACTERS, printable, shortened
+from oidl.text import DETAIL_CHARACTERS, printable, shortened, without_passwords
 
 _AT_ONCE = 8
 _MAX_REDIRECTS = 3
@@ -56,7 +56,7 @@ async def _ask(client: httpx.AsyncClient, url: str, transfers: Transfers) -> Pro
                 try:
                     url = redirect_target(url, response.headers["Location"])
                 except ValueError as error:
-                    return Probe(problem=shortened(printable(str(error)), DETAIL_CHARACTERS))
+                    return Probe(problem=shortened(printable(without_passwords(str(error))), DETAIL_CHARACTERS))
         except TRANSFER_ERRORS as error:
             failure = failure_of(error)
             return Probe(problem=f"{failure.reason}: {failure.detail}")

@@ -30,7 +30,7 @@ from oidl.net.headers import content_length, redirect_target, retry_after_s, tol
 from oidl.net.part import Part, discard
 from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
 from oidl.settings import Transfers
-from oidl.text import printable
+from oidl.text import printable, without_passwords, without_secrets
 
 MAX_TRIES = 6  # in a row that brought nothing; a try that brings bytes starts the count again
 MAX_REDIRECTS = 3
@@ -77,7 +77,7 @@ async def download(
             fruitless = 1 if found.size > had else fruitless + 1
             if fruitless >= MAX_TRIES or (failure.retry_after_s or 0) > MAX_RETRY_AFTER_S:
                 raise MetadataError(
-                    f"{url} could not be fetched: {failure.detail}",
+                    f"{without_secrets(url)} could not be fetched: {failure.detail}",
                     hint="what has arrived is kept; run the same command again to go on from there",
                 )
             backoff_s = random.uniform(0, min(MAX_BACKOFF_S, 2.0 ** (fruitless - 1)))
@@ -107,10 +107,10 @@ class _Transfer:
                         return await self._answered(response)
                     url = self._redirected(url, response.headers["Location"])
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise MetadataError(f"{url} cannot be fetched: {error}") from error
+            raise MetadataError(f"{without_secrets(url)} cannot be fetched: {error}") from error
         except TRANSFER_ERRORS as error:
             return failure_of(error)
-        raise MetadataError(f"{self.url} redirects more than {MAX_REDIRECTS} times")
+        raise MetadataError(f"{without_secrets(self.url)} redirects more than {MAX_REDIRECTS} times")
 
     def _range(self) -> dict[str, str]:
         return rest_headers(self.part.size, self.part.validator)
@@ -119,7 +119,9 @@ class _Transfer:
         try:
             return redirect_target(url, location)
         except ValueError as error:
-            raise MetadataError(f"{self.url} could not be fetched: {error}") from error
+            raise MetadataError(
+                f"{without_secrets(self.url)} could not be fetched: {without_passwords(str(error))}"
+            ) from error
 
     async def _answered(self, response: httpx.Response) -> Failure | None:
         status = response.status_code
@@ -134,7 +136,7 @@ class _Transfer:
             return Failure(Reason.HTTP_ERROR, f"HTTP {status}", http_status=status, retry_after_s=wait_s)
         answered = f"{status} {printable(response.reason_phrase)}".rstrip()
         raise MetadataError(
-            f"{self.url} could not be fetched: the server answered {answered}",
+            f"{without_secrets(self.url)} could not be fetched: the server answered {answered}",
             hint="the catalogue may name an address that is no longer there, or one that needs a permission",
         )
 
@@ -216,7 +218,8 @@ class _Transfer:
         if total is not None and self.expected_bytes is not None and total != self.expected_bytes:
             await self._in_thread(lambda: discard(self.part.path))
             raise MetadataError(
-                f"{self.url} is not the published file: expected {self.expected_bytes} bytes, got {total}",
+                f"{without_secrets(self.url)} is not the published file: "
+                f"expected {self.expected_bytes} bytes, got {total}",
                 hint="nothing of it was kept; is the address in the catalogue the right one?",
             )
 

@@ -5,9 +5,11 @@ row, is not asked for again. Consumers read verified streams, so nothing that
 does not have the published size and MD5 is ever committed or moved into place.
 """
 
+import hashlib
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -19,19 +21,33 @@ from oidl.dataset.archive import FetchedArchive, VerifiedStream, discard_part, f
 from oidl.dataset.classes import class_list
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import Stream, open_local_list, read_list, unpack
+from oidl.dataset.unpack import HashedFile, Stream, identify, open_local_list, read_list, unpack
 from oidl.errors import MetadataError
-from oidl.model import FileKind
+from oidl.model import FileKind, ListFile
+from oidl.net.probe import probe
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
 from oidl.state.database import explained, interruptible
-from oidl.state.load import ImageList, Loaded, load_list, loaded_subsets, missing_subsets
+from oidl.state.load import (
+    ImageList,
+    Loaded,
+    adopt_moved,
+    load_list,
+    loaded_list,
+    loaded_subsets,
+    missing_subsets,
+    stored_file,
+)
+from oidl.state.merge import Merged
 from oidl.storage.durability import sync_filesystems
+from oidl.text import without_secrets
 
 T = TypeVar("T")
 
 UNPACKING = ".oidl-unpacking"
+
+_EXAMPLES = 20
 
 
 class Metadata:
@@ -55,35 +71,100 @@ class Metadata:
         self._say = say
         self._on_bytes = on_bytes
 
-    def missing_subsets(self) -> tuple[str, ...]:
-        """The selected subsets that are not in the database yet; `StateError` if it holds another list."""
-        wanted = asked_lists(self._settings, self._version)
-        return missing_subsets(self._state.db, wanted, self._settings.selection.subsets or self._version.subsets)
+    async def find_missing(self) -> tuple[str, ...]:
+        """The selected subsets that are not in the database yet; `StateError` if it holds another list.
+
+        A list of the user's own that was moved is the same list.
+        """
+        settings = self._settings
+        wanted = asked_lists(settings, self._version)
+        if path := settings.local_list:
+            await self._state.run(self._find_again, next(iter(wanted.values())), path)
+        subsets = settings.selection.subsets or self._version.subsets
+        return await self._state.run(missing_subsets, self._state.db, wanted, subsets)
 
     async def load_images(self) -> None:
-        """Loads the lists of the selected subsets that are not there yet. Raises `MetadataError`, `UsageError`."""
-        missing = self.missing_subsets()
+        """Loads the lists of the selected subsets that are not there yet, or were changed since.
+
+        Raises `MetadataError`, `UsageError`.
+        """
+        missing = await self.find_missing()
+        changed = await self._changed_subsets()
         loaded = set(loaded_subsets(self._state.db))
         for file, subsets in _lists(self._settings, self._version).items():
-            if wanted := tuple(subset for subset in subsets if subset in missing):
-                await self._load_from(file, wanted)
+            if wanted := tuple(subset for subset in subsets if subset in missing or subset in changed):
+                await self._load_from(file, wanted, is_again=bool(changed))
             elif self._settings.images_csv is None and loaded.intersection(subsets):  # what is to come is gone on with
                 discard_part(file, self._settings.root_dir)
 
-    async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...]) -> None:
-        self._say(f"loading the image list ({', '.join(subsets)}) from {file.url}")
+    def _find_again(self, image_list: ImageList, path: Path) -> None:
+        """Notes where the loaded list is now, if it is the one at `path`; in a thread."""
+        db = self._state.db
+        if stored_file(db, image_list.source)[0] or not loaded_subsets(db) or not path.is_file():
+            return
+        held = loaded_list(db)
+        kept = stored_file(db, held.source)[1] if held else None
+        if kept and path.stat().st_size == kept.bytes:
+            adopt_moved(db, image_list, identify(path, trio.from_thread.check_cancelled))
+
+    async def _changed_subsets(self) -> tuple[str, ...]:
+        """The loaded subsets of a list of the user's own that has another content now."""
+        if self._settings.images_csv is None:
+            return ()
+        image_list = next(iter(asked_lists(self._settings, self._version).values()))
+        subsets, kept, address = await self._state.run(stored_file, self._state.db, image_list.source)
+        if not subsets:
+            return ()
+        if path := self._settings.local_list:
+            is_changed = await self._state.run(self._is_changed, image_list, path, kept)
+        else:
+            is_changed = address not in (None, image_list.source_sha256) or await self._is_changed_there()
+        return subsets if is_changed else ()
+
+    def _is_changed(self, image_list: ImageList, path: Path, kept: ListFile | None) -> bool:
+        """Whether the list at `path` has another content than it had; one that is gone is loaded, and will do."""
+        if not path.is_file():
+            return False
+        found = path.stat()
+        if kept and (found.st_size, round(found.st_mtime, 3)) == (kept.bytes, round(kept.modified_s, 3)):
+            return False
+        if kept is None or found.st_size != kept.bytes:
+            return True
+        now = identify(path, trio.from_thread.check_cancelled)
+        return not (now.sha256 == kept.sha256 and adopt_moved(self._state.db, image_list, now))
+
+    async def _is_changed_there(self) -> bool:
+        """Whether the server says that its list has another length or MD5 now; without an answer it has not."""
+        (file,) = _lists(self._settings, self._version)
+        (now,) = await probe([file.url], self._settings.transfers)
+        kept = await self._state.run(self._state.ledger.archive_content, self._version.recorded_name(file))
+        if now.status != HTTPStatus.OK or kept is None:
+            return False
+        size_bytes, md5 = kept
+        return now.bytes not in (None, size_bytes) or now.md5 not in (None, md5)
+
+    async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...], *, is_again: bool) -> None:
+        shown = without_secrets(file.url)
+        if is_again:
+            self._say(f"the image list {shown} may have changed since it was loaded: reading it again")
+        else:
+            self._say(f"loading the image list ({', '.join(subsets)}) from {shown}")
         with self._meter.reading(file.name, file.bytes) as reading:
             load = partial(self._load, _image_list(self._version, file), subsets, reading)
-            if file.url.startswith(("http://", "https://")):
-                loaded, skipped = await self._archive(file, reading, load)
+            if path := self._settings.local_list:
+                loaded, skipped = await self._state.run(self._load_local, load, path)
             else:
-                loaded, skipped = await self._state.run(self._load_local, load, Path(file.url))
-        if loaded.repeated:
-            examples = f": {', '.join(loaded.examples)}" if loaded.examples else ""
-            self._say(f"{loaded.repeated} rows repeat an ImageID, the first was kept{examples}")
+                loaded, skipped = await self._archive(file, reading, load)
+        for conflict in loaded.conflicts[:_EXAMPLES]:
+            self._say(f"{conflict}; the first is kept")
+        if len(loaded.conflicts) > _EXAMPLES:
+            self._say(f"more rows are like this: {len(loaded.conflicts) - _EXAMPLES:,} at least")
         if skipped.bad:
             self._say(f"{skipped.bad} of {skipped.rows} rows are bad and were skipped")
-        self._say(f"{loaded.images:,} images in the list")
+        if is_again:
+            self._say(_in_words(loaded.merged))
+        else:
+            self._say(f"{loaded.images:,} images in the list")
 
     async def fetch_annotations(self) -> list[MetadataError]:
         """Fetches the version's other files and puts them in place; returns what could not be had."""
@@ -166,11 +247,17 @@ class Metadata:
     def _record(self, file: PublishedFile, fetched: FetchedArchive[object]) -> None:
         ledger = self._state.ledger
         with ledger.transaction():
-            ledger.archive(self._version.recorded_name(file), file.url, fetched.bytes, fetched.md5, fetched.checked_by)
+            ledger.archive(
+                self._version.recorded_name(file),
+                without_secrets(file.url),
+                fetched.bytes,
+                fetched.md5,
+                fetched.checked_by,
+            )
 
     def _load_local(self, load: Callable[[Stream], T], path: Path) -> T:
         with open_local_list(path) as stream:
-            return load(stream)
+            return load(stream)  # which asks it what it is known by
 
     def _load(
         self, image_list: ImageList, subsets: tuple[str, ...], reading: FileInHand, stream: Stream
@@ -187,7 +274,8 @@ class Metadata:
         db = self._state.db
         with explained(db.path), interruptible(db, trio.from_thread.check_cancelled):
             rows = chain(images, reading.rows_are_in())
-            return load_list(db, image_list, subsets, rows, lambda: skipped.style), skipped
+            file = partial(_identity, stream)
+            return load_list(db, image_list, subsets, rows, skipped, file), skipped
 
     def _say_from_thread(self, text: str) -> None:
         trio.from_thread.run_sync(self._say, text)
@@ -208,4 +296,16 @@ def _lists(settings: Settings, version: Version) -> dict[PublishedFile, tuple[st
 
 
 def _image_list(version: Version, file: PublishedFile) -> ImageList:
-    return ImageList(version.name, version.directory, file.url)
+    address = hashlib.sha256(file.url.encode()).hexdigest() if "://" in file.url else None
+    return ImageList(version.name, version.directory, without_secrets(file.url), address)
+
+
+def _identity(stream: Stream) -> ListFile | None:
+    return stream.identity if isinstance(stream, HashedFile) else None
+
+
+def _in_words(merged: Merged) -> str:
+    parts = [f"{merged.added:,} images are new", f"{merged.changed:,} are changed", f"{merged.removed:,} are removed"]
+    if merged.kept:
+        parts.append(f"{merged.kept:,} are no longer in the list and stay, since they are done")
+    return "the list was read again: " + ", ".join(parts)

@@ -97,7 +97,7 @@ class Run:
     async def run(self) -> RunEnd:
         """Does all that the settings ask for. Raises `OidlError` where nothing could be done at all."""
         # What was asked for and cannot be is said before anything is changed.
-        missing = self._metadata.missing_subsets()
+        missing = await self._metadata.find_missing()
         selection = self._settings.selection
         check_where(self._state.db, selection.where)
         if selection.image_ids:

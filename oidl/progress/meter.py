@@ -22,6 +22,7 @@ from oidl.net.hosts import host_of
 from oidl.net.pace import PaceState
 from oidl.progress.history import History
 from oidl.progress.statistics import Failed, Processing, Reading, Statistics, Success, Transferring
+from oidl.text import without_passwords
 
 RECENT = 200
 """How many outcomes are looked back on for what they have in common."""
@@ -105,7 +106,7 @@ class Meter:
     def requested(self, work: Work, url: str, body: Body) -> None:
         """An image is asked for, at `url`, the first time or again; `body` grows while it arrives."""
         image = self._image(work)
-        image.url, image.body = url, body
+        image.url, image.body = without_passwords(url), body
         if image.transferred_at is None:
             image.transferred_at = self._clock()
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from oidl.dataset.published import PublishedFile, Version
 from oidl.net.probe import Probe
 from oidl.progress.words import size
+from oidl.text import without_secrets
 
 _TITLES = ("version", "kind", "subset", "size", "checksum", "", "URL")
 
@@ -20,7 +21,7 @@ def catalogue_text(files: Sequence[tuple[Version, PublishedFile]], probes: Seque
             size(file.bytes) if file.bytes else "?",
             "MD5" if file.md5 else "SHA-256" if file.sha256 else "none",
             verdict(file, probes[number]) if probes else "optional" if file.is_optional else "",
-            file.url,
+            without_secrets(file.url),
         )
         for number, (version, file) in enumerate(files)
     ]
@@ -43,7 +44,7 @@ def catalogue_json(files: Sequence[tuple[Version, PublishedFile]], probes: Seque
                 "bytes": file.bytes,
                 "md5": file.md5,
                 "sha256": file.sha256,
-                "url": file.url,
+                "url": without_secrets(file.url),
                 "check": _check(file, probes[number]) if probes else None,
             }
             for number, (version, file) in enumerate(files)

@@ -6,7 +6,7 @@ from datetime import datetime
 from oidl.model import Reason, Status
 from oidl.net.pace import PaceState
 from oidl.progress.words import duration, pace_words, size
-from oidl.report.words import MEANINGS, share
+from oidl.report.words import MEANINGS, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
 
 
@@ -18,6 +18,7 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
         {
             "dataset_version": counts.dataset_version,
             "total": counts.total,
+            "skipped_rows": counts.skipped_rows,
             **{status.value: by_status[status] for status in Status},
             "by_subset": {
                 subset: {status.value: row[status] for status in Status} for subset, row in counts.by_subset.items()
@@ -59,6 +60,7 @@ def _subsets(counts: Counts) -> list[str]:
         _row("", [*Status, "total", "settled"]),
         *(_subset(subset, row) for subset, row in counts.by_subset.items()),
         _subset("all", by_status),
+        *(["", skipped_words(counts.skipped_rows)] if counts.skipped_rows else []),
     ]
 
 

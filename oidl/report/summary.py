@@ -6,7 +6,7 @@ from datetime import datetime
 from oidl.errors import ExitCode
 from oidl.model import Reason, Standing, Status
 from oidl.progress.words import size
-from oidl.report.words import MEANINGS
+from oidl.report.words import MEANINGS, skipped_words
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
 
@@ -33,6 +33,8 @@ def run_summary(
     which = "images in the list" if is_choice else "images"
     downloaded = size(counts.bytes_downloaded)
     lines.append(f"{_stand(counts.by_status)} of {counts.total:,} {which}; {downloaded} downloaded")
+    if counts.skipped_rows:
+        lines.append(skipped_words(counts.skipped_rows))
     for reason, row in sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values())):
         lines.append(f"{sum(row.values()):>10,}  {reason:<14} {MEANINGS[Reason(reason)]}")
     if waiting:

@@ -34,6 +34,12 @@ def share(part: int, whole: int) -> str:
     return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 
+def skipped_words(rows: int) -> str:
+    """A line about rows of the list that are no images here."""
+    those = "1 row of the image list was" if rows == 1 else f"{rows:,} rows of the image list were"
+    return f"{those} skipped when it was loaded: see the table `skipped_row`"
+
+
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
 
 

@@ -47,7 +47,7 @@ class Counts:
 
     `by_subset` maps a subset to statuses, `by_reason` a reason to the images
     that failed or wait for a retry because of it, `files` a rendition's name to its
-    (files, bytes). `paces` are the providers', as the last run left them.
+    (files, bytes). `paces` are the providers', as the last run left them; `skipped_rows` of the list are no images.
     """
 
     dataset_version: str | None
@@ -58,6 +58,7 @@ class Counts:
     next_attempt_at: str | None
     run: RunFacts | None
     paces: tuple[PaceFacts, ...] = ()
+    skipped_rows: int = 0
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -79,6 +80,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
     db.execute("BEGIN")
     try:
         version = db.execute("SELECT dataset_version FROM image_list LIMIT 1").fetchone()
+        (skipped_rows,) = db.execute("SELECT coalesce(sum(skipped), 0) FROM image_list").fetchone()
         by_subset: dict[str, dict[Status, int]] = {}
         by_reason: dict[str, dict[Status, int]] = {}
         bytes_downloaded = 0
@@ -106,6 +108,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
                 "WHERE status = 'retry' AND next_attempt_at >= ''"
             ).fetchone()[0],
             run=runs[0] if runs else None,
+            skipped_rows=skipped_rows,
             paces=tuple(
                 PaceFacts(*row)
                 for row in db.execute(

@@ -305,6 +305,11 @@ class Ledger:
         """Whether the metadata file `name` was fetched, verified and put in place before."""
         return self._db.execute("SELECT 1 FROM archive WHERE name = ?", (name,)).fetchone() is not None
 
+    def archive_content(self, name: str) -> tuple[int, str] | None:
+        """Length in bytes and MD5 (lower-case hex) of the metadata file `name` as fetched; None if it was not."""
+        row = self._db.execute("SELECT bytes, md5 FROM archive WHERE name = ?", (name,)).fetchone()
+        return (row[0], row[1]) if row else None
+
     def archive(self, name: str, url: str, size_bytes: int, md5: str, checked_by: str = "") -> None:
         """Records a metadata file as fetched, verified (by what) and put in place."""
         self._db.execute(

@@ -1,41 +1,75 @@
 """Fills an image list into the database, in one transaction: all of it or nothing.
 
 Nine million rows pass through here once, so rows stay tuples, the index is
-built after them, and `download` is filled by one statement in key order.
+built after them, and `download` is filled by one statement in key order. What comes
+later, other subsets or a list that was changed, is merged (`state.merge`).
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Protocol
 
 from oidl.errors import StateError, UsageError
-from oidl.model import Image
+from oidl.model import Image, LineBreak, ListFile, SkippedRow
+from oidl.state.arrivals import ARRIVING, MAX_KEPT, Repeated, drop_known, drop_repeated, forget, insert, make_room
 from oidl.state.database import BUSY_TIMEOUT_MS, CACHE_KIB, timestamp, transaction
+from oidl.state.merge import Merged, merge
 
 _BULK_CACHE_KIB = 64 * 1024
-_BATCH = 500  # few enough that the garbage collector does not look through them again and again
-_AT_ONCE = 20  # rows to a statement: one execution for twenty takes half the time of twenty
-_ROW = f"({', '.join('?' * len(Image._fields))})"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """What a database holds, subset by subset: the list's version, its directory, where it came from."""
+    """What a database holds, subset by subset: the list's version, its directory, where it came from.
+
+    `source` is a path, or a URL without what may be secret; `source_sha256` (hex) is of all of the URL.
+    """
 
     dataset_version: str
     directory: str
     source: str
+    source_sha256: str | None = field(default=None, compare=False)
+
+
+class ListReading(Protocol):
+    """What is known of the reading of a list, the more the further it is: `style` at its end."""
+
+    kept: list[SkippedRow]
+    by_subset: Counter[str]
+    breaks: list[LineBreak]
+
+    @property
+    def style(self) -> tuple[str, str]:
+        """How the list quotes, and how it ends its lines: `lf` or `crlf`."""
+
+
+@dataclass(slots=True)
+class NoReading:
+    """Of a list that was not read from a file."""
+
+    style: tuple[str, str] = ("author-title", "lf")
+    kept: list[SkippedRow] = field(default_factory=list)
+    by_subset: Counter[str] = field(default_factory=Counter)
+    breaks: list[LineBreak] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What one load added, and the ImageIDs (the first few) that came more than once."""
+    """What one load did; `repeated` rows had an ImageID of before, `conflicts` are the first with another image."""
 
-    images: int
-    repeated: int
-    examples: tuple[str, ...]
+    merged: Merged
+    repeated: int = 0
+    conflicts: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> int:
+        """How many images are new."""
+        return self.merged.added
 
 
 def loaded_list(db: sqlite3.Connection) -> ImageList | None:
@@ -75,7 +109,9 @@ def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], sub
         other = wanted.get(subset) or next(iter(wanted.values()))
         if held != other:
             is_of_other_version = held.dataset_version != other.dataset_version
-            go_on = f"say --dataset-version {held.dataset_version} to go on with it, or " if is_of_other_version else ""
+            go_on = f"use --dataset-version {held.dataset_version} to go on with it, or " if is_of_other_version else ""
+            if held.source != other.source and "://" not in held.source:  # a list of the user's own
+                go_on = f"use --images-csv {held.source} to go on with it, or "
             raise StateError(
                 f"this state database holds version {held.dataset_version} from {held.source}, "
                 f"not version {other.dataset_version} from {other.source}",
@@ -84,50 +120,122 @@ def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], sub
     return tuple(subset for subset in subsets if subset not in present)
 
 
+def stored_file(db: sqlite3.Connection, source: str) -> tuple[tuple[str, ...], ListFile | None, str | None]:
+    """The subsets that are loaded from the list `source`, what it was known by then, and its `source_sha256`.
+
+    None for the file where that was not noted; `modified_s` is to the millisecond.
+    """
+    rows = db.execute(
+        "SELECT subset, bytes, modified_at, sha256, source_sha256 FROM image_list WHERE source = ? ORDER BY loaded_at",
+        (source,),
+    ).fetchall()
+    if not rows or rows[0][3] is None:
+        return tuple(row[0] for row in rows), None, rows[0][4] if rows else None
+    _, size_bytes, changed_at, sha256, address = rows[0]
+    modified_s = datetime.fromisoformat(changed_at).timestamp()
+    return tuple(row[0] for row in rows), ListFile(size_bytes, modified_s, sha256), address
+
+
+def adopt_moved(db: sqlite3.Connection, image_list: ImageList, file: ListFile) -> bool:
+    """Takes `image_list` for the list that is loaded if it has the same content; whether it has."""
+    return (
+        db.execute(
+            "UPDATE image_list SET source = ?, modified_at = ? WHERE sha256 = ? AND dataset_version = ?",
+            (image_list.source, modified_at(file), file.sha256, image_list.dataset_version),
+        ).rowcount
+        > 0
+    )
+
+
 def load_list(
     db: sqlite3.Connection,
     image_list: ImageList,
-    subsets: Iterable[str],
+    subsets: Sequence[str],
     images: Iterable[Image],
-    style: Callable[[], tuple[str, str]] = lambda: ("author-title", "lf"),
+    reading: ListReading | None = None,
+    file: Callable[[], ListFile | None] = lambda: None,
 ) -> Loaded:
-    """Loads `images`, all of `subsets`, as new images that are still to be downloaded.
+    """Loads `images`, all of `subsets`; new ones are still to be downloaded.
 
     `images` is consumed inside the transaction: if it raises (a list that does
     not verify, a cancelled run), nothing is loaded. An ImageID that comes twice
-    keeps its first row. `style` tells, once all are read, how the list quotes and how it ends its lines.
+    keeps its first row. Of a subset that is loaded already this is the list as it is now, and what it
+    changes is put right. `file` gives, once all is read, what the list is known by.
     """
+    reading = reading or NoReading()
     is_first = db.execute("SELECT max(rowid) IS NULL FROM image").fetchone()[0]
     with _bulk(db) if is_first else nullcontext(), transaction(db):
-        last_rowid = db.execute("SELECT coalesce(max(rowid), 0) FROM image").fetchone()[0]
+        make_room(db, is_first=is_first)
         if is_first:
             db.execute("DROP INDEX image_by_id")  # built after the rows: twice as fast as along with them
-        read = _insert(db, "INSERT" if is_first else "INSERT OR IGNORE", images)
-        examples = _index(db) if is_first else ()
-        added = db.execute(
-            "INSERT INTO download (image_id, subset) "
-            "SELECT image_id, subset FROM image WHERE rowid > ? ORDER BY image_id",
-            (last_rowid,),
-        ).rowcount
-        quoting, line_end = style()
-        for subset in subsets:
-            (count,) = db.execute("SELECT count(*) FROM download WHERE subset = ?", (subset,)).fetchone()
-            db.execute(
-                "INSERT INTO image_list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    subset,
-                    image_list.dataset_version,
-                    image_list.directory,
-                    image_list.source,
-                    quoting,
-                    count,
-                    read - added,
-                    timestamp(),
-                    line_end,
-                ),
-            )
-            db.execute("INSERT INTO tally VALUES (?, 'pending', '', ?, 0)", (subset, count))
-    return Loaded(added, read - added, examples)
+            insert(db, "image", images, reading.breaks)
+            repeated = [_index(db)]
+            added = db.execute(
+                "INSERT INTO download (image_id, subset) SELECT image_id, subset FROM image ORDER BY image_id"
+            ).rowcount
+            merged = Merged(added)
+        else:
+            insert(db, ARRIVING, images, reading.breaks)
+            db.execute("CREATE INDEX temp.arriving_by_id ON arriving (image_id)")
+            repeated = [drop_repeated(db, ARRIVING), drop_known(db, subsets)]
+            merged = merge(db, subsets)
+        _record(db, image_list, subsets, reading, repeated, file(), is_first=is_first)
+        forget(db)
+    count = sum(sum(each.by_subset.values()) for each in repeated)
+    return Loaded(merged, count, tuple(chain.from_iterable(each.conflicts for each in repeated)))
+
+
+def _record(
+    db: sqlite3.Connection,
+    image_list: ImageList,
+    subsets: Sequence[str],
+    reading: ListReading,
+    repeated: Sequence[Repeated],
+    file: ListFile | None,
+    *,
+    is_first: bool,
+) -> None:
+    """Notes what was loaded, and what was skipped: rows that say no subset are told of with the first of `subsets`."""
+    quoting, line_end = reading.style
+    skipped = Counter[str]()
+    for by_subset in (reading.by_subset, *(each.by_subset for each in repeated)):
+        for subset, count in by_subset.items():
+            skipped[subset or subsets[0]] += count
+    for subset in subsets:
+        (images,) = db.execute("SELECT count(*) FROM download WHERE subset = ?", (subset,)).fetchone()
+        db.execute(
+            "INSERT OR REPLACE INTO image_list (subset, dataset_version, directory, source, quoting, images, skipped, "
+            "loaded_at, line_end, bytes, modified_at, sha256, source_sha256) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                subset,
+                image_list.dataset_version,
+                image_list.directory,
+                image_list.source,
+                quoting,
+                images,
+                skipped[subset],
+                timestamp(),
+                line_end,
+                file and file.bytes,
+                file and modified_at(file),
+                file and file.sha256,
+                image_list.source_sha256,
+            ),
+        )
+        if is_first:
+            db.execute("INSERT INTO tally VALUES (?, 'pending', '', ?, 0)", (subset, images))
+        db.execute("DELETE FROM skipped_row WHERE subset = ?", (subset,))
+    rows = [*reading.kept, *chain.from_iterable(each.rows for each in repeated)][:MAX_KEPT]
+    db.executemany(
+        "INSERT INTO skipped_row (subset, list, line, complaint, text) VALUES (?, ?, ?, ?, ?)",
+        [row._replace(subset=row.subset or subsets[0]) for row in rows],
+    )
+
+
+def modified_at(file: ListFile) -> str:
+    """When the list was changed last, as the database writes times."""
+    return timestamp(datetime.fromtimestamp(file.modified_s, UTC))
 
 
 @contextmanager
@@ -152,33 +260,15 @@ def _bulk(db: sqlite3.Connection) -> Iterator[None]:
         db.execute("PRAGMA shrink_memory")
 
 
-def _insert(db: sqlite3.Connection, verb: str, images: Iterable[Image]) -> int:
-    """Inserts `images` and returns how many those were."""
-    rows = iter(images)
-    read = 0
-    while batch := list(islice(rows, _BATCH)):
-        read += len(batch)
-        whole = len(batch) - len(batch) % _AT_ONCE
-        many = (tuple(chain.from_iterable(batch[at : at + _AT_ONCE])) for at in range(0, whole, _AT_ONCE))
-        db.executemany(f"{verb} INTO image VALUES {', '.join([_ROW] * _AT_ONCE)}", many)
-        db.executemany(f"{verb} INTO image VALUES {_ROW}", batch[whole:])
-    return read
-
-
-def _index(db: sqlite3.Connection) -> tuple[str, ...]:
-    """Builds the unique index, after dropping repeated ImageIDs if there are any; returns a few of those."""
+def _index(db: sqlite3.Connection) -> Repeated:
+    """Builds the unique index, after dropping rows with repeated ImageIDs if there are any."""
     build = "CREATE UNIQUE INDEX image_by_id ON image (image_id)"
     try:
         db.execute(build)
-        return ()
+        return Repeated()
     except sqlite3.IntegrityError:
-        repeated = "SELECT image_id FROM image GROUP BY image_id HAVING count(*) > 1"
-        examples = tuple(image_id for (image_id,) in db.execute(f"{repeated} LIMIT 5"))
         db.execute("CREATE INDEX image_by_id ON image (image_id)")
-        db.execute(
-            f"DELETE FROM image WHERE image_id IN ({repeated}) "
-            "AND rowid > (SELECT min(other.rowid) FROM image AS other WHERE other.image_id = image.image_id)"
-        )
+        repeated = drop_repeated(db, "image")
         db.execute("DROP INDEX image_by_id")
         db.execute(build)
-        return examples
+        return repeated

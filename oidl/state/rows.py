@@ -3,10 +3,11 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oidl.model import Image, Status
 from oidl.state.choice import Chosen
+from oidl.text import without_passwords
 
 _PAGE = 500
 
@@ -76,7 +77,8 @@ def failed_rows(db: sqlite3.Connection) -> Iterator[Failed]:
             (after, _PAGE),
         ).fetchall()
         for row in page:
-            yield Failed(*row)
+            failed = Failed(*row)
+            yield replace(failed, url=without_passwords(failed.url))
         if len(page) < _PAGE:
             return
         after = page[-1][1]

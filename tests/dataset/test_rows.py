@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from oidl.dataset.rows import LINE_ENDS, Skipped, format_row, header, read_images
+from oidl.dataset.rows import LINE_ENDS, MAX_KEPT, Skipped, format_row, header, read_images
 from oidl.errors import ExitCode, MetadataError
-from oidl.model import Image
+from oidl.model import Image, SkippedRow
 
 SUBSETS = frozenset({"train", "validation", "test"})
 V3_HEADER = header("author-title")
@@ -126,7 +126,9 @@ def test_a_missing_column_is_named(column: str) -> None:
         ("1B2M2Y8AsgTpgAmY7PhCfg==", "1B2M2Y8AsgTpgAmY7PhCfh==", "OriginalMD5"),
         ("http://a.org/1.jpg", "ftp://a.org/1.jpg", "OriginalURL 'ftp://a.org/1.jpg'"),
         ("http://a.org/1.jpg", "http:///1.jpg", "OriginalURL"),
-        ("http://a.org/1.jpg", "http://a.org/1 2.jpg", "OriginalURL"),
+        ("http://a.org/1.jpg", "http://a.org/1.jpg ", "OriginalURL"),
+        ("http://a.org/1.jpg", "http://a .org/1.jpg", "OriginalURL"),
+        ("http://a.org/1.jpg", "http://me:pw@/1.jpg", "OriginalURL"),
         ("http://a.org/1.jpg", '"http://a.org/1\n2.jpg"', "OriginalURL"),
         ("http://a.org/1.jpg", "", "OriginalURL"),
         (",\n", ",none\n", "Thumbnail300KURL 'none'"),
@@ -245,3 +247,49 @@ def test_a_list_without_rows_holds_no_images(lines: list[str]) -> None:
 
     with pytest.raises(MetadataError, match=r"list\.csv holds no images"):
         read()
+
+
+def test_a_url_may_have_blanks_and_a_password() -> None:
+    urls = ["http://a.org/my photo.jpg", "http://me:pw@a.org/1.jpg", "http://me@[::1]:80/x y?z z"]
+    rows = [ROW.replace("http://a.org/1.jpg", url) for url in urls]
+    assert [image.original_url for image in images_in([V3_HEADER, *rows])] == urls
+
+
+def test_bad_rows_are_kept_as_they_stand_and_a_password_is_not_shown() -> None:
+    skipped = Skipped()
+    bad = ROW.replace("http://a.org/1.jpg", "http://me:secret@/1.jpg")
+    short = "x,y\n"
+    images_in([V3_HEADER, *[ROW] * 300, bad, short], skipped)
+    assert [(row.subset, row.list, row.line, row.text) for row in skipped.kept] == [
+        ("train", "list.csv", 302, bad.rstrip("\n")),
+        ("", "list.csv", 303, "x,y"),
+    ]
+    assert skipped.by_subset == {"train": 1, "": 1}
+    assert skipped.examples[0] == "list.csv line 302: OriginalURL 'http:///1.jpg' is not an http or https URL"
+
+
+def test_more_bad_rows_are_counted_than_kept() -> None:
+    skipped = Skipped()
+    with pytest.raises(MetadataError):
+        images_in([V3_HEADER, *["x\n" * 1] * 5000], skipped)
+    skipped = Skipped()
+    for number in range(MAX_KEPT + 5):
+        skipped.rows += 1000
+        skipped.leave_out(SkippedRow("train", "l", number, "bad", "x" * 9999))
+    assert (len(skipped.kept), skipped.by_subset["train"], len(skipped.kept[0].text)) == (MAX_KEPT, MAX_KEPT + 5, 2000)
+
+
+def test_the_line_of_every_image_is_known() -> None:
+    several = ROW.replace('"Title"', '"A\ntitle"')
+    other = ROW.replace(",train,", ",test,")
+    lines = lines_of(
+        "".join([V3_HEADER, ROW, "bad\n", ROW, other, other, ROW, several, ROW, "\n", ROW, *[ROW] * 200, other, ROW])
+    )
+    skipped = Skipped()
+    images = images_in(lines, skipped, frozenset({"train"}))
+    numbers = []
+    for at in range(len(images)):
+        begun = [each for each in skipped.breaks if each.at <= at][-1]
+        numbers.append(begun.line + at - begun.at)
+    assert numbers == [2, 4, 7, 8, 10, 12, *range(13, 213), 214]
+    assert {each.list for each in skipped.breaks} == {"list.csv"}

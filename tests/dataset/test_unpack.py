@@ -1,10 +1,11 @@
 """Archives taken apart: whole or not at all, and never outside their directory."""
 
 import gzip
+import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,17 @@ from oidl.dataset.rows import Skipped
 from oidl.dataset.unpack import (
     MAX_LINE_BYTES,
     MAX_NOTE_BYTES,
+    Lines,
     Stream,
-    lines_of,
+    identify,
     open_lists,
     open_local_list,
     read_list,
+    reading,
     unpack,
 )
 from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
-from oidl.model import Image
+from oidl.model import Image, ListFile
 
 MakeTar = Callable[..., bytes]
 
@@ -289,7 +292,7 @@ def test_an_archive_without_a_list_is_refused(tar_gz: MakeTar) -> None:
 
 def test_long_lists_are_cut_into_lines_where_lines_end() -> None:
     text = "".join(f"{number},Парк\u2028\r\n" for number in range(100_000))  # of several chunks
-    lines = [line for _, pieces in open_lists(io.BytesIO(text.encode()), "list") for line in lines_of(pieces)]
+    lines = [line for _, pieces in open_lists(io.BytesIO(text.encode()), "list") for line in Lines(pieces)]
     assert lines == [line + "\n" for line in text.split("\n")[:-1]]
 
 
@@ -313,3 +316,33 @@ def test_a_file_beside_the_state_database_is_refused(tar_gz: MakeTar, tmp_path: 
         unpack(stream, tmp_path / "staging", tmp_path / "root")
     assert not (tmp_path / "root" / "oidl.sqlite3").exists()
     assert not (tmp_path / "root" / "2017_11").exists()
+
+
+def test_a_byte_that_is_not_utf_8_is_told_of_by_its_line(tmp_path: Path) -> None:
+    text = "".join(f"{number},Парк\r\n" for number in range(50_000)).encode()  # of several chunks
+    lines = text + "50000,Café\n".encode("latin-1") + text
+    with pytest.raises(MetadataError, match=r"list is not UTF-8 text: line 50001 has the byte 0xe9") as refused:
+        list(_numbered(io.BytesIO(lines)))
+    assert "iconv" in refused.value.hint
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        mark = "" if encoding == "utf-16" else "\ufeff"
+        with pytest.raises(MetadataError, match=r"UTF-16 text, by the byte order mark in line 1"):
+            list(_numbered(io.BytesIO((mark + "ImageID,Subset\n").encode(encoding))))
+
+
+def _numbered(stream: Stream) -> Iterator[str]:
+    for name, pieces in open_lists(stream, "list"):
+        lines = Lines(pieces)
+        with reading(name, lines):
+            yield from lines
+
+
+def test_a_local_list_is_known_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"x" * 200_000)
+    os.utime(path, (5, 5))
+    known = ListFile(200_000, 5.0, hashlib.sha256(b"x" * 200_000).hexdigest())
+    with open_local_list(path) as file:
+        file.read(7)
+        assert file.identity == known
+    assert identify(path, lambda: None) == known

@@ -6,6 +6,7 @@ request. The clock jumps, so that backing off takes no time.
 
 import errno
 import gc
+import hashlib
 import json
 import re
 import warnings
@@ -150,7 +151,9 @@ def fetch(part: Path) -> Callable[..., Outcome]:
 def leave_behind(part: Path, content: bytes, validator: str = '"one"') -> None:
     """Makes the part that a run which was killed would have left; the URL is not known yet, so it is any."""
     part.write_bytes(content)
-    part.with_name(f"{part.name}.json").write_text(json.dumps({"url": "any", "validator": validator}))
+    part.with_name(f"{part.name}.json").write_text(
+        json.dumps({"url_sha256": hashlib.sha256(b"any").hexdigest(), "validator": validator})
+    )
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from oidl.report import export
 from oidl.report.export import export_csvs
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Verdict
-from oidl.state.load import ImageList, load_list
+from oidl.state.load import ImageList, NoReading, load_list
 
 HEADER = (
     b"ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,"
@@ -98,7 +98,7 @@ def test_rows_come_in_published_order_whatever_their_imageids(db: StateConnectio
 
 def test_a_later_list_has_its_rotation_and_quotes_only_where_needed(db: StateConnection, tmp_path: Path) -> None:
     turned: list[Image] = [image(1, rotation="270.0"), image(2, rotation="", title="Plain")]
-    load_list(db, ImageList("4", "2018_04", "list.csv"), ("train",), turned, lambda: ("minimal", "lf"))
+    load_list(db, ImageList("4", "2018_04", "list.csv"), ("train",), turned, NoReading(("minimal", "lf")))
     ledger = Ledger(db)
     ledger.open_run({})
     ledger.done(work(1), DONE)
@@ -115,8 +115,8 @@ def test_a_later_list_has_its_rotation_and_quotes_only_where_needed(db: StateCon
 
 def test_each_subset_is_written_as_its_own_list_was(db: StateConnection, tmp_path: Path) -> None:
     newest = ImageList("7", "v7", "list.csv")
-    load_list(db, newest, ("train",), [image(1, rotation="90.0", title="Plain")], lambda: ("minimal", "lf"))
-    load_list(db, newest, ("test",), [image(2, "test")], lambda: ("author-title", "crlf"))
+    load_list(db, newest, ("train",), [image(1, rotation="90.0", title="Plain")], NoReading(("minimal", "lf")))
+    load_list(db, newest, ("test",), [image(2, "test")], NoReading(("author-title", "crlf")))
     ledger = Ledger(db)
     ledger.open_run({})
     ledger.done(work(1), DONE)

@@ -39,6 +39,7 @@ COUNTS = Counts(
         PaceFacts("flickr", 16, 38.5, 40.0, None, "2030-01-01T10:01:40.500Z"),
         PaceFacts("old", 1, None, None, "2030-01-01T09:00:00.000Z", "2030-01-01T08:00:00.000Z"),
     ),
+    skipped_rows=3,
 )
 ENDED = replace(COUNTS, run=replace(RUN, finished_at="2030-01-01T10:02:00.000Z", outcome="finished"))
 
@@ -50,6 +51,7 @@ def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
     assert json.loads(status_json(COUNTS, is_running=True)) == {
         "dataset_version": "3",
         "total": 10_000,
+        "skipped_rows": 3,
         "pending": 7000,
         "retry": 500,
         "done": 2400,
@@ -114,6 +116,8 @@ def test_the_text_is_these_lines() -> None:
         "test                   0           0       1,000           0       1,000       100 %",
         "train              7,000         500       1,400         100       9,000      16.7 %",
         "all                7,000         500       2,400         100      10,000      25.0 %",
+        "",
+        "3 rows of the image list were skipped when it was loaded: see the table `skipped_row`",
         "",
         "Why images failed:",
         "",
@@ -201,3 +205,9 @@ def test_a_run_at_work_shows_the_paces_of_its_providers() -> None:
     assert last_line(replace(flickr, paused_until="2030-01-01T10:02:10.500Z")) == "  flickr: paused for 30 s"
     assert last_line(replace(flickr, rate=None)) == "  flickr: as fast as it goes, 16 at once"
     assert "flickr" not in status_text(ENDED, is_running=False)
+
+
+def test_rows_of_the_list_that_were_skipped_are_told_of() -> None:
+    line = "3 rows of the image list were skipped when it was loaded: see the table `skipped_row`"
+    assert line in status_text(COUNTS, is_running=True).splitlines()
+    assert "skipped" not in status_text(replace(COUNTS, skipped_rows=0), is_running=True)

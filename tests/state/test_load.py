@@ -1,16 +1,27 @@
 """Image lists: loaded whole or not at all, once, each ImageID once."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from conftest import LIST, image
+from conftest import LIST, THUMB, image, work
 
 from oidl.errors import MetadataError, StateError
-from oidl.model import Image
+from oidl.model import Done, Failure, Image, LineBreak, ListFile, Reason, SkippedRow, Source, Status, WrittenFile
 from oidl.state.counts import read_counts
 from oidl.state.database import BUSY_TIMEOUT_MS, StateConnection
-from oidl.state.load import ImageList, load_list, loaded_list, missing_subsets
+from oidl.state.ledger import Ledger, Verdict
+from oidl.state.load import (
+    ImageList,
+    NoReading,
+    adopt_moved,
+    load_list,
+    loaded_list,
+    missing_subsets,
+    stored_file,
+)
+from oidl.state.merge import Merged
 from oidl.state.rows import settled_rows
 
 BOTH = {"train": LIST, "test": LIST}
@@ -56,12 +67,13 @@ def test_who_names_no_version_is_told_the_one_that_is_there(loaded_db: StateConn
     newest = ImageList("7", "v7", LIST.source)
     with pytest.raises(StateError) as error:
         missing_subsets(loaded_db, {"train": newest, "test": newest}, ("train",))
-    assert error.value.hint.startswith(f"say --dataset-version {LIST.dataset_version} to go on with it, or use another")
+    assert error.value.hint.startswith(f"use --dataset-version {LIST.dataset_version} to go on with it, or use another")
 
 
 def test_a_repeated_image_id_keeps_its_first_row(db: StateConnection) -> None:
     loaded = load_list(db, LIST, ("train",), [image(1), image(2), image(1, title="second"), image(3)])
-    assert (loaded.images, loaded.repeated, loaded.examples) == (3, 1, (image(1).image_id,))
+    assert (loaded.images, loaded.repeated, loaded.conflicts) == (3, 1, ())
+    assert db.execute("SELECT skipped FROM image_list").fetchone() == (1,)
     assert db.execute("SELECT title FROM image WHERE image_id = ?", (image(1).image_id,)).fetchone() == (
         image(1).title,
     )
@@ -105,3 +117,103 @@ def test_each_subset_may_be_of_a_list_of_its_own(loaded_db: StateConnection) -> 
     assert missing_subsets(loaded_db, wanted, ("train", "validation")) == ()
     with pytest.raises(StateError, match=r"holds version 3 from validation\.csv, not version 3 from list\.csv"):
         missing_subsets(loaded_db, BOTH | {"validation": LIST}, ("train",))
+
+
+def test_an_image_id_with_other_bytes_is_told_of_with_both_lines_and_counted(db: StateConnection) -> None:
+    for number, subset in ((0, "train"), (10, "test")):  # loaded first, and merged
+        numbers = range(number, number + 3)
+        rows = [image(each, subset) for each in numbers]
+        rows += [
+            image(number, subset, title="the same"),
+            image(number, subset, original_md5="x"),
+            image(number + 1, subset, original_url="http://x/1.jpg"),
+        ]
+        reading = NoReading(breaks=[LineBreak(0, "list.csv", 2), LineBreak(2, "list.csv", 14)])
+        loaded = load_list(db, LIST, (subset,), rows, reading)
+        ids = [image(each, subset).image_id for each in numbers]
+        assert loaded.conflicts == (
+            f"list.csv line 16: ImageID {ids[0]} is that of line 2, with other bytes",
+            f"list.csv line 17: ImageID {ids[1]} is that of line 3, with another OriginalURL",
+        )
+        assert (loaded.images, loaded.repeated) == (3, 3)
+        kept = db.execute("SELECT list, line, complaint FROM skipped_row WHERE subset = ?", (subset,)).fetchall()
+        assert sorted(line for _, line, _ in kept) == [15, 16, 17]
+        assert db.execute("SELECT skipped FROM image_list WHERE subset = ?", (subset,)).fetchone() == (3,)
+    assert read_counts(db).skipped_rows == 6
+
+
+def test_bad_rows_are_counted_once_and_kept(db: StateConnection) -> None:
+    bad = [SkippedRow("test", "l.csv", 7, "bad", "x"), SkippedRow("", "l.csv", 9, "worse", "y")]
+    reading = NoReading(kept=bad, by_subset=Counter({"test": 5, "": 2}))
+    load_list(db, LIST, ("train", "test"), [image(1)], reading)
+    assert db.execute("SELECT subset, skipped FROM image_list ORDER BY 1").fetchall() == [("test", 5), ("train", 2)]
+    assert db.execute("SELECT * FROM skipped_row").fetchall() == [bad[0], bad[1]._replace(subset="train")]
+    load_list(db, LIST, ("train", "test"), [image(1)])
+    assert read_counts(db).skipped_rows == _count(db, "skipped_row") == 0
+
+
+def test_a_list_that_has_changed_brings_its_images_up_to_date(loaded_db: StateConnection) -> None:
+    ledger = Ledger(loaded_db)
+    ledger.register([THUMB])
+    ledger.open_run({})
+    for number in (0, 1, 2, 3):
+        files = (WrittenFile("thumbs", f"{number}.jpg", 5, 1, 1),)
+        ledger.done(work(number), Done(Source.ORIGINAL, "https://x/1.jpg", 5, "md5", 1, 1, files))
+    for number in (4, 5, 6):
+        ledger.failed(work(number), Failure(Reason.GONE), Verdict(Status.FAILED))
+    published = [
+        image(0, title="another"),  # done, and stays so
+        image(1, original_md5="another"),  # to be done again
+        image(2, original_url="https://elsewhere/2.jpg"),  # done, whatever its URL
+        # 3 is done and no longer in the list; so is 5, which failed, and 9, which was never tried
+        image(4, original_url="https://elsewhere/4.jpg"),  # to be tried again there
+        image(6),
+        image(30),
+        image(7),
+        image(8),
+        image(12),
+        image(10, "test"),
+        image(11, "test"),
+    ]
+    loaded = load_list(loaded_db, LIST, ("train", "test"), published)
+    assert loaded.merged == Merged(added=2, changed=4, removed=2, kept=1)
+    status = dict(loaded_db.execute("SELECT image_id, status FROM download"))
+    pending = [int(image_id, 16) for image_id, each in sorted(status.items()) if each == "pending"]
+    assert pending == [1, 4, 7, 8, 10, 11, 12, 30]
+    assert [int(image_id, 16) for (image_id,) in loaded_db.execute("SELECT image_id FROM file")] == [0, 2, 3]
+    known = [int(image_id, 16) for (image_id,) in loaded_db.execute("SELECT image_id FROM image ORDER BY rowid")]
+    assert known == [0, 1, 2, 3, 4, 6, 7, 8, 10, 11, 30, 12]
+    rows = dict(loaded_db.execute("SELECT image_id, title || original_md5 || original_url FROM image"))
+    expected = {each.image_id: each.title + each.original_md5 + each.original_url for each in [*published, image(3)]}
+    assert rows == expected
+    counted = loaded_db.execute("SELECT subset, status, count(*) FROM download GROUP BY 1, 2").fetchall()
+    assert [
+        tuple(row) for row in loaded_db.execute("SELECT subset, status, sum(images) FROM tally GROUP BY 1, 2")
+    ] == counted
+    assert loaded_db.execute("SELECT images FROM image_list ORDER BY subset").fetchall() == [(2,), (10,)]
+    again = load_list(loaded_db, LIST, ("train", "test"), published)
+    assert again.merged == Merged(added=0, kept=1)
+
+
+def test_a_list_that_breaks_off_when_it_is_read_again_changes_nothing(loaded_db: StateConnection) -> None:
+    def images() -> Iterator[Image]:
+        yield image(1, title="another")
+        raise MetadataError("the archive does not verify")
+
+    before = loaded_db.execute("SELECT * FROM image").fetchall()
+    for _ in range(2):
+        with pytest.raises(MetadataError):
+            load_list(loaded_db, LIST, ("train", "test"), images())
+        assert loaded_db.execute("SELECT * FROM image").fetchall() == before
+    assert loaded_db.execute("SELECT count(*) FROM sqlite_temp_schema").fetchone() == (0,)
+
+
+def test_what_a_list_is_known_by_is_kept_and_one_that_was_moved_is_the_same(db: StateConnection) -> None:
+    file = ListFile(123, 1_700_000_000.25, "abc")
+    load_list(db, LIST, ("train", "test"), [image(1)], file=lambda: file)
+    assert stored_file(db, LIST.source) == (("train", "test"), file, None)
+    assert stored_file(db, "elsewhere.csv") == ((), None, None)
+    moved = ImageList(LIST.dataset_version, LIST.directory, "elsewhere.csv")
+    assert not adopt_moved(db, moved, ListFile(123, 1.0, "of another"))
+    assert adopt_moved(db, moved, file)
+    assert missing_subsets(db, {"train": moved, "test": moved}, ("train",)) == ()

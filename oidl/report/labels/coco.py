@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from oidl.report.labels.picture import Add, Picture, Target, Thing
 from oidl.storage.atomic import atomic_text
+from oidl.text import without_passwords
 
 INSTANCES = "annotations/instances_{subset}.json"
 
@@ -95,7 +96,7 @@ def _image(picture: Picture, license_id: int) -> dict[str, Any]:
         "width": picture.width,
         "height": picture.height,
         "license": license_id,
-        "flickr_url": file.original_url,
+        "flickr_url": without_passwords(file.original_url),
         "open_images_id": file.image_id,
         "landing_url": file.original_landing_url,
         "title": file.title,

@@ -17,6 +17,7 @@ from oidl.progress.statistics import Failed, Second, Statistics, Success
 from oidl.report.words import MEANINGS, license_name
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.gallery import Card, Details, OutputFile, Try
+from oidl.text import without_passwords
 
 Json = dict[str, Any]
 
@@ -129,7 +130,7 @@ def details_json(details: Details) -> Json:
     card = details.card
     return {
         **card_json(card),
-        "original_url": details.original_url,
+        "original_url": without_passwords(details.original_url),
         "original_size": details.original_size,
         "download": {**details.download, "width": card.width, "height": card.height},
         "files": [

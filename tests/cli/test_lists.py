@@ -1,0 +1,49 @@
+"""Image lists of one's own: known by their content, whatever their address, and without the secrets in it."""
+
+from pathlib import Path
+
+LIST = "list.csv"
+HEADER = (
+    "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,Author,Title,"
+    "OriginalSize,OriginalMD5,Thumbnail300KURL\n"
+)
+
+
+def row(number: int, url: str = "http://127.0.0.1:9/x.jpg") -> str:
+    return f'{number:016x},train,{url},l,c,p,"a","t",5,1B2M2Y8AsgTpgAmY7PhCfg==,\n'
+
+
+def test_a_list_that_has_grown_is_read_again_and_a_moved_one_is_the_same(fine, run, ask, tmp_path: Path) -> None:
+    path = tmp_path / LIST
+    path.write_text(HEADER + row(1) + row(2))
+    assert run(fine, f"--images-csv={path}", "--limit=0").returncode in (0, 3)
+    path.write_text(HEADER + row(1) + row(2) + row(3) + row(3, "http://127.0.0.1:9/other.jpg"))
+    said = run(fine, f"--images-csv={path}", "--limit=0").stdout
+    assert "line 5: ImageID 0000000000000003 is that of line 4, with another OriginalURL; the first is kept" in said
+    assert "the list was read again: 1 images are new, 0 are changed, 0 are removed" in said
+    assert "1 row of the image list was skipped when it was loaded" in said
+    assert ask("SELECT count(*), (SELECT sum(skipped) FROM image_list) FROM image") == [(3, 1)]
+    path.rename(tmp_path / "moved.csv")
+    ended = run(fine, f"--images-csv={tmp_path / 'moved.csv'}", "--limit=0")
+    assert (ended.returncode in (0, 3), "read again" in ended.stdout) == (True, False)
+    assert ask("SELECT DISTINCT source FROM image_list") == [(str(tmp_path / "moved.csv"),)]
+    refused = run(fine, "--limit=0")
+    assert refused.returncode == 6
+    assert f"use --images-csv {tmp_path / 'moved.csv'} to go on with it" in refused.stderr
+
+
+def test_what_may_be_secret_in_the_url_of_a_list_is_shown_and_stored_nowhere(
+    fine, run, root: Path, tmp_path: Path, base_urls: tuple[str, ...]
+) -> None:
+    url = base_urls[0].replace("://", "://joe:hunter2@") + fine.list_path + "?sig=SECRET"
+    log = tmp_path / "oidl.log"
+    missing = run(fine, f"--images-csv={url.replace('.tar.gz', '.none')}", "--limit=0")
+    assert missing.returncode == 4
+    assert "hunter2" not in missing.stdout + missing.stderr
+    assert "SECRET" not in missing.stdout + missing.stderr
+    ended = run(fine, f"--images-csv={url}", "--limit=0", "--no-download-metadata", f"--log-file={log}")
+    assert ended.returncode in (0, 3)
+    written = [path.read_bytes() for path in (*root.rglob("*"), log) if path.is_file()]
+    for secret in ("joe", "hunter2", "SECRET"):
+        assert secret not in ended.stdout + ended.stderr
+        assert not any(secret.encode() in body for body in written)
