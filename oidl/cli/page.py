@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,9 @@ from oidl.report.web.address import Address, listen
 
 if TYPE_CHECKING:
     from oidl.progress.meter import Meter
-    from oidl.report.web.server import Page
     from oidl.settings import Settings
 
-_NEEDED = ("starlette", "hypercorn")
+_NEEDED = ("starlette", "h11")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
     if missing:
         raise UsageError(
             f"the web page needs {' and '.join(missing)}",
-            hint="pip install hypercorn starlette",
+            hint="run: pip install h11 starlette",
         )
     return listen(typed[0] if typed else "")
 
@@ -54,37 +52,25 @@ async def open_page(
 ) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
     """Serves the page of the run that goes on inside; what it gives is to be told the run's outcome in the end."""
     if offer is None:
-        yield _nobody_is_told
+        yield _tell_nothing
         return
     import trio
 
-    from oidl.report.web.lookup import Lookup
-    from oidl.report.web.server import Page
-    from oidl.report.web.sources import LiveRun
+    from oidl.report.web.process import PageProcess
 
-    lookup = Lookup(settings.state_db)
-    live = LiveRun(meter, lookup)
-    page = Page(offer.address, live, lookup, settings.root_dir)
+    page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir)
     meter.page_url = offer.address.url
-
-    async def tell(outcome: str) -> None:
-        live.outcome = outcome
-        await page.tell_the_end()
-
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(show_page, page, offer, say))
-            yield tell
-            nursery.cancel_scope.cancel()
-    finally:
-        lookup.close()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(show_page, page.serve, offer, say)
+        yield page.tell_the_end
+        nursery.cancel_scope.cancel()
 
 
-async def show_page(page: "Page", offer: Offer, say: Callable[[str], None]) -> None:
+async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Callable[[str], None]) -> None:
     """Says where the page is, and serves it until cancelled."""
     import trio
 
-    from oidl.report.web.server import open_in_browser
+    from oidl.report.web.browser import open_in_browser
 
     say(f"the web page is at {offer.address.url}")
     if offer.address.token:
@@ -93,10 +79,10 @@ async def show_page(page: "Page", offer: Offer, say: Callable[[str], None]) -> N
             "so use it in networks you trust"
         )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(page.serve)
+        nursery.start_soon(serve)
         if offer.is_to_open:
             nursery.start_soon(open_in_browser, offer.address.url)
 
 
-async def _nobody_is_told(outcome: str) -> None:
+async def _tell_nothing(outcome: str) -> None:
     pass

@@ -50,6 +50,6 @@ async def _serve(options: WebOptions, offer: Offer) -> None:
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)
-            await show_page(page, offer, lambda text: print(text, flush=True))
+            await show_page(page.serve, offer, lambda text: print(text, flush=True))
     finally:
         lookup.close()

@@ -6,16 +6,21 @@ as its event loop and Trio would quarrel over signals.
 
 import importlib.util
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -206,7 +211,7 @@ def test_without_its_libraries_it_says_how_to_have_them(fine, run, root: Path, m
     monkeypatch.setattr(page_command, "find_spec", lambda name: None)
     ended = run(fine, "--web")
     assert ended.returncode == 2
-    assert "the web page needs starlette and hypercorn\n  pip install hypercorn starlette" in ended.stderr
+    assert "the web page needs starlette and h11\n  run: pip install h11 starlette" in ended.stderr
     assert not root.exists()
 
 
@@ -214,6 +219,106 @@ def test_without_its_libraries_it_says_how_to_have_them(fine, run, root: Path, m
 def test_what_makes_no_sense_is_refused(fine, run, root: Path, typed: list[str]) -> None:
     assert run(fine, *typed).returncode == 2
     assert not root.exists()
+
+
+# ---- a run whose page is under attack
+
+
+@pytest.fixture
+def idle_run(served, quick_dataset, oidl, root: Path, address_of) -> tuple[subprocess.Popen[str], str]:
+    """A run that waits for its server, and the address of its page."""
+    loopback = served(quick_dataset)
+    for image in loopback.images:
+        loopback.site.answers[loopback.path_of(image)] = Answer(lambda: (loopback.gate.wait(30), b"")[1])
+    process = oidl.start(
+        "run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--no-download-metadata", "--web",
+        "--no-log-to-stdout", "--min-free=0",
+    )  # fmt: skip
+    address = address_of(process)
+    answer(address)  # the page is up
+    return process, address
+
+
+def answer(url: str) -> bytes:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=30) as answered:
+        return bytes(answered.read())
+
+
+def cpu_s(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def page_of(process: subprocess.Popen[str]) -> int:
+    """The process that serves the page of a run."""
+    (found,) = (
+        int(stat.parent.name)
+        for stat in Path("/proc").glob("[0-9]*/stat")
+        if stat.exists() and stat.read_text().rpartition(")")[2].split()[1] == str(process.pid)
+    )
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def attack(url: str, end: float) -> None:
+    """Connections with requests sent ahead, with HTTP/2, and with garbage, as fast as they go."""
+    at = (urlsplit(url).hostname, urlsplit(url).port)
+    attacks = [
+        b"GET /api/moment HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 200,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+        b"\0" * 20_000,
+    ]
+    clients: list[socket.socket] = []
+    while time.monotonic() < end:
+        for said in attacks:
+            with suppress(OSError):
+                clients.append(socket.create_connection(at, 1))
+                clients[-1].setblocking(False)
+                clients[-1].send(said)
+        while len(clients) > 60:
+            clients.pop(0).close()
+    for client in clients:
+        client.close()
+
+
+def test_an_attack_on_the_page_costs_the_run_nothing_and_ends_with_it(oidl, idle_run) -> None:
+    process, address = idle_run
+    page = page_of(process)
+    run_s, page_s = cpu_s(process.pid), cpu_s(page)
+    attack(address, time.monotonic() + 3)
+    assert cpu_s(process.pid) - run_s < 0.5 * (cpu_s(page) - page_s)
+    assert b"<title>" in answer(address)
+    with ThreadPoolExecutor(1) as thread:
+        attacker = thread.submit(attack, address, time.monotonic() + 3)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 130
+        attacker.result()
+    assert not is_alive(page)
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_a_killed_run_leaves_no_page(idle_run, wait_until) -> None:
+    process, _ = idle_run
+    page = page_of(process)
+    process.kill()
+    wait_until(lambda: not is_alive(page))
+
+
+def test_a_run_goes_on_when_its_page_ends(idle_run, wait_until) -> None:
+    process, _ = idle_run
+    os.kill(page_of(process), signal.SIGKILL)
+    assert process.stderr is not None
+    assert any("the page has ended" in line for line in process.stderr)
+    assert process.poll() is None
 
 
 # ---- a database

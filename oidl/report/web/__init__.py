@@ -1,7 +1,7 @@
 """The web page: a run, or a database at rest, in a browser.
 
-It reads and changes nothing, and whatever happens to it or its clients is no
-matter to the run: what they ask of the database and the disk is done in a few
-threads of its own, what they do not take is not kept for them, and whoever
-blocks is cut off. starlette and hypercorn are in the extra `web`.
+It reads and changes nothing, and its clients do not slow a run: the page of a
+run is served by a process of its own. What clients ask of the database and the
+disk is done in a few threads there, what they do not take is not kept for them,
+and a client that blocks is cut off. starlette and h11 are in the extra `web`.
 """

@@ -6,6 +6,7 @@ with HTML entities; they are given as the text that those stand for, and it is
 for the page to show them as text and nothing else.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import unescape
@@ -25,8 +26,8 @@ _SHOWN = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 _LONGEST = 300  # characters of what a server said
 
 
-def live_moment(now: Statistics, cards: Iterable[Card], *, outcome: str | None) -> Json:
-    """A moment of the run in this process; `outcome` is how it ended, if it has."""
+def live_moment(now: Statistics, *, outcome: str | None) -> Json:
+    """A moment of the run in this process; `outcome` is how it ended, if it has. The page adds the pictures."""
     return {
         "source": "run",
         "outcome": outcome,
@@ -66,7 +67,6 @@ def live_moment(now: Statistics, cards: Iterable[Card], *, outcome: str | None) 
         ],
         "successes": [_success(success) for success in now.successes],
         "failures": [_failed(failed) for failed in now.failed_tries],
-        "pictures": [card_json(card) for card in cards],
     }
 
 
@@ -103,6 +103,11 @@ def resting_moment(
         "failures": [try_json(each) for each in tries],
         "pictures": [card_json(card) for card in cards],
     }
+
+
+def in_a_line(value: Json) -> str:
+    """A moment as one line of JSON."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 def card_json(card: Card) -> Json:

@@ -1,23 +1,27 @@
-"""Where the moments come from: the meter of a run in this process, or the database alone."""
+"""Where the moments come from: the run whose page it is, or the database alone."""
 
 import json
 import random
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from oidl.progress.meter import SHOWN, Meter
+import trio
+
 from oidl.progress.statistics import Second
 from oidl.report.web.lookup import Lookup
-from oidl.report.web.moment import live_moment, resting_moment
+from oidl.report.web.moment import card_json, in_a_line, resting_moment
 from oidl.state.counts import NOTHING_YET, Counts, read_counts
 from oidl.state.gallery import Card, cards, cards_done_after, last_tries
 from oidl.state.lock import is_held
 
+_SHOWN = 100  # the latest tries
 _WALL = 24
 _NEW_PICTURES = 6  # a moment: a sample, where there are more
 _HISTORY_S = 300
+_FRESH_S = 0.9
 
 
 class Source(Protocol):
@@ -27,28 +31,47 @@ class Source(Protocol):
         """How it stands now."""
 
 
-class LiveRun:
-    """The run whose `meter` this is; `outcome` is set when it ends."""
+class RunMoments:
+    """The moments of a run in another process, which gives one when `ask` is called; `receive` is told of each."""
 
-    def __init__(self, meter: Meter, lookup: Lookup) -> None:
-        self._meter = meter
+    def __init__(self, ask: Callable[[], Awaitable[None]], lookup: Lookup) -> None:
+        self._ask = ask
         self._lookup = lookup
         self._wall: deque[Card] = deque(maxlen=_WALL)
-        self.outcome: str | None = None
+        self._newest = ""
+        self._expires = 0.0
+        self._is_asked = False
+        self._news = trio.Event()
 
     async def moment(self) -> str:
-        """The newest pictures are looked up here, a few at a time."""
-        now = self._meter.statistics()
+        """The newest one; a newer one is asked for if that is about a second old."""
+        if not self._newest or trio.current_time() >= self._expires:
+            news = self._news
+            if not self._is_asked:
+                self._is_asked = True
+                await self._ask()
+            await news.wait()
+        return self._newest
+
+    async def receive(self, line: bytes) -> bool:
+        """Takes a moment, with the newest pictures, of which a few at a time are looked up; whether it is the last."""
+        now: dict[str, Any] = json.loads(line)
         shown = {card.image_id for card in self._wall}
         most = _NEW_PICTURES if self._wall else _WALL
         fresh: list[str] = []
-        for success in now.successes:
-            if success.image_id in shown or len(fresh) == most:
+        for success in now["successes"]:
+            if success["id"] in shown or len(fresh) == most:
                 break
-            fresh.append(success.image_id)
+            fresh.append(success["id"])
         if fresh:
             self._wall.extendleft(reversed(await self._lookup(cards, fresh) or []))
-        return _line(live_moment(now, self._wall, outcome=self.outcome))
+        self._newest = in_a_line(now | {"pictures": [card_json(card) for card in self._wall]})
+        is_last = now["outcome"] is not None
+        self._expires = float("inf") if is_last else trio.current_time() + _FRESH_S
+        self._is_asked = False
+        self._news.set()
+        self._news = trio.Event()
+        return is_last
 
 
 class AtRest:
@@ -66,9 +89,9 @@ class AtRest:
         counts = await self._lookup(read_counts) or NOTHING_YET
         is_running = is_held(self._path)
         self._note(counts, is_running)
-        tries = await self._lookup(last_tries, SHOWN) or ()
+        tries = await self._lookup(last_tries, _SHOWN) or ()
         await self._walk()
-        return _line(resting_moment(counts, self._history, tries, self._wall, is_running=is_running))
+        return in_a_line(resting_moment(counts, self._history, tries, self._wall, is_running=is_running))
 
     async def _walk(self) -> None:
         most = 2 if self._wall else _WALL
@@ -86,7 +109,3 @@ class AtRest:
         written_per_s = max(0, on_disk - before[1]) / max(1.0, now - before[0])
         second = Second(round(counts.run.images_per_s), round(counts.run.bytes_per_s), round(written_per_s))
         self._history.append(second)
-
-
-def _line(moment: dict[str, object]) -> str:
-    return json.dumps(moment, ensure_ascii=True, separators=(",", ":"))

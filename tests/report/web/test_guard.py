@@ -1,6 +1,7 @@
 """What is refused before anything is looked at, and how every answer is marked."""
 
 import socket
+import time
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,18 @@ def test_with_it_one_gets_a_cookie_and_an_address_without_it(ask) -> None:
 @pytest.mark.parametrize("cookie", ["oidl-1=guess", "oidl-2=s3cret", "s3cret", "oidl-1=", 'oidl-1="\\"'])
 def test_another_cookie_is_none(ask, cookie: str) -> None:
     assert ask(WITH_TOKEN, "/", cookie=cookie).status == 403
+
+
+def test_a_long_cookie_or_query_takes_no_time(ask) -> None:
+    began = time.process_time()
+    assert ask(WITH_TOKEN, "/", cookie='oidl-1="' + "\\" * 55_000).status == 403
+    assert ask(WITH_TOKEN, "/?" + "token=%;&" * 5_000).status == 403
+    assert time.process_time() - began < 0.5
+
+
+def test_the_token_may_be_anywhere_among_others(ask) -> None:
+    assert ask(WITH_TOKEN, "/?a=b&token=s3cret&c").status == 303
+    assert ask(WITH_TOKEN, "/", cookie="a=b;oidl-1=s3cret;c").status == 200
 
 
 def test_a_web_socket_is_closed() -> None:

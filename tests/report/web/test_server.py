@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from oidl.report.web import server
+from oidl.report.web import browser, server
 from oidl.report.web.address import listen
 from oidl.report.web.lookup import Lookup
 from oidl.report.web.server import Page
@@ -180,6 +180,55 @@ def test_more_connections_than_can_be_borne_are_closed(tmp_path: Path, monkeypat
     with_page(test, Source(), tmp_path)
 
 
+def test_clients_that_only_hold_connections_shut_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_MOST_OF_AN_ADDRESS", 3)
+
+    async def test(page: Page, clients: Clients) -> None:
+        for _ in range(20):
+            stream = await clients.connect()
+            await stream.send_all(b"GET / HTTP/1.1\r\n")  # and never the rest
+        follows = await clients.connect("/events")
+        assert b"data: 1 " in await read_until(follows, b"data: 1 ")
+        for _ in range(20):
+            assert b"200" in await read_until(await clients.connect("/"), b"<title>")
+        assert len(page.connections) <= 4
+        assert page.events.clients == 1  # what is being answered makes no way
+
+    with_page(test, Source(), tmp_path)
+
+
+def test_an_address_has_a_share_of_the_connections() -> None:
+    class Stream:
+        def __init__(self, host: str) -> None:
+            self.socket = self
+            self.getpeername = lambda: (host, 1)
+
+    addresses = ["10.0.0.1", "10.0.0.2", "2001:db8:1:2:3::4", "2001:db8:1:2:5::6", "2001:db8:1:3::4", "fe80::1%eth0"]
+    shares = [server._address_of(Stream(host)) for host in addresses]  # type: ignore[arg-type]
+    assert len(set(shares)) == 5
+    assert shares[2] == shares[3]  # of one network
+
+
+def test_a_bug_met_by_one_client_ends_its_connection_and_is_a_line_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
+
+    async def test(page: Page, clients: Clients) -> None:
+        async def fail(scope: object, receive: object, send: object) -> None:
+            raise RuntimeError("a bug")
+
+        sound, page._app = page._app, fail
+        for _ in range(server._MOST_WARNINGS + 10):
+            assert await read_until(await clients.connect("/"), b"never") == b""
+        page._app = sound
+        assert b"200" in await read_until(await clients.connect("/"), b"<title>")
+
+    with_page(test, Source(), tmp_path)
+    assert len(caplog.records) == server._MOST_WARNINGS
+    assert not any(record.exc_info for record in caplog.records)
+
+
 def test_the_end_is_told_to_all_who_follow(tmp_path: Path) -> None:
     async def test(page: Page, clients: Clients) -> None:
         stream = await clients.connect("/events")
@@ -230,5 +279,5 @@ def test_no_browser_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no display")
 
     monkeypatch.setattr("webbrowser.open", fail)
-    trio.run(partial(server.open_in_browser, "http://127.0.0.1:1/"))
+    trio.run(partial(browser.open_in_browser, "http://127.0.0.1:1/"))
     assert opened == ["http://127.0.0.1:1/"]

@@ -1,0 +1,82 @@
+"""The moments of a run in another process: asked for about once a second, and completed with pictures."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+from conftest import image
+
+from oidl.report.web.lookup import Lookup
+from oidl.report.web.moment import in_a_line
+from oidl.report.web.sources import RunMoments
+from oidl.state.database import StateConnection
+
+
+class Run:
+    """The run's side: it counts how often it is asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked = 0
+        self.moments = RunMoments(self.ask, Lookup(path))
+
+    async def ask(self) -> None:
+        self.asked += 1
+
+    async def tell(self, *numbers: int, outcome: str | None = None) -> bool:
+        successes = [{"id": image(number).image_id} for number in numbers]
+        return await self.moments.receive(in_a_line({"outcome": outcome, "successes": successes}).encode())
+
+
+@pytest.fixture
+def in_time(stocked: StateConnection) -> Callable[[Callable[[Run], Awaitable[None]]], None]:
+    """Runs a test; time takes no time."""
+
+    def start(test: Callable[[Run], Awaitable[None]]) -> None:
+        trio.run(test, Run(stocked.path), clock=trio.testing.MockClock(autojump_threshold=0.01))
+
+    return start
+
+
+def test_the_run_is_asked_once_for_all_and_once_a_second_at_most(in_time) -> None:
+    async def test(run: Run) -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(50):
+                nursery.start_soon(run.moments.moment)
+            await trio.testing.wait_all_tasks_blocked()
+            assert run.asked == 1
+            await run.tell()
+        for _ in range(50):
+            await run.moments.moment()
+        assert run.asked == 1
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run.moments.moment)
+            await trio.testing.wait_all_tasks_blocked()
+            assert run.asked == 2
+            await run.tell()
+
+    in_time(test)
+
+
+def test_a_moment_has_the_pictures_that_came_the_newest_first(in_time) -> None:
+    async def test(run: Run) -> None:
+        await run.tell(1)
+        await run.tell(4, 1)
+        now = json.loads(await run.moments.moment())
+        assert [card["id"] for card in now["pictures"]] == [image(4).image_id, image(1).image_id]
+
+    in_time(test)
+
+
+def test_after_the_last_moment_the_run_is_asked_no_more(in_time) -> None:
+    async def test(run: Run) -> None:
+        assert not await run.tell()
+        assert await run.tell(outcome="finished")
+        await trio.sleep(100)
+        assert json.loads(await run.moments.moment())["outcome"] == "finished"
+        assert run.asked == 0
+
+    in_time(test)
