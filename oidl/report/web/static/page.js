@@ -3,7 +3,7 @@
 import { ask, openImage, search } from "./details.js";
 import { bar, chart, find, make, number, rows, say, stacked } from "./draw.js";
 import { arrive, startWall } from "./wall.js";
-import { count, duration, milliseconds, moment, rate, share, size } from "./words.js";
+import { count, duration, milliseconds, moment, pace as paceWords, rate, share, size } from "./words.js";
 
 const STATUSES = ["done", "failed", "retry", "pending"];
 const OUTCOMES = {
@@ -13,6 +13,8 @@ const OUTCOMES = {
   interrupted: "interrupted; run it again to go on",
   disk: "stopped: a file could not be written",
   metadata: "some metadata could not be had",
+  bug: "stopped: oidl failed; the log has the traceback",
+  error: "stopped: oidl failed; the log has the traceback",
   killed: "killed; run it again to go on",
 };
 
@@ -82,7 +84,7 @@ const showInHand = (now) => {
   list("paces", paces, "nobody was asked yet", (pace) => [
     make("td", {}, pace.provider),
     number(count(pace.window)),
-    number(pace.rate == null ? "any" : rate(pace.rate)),
+    number(paceWords(pace.rate)),
     make("td", { class: "soft" }, pace.pause_s >= 1 ? `paused for ${duration(pace.pause_s)}: ${pace.why}` : ""),
   ]);
 };

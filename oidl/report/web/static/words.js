@@ -1,18 +1,26 @@
-// Numbers, sizes and times in words, as the command line has them.
+// Numbers, sizes and times in words, exactly as the command line has them (`progress/words.py`, `report/words.py`); a test compares both.
 
 export const count = (number) => number.toLocaleString("en-US");
+
+// To so many digits after the point; what lies exactly between two goes to the even one, as in Python.
+const fixed = (value, digits) => {
+  const scaled = value * 10 ** digits;
+  const isBetween = (value * 4) % 1 === 0 && scaled % 1 === 0.5; // a quarter is exact in binary, so this is
+  return (isBetween ? (2 * Math.round(scaled / 2)) / 10 ** digits : value).toFixed(digits);
+};
 
 export const size = (bytes) => {
   let value = bytes;
   for (const unit of ["B", "kB", "MB", "GB"]) {
-    if (value < 1000) return `${unit === "B" || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${unit}`;
+    // What would be rounded to 1000 is one of the next unit.
+    if (value < 999.5) return `${fixed(value, unit === "B" || value >= 100 ? 0 : 1)} ${unit}`;
     value /= 1000;
   }
-  return `${value.toFixed(1)} TB`;
+  return `${fixed(value, 1)} TB`;
 };
 
 export const duration = (seconds) => {
-  const all = Math.round(seconds);
+  const all = Number(fixed(seconds, 0));
   const [days, hours, minutes] = [Math.floor(all / 86400), Math.floor(all / 3600) % 24, Math.floor(all / 60) % 60];
   if (days) return `${days} d ${hours} h`;
   if (hours) return `${hours} h ${minutes} min`;
@@ -23,7 +31,7 @@ export const duration = (seconds) => {
 export const share = (part, whole) => {
   if (!part || !whole) return "0 %";
   if (part === whole) return "100 %";
-  return `${Math.min(Math.max((100 * part) / whole, 0.1), 99.9).toFixed(1)} %`;
+  return `${fixed(Math.min(Math.max((100 * part) / whole, 0.1), 99.9), 1)} %`;
 };
 
 export const milliseconds = (seconds) => {
@@ -32,5 +40,7 @@ export const milliseconds = (seconds) => {
 };
 
 export const rate = (perSecond) => (perSecond < 10 ? perSecond.toFixed(1) : perSecond.toFixed(0));
+
+export const pace = (perSecond) => (perSecond == null ? "any" : String(Number(perSecond.toPrecision(3))));
 
 export const moment = (iso) => iso.slice(0, 19).replace("T", " ");
