@@ -5,13 +5,13 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import trio
 
 from oidl.report.web.address import Address
+from oidl.report.web.lines import Lines
 from oidl.report.web.lookup import Lookup
 from oidl.report.web.moment import in_a_line
 from oidl.report.web.server import Page
@@ -19,7 +19,7 @@ from oidl.report.web.sources import RunMoments
 
 _NICE = 10
 _MOST_BYTES = 512 * 1024 * 1024  # of memory; 60 MB are usual
-_PIECE_BYTES = 64 * 1024
+_LINE_BYTES = 16 * 1024 * 1024  # a moment has some 50 kB
 
 log = logging.getLogger("oidl")
 
@@ -50,8 +50,8 @@ def main() -> None:
 
 async def _serve(channel: socket.socket) -> None:
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(channel))
-    lines = _lines(stream)
-    what = json.loads(await anext(lines))
+    lines = Lines(stream, _LINE_BYTES)
+    what = json.loads(await lines.next() or "")
     listener = socket.socket(fileno=what["listener"])
     address = Address(listener, what["host"], what["port"], frozenset(what["names"]), what["token"])
     lookup = Lookup(Path(what["state_db"]))
@@ -65,23 +65,13 @@ async def _serve(channel: socket.socket) -> None:
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve, nursery.cancel_scope)
-            async for line in lines:
+            while (line := await lines.next()) is not None:
                 if await moments.receive(line):
                     await page.tell_the_end()
                     break
             nursery.cancel_scope.cancel()
     finally:
         lookup.close()
-
-
-async def _lines(stream: trio.SocketStream) -> AsyncIterator[bytes]:
-    rest: list[bytes] = []
-    while piece := await stream.receive_some(_PIECE_BYTES):
-        first, *others = piece.split(b"\n")
-        rest.append(first)
-        for other in others:
-            yield b"".join(rest)
-            rest = [other]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import trio
 
 from oidl.progress.meter import Meter
 from oidl.report.web.address import Address
+from oidl.report.web.lines import Lines
 from oidl.report.web.moment import in_a_line, live_moment
 from oidl.text import printable, shortened
 
@@ -87,7 +88,8 @@ class PageProcess:
                 )
                 process: trio.Process = await nursery.start(start)
                 await self._send(self._description(listener.fileno()))
-            async for line in _lines(self._stream):
+            lines = Lines(self._stream, _LINE_BYTES)
+            while (line := await lines.next()) is not None:
                 await self._take(line)
             code = await process.wait()
             if code and self._outcome is None:
@@ -103,9 +105,11 @@ class PageProcess:
             await trio.sleep(_MOMENT_S)
 
     async def _send(self, line: str) -> None:
+        """Sends `line`; to a process that has ended, nothing, as `_serve` is told of its end too."""
         assert self._stream is not None
-        async with self._sending:
-            await self._stream.send_all(line.encode() + b"\n")
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            async with self._sending:
+                await self._stream.send_all(line.encode() + b"\n")
 
     def _moment(self) -> str:
         return in_a_line(live_moment(self._meter.statistics(), outcome=self._outcome))
@@ -126,14 +130,3 @@ class PageProcess:
 
 async def _kill(process: trio.Process) -> None:
     process.kill()
-
-
-async def _lines(stream: trio.SocketStream) -> AsyncIterator[bytes]:
-    rest = b""
-    try:
-        while len(rest) < _LINE_BYTES and (piece := await stream.receive_some(_LINE_BYTES)):
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                yield line
-    except trio.BrokenResourceError:  # it ended with something of ours unread
-        return

@@ -1,0 +1,108 @@
+"""The page's process as the run sees it: it asks, is told the end, and may end when it likes."""
+
+import json
+import logging
+import urllib.request
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+
+from oidl.progress.meter import Meter
+from oidl.report.web import process
+from oidl.report.web.address import listen
+from oidl.report.web.process import PageProcess
+
+
+def get(url: str) -> bytes:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answered:
+        return bytes(answered.read())
+
+
+def with_process(test: Callable[[PageProcess, str], Awaitable[None]], tmp_path: Path) -> None:
+    """Runs `test` while a page without a database is served."""
+
+    async def main() -> None:
+        address = listen("")
+        page = PageProcess(address, Meter(trio.current_time), tmp_path / "none", tmp_path)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(page.serve)
+            with trio.fail_after(120):
+                await test(page, address.url)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+async def ask(url: str) -> bytes:
+    return await trio.to_thread.run_sync(get, url)
+
+
+def test_it_serves_the_moments_of_the_run(tmp_path: Path) -> None:
+    async def test(page: PageProcess, url: str) -> None:
+        assert b"<title>" in await ask(url)
+        now = json.loads(await ask(f"{url}api/moment"))
+        assert (now["source"], now["outcome"], now["pictures"]) == ("run", None, [])
+
+    with_process(test, tmp_path)
+
+
+def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
+    async def test(page: PageProcess, url: str) -> None:
+        followed: list[bytes] = []
+
+        async def follow() -> None:
+            followed.append(await ask(f"{url}events"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(follow)
+            while page._asked_at < 0:  # noqa: ASYNC110 - another process
+                await trio.sleep(0.05)
+            await page.tell_the_end("finished")
+        assert followed[0].count(b"data: ") >= 1
+        assert b'"outcome":"finished"' in followed[0]
+
+    with_process(test, tmp_path)
+
+
+def test_the_end_waits_for_no_page_that_nobody_follows(tmp_path: Path) -> None:
+    async def test(page: PageProcess, url: str) -> None:
+        began = trio.current_time()
+        await page.tell_the_end("finished")
+        assert trio.current_time() - began < 0.5
+
+    with_process(test, tmp_path)
+
+
+@pytest.mark.parametrize("command", [["/bin/false"], ["/none/such"]])
+def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
+    monkeypatch.setattr(process, "_COMMAND", command)
+
+    async def test(page: PageProcess, url: str) -> None:
+        await page._ended.wait()
+        page._asked_at = trio.current_time()
+        await page.tell_the_end("finished")
+        with pytest.raises(OSError, match="refused"):
+            await ask(url)
+
+    with_process(test, tmp_path)
+    assert caplog.text.count("the page has ended") == 1
+
+
+def test_what_it_logs_is_logged_here_printable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
+    said = json.dumps({"level": logging.WARNING, "text": "\x1b[31mred"})
+    monkeypatch.setattr(process, "_COMMAND", ["/bin/sh", "-c", f"printf '%s\\n' '{said}' >&0; exec sleep 60"])
+
+    async def test(page: PageProcess, url: str) -> None:
+        while not caplog.records:  # noqa: ASYNC110 - another process
+            await trio.sleep(0.02)
+
+    with_process(test, tmp_path)
+    assert caplog.messages == ["\N{REPLACEMENT CHARACTER}[31mred"]
