@@ -58,7 +58,7 @@ async def open_page(
 
     from oidl.report.web.process import PageProcess
 
-    page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir)
+    page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir, say)
     meter.page_url = offer.address.url
     async with trio.open_nursery() as nursery:
         nursery.start_soon(show_page, page.serve, offer, say)

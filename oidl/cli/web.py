@@ -51,5 +51,6 @@ async def _serve(options: WebOptions, offer: Offer) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)
             await show_page(page.serve, offer, lambda text: print(text, flush=True))
+            nursery.cancel_scope.cancel()
     finally:
         lookup.close()

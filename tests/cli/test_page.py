@@ -317,7 +317,7 @@ def test_a_run_goes_on_when_its_page_ends(idle_run, wait_until) -> None:
     process, _ = idle_run
     os.kill(page_of(process), signal.SIGKILL)
     assert process.stderr is not None
-    assert any("the page has ended" in line for line in process.stderr)
+    assert any("the web page has ended; the run goes on" in line for line in process.stderr)
     assert process.poll() is None
 
 

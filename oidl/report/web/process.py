@@ -16,6 +16,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -39,13 +40,19 @@ log = logging.getLogger("oidl")
 
 
 class PageProcess:
-    """The process that serves the page of the run whose `meter` this is, at `address`."""
+    """The process that serves the page of the run whose `meter` this is, at `address`.
 
-    def __init__(self, address: Address, meter: Meter, state_db: Path, root_dir: Path) -> None:
+    `say` tells people if it ends before the run does.
+    """
+
+    def __init__(
+        self, address: Address, meter: Meter, state_db: Path, root_dir: Path, say: Callable[[str], None]
+    ) -> None:
         self._address = address
         self._meter = meter
         self._state_db = state_db
         self._root_dir = root_dir
+        self._say = say
         self._outcome: str | None = None
         self._stream: trio.SocketStream | None = None
         self._sending = trio.Lock()
@@ -60,6 +67,8 @@ class PageProcess:
             log.error("the page has ended: %r", errors.exceptions, exc_info=errors)
         finally:
             self._ended.set()
+        if self._outcome is None:
+            self._say("the web page has ended; the run goes on without it")
 
     async def tell_the_end(self, outcome: str) -> None:
         """Gives the last moment to all who follow, and a little time to take it."""

@@ -14,6 +14,8 @@ from oidl.report.web import process
 from oidl.report.web.address import listen
 from oidl.report.web.process import PageProcess
 
+said: list[str] = []
+
 
 def get(url: str) -> bytes:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answered:
@@ -23,9 +25,11 @@ def get(url: str) -> bytes:
 def with_process(test: Callable[[PageProcess, str], Awaitable[None]], tmp_path: Path) -> None:
     """Runs `test` while a page without a database is served."""
 
+    said.clear()
+
     async def main() -> None:
         address = listen("")
-        page = PageProcess(address, Meter(trio.current_time), tmp_path / "none", tmp_path)
+        page = PageProcess(address, Meter(trio.current_time), tmp_path / "none", tmp_path, said.append)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(page.serve)
             with trio.fail_after(120):
@@ -73,6 +77,7 @@ def test_the_end_waits_for_no_page_that_nobody_follows(tmp_path: Path) -> None:
         assert trio.current_time() - began < 0.5
 
     with_process(test, tmp_path)
+    assert said == []
 
 
 @pytest.mark.parametrize("command", [["/bin/false"], ["/none/such"]])
@@ -91,6 +96,7 @@ def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
 
     with_process(test, tmp_path)
     assert caplog.text.count("the page has ended") == 1
+    assert said == ["the web page has ended; the run goes on without it"]
 
 
 def test_what_it_logs_is_logged_here_printable(
