@@ -299,7 +299,7 @@ def test_an_attack_on_the_page_costs_the_run_nothing_and_ends_with_it(oidl, idle
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 130
+        assert process.wait(10) == 130  # 5 s, were the machine ours alone
         attacker.result()
     assert not is_alive(page)
     assert process.stderr is not None

@@ -32,7 +32,7 @@ from oidl.text import printable, shortened
 _COMMAND = [sys.executable, "-P", "-m", "oidl.report.web.child"]
 _MOMENT_S = 0.5  # at least, from one moment to the next
 _FOLLOWED_S = 3.0  # a page that asks for no moment for so long has no followers
-_GOODBYE_S = 2.0
+_GOODBYE_S = 1.5
 _LINE_BYTES = 64 * 1024
 _LOG_CHARACTERS = 4000
 
