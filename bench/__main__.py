@@ -5,6 +5,7 @@ import argparse
 from bench import (
     annotations,
     damage,
+    fuzz,
     imaging,
     load,
     memory,
@@ -25,6 +26,7 @@ _MEASUREMENTS = (
     memory,
     imaging,
     damage,
+    fuzz,
     similarity,
     screen,
     web,

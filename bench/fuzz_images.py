@@ -20,7 +20,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from bench.measure import machine
 from bench.site import served, write_list
@@ -66,7 +65,6 @@ class _Batch:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be set."""
     parser.add_argument("--images", type=int, default=20_000, help="mutated images")
-    parser.add_argument("--seed", type=int, default=1)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -323,14 +321,3 @@ _MUTATIONS: tuple[Mutation, ...] = (
     _flip, _flip, _byte, _byte, _number, _number, _number, _cut, _left_out, _doubled, _moved, _noise, _spliced,
     _emptied,
 )  # fmt: skip
-
-
-def main(arguments: Any = None) -> None:
-    """Runs this measurement alone."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    run(parser.parse_args(arguments))
-
-
-if __name__ == "__main__":
-    main()
