@@ -280,6 +280,8 @@ class Fetched:
     """The whole body of an image, not yet verified.
 
     `told_md5` (lower-case hex) is what the server said it has; `transfer_s` is how long that took, None from disk.
+    `doubt` is what the way it came says against it (status, content type): the verdict, unless the bytes are the
+    published ones.
     """
 
     source: Source
@@ -287,6 +289,7 @@ class Fetched:
     body: bytes
     told_md5: str | None = None
     transfer_s: float | None = field(default=None, compare=False)
+    doubt: "Failure | None" = None
 
 
 @dataclass(frozen=True, slots=True)

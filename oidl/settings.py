@@ -12,6 +12,9 @@ from typing import Any
 from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, Source, Validation
 from oidl.text import without_secrets
 
+MAX_IMAGE_BYTES = 250_000_000
+"""The longest image that is read by default, in bytes; Open Images' longest is far below."""
+
 
 class FileNames(StrEnum):
     """What an output file is named after."""
@@ -66,7 +69,8 @@ class Transfers:
 
     `connect_timeout_s` is for all of connecting; within it, `dns_timeout_s` for
     the name and `tls_timeout_s` for the handshake. `memory_bytes` bounds the
-    bodies in memory, whatever the number of connections. `max_rps` is of
+    bodies in memory, whatever the number of connections, and
+    `max_image_bytes` each of them, whatever the list says. `max_rps` is of
     requests to one provider in a second, `max_bytes_per_s` of all transfers
     together. `user_agent` None is the program's name and version.
     """
@@ -79,6 +83,7 @@ class Transfers:
     stall_timeout_s: float = 30.0
     min_bytes_per_s: float = 2000.0
     memory_bytes: int = 256 * 1024 * 1024
+    max_image_bytes: int = MAX_IMAGE_BYTES
     max_rps: float | None = None
     max_bytes_per_s: float | None = None
     user_agent: str | None = None

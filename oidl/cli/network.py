@@ -5,7 +5,7 @@ from typing import Annotated
 
 from oidl.cli.sections import NETWORK, in_section
 from oidl.cli.typed import BYTES
-from oidl.settings import Transfers
+from oidl.settings import MAX_IMAGE_BYTES, Transfers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,9 @@ class NetworkOptions:
     limit_rate: Annotated[int | None, BYTES] = None
     """Bytes per second at most, like `10M`, over all transfers together."""
 
+    max_image_bytes: Annotated[int, BYTES] = MAX_IMAGE_BYTES
+    """Largest image to download, like `250M`; a larger one fails as `too_large`, whatever the image list says."""
+
     min_speed: float = 2000.0
     """Bytes per second: a transfer may take the times to connect and to stall, and its expected size at this speed."""
 
@@ -59,6 +62,7 @@ class NetworkOptions:
             tls_timeout_s=self.tls_timeout,
             stall_timeout_s=self.stall_timeout,
             min_bytes_per_s=self.min_speed,
+            max_image_bytes=self.max_image_bytes,
             max_rps=self.max_rps,
             max_bytes_per_s=self.limit_rate,
             user_agent=self.user_agent,

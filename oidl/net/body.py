@@ -7,7 +7,9 @@ the server's own words tell. Whether it is the published file is verified after.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from oidl.net.headers import content_length, told_md5
+from oidl.model import Failure
+from oidl.net.coding import CODINGS
+from oidl.net.headers import content_coding, content_length, told_md5
 from oidl.net.ranges import content_range, rest_headers, strong_validator
 
 
@@ -17,7 +19,8 @@ class Body:
 
     `total` is its length in bytes, None where that was not told; `validator`
     tells this file from later ones at its URL, "" where nothing does; `told_md5`
-    is what the server says the whole has, in lower-case hex.
+    is what the server says the whole has, in lower-case hex. `coding` is the content coding to undo, "" for none;
+    `doubt` is what status and content type say against it.
     """
 
     left_s: float
@@ -25,6 +28,8 @@ class Body:
     total: int | None = None
     validator: str = ""
     told_md5: str | None = None
+    coding: str = ""
+    doubt: Failure | None = None
     _bytes: bytearray = field(default_factory=bytearray)
 
     @property
@@ -37,11 +42,20 @@ class Body:
         """Whether this is as long as it was said to be; to be asked when an answer came to its end."""
         return self.total is None or self.size == self.total
 
-    def begin(self, headers: Mapping[str, str]) -> None:
+    @property
+    def is_page(self) -> bool:
+        """Whether it is said to be a page, and begins like one."""
+        start = bytes(self._bytes[:64]).lstrip(b"\xef\xbb\xbf \t\r\n")
+        return self.doubt is not None and start.startswith((b"<", b"{"))
+
+    def begin(self, headers: Mapping[str, str], doubt: Failure | None = None) -> None:
         """Forgets what there was, for the whole body that follows these headers."""
         self.forget()
         self.total = content_length(headers.get("Content-Length"))
-        self.validator = strong_validator(headers)
+        self.doubt = doubt
+        coding = content_coding(headers)
+        self.coding = coding if coding in CODINGS else ""
+        self.validator = "" if coding else strong_validator(headers)  # a coded body is fetched in one go
         told = told_md5(headers)
         self.told_md5 = told[0] if told else None
 
@@ -64,7 +78,7 @@ class Body:
 
     def forget(self) -> None:
         """Starts from nothing."""
-        self.size, self.total, self.validator = 0, None, ""
+        self.size, self.total, self.validator, self.coding, self.doubt = 0, None, "", "", None
         self._bytes = bytearray()
 
     def joined(self) -> bytes:

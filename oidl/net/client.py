@@ -17,8 +17,9 @@ import trio
 from oidl import __version__
 from oidl.errors import UsageError
 from oidl.model import Failure, Reason
+from oidl.net.headers import is_private_host
 from oidl.net.proxies import Proxies
-from oidl.net.transport import Transport, TrickleError
+from oidl.net.transport import IS_DIRECT, Transport, TrickleError
 from oidl.net.wire import Network
 from oidl.settings import Transfers
 
@@ -28,6 +29,14 @@ TRANSFER_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError)
 _KEEPALIVE_S = 60.0
 
 USER_AGENT = f"oidl/{__version__} (Open Images dataset downloader)"
+
+
+PUBLIC_ONLY = "oidl_public_only"
+"""A request's extension: it follows a redirect by a public server, so no connection to a private address is made."""
+
+
+class PrivateRedirectError(httpx.ConnectError):
+    """A redirect by a public server led to a name that has a private address."""
 
 
 class _NoCookies(httpx.Cookies):
@@ -45,10 +54,11 @@ class Client(httpx.AsyncClient):
 
     cookies = _NoCookies()  # type: ignore[override]  # a property there
 
-    def __init__(self, transfers: Transfers, **named: Any) -> None:
+    def __init__(self, transfers: Transfers, transport: Transport, **named: Any) -> None:
+        self._network = transport
         self._connect_timeout_s = transfers.connect_timeout_s
         self._tls_timeout_s = transfers.tls_timeout_s
-        super().__init__(**named)
+        super().__init__(transport=transport, **named)
 
     def build_request(self, method: str, url: httpx.URL | str, **named: Any) -> httpx.Request:
         """As httpx's; raises `httpx.InvalidURL` for every URL that cannot be asked for, and nothing else."""
@@ -62,13 +72,16 @@ class Client(httpx.AsyncClient):
 
     async def send(self, request: httpx.Request, **named: Any) -> httpx.Response:
         """As httpx's; raises `httpx.ConnectTimeout` too where only the handshake took too long."""
-        if request.url.scheme != "https":
+        is_public_only = PUBLIC_ONLY in request.extensions and self._network.is_direct(request.url)
+        if request.url.scheme != "https" and not is_public_only:
             return await super().send(request, **named)
         with trio.CancelScope() as handshake:
             connects_at = trio.current_time()
 
-            async def watch(event: str, _: object) -> None:  # httpcore calls its request extension "trace"
+            async def watch(event: str, info: Any) -> None:  # httpcore calls its request extension "trace"
                 nonlocal connects_at
+                if is_public_only and event.endswith("connect_tcp.complete"):
+                    await _refuse_private(info["return_value"])
                 if event.endswith("connect_tcp.started"):
                     connects_at = trio.current_time()
                 elif event.endswith("start_tls.started"):
@@ -80,6 +93,29 @@ class Client(httpx.AsyncClient):
             request.extensions = {**request.extensions, "trace": watch}
             return await super().send(request, **named)
         raise httpx.ConnectTimeout("no TLS handshake in time", request=request)
+
+
+def is_from_public(response: httpx.Response) -> bool:
+    """Whether a server of the public internet sent `response`, as far as can be told; see `PUBLIC_ONLY`."""
+    if is_private_host(response.request.url.host):
+        return False
+    peer = _peer(response.extensions["network_stream"]) if response.extensions[IS_DIRECT] else None
+    return peer is None or not is_private_host(peer)
+
+
+def _peer(stream: Any) -> str | None:
+    try:
+        address = stream.get_extra_info("server_addr")
+    except OSError:  # it is closed
+        return None
+    return str(address[0]) if address else None
+
+
+async def _refuse_private(stream: Any) -> None:
+    peer = _peer(stream)
+    if peer is not None and is_private_host(peer):
+        await stream.aclose()
+        raise PrivateRedirectError(f"redirect to a host at {peer}, a private address, which is not followed")
 
 
 def tls_context() -> ssl.SSLContext:
@@ -155,6 +191,8 @@ def failure_of(error: Exception) -> Failure:
     detail = str(error) or type(error).__name__
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
         return Failure(Reason.HTTP_ERROR, f"not a URL that can be asked for: {detail}")
+    if isinstance(error, PrivateRedirectError):
+        return Failure(Reason.HTTP_ERROR, detail)
     if isinstance(error, TrickleError):
         return Failure(Reason.TOO_SLOW, detail)
     if any(isinstance(cause, socket.gaierror) for cause in causes):

@@ -8,7 +8,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit
+
+from oidl.text import URL_CHARACTERS
 
 _LONGEST_PAUSE_S = 365 * 86_400.0  # no date can be told for what some servers would ask
 
@@ -76,6 +79,12 @@ def content_length(value: str | None) -> int | None:
     return int(value) if value and _NUMBER.fullmatch(value) else None
 
 
+def content_coding(headers: Mapping[str, str]) -> str:
+    """How the body was coded to travel, in lower case; "" if it was not."""
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    return {"identity": "", "x-gzip": "gzip"}.get(coding, coding)
+
+
 def is_text(content_type: str) -> bool:
     """Whether a Content-Type says that this is a page and no picture."""
     kind = _kind(content_type)
@@ -97,22 +106,42 @@ def is_placeholder(location: str) -> bool:
     return "photo_unavailable" in location.partition("?")[0]
 
 
-def redirect_target(url: str, location: str) -> str:
+def is_private_host(host: str) -> bool:
+    """Whether `host` is this machine, or an address that is not of the public internet (loopback, private, link-local).
+
+    Of any other name that is known once it is resolved.
+    """
+    host = host.strip("[]").rstrip(".").partition("%")[0].lower()
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None)
+    return not (mapped or address).is_global
+
+
+def redirect_target(url: str, location: str, *, is_from_public: bool = False) -> str:
     """Where a redirect from `url` leads.
 
-    Raises `ValueError`, in words, where it is not to be followed: from https to http, or away from the web.
+    Raises `ValueError`, in words, if it must not be followed: from https to http, away from the web, by a URL that is
+    too long to be kept, or, if the server that sent it is a public one (`is_from_public`), to a private address:
+    what lies behind the user's firewall is not for servers outside to ask for.
 
     What `url` has of a user and a password stays with its host.
     """
     try:
         target = urljoin(url, location)
-        old, new = urlsplit(url).scheme, urlsplit(target).scheme
+        old, new, host = urlsplit(url).scheme, urlsplit(target).scheme, urlsplit(target).hostname or ""
     except ValueError as error:
         raise ValueError(f"redirect to {location!r}, which is no URL") from error
     if new not in ("http", "https") or (old == "https" and new == "http"):
         raise ValueError(f"redirect to {target}, which is not followed")
+    if len(target) > URL_CHARACTERS:
+        raise ValueError(f"redirect to a URL of {len(target)} characters, which is not followed")
+    if is_from_public and is_private_host(host):
+        raise ValueError(f"redirect to {target}, a private address, which is not followed")
     return target
 
 
 def _kind(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+    return re.split(r"[;,\s]", content_type.strip(), maxsplit=1)[0].lower()  # the first, where several are given

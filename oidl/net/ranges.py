@@ -60,6 +60,12 @@ def content_range(headers: Mapping[str, str]) -> Span | None:
     return Span(start, stop, total)
 
 
+def is_whole(headers: Mapping[str, str]) -> bool:
+    """Whether a 206 that was not asked for brings all of the file."""
+    span = content_range(headers)
+    return span is not None and span.start == 0 and span.total in (None, span.stop)
+
+
 def total_of_416(headers: Mapping[str, str]) -> int | None:
     """How long a file is of which nothing is left from the byte asked for on; None where that is not told."""
     found = _NOTHING.fullmatch(headers.get("Content-Range", ""))

@@ -25,7 +25,7 @@ import trio
 
 from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
-from oidl.net.client import TRANSFER_ERRORS, failure_of, new_client
+from oidl.net.client import PUBLIC_ONLY, TRANSFER_ERRORS, failure_of, is_from_public, new_client
 from oidl.net.headers import content_length, redirect_target, retry_after_s, told_md5
 from oidl.net.part import Part, discard
 from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
@@ -100,12 +100,15 @@ class _Transfer:
     async def attempt(self, client: httpx.AsyncClient) -> Failure | None:
         """None once the file is complete, or why this try ended sooner."""
         url = self.url
+        extensions: dict[str, bool] = {}
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                async with client.stream("GET", url, headers=self._range()) as response:
+                async with client.stream("GET", url, headers=self._range(), extensions=extensions) as response:
                     if not response.has_redirect_location:
                         return await self._answered(response)
-                    url = self._redirected(url, response.headers["Location"])
+                    is_public = is_from_public(response)
+                    url = self._redirected(url, response.headers["Location"], is_public)
+                    extensions = {PUBLIC_ONLY: True} if is_public else {}
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise MetadataError(f"{without_secrets(url)} cannot be fetched: {error}") from error
         except TRANSFER_ERRORS as error:
@@ -115,13 +118,12 @@ class _Transfer:
     def _range(self) -> dict[str, str]:
         return rest_headers(self.part.size, self.part.validator)
 
-    def _redirected(self, url: str, location: str) -> str:
+    def _redirected(self, url: str, location: str, is_from_public: bool) -> str:
         try:
-            return redirect_target(url, location)
+            return redirect_target(url, location, is_from_public=is_from_public)
         except ValueError as error:
-            raise MetadataError(
-                f"{without_secrets(self.url)} could not be fetched: {without_passwords(str(error))}"
-            ) from error
+            why = without_passwords(printable(str(error)))
+            raise MetadataError(f"{without_secrets(self.url)} could not be fetched: {why}") from error
 
     async def _answered(self, response: httpx.Response) -> Failure | None:
         status = response.status_code

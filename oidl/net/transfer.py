@@ -2,7 +2,10 @@
 
 The checks that need no body are made here, in the contract's order: connection
 and status, redirect, content type, length. What the bytes themselves say is
-`pipeline.verify`'s. One deadline stands around the whole transfer, however many
+`pipeline.verify`'s. None of them is the last word on an answer that may be
+the published file all the same: if its length is the published one, or cannot
+be known yet, what speaks against it travels along as `Fetched.doubt`, and
+counts only if the bytes are not the published ones. One deadline stands around the whole transfer, however many
 requests it takes, as httpx's read timeout is per read and a body that drips
 never trips it.
 """
@@ -17,9 +20,19 @@ import trio
 
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.body import Body
-from oidl.net.client import TRANSFER_ERRORS, failure_of
-from oidl.net.headers import content_length, is_other_picture, is_placeholder, is_text, redirect_target, retry_after_s
+from oidl.net.client import PUBLIC_ONLY, TRANSFER_ERRORS, failure_of, is_from_public
+from oidl.net.coding import CODINGS, undo
+from oidl.net.headers import (
+    content_coding,
+    content_length,
+    is_other_picture,
+    is_placeholder,
+    is_text,
+    redirect_target,
+    retry_after_s,
+)
 from oidl.net.hosts import Hosts
+from oidl.net.ranges import is_whole
 from oidl.settings import Transfers
 
 MAX_REDIRECTS = 3
@@ -49,6 +62,7 @@ class Download:
 @dataclass(frozen=True, slots=True)
 class _Redirect:
     url: str
+    is_from_public: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +89,20 @@ async def fetch(
     redirect is not the first one.
     """
     url = download.url
+    is_public_only = False
     for _ in range(MAX_REDIRECTS + 1):
-        answer = await _fetch_from(url, download, hosts, transfers, on_bytes, on_request)
+        answer = await _fetch_from(url, is_public_only, download, hosts, transfers, on_bytes, on_request)
         if isinstance(answer, Failure):
             return _located(answer, download.source, url)
         if not isinstance(answer, _Redirect):
             return answer
-        url = answer.url
+        url, is_public_only = answer.url, answer.is_from_public
     return _located(Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, url)
 
 
 async def _fetch_from(
     url: str,
+    is_public_only: bool,
     download: Download,
     hosts: Hosts,
     transfers: Transfers,
@@ -98,7 +114,7 @@ async def _fetch_from(
     Each is one as any other to its host: it waits for a connection, which does
     not count for the deadline.
     """
-    deadline_s = transfers.deadline_s(download.cap_bytes if download.size_bytes is None else download.size_bytes)
+    deadline_s = transfers.deadline_s(min(download.cap_bytes, download.size_bytes or download.cap_bytes))
     body = Body(deadline_s)
     broken: Failure | None = None
     for _ in range(MAX_CONTINUATIONS + 1):
@@ -106,7 +122,7 @@ async def _fetch_from(
             if lent is not None:
                 began = trio.current_time()
                 on_request(url, body)
-                answer = await _ask(lent.client, url, download, body, on_bytes)
+                answer = await _ask(lent.client, url, is_public_only, download, body, on_bytes)
                 lent.failure = _failure(answer)
                 body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
             elif hosts.is_draining:
@@ -138,19 +154,27 @@ def _failure(answer: Fetched | Failure | _Redirect | _Broken) -> Failure | None:
             return answer
         case _Broken():
             return answer.failure
+        case Fetched():
+            return answer.doubt  # a host that asks for a pause may send the image with it
     return None
 
 
 async def _ask(
-    client: httpx.AsyncClient, url: str, download: Download, body: Body, on_bytes: Callable[[int], Awaitable[None]]
+    client: httpx.AsyncClient,
+    url: str,
+    is_public_only: bool,
+    download: Download,
+    body: Body,
+    on_bytes: Callable[[int], Awaitable[None]],
 ) -> Fetched | Failure | _Redirect | _Broken:
     """One request for what is lacking of `body`, within the time that is left to it."""
     had = body.size
-    too_large: Failure | None = None
+    unwanted: Failure | None = None
+    extensions = {PUBLIC_ONLY: True} if is_public_only else {}
     failure = Failure(Reason.TOO_SLOW)
     with trio.move_on_after(body.left_s):
         try:
-            async with client.stream("GET", url, headers=body.range_headers) as response:
+            async with client.stream("GET", url, headers=body.range_headers, extensions=extensions) as response:
                 refused = _refusal(response, url, download, body)
                 if refused:
                     await _drain(response)
@@ -159,19 +183,40 @@ async def _ask(
                 async for piece in response.aiter_raw():
                     await on_bytes(len(piece))
                     body.add(piece)
-                    if body.size > download.cap_bytes:
-                        too_large = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
+                    if body.size > _cap_bytes(download, body.coding):
+                        unwanted = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
+                    elif body.is_page:
+                        unwanted = body.doubt
+                    if unwanted:
                         # Closing ends the iteration by an error; leaving it would leave generators behind.
                         await response.aclose()
                 if body.is_complete:
-                    return too_large or Fetched(download.source, url, body.joined(), body.told_md5)
+                    return unwanted or await _fetched(download, url, body)
                 failure = Failure(Reason.CONNECTION, f"the server sent {body.size} of {body.total} bytes")
         except TRANSFER_ERRORS as error:
             failure = failure_of(error)
+    if not unwanted and body.size == download.size_bytes and not body.coding:
+        return await _fetched(download, url, body)  # all of it, whatever went wrong after
     is_broken_off = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > had
-    if too_large or not is_broken_off or not body.range_headers:
-        return too_large or failure
+    if unwanted or not is_broken_off or not body.range_headers:
+        return unwanted or failure
     return _Broken(failure)
+
+
+async def _fetched(download: Download, url: str, body: Body) -> Fetched | Failure:
+    """`body` as it was before it was coded to travel."""
+    came = body.joined()
+    stored = await undo(came, body.coding, download.cap_bytes) if body.coding else came
+    if len(came) == download.size_bytes and (isinstance(stored, Failure) or len(stored) != len(came)):
+        stored = came  # it is the published file that is compressed
+    if isinstance(stored, Failure):
+        return stored
+    return Fetched(download.source, url, stored, body.told_md5, doubt=body.doubt)
+
+
+def _cap_bytes(download: Download, coding: str) -> int:
+    """The most bytes of an answer to read; a coding makes what cannot be compressed a little longer."""
+    return download.cap_bytes + (download.cap_bytes // 100 + 1000 if coding else 0)
 
 
 def _refusal(
@@ -187,7 +232,32 @@ def _refusal(
     body.forget()
     if response.is_redirect and "Location" in response.headers:
         return _redirect(response, url)
-    if status != 200:
+    coding = content_coding(response.headers)
+    length = content_length(response.headers.get("Content-Length"))
+    size, cap = download.size_bytes, _cap_bytes(download, coding)
+    is_published_length = not coding and bool(size) and length == size
+    doubt = _doubt(response, url)
+    if doubt and not is_published_length:
+        may_be_it = doubt.reason is Reason.NOT_AN_IMAGE and size is not None and (length is None or bool(coding))
+        if not may_be_it:
+            return doubt
+    if coding and coding not in CODINGS and length != size:
+        detail = f"content coding {coding}, which was not asked for"
+        return Failure(Reason.CONNECTION, detail, http_status=status)
+    if length is not None and size is not None and length != size and not coding:
+        return Failure(Reason.SIZE_MISMATCH, f"{length} bytes, published {size}", http_status=status)
+    if length is not None and length > cap:
+        return Failure(Reason.TOO_LARGE, f"{length} bytes, at most {cap} allowed", http_status=status)
+    body.begin(response.headers, doubt)
+    return None
+
+
+def _doubt(response: httpx.Response, url: str) -> Failure | None:
+    """What status and content type say against what follows."""
+    status = response.status_code
+    if status == 206 and not is_whole(response.headers):
+        return Failure(Reason.CONNECTION, "HTTP 206: a part, which was not asked for", http_status=status)
+    if status not in (200, 203, 206):
         wait_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
         reason = _REASONS.get(status, Reason.HTTP_ERROR)
         if status == 503 and wait_s is not None:
@@ -195,17 +265,10 @@ def _refusal(
         detail = "the proxy asks for a login (HTTP 407)" if status == 407 else f"HTTP {status}"
         return Failure(reason, detail, http_status=status, retry_after_s=wait_s)
     kind = response.headers.get("Content-Type", "")
-    length = content_length(response.headers.get("Content-Length"))
     if is_text(kind):
         return Failure(Reason.NOT_AN_IMAGE, f"content type {kind}", http_status=status)
-    if is_other_picture(kind, url) and (download.size_bytes is None or length != download.size_bytes):
+    if is_other_picture(kind, url):
         return Failure(Reason.NOT_AN_IMAGE, f"content type {kind}, as placeholders have", http_status=status)
-    if length is not None and download.size_bytes is not None and length != download.size_bytes:
-        detail = f"{length} bytes, published {download.size_bytes}"
-        return Failure(Reason.SIZE_MISMATCH, detail, http_status=status)
-    if length is not None and length > download.cap_bytes:
-        return Failure(Reason.TOO_LARGE, f"{length} bytes, at most {download.cap_bytes} expected", http_status=status)
-    body.begin(response.headers)
     return None
 
 
@@ -214,9 +277,10 @@ def _redirect(response: httpx.Response, url: str) -> Failure | _Redirect:
     try:
         if is_placeholder(location):  # wherever it lies
             return Failure(Reason.UNAVAILABLE, f"redirect to {location}", http_status=status)
-        target = redirect_target(url, location)
+        is_public = is_from_public(response)
+        target = redirect_target(url, location, is_from_public=is_public)
         httpx.URL(target)
-        return _Redirect(target)
+        return _Redirect(target, is_public)
     except httpx.InvalidURL as error:  # the answer is broken, not the list's URL
         return Failure(Reason.CONNECTION, f"redirect to {location!r}: {error}", http_status=status)
     except ValueError as error:

@@ -26,6 +26,10 @@ _TINY_PIECE_BYTES = 100
 _PIECES_AT_ONCE = 50  # may have arrived together, and are then passed on without a pause
 
 
+IS_DIRECT = "oidl_is_direct"
+"""An answer's extension: whether it came from its host itself and not through a proxy."""
+
+
 class TrickleError(httpx.ReadError):
     """A body came in more pieces of a few bytes than anything but malice or a broken server makes."""
 
@@ -77,7 +81,10 @@ class Transport(httpx.AsyncBaseTransport):
                 )
             )
         return httpx.Response(
-            response.status, headers=response.headers, stream=_Body(response), extensions=response.extensions
+            response.status,
+            headers=response.headers,
+            stream=_Body(response),
+            extensions={**response.extensions, IS_DIRECT: proxy is None},
         )
 
     def is_direct(self, url: httpx.URL) -> bool:

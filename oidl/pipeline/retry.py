@@ -15,7 +15,7 @@ from oidl.state.ledger import Tries, Verdict
 
 _BASE_DELAY_S = 1.0
 _MAX_DELAY_S = 300.0
-_PASSING_STATUSES = frozenset({408, 425, 429})
+_PASSING_STATUSES = frozenset({202, 204, 408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)

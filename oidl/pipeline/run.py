@@ -211,7 +211,7 @@ class Run:
         client = partial(new_client, settings.transfers, self._tls)
         async with Hosts(settings.transfers, client, self._version.providers, earlier, say=self._say) as hosts:
             self._meter.paces = hosts.paces
-            sources = Sources(settings.originals.sources, self._version.mirrors)
+            sources = Sources(settings.originals.sources, self._version.mirrors, settings.transfers.max_image_bytes)
             pipeline = ImagePipeline(
                 settings, hosts, self._arrived, processor, claims, self._meter, self._stop, sources
             )

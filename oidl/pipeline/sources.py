@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from oidl.model import Failure, Fetched, Reason, Source, Work
 from oidl.net.transfer import Download
+from oidl.settings import MAX_IMAGE_BYTES
 
 THUMBNAIL_CAP_BYTES = 1_200_000  # as the older downloader had it; a 640 px JPEG has 100-400 kB
 _MIRROR_CAP_BYTES = 3_000_000  # of at most 1024 pixels, 300 kB on average
@@ -18,10 +19,14 @@ _ABSENT = (403, 404)  # 403 is what S3 says of a name that is not there to whoev
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The sources of a run, the first to be asked first; `mirrors` are the catalogue's, by source."""
+    """The sources of a run, the first to be asked first; `mirrors` are the catalogue's, by source.
+
+    Nothing longer than `max_image_bytes` is read, whatever the list says.
+    """
 
     order: tuple[Source, ...]
     mirrors: Mapping[str, str]
+    max_image_bytes: int = MAX_IMAGE_BYTES
 
     def download(self, work: Work) -> Download:
         """What is to be fetched of `work` now."""
@@ -41,11 +46,13 @@ class Sources:
 
     def _place(self, source: Source, work: Work) -> Download:
         if source is Source.THUMBNAIL_300K:
-            return Download(work.thumbnail_300k_url, source, None, max(THUMBNAIL_CAP_BYTES, work.original_size))
+            cap_bytes = min(max(THUMBNAIL_CAP_BYTES, work.original_size), self.max_image_bytes)
+            return Download(work.thumbnail_300k_url, source, None, cap_bytes)
         if source is Source.CVDF:
             url = self.mirrors[source].replace("{subset}", work.subset).replace("{image_id}", work.image_id)
-            return Download(url, source, None, _MIRROR_CAP_BYTES)
-        return Download(work.original_url, source, work.original_size, work.original_size)
+            return Download(url, source, None, min(_MIRROR_CAP_BYTES, self.max_image_bytes))
+        cap_bytes = min(work.original_size, self.max_image_bytes)
+        return Download(work.original_url, source, work.original_size, cap_bytes)
 
 
 def explained(download: Download, fetched: Fetched | Failure | None) -> Fetched | Failure | None:

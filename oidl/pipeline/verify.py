@@ -13,12 +13,15 @@ def verify(work: Work, fetched: Fetched, *, check_md5: bool = True) -> str | Fai
     A 300K thumbnail is made anew by the server now and then and has no
     published size or MD5: its decode must do. Of a mirror's copy the mirror itself
     may tell the MD5. A format other than the URL's
-    own suffix is a placeholder, unless it is what was published.
+    own suffix is a placeholder, unless it is what was published. What came in a doubtful way (a text type, an error's
+    status) is only taken if it is that.
     """
     body = fetched.body
     digest = hashlib.md5(body, usedforsecurity=False).digest()
     md5 = base64.b64encode(digest).decode()
     is_published = md5 == work.original_md5 and len(body) == work.original_size
+    if fetched.doubt is not None and not is_published:
+        return fetched.doubt
     name = sniff(body)
     if name is None:
         return Failure(Reason.NOT_AN_IMAGE, f"starts with {bytes(body[:12])!r}")

@@ -4,6 +4,8 @@ The server sends raw bytes over streams in memory, below the real HTTP client; f
 archives and probes, which bring a client of their own, it is on loopback.
 """
 
+import gzip
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -280,6 +282,108 @@ def test_a_connection_is_used_again_after_nothing_but_the_answer(answer: bytes) 
     outcome = get(KEEPS + answer, times=3)
     assert outcome.results == [Fetched(Source.ORIGINAL, URL, BODY)] * 3
     assert outcome.network.connections == 1
+
+
+# ---- how the bytes travelled
+
+
+def coded(coding: bytes, body: bytes, status: bytes = b"200 OK") -> bytes:
+    head = b"HTTP/1.1 %s\r\nContent-Type: image/jpeg\r\nContent-Encoding: %s\r\n" % (status, coding)
+    return head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+RAW_DEFLATE = zlib.compress(BODY, wbits=-15)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        coded(b"gzip", gzip.compress(BODY)),
+        coded(b"x-GZIP", gzip.compress(BODY)),
+        coded(b"deflate", zlib.compress(BODY)),
+        coded(b"deflate", RAW_DEFLATE),
+        coded(b"identity", BODY),
+        coded(b"gzip", BODY),  # which it is not
+        coded(b"br", BODY),
+        b"HTTP/1.1 203 x\r\n" + WHOLE,
+        b"HTTP/1.1 206 x\r\nContent-Range: bytes 0-%d/%d\r\n" % (len(BODY) - 1, len(BODY)) + WHOLE,
+        OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\nbad trailer\r\n\r\n" % (len(BODY), BODY),
+    ],
+)
+def test_how_the_bytes_travelled_is_no_verdict(answer: bytes) -> None:
+    assert get(answer).result == Fetched(Source.ORIGINAL, URL, BODY)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "detail"),
+    [
+        (coded(b"br", BODY[:100]), Reason.CONNECTION, "content coding br, which was not asked for"),
+        (coded(b"gzip", gzip.compress(BODY)[:-30]), Reason.CONNECTION, "the gzip coding of the body ends early"),
+        (
+            coded(b"gzip", gzip.compress(BODY)[:20] + b"xx" * 50),
+            Reason.CONNECTION,
+            "the gzip coding of the body is damaged",
+        ),
+        (coded(b"gzip", gzip.compress(bytes(10**8))), Reason.TOO_LARGE, None),
+        (coded(b"gzip", gzip.compress(BODY + b"x")), Reason.TOO_LARGE, None),
+        (b"HTTP/1.1 206 x\r\nContent-Range: bytes 5-9/10\r\nContent-Length: 5\r\n\r\nabcde", Reason.CONNECTION, None),
+        (b"HTTP/1.1 202 x\r\nContent-Length: 0\r\n\r\n", Reason.HTTP_ERROR, "HTTP 202"),
+    ],
+)
+def test_what_cannot_be_undone_is_told_and_may_be_tried_again(
+    answer: bytes, reason: Reason, detail: str | None
+) -> None:
+    failure = get(answer).result
+    assert failure.reason is reason
+    assert detail in (None, failure.detail)
+
+
+# ---- redirects into the user's own network
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1:8080/",
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://localhost/",
+        "//192.168.1.1/",
+    ],
+)
+def test_a_public_server_does_not_choose_what_is_asked_for_in_a_private_network(location: str) -> None:
+    outcome = get(b"HTTP/1.1 302 x\r\nContent-Length: 0\r\nLocation: " + location.encode() + b"\r\n\r\n", OK + WHOLE)
+    assert outcome.result.reason is Reason.HTTP_ERROR
+    assert "a private address, which is not followed" in outcome.result.detail
+    assert outcome.network.connections == 1
+
+
+def test_nor_by_a_name_that_has_a_private_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = {"photos": "93.184.216.34", "elsewhere": "10.0.0.1", "mirror": "93.184.216.35"}
+    redirects = {name: b"HTTP/1.1 302 x\r\nLocation: http://%s/\r\n\r\n" % name.encode() for name in addresses}
+    real = Raw.connect_tcp
+
+    async def connect_tcp(self: Raw, host: str, *more: object, **named: object) -> httpcore.AsyncNetworkStream:
+        stream = await real(self, host, *more, **named)
+        monkeypatch.setattr(
+            stream, "get_extra_info", lambda info: (addresses[host], 80) if info == "server_addr" else None
+        )
+        return stream
+
+    monkeypatch.setattr(Raw, "connect_tcp", connect_tcp)
+    assert get(redirects["mirror"], OK + WHOLE).result.body == BODY
+    failure = get(redirects["elsewhere"], OK + WHOLE).result
+    assert failure.reason is Reason.HTTP_ERROR
+    assert failure.detail == "redirect to a host at 10.0.0.1, a private address, which is not followed"
+    addresses["photos"] = "192.168.0.1"  # a list of one's own network
+    assert get(redirects["elsewhere"], OK + WHOLE).result.body == BODY
+
+
+def test_a_redirect_to_a_url_without_end_is_not_kept() -> None:
+    failure = get(b"HTTP/1.1 302 x\r\nLocation: /" + b"a" * 5000 + b"\r\nContent-Length: 0\r\n\r\n").result
+    assert failure.detail == "redirect to a URL of 5014 characters, which is not followed"
 
 
 # ---- the same code serves archives and probes

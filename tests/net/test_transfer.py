@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -34,6 +34,7 @@ from oidl.net.wire import Network as Wires
 from oidl.settings import Transfers
 
 BODY = bytes(range(256)) * 40
+PAGE = b"<html>" + b" " * 1000
 PATH = "/1/2_o.jpg"
 URL = f"http://photos{PATH}"
 UNAVAILABLE = "https://s.yimg.com/pw/images/en-us/photo_unavailable.png"
@@ -313,15 +314,39 @@ def test_an_endless_body_is_left_soon_after_the_cap() -> None:
     "content_type", ["text/html", "text/html; charset=utf-8", "TEXT/plain", "application/xml", "application/json"]
 )
 def test_a_page_is_no_image_whatever_its_length(content_type: str) -> None:
-    outcome = one(Answer(BODY, content_type=content_type))
-    assert outcome.result.reason is Reason.NOT_AN_IMAGE
-    assert outcome.result.http_status == 200
-    assert outcome.arrived == []
+    for body in (PAGE, PAGE[:-1]):
+        outcome = one(Answer(body, content_type=content_type), size_bytes=len(PAGE), cap_bytes=len(PAGE))
+        assert outcome.result.reason is Reason.NOT_AN_IMAGE
+        assert outcome.result.http_status == 200
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.NORMAL, Behaviour.CHUNKED, Behaviour.NO_LENGTH])
+def test_bytes_that_are_said_to_be_text_and_may_be_the_published_ones_are_judged_by_themselves(
+    behaviour: Behaviour,
+) -> None:
+    fetched = one(Answer(BODY, content_type="text/plain", behaviour=behaviour)).result
+    assert fetched.body == BODY
+    assert fetched.doubt.reason is Reason.NOT_AN_IMAGE
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour.CHUNKED, Behaviour.NO_LENGTH, Behaviour.ENDLESS])
+def test_of_a_page_whose_length_is_unknown_only_the_start_is_read(behaviour: Behaviour) -> None:
+    page = Answer(b"\n<!DOCTYPE html>" + BODY, content_type="text/html", behaviour=behaviour)
+    outcome = one(page, size_bytes=20 * len(BODY), cap_bytes=20 * len(BODY))
+    assert outcome.result.detail == "content type text/html"
+    assert sum(outcome.arrived) < 2 * len(BODY)
+
+
+def test_the_published_bytes_under_an_error_status_are_read() -> None:
+    answer = replace(status_answer(503, retry_after="7"), body=BODY, content_type="image/jpeg")
+    fetched = one(answer).result
+    assert fetched.body == BODY
+    assert (fetched.doubt.reason, fetched.doubt.retry_after_s) == (Reason.RATE_LIMITED, 7.0)
 
 
 def test_a_png_for_a_jpeg_is_a_placeholder_unless_it_has_the_published_length() -> None:
     assert one(Answer(BODY[:-1], content_type="image/png")).result.reason is Reason.NOT_AN_IMAGE
-    assert one(Answer(BODY, content_type="image/png")).result == Fetched(Source.ORIGINAL, URL, BODY)
+    assert one(Answer(BODY, content_type="image/png")).result.body == BODY
     thumbnail = one(Answer(BODY, content_type="image/png"), size_bytes=None, source=Source.THUMBNAIL_300K)
     assert thumbnail.result.reason is Reason.NOT_AN_IMAGE
 
@@ -724,7 +749,7 @@ def test_a_url_that_nobody_can_ask_for_is_a_failure_and_for_good(url: str) -> No
 
 @pytest.mark.parametrize(
     "refusal",
-    [status_answer(404), redirect(UNAVAILABLE), Answer(BODY, content_type="text/html"), Answer(BODY[:-1])],
+    [status_answer(404), redirect(UNAVAILABLE), Answer(BODY[:-2], content_type="text/html"), Answer(BODY[:-1])],
     ids=["error", "redirect", "page", "other length"],
 )
 def test_after_a_refusal_its_connection_is_used_again(refusal: Answer) -> None:

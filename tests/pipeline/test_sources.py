@@ -59,3 +59,9 @@ def test_what_a_mirror_has_not_got_is_not_found_there(status: int | None, is_abs
 def test_a_body_is_a_body() -> None:
     fetched = Fetched(Source.CVDF, "u", b"x")
     assert explained(Download("u", Source.CVDF, None, 9), fetched) is fetched
+
+
+@pytest.mark.parametrize("source", [Source.ORIGINAL, Source.THUMBNAIL_300K, Source.CVDF])
+def test_nothing_longer_than_our_own_ceiling_is_read_whatever_the_list_says(source: Source) -> None:
+    download = Sources((source,), MIRRORS, 1000).download(work(1, original_size=10**17))
+    assert download.cap_bytes == 1000

@@ -56,3 +56,11 @@ def test_a_local_original_may_be_trusted_by_its_size() -> None:
     assert verified(changed, source=Source.LOCAL) is Reason.MD5_MISMATCH
     assert verified(changed, source=Source.LOCAL, check_md5=False) == md5(changed)
     assert verified(changed + b"!", source=Source.LOCAL, check_md5=False) is Reason.SIZE_MISMATCH
+
+
+def test_what_came_in_a_doubtful_way_is_taken_only_if_it_is_the_published_image() -> None:
+    doubt = Failure(Reason.HTTP_ERROR, "HTTP 404", 404)
+    item = work(original_size=len(JPEG), original_md5=md5(JPEG))
+    assert verify(item, Fetched(Source.ORIGINAL, item.original_url, JPEG, doubt=doubt)) == md5(JPEG)
+    other = Fetched(Source.ORIGINAL, item.original_url, JPEG[:-1] + b"x", doubt=doubt)
+    assert verify(item, other, check_md5=False) is doubt
