@@ -62,6 +62,12 @@ class StateError(OidlError):
     exit_code = ExitCode.STATE
 
 
+class StoppedError(OidlError):
+    """The user stopped the program while it could not finish what it does."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
 class HalfLoadedError(StateError):
     """The state database cannot be read: an image list is being loaded, or a run was killed at it."""
 

@@ -5,6 +5,6 @@ was typed into `Settings`, `signals` turns Ctrl-C into a `Stop`. Commands are
 imported when they are called: `oidl status` must not wait for httpx and libvips.
 """
 
-from oidl.cli.app import main
+from oidl.cli.process import main
 
 __all__ = ["main"]

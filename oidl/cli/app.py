@@ -25,6 +25,7 @@ app = App(
     help_format="plaintext",  # markdown would cost 50 ms
     default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # it would be an exit without a word
 )
 for _name, _help in {
     "run": "Download, verify and resize; goes on where an earlier run stopped.",

@@ -26,7 +26,7 @@ from oidl.progress.meter import Meter
 from oidl.report.export import export_csvs
 from oidl.report.summary import run_summary
 from oidl.settings import Display, Settings
-from oidl.state.database import open_reader, open_writer
+from oidl.state.database import StateConnection, open_reader, open_writer
 from oidl.state.load import loaded_list
 from oidl.state.lock import writer_lock
 
@@ -83,12 +83,14 @@ def execute(
     for remark in db.remarks:
         console.say(remark)
     try:
-        end = trio.run(_with_company, settings, version, StateWriter(db), console, watchers, offer)
+        end = trio.run(_with_company, settings, version, db, console, watchers, offer)
     finally:
         db.close()
     reader = open_reader(settings.state_db)
     try:
-        is_wanted = settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK
+        is_wanted = (
+            settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK and not end.is_cut
+        )
         if is_wanted and loaded_list(reader):  # none if it was interrupted before that
             export_csvs(reader, settings.root_dir)
         if says_end:
@@ -101,13 +103,14 @@ def execute(
 async def _with_company(
     settings: Settings,
     version: Version,
-    state: StateWriter,
+    db: StateConnection,
     console: Console,
     watchers: Watchers,
     offer: Offer | None,
 ) -> RunEnd:
     """The run, with the signals and whoever watches around it."""
     stop = Stop()
+    state = StateWriter(db, stop, console.say)
     meter = Meter(trio.current_time)
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_signals, stop, console.say)

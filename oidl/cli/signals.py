@@ -1,31 +1,68 @@
-"""Ctrl-C and SIGTERM: once to finish what is in hand, twice to stop at once."""
+"""Ctrl-C and SIGTERM: once to finish what is in progress, twice to stop at once.
+
+Signals are counted in Python's own handler, not by Trio's receiver: that makes
+one of two which arrive before it looks, and hears nothing while the event loop is
+stuck in something.
+"""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import trio
 
+from oidl.cli.process import end_soon
 from oidl.pipeline.stop import Stop
+
+_DRAIN_S = 60.0  # for transfers that are in progress; the slowest may take hours
 
 
 async def watch_signals(stop: Stop, say: Callable[[str], None], *, task_status: trio.TaskStatus[None]) -> None:
-    """Tells `stop` of every SIGINT and SIGTERM, until cancelled."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    """Tells `stop` of every SIGINT and SIGTERM, until cancelled; what is not finished a minute later is given up."""
+    with _signals_to(lambda: interrupt(stop, say)):
         task_status.started()
-        async for _ in signals:
-            interrupt(stop, say)
+        await stop.interrupted.wait()
+        await trio.sleep(_DRAIN_S)
+        say(f"giving up what is not finished after {_DRAIN_S:.0f} s")
+        stop.cancelling.set()
+        end_soon()
 
 
 def interrupt(stop: Stop, say: Callable[[str], None]) -> None:
     """What every Ctrl-C does."""
-    if not stop.draining.is_set():
-        say("finishing the transfers in hand; press Ctrl-C again to stop at once")
+    is_first = not stop.draining.is_set()
     stop.interrupt()
+    if is_first:
+        say("finishing the transfers in hand; press Ctrl-C again to stop at once")
+    else:
+        end_soon()
 
 
 async def cancel_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
     """Cancels `scope` at the first SIGINT or SIGTERM, for work in which nothing is worth finishing."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with _signals_to(scope.cancel):
         task_status.started()
-        async for _ in signals:
-            scope.cancel()
+        await trio.sleep_forever()
+
+
+@contextmanager
+def _signals_to(hear: Callable[[], object]) -> Iterator[None]:
+    """Has the event loop call `hear` for each SIGINT and SIGTERM; after the second, the process ends within seconds."""
+    token = trio.lowlevel.current_trio_token()
+    count = 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            end_soon()
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(hear)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

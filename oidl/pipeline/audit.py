@@ -25,6 +25,7 @@ from oidl.model import Fault, Finding, Rendition
 from oidl.pipeline.check import check_files, published_md5
 from oidl.pipeline.metadata import UNPACKING
 from oidl.pipeline.repair import Repair
+from oidl.pipeline.threads import run_abandonable
 from oidl.progress.audit import AuditMeter
 from oidl.settings import Layout
 from oidl.state.audit import (
@@ -135,7 +136,7 @@ class Audit:
             await self._settle(findings)
 
     async def _check(self, rows: Sequence[FileRow], findings: list[Finding]) -> None:
-        checked = await trio.to_thread.run_sync(check_files, self._layout, rows, limiter=self._threads)
+        checked = await run_abandonable(check_files, self._layout, rows, limiter=self._threads)
         findings.extend(checked.findings)
         self._meter.looked_at(checked.files, checked.undecoded)
 

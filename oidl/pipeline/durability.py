@@ -15,7 +15,6 @@ checks the files of those rows as `oidl verify` does; what is not whole is fetch
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 import trio
@@ -25,6 +24,7 @@ from oidl.model import Failure, Finding, Reason
 from oidl.pipeline.check import check_files
 from oidl.pipeline.repair import Repair
 from oidl.pipeline.stop import Stop
+from oidl.pipeline.threads import run_abandonable
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.audit import FileRow, file_page
@@ -86,9 +86,7 @@ class Durability:
             self._say(f"the last run was cut off and {files} did not reach the disk: they are fetched again")
 
     async def _check(self, rows: Sequence[FileRow], findings: list[Finding]) -> None:
-        checked = await trio.to_thread.run_sync(
-            check_files, self._layout, rows, abandon_on_cancel=True, limiter=self._threads
-        )
+        checked = await run_abandonable(check_files, self._layout, rows, limiter=self._threads)
         findings.extend(checked.findings)
 
     async def run(self) -> None:
@@ -101,9 +99,7 @@ class Durability:
         """Moves the mark to now; a disk that lost something stops the run."""
         began = timestamp()
         try:
-            await trio.to_thread.run_sync(
-                partial(self._sync, tuple(self._directories())), abandon_on_cancel=True, limiter=self._syncing
-            )
+            await run_abandonable(self._sync, tuple(self._directories()), limiter=self._syncing)
         except OSError as error:
             problem = disk_error(Path(error.filename or "."), error)
             self._stop.disk_is_full(Failure(Reason.DISK, problem.message, hint=problem.hint))

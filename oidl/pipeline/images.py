@@ -18,6 +18,7 @@ from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Outcome, Recorder
 from oidl.pipeline.sources import THUMBNAIL_CAP_BYTES, Sources, explained
 from oidl.pipeline.stop import Stop
+from oidl.pipeline.threads import run_abandonable
 from oidl.progress.meter import Meter
 from oidl.settings import Settings
 from oidl.storage.layout import subset_directory
@@ -208,7 +209,7 @@ class ImagePipeline:
     async def _process(self, work: Work, fetched: Fetched) -> Done | Failure:
         url = None if fetched.source is Source.LOCAL else fetched.url
         with contained(work, fetched.source, url) as bug:
-            return await trio.to_thread.run_sync(self._processor.process, work, fetched, limiter=self._threads)
+            return await run_abandonable(self._processor.process, work, fetched, limiter=self._threads)
         assert bug.failure
         return bug.failure
 
@@ -246,7 +247,7 @@ class ImagePipeline:
         if not (work.saved_original or self._has_originals(work.subset)):
             return None
         await memory.acquire(work.original_size)
-        fetched = await trio.to_thread.run_sync(self._processor.read_original, work, limiter=self._reading)
+        fetched = await run_abandonable(self._processor.read_original, work, limiter=self._reading)
         if fetched is None:
             memory.release()
         return fetched

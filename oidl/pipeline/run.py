@@ -7,7 +7,7 @@ signals and the printers around it.
 import random
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -33,7 +33,7 @@ from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.needed import needed_files
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
-from oidl.pipeline.selected import choose_images, open_selected
+from oidl.pipeline.selected import Selected, choose_images, open_selected
 from oidl.pipeline.sources import Sources
 from oidl.pipeline.space import check_space
 from oidl.pipeline.stop import Stop
@@ -55,7 +55,10 @@ _NO_RETRIES = Waiting()
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended: the exit code, one word for `run.outcome`, what is left for later, and how its images stand."""
+    """How a run ended: the exit code, one word for `run.outcome`, what is left for later, and how its images stand.
+
+    `is_cut` if it was asked twice to stop.
+    """
 
     exit_code: ExitCode
     outcome: str
@@ -64,6 +67,7 @@ class RunEnd:
     next_due: datetime | None = None
     last_due: datetime | None = None
     standing: tuple[Standing, ...] = ()
+    is_cut: bool = False
 
 
 class Run:
@@ -124,15 +128,16 @@ class Run:
             return self._end(FeedEnd.STOPPED)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch_limits, self._settings.limits, self._written_to(), self._meter, self._stop)
+            is_checked = True
             if self._settings.download_images:
-                if not await self._unless_stopped(self._durability.check_after_power_cut):
-                    return self._end(FeedEnd.STOPPED)
+                is_checked = await self._stop.unless_draining(self._durability.check_after_power_cut)
                 nursery.start_soon(self._durability.run)
-            end = await self._bring(run_id)
+            end = await self._bring(run_id) if is_checked else self._end(FeedEnd.STOPPED)
             nursery.cancel_scope.cancel()
-        if not self._stop.is_interrupted:  # who interrupts does not wait for disks
-            await self._durability.sync()
+        if not self._stop.is_interrupted and await self._stop.unless_cancelling(self._durability.sync):
             self._is_synced = not self._stop.disk_failure
+            if self._stop.disk_failure and end.exit_code != ExitCode.DISK:
+                return self._end(FeedEnd.STOPPED)
         return end
 
     async def _bring(self, run_id: int) -> RunEnd:
@@ -144,33 +149,49 @@ class Run:
             (settings.selection.label_types, self._loader.load_for_choice),
             (settings.load_annotations, self._load_asked_for),
         ):
-            if is_wanted and not await self._unless_stopped(load):
+            if is_wanted and not await self._stop.unless_draining(load):
                 return self._end(FeedEnd.STOPPED)
-        async with open_selected(settings, self._say) as selected:
-            if settings.download_images:
-                if settings.retries.failed is not None:
-                    count = await self._state.run(selected.put_failures_back, self._state.db)
-                    are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
-                    self._say(f"{are_back} in the queue" if count else "no failures to retry")
-                self._meter.remaining = await trio.to_thread.run_sync(selected.left)
-                if settings.limits.check_space:
-                    images = self._meter.remaining
-                    if settings.originals.always_download:  # what is replaced takes no more room
-                        images = await trio.to_thread.run_sync(selected.new)
-                    try:
-                        await self._state.run(check_space, self._state.db, settings, images)
-                    except DiskError as error:
-                        return RunEnd(ExitCode.DISK, "disk", error)
+        with open_selected(settings) as selected:
+            problem: list[DiskError] = []
+            if settings.download_images and not await self._stop.unless_draining(
+                partial(self._prepare, selected, problem)
+            ):
+                return self._end(FeedEnd.STOPPED)
+            if problem:
+                return RunEnd(ExitCode.DISK, "disk", problem[0])
             async with trio.open_nursery() as nursery:
                 if settings.download_metadata and settings.selection.limit != 0:
                     nursery.start_soon(self._annotations, missing)
                 if settings.download_images:
                     queue = selected.queue(run_id)
-                    self._meter.stands(await trio.to_thread.run_sync(queue.standing))
+                    self._meter.stands(await selected.ask(queue.standing))
                     end = await self._images(queue)
-                    waiting = await trio.to_thread.run_sync(queue.waiting)
-                    standing = await trio.to_thread.run_sync(queue.standing)
+
+                    async def look() -> None:
+                        nonlocal waiting, standing
+                        waiting = await selected.ask(queue.waiting)
+                        standing = await selected.ask(queue.standing)
+
+                    await self._stop.unless_cancelling(look)
         return replace(self._end(end, missing, waiting), standing=tuple(standing))
+
+    async def _prepare(self, selected: Selected, problem: list[DiskError]) -> None:
+        """Chooses the images, and looks whether there is room for them; adds to `problem` if there is not."""
+        settings = self._settings
+        await selected.choose(self._say)
+        if settings.retries.failed is not None:
+            count = await self._state.run(selected.put_failures_back, self._state.db)
+            are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
+            self._say(f"{are_back} in the queue" if count else "no failures to retry")
+        self._meter.remaining = await selected.ask(selected.left)
+        if settings.limits.check_space:
+            images = self._meter.remaining
+            if settings.originals.always_download:  # what is replaced takes no more room
+                images = await selected.ask(selected.new)
+            try:
+                await self._state.run(check_space, self._state.db, settings, images)
+            except DiskError as error:
+                problem.append(error)
 
     def _end(
         self,
@@ -197,7 +218,7 @@ class Run:
             code, outcome = ExitCode.UNFINISHED, "unfinished"
         else:
             code, outcome = ExitCode.SETTLED, "finished"
-        return RunEnd(code, outcome, error, *waiting)
+        return RunEnd(code, outcome, error, *waiting, is_cut=self._stop.cancelling.is_set())
 
     async def _images(self, queue: Queue) -> FeedEnd:
         settings = self._settings
@@ -245,20 +266,7 @@ class Run:
         async def fetch() -> None:
             missing.extend(await self._metadata.fetch_annotations())
 
-        await self._unless_stopped(fetch)
-
-    async def _unless_stopped(self, work: Callable[[], Awaitable[object]]) -> bool:
-        """Runs `work`, which has nothing worth finishing, until the first request to stop; False if there was one."""
-        async with trio.open_nursery() as nursery:
-
-            async def cancel() -> None:
-                await self._stop.draining.wait()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(cancel)
-            await work()
-            nursery.cancel_scope.cancel()
-        return not self._stop.draining.is_set()
+        await self._stop.unless_draining(fetch)
 
     async def _load_asked_for(self) -> None:
         """Loads annotations; of the chosen images, where more than subsets were chosen."""

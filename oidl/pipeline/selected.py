@@ -4,10 +4,12 @@ The choice is made before the first image is fed, so rows that change meanwhile
 change nothing about it. What asks the database blocks, and is called in a thread.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
 import trio
 
@@ -15,19 +17,38 @@ from oidl.dataset.ids import read_image_ids
 from oidl.pipeline.retry import UNCOUNTED
 from oidl.settings import Selection, Settings
 from oidl.state.choice import Chosen, choose, chosen_ids
-from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.database import StateConnection, explained, interruptible, open_reader
 from oidl.state.plan import Asked, plan_all, plan_chosen
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
 
+T = TypeVar("T")
+
 
 class Selected:
-    """What a run is about, seen through `reader`; `chosen` is None where that is every image of the subsets."""
+    """What a run is about, seen through `reader`; until `choose` has said otherwise, every image of the subsets."""
 
-    def __init__(self, settings: Settings, reader: StateConnection, chosen: Chosen | None) -> None:
+    def __init__(self, settings: Settings, reader: StateConnection) -> None:
         self._settings = settings
         self._reader = reader
-        self._chosen = chosen
+        self._chosen: Chosen | None = None
+
+    async def choose(self, say: Callable[[str], None]) -> None:
+        """Chooses the images, as the settings want it; `say` is told how many those are."""
+        selection = self._settings.selection
+        self._chosen = chosen = await self.ask(partial(choose_images, self._reader, selection))
+        if chosen and chosen.remark:
+            say(chosen.remark)
+        if chosen and selection.is_choice:
+            say(f"{chosen.images:,} images are chosen")
+
+    async def ask(self, question: Callable[[], T]) -> T:
+        """What `question`, which asks the database, returns; if this is cancelled, SQLite ends what it is doing."""
+        return await trio.to_thread.run_sync(self._interruptible, question)
+
+    def _interruptible(self, question: Callable[[], T]) -> T:
+        with interruptible(self._reader, trio.from_thread.check_cancelled):
+            return question()
 
     def queue(self, run_id: int) -> Queue:
         """What is left to do."""
@@ -80,16 +101,11 @@ def choose_images(db: StateConnection, selection: Selection) -> Chosen | None:
         return choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
 
 
-@asynccontextmanager
-async def open_selected(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[Selected]:
-    """The images that the settings choose, once the choice is made; `say` is told how many those are."""
+@contextmanager
+def open_selected(settings: Settings) -> Iterator[Selected]:
+    """The images that the settings choose, as far as the subsets go."""
     reader = open_reader(settings.state_db)
     try:
-        chosen = await trio.to_thread.run_sync(choose_images, reader, settings.selection)
-        if chosen and chosen.remark:
-            say(chosen.remark)
-        if chosen and settings.selection.is_choice:
-            say(f"{chosen.images:,} images are chosen")
-        yield Selected(settings, reader, chosen)
+        yield Selected(settings, reader)
     finally:
         reader.close()

@@ -1,5 +1,7 @@
 """How a run is asked to stop: first to drain, then to let go of everything."""
 
+from collections.abc import Awaitable, Callable
+
 import trio
 
 from oidl.model import Failure
@@ -11,15 +13,30 @@ class Stop:
     def __init__(self) -> None:
         self.draining = trio.Event()
         self.cancelling = trio.Event()
-        self.is_interrupted = False
+        self.interrupted = trio.Event()
         self.disk_failure: Failure | None = None
         self.limit: str | None = None
         self.bug: str | None = None
 
     def interrupt(self) -> None:
         """The user asks (Ctrl-C, SIGTERM)."""
-        self.is_interrupted = True
+        self.interrupted.set()
         (self.cancelling if self.draining.is_set() else self.draining).set()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the user has asked."""
+        return self.interrupted.is_set()
+
+    async def unless_draining(self, work: Callable[[], Awaitable[object]]) -> bool:
+        """Runs `work`, which has nothing worth finishing, until the first request to stop; False if there was one."""
+        await _until(self.draining, work)
+        return not self.draining.is_set()
+
+    async def unless_cancelling(self, work: Callable[[], Awaitable[object]]) -> bool:
+        """Runs `work` until the second request to stop; False if there was one."""
+        await _until(self.cancelling, work)
+        return not self.cancelling.is_set()
 
     def disk_is_full(self, failure: Failure) -> None:
         """A file could not be written: going on would only fail more images."""
@@ -35,3 +52,16 @@ class Stop:
         """A limit that was set for the run is reached; `limit` says which."""
         self.limit = self.limit or limit
         self.draining.set()
+
+
+async def _until(event: trio.Event, work: Callable[[], Awaitable[object]]) -> None:
+    """Runs `work`, and cancels it when `event` is set."""
+    async with trio.open_nursery() as nursery:
+
+        async def cancel() -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(cancel)
+        await work()
+        nursery.cancel_scope.cancel()

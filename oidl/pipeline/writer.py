@@ -1,32 +1,69 @@
 """The one writing connection to the state database, and the thread that it is used in."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import trio
 
-from oidl.state.database import StateConnection, explained
+from oidl.errors import StoppedError
+from oidl.pipeline.stop import Stop
+from oidl.state.database import StateConnection, explained, interruptible
 from oidl.state.ledger import Ledger
+from oidl.state.lock import write_lock_holder
+
+_FIRST_SAID_S = 3.0
+_SAID_AGAIN_S = 60.0
 
 T = TypeVar("T")
 
 
 class StateWriter:
-    """Runs one thing at a time on the writing connection, off the event loop."""
+    """Runs one thing at a time on the writing connection, off the event loop.
 
-    def __init__(self, db: StateConnection) -> None:
+    With a `stop`, a write lock of another program is waited for as long as it takes, until the second request to
+    stop; `say` tells people whose it is, once a minute.
+    """
+
+    def __init__(self, db: StateConnection, stop: Stop | None = None, say: Callable[[str], None] = print) -> None:
         self.db = db
         self.ledger = Ledger(db)
         self._one_at_a_time = trio.CapacityLimiter(1)
+        self._stop = stop
+        self._say = say
+        self._said_at_s = 0.0
+        if stop:
+            db.while_busy = self._while_busy
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
         """What `work(*args)` returns; it is in a thread and alone on the connection meanwhile.
 
-        Raises `StateError` or `DiskError` for what SQLite finds wrong.
+        If this is cancelled, SQLite ends what it is doing, and a transaction is rolled back. Raises `StateError` or
+        `DiskError` for what SQLite finds wrong.
         """
         return await trio.to_thread.run_sync(partial(self._explained, work, *args), limiter=self._one_at_a_time)
 
     def _explained(self, work: Callable[..., T], *args: object) -> T:
-        with explained(self.db.path):
+        with explained(self.db.path), interruptible(self.db, trio.from_thread.check_cancelled):
             return work(*args)
+
+    def _while_busy(self, waited_s: float) -> None:
+        """In the thread, a few times a second while another program holds the lock."""
+        if self._stop and self._stop.cancelling.is_set():
+            raise StoppedError(
+                f"stopped while {self._holder()} held a write lock on the state database",
+                hint="what was not recorded yet will be fetched again",
+            )
+        trio.from_thread.check_cancelled()
+        if waited_s < _FIRST_SAID_S:
+            self._said_at_s = 0.0
+        elif not self._said_at_s or waited_s >= self._said_at_s + _SAID_AGAIN_S:
+            self._said_at_s = waited_s
+            with suppress(trio.RunFinishedError):
+                trio.from_thread.run_sync(
+                    self._say, f"waiting for {self._holder()}, which holds a write lock on the state database"
+                )
+
+    def _holder(self) -> str:
+        return write_lock_holder(self.db.path) or "another program"

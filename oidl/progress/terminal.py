@@ -72,6 +72,7 @@ class Terminal:
             termios.tcsetattr(self._fd, termios.TCSANOW, modes)
         except termios.error as error:
             raise OSError(*error.args) from error
+        _entered.add(self)
         if not self.is_entered:  # a second time would save the cursor of the screen that is there already
             self.is_entered = True
             self._write_now(_ENTER)
@@ -81,6 +82,7 @@ class Terminal:
         if not self.is_entered:
             return
         self.is_entered = False
+        _entered.discard(self)
         self._write_now(_LEAVE)
         if _is_foreground(self._fd):
             with suppress(OSError, termios.error):  # it is gone
@@ -127,6 +129,15 @@ class Terminal:
             while data and select.select([], [self._fd], [], _PATIENCE_S)[1]:
                 with suppress(BlockingIOError):
                     data = data[os.write(self._fd, data) :]
+
+
+_entered: set[Terminal] = set()
+
+
+def leave_all() -> None:
+    """Gives every terminal back, before the process ends without `open_terminal` being left."""
+    for terminal in tuple(_entered):
+        terminal.leave()
 
 
 @contextmanager

@@ -27,6 +27,8 @@ from pathlib import Path
 from oidl.errors import DiskError, StateError, UsageError
 
 _BYTE = 1 << 62  # SQLite's own are at 1 GiB
+_RESERVED_LOCK = (1 << 30) + 1
+_WAL_WRITE_LOCK = 120
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 _FLOCK = "@hhqqi4x"  # struct flock: type, whence, start, length, process
 
@@ -78,6 +80,32 @@ def no_locks(path: Path) -> StateError:
         f"the filesystem of {path} has no file locks or no shared memory, and SQLite needs both",
         hint="use a --state-db on a local disk; the images can stay where they are",
     )
+
+
+def write_lock_holder(state_db: Path) -> str | None:
+    """The process that holds SQLite's write lock on `state_db`, as Linux tells it; None if it does not."""
+    actual = os.path.realpath(state_db)
+    # In WAL mode the lock is a byte of the shared memory, else one of the database.
+    places = {_place(f"{actual}-shm"): _WAL_WRITE_LOCK, _place(actual): _RESERVED_LOCK}
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/locks").read_text("ascii").splitlines():
+            kind, _, access, process, place, first, last = line.split()[-7:]
+            byte = places.get(place)
+            if kind != "POSIX" or access != "WRITE" or byte is None or int(process) == os.getpid():
+                continue
+            if int(first) <= byte and (last == "EOF" or byte <= int(last)):
+                name = Path(f"/proc/{process}/comm").read_text("utf-8", "replace").strip()
+                return f"process {process} ({name})"
+    return None
+
+
+def _place(path: str) -> str:
+    """A file as /proc/locks names it; it is not opened."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ""
+    return f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
 
 
 def _lock_type(state_db: Path) -> int:

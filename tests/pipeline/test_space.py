@@ -91,7 +91,7 @@ def test_files_that_are_replaced_take_no_more_room(loaded, tmp_path: Path, alway
         "SELECT image_id, 'thumbs', image_id, 1, 1, 1, '' FROM download WHERE status = 'done'"
     )
     settings = _settings(tmp_path, originals=Originals(always_download=always_download))
-    selected = Selected(settings, loaded, None)
+    selected = Selected(settings, loaded)
     assert selected.left() == (COUNT if always_download else COUNT - 10)
     assert selected.new() == COUNT - 10
 

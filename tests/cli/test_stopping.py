@@ -1,0 +1,96 @@
+"""A second Ctrl-C ends the process within seconds, whatever it is stuck in; every command ends at the first."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+_LIMIT_S = 15.0  # five, and as much again for a busy machine and for what is done after it
+
+# What is stuck, before the program begins.
+_DECODER = """
+import sys, time
+from oidl.cli import main
+from oidl.pipeline.process import Processor
+def process(*args):
+    print("stuck", file=sys.stderr, flush=True)
+    time.sleep(1000)
+Processor.process = process
+sys.exit(main())
+"""
+_EVENT_LOOP = """
+import sys, time
+from oidl.cli import main
+from oidl.pipeline.feed import Feed
+async def run(*args):
+    print("stuck", file=sys.stderr, flush=True)
+    while True:
+        time.sleep(0.05)
+Feed.run = run
+sys.exit(main())
+"""
+_EXPORT = """
+import sys
+from oidl.cli import main
+from oidl.state import choice
+check = choice.check_where
+def check_where(*args):
+    check(*args)
+    print("stuck", file=sys.stderr, flush=True)
+choice.check_where = check_where
+sys.exit(main())
+"""
+_TABLES = "abcdefgh"
+_LONG = (
+    f"(SELECT 1 FROM {', '.join(f'image {name}' for name in _TABLES)} "
+    f"WHERE {' + '.join(f'{name}.original_size' for name in _TABLES)} < 0)"
+)
+
+
+@pytest.fixture
+def started(fine, oidl, root) -> Callable[..., subprocess.Popen[str]]:
+    def start(program: str, command: str, *arguments: str) -> subprocess.Popen[str]:
+        process = oidl.start(command, f"--root-dir={root}", *arguments, program=program)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line == "stuck\n":
+                return process
+        raise AssertionError(process.wait())
+
+    return start
+
+
+def end(process: subprocess.Popen[str], *names: signal.Signals) -> float:
+    """Seconds from the last of the signals to the end."""
+    for name in names:
+        process.send_signal(name)
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.wait(60)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("program", [_DECODER, _EVENT_LOOP], ids=["decoder", "event loop"])
+def test_two_signals_end_a_run_that_is_stuck(program: str, started, fine, ask, run) -> None:
+    process = started(program, "run", f"--catalogue={fine.catalogue}", "--nodownload-metadata")
+    assert end(process, signal.SIGINT, signal.SIGINT) < _LIMIT_S
+    assert process.returncode == 130
+    if program == _DECODER:
+        assert ask("SELECT outcome FROM run") == [("interrupted",)]
+    assert run(fine, "--nodownload-metadata").returncode == 0
+    assert ask("SELECT count(*) FROM download WHERE status <> 'done'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), [("run", ("--limit=0",)), ("run", ("--dry-run",)), ("export-csv", ()), ("export", ())]
+)
+def test_one_signal_ends_a_choice_that_takes_long(
+    command: str, options: tuple[str, ...], started, fine, oidl, root
+) -> None:
+    catalogue = (f"--catalogue={fine.catalogue}", "--nodownload-metadata")
+    assert oidl("run", f"--root-dir={root}", *catalogue, "--limit=0").returncode == 3
+    process = started(_EXPORT, command, f"--where={_LONG}", *options, *(catalogue if command == "run" else ()))
+    assert end(process, signal.SIGINT) < _LIMIT_S
+    assert process.returncode == 130
