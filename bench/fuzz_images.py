@@ -73,9 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     total = _in_processes(arguments.images, arguments.seed)
     print(f"{arguments.images} mutated images in {time.monotonic() - began:.0f} s, "
-          f"the slowest {total.slowest_s:.1f} s of CPU: {_told(total.outcomes)}")  # fmt: skip
+          f"the slowest {total.slowest_s:.1f} s of CPU: {_summary(total.outcomes)}")  # fmt: skip
     assert not total.wrong, "\n".join(total.wrong)
-    print(f"a run over {_RUN_IMAGES} of them and {_RUN_WHOLE} whole ones: {_told(_in_a_run(arguments.seed))}")
+    print(f"a run over {_RUN_IMAGES} of them and {_RUN_WHOLE} whole ones: {_summary(_in_a_run(arguments.seed))}")
 
 
 def mutated(number: int, seed: int) -> bytes:
@@ -189,7 +189,7 @@ def _in_a_run(seed: int) -> Counter[str]:
     return Counter(reason or status for _, status, reason in rows)
 
 
-def _told(outcomes: Counter[str]) -> str:
+def _summary(outcomes: Counter[str]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
 
 
@@ -198,10 +198,10 @@ def _told(outcomes: Counter[str]) -> str:
 
 @cache
 def _seeds() -> tuple[bytes, ...]:
-    return tuple(_made_seeds())
+    return tuple(_make_seeds())
 
 
-def _made_seeds() -> Iterator[bytes]:
+def _make_seeds() -> Iterator[bytes]:
     """Small images of every format and of many kinds."""
     colour = pyvips.Image.jpegload_buffer(photo(1, 96, 64, quality=92)).copy_memory()
     grey = colour.colourspace("b-w")
@@ -258,17 +258,17 @@ def _somewhere(body: bytearray, rng: random.Random) -> int:
     return rng.randrange(min(len(body), rng.choice((64, 300, 1000, 1 << 30)))) if body else 0
 
 
-def _flip(body: bytearray, rng: random.Random) -> None:
+def _flip_bit(body: bytearray, rng: random.Random) -> None:
     if body:
         body[_somewhere(body, rng)] ^= 1 << rng.randrange(8)
 
 
-def _byte(body: bytearray, rng: random.Random) -> None:
+def _set_byte(body: bytearray, rng: random.Random) -> None:
     if body:
         body[_somewhere(body, rng)] = rng.choice((0, 1, 0x7F, 0x80, 0xFE, 0xFF, rng.randrange(256)))
 
 
-def _number(body: bytearray, rng: random.Random) -> None:
+def _set_number(body: bytearray, rng: random.Random) -> None:
     """A number of two or four bytes, in either order, that programs stumble over."""
     kind = rng.choice(("<H", ">H", "<I", ">I"))
     packed = struct.pack(kind, rng.choice(_NUMBERS) & (0xFFFF if kind[1] == "H" else 0xFFFFFFFF))
@@ -280,18 +280,18 @@ def _cut(body: bytearray, rng: random.Random) -> None:
     del body[_somewhere(body, rng) + 12 :]
 
 
-def _left_out(body: bytearray, rng: random.Random) -> None:
+def _delete_piece(body: bytearray, rng: random.Random) -> None:
     at = _somewhere(body, rng)
     del body[at : at + rng.choice((1, 2, 4, 12, 100, 1000))]
 
 
-def _doubled(body: bytearray, rng: random.Random) -> None:
+def _repeat_piece(body: bytearray, rng: random.Random) -> None:
     at = _somewhere(body, rng)
     piece = body[at : at + rng.choice((2, 12, 60, 300))]
     body[at:at] = piece * rng.choice((1, 1, 2, 50))
 
 
-def _moved(body: bytearray, rng: random.Random) -> None:
+def _move_piece(body: bytearray, rng: random.Random) -> None:
     at, length = _somewhere(body, rng), rng.choice((2, 12, 60, 300))
     piece = body[at : at + length]
     del body[at : at + length]
@@ -299,25 +299,37 @@ def _moved(body: bytearray, rng: random.Random) -> None:
     body[to:to] = piece
 
 
-def _noise(body: bytearray, rng: random.Random) -> None:
+def _insert_noise(body: bytearray, rng: random.Random) -> None:
     at = _somewhere(body, rng)
     piece = rng.randbytes(rng.choice((1, 4, 16, 200)))
     body[at : at + len(piece) * rng.randrange(2)] = piece
 
 
-def _spliced(body: bytearray, rng: random.Random) -> None:
+def _splice(body: bytearray, rng: random.Random) -> None:
     other = rng.choice(_seeds())
     at = _somewhere(body, rng)
     body[at:] = other[rng.randrange(len(other)) :]
 
 
-def _emptied(body: bytearray, rng: random.Random) -> None:
+def _fill(body: bytearray, rng: random.Random) -> None:
     at = _somewhere(body, rng)
     length = min(rng.choice((4, 100, 4096)), len(body) - at)
     body[at : at + length] = bytes((rng.choice((0, 0xFF)),)) * length
 
 
 _MUTATIONS: tuple[Mutation, ...] = (
-    _flip, _flip, _byte, _byte, _number, _number, _number, _cut, _left_out, _doubled, _moved, _noise, _spliced,
-    _emptied,
-)  # fmt: skip
+    _flip_bit,
+    _flip_bit,
+    _set_byte,
+    _set_byte,
+    _set_number,
+    _set_number,
+    _set_number,
+    _cut,
+    _delete_piece,
+    _repeat_piece,
+    _move_piece,
+    _insert_noise,
+    _splice,
+    _fill,
+)

@@ -4,7 +4,7 @@ from oidl.imaging import turbo
 from oidl.imaging.encode import LONGEST_SIDE, encode
 from oidl.imaging.inspect import Picture, strictness
 from oidl.imaging.rendition import Rendered
-from oidl.imaging.samples import usual
+from oidl.imaging.samples import standardised
 from oidl.imaging.turn import turned
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason, Validation
@@ -21,7 +21,7 @@ def converted(picture: Picture, background: str, validation: Validation) -> Rend
         )
     try:
         image = pyvips.Image.new_from_buffer(picture.body, f"[{strictness(validation)}]")
-        image = usual(image)
+        image = standardised(image)
         if not picture.is_srgb:
             image = image.icc_transform("srgb", embedded=True)
         if image.format != "uchar":

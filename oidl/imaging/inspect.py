@@ -11,7 +11,7 @@ from oidl.imaging import turbo
 from oidl.imaging.cost import excess, excess_bytes, excess_pixels, excess_scans
 from oidl.imaging.exif import exif_orientation
 from oidl.imaging.formats import sniff
-from oidl.imaging.samples import SAMPLE_BYTES, colours, is_usual
+from oidl.imaging.samples import SAMPLE_BYTES, colours, is_standard
 from oidl.imaging.segments import read_header
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason, Validation
@@ -30,7 +30,7 @@ class Picture:
     `width` and `height` are pixels as stored, before the EXIF `orientation`
     (1–8) is applied; `bands` count alpha. `profile` is the ICC profile where it
     is another than sRGB. `is_srgb` says that no colour needs conversion, `is_plain_jpeg` that libjpeg-turbo
-    decodes it to just its colours: 8 bits, grey or three bands; `is_usual` that libvips'
+    decodes it to just its colours: 8 bits, grey or three bands; `is_standard` that libvips'
     thumbnails are right about its bands and samples.
     """
 
@@ -46,7 +46,7 @@ class Picture:
     is_grey: bool
     is_plain_jpeg: bool
     has_alpha: bool
-    is_usual: bool
+    is_standard: bool
 
 
 def inspect(body: bytes, max_pixels: int = MAX_PIXELS) -> Picture | Failure:
@@ -110,7 +110,7 @@ def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
         is_grey=header.bands < 3,
         is_plain_jpeg=header.bands in (1, 3),
         has_alpha=False,
-        is_usual=True,
+        is_standard=True,
     )
 
 
@@ -141,7 +141,7 @@ def _other(body: bytes, name: str, max_pixels: int) -> Picture | Failure | None:
         is_grey=colours(header) == 1,
         is_plain_jpeg=False,
         has_alpha=bool(header.hasalpha()),
-        is_usual=is_usual(header),
+        is_standard=is_standard(header),
     )
 
 

@@ -14,7 +14,7 @@ from oidl.imaging.encode import LONGEST_SIDE, Window, encode, is_opaque
 from oidl.imaging.formats import suffix_format
 from oidl.imaging.geometry import BY_ROTATION, Geometry, geometry
 from oidl.imaging.inspect import Picture, missing_part, strictness
-from oidl.imaging.samples import usual
+from oidl.imaging.samples import standardised
 from oidl.imaging.turn import turned
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Crop, Failure, Orientation, Reason, Rendition, ResizeMode, Validation
@@ -170,11 +170,11 @@ def _loaded(picture: Picture, plan: _Plan, validation: Validation) -> pyvips.Ima
         # Only where colours would shift without it: it costs 6–8 ms.
         **({} if picture.is_srgb else {"output_profile": "srgb"}),
     }
-    if picture.is_usual:
+    if picture.is_standard:
         image = pyvips.Image.thumbnail_buffer(picture.body, width, option_string=strict, **fitted)
     else:
         stored = pyvips.Image.new_from_buffer(picture.body, strict, access="sequential")
-        image = usual(stored).thumbnail_image(width, **fitted)
+        image = standardised(stored).thumbnail_image(width, **fitted)
     # In order from its top, cut as it comes: a picture of 1 × 5000 pixels fills a box of 224 with 1,120,000 rows.
     if plan.stored_crop:
         image = image.crop(*plan.stored_crop)

@@ -28,14 +28,14 @@ _SPACES = {1: "b-w", 3: "srgb", 4: "cmyk"}
 _SHARES = {"char": 2, "short": 2**-7, "uint": 2**-24, "int": 2**-23}
 
 
-def is_usual(image: pyvips.Image) -> bool:
+def is_standard(image: pyvips.Image) -> bool:
     """Whether libvips' own thumbnails are right about such pixels."""
     return image.bands - colours(image) <= 1 and image.format not in _SHARES
 
 
-def usual(image: pyvips.Image) -> pyvips.Image:
+def standardised(image: pyvips.Image) -> pyvips.Image:
     """`image` with bands and samples that libvips' thumbnails are right about."""
-    if is_usual(image):
+    if is_standard(image):
         return image
     count, space = colours(image), image.interpretation
     if image.bands - count > 1:

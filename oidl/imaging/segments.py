@@ -86,7 +86,7 @@ def has_more_scans(body: bytes, limit: int) -> bool:
     return False
 
 
-def tidied(body: bytes) -> bytes:
+def normalised(body: bytes) -> bytes:
     """`body` without what a decoder may warn of though every pixel is there, so that what it still warns of is damage.
 
     These are bytes between segments, broken ICC profiles, unknown versions of JFIF and colour transforms of Adobe's,
@@ -106,12 +106,12 @@ def tidied(body: bytes) -> bytes:
         pieces.append(bytes(segment))
         if marker == _SCAN:
             pieces.append(body[end:])
-    tidy = bytearray(b"".join(pieces))
+    clean = bytearray(b"".join(pieces))
     if frame in _SEQUENTIAL:
-        for marker, begin, end in islice(_markers(bytes(tidy)), _SEGMENTS):
-            if marker == _SCAN and begin + 4 <= end <= len(tidy):
-                tidy[end - 3 : end] = b"\0\x3f\0"
-    return bytes(tidy)
+        for marker, begin, end in islice(_markers(bytes(clean)), _SEGMENTS):
+            if marker == _SCAN and begin + 4 <= end <= len(clean):
+                clean[end - 3 : end] = b"\0\x3f\0"
+    return bytes(clean)
 
 
 def _joined(chunks: dict[int, bytes]) -> bytes | None:

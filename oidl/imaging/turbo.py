@@ -12,7 +12,7 @@ from typing import Any
 
 import simplejpeg
 
-from oidl.imaging.segments import tidied
+from oidl.imaging.segments import normalised
 from oidl.imaging.vips import pyvips
 from oidl.model import Validation
 
@@ -104,8 +104,8 @@ def _decoded(body: bytes, colours: str, width: int, height: int, validation: Val
         if validation is not Validation.STRICT:
             if _is_padding(body, str(error)):
                 return decoded(body, strict=False)
-            if (tidy := tidied(body)) != body:
-                return _decoded(tidy, colours, width, height, validation)
+            if (clean := normalised(body)) != body:
+                return _decoded(clean, colours, width, height, validation)
         raise (UnsupportedError if _LIMITS.search(str(error)) else DamagedError)(str(error)) from error
 
 
