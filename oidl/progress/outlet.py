@@ -1,0 +1,131 @@
+"""Output that breaks nothing: what cannot be written is dropped, said once, and the work goes on.
+
+A reader may go away, a disk may be full, a stream may have been closed before
+the program began, and a pipe may be read by nobody at all. None of it is a
+reason to stop, and none of it changes an exit code. The one rule: writing here
+never raises, and through an `Outlet` it never waits either.
+"""
+
+import io
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_MOST_TEXTS = 10_000  # kept for a reader that takes nothing; about a megabyte of log
+_PATIENCE_S = 2.0  # with a reader that takes nothing, when all is said
+
+
+class UnbreakableFile(io.RawIOBase):
+    """Bytes to the open file `fd`, all of them at once, until that fails; from then on they are dropped.
+
+    `complain` is called once, with the error. The descriptor stays open when this is closed.
+    """
+
+    def __init__(self, fd: int, complain: Callable[[OSError], None]) -> None:
+        super().__init__()
+        self._fd = fd
+        self._complain = complain
+        self.is_lost = False
+
+    def writable(self) -> bool:
+        """True: it takes everything."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._fd
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return os.isatty(self._fd)
+
+    def write(self, data: "ReadableBuffer") -> int:
+        """Writes all of `data`, or drops it; its length."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest and not self.is_lost:
+            try:
+                rest = rest[os.write(self._fd, rest) :]
+            except BlockingIOError:  # another program made the file non-blocking
+                select.select([], [self._fd], [])
+            except OSError as error:
+                self.is_lost = True
+                self._complain(error)
+        return size
+
+
+class Outlet(io.TextIOBase):
+    """A text stream into the open file `fd` that never makes its writer wait: a thread passes on what it takes.
+
+    What a reader that takes nothing leaves no room for is dropped, and counted where it would have been.
+    """
+
+    def __init__(self, fd: int, encoding: str, complain: Callable[[OSError], None]) -> None:
+        super().__init__()
+        self._file = UnbreakableFile(fd, complain)
+        self._encoding = encoding
+        self._texts: deque[bytes] = deque()
+        self._dropped = 0
+        self._passed = 0
+        self._is_over = False
+        self._changed = threading.Condition()
+        # A daemon, and os.write() with no lock around it: stuck in a pipe, it does not hold up the end of the process.
+        self._thread = threading.Thread(target=self._pass_on, name="outlet", daemon=True)
+        self._thread.start()
+
+    def writable(self) -> bool:
+        """True: it takes everything."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._file.fileno()
+
+    def isatty(self) -> bool:
+        """Whether it leads to a terminal."""
+        return self._file.isatty()
+
+    def write(self, text: str) -> int:
+        """Takes `text`, or drops it; its length."""
+        data = text.encode(self._encoding, "backslashreplace")
+        with self._changed:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._dropped += 1
+            elif not self._is_over:
+                self._texts.append(data)
+                self._changed.notify_all()
+        return len(text)
+
+    def close(self) -> None:
+        """Waits for the last of it to be taken, unless its reader takes nothing any more."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+        passed, deadline = -1, time.monotonic()
+        while self._thread.is_alive() and (passed != self._passed or time.monotonic() < deadline):
+            if passed != self._passed:
+                passed, deadline = self._passed, time.monotonic() + _PATIENCE_S
+            self._thread.join(0.02)
+        super().close()
+
+    def _pass_on(self) -> None:
+        while True:
+            with self._changed:
+                while not self._texts and not self._is_over:
+                    self._changed.wait()
+                if not self._texts:
+                    return
+                data = self._texts.popleft()
+                if self._dropped:
+                    note = f"({self._dropped:,} lines were dropped here, because nothing read them)\n"
+                    self._texts.append(note.encode())
+                    self._dropped = 0
+            self._file.write(data)
+            self._passed += 1
