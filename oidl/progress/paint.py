@@ -39,7 +39,8 @@ class Painter:
             before = []
         self._before = painted
         changed = [
-            f"\x1b[{number + 1};1H{line}\x1b[K"
+            # Erased before it is written: after the last column, a terminal's cursor still stands on that.
+            f"\x1b[{number + 1};1H\x1b[K{line}"
             for number, line in enumerate(painted)
             if number >= len(before) or line != before[number]
         ]

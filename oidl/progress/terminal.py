@@ -20,6 +20,9 @@ from typing import Any, TextIO
 
 import trio
 
+from oidl.progress.deaths import before_death
+from oidl.progress.repaint import why_not_rewritten
+
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"  # the alternate screen, no cursor, no wrapping at the last column
 _LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 _PATIENCE_S = 1.0  # with a terminal that takes nothing, when it is given back
@@ -28,10 +31,8 @@ _READ_BYTES = 1024
 
 def why_not_capable(stream: TextIO) -> str | None:
     """Why there can be no full screen on `stream`, or None if there can."""
-    if not stream.isatty():
-        return "it is not a terminal"
-    if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-        return "the terminal cannot do it (TERM)"
+    if problem := why_not_rewritten(stream):
+        return problem
     if (stream.encoding or "").lower().replace("-", "") != "utf8":
         return "the terminal is not set to UTF-8"
     try:
@@ -119,8 +120,8 @@ class Terminal:
                 return os.read(self._fd, _READ_BYTES)
 
     def above(self, text: str) -> str:
-        """What puts lines on the normal screen, under this one."""
-        return f"\x1b[?1049l{text}\n\x1b[?1049h\x1b[2J" if self.is_entered else f"{text}\n"
+        """What puts lines on the normal screen, under this one, where long ones are wrapped."""
+        return f"\x1b[?1049l\x1b[?7h{text}\n\x1b[?7l\x1b[?1049h\x1b[2J" if self.is_entered else f"{text}\n"
 
     def _write_now(self, text: str) -> None:
         """Writes few bytes on the spot, without waiting long for a terminal that takes none."""
@@ -148,8 +149,9 @@ def open_terminal(stream: TextIO = sys.stderr) -> Iterator[Terminal]:
     try:
         terminal = Terminal(fd)
         try:
-            terminal.enter()
-            yield terminal
+            with before_death(terminal.leave):
+                terminal.enter()
+                yield terminal
         finally:
             terminal.leave()
     finally:

@@ -32,7 +32,7 @@ def test_only_lines_that_changed_are_drawn_again() -> None:
     assert painter.update(LINES).count("\x1b[K") == 3
     assert painter.update(LINES) == ""
     other = [LINES[0], (Span("new"),), LINES[2]]
-    assert painter.update(other) == "\x1b[?2026h\x1b[2;1Hnew\x1b[K\x1b[?2026l"
+    assert painter.update(other) == "\x1b[?2026h\x1b[2;1H\x1b[Knew\x1b[?2026l"
 
 
 def test_all_is_drawn_where_the_screen_is_new_or_has_another_height() -> None:
