@@ -116,7 +116,7 @@ def disk_error(path: Path, error: OSError, done: str = "written") -> DiskError:
     number = error.errno or 0
     place = _cause(path, number)
     advice = _ADVICE.get(number, "check the disk and the permissions").format(place=place)
-    if number != errno.ELOOP and place.is_symlink() and not os.path.exists(place):
+    if number != errno.ELOOP and os.path.islink(place) and not os.path.exists(place):
         advice = f"{_LINK.format(place=place)}, which leads to {os.readlink(place)}, where nothing is"
     return DiskError(f"{path} could not be {done}: {error.strerror or error}", hint=f"{advice}; then run it again")
 
@@ -132,5 +132,5 @@ def _cause(path: Path, number: int) -> Path:
         existing = [place for place in (*parents, path) if os.path.lexists(place)]
         found += [place for place in existing[-2:] if not os.access(place, os.W_OK)]
     elif number == errno.EXDEV:
-        found = [place for place in reversed(parents) if place.is_symlink() or os.path.ismount(place)]
+        found = [place for place in reversed(parents) if os.path.islink(place) or os.path.ismount(place)]
     return found[0] if found else path

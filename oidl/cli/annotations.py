@@ -11,7 +11,8 @@ from oidl.cli.choice import ChoiceOptions
 from oidl.cli.options import RunOptions
 from oidl.cli.run import execute, make_root
 from oidl.cli.sections import DOWNLOAD, in_section
-from oidl.cli.typed import KINDS
+from oidl.cli.streams import print_error
+from oidl.cli.typed import KINDS, absolute
 from oidl.cli.watching import Watchers
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import ExitCode
@@ -76,7 +77,7 @@ def load(
         run_options.settings(version.directory, version.subsets),
         load_every_annotation=options.all,
         annotations_only=True,
-        annotation_files=tuple(path.resolve() for path in files),
+        annotation_files=tuple(absolute(path).resolve() for path in files),
         renditions=(),
     )
     check_environment(settings.transfers)
@@ -87,5 +88,5 @@ def load(
     ):
         end = execute(settings, version, console, Watchers(Display.LINE), says_end=False)
     if end.error:
-        print(f"oidl: {end.error}", file=sys.stderr)
+        print_error(end.error)
     return ExitCode.SETTLED if end.exit_code == ExitCode.UNFINISHED else end.exit_code

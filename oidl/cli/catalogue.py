@@ -13,6 +13,7 @@ from oidl.net.dns import cached_dns
 from oidl.net.probe import Probe, probe
 from oidl.report.catalogue import catalogue_json, catalogue_text, verdict
 from oidl.settings import Transfers
+from oidl.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def catalogue(options: Annotated[CatalogueOptions, Parameter(name="*")] = DEFAUL
         asked = dict.fromkeys(file.url for _, file in files)  # several versions have files in common
         found = dict(zip(asked, trio.run(_probe, list(asked), options), strict=True))
         probes = [found[file.url] for _, file in files]
-    print((catalogue_json if options.json else catalogue_text)(files, probes))
+    print(catalogue_json(files, probes) if options.json else printable(catalogue_text(files, probes)))
     is_sound = not probes or all(verdict(file, one) == "ok" for (_, file), one in zip(files, probes, strict=True))
     return ExitCode.SETTLED if is_sound else ExitCode.METADATA
 

@@ -11,6 +11,7 @@ from oidl.settings import Selection
 from oidl.state.choice import Chosen, choose
 from oidl.state.database import StateConnection
 from oidl.state.evidence import check_annotated
+from oidl.text import printable
 
 
 def make_choice(db: StateConnection, selection: Selection) -> Chosen | None:
@@ -26,5 +27,5 @@ def told_choice(db: StateConnection, selection: Selection) -> Chosen | None:
     """The same, of annotations that are known to be loaded."""
     chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
     if chosen and chosen.remark:
-        print(f"oidl: {chosen.remark}", file=sys.stderr)
+        print(printable(f"oidl: {chosen.remark}"), file=sys.stderr)
     return chosen

@@ -16,7 +16,7 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.typed import BY_VALUE
+from oidl.cli.typed import BY_VALUE, absolute
 from oidl.demo.listing import make_demo
 from oidl.demo.server import serve
 from oidl.demo.site import Site
@@ -64,7 +64,7 @@ def demo(options: Annotated[DemoOptions, Parameter(name="*")] = DEFAULTS) -> int
         raise UsageError(f"--port must be 1 to {65_535 - _HOSTS}, not {options.port}")
     page = [f"--web={value}" for value in options.web] or ["--web"] if options.web is not None else []
     more = [f"--progress={options.progress}", *page, *(["--open"] if options.open else [])]
-    return trio.run(_demo, options.root_dir.absolute(), options.images, options.port, more)
+    return trio.run(_demo, absolute(options.root_dir), options.images, options.port, more)
 
 
 async def _demo(root_dir: Path, images: int, port: int, more: list[str]) -> int:

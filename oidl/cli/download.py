@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.sections import DOWNLOAD, in_section
-from oidl.cli.typed import BY_VALUE, KINDS
+from oidl.cli.typed import BY_VALUE, KINDS, absolute
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Reason, Source
 from oidl.settings import Originals
@@ -74,7 +74,7 @@ class DownloadOptions:
         from oidl.storage.layout import checked_subdirectory
 
         directory = (
-            str(self.original_images_dir.absolute())
+            str(absolute(self.original_images_dir))
             if self.original_images_dir
             else checked_subdirectory(self.original_images_subdirectory, "--original-images-subdirectory")
         )

@@ -9,12 +9,14 @@ from cyclopts import Parameter
 from oidl.cli.choice import ChoiceOptions
 from oidl.cli.choosing import make_choice
 from oidl.cli.sections import CHOOSING, OUTPUT, in_section
+from oidl.cli.typed import absolute
 from oidl.errors import UsageError
 from oidl.report.labels.export import Format, Request, export_labels, written_kinds
 from oidl.report.labels.words import exported_text
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
+from oidl.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +83,12 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
                 min_visible=options.min_visible,
                 with_empty=options.with_empty,
                 apply_exif=options.apply_exif,
-                dest=options.dest.absolute() if options.dest else None,
+                dest=absolute(options.dest) if options.dest else None,
             )
-        exported = export_labels(db, options.root_dir.absolute(), request)
+        exported = export_labels(db, absolute(options.root_dir), request)
     finally:
         db.close()
-    print(exported_text(exported, request))
+    print(printable(exported_text(exported, request)))
 
 
 def _of_images(selection: Selection, *, with_empty: bool) -> Selection:

@@ -9,8 +9,10 @@ from cyclopts import Parameter
 from oidl.cli.choice import ChoiceOptions
 from oidl.cli.choosing import make_choice
 from oidl.cli.sections import OUTPUT, in_section
+from oidl.cli.typed import absolute
 from oidl.report.export import export_csvs
 from oidl.state.database import explained, open_reader
+from oidl.text import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +44,8 @@ def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS
             chosen = make_choice(db, selection)
         written = export_csvs(
             db,
-            options.root_dir.absolute(),
-            options.dest.absolute() if options.dest else None,
+            absolute(options.root_dir),
+            absolute(options.dest) if options.dest else None,
             with_source=options.with_source,
             subsets=selection.subsets,
             chosen=chosen,
@@ -51,4 +53,4 @@ def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS
     finally:
         db.close()
     for path, rows in written.items():
-        print(f"{path}: {rows:,} images")
+        print(printable(f"{path}: {rows:,} images"))

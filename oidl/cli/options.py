@@ -15,7 +15,7 @@ from oidl.cli.limits import LimitOptions
 from oidl.cli.network import NetworkOptions
 from oidl.cli.output import OutputOptions
 from oidl.cli.sections import PLACES, in_section
-from oidl.cli.typed import BY_VALUE
+from oidl.cli.typed import BY_VALUE, absolute
 from oidl.settings import FileNames, Layout, Retries, Settings
 
 
@@ -33,7 +33,7 @@ class RunOptions(ChoiceOptions, DownloadOptions, ImagingOptions, NetworkOptions,
     def settings(self, version_dir: str, known_subsets: tuple[str, ...]) -> Settings:
         """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""
         check_options(self, known_subsets)
-        root_dir = self.root_dir.absolute()
+        root_dir = absolute(self.root_dir)
         originals = self.originals()
         return Settings(
             root_dir=root_dir,
@@ -63,7 +63,7 @@ def _resolved(source: str | None) -> str | None:
     """A list's URL as it is, its path made absolute, so that it names the same list from anywhere."""
     if source is None or source.startswith(("http://", "https://")):
         return source
-    return str(Path(source).absolute())
+    return str(absolute(Path(source)))
 
 
 def _is_switch(kind: object) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oidl.cli.sections import PLACES, in_section
+from oidl.cli.typed import absolute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,4 +24,4 @@ class PlaceOptions:
     @property
     def database(self) -> Path:
         """The path of the state database."""
-        return (self.state_db or self.root_dir / "oidl.sqlite3").absolute()
+        return absolute(self.state_db or self.root_dir / "oidl.sqlite3")

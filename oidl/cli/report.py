@@ -9,13 +9,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.places import PlaceOptions
+from oidl.cli.typed import absolute
 from oidl.errors import StateError
 from oidl.progress.words import duration
 from oidl.report.document import report_html
 from oidl.state.counts import read_counts
 from oidl.state.database import explained, open_reader
 from oidl.state.survey import read_survey
-from oidl.storage.atomic import atomic_text
+from oidl.storage.output import output_text, standard_stream
+from oidl.text import printable
 
 _ROWS_PER_S = 150_000  # or more: what it takes to go over all of them
 _PATIENCE_S = 2.0
@@ -49,7 +51,10 @@ def report(options: Annotated[ReportOptions, Parameter(name="*")] = DEFAULTS) ->
             survey = read_survey(db)
     finally:
         db.close()
-    root = str(options.root_dir.absolute())
-    with atomic_text(options.out.absolute()) as file:
-        file.write(report_html(counts, survey, root=root, now=datetime.now(UTC)))
-    print(options.out)
+    root = str(absolute(options.root_dir))
+    out = absolute(options.out)
+    with output_text(out) as file:
+        if file:
+            file.write(report_html(counts, survey, root=root, now=datetime.now(UTC)))
+    if standard_stream(out) is None:
+        print(printable(str(options.out)))

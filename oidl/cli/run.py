@@ -11,10 +11,12 @@ from oidl.cli.dry_run import dry_run
 from oidl.cli.options import RunOptions
 from oidl.cli.page import Offer, offer_page, open_page
 from oidl.cli.signals import interrupt, watch_signals
+from oidl.cli.streams import print_error
+from oidl.cli.typed import absolute
 from oidl.cli.watching import Watchers, choose_display, watching
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
-from oidl.errors import DiskError, ExitCode, UsageError
+from oidl.errors import ExitCode, UsageError, disk_error
 from oidl.imaging.encode import why_not_saved
 from oidl.model import Source
 from oidl.net.client import check_environment
@@ -29,6 +31,8 @@ from oidl.settings import Display, Settings
 from oidl.state.database import StateConnection, open_reader, open_writer
 from oidl.state.load import loaded_list
 from oidl.state.lock import writer_lock
+from oidl.storage.output import open_log
+from oidl.text import printable
 
 DEFAULTS = RunOptions()
 
@@ -48,7 +52,7 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
         if problem := why_not_saved(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")
     if options.dry_run:
-        print(dry_run(settings, version))
+        print(printable(dry_run(settings, version)))
         return ExitCode.SETTLED
     check_environment(settings.transfers)
     offer = offer_page(options.web, is_to_open=options.open)
@@ -58,14 +62,14 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     with (
         writer_lock(settings.state_db),
         open_console(
-            options.log_file,
+            open_log(absolute(options.log_file)) if options.log_file else None,
             log_to_stdout=to_stdout,
             is_stderr_for_machines=watchers.display is Display.JSON,
         ) as console,
     ):
         end = execute(settings, version, console, watchers, offer)
     if end.error:
-        print(f"oidl: {end.error}", file=sys.stderr)
+        print_error(end.error)
     return end.exit_code
 
 
@@ -131,8 +135,6 @@ def make_root(settings: Settings) -> None:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise UsageError(f"{directory} is not a directory", hint="name another --root-dir") from error
+            raise UsageError(f"{directory} is not a directory", hint="choose another --root-dir") from error
         except OSError as error:
-            raise DiskError(
-                f"{directory} cannot be made: {error.strerror}", hint="name a --root-dir you can write"
-            ) from error
+            raise disk_error(directory, error, "made") from error

@@ -9,8 +9,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.places import PlaceOptions
+from oidl.cli.streams import is_lost
+from oidl.cli.typed import absolute
 from oidl.errors import ExitCode, HalfLoadedError, UsageError
-from oidl.progress.repaint import repainted
+from oidl.progress.repaint import repainted, why_not_rewritten
 from oidl.report.failures import failure_json, failure_line
 from oidl.report.status import status_json, status_text
 from oidl.state.counts import NOTHING_YET, read_counts
@@ -18,6 +20,7 @@ from oidl.state.database import explained, open_reader
 from oidl.state.lock import is_held
 from oidl.state.rows import failed_rows
 from oidl.storage.space import existing, free_bytes
+from oidl.text import printable
 
 _INTERVAL_S = 2.0
 
@@ -49,7 +52,7 @@ def status(options: Annotated[StatusOptions, Parameter(name="*")] = DEFAULTS) ->
     if options.failures:
         _list_failures(options)
     elif options.first is not None:
-        raise UsageError("--first is how many to list", hint="say --failures too")
+        raise UsageError("--first is how many to list", hint="use it with --failures")
     elif options.watch is not None:
         return _watch(options, _interval_s(options.watch))
     else:
@@ -70,8 +73,8 @@ def _where_it_stands(options: StatusOptions) -> str:
     is_running = is_held(options.database)
     if options.json:
         return status_json(counts, is_running=is_running)
-    free = free_bytes(existing(options.root_dir.absolute()))
-    return status_text(counts, is_running=is_running, free_bytes=free)
+    free = free_bytes(existing(absolute(options.root_dir)))
+    return printable(status_text(counts, is_running=is_running, free_bytes=free))
 
 
 def _watch(options: StatusOptions, interval_s: float) -> int:
@@ -82,10 +85,12 @@ def _watch(options: StatusOptions, interval_s: float) -> int:
     ends = {signal.SIGINT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
-        with repainted(sys.stdout, in_place=sys.stdout.isatty() and not options.json) as show:
+        with repainted(sys.stdout, in_place=not options.json and why_not_rewritten(sys.stdout) is None) as show:
             show(_where_it_stands(options))
             while signal.sigtimedwait(ends, interval_s) is None:
                 show(_where_it_stands(options))
+                if is_lost(sys.stdout):
+                    return ExitCode.SETTLED
         return ExitCode.INTERRUPTED
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -106,5 +111,7 @@ def _list_failures(options: StatusOptions) -> None:
         with explained(db.path):
             for failed in islice(failed_rows(db), options.first):
                 print(failure_json(failed) if options.json else failure_line(failed))
+                if is_lost(sys.stdout):
+                    break
     finally:
         db.close()

@@ -1,5 +1,8 @@
 """What is typed, as values: members of enumerations in any letter case, amounts with units, whole numbers."""
 
+import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, get_args
 
 from cyclopts import App, ArgumentCollection, Parameter, Token
@@ -22,12 +25,36 @@ def _all_by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
     return tuple(_by_value(get_args(kind)[0], (token,)) for token in tokens)
 
 
-def check_whole_numbers(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Raises `UsageError` for a whole number that is none, which cyclopts would round, or too large for the database.
+def check_text(given: Iterable[str]) -> None:
+    """Raises `UsageError` for what is not UTF-8: neither SQLite nor JSON has a place for it."""
+    for text in given:
+        if any("\udc80" <= character <= "\udcff" for character in text):  # how Python has such bytes
+            shown = os.fsencode(text).decode("utf-8", "backslashreplace")
+            raise UsageError(f"{shown} is not UTF-8", hint="use UTF-8 for names, paths and all other arguments")
 
+
+def absolute(path: Path) -> Path:
+    """`path` from the working directory. Raises `UsageError` if that was removed or is not UTF-8."""
+    try:
+        found = path.absolute()
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path} is a path from the working directory, which was removed",
+            hint="change to a directory that exists, or use an absolute path",
+        ) from error
+    check_text([str(found)])
+    return found
+
+
+def check_values(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Expands `~` in paths, and checks paths and whole numbers.
+
+    Raises `UsageError` for a number that is no whole one, which cyclopts would round, or too large for the database.
     The last of cyclopts' sources of values, so that it sees them all: flags, environment and file.
     """
     for argument in arguments:
+        if _is_path(argument.hint) or argument.name == "--images-csv":
+            argument.tokens[:] = [token.evolve(value=_at_home(token)) for token in argument.tokens]
         if argument.parameter.converter is None and argument.hint in (int, int | None):
             for token in argument.tokens:
                 number = _number(token.value)
@@ -36,6 +63,21 @@ def check_whole_numbers(_app: App, _commands: tuple[str, ...], arguments: Argume
                 if number is not None and abs(number) > LARGEST:
                     bound = f"at most {LARGEST}" if number > 0 else f"at least -{LARGEST}"
                     raise UsageError(f"{_origin(token)} must be {bound}, not {token.value}")
+
+
+def _is_path(kind: object) -> bool:
+    return kind is Path or any(_is_path(part) for part in get_args(kind))
+
+
+def _at_home(token: Token) -> str:
+    found = os.path.expanduser(token.value)
+    if found.startswith("~"):
+        raise UsageError(f"{_origin(token)}: there is no user {found.partition('/')[0][1:]}", hint=f"use ./{found}")
+    if "://" not in found:
+        from oidl.storage.layout import check_lengths
+
+        check_lengths(found, _origin(token))
+    return found
 
 
 def _number(text: str) -> float | None:

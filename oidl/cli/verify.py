@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from oidl.cli.places import PlaceOptions
 from oidl.cli.signals import cancel_on_signal
+from oidl.cli.typed import absolute
 from oidl.errors import ExitCode
 from oidl.model import Finding
 from oidl.pipeline.audit import Audit
@@ -42,7 +43,7 @@ def verify(options: Annotated[VerifyOptions, Parameter(name="*")] = DEFAULTS) ->
     Every recorded file is read: originals must have their published MD5, other
     images decode to their end. Works while a run goes on, unless it is to repair.
     """
-    with _opened(options) as db, open_console(None, log_to_stdout=False) as console:
+    with _opened(options) as db, open_console(None, log_to_stdout=False, never_waits=False) as console:
         meter = AuditMeter(time.monotonic)
         is_whole = trio.run(_audit, options, db, meter, console)
         console.clear()
@@ -63,7 +64,7 @@ async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter,
 
     audit = Audit(
         db,
-        options.root_dir.absolute(),
+        absolute(options.root_dir),
         meter,
         now_s=time.time(),
         is_running=lambda: not options.repair and is_held(options.database),

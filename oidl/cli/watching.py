@@ -24,7 +24,7 @@ from oidl.progress.machine import json_line, metrics_text
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
 from oidl.settings import Display
-from oidl.storage.atomic import atomic_text
+from oidl.storage.output import output_text
 
 _JSON_S = 1.0
 _METRICS_S = 5.0
@@ -68,7 +68,7 @@ async def watching(
 ) -> AsyncIterator[Watched]:
     """Shows the run that goes on inside, as `watchers` want it; `quit_run` is what `q` on the full screen does.
 
-    Raises `DiskError` if the metrics cannot be written when it begins; later that is only said.
+    Raises `DiskError` or `UsageError` if the metrics cannot be written when it begins; later that is only said.
     """
     watched = Watched()
     lines, metrics = _JsonLines(meter), None
@@ -177,8 +177,9 @@ def _print(line: str) -> None:
 
 
 def _write(path: Path, now: Statistics) -> None:
-    with atomic_text(path, is_durable=False) as file:
-        file.write(metrics_text(now, datetime.now(UTC)))
+    with output_text(path, waits=False) as file:
+        if file:
+            file.write(metrics_text(now, datetime.now(UTC)))
 
 
 async def _in_thread(work: Callable[[], None], thread: trio.CapacityLimiter) -> None:

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from oidl.cli.page import Offer, listen_for_page, show_page
 from oidl.cli.places import PlaceOptions
 from oidl.cli.signals import cancel_on_signal
+from oidl.cli.typed import absolute
 from oidl.errors import HalfLoadedError
 from oidl.state.database import open_reader
 
@@ -46,7 +47,7 @@ async def _serve(options: WebOptions, offer: Offer) -> None:
     from oidl.report.web.sources import AtRest
 
     lookup = Lookup(options.database)
-    page = Page(offer.address, AtRest(options.database, lookup), lookup, options.root_dir.absolute())
+    page = Page(offer.address, AtRest(options.database, lookup), lookup, absolute(options.root_dir))
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)

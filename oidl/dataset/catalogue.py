@@ -37,6 +37,8 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
         raise UsageError(f"the catalogue {file} cannot be read: {error.strerror}") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise UsageError(f"the catalogue {file} is not TOML: {error}") from error
+    except RecursionError:
+        raise UsageError(f"the catalogue {file} is not one: its values are nested too deeply") from None
     top = _Table(file, "", content)
     base_url = top.text("base_url", HTTP_URL, "an http or https URL") if "base_url" in top.names() else ""
     providers = _providers(top.table("provider")) if "provider" in top.names() else {}

@@ -10,12 +10,12 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TextIO
 
-from oidl.errors import disk_error
+from oidl.progress.outlet import Outlet
 from oidl.text import printable
 
 log = logging.getLogger("oidl")
@@ -26,7 +26,7 @@ _CLEAR_LINE = "\r\x1b[K"
 class Console:
     """Where a run's words go."""
 
-    def __init__(self, screen: TextIO | None) -> None:
+    def __init__(self, screen: TextIO | Outlet | None) -> None:
         self._screen = screen
         self._has_line = False
         self._waiting: deque[str] | None = None
@@ -39,6 +39,10 @@ class Console:
     def say(self, text: str) -> None:
         """Something happened that people want to know."""
         log.info("%s", text)
+        self.tell(text)
+
+    def tell(self, text: str) -> None:
+        """The same, and not for the log: it may be about that. May be called from any thread."""
         if self._waiting is not None:
             self._waiting.append(printable(text))
         elif self._screen:
@@ -76,32 +80,80 @@ class Console:
                 print(text, file=self._screen, flush=True)
 
 
+class _PrintableFormatter(logging.Formatter):
+    """Lines of a log, safe for the terminal that they are read on: titles, URLs and answers are others' words."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 @contextmanager
 def open_console(
-    log_file: Path | None, *, log_to_stdout: bool, is_stderr_for_machines: bool = False
+    log_file: int | None, *, log_to_stdout: bool, is_stderr_for_machines: bool = False, never_waits: bool = True
 ) -> Iterator[Console]:
-    """The console of one run, with its logs; raises `DiskError` if the log file cannot be written."""
-    handlers: list[logging.Handler] = [logging.NullHandler()]  # without any, logging would write to stderr
-    if log_to_stdout:
-        handlers.append(logging.StreamHandler(sys.stdout))
-    if log_file:
-        try:
-            handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
-        except OSError as error:
-            raise disk_error(log_file.absolute(), error) from error
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    for handler in handlers:
-        handler.setFormatter(formatter)
-        log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
+    """The console of one run, with its logs; `log_file` is open for writing, and closed in the end.
+
+    With `never_waits`, a log or terminal that takes nothing holds up nobody: what it has no room for is dropped.
+    """
     is_said_in_log = log_to_stdout and (is_stderr_for_machines or not sys.stderr.isatty())
     people = sys.stdout if is_stderr_for_machines else sys.stderr
-    console = Console(None if is_said_in_log else people)
-    try:
+    formatter = _PrintableFormatter("%(asctime)s %(levelname)s %(message)s")
+    with ExitStack() as closing:
+        if log_file is not None:
+            closing.callback(os.close, log_file)
+        outlet: Callable[..., TextIO | Outlet] = _Outlets(closing).through if never_waits else _as_it_is
+        console = Console(None if is_said_in_log else outlet(people, _ignore))
+
+        def complain(what: str, error: OSError) -> None:
+            text = f"the rest of the log is lost: {what} cannot be written: {error.strerror}"
+            if is_said_in_log:
+                print(f"oidl: {text}", file=sys.stderr)
+            else:
+                console.tell(text)
+
+        streams: list[TextIO | Outlet] = []
+        if log_to_stdout:
+            streams.append(outlet(sys.stdout, partial(complain, "stdout")))
+        if log_file is not None:
+            file = Outlet(log_file, "utf-8", partial(complain, "the log file"))
+            closing.callback(file.close)
+            streams.append(file)
+        # Without any handler, logging would write to stderr.
+        for handler in (logging.NullHandler(), *map(logging.StreamHandler, streams)):
+            handler.setFormatter(formatter)
+            log.addHandler(handler)
+            closing.callback(log.removeHandler, handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        closing.callback(console.clear)
         yield console
-    finally:
-        console.clear()
-        for handler in handlers:
-            log.removeHandler(handler)
-            handler.close()
+
+
+class _Outlets:
+    """One `Outlet` for each file that streams lead to, so that what goes to one terminal stays in order."""
+
+    def __init__(self, closing: ExitStack) -> None:
+        self._closing = closing
+        self._found: dict[tuple[int, int], Outlet] = {}
+
+    def through(self, stream: TextIO, complain: Callable[[OSError], None]) -> TextIO | Outlet:
+        """`stream` by way of a thread; as it is if it writes to no file, as in a test."""
+        try:
+            stream.flush()
+            fd = stream.fileno()
+            there = os.fstat(fd)
+        except (OSError, ValueError):
+            return stream
+        key = there.st_dev, there.st_ino
+        if key not in self._found:
+            self._found[key] = Outlet(fd, stream.encoding, complain)
+            self._closing.callback(self._found[key].close)
+        return self._found[key]
+
+
+def _as_it_is(stream: TextIO, complain: Callable[[OSError], None]) -> TextIO:
+    return stream
+
+
+def _ignore(error: OSError) -> None:
+    pass

@@ -4,12 +4,13 @@ import json
 from dataclasses import asdict
 
 from oidl.state.rows import Failed
+from oidl.text import printable
 
 
 def failure_line(failed: Failed) -> str:
     """Subset, ImageID, reason, detail and URL, with tabs between them and none inside."""
     fields = (failed.subset, failed.image_id, failed.reason, failed.detail or "", failed.url)
-    return "\t".join(" ".join(field.split()) for field in fields)
+    return "\t".join(printable(" ".join(field.split())) for field in fields)
 
 
 def failure_json(failed: Failed) -> str:

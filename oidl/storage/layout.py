@@ -11,6 +11,7 @@ never from the URL that answered. They are in lower case and suffixes are no par
 this holds on filesystems that ignore case, too.
 """
 
+import os
 import re
 from collections.abc import Callable
 from operator import attrgetter
@@ -20,12 +21,14 @@ from urllib.parse import urlsplit
 from oidl.errors import UsageError
 from oidl.model import Rendition, Source, Work
 from oidl.settings import Layout
+from oidl.text import shortened
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{16}")
 # 5721283_4c1a5f8c5c_o, as Flickr names its files; the leading photo id makes it unique on Flickr, not in every list.
 _FLICKR_NAME = re.compile(r"[0-9]{1,20}_[0-9a-f]{1,20}(_[0-9a-z]{1,4})?")
 _SUFFIX = re.compile(r"\.(jpe?g|png|gif|webp|tiff?)", re.IGNORECASE)
 _PREFIX_CHARACTERS = 3
+_NAME_BYTES, _PATH_BYTES = 255, 4095
 # The row's own URL of each source; a mirror's copies are all JPEG.
 _URLS: dict[Source, Callable[[Work], str]] = {
     Source.ORIGINAL: attrgetter("original_url"),
@@ -90,9 +93,19 @@ def actual_path(layout: Layout, recorded: str) -> Path:
     return layout.root_dir / recorded
 
 
+def check_lengths(path: str, option: str) -> None:
+    """Raises `UsageError` if a name in `path` is longer than Linux' filesystems allow, or all of it."""
+    longest = max(len(os.fsencode(name)) for name in path.split("/"))
+    if longest > _NAME_BYTES or len(os.fsencode(path)) > _PATH_BYTES:
+        raise UsageError(
+            f"{option}: {shortened(path, 50)} is too long", hint=f"use names of at most {_NAME_BYTES} bytes"
+        )
+
+
 def checked_subdirectory(name: str, option: str) -> str:
     """`name` as a directory below each subset; raises `UsageError` if it could lead anywhere else."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts or path == Path() or not name.isprintable():
         raise UsageError(f"{option} must be a relative name without '..', not {name!r}")
+    check_lengths(name, option)
     return str(path)

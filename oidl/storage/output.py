@@ -18,12 +18,13 @@ from oidl.storage.atomic import atomic_text
 
 @contextmanager
 def output_text(path: Path, *, waits: bool = True) -> Iterator[TextIO | None]:
-    """A UTF-8 text file at `path`; without `waits`, None for a FIFO that no program reads.
+    """A UTF-8 text file at `path`.
 
+    Without `waits`, for what is soon written again, neither the disk is waited for nor the reader of a FIFO: None then.
     Raises `UsageError` for a directory, a socket or a block device, `DiskError` if it cannot be written.
     """
     if not _is_stream(path):
-        with atomic_text(Path(os.path.realpath(path))) as file:
+        with atomic_text(Path(os.path.realpath(path)), is_durable=waits) as file:
             yield file
         return
     try:

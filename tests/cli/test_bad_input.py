@@ -278,7 +278,7 @@ def test_a_root_that_cannot_be_written(oidl, fine) -> None:
     ended = oidl("run", "--root-dir=/proc/oidl", f"--catalogue={fine.catalogue}")
     assert ended.returncode == 5
     _is_one_clear_line(ended.stderr)
-    assert "/proc/oidl cannot be made" in ended.stderr
+    assert "/proc/oidl could not be made" in ended.stderr
     assert not fine.site.requests
 
 

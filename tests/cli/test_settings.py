@@ -63,7 +63,6 @@ def test_every_kind_of_value_can_stand_in_the_environment(settings) -> None:
             "OIDL_RESIZE_MODE": "filldistort",
             "OIDL_MAX_HOST_CONNECTIONS": "2",
             "OIDL_SUBSET": "test",
-            "OIDL_NOT_AN_OPTION": "and no error",
         }
     )
     assert found["originals"]["save"] is True
