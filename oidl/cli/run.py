@@ -20,6 +20,7 @@ from oidl.errors import ExitCode, UsageError, disk_error
 from oidl.imaging.encode import why_not_saved
 from oidl.model import Source
 from oidl.net.client import check_environment
+from oidl.net.descriptors import fit_connections, raise_limit
 from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
@@ -83,6 +84,10 @@ def execute(
     says_end: bool = True,
 ) -> RunEnd:
     """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
+    transfers, cut = fit_connections(settings.transfers, raise_limit())
+    if cut:
+        console.say(cut)
+        settings = replace(settings, transfers=transfers)
     db = open_writer(settings.state_db)
     for remark in db.remarks:
         console.say(remark)

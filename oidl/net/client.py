@@ -7,7 +7,6 @@ import math
 import os
 import socket
 import ssl
-from collections.abc import Iterator
 from typing import Any
 
 import httpcore
@@ -17,6 +16,7 @@ import trio
 from oidl import __version__
 from oidl.errors import UsageError
 from oidl.model import Failure, Reason
+from oidl.net.descriptors import causes
 from oidl.net.headers import is_private_host
 from oidl.net.proxies import Proxies
 from oidl.net.transport import IS_DIRECT, Transport, TrickleError
@@ -187,7 +187,7 @@ def failure_of(error: Exception) -> Failure:
     Only what building the request or resolving its name raises is about the URL, and permanent. An answer that cannot
     be read, whatever error that makes, is a broken connection.
     """
-    causes = list(_causes(error))
+    errors = list(causes(error))
     detail = str(error) or type(error).__name__
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
         return Failure(Reason.HTTP_ERROR, f"not a URL that can be asked for: {detail}")
@@ -195,21 +195,12 @@ def failure_of(error: Exception) -> Failure:
         return Failure(Reason.HTTP_ERROR, detail)
     if isinstance(error, TrickleError):
         return Failure(Reason.TOO_SLOW, detail)
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
+    if any(isinstance(cause, socket.gaierror) for cause in errors):
         return Failure(Reason.DNS, detail, is_unreachable=True)
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLError) for cause in errors):
         return Failure(Reason.TLS, detail, is_unreachable=isinstance(error, httpx.ConnectError))
     if isinstance(error, httpx.ConnectTimeout):
         return Failure(Reason.TIMEOUT, str(error) or "no connection in time", is_unreachable=True)
     if isinstance(error, httpx.TimeoutException):
         return Failure(Reason.TIMEOUT, "no byte in time")
     return Failure(Reason.CONNECTION, detail, is_unreachable=isinstance(error, (httpx.ConnectError, httpx.ProxyError)))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):  # Trio's, of the addresses that were tried
-            for each in error.exceptions:
-                yield from _causes(each)
-        error = error.__cause__ or error.__context__

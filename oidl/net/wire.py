@@ -7,12 +7,15 @@ sees it, interim answers are counted, and tiny reads are spread over time, so
 that the kernel joins what arrives meanwhile.
 """
 
+import math
 import ssl
 from collections.abc import Iterable
 from typing import Any
 
 import httpcore
+import trio
 
+from oidl.net.descriptors import is_out_of_files
 from oidl.net.head import MAX_HEAD_BYTES, head_end, read_head
 from oidl.net.throttle import Throttle
 
@@ -23,6 +26,7 @@ _SMALL_READS_PER_S = 100.0
 _SMALL_PORTION_BYTES = 2 * 1024
 _LARGEST_PORTION_BYTES = 64 * 1024
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
+_FILES_WAIT_S = 0.2
 _REQUESTS = (b"GET ", b"HEAD ", b"CONNECT ")  # what a SOCKS proxy is asked first is none of these
 
 
@@ -159,9 +163,18 @@ class Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """As httpcore's; raises `UnsupportedProtocol` for a host that no name server can be asked for."""
-        try:
-            stream = await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
-        except ValueError as error:  # IDNA's, of "a..b"
-            raise httpcore.UnsupportedProtocol(str(error)) from error
-        return Wire(stream)
+        """As httpcore's; raises `UnsupportedProtocol` for a host that no name server can be asked for.
+
+        Waits, as long as connecting may take, while this process may open no more files.
+        """
+        ends_at = trio.current_time() + (math.inf if timeout is None else timeout)
+        while True:
+            try:
+                return Wire(await self._network.connect_tcp(host, port, timeout, local_address, socket_options))
+            except ValueError as error:  # IDNA's, of "a..b"
+                raise httpcore.UnsupportedProtocol(str(error)) from error
+            except httpcore.ConnectError as error:
+                # No fault of the host's, and over as soon as another transfer ends.
+                if not is_out_of_files(error) or trio.current_time() > ends_at:
+                    raise
+                await trio.sleep(_FILES_WAIT_S)

@@ -9,13 +9,15 @@ of their process in a temporary name beside the final one, and are on the disk
 before they get the final one.
 """
 
+import errno
 import os
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from oidl.errors import UsageError, disk_error
 from oidl.storage.durability import is_alive, sync_filesystems
@@ -23,6 +25,8 @@ from oidl.storage.sweep import remove_tree
 
 PART_DIRECTORY = ".oidl-part"
 _TREE_MARK = ".oidl"
+_FILES_TRIES = 50
+_FILES_WAIT_S = 0.1
 
 
 class AtomicWriter:
@@ -43,7 +47,7 @@ class AtomicWriter:
             self._make(part.parent)
             self._make(path.parent)
             try:
-                with open(part, "xb") as file:
+                with _opened(part) as file:
                     file.write(body)
                 os.replace(part, path)
             except BaseException:
@@ -72,6 +76,18 @@ class AtomicWriter:
         if directory not in self._made:
             directory.mkdir(parents=True, exist_ok=True)
             self._made.add(directory)
+
+
+def _opened(part: Path) -> BinaryIO:
+    """`part`, made anew; waits a while if this process may open no more files, since others are closed soon."""
+    for _ in range(_FILES_TRIES):
+        try:
+            return open(part, "xb")
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            time.sleep(_FILES_WAIT_S)
+    return open(part, "xb")
 
 
 @contextmanager
