@@ -11,6 +11,7 @@ from bench import (
     memory,
     pace,
     pictures,
+    powercut,
     screen,
     similarity,
     soak,
@@ -32,6 +33,7 @@ _MEASUREMENTS = (
     web,
     pace,
     torture,
+    powercut,
     soak,
     pictures,
 )

@@ -9,10 +9,10 @@ from html import escape
 from importlib.resources import files
 from itertools import pairwise
 
-from oidl.model import Reason, Status
+from oidl.model import Status
 from oidl.progress.words import duration, size
 from oidl.report.plots import Part, bar, columns
-from oidl.report.words import MEANINGS, license_name, share
+from oidl.report.words import license_name, meaning, share
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.survey import SIDE_CLASS, SIZE_CLASSES, HostFacts, Slice, Survey
 
@@ -107,7 +107,7 @@ def _reasons(counts: Counts) -> str:
         parts = [Part(row[status], status, f"{row[status]:,} {_LABELS[status]}") for status in shown]
         rows.append(
             [
-                f"<code>{escape(reason)}</code><br><span class=soft>{escape(MEANINGS[Reason(reason)])}</span>",
+                f"<code>{escape(reason)}</code><br><span class=soft>{escape(meaning(reason))}</span>",
                 _bar(parts, most, f"{reason}: {sum(row.values()):,}"),
                 *(_number(row[status]) for status in shown),
             ]

@@ -1,13 +1,14 @@
 """`oidl status`, for people and as JSON."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
-from oidl.model import Reason, Status
+from oidl.model import Status
 from oidl.net.pace import PaceState
 from oidl.progress.words import duration, pace_words, size
-from oidl.report.words import MEANINGS, share, skipped_words
+from oidl.report.words import meaning, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
+from oidl.state.database import parse_timestamp
 
 
 def status_json(counts: Counts, *, is_running: bool) -> str:
@@ -79,7 +80,7 @@ def _reasons(counts: Counts) -> list[str]:
         "",
         f"{'for good':>12}{'to retry':>12}",
         *(
-            f"{row[Status.FAILED]:>12,}{row[Status.RETRY]:>12,}  {reason:<14} {_meaning(reason)}"
+            f"{row[Status.FAILED]:>12,}{row[Status.RETRY]:>12,}  {reason:<14} {meaning(reason)}"
             for reason, row in ranked
         ),
         "",
@@ -156,11 +157,7 @@ def _settled(row: dict[Status, int]) -> int:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _meaning(reason: str) -> str:
-    return MEANINGS[Reason(reason)]
+    return parse_timestamp(text) or datetime.fromtimestamp(0, UTC)
 
 
 def _row(name: str, cells: list[str]) -> str:

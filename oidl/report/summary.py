@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from oidl.errors import ExitCode
-from oidl.model import Reason, Standing, Status
+from oidl.model import Standing, Status
 from oidl.progress.words import size
-from oidl.report.words import MEANINGS, skipped_words
+from oidl.report.words import meaning, skipped_words
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
 
@@ -36,7 +36,7 @@ def run_summary(
     if counts.skipped_rows:
         lines.append(skipped_words(counts.skipped_rows))
     for reason, row in sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values())):
-        lines.append(f"{sum(row.values()):>10,}  {reason:<14} {MEANINGS[Reason(reason)]}")
+        lines.append(f"{sum(row.values()):>10,}  {reason:<14} {meaning(reason)}")
     if waiting:
         when = f", the first at {next_due:%Y-%m-%d %H:%M:%S} UTC" if next_due else ""
         if last_due and waiting > 1:

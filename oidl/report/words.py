@@ -26,6 +26,13 @@ MEANINGS: dict[Reason, str] = {
     Reason.DISK: "could not be written to disk",
 }
 
+_UNKNOWN = "not a reason of oidl's"
+
+
+def meaning(reason: str) -> str:
+    """What `reason`, as it is in the database, means; people write reasons of their own there too."""
+    return next((text for known, text in MEANINGS.items() if known == reason), _UNKNOWN)
+
 
 def share(part: int, whole: int) -> str:
     """`part` of `whole` in per cent, never rounded to all or nothing when it is not."""

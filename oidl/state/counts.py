@@ -2,9 +2,9 @@
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime
 
 from oidl.model import Status
+from oidl.state.database import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class RunFacts:
     @property
     def elapsed_s(self) -> float:
         """Seconds from its start to its end, or to when it was last heard of."""
-        ended = datetime.fromisoformat(self.finished_at or self.updated_at)
-        return (ended - datetime.fromisoformat(self.started_at)).total_seconds()
+        started, ended = parse_timestamp(self.started_at), parse_timestamp(self.finished_at or self.updated_at)
+        return (ended - started).total_seconds() if started and ended else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,11 @@ class Ledger:
         """
         self._db.execute("UPDATE run SET outcome = 'killed', finished_at = updated_at WHERE finished_at IS NULL")
         now = timestamp()
+        # People who edit the table may leave a retry without a time, or with no time at all: it is due.
+        self._db.execute(
+            "UPDATE download SET next_attempt_at = ? WHERE status = 'retry' AND julianday(next_attempt_at) IS NULL",
+            (now,),
+        )
         cursor = self._db.execute(
             "INSERT INTO run (started_at, updated_at, settings, token, pid, boot_id) VALUES (?, ?, ?, ?, ?, ?)",
             (now, now, json.dumps(settings, ensure_ascii=False), token, os.getpid(), boot_id),

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from oidl.model import Reason, Rendition, Standing, Status, Work
 from oidl.state.choice import Chosen
-from oidl.state.database import StateConnection, explained, timestamp
+from oidl.state.database import StateConnection, explained, parse_timestamp, timestamp
 
+_REASONS = frozenset(Reason)
 _FEW = 10_000  # chosen images that are looked through for retries, rather than all retries
 
 _COLUMNS = """
@@ -119,7 +120,7 @@ class Queue:
                 f"SELECT d.subset, d.status, d.reason, d.images FROM tally AS d WHERE d.images > 0 AND {self._selected}"
             )
         return [
-            Standing(subset, Status(status), Reason(reason) if reason else None, images)
+            Standing(subset, Status(status), _reason(reason), images)
             for subset, status, reason, images in self._db.execute(query, self._values)
         ]
 
@@ -161,7 +162,7 @@ class Queue:
             f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected}",
             self._values,
         ).fetchone()
-        return count, datetime.fromisoformat(first) if first else None
+        return count, parse_timestamp(first)
 
     def waiting(self) -> Waiting:
         """What this run leaves for the next: the selected images that wait for a retry."""
@@ -170,7 +171,7 @@ class Queue:
             f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected}",
             self._values,
         ).fetchone()
-        return Waiting(count, datetime.fromisoformat(first), datetime.fromisoformat(last)) if count else Waiting()
+        return Waiting(count, parse_timestamp(first), parse_timestamp(last)) if count else Waiting()
 
     def _walk(self, condition: str, after: str, limit: int) -> list[Work]:
         return self._work(
@@ -195,7 +196,7 @@ class Queue:
                 saved_original=row[7],
                 rotation=_degrees(row[8]),
                 status=Status(row[9]),
-                reason=Reason(row[10]) if row[10] else None,
+                reason=_reason(row[10]),
             )
             for row in rows
         ]
@@ -207,6 +208,11 @@ class Queue:
         if names & self._kept:
             names |= self._kept
         return tuple(rendition for rendition in self._wanted if rendition.name not in names)
+
+
+def _reason(text: str | None) -> Reason | None:
+    """The reason that `text` is; None for one that people wrote there themselves."""
+    return Reason(text) if text in _REASONS else None
 
 
 def _degrees(rotation: str | None) -> int:

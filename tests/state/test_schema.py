@@ -26,6 +26,7 @@ _CHECKSUMS = {
     "0011_orientation_in_a_file.sql": "f1273370d2b092e9",
     "0012_names_of_files.sql": "5e1923b9f6612014",
     "0013_runs_and_power_cuts.sql": "6d49419d6e3bf63c",
+    "0014_lists_by_content.sql": "c4bef1c82c54cf77",
 }
 
 

@@ -8,15 +8,15 @@ for the page to show them as text and nothing else.
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from html import unescape
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from oidl.model import Reason, Status
+from oidl.model import Status
 from oidl.progress.statistics import Failed, Second, Statistics, Success
-from oidl.report.words import MEANINGS, license_name
+from oidl.report.words import license_name, meaning
 from oidl.state.counts import Counts, RunFacts
+from oidl.state.database import parse_timestamp
 from oidl.state.gallery import Card, Details, OutputFile, Try
 from oidl.text import without_passwords
 
@@ -177,7 +177,8 @@ def run_json(run: RunFacts) -> Json:
 
 def try_json(each: Try) -> Json:
     """A failed try."""
-    at = datetime.fromisoformat(each.at).timestamp()
+    tried_at = parse_timestamp(each.at)
+    at = tried_at.timestamp() if tried_at else 0.0
     return _trial(each.image_id, each.subset, each.status, each.reason, each.detail, each.http_status, each.url, at)
 
 
@@ -258,7 +259,7 @@ def _standing(by_subset: dict[str, dict[Status, int]], by_reason: dict[str, dict
         "by_reason": [
             {
                 "reason": reason,
-                "meaning": MEANINGS[Reason(reason)],
+                "meaning": meaning(reason),
                 "failed": row[Status.FAILED],
                 "retry": row[Status.RETRY],
             }

@@ -1,0 +1,100 @@
+"""The power goes, three times, while `oidl run` is at work: what a copy of its disk has, before and after the next run.
+
+Needs root: the disk is a file that is mounted, and a copy of that file is what a power cut would have left.
+"""
+
+import argparse
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bench.measure import machine
+from bench.site import make_photos, served, write_list
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be set."""
+    parser.add_argument("--cuts", type=int, default=3)
+    parser.add_argument("--interval", type=float, default=20.0, help="seconds between two cuts")
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--rate", type=int, default=320, help="images a second, at most")
+    parser.add_argument("--filesystem", default="ext4")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints how many files each cut took; fails if the next run leaves one of them done."""
+    print(machine())
+    with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
+        home = Path(name)
+        photos = make_photos(home / "site" / "photos", 160, 120, 85, arguments.images)
+        with served(home / "site") as (base_url, _):
+            write_list(home / "list.csv", base_url, photos, home / "site")
+            disk = home / "disk"
+            with open(disk, "wb") as file:
+                file.truncate(1 << 30)
+            subprocess.run([f"mkfs.{arguments.filesystem}", "-q", disk], check=True)
+            with _mounted(disk, home / "used"):
+                process = _start(home, home / "used", f"--max-rps={arguments.rate}")
+                try:
+                    for number in range(arguments.cuts):
+                        time.sleep(arguments.interval)
+                        _cut(number, process, home, disk)
+                finally:
+                    process.kill()
+                    process.wait()
+
+
+def _cut(number: int, process: subprocess.Popen[bytes], home: Path, disk: Path) -> None:
+    copy = home / "copy"
+    process.send_signal(signal.SIGSTOP)
+    subprocess.run(["cp", "--sparse=always", disk, copy], check=True)
+    process.send_signal(signal.SIGCONT)
+    with _mounted(copy, home / "found"):
+        rows, lost = _look(home / "found")
+        began = time.monotonic()
+        code = _start(home, home / "found", "--limit=0").wait()
+        took_s = time.monotonic() - began
+        rows_left, lost_after = _look(home / "found")
+    print(
+        f"cut {number + 1}: {rows:,} files recorded, {lost:,} of them not whole; "
+        f"next run (exit {code}, {took_s:.1f} s): "
+        f"{rows_left:,} recorded, {lost_after:,} not whole",
+        flush=True,
+    )
+    assert not lost_after
+
+
+def _start(home: Path, disk: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    options = (f"--images-csv={home / 'list.csv'}", "--no-download-metadata", "--dataset-version=3", "--min-free=0")
+    return subprocess.Popen(
+        [sys.executable, "-m", "oidl", "run", f"--root-dir={disk / 'root'}", *options, "--no-check-space", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _look(disk: Path) -> tuple[int, int]:
+    """How many files are recorded, and how many of these have not the recorded size."""
+    with closing(sqlite3.connect(disk / "root" / "oidl.sqlite3")) as db:
+        files = db.execute("SELECT path, bytes FROM file").fetchall()
+    return len(files), sum(not _is_whole(disk / "root" / path, size) for path, size in files)
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+@contextmanager
+def _mounted(disk: Path, place: Path) -> Iterator[None]:
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", "loop", disk, place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
