@@ -12,6 +12,8 @@ from typing import Any
 
 from oidl.dataset.decimals import read_decimals
 
+_IS_NUMERIC = re.compile("[0-9.,eE+-]*").fullmatch
+_LEAST_SHARE, _MOST_SHARE = -0.5, 1.5
 _MANY = 50  # values, from which it takes less time to compute them together
 
 
@@ -50,14 +52,31 @@ def _matching(pattern: str) -> Callable[[Sequence[str]], Sequence[str]]:
 def _reals(values: Sequence[str]) -> Sequence[float]:
     if len(values) >= _MANY and (decimals := read_decimals(values)):
         return decimals
+    if not _IS_NUMERIC(",".join(values)):  # `float` reads `1_0`, digits of other scripts and `nan`, too
+        raise ValueError
     reals = list(map(float, values))
     if not isfinite(sum(reals)):
         raise ValueError
     return reals
 
 
+def _shares(values: Sequence[str]) -> Sequence[float]:
+    """Boxes may reach a little beyond the picture; pixels reach further."""
+    shares = _reals(values)
+    if shares and not (min(shares) >= _LEAST_SHARE and max(shares) <= _MOST_SHARE):
+        raise ValueError
+    return shares
+
+
+def _confidence(text: str) -> float:
+    (confidence,) = _reals((text,))
+    if not 0 <= confidence <= 1:
+        raise ValueError
+    return confidence
+
+
 def _whole(text: str) -> int:
-    number = float(text)
+    (number,) = _reals((text,))
     if not number.is_integer() or not -(2**63) <= number < 2**63:  # more is no integer of SQLite's
         raise ValueError
     return int(number)
@@ -69,13 +88,13 @@ def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 _FLAG_VALUES = {"0": 0, "1": 1, "-1": -1, "": None}
 
-SHARE = Reader(_reals, "is not a number")
+SHARE = Reader(_shares, "is not a share of the width or height, from 0 to 1: are these pixels?")
 """Of a width or height; columns of it may be read together."""
 
 _ID = Reader(_matching("[0-9a-f]{16}"), "is not 16 lower-case hex digits")
 _WORD = Reader(_matching("[!-~]+"), "is not a word")
 _TEXT = Reader(lambda values: values, "is not text")
-_NUMBER = Reader(_few(lambda text: _reals((text,))[0]), "is not a number")
+_CONFIDENCE = Reader(_few(_confidence), "is not a number from 0 to 1")
 _MAYBE_NUMBER = Reader(_few(_or_none(lambda text: _reals((text,))[0])), "is not a number")
 _MAYBE_WHOLE = Reader(_few(_or_none(_whole)), "is not a whole number of 64 bits")
 _FLAG = Reader(lambda values: list(map(_FLAG_VALUES.__getitem__, values)), "is not 0, 1 or -1")
@@ -127,7 +146,7 @@ TABLES: dict[str, tuple[dict[str, tuple[str, Reader]], dict[str, tuple[str, Read
             "ImageID": ("image_id", _ID),
             "Source": ("source", _WORD),
             "LabelName": ("label_name", _WORD),
-            "Confidence": ("confidence", _NUMBER),
+            "Confidence": ("confidence", _CONFIDENCE),
             "XMin": ("x_min", SHARE),
             "XMax": ("x_max", SHARE),
             "YMin": ("y_min", SHARE),
@@ -156,7 +175,7 @@ TABLES: dict[str, tuple[dict[str, tuple[str, Reader]], dict[str, tuple[str, Read
             "ImageID": ("image_id", _ID),
             "Source": ("source", _WORD),
             "LabelName": ("label_name", _WORD),
-            "Confidence": ("confidence", _NUMBER),
+            "Confidence": ("confidence", _CONFIDENCE),
         },
         {},
     ),
