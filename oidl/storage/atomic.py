@@ -27,6 +27,7 @@ PART_DIRECTORY = ".oidl-part"
 _TREE_MARK = ".oidl"
 _FILES_TRIES = 50
 _FILES_WAIT_S = 0.1
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class AtomicWriter:
@@ -126,8 +127,23 @@ def atomic_tree(path: Path) -> Iterator[Path]:
         remove_tree(old)
 
 
+def can_link(directory: Path) -> bool:
+    """Whether there can be symbolic links in `directory`, which is made if it is not there; exFAT has none."""
+    with _part_of(directory / "link") as part:
+        try:
+            part.symlink_to("nowhere")
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                return False
+            raise
+    return True
+
+
 def atomic_link(path: Path, goal: Path) -> None:
-    """Makes `path` a symbolic link to `goal`, or lets it lead there; raises `UsageError` if it is something else."""
+    """Makes `path` a symbolic link to `goal`, or retargets it; raises `UsageError` if it is something else.
+
+    A relative `goal` is relative to the directory of `path`.
+    """
     with _part_of(path) as part:
         if path.exists() and not path.is_symlink():
             raise UsageError(f"{path} is there, and not a link of an earlier export", hint="name another --dest")

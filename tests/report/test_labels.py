@@ -1,6 +1,7 @@
 """Labels for other tools: their own readers load them, and the boxes lie on the objects in the files."""
 
 import csv
+import errno
 import itertools
 import json
 import os
@@ -9,7 +10,7 @@ import re
 import tracemalloc
 from collections import Counter
 from pathlib import Path
-from shutil import copyfileobj
+from shutil import copyfileobj, copytree, rmtree
 from typing import Any
 from xml.etree import ElementTree
 
@@ -59,6 +60,41 @@ def opened(path: Path, *, upright: bool = False) -> Pillow.Image:
         return ImageOps.exif_transpose(picture) if upright else picture
 
 
+# ---- links and paths
+
+
+@pytest.mark.parametrize("form", [Format.COCO, Format.YOLO, Format.VOC])
+def test_an_export_in_the_root_survives_a_move(form: Format, exported: Any, marked: Marked, tmp_path: Path) -> None:
+    exported(form, rendition="border", dest=marked.root / "v7/export/x")
+    moved = tmp_path / "moved"
+    copytree(marked.root, moved, symlinks=True)
+    rmtree(marked.root / "v7/export")
+    dest = moved / "v7/export/x"
+    for path in filter(Path.is_file, dest.rglob("*")):
+        assert str(marked.root) not in path.read_text("utf-8")
+    links = {Format.YOLO: "images/train", Format.VOC: "JPEGImages/train"}
+    assert form not in links or (dest / links[form]).resolve().is_relative_to(moved.resolve())
+    assert form not in links or any((dest / links[form]).iterdir())
+
+
+@pytest.mark.parametrize("form", [Format.YOLO, Format.VOC])
+def test_where_there_can_be_no_links_the_images_are_named_where_they_are(
+    form: Format, exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    exported(form, rendition="border")
+    if form is Format.YOLO:
+        images = [tmp_path / line for line in (tmp_path / "train.txt").read_text().splitlines()]
+    else:
+        found = map(ElementTree.parse, sorted(tmp_path.glob("Annotations/train/**/*.xml")))
+        images = [tmp_path / str(each.findtext("folder")) / str(each.findtext("filename")) for each in found]
+    assert images
+    assert all(image.is_file() for image in images)
+
+
 # ---- COCO
 
 
@@ -74,7 +110,7 @@ def test_coco_boxes_lie_on_the_objects_of_every_rendition(
     exported(Format.COCO, rendition=rendition, apply_exif=upright)
     found = 0
     for coco in coco_files(tmp_path):
-        directory = Path(coco.dataset["info"]["image_directory"])
+        directory = tmp_path / "annotations" / coco.dataset["info"]["image_directory"]
         for facts in coco.loadImgs(coco.getImgIds()):
             picture = opened(directory / facts["file_name"], upright=upright)
             assert picture.size == (facts["width"], facts["height"])
@@ -105,6 +141,8 @@ def test_coco_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path)
     assert (license_["id"], license_["url"]) == (facts["license"], published.license)
     blue, red = (train.loadAnns(train.getAnnIds(imgIds=1, catIds=number))[0] for number in (1, 3))
     assert (blue["iscrowd"], red["iscrowd"]) == (1, 0)
+    # pycocotools' `showAnns` refuses annotations without this.
+    assert all(each["segmentation"] == [] for each in train.anns.values())
     assert red["area"] == pytest.approx(red["bbox"][2] * red["bbox"][3], abs=0.01)
     # FillCrop kept the pixels from 40 to 200 of 240; the red object begins at 24.
     assert red["attributes"]["truncated"] is True
@@ -116,7 +154,7 @@ def test_coco_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path)
 def test_the_example_in_the_readme_finds_pictures_and_boxes(exported: Any, tmp_path: Path) -> None:
     exported(Format.COCO, rendition="border")
     (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-    mine = re.sub(r'COCO\(".*?"\)', f'COCO("{tmp_path}/annotations/instances_train.json")', example)
+    mine = re.sub(r'Path\(".*?"\)', f'Path("{tmp_path}/annotations/instances_train.json")', example)
     found: dict[str, Any] = {}
     exec(mine.replace('"Cat"', '"red"'), found)
     assert len(found["crops"]) == len(found["boxes"]) == 2
@@ -175,7 +213,7 @@ def test_yolo_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: 
     objects = {str(number): OBJECT_OF[name] for number, name in data["names"].items() if name in OBJECT_OF}
     found = 0
     for subset, key in (("train", "train"), ("validation", "val")):
-        listed = (Path(data["path"]) / data[key]).read_text("utf-8").splitlines()
+        listed = (tmp_path / data[key]).read_text("utf-8").splitlines()
         for line in listed:
             picture = tmp_path / line
             assert picture.is_file()

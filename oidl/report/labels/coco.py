@@ -3,7 +3,8 @@
 One JSON object, a record a line. Images are written as they come, annotations
 meanwhile into a temporary file that is copied behind them at the end, so
 memory holds neither. `image_id` is the image's number in the published list,
-`category_id` the category's; both are the same in every export of a database.
+`category_id` the category's; both are the same in every export of a database. `info.image_directory` is relative to
+the file if images and export are in the root.
 """
 
 import json
@@ -74,7 +75,7 @@ def _header(target: Target, subset: str) -> dict[str, Any]:
         "info": {
             "description": f"{target.title}, {subset}",
             "rendition": target.rendition,
-            "image_directory": str(target.image_directories[subset]),
+            "image_directory": target.images_from((target.dest / INSTANCES).parent, subset).as_posix(),
         },
         "categories": [
             {
@@ -114,6 +115,7 @@ def _annotation(number: int, image_number: int, thing: Thing) -> dict[str, Any]:
         "category_id": thing.category.number,
         "bbox": [round(box.left, 2), round(box.top, 2), width, height],
         "area": round(width * height, 2),
+        "segmentation": [],  # as in sets of boxes alone; pycocotools' showAnns asks for it
         "iscrowd": int(thing.attribute("is_group_of")),
         "attributes": {
             "occluded": thing.attribute("is_occluded"),

@@ -174,7 +174,7 @@ def _target(db: StateConnection, root_dir: Path, held: ImageList, request: Reque
     layout = Layout(root_dir, held.directory)
     directories = {subset: subset_directory(layout, subset, rendition.directory) for subset in subsets}
     title = f"Open Images V{held.dataset_version}"
-    return Target(dest, title, rendition.name, directories, categories(classes), kinds), rendition
+    return Target(root_dir, dest, title, rendition.name, directories, categories(classes), kinds), rendition
 
 
 def _rendition(db: StateConnection, name: str | None) -> Rendition:

@@ -1,5 +1,6 @@
-"""What is written of a picture, in whatever format: its file, its size, and what is to be seen in it. Pure."""
+"""What is written of a picture, in whatever format: its file, its size, and what is to be seen in it."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,14 +60,25 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an export goes, and of what. `image_directories` are absolute, by subset."""
+    """Where an export goes, and of what. `image_directories` are absolute, by subset.
 
+    What lies in `root_dir`, as the images do, is named from there, so that all of it can be moved.
+    """
+
+    root_dir: Path
     dest: Path
     title: str
     rendition: str
     image_directories: Mapping[str, Path]
     categories: Sequence[Category]
     kinds: Sequence[str]
+
+    def images_from(self, directory: Path, subset: str) -> Path:
+        """The directory of the images as a reader in `directory` finds it: relative if both are in the root."""
+        root, start, goal = (path.resolve() for path in (self.root_dir, directory, self.image_directories[subset]))
+        if start.is_relative_to(root) and goal.is_relative_to(root):
+            return Path(os.path.relpath(goal, start))
+        return self.image_directories[subset]
 
 
 Add = Callable[[Picture], None]

@@ -1,17 +1,19 @@
 """Pascal VOC: an XML file for every picture, as torchvision's `VOCDetection` and many converters read it.
 
 `Annotations/<subset>/<name>.xml`, `ImageSets/Main/<subset>.txt`, and `JPEGImages/<subset>`, a
-link to the directory where the pictures are; names go on below that as the pictures do.
+link to the directory where the pictures are; names go on below that as the pictures do. Where
+there can be no links, `folder` is that directory.
 Pixels count from 1, and a box holds its last ones, as in the VOC development kit.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import PurePosixPath
 from xml.sax.saxutils import escape
 
 from oidl.report.labels.picture import Add, Picture, Target, Thing
 from oidl.report.labels.text import plain
-from oidl.storage.atomic import atomic_link, atomic_text, atomic_tree
+from oidl.storage.atomic import atomic_link, atomic_text, atomic_tree, can_link
 
 IMAGE_SET = "ImageSets/Main/{subset}.txt"
 JPEG_IMAGES = "JPEGImages/{subset}"
@@ -29,19 +31,33 @@ def voc(target: Target) -> Iterator[Add]:
             for subset in target.image_directories
         }
 
+        has_links = can_link(target.dest)
+        folders = {
+            subset: JPEG_IMAGES.format(subset=subset)
+            if has_links
+            else target.images_from(target.dest, subset).as_posix()
+            for subset in target.image_directories
+        }
+
         def add(picture: Picture) -> None:
             subset = picture.file.subset
             name = subset / picture.name
             path = annotations / name.with_suffix(".xml")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_xml(picture, target.title, f"JPEGImages/{name.parent.as_posix()}"), "utf-8")
+            path.write_text(_xml(picture, target.title, _below(folders[subset], picture)), "utf-8")
             lists[subset].write(f"{name.with_suffix('').as_posix()}\n")
 
         yield add
-        for subset, directory in target.image_directories.items():
+        for subset in target.image_directories:
             # A kill from here on leaves none, rather than one by which old boxes are found for other pictures.
             (target.dest / IMAGE_SET.format(subset=subset)).unlink(missing_ok=True)
-            atomic_link(target.dest / JPEG_IMAGES.format(subset=subset), directory)
+            if has_links:
+                link = target.dest / JPEG_IMAGES.format(subset=subset)
+                atomic_link(link, target.images_from(link.parent, subset))
+
+
+def _below(folder: str, picture: Picture) -> str:
+    return PurePosixPath(folder, picture.name.parent).as_posix()
 
 
 def _xml(picture: Picture, title: str, folder: str) -> str:
