@@ -100,7 +100,7 @@ async def _start(nursery: trio.Nursery, site: Site, port: int) -> str:
         base_url = await nursery.start(partial(serve, site, port=port))
     except OSError as error:
         raise UsageError(
-            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint="name another with --port"
+            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint="choose another with --port"
         ) from error
     return str(base_url)
 

@@ -79,7 +79,7 @@ class DownloadOptions:
             else checked_subdirectory(self.original_images_subdirectory, "--original-images-subdirectory")
         )
         if self.source and self.download_300k:
-            raise UsageError("--download-300k is --source 300k --source original", hint="say one or the other")
+            raise UsageError("--download-300k is --source 300k --source original", hint="use one or the other")
         classic = (Source.THUMBNAIL_300K, Source.ORIGINAL) if self.download_300k else (Source.ORIGINAL,)
         if Source.LOCAL in self.source:
             raise UsageError("--source: an original on disk is taken by itself", hint="choose original, 300k or cvdf")

@@ -345,7 +345,9 @@ def _outcome(ask) -> str | None:
 # ---- where there can be none
 
 
-@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"TERM": ""}, {"PYTHONIOENCODING": "latin-1"}])
+@pytest.mark.parametrize(
+    "env", [{"TERM": "dumb"}, {"TERM": ""}, {"PYTHONIOENCODING": "latin-1"}, {"JPY_PARENT_PID": "1"}]
+)
 def test_a_terminal_that_cannot_do_it_gets_lines(env: dict[str, str], fine, window) -> None:
     shown = window(fine, "--limit=2", env=env)
     assert shown.ended() == 3
