@@ -29,6 +29,11 @@ class Breaker:
         """Whether the host failed too often in a row."""
         return self._failures >= _FAILURES
 
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing has failed since the host last answered."""
+        return not self._failures and not self._is_probing
+
     def wait_s(self, now: float) -> float:
         """Seconds until a request may be made: 0 is now; while another tries whether the host is back, a while."""
         if not self.is_set_aside:

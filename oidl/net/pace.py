@@ -1,36 +1,53 @@
-"""How fast one provider may be asked: a window on requests in flight and a rate that is learned. Pure.
+"""How fast one provider may be asked: the rate that it delivers, found by trying. Pure.
 
 Events go in with their time (seconds of any clock), decisions come out; nothing
-here waits. "Too many requests" halves both, pauses, and then lets one request
-through to see whether the pause was long enough. Success lets them grow again, each
-only while it is what holds the run back; other failures change nothing.
+here waits. What counts is the share of throttled answers at a rate, never a
+single one:
 
-The rate follows the cubic function of RFC 9438, with nearly the rate at which the
-provider last objected as its plateau: up quickly to near it, slowly past it, quickly
-again if the limit moved away. Before the first objection there is no rate to keep to.
+- A share that noise explains changes nothing.
+- A share above that is a suspicion, and starts a trial at a lower rate. If the share
+  falls, the limit lies between the two rates. If it does not fall at half the rate
+  either, it has nothing to do with the pace: the rate comes back, and the share is
+  from then on the noise.
+- Only throttled answers in a row mean that the provider is closed: nothing is asked
+  for a while, then a single request tries, and the rate before comes back at once.
+
+Upwards, the rate halves its distance to the lowest one that was throttled; past
+that, steps double while they go well. Whatever a try cost decides how long the
+next one waits.
 """
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from oidl.net.delivery import Tally
+from oidl.net.pause import Pause
 
 _FIRST_WINDOW = 16.0
-_SHORT_OF = 0.95  # of the rate that the provider objected to, the plateau
-_CUT = 0.5  # what one objection leaves of window and rate
-_RECOVERY_S = 25.0  # of being held back by the rate, until it is at its plateau again
 _LEAST_RATE = 0.1  # requests a second
-_FIRST_PAUSE_S = 1.0  # where the provider does not say for how long; doubles while it goes on objecting
-_LONGEST_PAUSE_S = 300.0
-_JITTER = (0.75, 1.25)
 _BURST_S = 0.1  # requests that could have been made and were not are made up for, this far back
-_MEASURED_S = 10.0
+_ROUND_S = 2.0  # at one rate before the next is tried, at least
+_ROUND_ANSWERS = 20
+_SLOW_ROUND_S = 10.0  # is enough with few answers too
+_PROVEN_S, _PROVEN_ANSWERS = 8.0, 50  # after these, a rate is one to come back to: no burst lasts as long
+_NEAR, _NEAR_IF_COSTLY = 0.85, 0.7  # of the lowest throttled rate: from there on, tries wait
+_REACHED = 0.93  # of it: the next step goes past it
+_FIRST_STEP, _LONGEST_STEP = 0.05, 0.4  # of the rate
+_FIRST_HOLD_S, _LONGEST_HOLD_S = 10.0, 20.0  # between cheap tries
+_ANSWERS_PER_THROTTLED = 60  # keeps what tries cost below two in a hundred
+_KEPT_ANSWERS = 300.0  # at an earlier run's rate
+_COSTLY_PAUSE_S = 15.0
+_SURE = 3.0  # twenty to one, as a log likelihood ratio
+_LONGEST_TRIAL_S = 20.0
+_FIRST_NOISE_S = 60.0  # until a noise is tried again; doubles
 
 
 @dataclass(frozen=True, slots=True)
 class PaceState:
     """A moment of a provider: requests in flight at most, requests a second (None: any), seconds of pause left.
 
-    `pause_reason` says why there is a pause, as far as there is one.
+    `pause_reason` says why there is a pause, if there is one.
     """
 
     provider: str
@@ -41,11 +58,22 @@ class PaceState:
     pause_reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A lower rate is tried because at `rate` a `share` of the answers, `throttled` in number, was throttled."""
+
+    rate: float | None
+    learned_rate: float | None
+    share: float
+    throttled: float
+    is_at_half: bool = False
+
+
 class Pace:
     """The pace of one provider, with at most `max_window` requests in flight and `max_rate` of them a second.
 
-    `learned_rate` is a little less than the rate at which the provider objects, as far as it is known: an earlier
-    run's to begin with, as its `paused_until`.
+    `learned_rate` is the highest rate that went well, if there is a limit: an earlier run's to begin with, as its
+    `paused_until`.
     """
 
     def __init__(
@@ -58,122 +86,272 @@ class Pace:
     ) -> None:
         self._max_window = float(max_window)
         self._max_rate = max_rate
-        self._rng = rng or random.Random()
         self.learned_rate = learned_rate
-        self._recovered_s = _RECOVERY_S / 2  # with a rate known from before, seven eighths of it
+        self._rate = learned_rate  # None: as fast as the window allows
+        self._proven_rate = learned_rate or 0.0
+        self._throttled_rate: float | None = None  # the lowest of late
+        self._step = _FIRST_STEP
+        self._hold_s = _FIRST_HOLD_S
+        self._hold_until = -math.inf
+        self._hold_count = 0.0 if learned_rate is None else _KEPT_ANSWERS  # answers that must come before the next try
+        self._round_s = _ROUND_S
         self._window = min(_FIRST_WINDOW, self._max_window)
-        self._has_objected = learned_rate is not None
+        self._is_held_by_window = False
         self._in_flight = 0
         self._next_at = -math.inf
-        self._is_held_by_window = self._is_held_by_rate = False
-        self._cut_at = self._grown_at = -math.inf
-        self._paused_until = paused_until
-        self._pause_reason = "asked for in an earlier run"
-        self._objections = 0  # in a row
-        self._is_probing = False
-        self._borne = _Borne()
+        self._latency_s = 0.1
+        self._answers = 0
+        self._noise = 0.0
+        self._noise_until = math.inf
+        self._noise_s = _FIRST_NOISE_S
+        self._trial: _Trial | None = None
+        self._tally = Tally(-math.inf)  # at this rate
+        self._history = Tally(0.0)  # at any rate
+        self._pause = Pause(paused_until, rng or random.Random())
+        self._opened_at: float | None = None  # the first request, or the end of the last pause
+        self._answered_since = 0  # that
+        self._closed_at = -math.inf
+        self._closed_rate = 0.0
+        self._answered_until_closed = 0
 
     def wait_s(self, now: float) -> float:
         """Seconds until a request may start: 0 is now, infinity is not before one in flight has ended."""
-        if now < self._paused_until:
-            return self._paused_until - now
-        if self._in_flight >= (1 if self._is_probing else int(self._window)):
+        if wait_s := self._pause.left_s(now):
+            return wait_s
+        if self._in_flight >= (1 if self._pause.is_on else int(self._window)):
             self._is_held_by_window = True
             return math.inf
-        if now < self._next_at:
-            self._is_held_by_rate = True
-            return self._next_at - now
-        return 0.0
+        return max(0.0, self._next_at - now)
 
     def pause_s(self, now: float) -> float:
         """Seconds that the provider is still to be left alone."""
-        return max(0.0, self._paused_until - now)
+        return self._pause.left_s(now)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in flight and there is nothing to remember."""
+        return not self._in_flight and self._rate is None and not self._pause.is_on
 
     def started(self, now: float) -> None:
         """A request starts; `wait_s` was 0."""
         self._in_flight += 1
-        rate = self._rate()
+        self._pause.started(now)
+        if self._opened_at is None:
+            self._opened_at = now
+            self._tally = Tally(now)
+        rate = self._allowed_rate
         if rate < math.inf:
             self._next_at = max(self._next_at, now - _BURST_S) + 1 / rate
-
-    def succeeded(self, now: float) -> None:
-        """A request was answered, with whatever but an objection."""
-        self._in_flight -= 1
-        self._borne.add(now)
-        if now < self._paused_until:
-            return  # asked before the objection; it says nothing about what is borne now
-        self._is_probing = False
-        self._objections = 0
-        if self._is_held_by_rate:
-            self._recovered_s += min(now - max(self._grown_at, self._paused_until), 1.0)
-        if self._is_held_by_window:
-            step = 1 / self._window if self._has_objected else 1.0  # before that as TCP's slow start
-            self._window = min(self._window + step, self._max_window)
-        self._is_held_by_window = self._is_held_by_rate = False
-        self._grown_at = now
 
     def failed(self) -> None:
         """A request ended without an answer, or never came to be one."""
         self._in_flight -= 1
 
-    def throttled(self, now: float, started_at: float, retry_after_s: float | None = None) -> None:
-        """The provider objected to a request that started at `started_at`, and perhaps said when to come again."""
+    def succeeded(self, now: float, started_at: float) -> None:
+        """A request that started at `started_at` was answered, with anything but "too many requests"."""
         self._in_flight -= 1
-        if started_at < self._cut_at:  # one of those that were under way when this was cut already
-            self._pause(now + (retry_after_s or 0.0), retry_after_s)
+        self._answers += 1
+        self._answered_since += 1
+        self._latency_s += 0.05 * (now - started_at - self._latency_s)
+        if self._pause.is_on:
+            if self._pause.is_probe(started_at):
+                self._reopen(now)
             return
-        rate = self._rate()
-        if rate == math.inf:
-            rate = self._borne.rate(now)
-        if rate:  # else nothing was borne yet, and nothing is known
-            self.learned_rate = max(_LEAST_RATE, _SHORT_OF * rate)
-        self._recovered_s = 0.0
-        self._window = max(1.0, min(self._window, self._in_flight + 1.0) * _CUT)
-        self._has_objected = True
-        pause_s = retry_after_s
-        if pause_s is None:
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0**self._objections) * self._rng.uniform(*_JITTER)
-        self._objections = min(self._objections + 1, 20)
-        self._pause(now + pause_s, retry_after_s)
-        self._cut_at = now
-        self._is_probing = True
+        if self._is_held_by_window and self._rate is None:  # as TCP's slow start
+            self._window = min(self._window + 1.0, self._max_window)
+        self._judge(now, started_at, None, is_throttled=False)
+
+    def throttled(self, now: float, started_at: float, retry_after_s: float | None = None) -> None:
+        """The provider throttled a request that started at `started_at`, and perhaps said when to come again."""
+        self._in_flight -= 1
+        if self._pause.is_on:
+            self._pause.throttled(now, started_at, retry_after_s)
+        else:
+            self._judge(now, started_at, retry_after_s, is_throttled=True)
+
+    def forgive(self, now: float) -> None:
+        """What was throttled until now was not about this pace."""
+        if self._trial:
+            self._rate, self.learned_rate = self._trial.rate, self._trial.learned_rate
+            self._trial = None
+        self._tally, self._history = Tally(now), Tally(now)
 
     def state(self, provider: str, now: float) -> PaceState:
         """What people may see of it."""
-        rate = self._rate()
-        shown = None if rate == math.inf else rate
+        rate = None if self._allowed_rate == math.inf else self._allowed_rate
         pause_s = self.pause_s(now)
-        reason = self._pause_reason if pause_s else ""
-        return PaceState(provider, int(self._window), shown, pause_s, self.learned_rate, reason)
+        reason = self._pause.reason if pause_s else ""
+        return PaceState(provider, int(self._window), rate, pause_s, self.learned_rate, reason)
 
-    def _pause(self, until: float, retry_after_s: float | None) -> None:
-        if until > self._paused_until:
-            self._paused_until = until
-            asked = "" if retry_after_s is None else f", Retry-After {retry_after_s:.0f} s"
-            self._pause_reason = f"too many requests{asked}"
+    @property
+    def _allowed_rate(self) -> float:
+        return self._max_rate if self._rate is None else min(self._rate, self._max_rate)
 
-    def _rate(self) -> float:
-        if self.learned_rate is None:
-            return self._max_rate
-        way = (self._recovered_s - _RECOVERY_S) / _RECOVERY_S  # -1 after an objection, 0 at the plateau
-        return min(self._max_rate, max(_LEAST_RATE, self.learned_rate * (1 + (1 - _CUT) * way**3)))
+    # ---- judging
 
+    def _judge(self, now: float, started_at: float, retry_after_s: float | None, *, is_throttled: bool) -> None:
+        if started_at < self._tally.since:
+            return  # asked at another rate
+        self._tally.add(now, is_throttled=is_throttled)
+        self._history.add(now, is_throttled=is_throttled)
+        if now > self._noise_until and not self._trial:
+            self._noise, self._noise_until = 0.0, math.inf
+        if is_throttled and self._tally.is_closed(self._noise):
+            self._close(now, retry_after_s)
+        elif self._trial:
+            self._conclude(now, self._trial)
+        elif self._tally.is_above(self._noise):
+            self._suspect(now)
+        elif self._rate is not None and self._is_full(now):
+            self._speed_up(now, self._rate)
 
-class _Borne:
-    """Answers a second of late: over the last ten seconds that are full, or since then if that is more."""
+    def _is_full(self, now: float) -> bool:
+        """Whether this rate was tried for long enough."""
+        took_s = now - self._tally.since
+        is_long = took_s >= _SLOW_ROUND_S and self._tally.count >= _ROUND_ANSWERS / 4
+        return took_s >= max(self._round_s, 2 * self._latency_s) and (is_long or self._tally.count >= _ROUND_ANSWERS)
 
-    def __init__(self) -> None:
-        self._since = math.nan
-        self._count = 0
-        self._last = 0.0
+    def _suspect(self, now: float) -> None:
+        """Too many answers were throttled: back to what went well, or a trial at a lower rate."""
+        rate = self._rate
+        if rate is None or self._tally.count >= 50:
+            measured = self._tally.rate(now, self._latency_s)
+            rate = measured if rate is None else min(rate, measured)
+        delivered = (1 - self._tally.recent_share) / (1 - self._noise)
+        lower = rate * min(0.92, max(0.5, 0.97 * delivered))
+        learned = self.learned_rate
+        if self._is_try and learned is not None:
+            self._throttled_rate = self._rate
+            self._hold(now, self._tally.throttled)
+            self._set(now, max(min(learned, lower), 0.5 * learned, self._proven_rate))
+            self.learned_rate = self._rate
+        else:
+            self._trial = _Trial(self._rate, learned, self._tally.share, self._tally.throttled)
+            self._proven_rate = 0.0
+            self._set(now, lower)
 
-    def add(self, now: float) -> None:
-        if math.isnan(self._since):
-            self._since = now
-        elif now - self._since >= _MEASURED_S:
-            self._last = self._count / (now - self._since)
-            self._since, self._count = now, 0
-        self._count += 1
+    def _conclude(self, now: float, trial: _Trial) -> None:
+        """Ends the trial if it is decided."""
+        assert self._rate is not None
+        low = max(self._noise, 0.01)
+        high = min(0.9, max(min(trial.share, self._history.share), 2 * low))
+        evidence = self._tally.evidence(low, high)
+        if evidence < -_SURE or (evidence < _SURE and now - self._tally.since > _LONGEST_TRIAL_S):
+            self._trial = None
+            self._throttled_rate = trial.rate
+            self.learned_rate = self._rate
+            if trial.rate is not None and self._rate > _NEAR * trial.rate:
+                self._hold(now, trial.throttled)
+            self._tally = Tally(now)
+        elif evidence < _SURE or self._tally.count < 16:
+            return
+        elif self._tally.share > max(0.5, 1.5 * trial.share):  # a burst hid how far above the limit this is
+            self._throttled_rate = self._rate
+            self._trial = _Trial(self._rate, self.learned_rate, self._tally.share, self._tally.throttled)
+            self._set(now, self._rate * max(0.25, 0.97 * (1 - self._tally.share)))
+        elif not trial.is_at_half:
+            self._trial = replace(trial, share=(trial.share + self._tally.share) / 2, is_at_half=True)
+            self._set(now, self._rate / 2)
+        else:
+            self._call_it_noise(now, trial)
 
-    def rate(self, now: float) -> float:
-        return max(self._last, self._count / max(now - self._since, 1.0)) if self._count else 0.0
+    def _call_it_noise(self, now: float, trial: _Trial) -> None:
+        """No fewer were throttled at half the rate."""
+        self._noise = min(0.9, (trial.share + self._tally.share) / 2)
+        self._noise_until = now + self._noise_s
+        self._noise_s *= 2
+        self._trial = self._throttled_rate = None
+        self._rate, self.learned_rate = trial.rate, trial.learned_rate
+        self._hold_s, self._hold_until = _FIRST_HOLD_S, now
+        self._tally = Tally(now)
+
+    # ---- faster
+
+    @property
+    def _is_try(self) -> bool:
+        """Whether this rate is above the one that is known to go well."""
+        return self._rate is not None and self.learned_rate is not None and self._rate > 1.001 * self.learned_rate
+
+    def _speed_up(self, now: float, rate: float) -> None:
+        """A round at `rate` went well."""
+        above, is_costly = self._throttled_rate, self._round_s > _ROUND_S
+        is_far = above is not None and rate < (_NEAR_IF_COSTLY if is_costly else _NEAR) * above
+        if not is_far and (now < self._hold_until or self._answers < self._hold_count):
+            return
+        if (reached := self._tally.rate(now, self._latency_s)) < 0.7 * rate:
+            self._widen(now, rate, reached)
+            return
+        self.learned_rate = rate
+        if now - self._tally.since > _PROVEN_S and self._tally.count > _PROVEN_ANSWERS:
+            self._proven_rate = rate
+        if above is not None and rate < _REACHED * above:
+            farther = min(rate * (above / rate) ** (1 / 3), 1.5 * rate) if is_costly else math.sqrt(rate * above)
+            self._set(now, min(farther, 4 * rate))
+        elif above is not None:
+            self._throttled_rate = None
+            self._step = _FIRST_STEP
+            self._hold_until = now + self._hold_s
+        elif rate < self._max_rate:
+            self._set(now, rate * (1 + self._step))
+            self._step = min(_LONGEST_STEP, 2 * self._step)
+
+    def _widen(self, now: float, rate: float, reached: float) -> None:
+        """The rate is not what holds the run back: the window is, or there is not more to ask for."""
+        if self._is_held_by_window:
+            if self._window == self._max_window and rate > 3 * reached:
+                self._rate = self.learned_rate = self._throttled_rate = None
+            self._window = min(self._window * 1.5, self._max_window)
+        self._is_held_by_window = False
+        self._tally = Tally(now)
+
+    def _set(self, now: float, rate: float) -> None:
+        self._rate = max(_LEAST_RATE, min(rate, self._max_rate))
+        self._tally = Tally(now, in_a_row=0 if self._pause.is_on else self._tally.in_a_row)
+
+    def _hold(self, now: float, throttled: float) -> None:
+        """The next try waits, by what the last one cost."""
+        self._step = _FIRST_STEP
+        self._hold_until = now + self._hold_s
+        self._hold_s = min(_LONGEST_HOLD_S, 1.25 * self._hold_s)
+        self._hold_count = self._answers + _ANSWERS_PER_THROTTLED * throttled
+
+    # ---- closed
+
+    def _close(self, now: float, retry_after_s: float | None) -> None:
+        self._trial = None
+        self._closed_at = now
+        self._closed_rate = self._tally.rate(now, self._latency_s)
+        self._answered_until_closed = self._answered_since
+        self._pause.begin(now, retry_after_s)
+
+    def _reopen(self, now: float) -> None:
+        """The pause was long enough: back to the rate before, if that was one that went well."""
+        pause_s = self._pause.end(now)
+        if self._closed_at == -math.inf:  # an earlier run's pause
+            self._tally, self._opened_at, self._answered_since = Tally(now), now, 0
+            return
+        assert self._opened_at is not None
+        worked_s = self._closed_at - self._opened_at
+        average = self._answered_since / (now - self._opened_at)  # the pause included
+        self._opened_at, self._answered_since = now, 0
+        self._round_s = _ROUND_S if pause_s < _COSTLY_PAUSE_S else min(30.0, pause_s / 2)
+        rate, learned = self._rate, self.learned_rate
+        if rate is None:
+            self._throttled_rate = min(self._closed_rate, self._answered_until_closed / max(worked_s, 0.1))
+            back = 0.95 * average
+        else:
+            self._throttled_rate = rate
+            if learned is not None and self._is_try:
+                back = max(learned, min(0.97 * average, rate))
+            elif self._answered_until_closed >= _PROVEN_ANSWERS and worked_s >= 5:
+                back = max(0.9 * rate, 0.97 * average)
+                self._proven_rate = 0.0
+            else:
+                back = min(max(average, 0.25 * rate), 0.8 * rate)
+                self._proven_rate = 0.0
+            self._hold(now, 5)
+            if pause_s > 2:
+                self._hold_until = now + max(self._hold_s, 2 * pause_s)
+        self._tally = Tally(now)
+        self._set(now, back)
+        self.learned_rate = self._rate

@@ -1,186 +1,115 @@
-"""The pace finds what a provider bears: on a clock that does not wait, against servers that object in several ways."""
+"""The pace finds what a provider delivers: simulations without a clock, against limiters as they are met on the web."""
 
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-import trio
-import trio.testing
 
+from bench.limiting import Ban, Bucket, Crowd, Limiter, Noise, OneHost, Played, Window, play
 from oidl.net.pace import Pace
 
-LATENCY_S = 0.12
 
-
-@dataclass
-class Limited:
-    """A server that bears `limit(now)` requests in each second, counted as it likes best; None is an answer."""
-
-    limit: Callable[[float], float]
-    retry_after_s: float | None = None
-    asked: list[float] = field(default_factory=list)
-    refused: list[float] = field(default_factory=list)
-    _second: int = -1
-    _count: int = 0
-
-    def ask(self, now: float) -> bool:
-        self.asked.append(now)
-        if int(now) != self._second:
-            self._second, self._count = int(now), 0
-        self._count += 1
-        if self._count <= self.limit(now):
-            return True
-        self.refused.append(now)
-        return False
-
-
-@dataclass
-class Banning(Limited):
-    """It also bans for 20 s whoever goes beyond, counted anew from each request in that time."""
-
-    banned_until: float = -1.0
-
-    def ask(self, now: float) -> bool:
-        if now < self.banned_until:
-            self.asked.append(now)
-            self.refused.append(now)
-            self.banned_until = now + 20
-            return False
-        if Limited.ask(self, now):
-            return True
-        self.banned_until = now + 20
-        return False
+def steady(rate: float) -> Callable[[float], float]:
+    return lambda now: rate
 
 
 def simulate(
-    server: Limited, seconds: float, *, images: float = math.inf, pace: Pace | None = None
-) -> tuple[int, float]:
-    """Asks as fast as the pace allows with 128 askers; returns how many images were had, and in what time."""
-    pace = pace or Pace(128, rng=random.Random(1))
-    had = 0
-
-    async def asker(turn: trio.Lock, changed: list[trio.Event]) -> None:
-        nonlocal had
-        while had < images:
-            async with turn:
-                while (wait_s := pace.wait_s(trio.current_time() - zero)) > 0:
-                    with trio.move_on_after(wait_s):
-                        await changed[0].wait()
-                started_at = trio.current_time() - zero
-                pace.started(started_at)
-            await trio.sleep(LATENCY_S * rng.uniform(0.5, 1.5))
-            now = trio.current_time() - zero
-            if server.ask(now):
-                had += 1
-                pace.succeeded(now)
-            else:
-                pace.throttled(now, started_at, server.retry_after_s)
-            changed[0].set()
-            changed[0] = trio.Event()
-
-    async def main() -> float:
-        nonlocal zero
-        zero = trio.current_time()
-        turn, changed = trio.Lock(), [trio.Event()]
-        with trio.move_on_after(seconds):
-            async with trio.open_nursery() as nursery:
-                for _ in range(128):
-                    nursery.start_soon(asker, turn, changed)
-        return trio.current_time() - zero
-
-    rng = random.Random(2)
-    zero = 0.0
-    took_s = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-    return had, took_s
+    limiter: Limiter, seconds: float = 120, *, latency_s: float = 0.1, in_all: int = 32, hosts: int = 40, seed: int = 1
+) -> Played:
+    return play(limiter, seconds, seed=seed, latency_s=latency_s, hosts=hosts, in_all=in_all)
 
 
-def share(server: Limited, begin: float, end: float) -> float:
-    """How many of the requests between two times were refused."""
-    refused, asked = (sum(begin <= at < end for at in times) for times in (server.refused, server.asked))
-    return refused / asked
+@pytest.mark.parametrize("retry_after_s", [None, 1.0])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_limit_is_found_in_the_first_minute_and_kept(retry_after_s: float | None, seed: int) -> None:
+    played = simulate(Bucket(steady(40), 20, retry_after_s), 240, seed=seed)
+    assert played.delivered(0, 60) >= 0.6 * 40 * 60
+    assert played.delivered(60, 240) >= 0.9 * 40 * 180
+    assert played.refused_share <= 0.05
 
 
-@pytest.mark.parametrize("retry_after_s", [None, 1.0, 5.0])
-def test_a_hard_limit_is_found_and_kept(retry_after_s: float | None) -> None:
-    server = Limited(lambda now: 40, retry_after_s)
-    had, took_s = simulate(server, 600, images=10_000)
-    assert had >= 10_000
-    assert had / took_s >= 0.7 * 40
-    assert share(server, 60, math.inf) < 0.02
-    assert share(server, 0, math.inf) < 0.05
+@pytest.mark.parametrize("share", [0.01, 0.04, 0.2])
+def test_noise_costs_its_own_images_and_no_others(share: float) -> None:
+    played = simulate(Noise(share, 1.0), 90)
+    assert played.delivered(30, 90) >= 0.8 * (1 - share) * 60 * 32 / 0.1
+
+
+def test_a_limit_is_told_from_noise() -> None:
+    played = simulate(Noise(0.01, 1.0, Bucket(steady(40), 20)), 240)
+    assert played.delivered(60, 240) >= 0.85 * 40 * 180
+    assert played.refused_share <= 0.05
+
+
+def test_the_rest_of_a_clock_minute_is_waited_for_and_the_average_kept() -> None:
+    played = simulate(Window(600, 60.0, 0.0, says_when=True), 300)
+    assert played.delivered(60, 300) >= 0.85 * 600 * 4
+    assert played.refused_share <= 0.03
+
+
+def test_a_limit_that_moves_is_followed_up_and_down() -> None:
+    played = simulate(Bucket(lambda now: 40 if now < 60 else 120 if now < 200 else 20, 20), 280)
+    assert played.delivered(140, 200) >= 0.7 * 120 * 60
+    assert played.delivered(210, 280) >= 0.8 * 20 * 70
+    assert played.refused_share <= 0.05
+
+
+def test_a_ban_is_waited_for_and_not_risked_often() -> None:
+    played = simulate(Ban(Bucket(steady(20), 20), 60), 900)
+    assert played.delivered(60, 900) >= 0.4 * 20 * 840
+    assert played.refused_share <= 0.02
+
+
+def test_a_limit_on_requests_in_flight_is_a_limit() -> None:
+    played = simulate(Crowd(16, 0.1))
+    assert played.delivered(60, 120) >= 0.8 * 60 * 16 / 0.1
+    assert played.refused_share <= 0.03
+
+
+def test_a_host_that_throttles_alone_is_held_back_alone() -> None:
+    played = simulate(OneHost(Bucket(steady(5), 10)), 60, hosts=4)
+    assert played.delivered(0, 60) >= 0.85 * (3 * 5 / 0.1) * 60
 
 
 def test_without_a_limit_the_window_opens_to_its_end_and_there_is_no_rate() -> None:
-    pace = Pace(128)
-    had, _ = simulate(Limited(lambda now: math.inf), 30, pace=pace)
-    assert had > 0.9 * 30 * 128 / LATENCY_S * 0.9
-    assert pace.state("x", 0).rate is None
-    assert pace.state("x", 0).window == 128
-
-
-def test_a_limit_that_moves_is_followed_down_and_up() -> None:
-    server = Limited(lambda now: 10 if 200 <= now < 400 else 100)
-    simulate(server, 900)
-    borne = [at for at in server.asked if at not in set(server.refused)]
-    rate = {begin: sum(begin <= at < begin + 100 for at in borne) / 100 for begin in (100, 300, 700)}
-    assert 70 <= rate[100] <= 100
-    assert 7 <= rate[300] <= 10
-    assert 65 <= rate[700] <= 100
-    assert share(server, 0, math.inf) < 0.05
-
-
-def test_a_ban_that_lengthens_when_hammered_ends() -> None:
-    server = Banning(lambda now: 40)
-    simulate(server, 1200)
-    assert share(server, 0, math.inf) < 0.05
-    assert len(server.asked) > 0.12 * 40 * 1200
-    gaps = [later - earlier for earlier, later in pairwise(server.asked)]
-    assert max(gaps) > 20, "it was left alone for as long as the ban"
+    pace = Pace(64)
+    played = play(Noise(0.0), 20, seed=1, latency_s=0.1, in_all=64, pace=pace)
+    assert played.delivered(0, 20) >= 0.95 * 20 * 64 / 0.1
+    assert pace.state("x", 20).rate is None
+    assert pace.state("x", 20).window == 64
 
 
 def test_ceilings_hold_whatever_the_server_bears() -> None:
-    server = Limited(lambda now: math.inf)
-    simulate(server, 100, pace=Pace(3, max_rate=25))
-    assert 24 * 100 <= len(server.asked) <= 25 * 100 + 10
-    server = Limited(lambda now: math.inf)
-    simulate(server, 100, pace=Pace(3))
-    assert len(server.asked) <= 1.1 * 3 * 100 / LATENCY_S
+    played = play(Noise(0.0), 50, seed=1, latency_s=0.1, pace=Pace(3, max_rate=25))
+    assert 24 * 50 <= played.delivered(0, 50) <= 25 * 50 + 10
 
 
 def test_what_an_earlier_run_learned_is_where_this_one_starts() -> None:
-    server = Limited(lambda now: 40)
-    simulate(server, 10, pace=Pace(128, learned_rate=38.0))
-    assert share(server, 0, math.inf) < 0.02
-    assert len(server.asked) >= 28 * 10
+    played = play(Bucket(steady(40), 20), 10, seed=1, latency_s=0.1, pace=Pace(128, learned_rate=38.0))
+    assert played.refused_share < 0.02
+    assert played.delivered(0, 10) >= 36 * 10
 
 
-def test_a_provider_that_objects_from_the_start_is_not_thought_slow() -> None:
+def closed(pace: Pace, now: float, retry_after_s: float | None = None) -> None:
+    """As many requests are throttled in a row as mean that nothing gets through."""
+    for _ in range(5):
+        pace.started(now)
+        pace.throttled(now, now, retry_after_s)
+
+
+def test_a_single_throttled_answer_pauses_nothing_even_with_retry_after() -> None:
     pace = Pace(64)
     pace.started(0)
-    pace.throttled(0.1, 0)
-    assert pace.learned_rate is None
-
-
-def test_one_round_of_requests_is_one_objection() -> None:
-    pace = Pace(64, learned_rate=64.0)
-    before = pace.state("x", 0).rate
-    assert before is not None
-    for _ in range(8):
-        pace.started(1.0)
-    for _ in range(8):
-        pace.throttled(1.1, started_at=1.0)
-    after = pace.state("x", 1.1).rate
-    assert after == pytest.approx(0.95 * before / 2)
+    pace.throttled(0.1, 0, 3600)
+    assert pace.wait_s(0.2) == 0
 
 
 def test_the_longest_pause_that_was_asked_for_is_kept() -> None:
     pace = Pace(64)
-    for _ in range(3):
-        pace.started(0)
-    pace.throttled(1.0, 0, 10.0)
+    pace.started(0)
+    pace.started(0)
+    closed(pace, 1.0, 10.0)
     pace.throttled(1.5, 0, 60.0)
     pace.throttled(1.6, 0, 5.0)
     assert pace.wait_s(2.0) == pytest.approx(59.5)
@@ -189,46 +118,43 @@ def test_the_longest_pause_that_was_asked_for_is_kept() -> None:
 
 def test_a_pause_says_why_there_is_one_while_there_is() -> None:
     pace = Pace(64)
-    pace.started(0)
     assert pace.state("x", 0.5).pause_reason == ""
-    pace.throttled(1.0, 0)
+    closed(pace, 1.0)
     assert pace.state("x", 1.1).pause_reason == "too many requests"
     assert pace.state("x", 9.0).pause_reason == ""
     assert Pace(64, paused_until=5.0).state("x", 1.0).pause_reason == "asked for in an earlier run"
 
 
-def test_after_a_pause_one_request_goes_first() -> None:
-    pace = Pace(64)
-    for _ in range(30):
-        pace.started(0)
-    for _ in range(10):
-        pace.succeeded(0.9)
-    for _ in range(20):
-        pace.throttled(1.0, 0, 10.0)
-    assert pace.wait_s(11.5) == 0
-    pace.started(11.5)
-    assert pace.wait_s(11.6) == math.inf
-    pace.succeeded(11.7)
-    assert pace.wait_s(12.5) == 0
+def test_after_a_pause_one_request_goes_first_and_the_rate_comes_back_at_once() -> None:
+    pace = Pace(64, learned_rate=40.0)
+    now = 0.0
+    while now < 20:
+        pace.started(now)
+        pace.succeeded(now + 0.1, now)
+        now += 1 / 40
+    closed(pace, now, 10.0)
+    assert pace.wait_s(now + 9) == pytest.approx(1)
+    pace.started(now + 10)
+    assert pace.wait_s(now + 10.1) == math.inf
+    pace.succeeded(now + 10.2, now + 10)
+    assert pace.wait_s(now + 10.3) == 0
+    rate = pace.state("x", now + 10.3).rate
+    assert rate is not None
+    assert rate >= 0.9 * 40
 
 
-def test_pauses_double_up_to_minutes_while_it_objects_and_start_anew_after() -> None:
+def test_pauses_double_up_to_minutes_while_it_is_closed() -> None:
     pace = Pace(64, rng=random.Random(3))
-    now, pauses = 0.0, []
-    for _ in range(12):
+    closed(pace, 0.0)
+    now, pauses = 0.0, [pace.wait_s(0.0)]
+    for _ in range(11):
+        now += pauses[-1]
         pace.started(now)
         pace.throttled(now, now)
         pauses.append(pace.wait_s(now))
-        now += pauses[-1]
     assert pauses[0] <= 1.25
     assert all(later > 1.1 * earlier for earlier, later in pairwise(pauses[:8]))
-    assert 225 <= pauses[-1] <= 375
-    pace.started(now)
-    pace.succeeded(now)
-    now += 100
-    pace.started(now)
-    pace.throttled(now, now)
-    assert pace.wait_s(now) <= 1.25
+    assert 300 <= pauses[-1] <= 375
 
 
 def test_errors_speed_nothing_up() -> None:
@@ -248,5 +174,5 @@ def test_success_that_nothing_held_back_speeds_nothing_up() -> None:
     for second in range(1000):
         assert pace.wait_s(second) == 0
         pace.started(second)
-        pace.succeeded(second + 0.1)
+        pace.succeeded(second + 0.1, second)
     assert pace.state("x", 1000) == before

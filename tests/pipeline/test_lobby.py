@@ -138,16 +138,16 @@ def dead(name: str, after_s: float) -> Server:
 HOSTS = [f"c{number}.test" for number in range(16)]
 
 
-@pytest.mark.parametrize("after_s", [0.001, 10.0], ids=["refuses", "a black hole"])
+@pytest.mark.parametrize("after_s", [0.001, 2.0], ids=["refuses", "a black hole"])
 def test_one_dead_host_among_sixteen_costs_the_others_next_to_nothing(after_s: float) -> None:
-    healthy = Trip(well, HOSTS, 10**9, seconds=20).run()
-    trip = Trip(dead(HOSTS[7], after_s), HOSTS, 10**9, seconds=20).run()
+    healthy = Trip(well, HOSTS, 10**9, seconds=5).run()
+    trip = Trip(dead(HOSTS[7], after_s), HOSTS, 10**9, seconds=5).run()
     others = {host: count for host, count in trip.done.items() if host != HOSTS[7]}
     assert len(others) == 15
     for host, count in others.items():
         assert count >= 0.95 * healthy.done[host]
     assert trip.failed[HOSTS[7]] <= 25, "it is asked now and then"
-    assert len(trip.postponed) > 500
+    assert len(trip.postponed) > 100
     assert {host_of(item.original_url) for item, _ in trip.postponed} == {HOSTS[7]}
     assert len(trip.said) == 1
     assert trip.stop.limit is None
@@ -195,11 +195,11 @@ def test_a_provider_that_bears_forty_a_second_is_asked_for_about_that_and_no_ima
     retry_after_s: float | None,
 ) -> None:
     server = Limited(40, retry_after_s)
-    trip = Trip(server, HOSTS, 8000, {"*.test": "flickr"}).run()
-    assert trip.done.total() == 8000
+    trip = Trip(server, HOSTS, 4000, {"*.test": "flickr"}).run()
+    assert trip.done.total() == 4000
     assert not trip.failed
     assert not trip.postponed
-    assert 8000 / trip.took_s >= 0.7 * 40
+    assert 4000 / trip.took_s >= 0.7 * 40
     assert len(server.refused) < 0.15 * trip.asked
     late = [at for at in server.refused if at - server.refused[0] > 60]
     assert len(late) < 0.1 * (trip.asked - sum(count for second, count in server.counts.items() if second < 60))
@@ -243,7 +243,7 @@ def test_a_pause_beyond_all_patience_is_not_waited_for_and_what_is_well_goes_on(
 
 
 def test_no_more_wait_here_than_there_is_room_for() -> None:
-    trip = Trip(well, ["a"], 20_000, seconds=100).run()
+    trip = Trip(well, ["a"], 6_000, seconds=20).run()
     assert 2000 <= trip.peak_in_hand <= 2010
 
 

@@ -1,0 +1,74 @@
+"""Answers and throttled answers, counted: the evidence that a pace is judged by. Pure."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+_TOLERATED = 0.015  # a share of throttled answers that is always taken for noise
+_NOISE_FACTOR = 1.5  # above a known noise, before it is more than noise
+_SIGMAS = 3.0  # of chance beyond that
+_LEAST_ANSWERS = 8  # before a share means anything
+_RARE = 1e-9  # how unlikely so many throttled answers in a row must be by noise alone, to mean "closed"
+_KEPT = 1000  # answers; after that, older ones count for half
+_RECENT = 50
+
+
+@dataclass(slots=True)
+class Tally:
+    """The answers to requests that started since `since`."""
+
+    since: float
+    answered: float = 0
+    throttled: float = 0
+    in_a_row: int = 0  # throttled, up to now
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    counted_since: float = math.nan  # later than `since` once older answers count for half
+
+    def add(self, now: float, *, is_throttled: bool) -> None:
+        """Counts one more."""
+        self.recent.append(is_throttled)
+        if math.isnan(self.counted_since):
+            self.counted_since = self.since
+        if is_throttled:
+            self.throttled += 1
+            self.in_a_row += 1
+        else:
+            self.answered += 1
+            self.in_a_row = 0
+        if self.count > _KEPT:
+            self.answered /= 2
+            self.throttled /= 2
+            self.counted_since = (now + self.counted_since) / 2
+
+    @property
+    def count(self) -> float:
+        """All answers."""
+        return self.answered + self.throttled
+
+    @property
+    def share(self) -> float:
+        """Throttled ones among all."""
+        return self.throttled / self.count if self.count else 0.0
+
+    @property
+    def recent_share(self) -> float:
+        """Throttled ones among the last few."""
+        return sum(self.recent) / len(self.recent) if self.recent else 0.0
+
+    def rate(self, now: float, latency_s: float) -> float:
+        """Answers a second, of either kind."""
+        took_s = now - self.counted_since - latency_s / 2
+        return self.count / max(took_s, latency_s / 2, 0.05)
+
+    def is_above(self, noise: float) -> bool:
+        """Whether more were throttled than a share of `noise` explains."""
+        expected = max(_NOISE_FACTOR * noise, _TOLERATED) * self.count
+        return self.count >= _LEAST_ANSWERS and self.throttled > expected + _SIGMAS * math.sqrt(expected) + 1
+
+    def is_closed(self, noise: float) -> bool:
+        """Whether so many in a row were throttled that nothing gets through now."""
+        return self.in_a_row >= math.log(_RARE) / math.log(min(max(noise, 0.01), 0.5))
+
+    def evidence(self, low: float, high: float) -> float:
+        """How much better a share of `high` explains this than one of `low`: a log likelihood ratio."""
+        return self.throttled * math.log(high / low) + self.answered * math.log((1 - high) / (1 - low))
