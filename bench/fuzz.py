@@ -2,9 +2,9 @@
 
 import argparse
 
-from bench import fuzz_images
+from bench import fuzz_answers, fuzz_images
 
-_FUZZERS = (fuzz_images,)
+_FUZZERS = (fuzz_answers, fuzz_images)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
