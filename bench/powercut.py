@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(machine())
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         home = Path(name)
+        home.chmod(0o755)  # nginx gives up the rights of root
         photos = make_photos(home / "site" / "photos", 160, 120, 85, arguments.images)
         with served(home / "site") as (base_url, _):
             write_list(home / "list.csv", base_url, photos, home / "site")
