@@ -84,7 +84,7 @@ def test_the_second_signal_stops_at_once_even_when_the_server_says_nothing(
     stuck.send_signal(names[1])
     began = time.monotonic()
     ended = oidl.end(stuck)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
     assert (ended.returncode, ended.stderr) == (130, "")
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("pending", len(fine.images))]
     assert ask("SELECT outcome FROM run") == [("interrupted",)]
