@@ -300,7 +300,8 @@ class Failure:
     that the bytes were the published ones by MD5, so trying again is no use; `is_unreachable` that there
     was no connection at all; `was_asked` False that its host is left alone and nothing was tried;
     `is_not_mirrored` that a mirror, which has but some images, has not this one; `hint` is what the user can do
-    about a disk.
+    about a disk; `is_image` that an image came, by its content type or first bytes; `is_elsewhere` that another site
+    answered, to which a redirect led.
 
     Whatever a server said in `detail` or `url` is made printable and cut here, and users and passwords are left out,
     so no room has to remember to.
@@ -316,6 +317,8 @@ class Failure:
     is_unreachable: bool = False
     was_asked: bool = True
     is_not_mirrored: bool = False
+    is_image: bool = False
+    is_elsewhere: bool = False
     hint: str = ""
 
     def __post_init__(self) -> None:

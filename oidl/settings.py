@@ -100,11 +100,13 @@ class Transfers:
 class Retries:
     """How often one image is tried in one run, and how long the end of a run waits for retries.
 
+    What may be the path's fault, and not the photo's, is tried again after `confirm_after_s` and then after twice that.
     `failed` are the reasons whose permanent failures are tried again first: empty for all of them, None for none.
     """
 
     max_tries: int = 15
-    max_wait_s: float = 120.0
+    max_wait_s: float = 180.0
+    confirm_after_s: float = 45.0
     failed: tuple[Reason, ...] | None = None
 
 

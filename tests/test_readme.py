@@ -278,7 +278,15 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
 
     def ends_after(tries: int, **more: Any) -> bool:
         failure = Failure(reason, **more)
-        return decide(failure, Tries(tries - 1, tries - 1), NOW, random.Random(1)).status is Status.FAILED
+        return decide(failure, Tries(tries - 1, tries - 1), NOW, random.Random(1), 45.0).status is Status.FAILED
+
+    def is_spread(tries: int, **more: Any) -> bool:
+        failure = Failure(reason, **more)
+        delays_s = []
+        for before in range(tries - 1):
+            due = decide(failure, Tries(before, before), NOW, random.Random(1), 45.0).next_attempt_at
+            delays_s.append((due - NOW).total_seconds() if due else 0.0)
+        return ends_after(tries, **more) and delays_s[0] >= 45 and delays_s[1] >= 90
 
     match class_.split():
         case ["permanent"]:
@@ -286,16 +294,36 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
         case ["permanent", "after", tries, "tries"]:
             assert ends_after(int(tries))
             assert not ends_after(int(tries) - 1)
+        case ["permanent", "after", tries, "spread", "tries"]:
+            assert is_spread(int(tries))
+        case [
+            "permanent",
+            "after",
+            tries,
+            "tries;",
+            "of",
+            "what",
+            "is",
+            "no",
+            "image,",
+            "after",
+            more,
+            "spread",
+            "tries",
+        ]:
+            assert ends_after(int(tries), is_image=True)
+            assert not ends_after(int(tries) - 1, is_image=True)
+            assert is_spread(int(more))
         case ["retry"]:
             assert not ends_after(1000)
         case ["retry;", "never", *_]:
-            assert not decide(Failure(reason), Tries(0, 0), NOW, random.Random(1)).counts
+            assert not decide(Failure(reason), Tries(0, 0), NOW, random.Random(1), 45.0).counts
         case ["retry;", "permanent", "if", "the", "MD5", *_]:
             assert not ends_after(1000)
             assert ends_after(1, is_published=True)
-        case ["408,", "425,", "5xx:", "retry;", "the", "rest:", "permanent"]:
+        case ["408,", "425,", "5xx:", "retry;", "the", "rest:", "permanent", "after", tries, "spread", "tries"]:
             assert not any(ends_after(1000, http_status=status) for status in (408, 425, 500, 503, 599))
-            assert all(ends_after(1, http_status=status) for status in (400, 401, 418, 451))
+            assert all(is_spread(int(tries), http_status=status) for status in (400, 401, 418, 451))
         case ["stops", "the", "run,", "exit", "code", code]:
             assert not ends_after(1000)
             assert int(code) == ExitCode.DISK

@@ -85,6 +85,7 @@ async def _demo(root_dir: Path, images: int, port: int, more: list[str]) -> int:
             "--max-host-connections=8",
             "--stall-timeout=5",
             "--max-wait=30",
+            "--confirm-after=2",
             "--no-log-to-stdout",
             *more,
         ]

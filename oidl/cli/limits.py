@@ -23,10 +23,10 @@ class LimitOptions:
     """Stop after this time, like `90s`, `8h` or `2d`; what is in hand is finished, and a later run goes on."""
 
     max_bytes: Annotated[int | None, BYTES] = None
-    """Stop after downloading so much, like `500M` or `2T`; what is in hand is finished."""
+    """Stop after downloading this much, like `500M` or `2T`; the transfers in progress are finished."""
 
     max_failure_rate: float = 0.95
-    """Stop when this share of the last 200 tries failed for one and the same reason; more than 1 never stops."""
+    """Stop when this share of the last 200 tries (at the end, of the last 10 or more) failed alike; 2 never stops."""
 
     min_free: Annotated[int, BYTES] = 1_000_000_000
     """Bytes to leave free on every disk that is written to, like `500M`; at less the run stops."""

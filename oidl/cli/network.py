@@ -49,8 +49,11 @@ class NetworkOptions:
     max_retries: int = 15
     """Tries of one image in one run."""
 
-    max_wait: float = 120.0
+    max_wait: float = 180.0
     """Seconds to wait at the end for images due again."""
+
+    confirm_after: float = 45.0
+    """Seconds until what may be the network's fault (a web page, a 403) is tried again; twice that for a third try."""
 
     def transfers(self) -> Transfers:
         """The settings of every transfer."""

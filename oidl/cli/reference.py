@@ -42,7 +42,8 @@ _ORDER = (None, *SECTIONS)  # as `--help` has them
 # Those whose class is more than their row in the retry table.
 _CLASSES = {
     Reason.CORRUPT: "retry; permanent if the MD5 is the published one",
-    Reason.HTTP_ERROR: "408, 425, 5xx: retry; the rest: permanent",
+    Reason.HTTP_ERROR: "408, 425, 5xx: retry; the rest: permanent after 3 spread tries",
+    Reason.SIZE_MISMATCH: "permanent after 2 tries; of what is no image, after 3 spread tries",
     Reason.DISK: "stops the run, exit code 5",
 }
 
@@ -117,6 +118,8 @@ def _class(reason: Reason) -> str:
         return _CLASSES[reason]
     if not rule.counts:
         return "retry; never counts against the image"
+    if rule.is_of_path:
+        return f"permanent after {rule.tries} spread tries"
     return {0: "retry", 1: "permanent"}.get(rule.tries, f"permanent after {rule.tries} tries")
 
 

@@ -245,7 +245,9 @@ def _refusal(
         detail = f"content coding {coding}, which was not asked for"
         return Failure(Reason.CONNECTION, detail, http_status=status)
     if length is not None and size is not None and length != size and not coding:
-        return Failure(Reason.SIZE_MISMATCH, f"{length} bytes, published {size}", http_status=status)
+        is_image = length > 0 and response.headers.get("Content-Type", "").startswith("image/")
+        detail = f"{length} bytes, published {size}"
+        return Failure(Reason.SIZE_MISMATCH, detail, http_status=status, is_image=is_image)
     if length is not None and length > cap:
         return Failure(Reason.TOO_LARGE, f"{length} bytes, at most {cap} allowed", http_status=status)
     body.begin(response.headers, doubt)

@@ -16,7 +16,7 @@ from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.lobby import Lobby
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Outcome, Recorder
-from oidl.pipeline.sources import THUMBNAIL_CAP_BYTES, Sources, explained
+from oidl.pipeline.sources import THUMBNAIL_CAP_BYTES, Sources, explained, is_other_site
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.threads import run_abandonable
 from oidl.progress.meter import Meter
@@ -161,6 +161,8 @@ class ImagePipeline:
 
     async def _settle(self, work: Work, result: Done | Failure, outcomes: trio.MemorySendChannel[Outcome]) -> None:
         """Has the next source asked, if there is one and this one failed; else the result is the image's."""
+        if isinstance(result, Failure) and result.url and is_other_site(result.url, self._url(work)):
+            result = replace(result, is_elsewhere=True)
         following = self._after(work, result) if isinstance(result, Failure) else None
         if following is None:
             await outcomes.send(Outcome(work, result))

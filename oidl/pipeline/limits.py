@@ -1,17 +1,19 @@
-"""When a run is to stop by itself: time, bytes, room on the disk, or everything failing in one way.
+"""When a run stops by itself: time, bytes, room on the disk, or everything failing in one way.
 
-Looked at once a second. What is in hand is finished and recorded, and a later
-run goes on.
+Bytes and outcomes are looked at when they are counted, time and room once a second.
+What is in progress is finished and recorded, and a later run goes on.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import trio
 
 from oidl.model import Failure, Reason
 from oidl.pipeline.stop import Stop
-from oidl.progress.meter import RECENT, Meter
+from oidl.pipeline.streak import Streak, Streaks
+from oidl.progress.meter import Meter
 from oidl.progress.words import duration, size
 from oidl.settings import Limits
 from oidl.storage.space import filesystems, free_bytes
@@ -25,31 +27,77 @@ _DIAGNOSES = {
     Reason.TOO_SLOW: "the network is too slow for so many connections; lower --max-total-connections",
     Reason.TLS: "certificates are refused; name your proxy's in SSL_CERT_FILE if it opens TLS",
     Reason.RATE_LIMITED: "the server wants fewer requests; wait a while, then lower --max-host-connections",
-    Reason.FORBIDDEN: "the server refuses this address; wait, or come from another network",
-    Reason.NOT_AN_IMAGE: "pages come instead of pictures; does the network want a login, does a proxy step in?",
-    Reason.SIZE_MISMATCH: "other files come than were published; is it the right list, does a proxy change pictures?",
-    Reason.MD5_MISMATCH: "other files come than were published; is it the right list, does a proxy change pictures?",
+    Reason.FORBIDDEN: "the server or a proxy refuses this address; wait, or use another network",
+    Reason.NOT_AN_IMAGE: "web pages come in place of images; does the network want a login, does a proxy step in?",
+    Reason.SIZE_MISMATCH: "other files come than were published; is it the right list, does a proxy change images?",
+    Reason.MD5_MISMATCH: "other files come than were published; is it the right list, does a proxy change images?",
+    Reason.NOT_FOUND: "the server has none of these images; is it the right list, did the server lose its files?",
+    Reason.GONE: "the server has none of these images; is it the right list, did the server lose its files?",
+    Reason.HTTP_ERROR: "the server or a proxy answers with errors; open one of the URLs in `oidl status --failures`",
+    Reason.INTERNAL_ERROR: "a bug in oidl",
 }
-_UNEXPLAINED = "images go one by one, not all alike; look at `oidl status` before you run it again"
+_UNEXPLAINED = "images rarely all fail for the same reason; check `oidl status` before running again"
 
 
-async def watch_limits(
-    limits: Limits,
-    directories: Iterable[Path],
-    meter: Meter,
-    stop: Stop,
-    free: Callable[[Path], int] = free_bytes,
-) -> None:
-    """Asks `stop` to drain at the first limit that is reached, and returns; runs until then or until cancelled."""
-    places = list(filesystems(directories).values())
-    while True:
-        if failure := too_full(limits, places, free):
-            stop.disk_is_full(failure)
-            return
-        if reached := _reached(limits, meter):
-            stop.limit_reached(reached)
-            return
-        await trio.sleep(_LOOK_S)
+class RunLimits:
+    """The limits of one run: asks `stop` to drain at the first that is reached."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        meter: Meter,
+        stop: Stop,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._limits = limits
+        self._meter = meter
+        self._stop = stop
+        self._free = free
+        self._streaks = Streaks(limits.failure_rate)
+        self._streak: Streak | None = None
+
+    async def watch(self, directories: Iterable[Path]) -> None:
+        """Looks at time, and at room where `directories` lie, until one is over or this is cancelled."""
+        places = list(filesystems(directories).values())
+        while True:
+            if self._stop_if_full(places) or self._stop_if_late():
+                return
+            await trio.sleep(_LOOK_S)
+
+    def count_bytes(self) -> None:
+        """Bytes came from the network, and the meter knows."""
+        most = self._limits.bytes_read
+        if most is not None and self._meter.bytes_read >= most:
+            self._stop.limit_reached(f"{size(self._meter.bytes_read)} are downloaded (--max-bytes)")
+
+    def count_outcome(self, reason: Reason | None) -> None:
+        """An outcome that is news is recorded: `reason` is None for an image that was downloaded."""
+        self._streaks.add(reason, datetime.now(UTC))
+        if not self._streak and (streak := self._streaks.recent()):
+            self._streak = streak
+            self._stop.limit_reached(streak_text(streak))
+
+    def streaks(self) -> list[Streak]:
+        """Every streak of the run; the verdicts of that time do not stand."""
+        last = self._streaks.last()
+        return [*self._streaks.over(), *([last] if last else [])]
+
+    def streak(self) -> Streak | None:
+        """The streak that stopped the run, or that the run ended with."""
+        return self._streak or self._streaks.last()
+
+    def _stop_if_full(self, places: Iterable[Path]) -> bool:
+        failure = too_full(self._limits, places, self._free)
+        if failure:
+            self._stop.disk_is_full(failure)
+        return failure is not None
+
+    def _stop_if_late(self) -> bool:
+        most = self._limits.duration_s
+        if most is None or self._meter.elapsed_s < most:
+            return False
+        self._stop.limit_reached(f"{duration(most)} are over (--max-duration)")
+        return True
 
 
 def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int] = free_bytes) -> Failure | None:
@@ -59,19 +107,12 @@ def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int]
             return Failure(
                 Reason.DISK,
                 f"{size(left)} are free at {place}, less than the {size(limits.min_free_bytes)} of --min-free",
-                hint="free some space there, or lower --min-free; then run it again",
             )
     return None
 
 
-def _reached(limits: Limits, meter: Meter) -> str | None:
-    now = meter.statistics()
-    if limits.duration_s is not None and now.elapsed_s >= limits.duration_s:
-        return f"{duration(limits.duration_s)} are over (--max-duration)"
-    if limits.bytes_read is not None and now.bytes_read >= limits.bytes_read:
-        return f"{size(now.bytes_read)} are downloaded (--max-bytes)"
-    reason, count = meter.commonest_failure()
-    if reason and count >= limits.failure_rate * RECENT:
-        diagnosis = _DIAGNOSES.get(reason, _UNEXPLAINED)
-        return f"{count} of the last {RECENT} tries failed alike, {reason} (--max-failure-rate): {diagnosis}"
-    return None
+def streak_text(streak: Streak) -> str:
+    """What failed alike, and what that may mean."""
+    diagnosis = _DIAGNOSES.get(streak.reason, _UNEXPLAINED)
+    tries = f"{streak.count} of the last {streak.outcomes} tries"
+    return f"{tries} failed alike, {streak.reason} (--max-failure-rate): {diagnosis}"

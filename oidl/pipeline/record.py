@@ -7,17 +7,17 @@ committed.
 
 import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import trio
 
-from oidl.model import Done, Failure, Postponed, Reason, Status, Work
+from oidl.model import Done, Failure, Postponed, Reason, Source, Status, Work
 from oidl.pipeline.containment import BugCount, contained
 from oidl.pipeline.feed import Claims
-from oidl.pipeline.retry import UNCOUNTED, decide_all
+from oidl.pipeline.retry import UNCOUNTED, decide_all, rule_for
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
@@ -40,16 +40,41 @@ class Outcome:
     result: Done | Failure | Postponed
 
 
-class Recorder:
-    """Records outcomes until their channel closes."""
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """An outcome as it is in the database; `news` is what it tells about the path to the server, empty for nothing."""
 
-    def __init__(self, state: StateWriter, claims: Claims, meter: Meter, stop: Stop, rng: random.Random) -> None:
+    outcome: Outcome
+    status: Status
+    news: tuple[Reason | None, ...] = ()
+
+
+class Recorder:
+    """Records outcomes until their channel closes.
+
+    `confirm_after_s` is of the retry policy. `on_news` is told why an image failed, or None for one that was
+    downloaded, unless that tells nothing about the path to the server: it failed like that before, or was on disk.
+    """
+
+    def __init__(
+        self,
+        state: StateWriter,
+        claims: Claims,
+        meter: Meter,
+        stop: Stop,
+        rng: random.Random,
+        *,
+        confirm_after_s: float,
+        on_news: Callable[[Reason | None], None] = lambda reason: None,
+    ) -> None:
         self._state = state
         self._ledger = state.ledger
         self._claims = claims
         self._meter = meter
         self._stop = stop
         self._rng = rng
+        self._confirm_after_s = confirm_after_s
+        self._on_news = on_news
         self._bugs = BugCount(stop)
         self._beat_at = -_BEAT_S
 
@@ -73,28 +98,28 @@ class Recorder:
         with trio.CancelScope(shield=True):
             outcomes = tuple(batch)
             batch.clear()
-            for outcome, status in await self._state.run(self._record, outcomes):
-                with contained(outcome.work):
-                    self._tell(outcome, status)
+            for recorded in await self._state.run(self._record, outcomes):
+                with contained(recorded.outcome.work):
+                    self._tell(recorded)
             self._claims.release(
                 [outcome.work.image_id for outcome in outcomes],
                 any_done=any(isinstance(outcome.result, Done) for outcome in outcomes),
             )
             await self._beat()
 
-    def _record(self, outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Status]]:
+    def _record(self, outcomes: Sequence[Outcome]) -> list[_Recorded]:
         with self._ledger.transaction():
             return [self._record_one(outcome) for outcome in outcomes]
 
-    def _record_one(self, outcome: Outcome) -> tuple[Outcome, Status]:
+    def _record_one(self, outcome: Outcome) -> _Recorded:
         """Records an outcome, or the bug that kept it from being recorded; failing that too, its row stays as it is."""
         with contained(outcome.work) as bug, self._part():
-            return outcome, self._write(outcome)
+            return self._write(outcome)
         assert bug.failure
         outcome = Outcome(replace(outcome.work, tried=()), bug.failure)
         with contained(outcome.work), self._part():
-            return outcome, self._write(outcome)
-        return outcome, outcome.work.status
+            return self._write(outcome)
+        return _Recorded(outcome, outcome.work.status)
 
     @contextmanager
     def _part(self) -> Iterator[None]:
@@ -102,26 +127,30 @@ class Recorder:
         with explained(self._state.db.path), self._ledger.part():
             yield
 
-    def _write(self, outcome: Outcome) -> Status:
+    def _write(self, outcome: Outcome) -> _Recorded:
         match outcome.result:
             case Done() as done:
                 self._ledger.done(outcome.work, done)
-                return Status.DONE
+                return _Recorded(outcome, Status.DONE, () if done.source is Source.LOCAL else (None,))
             case Failure() as failure:
                 failures = [(each, self._tries(outcome.work, each)) for each in (*outcome.work.tried, failure)]
-                verdict, told = decide_all(failures, datetime.now(UTC), self._rng)
+                verdict, told = decide_all(failures, datetime.now(UTC), self._rng, self._confirm_after_s)
                 self._ledger.failed(outcome.work, failure, verdict, told)
-                return verdict.status
+                is_known = any(tries.for_reason for each, tries in failures if each.reason is told.reason)
+                return _Recorded(outcome, verdict.status, () if is_known and rule_for(told).tries else (told.reason,))
             case Postponed() as postponed:
                 due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
                 self._ledger.postponed(outcome.work, postponed, due)
-                return Status.RETRY
+                return _Recorded(outcome, Status.RETRY)
 
     def _tries(self, work: Work, failure: Failure) -> Tries:
         return self._ledger.tries(work.image_id, failure.reason, UNCOUNTED, failure.source)
 
-    def _tell(self, outcome: Outcome, status: Status) -> None:
+    def _tell(self, recorded: _Recorded) -> None:
         """Lets the meter, the log and whatever may stop the run know what is recorded."""
+        outcome, status = recorded.outcome, recorded.status
+        for news in recorded.news:
+            self._on_news(news)
         if isinstance(outcome.result, Postponed):
             self._meter.postponed(outcome.work, outcome.result)
         else:

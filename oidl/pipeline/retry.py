@@ -1,8 +1,14 @@
 """What a failure means for its image: for good, or again, and when. Pure.
 
-Everything that decides about trying again is in the table below and the few
-lines under it. The times it gives are kept in the database, so they hold across
+Everything that decides about trying again is in the tables below and the few
+lines under them. The times it gives are kept in the database, so they hold across
 runs.
+
+A verdict for good is about the photo. A 404 from the image's own host is; a web
+page in place of an image, an empty body or a 403 may as well come from what
+stands between: a login page, a proxy, a firewall. That needs several tries, far
+enough apart to outlast a short disturbance. When everything fails alike, the
+evidence is about the path, whatever the reason: see `streak`.
 """
 
 import random
@@ -20,33 +26,38 @@ _PASSING_STATUSES = frozenset({202, 204, 408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How many `tries` for one reason an image gets (0: any number), and whether each counts as one of the run's."""
+    """How many `tries` for one reason an image gets (0: any number), and whether each counts as one of the run's.
+
+    The tries of a rule that `is_of_path` are spread over time, as the failure may not be about the photo.
+    """
 
     tries: int = 0
     counts: bool = True
+    is_of_path: bool = False
 
 
 _AT_ONCE = Rule(tries=1)
 _TWICE = Rule(tries=2)
 _PASSING = Rule()
+_OF_PATH = Rule(tries=3, is_of_path=True)
 
 RULES: dict[Reason, Rule] = {
     Reason.UNAVAILABLE: _AT_ONCE,
     Reason.NOT_FOUND: _AT_ONCE,
     Reason.GONE: _AT_ONCE,
-    Reason.FORBIDDEN: Rule(tries=3),
-    Reason.SIZE_MISMATCH: _TWICE,
+    Reason.FORBIDDEN: _OF_PATH,
+    Reason.SIZE_MISMATCH: _TWICE,  # of an image; anything else may be the path's
     Reason.MD5_MISMATCH: _TWICE,
-    Reason.NOT_AN_IMAGE: _AT_ONCE,
+    Reason.NOT_AN_IMAGE: _OF_PATH,
     Reason.CORRUPT: _PASSING,  # for good where the bytes are the published ones
-    Reason.HTTP_ERROR: _AT_ONCE,  # passing for some statuses
+    Reason.HTTP_ERROR: _OF_PATH,  # passing for some statuses
     Reason.RATE_LIMITED: Rule(counts=False),
     Reason.TIMEOUT: _PASSING,
     Reason.TOO_SLOW: _PASSING,
     Reason.CONNECTION: _PASSING,
     Reason.DNS: _PASSING,
     Reason.TLS: _PASSING,
-    Reason.TOO_LARGE: _AT_ONCE,
+    Reason.TOO_LARGE: _OF_PATH,
     Reason.RESIZE_FAILED: _AT_ONCE,
     Reason.INTERNAL_ERROR: Rule(tries=3),
     Reason.DISK: Rule(counts=False),
@@ -56,32 +67,38 @@ UNCOUNTED = tuple(reason for reason, rule in RULES.items() if not rule.counts)
 """Reasons that say nothing about the image, and so never count against it."""
 
 
-def decide(failure: Failure, tries: Tries, now: datetime, rng: random.Random) -> Verdict:
+def decide(failure: Failure, tries: Tries, now: datetime, rng: random.Random, confirm_after_s: float) -> Verdict:
     """Whether and when an image is tried again after `failure`; `tries` are those before it.
 
-    Full jitter (a delay drawn evenly from nothing up to a bound that doubles
+    What may be about the path is tried again after `confirm_after_s`, then after twice that (and up to a quarter
+    more). For all else, full jitter (a delay drawn evenly from nothing up to a bound that doubles
     from 1 s to 5 min: "Exponential Backoff And Jitter", AWS Architecture Blog,
-    2015), and never before a `Retry-After` is over.
+    2015). Never before a `Retry-After` is over.
     """
-    rule = _rule(failure)
+    rule = rule_for(failure)
     if rule.tries and tries.for_reason + 1 >= rule.tries:
         return Verdict(Status.FAILED)
     if failure.reason is Reason.DISK:  # the run stops; the next one need not wait
         return Verdict(Status.RETRY, now, counts=False)
-    rounds = tries.for_reason if not rule.counts else tries.in_run
-    delay_s = rng.uniform(0.0, min(_MAX_DELAY_S, _BASE_DELAY_S * 2.0 ** min(rounds, 20)))
+    if rule.is_of_path:
+        delay_s = confirm_after_s * 2.0**tries.for_reason * rng.uniform(1.0, 1.25)
+    else:
+        rounds = tries.for_reason if not rule.counts else tries.in_run
+        delay_s = rng.uniform(0.0, min(_MAX_DELAY_S, _BASE_DELAY_S * 2.0 ** min(rounds, 20)))
     delay_s = max(delay_s, failure.retry_after_s or 0.0)
     return Verdict(Status.RETRY, now + timedelta(seconds=delay_s), rule.counts)
 
 
-def decide_all(failures: Sequence[tuple[Failure, Tries]], now: datetime, rng: random.Random) -> tuple[Verdict, Failure]:
+def decide_all(
+    failures: Sequence[tuple[Failure, Tries]], now: datetime, rng: random.Random, confirm_after_s: float
+) -> tuple[Verdict, Failure]:
     """What a try means that failed at one source after the other, and the failure that is the image's.
 
     An image failed for good if it did so everywhere; else all are asked again when the most patient of them may be.
     Its reason is the first source's, which is what the user wants to know; that a mirror has it not is no reason
     where there is another.
     """
-    verdicts = [decide(failure, tries, now, rng) for failure, tries in failures]
+    verdicts = [decide(failure, tries, now, rng, confirm_after_s) for failure, tries in failures]
     told = next((failure for failure, _ in failures if not failure.is_not_mirrored), failures[0][0])
     others = [f"{other.source}: {other.detail or other.reason}" for other, _ in failures if other is not told]
     told = replace(told, detail="; ".join([told.detail, *others])) if others else told
@@ -92,10 +109,16 @@ def decide_all(failures: Sequence[tuple[Failure, Tries]], now: datetime, rng: ra
     return Verdict(Status.RETRY, due, counts=all(verdict.counts for verdict in passing)), told
 
 
-def _rule(failure: Failure) -> Rule:
+def rule_for(failure: Failure) -> Rule:
+    """The rule that holds for `failure`, by its reason and what else is known of it."""
     if failure.reason is Reason.CORRUPT and failure.is_published:
         return _AT_ONCE
     if failure.reason is Reason.HTTP_ERROR and failure.http_status is not None:
         status = failure.http_status
-        return _PASSING if status in _PASSING_STATUSES or status >= 500 else _AT_ONCE
-    return RULES[failure.reason]
+        return _PASSING if status in _PASSING_STATUSES or status >= 500 else _OF_PATH
+    if failure.reason is Reason.SIZE_MISMATCH and not failure.is_image:
+        return _OF_PATH
+    rule = RULES[failure.reason]
+    # What another site says, to which a redirect led, is the path's word; but its own placeholder is Flickr's.
+    is_of_path = failure.is_elsewhere and failure.reason is not Reason.UNAVAILABLE and not failure.is_published
+    return _OF_PATH if is_of_path and rule.tries else rule

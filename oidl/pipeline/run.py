@@ -9,7 +9,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -28,22 +28,24 @@ from oidl.pipeline.containment import find_tracebacks
 from oidl.pipeline.durability import Durability
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.images import ImagePipeline
-from oidl.pipeline.limits import too_full, watch_limits
+from oidl.pipeline.limits import RunLimits, streak_text, too_full
 from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.needed import needed_files
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
+from oidl.pipeline.retry import RULES
 from oidl.pipeline.selected import Selected, choose_images, open_selected
 from oidl.pipeline.sources import Sources
 from oidl.pipeline.space import check_space
 from oidl.pipeline.stop import Stop
+from oidl.pipeline.streak import ONSET
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
 from oidl.settings import Settings
 from oidl.state.choice import check_where, forget, words
 from oidl.state.queue import Queue, Waiting
-from oidl.state.requeue import put_back
+from oidl.state.requeue import put_back, put_streak_back
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import subset_directory
@@ -89,6 +91,8 @@ class Run:
         self._stop = stop
         self._say = say
         self._tls = tls_context()
+        self._limits = RunLimits(settings.limits, meter, stop)
+        self._remark = ""
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
         self._metadata = Metadata(settings, version, state, self._tls, meter, say, self._arrived)
         self._token = secrets.token_hex(4)
@@ -127,7 +131,7 @@ class Run:
             self._stop.disk_is_full(failure)
             return self._end(FeedEnd.STOPPED)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(watch_limits, self._settings.limits, self._written_to(), self._meter, self._stop)
+            nursery.start_soon(self._limits.watch, self._written_to())
             is_checked = True
             if self._settings.download_images:
                 is_checked = await self._stop.unless_draining(self._durability.check_after_power_cut)
@@ -143,7 +147,7 @@ class Run:
     async def _bring(self, run_id: int) -> RunEnd:
         settings = self._settings
         missing: list[MetadataError] = []
-        end, waiting, standing = FeedEnd.NOTHING_LEFT, Waiting(), list[Standing]()
+        end, waiting, standing, is_left = FeedEnd.NOTHING_LEFT, Waiting(), list[Standing](), False
         for is_wanted, load in (
             (settings.download_images, self._metadata.load_images),
             (settings.selection.label_types, self._loader.load_for_choice),
@@ -166,14 +170,33 @@ class Run:
                     queue = selected.queue(run_id)
                     self._meter.stands(await selected.ask(queue.standing))
                     end = await self._images(queue)
+                    is_left = True
 
                     async def look() -> None:
-                        nonlocal waiting, standing
+                        nonlocal waiting, standing, is_left
+                        await self._put_streak_back()
+                        is_left = end is not FeedEnd.NOTHING_LEFT and await selected.ask(queue.has_left)
                         waiting = await selected.ask(queue.waiting)
                         standing = await selected.ask(queue.standing)
 
                     await self._stop.unless_cancelling(look)
-        return replace(self._end(end, missing, waiting), standing=tuple(standing))
+        is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
+        return replace(self._end(end, missing, waiting, is_left=is_left), standing=tuple(standing))
+
+    async def _put_streak_back(self) -> None:
+        """Where everything failed alike, takes back what was made of the images that did."""
+        streaks = [each for each in self._limits.streaks() if RULES[each.reason].tries]
+        due = datetime.now(UTC) + timedelta(seconds=self._settings.retries.confirm_after_s)
+        count = 0
+        for each in streaks:
+            span = (each.since - ONSET, each.until + ONSET)
+            count += await self._state.run(put_streak_back, self._state.db, each.reason, span, due)
+        streak = self._limits.streak()
+        if streak and RULES[streak.reason].tries:
+            self._stop.limit_reached(streak_text(streak))
+        if streaks:
+            what = f"{count:,} images that failed alike were put back and" if count else "images that failed alike"
+            self._remark = f"{what} will be tried again; to accept such failures, use --max-failure-rate 2"
 
     async def _prepare(self, selected: Selected, problem: list[DiskError]) -> None:
         """Chooses the images, and looks whether there is room for them; adds to `problem` if there is not."""
@@ -198,6 +221,8 @@ class Run:
         end: FeedEnd,
         missing: Sequence[MetadataError] = (),
         waiting: Waiting = _NO_RETRIES,
+        *,
+        is_left: bool = True,
     ) -> RunEnd:
         error: OidlError | None = None
         if self._stop.disk_failure:
@@ -208,7 +233,7 @@ class Run:
             code, outcome = ExitCode.BUG, "bug"
         elif self._stop.is_interrupted:
             code, outcome = ExitCode.INTERRUPTED, "interrupted"
-        elif self._stop.limit:
+        elif self._stop.limit and is_left:
             self._say(f"stopped: {self._stop.limit}")
             code, outcome = ExitCode.UNFINISHED, "limit"
         elif missing:
@@ -218,13 +243,23 @@ class Run:
             code, outcome = ExitCode.UNFINISHED, "unfinished"
         else:
             code, outcome = ExitCode.SETTLED, "finished"
+        if self._remark:
+            self._say(self._remark)
         return RunEnd(code, outcome, error, *waiting, is_cut=self._stop.cancelling.is_set())
 
     async def _images(self, queue: Queue) -> FeedEnd:
         settings = self._settings
         claims = Claims()
         feed = Feed(queue, claims, self._stop, settings.retries, limit=settings.selection.limit, say=self._say)
-        recorder = Recorder(self._state, claims, self._meter, self._stop, random.Random())
+        recorder = Recorder(
+            self._state,
+            claims,
+            self._meter,
+            self._stop,
+            random.Random(),
+            confirm_after_s=settings.retries.confirm_after_s,
+            on_news=self._limits.count_outcome,
+        )
         processor = Processor(
             settings.layout, settings.originals, self._files, settings.imaging, self._replacing, self._claim
         )
@@ -260,6 +295,7 @@ class Run:
 
     async def _arrived(self, count: int) -> None:
         self._meter.read(count)
+        self._limits.count_bytes()
         await self._throttle.spend(count)
 
     async def _annotations(self, missing: list[MetadataError]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from oidl.model import Failure, Fetched, Reason, Source, Work
+from oidl.net.hosts import host_of
 from oidl.net.transfer import Download
 from oidl.settings import MAX_IMAGE_BYTES
 
@@ -53,6 +54,17 @@ class Sources:
             return Download(url, source, None, min(_MIRROR_CAP_BYTES, self.max_image_bytes))
         cap_bytes = min(work.original_size, self.max_image_bytes)
         return Download(work.original_url, source, work.original_size, cap_bytes)
+
+
+def is_other_site(url: str, other: str) -> bool:
+    """Whether two URLs are of different sites: neither of one host and port, nor of sister hosts of one domain."""
+    (host, _, port), (other_host, _, other_port) = host_of(url).partition(":"), host_of(other).partition(":")
+    return port != other_port or _domain(host) != _domain(other_host)
+
+
+def _domain(host: str) -> str:
+    """The last two names of a host, or all of an address."""
+    return host if host.replace(".", "").isdigit() else ".".join(host.split(".")[-2:])
 
 
 def explained(download: Download, fetched: Fetched | Failure | None) -> Fetched | Failure | None:

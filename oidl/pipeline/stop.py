@@ -14,6 +14,7 @@ class Stop:
         self.draining = trio.Event()
         self.cancelling = trio.Event()
         self.interrupted = trio.Event()
+        self.is_cut_short = False  # work that has nothing worth finishing
         self.disk_failure: Failure | None = None
         self.limit: str | None = None
         self.bug: str | None = None
@@ -30,7 +31,7 @@ class Stop:
 
     async def unless_draining(self, work: Callable[[], Awaitable[object]]) -> bool:
         """Runs `work`, which has nothing worth finishing, until the first request to stop; False if there was one."""
-        await _until(self.draining, work)
+        self.is_cut_short = not await _until(self.draining, work) or self.is_cut_short
         return not self.draining.is_set()
 
     async def unless_cancelling(self, work: Callable[[], Awaitable[object]]) -> bool:
@@ -54,8 +55,9 @@ class Stop:
         self.draining.set()
 
 
-async def _until(event: trio.Event, work: Callable[[], Awaitable[object]]) -> None:
-    """Runs `work`, and cancels it when `event` is set."""
+async def _until(event: trio.Event, work: Callable[[], Awaitable[object]]) -> bool:
+    """Runs `work`, and cancels it when `event` is set; returns whether it came to its end."""
+    is_finished = False
     async with trio.open_nursery() as nursery:
 
         async def cancel() -> None:
@@ -64,4 +66,6 @@ async def _until(event: trio.Event, work: Callable[[], Awaitable[object]]) -> No
 
         nursery.start_soon(cancel)
         await work()
+        is_finished = True
         nursery.cancel_scope.cancel()
+    return is_finished

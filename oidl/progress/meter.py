@@ -24,9 +24,6 @@ from oidl.progress.history import History
 from oidl.progress.statistics import Failed, Processing, Reading, Statistics, Success, Transferring
 from oidl.text import without_passwords
 
-RECENT = 200
-"""How many outcomes are looked back on for what they have in common."""
-
 SHOWN = 100
 """How many successes and failures are kept to be shown, of each."""
 
@@ -88,7 +85,6 @@ class Meter:
         self._by_reason: Counter[Reason] = Counter()
         self._by_subset: dict[str, dict[Status, int]] = {}
         self._failures: dict[Reason, dict[Status, int]] = {}
-        self._recent: deque[Reason | None] = deque(maxlen=RECENT)
         self._successes: deque[Success] = deque(maxlen=SHOWN)
         self._failed_tries: deque[Failed] = deque(maxlen=SHOWN)
         self._history = History(self._started)
@@ -152,11 +148,9 @@ class Meter:
         self._in_hand.pop(work.image_id, None)
         if isinstance(outcome, Done):
             self._moved(work, status, None)
-            self._recent.append(None)
             self._succeeded(image, outcome)
         else:
             self._moved(work, status, outcome.reason)
-            self._recent.append(outcome.reason)
             self._failed_tries.appendleft(self._as_failed(work, outcome, status))
             if status is not Status.FAILED:
                 self._retried += 1
@@ -170,12 +164,15 @@ class Meter:
         """An image that nobody tried is left for later, as the database has it now."""
         self._moved(work, Status.RETRY, postponed.reason)
 
-    def commonest_failure(self) -> tuple[Reason | None, int]:
-        """The reason that most of the last `RECENT` outcomes share and how many do; none before there are so many."""
-        if len(self._recent) < RECENT:
-            return None, 0
-        reasons = Counter(reason for reason in self._recent if reason)
-        return max(reasons.items(), key=lambda item: item[1], default=(None, 0))
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that came from the network so far."""
+        return self._bytes_read
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._started
 
     def statistics(self) -> Statistics:
         """A frozen picture of everything as it is now."""

@@ -32,7 +32,7 @@ _PUT_FILE = (
 
 @dataclass(frozen=True, slots=True)
 class Tries:
-    """How often an image failed: in this run, as far as it counts, and ever for one reason."""
+    """How often an image failed: in this run, and ever for one reason; each as far as the tries count."""
 
     in_run: int
     for_reason: int
@@ -145,7 +145,7 @@ class Ledger:
         names = tuple(uncounted)
         row = self._db.execute(
             "SELECT coalesce(sum(run_id = ? AND place = 0 AND reason NOT IN (SELECT value FROM json_each(?))), 0), "
-            "coalesce(sum(reason = ? AND source IS coalesce(?, source)), 0) FROM attempt WHERE image_id = ?",
+            "coalesce(sum(reason = ? AND counts AND source IS coalesce(?, source)), 0) FROM attempt WHERE image_id = ?",
             (self._run_id, json.dumps(names), reason, source, image_id),
         ).fetchone()
         return Tries(*row)

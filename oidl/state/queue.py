@@ -164,6 +164,10 @@ class Queue:
         ).fetchone()
         return count, parse_timestamp(first)
 
+    def has_left(self) -> bool:
+        """Whether some selected image is not settled: waits, was never tried, or lacks something."""
+        return bool(self.waiting().images or self.untried("", 1) or self.incomplete("", 1))
+
     def waiting(self) -> Waiting:
         """What this run leaves for the next: the selected images that wait for a retry."""
         count, first, last = self._db.execute(

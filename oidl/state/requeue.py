@@ -1,4 +1,4 @@
-"""Puts images back to `pending`, so that the next run does them again.
+"""Puts images back to `pending` or `retry`, so that the next run does them again.
 
 Rows in `attempt` stay: what was tried is history, and a reason that is
 permanent after three tries is so again after one more. Tallies follow by trigger.
@@ -7,9 +7,10 @@ permanent after three tries is so again after one more. Tallies follow by trigge
 import json
 import sqlite3
 from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from oidl.model import Reason
-from oidl.state.database import transaction
+from oidl.state.database import timestamp, transaction
 
 # What is known of a download stays; an original on disk may be all that is needed to be done again.
 # Not where it failed: that is where it was asked for last, in vain.
@@ -42,6 +43,25 @@ def put_failures_back(
             return db.execute(query, values).rowcount
         each = ((*values, image_id) for image_id in image_ids)
         return max(0, db.executemany(f"{query} AND image_id = ?", each).rowcount)
+
+
+def put_streak_back(db: sqlite3.Connection, reason: Reason, span: tuple[datetime, datetime], due: datetime) -> int:
+    """Takes back the verdicts on images that failed for `reason` in the time `span`; returns how many those were.
+
+    All at once or none. They are tried again from `due` on, and no try of that time counts towards a verdict.
+    """
+    since, until = map(timestamp, span)
+    values = {"reason": reason, "since": since, "until": until, "due": timestamp(due)}
+    of_that_time = "reason = :reason AND at BETWEEN :since AND :until"
+    with transaction(db):
+        failed = db.execute(
+            "UPDATE download SET status = 'retry', next_attempt_at = :due, finished_at = NULL "
+            "WHERE status = 'failed' AND reason = :reason "
+            f"AND image_id IN (SELECT image_id FROM attempt WHERE {of_that_time})",
+            values,
+        ).rowcount
+        db.execute(f"UPDATE attempt SET counts = 0 WHERE {of_that_time}", values)
+    return failed
 
 
 def put_back(db: sqlite3.Connection, files: Iterable[tuple[str, str]], image_ids: Iterable[str]) -> int:

@@ -33,6 +33,9 @@ from oidl.demo.site import Answer, Site
 
 _HOSTS = 3
 _PATIENCE_S = 30.0
+CONFIRM_AFTER = "0.1"
+"""Seconds between the tries of what may be the network's fault; none of these servers is a login page for a while."""
+
 _QUICK = ("fine", "unavailable", "not found", "gone", "page", "placeholder", "published cut short", "no length")
 
 
@@ -167,6 +170,7 @@ class Oidl:
         """In a process of its own; `program` is Python code to run instead of `python -m oidl`."""
         command = [sys.executable, "-W", "error", *(["-c", program] if program else ["-m", "oidl"])]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("OIDL_")}
+        clean["OIDL_CONFIRM_AFTER"] = CONFIRM_AFTER
         process = subprocess.Popen(
             [*command, *map(str, arguments)],
             cwd=self.cwd,
@@ -267,6 +271,7 @@ def root(tmp_path: Path) -> Path:
 def oidl(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Oidl]:
     for name in [name for name in os.environ if name.startswith("OIDL_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("OIDL_CONFIRM_AFTER", CONFIRM_AFTER)
     cwd = tmp_path / "cwd"
     cwd.mkdir()
     runner = Oidl(cwd, capfd, monkeypatch)

@@ -47,7 +47,7 @@ class Fed:
     queue: Queue
     settle: Callable[["Fed", int, Work], None] = lambda fed, number, item: fed.done(item)
     limit: int | None = None
-    retries: Retries = field(default_factory=Retries)
+    retries: Retries = field(default_factory=lambda: Retries(max_wait_s=120.0))
     numbers: list[int] = field(default_factory=list)
     at_s: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)

@@ -310,6 +310,18 @@ def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path, mon
     assert (line.looked_up, len(line.asked)) == ([], 1)
 
 
+def test_what_another_site_answered_is_marked_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetch(_: object, download: Download) -> Failure:
+        is_redirected = download.url == image(2).original_url
+        return Failure(Reason.NOT_FOUND, url="http://login.example/" if is_redirected else download.url)
+
+    line = Line(tmp_path, published(1, 2), fetch).run(monkeypatch)
+    assert [(number, result.is_elsewhere) for number, result in line.results if isinstance(result, Failure)] == [
+        (1, False),
+        (2, True),
+    ]
+
+
 # ---- bugs
 
 

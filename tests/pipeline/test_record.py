@@ -4,7 +4,7 @@ import random
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,6 +38,7 @@ class Desk:
     claims: Claims
     meter: Meter
     stop: Stop
+    news: list[Reason | None]
     recorder: Recorder
     inbox: trio.MemorySendChannel[Outcome]
     outcomes: trio.MemoryReceiveChannel[Outcome]
@@ -78,8 +79,9 @@ def record(db: StateConnection, main: Main) -> Desk:
     async def run() -> Desk:
         claims, meter, stop = Claims(), Meter(clock.current_time), Stop()
         claims.image_ids.update(row[0] for row in db.execute("SELECT image_id FROM image"))
-        recorder = Recorder(state, claims, meter, stop, random.Random(1))
-        desk = Desk(db, claims, meter, stop, recorder, *trio.open_memory_channel[Outcome](0), clock, state)
+        news: list[Reason | None] = []
+        recorder = Recorder(state, claims, meter, stop, random.Random(1), confirm_after_s=45.0, on_news=news.append)
+        desk = Desk(db, claims, meter, stop, news, recorder, *trio.open_memory_channel[Outcome](0), clock, state)
         async with trio.open_nursery() as nursery, desk.inbox:
             nursery.start_soon(recorder.run, desk.outcomes)
             await main(desk, nursery.cancel_scope)
@@ -308,6 +310,30 @@ def test_a_disk_that_cannot_be_written_stops_the_run_and_not_the_image(loaded_db
 def test_no_other_failure_stops_the_run(loaded_db: StateConnection) -> None:
     _, desk = fail(loaded_db, GONE, Failure(Reason.TIMEOUT))
     assert not desk.stop.draining.is_set()
+
+
+# ---- news
+
+
+def test_only_what_tells_something_about_the_path_is_news(loaded_db: StateConnection) -> None:
+    page, slow = Failure(Reason.NOT_AN_IMAGE), Failure(Reason.TIMEOUT)
+    local = replace(DONE, source=Source.LOCAL)
+
+    async def main(desk: Desk, _: object) -> None:
+        for expected, result in (
+            ([Reason.NOT_AN_IMAGE], page),
+            ([], page),  # as before
+            ([Reason.TIMEOUT], slow),
+            ([Reason.TIMEOUT], slow),  # the network may well be down again
+            ([], local),
+            ([None], DONE),
+        ):
+            desk.news.clear()
+            await desk.send([Outcome(work(1), result)])
+            await desk.after(0.3)
+            assert desk.news == expected
+
+    record(loaded_db, main)
 
 
 # ---- bugs

@@ -2,11 +2,13 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
 from oidl.model import Failure, Reason, Source, Status
 from oidl.pipeline.retry import RULES, UNCOUNTED, decide, decide_all
+from oidl.settings import Retries
 from oidl.state.ledger import Tries, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -15,13 +17,23 @@ PERMANENT_AT_ONCE = [
     Failure(Reason.UNAVAILABLE),
     Failure(Reason.NOT_FOUND),
     Failure(Reason.GONE),
-    Failure(Reason.NOT_AN_IMAGE),
-    Failure(Reason.TOO_LARGE),
     Failure(Reason.RESIZE_FAILED),
     Failure(Reason.CORRUPT, is_published=True),
-    Failure(Reason.HTTP_ERROR, http_status=400),
-    Failure(Reason.HTTP_ERROR, http_status=302),
+    Failure(Reason.CORRUPT, is_published=True, is_elsewhere=True),
 ]
+MAYBE_THE_PATH = [
+    Failure(Reason.FORBIDDEN, http_status=403),
+    Failure(Reason.NOT_AN_IMAGE),
+    Failure(Reason.TOO_LARGE),
+    Failure(Reason.SIZE_MISMATCH),  # an empty body, or one of no type
+    *(Failure(Reason.HTTP_ERROR, http_status=status) for status in (302, 400, 401, 418, 451)),
+    Failure(Reason.HTTP_ERROR, "more than 3 redirects"),
+    Failure(Reason.NOT_FOUND, http_status=404, is_elsewhere=True),
+    Failure(Reason.GONE, http_status=410, is_elsewhere=True),
+    Failure(Reason.SIZE_MISMATCH, is_image=True, is_elsewhere=True),
+    Failure(Reason.MD5_MISMATCH, is_elsewhere=True),
+]
+CONFIRM_AFTER_S = 45.0
 PASSING = [
     Failure(Reason.CORRUPT),
     Failure(Reason.RATE_LIMITED),
@@ -36,7 +48,7 @@ PASSING = [
 
 
 def verdict(failure: Failure, in_run: int = 0, for_reason: int = 0) -> Verdict:
-    return decide(failure, Tries(in_run, for_reason), NOW, random.Random(1))
+    return decide(failure, Tries(in_run, for_reason), NOW, random.Random(1), CONFIRM_AFTER_S)
 
 
 def test_every_reason_has_a_rule() -> None:
@@ -54,11 +66,47 @@ def test_what_may_pass_is_tried_again_for_ever(failure: Failure) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "tries"), [(Reason.FORBIDDEN, 3), (Reason.SIZE_MISMATCH, 2), (Reason.MD5_MISMATCH, 2)]
+    ("reason", "tries"), [(Reason.INTERNAL_ERROR, 3), (Reason.SIZE_MISMATCH, 2), (Reason.MD5_MISMATCH, 2)]
 )
 def test_some_get_a_second_or_third_chance(reason: Reason, tries: int) -> None:
-    verdicts = [verdict(Failure(reason), in_run=before, for_reason=before).status for before in range(tries)]
-    assert verdicts == [Status.RETRY] * (tries - 1) + [Status.FAILED]
+    failure = Failure(reason, is_image=True)
+    verdicts = [verdict(failure, in_run=before, for_reason=before) for before in range(tries)]
+    assert [each.status for each in verdicts] == [Status.RETRY] * (tries - 1) + [Status.FAILED]
+    assert all(each.next_attempt_at <= NOW + timedelta(seconds=4) for each in verdicts if each.next_attempt_at)
+
+
+@pytest.mark.parametrize("failure", MAYBE_THE_PATH, ids=str)
+@pytest.mark.parametrize("seed", range(20))
+def test_what_may_be_about_the_path_needs_three_tries_that_outlast_two_minutes(failure: Failure, seed: int) -> None:
+    now, rng = NOW, random.Random(seed)
+    for before in range(2):
+        again = decide(failure, Tries(before, before), now, rng, CONFIRM_AFTER_S)
+        assert again.status is Status.RETRY
+        assert again.next_attempt_at
+        now = again.next_attempt_at
+    assert timedelta(minutes=2) < now - NOW < timedelta(seconds=Retries().max_wait_s)
+    assert decide(failure, Tries(2, 2), now, rng, CONFIRM_AFTER_S) == Verdict(Status.FAILED)
+
+
+def test_a_photo_that_is_gone_by_its_own_host_s_word_is_not_asked_for_again_but_one_elsewhere_is() -> None:
+    assert verdict(Failure(Reason.GONE)).status is Status.FAILED
+    assert verdict(Failure(Reason.GONE, is_elsewhere=True)).status is Status.RETRY
+
+
+@pytest.mark.parametrize("reason", Reason)
+@pytest.mark.parametrize("flags", list(product((False, True), repeat=3)))
+@pytest.mark.parametrize("http_status", [None, 200, 302, 403, 404, 500])
+def test_no_verdict_that_may_be_about_the_path_is_final_at_the_first_try(
+    reason: Reason, flags: tuple[bool, bool, bool], http_status: int | None
+) -> None:
+    is_image, is_elsewhere, is_published = flags
+    failure = Failure(
+        reason, http_status=http_status, is_image=is_image, is_elsewhere=is_elsewhere, is_published=is_published
+    )
+    if verdict(failure).status is Status.FAILED:
+        about_the_photo = (Reason.UNAVAILABLE, Reason.NOT_FOUND, Reason.GONE, Reason.RESIZE_FAILED, Reason.CORRUPT)
+        assert reason in about_the_photo
+        assert is_published or not is_elsewhere or reason is Reason.UNAVAILABLE
 
 
 def test_other_failures_in_between_do_not_use_up_those_chances() -> None:
@@ -70,7 +118,11 @@ def test_delays_are_drawn_from_nothing_to_a_bound_that_doubles_to_five_minutes()
         delays = [
             (due - NOW).total_seconds()
             for seed in range(300)
-            if (due := decide(Failure(Reason.TIMEOUT), Tries(before, before), NOW, random.Random(seed)).next_attempt_at)
+            if (
+                due := decide(
+                    Failure(Reason.TIMEOUT), Tries(before, before), NOW, random.Random(seed), CONFIRM_AFTER_S
+                ).next_attempt_at
+            )
         ]
         assert 0 <= min(delays) < 0.1 * bound_s
         assert 0.9 * bound_s < max(delays) <= bound_s
@@ -78,6 +130,7 @@ def test_delays_are_drawn_from_nothing_to_a_bound_that_doubles_to_five_minutes()
 
 def test_a_retry_after_is_never_cut_short() -> None:
     failure = Failure(Reason.RATE_LIMITED, retry_after_s=3600)
+    assert verdict(Failure(Reason.FORBIDDEN, retry_after_s=3600)).next_attempt_at == NOW + timedelta(hours=1)
     assert verdict(failure).next_attempt_at == NOW + timedelta(hours=1)
     assert verdict(Failure(Reason.HTTP_ERROR, http_status=500, retry_after_s=60)).next_attempt_at == NOW + timedelta(
         minutes=1
@@ -98,7 +151,7 @@ SLOW = Failure(Reason.TIMEOUT, "no byte", source=Source.CVDF)
 
 
 def verdict_of_all(*failures: Failure) -> tuple[Verdict, Failure]:
-    return decide_all([(failure, NONE_BEFORE) for failure in failures], NOW, random.Random(1))
+    return decide_all([(failure, NONE_BEFORE) for failure in failures], NOW, random.Random(1), CONFIRM_AFTER_S)
 
 
 def test_an_image_failed_for_good_only_if_it_did_so_everywhere() -> None:

@@ -5,7 +5,7 @@ from conftest import work
 
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.transfer import Download
-from oidl.pipeline.sources import Sources, explained
+from oidl.pipeline.sources import Sources, explained, is_other_site
 
 GONE = Failure(Reason.GONE, "HTTP 410", 410)
 MIRRORS = {"cvdf": "http://mirror/{subset}/{image_id}.jpg"}
@@ -65,3 +65,19 @@ def test_a_body_is_a_body() -> None:
 def test_nothing_longer_than_our_own_ceiling_is_read_whatever_the_list_says(source: Source) -> None:
     download = Sources((source,), MIRRORS, 1000).download(work(1, original_size=10**17))
     assert download.cap_bytes == 1000
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "differs"),
+    [
+        ("https://c1.staticflickr.com/1.jpg", "https://live.staticflickr.com/1.jpg", False),
+        ("http://c1.staticflickr.com/1.jpg", "https://c1.staticflickr.com/1.jpg", False),
+        ("https://c1.staticflickr.com/1.jpg", "http://login.hotel.example/", True),
+        ("http://10.0.0.1/1.jpg", "http://192.168.0.1/1.jpg", True),
+        ("http://10.0.0.1/1.jpg", "http://10.0.0.1/login", False),
+        ("http://10.0.0.1:80/1.jpg", "http://10.0.0.1:8080/login", True),
+    ],
+)
+def test_sister_hosts_are_one_site(url: str, other: str, differs: bool) -> None:
+    assert is_other_site(url, other) is differs
+    assert is_other_site(other, url) is differs

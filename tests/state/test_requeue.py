@@ -8,9 +8,9 @@ from conftest import THUMB, image, work
 
 from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection
+from oidl.state.database import StateConnection, timestamp
 from oidl.state.ledger import Ledger, Verdict
-from oidl.state.requeue import put_back, put_failures_back
+from oidl.state.requeue import put_back, put_failures_back, put_streak_back
 
 FOR_GOOD = Verdict(Status.FAILED)
 LATER = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
@@ -107,3 +107,24 @@ def test_what_is_known_of_a_download_outlives_a_repair_from_disk(loaded_db: Stat
     put_back(loaded_db, [], [image(1).image_id])
     ledger.done(work(1), Done(Source.LOCAL, None, 500, "md5", 8, 6, ()))
     assert loaded_db.execute("SELECT source, url FROM success").fetchone() == ("original", "https://x")
+
+
+def test_what_failed_alike_goes_back_to_retry_and_its_tries_do_not_count(failed_db: sqlite3.Connection, left):
+    ledger = Ledger(failed_db)
+    span, due = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)), datetime(2030, 2, 2, tzinfo=UTC)
+    assert ledger.tries(image(1).image_id, Reason.GONE, ()).for_reason == 1
+    assert put_streak_back(failed_db, Reason.GONE, span, due) == 2
+    assert left() == [2]
+    rows = failed_db.execute("SELECT next_attempt_at, finished_at FROM download WHERE status = 'retry' ORDER BY 1")
+    assert rows.fetchall() == [(timestamp(LATER.next_attempt_at), None), *[(timestamp(due), None)] * 2]
+    assert [ledger.tries(image(number).image_id, Reason.GONE, ()).for_reason for number in (1, 3, 10)] == [0, 0, 0]
+    assert ledger.tries(image(2).image_id, Reason.NOT_FOUND, ()).for_reason == 1
+    assert read_counts(failed_db).by_status["retry"] == 3
+
+
+def test_what_failed_before_everything_failed_alike_stays_failed(failed_db: sqlite3.Connection, left):
+    failed_db.execute("UPDATE attempt SET at = '2001-01-01T00:00:00.000Z' WHERE image_id = ?", (image(1).image_id,))
+    span = (datetime(2002, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+    assert put_streak_back(failed_db, Reason.GONE, span, LATER.next_attempt_at) == 1
+    assert left() == [1, 2]
+    assert Ledger(failed_db).tries(image(1).image_id, Reason.GONE, ()).for_reason == 1

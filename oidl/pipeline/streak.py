@@ -1,0 +1,121 @@
+"""What the outcomes of a run have in common. Pure.
+
+Photos fail one by one, for reasons of their own. Where nearly all that is asked
+for fails alike, this is evidence about the path (a network that wants a login, a
+proxy, a server that lost its files), and none about any photo.
+
+A streak begins where its reason becomes common: the score of a reason goes up by
+one with every outcome of the kind, down by a half with every other, and the
+streak began when the score last left zero (a cumulative sum, as in Page,
+"Continuous Inspection Schemes", Biometrika, 1954).
+
+Only news counts. That an image fails again as it did before tells nothing new;
+otherwise the last images of a list, which are those that always fail, would look
+like a disturbed path.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from oidl.model import Reason
+
+RECENT = 200
+"""How many outcomes are looked back on while a run goes on."""
+
+FEW = 10
+"""How many must be alike, at least, when a run ends."""
+
+_ROW = 20  # outcomes, nearly all alike, that make a streak of what is over again
+
+ONSET = timedelta(seconds=30)
+"""How long before a streak is seen to begin its first failures may have come, among successes."""
+
+_FALL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """`count` of `outcomes` failed for `reason`, from `since` until `until`."""
+
+    reason: Reason
+    count: int
+    outcomes: int
+    since: datetime
+    until: datetime
+
+
+@dataclass(slots=True)
+class _Score:
+    since: datetime
+    until: datetime
+    score: float = 0.0
+    highest: float = 0.0
+    count: int = 0
+    is_streak: bool = False
+
+
+class Streaks:
+    """The outcomes of one run; `share` of them being alike is a streak, more than 1 is never reached."""
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._recent: deque[Reason | None] = deque(maxlen=RECENT)
+        self._counts: Counter[Reason | None] = Counter()
+        self._row: deque[Reason | None] = deque(maxlen=_ROW)
+        self._scores: dict[Reason, _Score] = {}
+        self._over: list[Streak] = []
+
+    def add(self, reason: Reason | None, at: datetime) -> None:
+        """Counts one outcome: why an image failed, or None for one that is done."""
+        if len(self._recent) == RECENT:
+            self._counts[self._recent[0]] -= 1
+        self._recent.append(reason)
+        self._counts[reason] += 1
+        for other, score in list(self._scores.items()):
+            if other is not reason:
+                score.score -= _FALL
+                if score.score <= 0:
+                    del self._scores[other]
+                    if score.is_streak:
+                        self._over.append(Streak(other, score.count, score.count, score.since, score.until))
+        self._row.append(reason)
+        if reason:
+            score = self._scores.setdefault(reason, _Score(at, at))
+            score.score += 1
+            if score.score > score.highest:  # where it stops growing, the streak is over
+                score.highest, score.until = score.score, at
+            score.count += 1
+            score.is_streak |= self._row.count(reason) >= _ROW * self._share
+
+    def recent(self) -> Streak | None:
+        """The reason that enough of the last `RECENT` outcomes share; none before there are so many."""
+        if len(self._recent) < RECENT:
+            return None
+        reason, count = max(self._counts.items(), key=lambda item: item[1] if item[0] else 0)
+        if not reason or count < self._share * RECENT:
+            return None
+        return self._streak(reason, count, RECENT)
+
+    def over(self) -> list[Streak]:
+        """The streaks that came and went, too short to stop the run."""
+        return [*self._over, *(self._all(reason) for reason, score in self._scores.items() if score.is_streak)]
+
+    def last(self) -> Streak | None:
+        """The streak that the last outcomes of a run make, however short the run was; none of less than `FEW`."""
+        longest: Streak | None = None
+        counts: Counter[Reason] = Counter()
+        for outcomes, reason in enumerate(reversed(self._recent), start=1):
+            if reason:
+                counts[reason] += 1
+                if counts[reason] >= max(FEW, self._share * outcomes):
+                    longest = self._streak(reason, counts[reason], outcomes)
+        return longest
+
+    def _all(self, reason: Reason) -> Streak:
+        score = self._scores[reason]
+        return Streak(reason, score.count, score.count, score.since, score.until)
+
+    def _streak(self, reason: Reason, count: int, outcomes: int) -> Streak | None:
+        score = self._scores.get(reason)
+        return Streak(reason, count, outcomes, score.since, score.until) if score else None
