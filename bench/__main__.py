@@ -5,6 +5,7 @@ import argparse
 from bench import (
     annotations,
     damage,
+    flaky,
     fuzz,
     imaging,
     limiters,
@@ -34,6 +35,7 @@ _MEASUREMENTS = (
     screen,
     web,
     pace,
+    flaky,
     torture,
     powercut,
     soak,
