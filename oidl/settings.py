@@ -72,7 +72,8 @@ class Transfers:
     bodies in memory, whatever the number of connections, and
     `max_image_bytes` each of them, whatever the list says. `max_rps` is of
     requests to one provider in a second, `max_bytes_per_s` of all transfers
-    together. `user_agent` None is the program's name and version.
+    together. `max_retry_after_s` is the longest wait that a server can ask for.
+    `user_agent` None is the program's name and version.
     """
 
     max_total_connections: int = 128
@@ -85,6 +86,7 @@ class Transfers:
     memory_bytes: int = 256 * 1024 * 1024
     max_image_bytes: int = MAX_IMAGE_BYTES
     max_rps: float | None = None
+    max_retry_after_s: float = 3600.0
     max_bytes_per_s: float | None = None
     user_agent: str | None = None
 
@@ -102,12 +104,14 @@ class Retries:
 
     What may be the path's fault, and not the photo's, is tried again after `confirm_after_s` and then after twice that.
     `failed` are the reasons whose permanent failures are tried again first: empty for all of them, None for none.
+    With `now`, waits that earlier runs left are over.
     """
 
     max_tries: int = 15
     max_wait_s: float = 180.0
     confirm_after_s: float = 45.0
     failed: tuple[Reason, ...] | None = None
+    now: bool = False
 
 
 @dataclass(frozen=True, slots=True)

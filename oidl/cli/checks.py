@@ -21,6 +21,7 @@ def check_options(options: "RunOptions", known_subsets: tuple[str, ...]) -> None
         ("--max-retries", options.max_retries, 1),
         ("--max-wait", options.max_wait, 0),
         ("--confirm-after", options.confirm_after, 0),
+        ("--max-retry-after", options.max_retry_after, 0),
         ("--max-pixels", options.max_pixels, 1),
     ):
         if value is not None and not value >= least:

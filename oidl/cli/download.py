@@ -69,6 +69,9 @@ class DownloadOptions:
     retry_failed: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
     """Try again what failed for good: all of it, or the failures of these reasons."""
 
+    retry_now: bool = False
+    """End the pauses of servers and the waits of images that an earlier run left; `--retry-failed` does so too."""
+
     def originals(self) -> Originals:
         """Where bytes come from, and what is kept of them. Raises `UsageError`."""
         from oidl.storage.layout import checked_subdirectory

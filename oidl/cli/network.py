@@ -34,6 +34,9 @@ class NetworkOptions:
     max_rps: float | None = None
     """Requests per second to one provider (all of Flickr is one) at most; what it bears is learned below that."""
 
+    max_retry_after: float = 3600.0
+    """Longest wait in seconds that a server can ask for with `Retry-After`."""
+
     limit_rate: Annotated[int | None, BYTES] = None
     """Bytes per second at most, like `10M`, over all transfers together."""
 
@@ -67,6 +70,7 @@ class NetworkOptions:
             min_bytes_per_s=self.min_speed,
             max_image_bytes=self.max_image_bytes,
             max_rps=self.max_rps,
+            max_retry_after_s=self.max_retry_after,
             max_bytes_per_s=self.limit_rate,
             user_agent=self.user_agent,
         )

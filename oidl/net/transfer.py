@@ -122,7 +122,8 @@ async def _fetch_from(
             if lent is not None:
                 began = trio.current_time()
                 on_request(url, body)
-                answer = await _ask(lent.client, url, is_public_only, download, body, on_bytes)
+                answered = await _ask(lent.client, url, is_public_only, download, body, on_bytes)
+                answer = _bounded(answered, transfers)
                 lent.failure = _failure(answer)
                 body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
             elif hosts.is_draining:
@@ -139,6 +140,15 @@ async def _fetch_from(
             case _:
                 return answer
     return broken
+
+
+def _bounded(
+    answer: Fetched | Failure | _Redirect | _Broken, transfers: Transfers
+) -> Fetched | Failure | _Redirect | _Broken:
+    """`answer`, asking for no longer a wait than a server can ask for."""
+    if isinstance(answer, Failure) and answer.retry_after_s is not None:
+        return replace(answer, retry_after_s=min(answer.retry_after_s, transfers.max_retry_after_s))
+    return answer
 
 
 def _unasked(hosts: Hosts, url: str) -> Failure:

@@ -27,6 +27,7 @@ _HOPELESS = 1000  # images in a row that are all postponed
 
 @dataclass(slots=True)
 class _Queue:
+    name: str
     url: str  # of one of its images
     works: deque[Work] = field(default_factory=deque)
     out: int = 0  # with fetchers
@@ -57,7 +58,9 @@ class Lobby:
         self._stop = stop
         self._per_host = per_host
         self._patience_s = patience_s
-        self._queues: dict[str, _Queue] = {}  # the one that had its turn last comes last
+        self._queues: dict[str, _Queue] = {}  # with images here or with fetchers, or postponed ones
+        self._ready: dict[str, _Queue] = {}  # with an image that a fetcher may have; the last to have its turn is last
+        self._out = 0  # images with fetchers
         self._count = 0
         self._passed_on = 0  # beyond the fetchers, from where they may come back
         self._has_ended = False
@@ -92,7 +95,7 @@ class Lobby:
     def passed_on(self, work: Work) -> None:
         """A fetcher is done with `work`; until it is settled, it may be queued again, for another host."""
         self._passed_on += 1
-        self._queue(work).out -= 1
+        self._came_in(self._queue(work))
         self._returns.pop(work.image_id, None)
         self._progressed_at = trio.current_time()
         self._notify()
@@ -104,8 +107,10 @@ class Lobby:
 
     def queue(self, work: Work) -> None:
         """Queues `work` at its host, as one that the feed hands out."""
-        self._queue(work).works.append(work)
+        queue = self._queue(work)
+        queue.works.append(work)
         self._count += 1
+        self._sort(queue)
         self._notify()
 
     def came_back(self, work: Work) -> bool:
@@ -116,8 +121,8 @@ class Lobby:
         if self._returns[work.image_id] == _RETURNS:
             return False
         queue = self._queue(work)
-        queue.out -= 1
         queue.works.append(work)
+        self._came_in(queue)
         self._returns[work.image_id] += 1
         self._count += 1
         self._notify()
@@ -151,12 +156,10 @@ class Lobby:
     def _next(self) -> tuple[_Queue | None, Block | None, float]:
         """The queue whose turn it is, and why it is postponed if it is; else how long to wait if nothing happens."""
         wait_s, now = math.inf, trio.current_time()
-        for name, queue in list(self._queues.items()):
-            if not queue.works or queue.out >= self._per_host:
-                continue
+        for name, queue in self._ready.items():
             block = self._block(queue.url)
             if block is None:
-                self._queues[name] = self._queues.pop(name)
+                self._ready[name] = self._ready.pop(name)
                 return queue, None, 0.0
             if block.is_set_aside or now + block.wait_s > self._progressed_at + self._patience_s:
                 return queue, block, 0.0
@@ -165,16 +168,20 @@ class Lobby:
 
     def _take(self, queue: _Queue) -> Work:
         queue.out += 1
+        self._out += 1
         queue.postponed = self._postponed_in_a_row = 0
         self._count -= 1
+        work = queue.works.popleft()
+        self._sort(queue)
         self._notify()
-        return queue.works.popleft()
+        return work
 
     async def _postpone(
         self, queue: _Queue, block: Block, postpone: Callable[[Work, Postponed], Awaitable[None]]
     ) -> None:
         works = list(queue.works)
         queue.works.clear()
+        self._ready.pop(queue.name, None)
         self._count -= len(works)
         self._notify()
         for work in works:
@@ -190,7 +197,7 @@ class Lobby:
 
     @property
     def _is_idle(self) -> bool:
-        return not self._count and not self._passed_on and not any(queue.out for queue in self._queues.values())
+        return not self._count and not self._passed_on and not self._out
 
     async def _notice_drain(self) -> None:
         await self._stop.draining.wait()
@@ -200,8 +207,22 @@ class Lobby:
         url = self._url_of(work)
         name = self._host_of(url)
         if name not in self._queues:
-            self._queues[name] = _Queue(url)
+            self._queues[name] = _Queue(name, url)
         return self._queues[name]
+
+    def _came_in(self, queue: _Queue) -> None:
+        queue.out -= 1
+        self._out -= 1
+        self._sort(queue)
+
+    def _sort(self, queue: _Queue) -> None:
+        """Puts `queue` among the ready ones if it belongs there, and forgets it if there is nothing to know of it."""
+        if queue.works and queue.out < self._per_host:
+            self._ready.setdefault(queue.name, queue)
+            return
+        self._ready.pop(queue.name, None)
+        if not queue.works and not queue.out and not queue.postponed:
+            self._queues.pop(queue.name, None)
 
     def _notify(self) -> None:
         self._changed.set()

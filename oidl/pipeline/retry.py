@@ -20,7 +20,8 @@ from oidl.model import Failure, Reason, Status
 from oidl.state.ledger import Tries, Verdict
 
 _BASE_DELAY_S = 1.0
-_MAX_DELAY_S = 300.0
+MAX_DELAY_S = 300.0
+"""Seconds until a retry at most, if no server asks for more."""
 _PASSING_STATUSES = frozenset({202, 204, 408, 425, 429})
 
 
@@ -84,7 +85,7 @@ def decide(failure: Failure, tries: Tries, now: datetime, rng: random.Random, co
         delay_s = confirm_after_s * 2.0**tries.for_reason * rng.uniform(1.0, 1.25)
     else:
         rounds = tries.for_reason if not rule.counts else tries.in_run
-        delay_s = rng.uniform(0.0, min(_MAX_DELAY_S, _BASE_DELAY_S * 2.0 ** min(rounds, 20)))
+        delay_s = rng.uniform(0.0, min(MAX_DELAY_S, _BASE_DELAY_S * 2.0 ** min(rounds, 20)))
     delay_s = max(delay_s, failure.retry_after_s or 0.0)
     return Verdict(Status.RETRY, now + timedelta(seconds=delay_s), rule.counts)
 

@@ -33,7 +33,7 @@ from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.needed import needed_files
 from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
-from oidl.pipeline.retry import RULES
+from oidl.pipeline.retry import MAX_DELAY_S, RULES
 from oidl.pipeline.selected import Selected, choose_images, open_selected
 from oidl.pipeline.sources import Sources
 from oidl.pipeline.space import check_space
@@ -45,7 +45,7 @@ from oidl.progress.statistics import Statistics
 from oidl.settings import Settings
 from oidl.state.choice import check_where, forget, words
 from oidl.state.queue import Queue, Waiting
-from oidl.state.requeue import put_back, put_streak_back
+from oidl.state.requeue import end_waits, put_back, put_streak_back
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import subset_directory
@@ -202,6 +202,7 @@ class Run:
         """Chooses the images, and looks whether there is room for them; adds to `problem` if there is not."""
         settings = self._settings
         await selected.choose(self._say)
+        await self._end_waits()
         if settings.retries.failed is not None:
             count = await self._state.run(selected.put_failures_back, self._state.db)
             are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
@@ -272,6 +273,12 @@ class Run:
                 settings, hosts, self._arrived, processor, claims, self._meter, self._stop, sources
             )
             return await pipeline.run(feed, recorder)
+
+    async def _end_waits(self) -> None:
+        retries = self._settings.retries
+        longest_s = self._settings.transfers.max_retry_after_s + MAX_DELAY_S + 10 * retries.confirm_after_s
+        now = retries.now or retries.failed is not None
+        await self._state.run(partial(end_waits, self._state.db, longest_s, all_of_them=now))
 
     def _replacing(self, files: list[tuple[str, str]]) -> None:
         """Takes away the rows of files that are about to be replaced; in a validator's thread."""

@@ -18,6 +18,7 @@ from oidl.net.pace import PaceState
 from oidl.state.database import parse_timestamp, savepoint, timestamp, transaction
 from oidl.state.recipes import register
 
+_PACES = 1000  # that are compared with what was written last
 _CLOCK_STEP = timedelta(seconds=10)  # how far back the clock may be set without a file being missed
 
 _FILE_VALUES = (
@@ -52,6 +53,7 @@ class Ledger:
 
     def __init__(self, db: sqlite3.Connection, run_id: int = 0) -> None:
         self._db = db
+        self._paces: dict[str, PaceState] = {}
         self._run_id = run_id
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -274,8 +276,12 @@ class Ledger:
     # ---- providers
 
     def paces(self, paces: Iterable[PaceState]) -> None:
-        """Notes how fast each provider is asked; what was learned stays for the next run."""
+        """Notes how fast each provider is asked, if it changed; what was learned stays for the next run."""
         now = datetime.now(UTC)
+        paces = [pace for pace in paces if pace.pause_s or self._paces.get(pace.provider) != pace]
+        if len(self._paces) > _PACES:
+            self._paces.clear()
+        self._paces.update((pace.provider, pace) for pace in paces)
         self._db.executemany(
             "INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET window = excluded.window, "
             "rate = excluded.rate, learned_rate = excluded.learned_rate, paused_until = excluded.paused_until, "
@@ -300,7 +306,8 @@ class Ledger:
         for provider, window, rate, learned_rate, until in self._db.execute(
             "SELECT provider, window, rate, learned_rate, paused_until FROM pace"
         ):
-            pause_s = (datetime.fromisoformat(until) - now).total_seconds() if until else 0.0
+            end = parse_timestamp(until)
+            pause_s = (end - now).total_seconds() if end else 0.0
             paces[provider] = PaceState(provider, window, rate, max(0.0, pause_s), learned_rate)
         return paces
 

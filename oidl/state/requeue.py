@@ -7,7 +7,7 @@ permanent after three tries is so again after one more. Tallies follow by trigge
 import json
 import sqlite3
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from oidl.model import Reason
 from oidl.state.database import timestamp, transaction
@@ -62,6 +62,23 @@ def put_streak_back(db: sqlite3.Connection, reason: Reason, span: tuple[datetime
         ).rowcount
         db.execute(f"UPDATE attempt SET counts = 0 WHERE {of_that_time}", values)
     return failed
+
+
+def end_waits(db: sqlite3.Connection, longest_s: float, *, all_of_them: bool) -> None:
+    """Ends the waits of images and the pauses of providers that are longer than `longest_s` seconds, or all of them.
+
+    A wait longer than any that a run can make was written by a clock that was wrong, or under another bound. A retry
+    without a time is due.
+    """
+    now = datetime.now(UTC)
+    latest = timestamp(now) if all_of_them else timestamp(now + timedelta(seconds=longest_s))
+    with transaction(db):
+        db.execute(
+            "UPDATE download SET next_attempt_at = ? WHERE status = 'retry' "
+            "AND (next_attempt_at IS NULL OR next_attempt_at > ?)",
+            (timestamp(now), latest),
+        )
+        db.execute("UPDATE pace SET paused_until = NULL WHERE paused_until > ?", (latest,))
 
 
 def put_back(db: sqlite3.Connection, files: Iterable[tuple[str, str]], image_ids: Iterable[str]) -> int:

@@ -440,3 +440,28 @@ def test_an_earlier_run_s_pause_and_rate_are_kept() -> None:
             assert state.rate == 40
 
     run(main)
+
+
+def test_hosts_that_are_idle_and_well_are_forgotten_and_others_are_not() -> None:
+    async def main() -> None:
+        lent = Lent()
+        async with Hosts(Transfers(), lent.client) as hosts:
+            await objected(hosts, "closed", 3600)
+            for number in range(1000):
+                await hold(lent, hosts, f"h{number}", 0)
+            names = {state.provider for state in hosts.paces()}
+            assert len(names) <= 300
+            assert "closed" in names
+            assert hosts.throttled == {("closed", "closed"): 5}
+
+    run(main)
+
+
+def test_people_are_told_of_a_pause_once() -> None:
+    async def main() -> None:
+        said: list[str] = []
+        async with Hosts(Transfers(), Lent().client, say=said.append) as hosts:
+            await objected(hosts, "a", 60)
+        assert said == ["a is paused for 60 s: too many requests, Retry-After 60 s"]
+
+    run(main)

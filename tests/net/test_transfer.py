@@ -781,12 +781,22 @@ def test_a_connection_that_broke_is_replaced() -> None:
     run(main)
 
 
+CLOSED = 5  # throttled answers in a row, after which a host is paused
+
+
+def test_a_retry_after_is_believed_up_to_a_bound() -> None:
+    failure = one(status_answer(503, retry_after="99999999")).result
+    assert isinstance(failure, Failure)
+    assert failure.retry_after_s == 3600
+
+
 def test_a_retry_after_keeps_the_next_request_to_that_host_waiting_and_no_other() -> None:
     async def main() -> None:
         busy = status_answer(429, retry_after="2")
-        async with transfer(Answer(BODY, first=(busy,))) as get:
+        async with transfer(Answer(BODY, first=(busy,) * CLOSED)) as get:
             began = trio.current_time()
-            assert isinstance(await get(), Failure)
+            for _ in range(CLOSED):
+                assert isinstance(await get(), Failure)
             assert isinstance(await get(URL.replace("photos", "elsewhere")), Fetched)
             assert trio.current_time() == began
             assert isinstance(await get(), Fetched)
@@ -797,9 +807,10 @@ def test_a_retry_after_keeps_the_next_request_to_that_host_waiting_and_no_other(
 
 def test_a_429_that_does_not_say_for_how_long_pauses_its_host_too() -> None:
     async def main() -> None:
-        async with transfer(Answer(BODY, first=(status_answer(429),))) as get:
+        async with transfer(Answer(BODY, first=(status_answer(429),) * CLOSED)) as get:
             began = trio.current_time()
-            assert isinstance(await get(), Failure)
+            for _ in range(CLOSED):
+                assert isinstance(await get(), Failure)
             assert isinstance(await get(), Fetched)
             assert 0.7 < trio.current_time() - began < 30
 
@@ -809,15 +820,16 @@ def test_a_429_that_does_not_say_for_how_long_pauses_its_host_too() -> None:
 def test_a_pause_beyond_all_patience_sends_the_image_back_unasked() -> None:
     async def main() -> None:
         busy = status_answer(503, retry_after="3600")
-        async with transfer(Answer(BODY, first=(busy,))) as get:
+        async with transfer(Answer(BODY, first=(busy,) * CLOSED)) as get:
             began = trio.current_time()
-            await get()
+            for _ in range(CLOSED):
+                await get()
             failure = await get()
             assert trio.current_time() == began
             assert isinstance(failure, Failure)
             assert (failure.reason, failure.http_status, failure.url) == (Reason.RATE_LIMITED, None, URL)
             assert failure.retry_after_s == pytest.approx(3600)
-            assert len(get.site.log) == 1
+            assert len(get.site.log) == CLOSED
             await trio.sleep(3600)
             assert isinstance(await get(), Fetched)
 

@@ -278,3 +278,10 @@ def test_what_was_passed_on_keeps_it_open_and_may_be_queued_again_for_another_ho
         return handed_out
 
     assert trio.run(main) == ["a", "b"]
+
+
+def test_hosts_without_images_are_forgotten() -> None:
+    trip = Trip(well, [f"h{number}" for number in range(500)], 500).run()
+    assert trip.done.total() == 500
+    assert not trip.lobby._queues
+    assert not trip.lobby._ready

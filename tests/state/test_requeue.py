@@ -1,7 +1,7 @@
 """What failed for good is pending again: the rows that were meant, and tallies that agree."""
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import THUMB, image, work
@@ -10,7 +10,7 @@ from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection, timestamp
 from oidl.state.ledger import Ledger, Verdict
-from oidl.state.requeue import put_back, put_failures_back, put_streak_back
+from oidl.state.requeue import end_waits, put_back, put_failures_back, put_streak_back
 
 FOR_GOOD = Verdict(Status.FAILED)
 LATER = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
@@ -128,3 +128,27 @@ def test_what_failed_before_everything_failed_alike_stays_failed(failed_db: sqli
     assert put_streak_back(failed_db, Reason.GONE, span, LATER.next_attempt_at) == 1
     assert left() == [1, 2]
     assert Ledger(failed_db).tries(image(1).image_id, Reason.GONE, ()).for_reason == 1
+
+
+def test_waits_longer_than_any_run_can_make_are_over_and_others_only_if_asked(failed_db: sqlite3.Connection):
+    soon = datetime.now(UTC) + timedelta(seconds=100)
+    failed_db.execute("UPDATE download SET next_attempt_at = ? WHERE status = 'retry'", (timestamp(soon),))
+    failed_db.execute("INSERT INTO pace VALUES ('far', 1, NULL, NULL, '2036-01-01T00:00:00.000Z', '')")
+    failed_db.execute("INSERT INTO pace VALUES ('soon', 1, NULL, NULL, ?, '')", (timestamp(soon),))
+
+    def waits() -> tuple[int, list[str]]:
+        due = "SELECT count(*) FROM download WHERE status = 'retry' AND next_attempt_at > ?"
+        (images,) = failed_db.execute(due, (timestamp(),)).fetchone()
+        return images, [name for (name,) in failed_db.execute("SELECT provider FROM pace WHERE paused_until > ''")]
+
+    end_waits(failed_db, 3900, all_of_them=False)
+    assert waits() == (1, ["soon"])
+    end_waits(failed_db, 3900, all_of_them=True)
+    assert waits() == (0, [])
+
+
+def test_a_retry_without_a_time_is_due(failed_db: sqlite3.Connection):
+    failed_db.execute("UPDATE download SET next_attempt_at = NULL WHERE status = 'retry'")
+    end_waits(failed_db, 3900, all_of_them=False)
+    (at,) = failed_db.execute("SELECT next_attempt_at FROM download WHERE status = 'retry'").fetchone()
+    assert at <= timestamp()
