@@ -36,7 +36,7 @@ class Portal(Site):
 def loop(served, fine_dataset, oidl, root: Path, tmp_path: Path, base_urls) -> Callable[..., list[CompletedProcess]]:
     """Runs with these options until the exit code is not 3, as the README has it: `loop(portal, images)`."""
 
-    def run(portal: Portal, images: int, *options: str) -> list[CompletedProcess]:
+    def run(portal: Portal, images: int, *options: str, most: int = 30, max_wait: str = "2") -> list[CompletedProcess]:
         served(fine_dataset, portal)
         md5 = base64.b64encode(hashlib.md5(PHOTO).digest()).decode()
         rows = [
@@ -47,8 +47,8 @@ def loop(served, fine_dataset, oidl, root: Path, tmp_path: Path, base_urls) -> C
         portal.answers = {f"/{number}_o.jpg": Answer(PHOTO) for number in range(images)} | portal.answers
         command = ("run", f"--root-dir={root}", f"--images-csv={tmp_path / 'list.csv'}", "--dataset-version=3")
         ended: list[CompletedProcess] = []
-        while not ended or (ended[-1].returncode == 3 and len(ended) < 30):
-            ended.append(oidl(*command, "--no-download-metadata", "--max-wait=2", *options))
+        while not ended or (ended[-1].returncode == 3 and len(ended) < most):
+            ended.append(oidl(*command, "--no-download-metadata", f"--max-wait={max_wait}", *options))
         return ended
 
     return run
@@ -71,7 +71,7 @@ def test_every_image_is_had_by_the_loop_when_a_portal_answers_in_the_middle(page
 def test_a_404_in_a_row_that_was_put_back_is_counted_and_said(loop, ask) -> None:
     portal = Portal()
     portal.page, portal.first, portal.last = status_answer(404), 1, 10_000
-    (ended, *_) = loop(portal, 210, "--max-duration=60s")[:1]
+    (ended,) = loop(portal, 210, most=1)
     assert ended.returncode == 3
     assert " images that failed alike were put back and will be tried again" in ended.stdout
     assert ask("SELECT count(*) FROM download WHERE status = 'failed'") == [(0,)]
@@ -97,7 +97,7 @@ def test_what_fails_alike_can_be_accepted(loop, ask) -> None:
 
 def test_the_last_images_of_a_list_that_always_fail_settle(loop, ask) -> None:
     portal = Portal({f"/{number}_o.jpg": LOGIN for number in range(12)})
-    last = loop(portal, 40, "--max-wait=0", "--confirm-after=0.5")[-1]
+    last = loop(portal, 40, "--confirm-after=0.5", max_wait="0")[-1]
     assert last.returncode == 0
     assert ask("SELECT status, count(*) FROM download GROUP BY 1 ORDER BY 1") == [("done", 28), ("failed", 12)]
 
