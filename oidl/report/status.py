@@ -113,6 +113,7 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
         outcome = run.outcome or "killed"
         return [
             f"Last run: {outcome}, {run.finished_at or run.updated_at}; {run.done:,} done, {run.failed:,} failed.",
+            *_pauses(counts),
             *due,
         ]
     line = (
@@ -124,6 +125,17 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
         line + (f", about {duration(left_s)} left." if left_s is not None else "."),
         *(f"  {_pace_words(pace, run)}" for pace in counts.paces if pace.updated_at >= run.started_at),
         *due,
+    ]
+
+
+def _pauses(counts: Counts) -> list[str]:
+    """Providers that the next run leaves alone for a while, why, and the way out."""
+    now = datetime.now(UTC)
+    paused = [pace for pace in counts.paces if pace.paused_until and _moment(pace.paused_until) > now]
+    return [
+        f'  {pace.provider} is paused until {pace.paused_until}, because it answered "too many requests"; '
+        "use `oidl run --retry-now` to go on at once."
+        for pace in paused[:5]
     ]
 
 

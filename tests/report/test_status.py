@@ -167,6 +167,7 @@ def test_what_there_is_none_of_has_no_heading() -> None:
     ids=["ended", "killed", "none"],
 )
 def test_a_run_that_is_over_is_told_by_how_it_ended(counts: Counts, last_lines: list[str]) -> None:
+    counts = replace(counts, paces=())
     assert status_text(counts, is_running=False).splitlines()[-2:] == last_lines
 
 
@@ -183,6 +184,15 @@ def test_before_there_is_a_list_it_says_so(is_running: bool) -> None:
 def test_all_and_nothing_are_said_only_when_they_are_true(done: int, pending: int, words: str) -> None:
     counts = replace(COUNTS, by_subset={"train": row(done=done, pending=pending)})
     assert f"images settled ({words})" in status_text(counts, is_running=False)
+
+
+def test_a_pause_that_the_next_run_keeps_is_named_with_the_way_out() -> None:
+    far = replace(COUNTS.paces[0], paused_until="9999-01-01T00:00:00.000Z")
+    over = replace(COUNTS.paces[0], provider="over", paused_until="2020-01-01T00:00:00.000Z")
+    text = status_text(replace(COUNTS, paces=(far, over)), is_running=False)
+    assert "flickr is paused until 9999-01-01T00:00:00.000Z" in text
+    assert "--retry-now" in text
+    assert "over is paused" not in text
 
 
 def test_there_are_words_for_every_reason() -> None:
