@@ -13,7 +13,8 @@ from oidl.net.headers import content_length, http_date
 
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _NOTHING = re.compile(r"bytes \*/([0-9]{1,18})")
-_TAG = re.compile('"[\x21\x23-\x7e]{0,254}"')  # as in RFC 9110, 8.8.3, but ASCII only: it goes back in a header
+# As in RFC 9110, 8.8.3, but ASCII only, as it goes back in a header; and with blanks, which some servers send.
+_TAG = re.compile('"[\x20\x21\x23-\x7e]{0,254}"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
         loopback.site.answers[path] = slow if image is images[-1] else gated
     process = oidl.start(
         "run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--no-download-metadata", "--web",
-        "--no-log-to-stdout", "--min-free=0",
+        "--no-log-to-stdout", "--min-free=0", "--confirm-after=0",
     )  # fmt: skip
 
     def see(page: Any) -> None:
@@ -167,7 +167,7 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
         assert re.fullmatch(r"\d+", text(page, "#resizes-count"))
         # The last successful and failed ones.
         wait(page, lambda: page.locator("#successes .id").count() == int(text(page, "#done")))
-        wait(page, lambda: page.locator("#failures .id").count() == int(text(page, "#failed")))
+        wait(page, lambda: page.locator("#failures .id").count() >= int(text(page, "#failed")) > 0)  # tries, not images
         # Every picture with its author and licence, which are links.
         for tile in page.locator("#wall li").all():
             wait(page, lambda tile=tile: tile.locator("img").evaluate("image => image.naturalWidth") > 0)

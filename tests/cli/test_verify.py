@@ -135,7 +135,7 @@ def test_pages_of_any_size_find_the_same(size: int, settled, spoilt, verify, mon
 
 @pytest.fixture
 def leftovers(settled, root: Path, ask):
-    ((token,),) = ask("SELECT token FROM identity")
+    ((token,),) = ask("SELECT token FROM run")
     parts = root / "2017_11/train/images-resized/.oidl-part"
     parts.mkdir()
     ours, anothers = parts / f"{token}-7", parts / "0badc0de-7"
@@ -367,7 +367,7 @@ def test_a_signal_ends_it_cleanly(name: signal.Signals, settled, oidl, root: Pat
     process.send_signal(name)
     ended = oidl.end(process)
     assert (ended.returncode, ended.stderr) == (130, "")
-    said = json.loads(ended.stdout.splitlines()[-1])
+    (said,) = (json.loads(line) for line in ended.stdout.splitlines() if line != "checking")  # by abandoned threads
     assert said["is_interrupted"]
     assert not said["is_sound"]
     assert snapshot() == before
@@ -388,7 +388,7 @@ def test_who_stops_reading_ends_it_quietly(settled, file_of, oidl, root: Path):
         file_of(settled, number).unlink()
     program = "import os, sys\nread, write = os.pipe()\nos.dup2(write, 1)\nos.close(read)\nfrom oidl.cli import main\n"
     ended = oidl.process("verify", "--root-dir", root, program=f"{program}sys.exit(main(sys.argv[1:]))")
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (3, "")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--repair",)])

@@ -20,8 +20,8 @@ TRIES = {
     "reset once": ["connection"],
     "garbage once": ["connection"],
     "broken twice": ["http_error"] * 2,
-    "busy once": [],  # it is not the image that failed
-    "endless": ["too_large"],
+    "busy once": ["rate_limited"],
+    "endless": ["too_large"] * 3,  # what may be the path's is tried again, some time apart
 }
 
 
