@@ -5,6 +5,7 @@ throttles much more than the others do, it gets a pace of its own, and what it
 throttles is no longer held against the rest.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class ProviderPace:
         self._new_pace = new_pace
         self._own: dict[str, Pace] = {}
         self._hosts: dict[str, _Answers] = {}
+        self._in_flight: Counter[str] = Counter()
 
     def host_wait_s(self, host: str, now: float) -> float:
         """Seconds until a request may start as far as `host` alone is concerned; infinity: when one has ended."""
@@ -70,18 +72,21 @@ class ProviderPace:
     def started(self, now: float, host: str) -> None:
         """A request to `host` starts; both waits were 0."""
         self.shared.started(now)
+        self._in_flight[host] += 1
         if own := self._own.get(host):
             own.started(now)
 
     def failed(self, host: str) -> None:
         """A request ended without an answer, or never came to be one."""
         self.shared.failed()
+        self._ended(host)
         if own := self._own.get(host):
             own.failed()
 
     def succeeded(self, now: float, started_at: float, host: str) -> None:
         """`host` answered, with anything but "too many requests"."""
         self._count(host, is_throttled=False)
+        self._ended(host)
         self.shared.succeeded(now, started_at)
         if own := self._own.get(host):
             own.succeeded(now, started_at)
@@ -91,8 +96,10 @@ class ProviderPace:
         self._count(host, is_throttled=True)
         if host not in self._own and self._stands_out(host):
             self._own[host] = self._new_pace()
-            self._own[host].started(started_at)
+            for _ in range(self._in_flight[host]):
+                self._own[host].started(started_at)
             self.shared.forgive(now)
+        self._ended(host)
         if own := self._own.get(host):
             own.throttled(now, started_at, retry_after_s)
             self.shared.failed()
@@ -103,6 +110,11 @@ class ProviderPace:
         """What people may see of it: the shared pace first."""
         own = tuple(pace.state(host, now) for host, pace in self._own.items())
         return (self.shared.state(provider, now), *own)
+
+    def _ended(self, host: str) -> None:
+        self._in_flight[host] -= 1
+        if not self._in_flight[host]:
+            del self._in_flight[host]
 
     def _count(self, host: str, *, is_throttled: bool) -> None:
         if host not in self._hosts and len(self._hosts) >= _REMEMBERED:
