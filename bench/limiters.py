@@ -107,7 +107,7 @@ SCENARIOS = (
     *_free("429 for 2 % of the URLs", lambda rng: Noise(0.02), 0.02, 0.5, 0.9),
     *_free("429 for 20 % of the URLs", lambda rng: Noise(0.2), 0.2, 0.4, 0.8),
     Scenario("40/s, then 120/s, then 20/s", lambda rng: Bucket(_moving, 20), _moving, 0.6, 0.8),
-    Scenario("a ban of 60 s above 40/s", lambda rng: Ban(_forty(), 60), _steady(40), None, 0.5, seconds=900),
+    Scenario("a ban of 60 s above 40/s", lambda rng: Ban(_forty(), 60), _steady(40), None, 0.5, seconds=600),
     Scenario("10 % refused above 64 at once", lambda rng: Crowd(64, 0.1), _steady(640), 0.6, 0.9),
     Scenario(
         "two hosts, one of them 5/s", lambda rng: OneHost(Bucket(_steady(5), 10)), _steady(55), 0.6, 0.85, hosts=2

@@ -23,6 +23,7 @@ class Tally:
     in_a_row: int = 0  # throttled, up to now
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=_RECENT))
     counted_since: float = math.nan  # later than `since` once older answers count for half
+    lag: float = 1.0  # latencies from then to the first answer that was counted
 
     def add(self, now: float, *, is_throttled: bool) -> None:
         """Counts one more."""
@@ -39,6 +40,7 @@ class Tally:
             self.answered /= 2
             self.throttled /= 2
             self.counted_since = (now + self.counted_since) / 2
+            self.lag /= 2
 
     @property
     def count(self) -> float:
@@ -57,7 +59,7 @@ class Tally:
 
     def rate(self, now: float, latency_s: float) -> float:
         """Answers a second, of either kind."""
-        took_s = now - self.counted_since - latency_s / 2
+        took_s = now - self.counted_since - self.lag * latency_s
         return self.count / max(took_s, latency_s / 2, 0.05)
 
     def is_above(self, noise: float) -> bool:

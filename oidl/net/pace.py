@@ -24,13 +24,16 @@ from dataclasses import dataclass, replace
 from oidl.net.delivery import Tally
 from oidl.net.pause import Pause
 
-_FIRST_WINDOW = 16.0
+_FIRST_WINDOW = 8.0
 _LEAST_RATE = 0.1  # requests a second
+_GENTLE_RATE = 5.0  # where it starts after a first burst was too much, if the average is not higher
 _BURST_S = 0.1  # requests that could have been made and were not are made up for, this far back
 _ROUND_S = 2.0  # at one rate before the next is tried, at least
 _ROUND_ANSWERS = 20
+_LONGEST_ROUND_S = 15.0  # after pauses that cost much
 _SLOW_ROUND_S = 10.0  # is enough with few answers too
 _PROVEN_S, _PROVEN_ANSWERS = 8.0, 50  # after these, a rate is one to come back to: no burst lasts as long
+_WELL_ANSWERS = 200  # after these, a short refusal says little about the rate
 _NEAR, _NEAR_IF_COSTLY = 0.85, 0.7  # of the lowest throttled rate: from there on, tries wait
 _REACHED = 0.93  # of it: the next step goes past it
 _FIRST_STEP, _LONGEST_STEP = 0.05, 0.4  # of the rate
@@ -94,6 +97,7 @@ class Pace:
         self._hold_s = _FIRST_HOLD_S
         self._hold_until = -math.inf
         self._hold_count = 0.0 if learned_rate is None else _KEPT_ANSWERS  # answers that must come before the next try
+        self._far_count = 0.0  # the same, far below what was throttled
         self._round_s = _ROUND_S
         self._window = min(_FIRST_WINDOW, self._max_window)
         self._is_held_by_window = False
@@ -251,7 +255,7 @@ class Pace:
             self._set(now, self._rate * max(0.25, 0.97 * (1 - self._tally.share)))
         elif not trial.is_at_half:
             self._trial = replace(trial, share=(trial.share + self._tally.share) / 2, is_at_half=True)
-            self._set(now, self._rate / 2)
+            self._set(now, self._rate * (1 - self._tally.share) / 2)  # half of what is delivered
         else:
             self._call_it_noise(now, trial)
 
@@ -276,7 +280,7 @@ class Pace:
         """A round at `rate` went well."""
         above, is_costly = self._throttled_rate, self._round_s > _ROUND_S
         is_far = above is not None and rate < (_NEAR_IF_COSTLY if is_costly else _NEAR) * above
-        if not is_far and (now < self._hold_until or self._answers < self._hold_count):
+        if self._answers < (self._far_count if is_far else self._hold_count) or (now < self._hold_until and not is_far):
             return
         if (reached := self._tally.rate(now, self._latency_s)) < 0.7 * rate:
             self._widen(now, rate, reached)
@@ -314,6 +318,7 @@ class Pace:
         self._hold_until = now + self._hold_s
         self._hold_s = min(_LONGEST_HOLD_S, 1.25 * self._hold_s)
         self._hold_count = self._answers + _ANSWERS_PER_THROTTLED * throttled
+        self._far_count = self._answers + _ANSWERS_PER_THROTTLED * throttled / 3
 
     # ---- closed
 
@@ -334,15 +339,17 @@ class Pace:
         worked_s = self._closed_at - self._opened_at
         average = self._answered_since / (now - self._opened_at)  # the pause included
         self._opened_at, self._answered_since = now, 0
-        self._round_s = _ROUND_S if pause_s < _COSTLY_PAUSE_S else min(30.0, pause_s / 2)
+        self._round_s = _ROUND_S if pause_s < _COSTLY_PAUSE_S else min(_LONGEST_ROUND_S, pause_s / 2)
         rate, learned = self._rate, self.learned_rate
-        if rate is None:
-            self._throttled_rate = min(self._closed_rate, self._answered_until_closed / max(worked_s, 0.1))
-            back = 0.95 * average
+        if rate is None or learned is None:
+            self._throttled_rate = self._answered_until_closed / max(worked_s, 0.1)
+            back = max(0.95 * average, min(_GENTLE_RATE, self._throttled_rate / 4))
         else:
             self._throttled_rate = rate
             if learned is not None and self._is_try:
                 back = max(learned, min(0.97 * average, rate))
+            elif self._answered_until_closed >= _WELL_ANSWERS and pause_s <= 2:
+                back = 0.98 * rate  # so many went well at this rate that a burst is more likely
             elif self._answered_until_closed >= _PROVEN_ANSWERS and worked_s >= 5:
                 back = max(0.9 * rate, 0.97 * average)
                 self._proven_rate = 0.0
@@ -351,7 +358,7 @@ class Pace:
                 self._proven_rate = 0.0
             self._hold(now, 5)
             if pause_s > 2:
-                self._hold_until = now + max(self._hold_s, 2 * pause_s)
+                self._hold_until = now + max(self._hold_s, 4 * pause_s)
         self._tally = Tally(now)
         self._set(now, back)
         self.learned_rate = self._rate

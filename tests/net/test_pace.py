@@ -70,6 +70,36 @@ def test_a_limit_on_requests_in_flight_is_a_limit() -> None:
 def test_a_host_that_throttles_alone_is_held_back_alone() -> None:
     played = simulate(OneHost(Bucket(steady(5), 10)), 60, hosts=4)
     assert played.delivered(0, 60) >= 0.85 * (3 * 5 / 0.1) * 60
+    assert played.refused_share <= 0.05
+
+
+def test_a_host_that_throttles_nearly_everything_is_slowed_down_and_not_taken_for_noise() -> None:
+    played = simulate(OneHost(Bucket(steady(5), 10)), 120, in_all=128, hosts=2)
+    assert played.refused_share <= 0.01
+
+
+def test_a_small_limit_costs_few_refusals() -> None:
+    played = simulate(Bucket(steady(5), 10), 300, in_all=128)
+    assert played.delivered(60, 300) >= 0.9 * 5 * 240
+    assert played.refused_share <= 0.05
+
+
+def test_a_short_refusal_after_hundreds_of_answers_leaves_the_rate() -> None:
+    pace = Pace(64, max_rate=40, learned_rate=40.0)
+    now = 0.0
+    while now < 20:
+        pace.started(now)
+        pace.succeeded(now + 0.1, now)
+        now += 1 / 40
+    before = pace.state("x", now).rate
+    closed(pace, now)
+    now += pace.wait_s(now)
+    pace.started(now)
+    pace.succeeded(now + 0.1, now)
+    rate = pace.state("x", now + 0.1).rate
+    assert before is not None
+    assert rate is not None
+    assert rate >= 0.98 * before
 
 
 def test_without_a_limit_the_window_opens_to_its_end_and_there_is_no_rate() -> None:
