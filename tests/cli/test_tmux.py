@@ -31,7 +31,10 @@ async def show():
     with open_terminal(sys.stderr) as terminal:
         await Screen(meter, terminal, said, lambda: None).run()
 
-trio.run(show)
+try:
+    trio.run(show)
+except* KeyboardInterrupt:
+    pass
 """
 _PATIENCE_S = 30.0
 
