@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.limiting import Ban, Bucket, Crowd, Limiter, Noise, OneHost, Played, Window, play
+from bench.live import LIVE_SCENARIOS, LiveScenario, play_live
 
 _FIRST_S = 60
 
@@ -120,17 +121,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What can be set."""
     parser.add_argument("--only", default="", help="scenarios with this in their name")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--simulated-only", action="store_true", help="without the runs of the program in real time")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a table, medians of three seeds; exits with 1 if a threshold is missed."""
+    """Prints a table, medians of the seeds, then of runs in real time; exits with 1 if a threshold is missed."""
     print(f"{'limiter':48} {'1st min':>8} {'':8} {'after':>8} {'':8} {'refused':>8}")
     is_fine = True
     for scenario in SCENARIOS:
         if arguments.only in scenario.name:
             is_fine &= _show(scenario, arguments.seeds)
+    for live in LIVE_SCENARIOS:
+        if not arguments.simulated_only and arguments.only in live.limiter:
+            is_fine &= _show_live(live)
     if not is_fine:
         sys.exit(1)
+
+
+def _show_live(scenario: LiveScenario) -> bool:
+    first, refused = play_live(scenario)
+    is_fine = first >= scenario.share and (scenario.refused is None or refused <= scenario.refused)
+    _print_line(
+        f"oidl run: {scenario.limiter}", (first, scenario.share), None, (refused, scenario.refused), is_fine=is_fine
+    )
+    return is_fine
+
+
+def _print_line(
+    name: str,
+    first: tuple[float, float | None],
+    after: tuple[float, float | None] | None,
+    refused: tuple[float, float | None],
+    *,
+    is_fine: bool,
+) -> None:
+    """Shares, each with its bound."""
+    cells = [
+        f"{'' if share is None else f'{share:.1%}':>8} {'' if bound is None else f'({sign}{bound:.0%})':8}"
+        for sign, (share, bound) in ((">", first), (">", after or (None, None)), ("<", refused))
+    ]
+    print(f"{name:48} {' '.join(cells)}{'' if is_fine else ' MISSED'}", flush=True)
 
 
 def _show(scenario: Scenario, seeds: int) -> bool:
@@ -143,14 +173,8 @@ def _show(scenario: Scenario, seeds: int) -> bool:
         and after >= scenario.after
         and (scenario.refused is None or refused <= scenario.refused)
     )
-    bounds = [
-        "" if bound is None else f"({sign}{bound:.0%})"
-        for sign, bound in ((">", scenario.first), (">", scenario.after), ("<", scenario.refused))
-    ]
-    print(
-        f"{scenario.name:48} {first:8.1%} {bounds[0]:8} {after:8.1%} {bounds[1]:8} {refused:8.2%} {bounds[2]:8}"
-        f"{'' if is_fine else ' MISSED'}",
-        flush=True,
+    _print_line(
+        scenario.name, (first, scenario.first), (after, scenario.after), (refused, scenario.refused), is_fine=is_fine
     )
     return is_fine
 

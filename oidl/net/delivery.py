@@ -4,9 +4,10 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-_TOLERATED = 0.015  # a share of throttled answers that is always taken for noise
+_TOLERATED = 0.0125  # a share of throttled answers that is always taken for noise
 _NOISE_FACTOR = 1.5  # above a known noise, before it is more than noise
-_SIGMAS = 3.0  # of chance beyond that
+_SIGMAS, _FEWER_SIGMAS = 3.0, 2.0  # of chance beyond that, with few and with many answers
+_MANY = 300
 _LEAST_ANSWERS = 8  # before a share means anything
 _RARE = 1e-9  # how unlikely so many throttled answers in a row must be by noise alone, to mean "closed"
 _KEPT = 1000  # answers; after that, older ones count for half
@@ -65,7 +66,8 @@ class Tally:
     def is_above(self, noise: float) -> bool:
         """Whether more were throttled than a share of `noise` explains."""
         expected = max(_NOISE_FACTOR * noise, _TOLERATED) * self.count
-        return self.count >= _LEAST_ANSWERS and self.throttled > expected + _SIGMAS * math.sqrt(expected) + 1
+        sigmas = _FEWER_SIGMAS if self.count >= _MANY else _SIGMAS
+        return self.count >= _LEAST_ANSWERS and self.throttled > expected + sigmas * math.sqrt(expected) + 1
 
     def is_closed(self, noise: float) -> bool:
         """Whether so many in a row were throttled that nothing gets through now."""

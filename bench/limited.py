@@ -1,0 +1,77 @@
+"""A server on loopback that answers photos as a simulated limiter says, in a process of its own.
+
+`python -m bench.limited --limiter NAME --photos DIR` prints its base URL, serves until it is stopped (SIGTERM), and
+prints as JSON when each request came, in seconds after the first, and whether it was refused.
+"""
+
+import argparse
+import json
+import random
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from bench.limiting import Bucket, Limiter, Noise
+from oidl.demo.server import serve
+from oidl.demo.site import TOO_MANY, Answer, Site
+
+
+def _forty() -> Bucket:
+    return Bucket(lambda now: 40, 20)
+
+
+LIMITERS: dict[str, Callable[[], Limiter]] = {
+    "40/s, burst 20": _forty,
+    "40/s and 1 % noise": lambda: Noise(0.01, 1.0, _forty()),
+    "4 % noise": lambda: Noise(0.04, 1.0),
+}
+
+
+class LimitedSite(Site):
+    """A site with a limiter in front; it notes when it was asked, and whether it refused."""
+
+    def __init__(self, answers: dict[str, Answer], limiter: Limiter) -> None:
+        super().__init__(answers)
+        self._limiter = limiter
+        self._rng = random.Random(1)
+        self._began: float | None = None
+        self.asked: list[tuple[float, bool]] = []
+
+    def answer(self, path: str, now: float) -> Answer:
+        """As the limiter says."""
+        if self._began is None:
+            self._began = now
+        said = self._limiter.answer(now - self._began, 0, self.connections.open, self._rng)
+        self.asked.append((now - self._began, said.is_throttled))
+        if not said.is_throttled:
+            return super().answer(path, now)
+        if said.retry_after_s is None:
+            return Answer(TOO_MANY, 429, "text/html")
+        return Answer(TOO_MANY, 503, "text/html", {"Retry-After": f"{said.retry_after_s:.0f}"})
+
+
+def main() -> None:
+    """Serves until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--limiter", choices=LIMITERS, required=True)
+    parser.add_argument("--photos", type=Path, required=True)
+    arguments = parser.parse_args()
+    answers = {f"/photos/{path.name}": Answer(path) for path in arguments.photos.iterdir()}
+    site = LimitedSite(answers, LIMITERS[arguments.limiter]())
+    trio.run(_serve, site)
+    print(json.dumps(site.asked))
+
+
+async def _serve(site: LimitedSite) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            print(await nursery.start(partial(serve, site)), flush=True)
+            await anext(signals)
+            nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    main()
