@@ -70,7 +70,7 @@ class DownloadOptions:
     """Try again what failed for good: all of it, or the failures of these reasons."""
 
     retry_now: bool = False
-    """End the pauses of servers and the waits of images that an earlier run left; `--retry-failed` does so too."""
+    """Ignore pauses and retry times that earlier runs left, and continue at once; `--retry-failed` does so too."""
 
     def originals(self) -> Originals:
         """Where bytes come from, and what is kept of them. Raises `UsageError`."""

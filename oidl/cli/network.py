@@ -35,7 +35,7 @@ class NetworkOptions:
     """Requests per second to one provider (all of Flickr is one) at most; what it bears is learned below that."""
 
     max_retry_after: float = 3600.0
-    """Longest wait in seconds that a server can ask for with `Retry-After`."""
+    """Longest pause in seconds accepted from a server's `Retry-After`; longer ones are shortened to it."""
 
     limit_rate: Annotated[int | None, BYTES] = None
     """Bytes per second at most, like `10M`, over all transfers together."""
@@ -53,10 +53,10 @@ class NetworkOptions:
     """Tries of one image in one run."""
 
     max_wait: float = 180.0
-    """Seconds to wait at the end for images due again."""
+    """Seconds to wait at the end of a run for retries that are due within that time."""
 
     confirm_after: float = 45.0
-    """Seconds until what may be the network's fault (a web page, a 403) is tried again; twice that for a third try."""
+    """Seconds before a failure that may be the network's (a web page, a 403) is tried again; then twice that."""
 
     def transfers(self) -> Transfers:
         """The settings of every transfer."""

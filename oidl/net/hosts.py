@@ -13,7 +13,6 @@ Hosts that are idle and well are forgotten, so a list may have any number of the
 
 import math
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,7 +33,6 @@ from oidl.settings import Transfers
 _PATIENCE_S = 2.0
 _REMEMBERED = 256  # hosts; beyond that, those that are idle and well are forgotten
 _SWEPT = 8  # hosts that are looked at for that when one is added
-_COUNTED = 1000  # hosts whose throttled answers are counted one by one
 _WORTH_SAYING_S = 2.0
 
 
@@ -87,7 +85,7 @@ class Hosts:
     `providers` maps patterns of host names (`*.example.org`) to the provider that they belong to; any other host is a
     provider by itself. `earlier` is where earlier runs left the paces of providers. `say` tells people of hosts that
     cannot be reached and of pauses. A request that waits for a connection is sent away if a pause is longer than
-    `patience_s`. `throttled` counts throttled answers by provider and host.
+    `patience_s`. `on_throttled` is called for every throttled answer.
     """
 
     def __init__(
@@ -98,6 +96,7 @@ class Hosts:
         earlier: Mapping[str, PaceState] | None = None,
         *,
         say: Callable[[str], None] = lambda text: None,
+        on_throttled: Callable[[], None] = lambda: None,
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self._transfers = transfers
@@ -105,6 +104,7 @@ class Hosts:
         self._patterns = dict(providers or {})
         self._earlier = dict(earlier or {})
         self._say = say
+        self._on_throttled = on_throttled
         self._patience_s = patience_s
         self._busy = trio.Semaphore(transfers.max_total_connections)
         self._hosts: dict[str, _Host] = {}
@@ -112,7 +112,6 @@ class Hosts:
         self._idle: dict[httpx.AsyncClient, str] = {}  # longest idle first
         self._clients = AsyncExitStack()
         self._opened = 0
-        self.throttled: Counter[tuple[str, str]] = Counter()
         self.is_draining = False
         self._waiting: set[trio.CancelScope] = set()
         self._rng = random.Random()
@@ -245,9 +244,8 @@ class Hosts:
         host.provider.ended()
 
     def _note_throttled(self, host: _Host, now: float) -> None:
+        self._on_throttled()
         provider = host.provider
-        key = (provider.name, host.name)
-        self.throttled[key if key in self.throttled or len(self.throttled) < _COUNTED else (provider.name, "")] += 1
         pause_s = provider.pace.pause_s(host.name, now)
         if pause_s >= _WORTH_SAYING_S and now >= provider.said_until:
             provider.said_until = now + pause_s

@@ -61,5 +61,5 @@ class Pause:
         wait_s = self._next_s * self._rng.uniform(*_JITTER) if retry_after_s is None else retry_after_s
         if now + wait_s > self._until:
             self._until = now + wait_s
-            asked = "" if retry_after_s is None else f", Retry-After {retry_after_s:.0f} s"
+            asked = "" if retry_after_s is None else ", with Retry-After"
             self.reason = f"too many requests{asked}"

@@ -79,7 +79,9 @@ class Metadata:
         settings = self._settings
         wanted = asked_lists(settings, self._version)
         if path := settings.local_list:
-            await self._state.run(self._find_again, next(iter(wanted.values())), path)
+            image_list = next(iter(wanted.values()))
+            await self._state.run(self._require_file, image_list, path)
+            await self._state.run(self._find_again, image_list, path)
         subsets = settings.selection.subsets or self._version.subsets
         return await self._state.run(missing_subsets, self._state.db, wanted, subsets)
 
@@ -96,6 +98,12 @@ class Metadata:
                 await self._load_from(file, wanted, is_again=bool(changed))
             elif self._settings.images_csv is None and loaded.intersection(subsets):  # what is to come is gone on with
                 discard_part(file, self._settings.root_dir)
+
+    def _require_file(self, image_list: ImageList, path: Path) -> None:
+        """Raises `UsageError` if there is no list at `path`, unless it was loaded before and is not needed again."""
+        if not path.is_file() and not stored_file(self._state.db, image_list.source)[0]:
+            with open_local_list(path):
+                return
 
     def _find_again(self, image_list: ImageList, path: Path) -> None:
         """Notes where the loaded list is now, if it is the one at `path`; in a thread."""

@@ -180,6 +180,7 @@ def beat(ledger: Ledger, now: Statistics) -> None:
         ledger.beat(
             done=now.done,
             failed=now.failed,
+            throttled=now.throttled,
             bytes_read=now.bytes_read,
             images_per_s=now.images_per_s,
             bytes_per_s=now.read_bytes_per_s,

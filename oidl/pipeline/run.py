@@ -266,7 +266,10 @@ class Run:
         )
         earlier = await self._state.run(self._state.ledger.earlier_paces)
         client = partial(new_client, settings.transfers, self._tls)
-        async with Hosts(settings.transfers, client, self._version.providers, earlier, say=self._say) as hosts:
+        providers, meter = self._version.providers, self._meter
+        async with Hosts(
+            settings.transfers, client, providers, earlier, say=self._say, on_throttled=meter.throttled
+        ) as hosts:
             self._meter.paces = hosts.paces
             sources = Sources(settings.originals.sources, self._version.mirrors, settings.transfers.max_image_bytes)
             pipeline = ImagePipeline(

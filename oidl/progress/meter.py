@@ -78,6 +78,7 @@ class Meter:
         self._done = 0
         self._failed = 0
         self._retried = 0
+        self._throttled = 0
         self._in_hand: dict[str, _InHand] = {}
         self._files: list[FileInHand] = []
         self._bytes_read = 0
@@ -142,6 +143,10 @@ class Meter:
         self._bytes_read += count
         self._history.at(self._clock()).bytes_read += count
 
+    def throttled(self) -> None:
+        """A server answered that there are too many requests."""
+        self._throttled += 1
+
     def recorded(self, work: Work, outcome: Done | Failure, status: Status) -> None:
         """What became of an image is in the database, where it stands as `status`."""
         image = self._image(work)
@@ -184,6 +189,7 @@ class Meter:
             done=self._done,
             failed=self._failed,
             retried=self._retried,
+            throttled=self._throttled,
             remaining=self.remaining,
             in_flight=len(in_hand),
             bytes_read=self._bytes_read,

@@ -126,6 +126,7 @@ class Statistics:
     read_bytes_per_s: float
     by_reason: dict[Reason, int]
     paces: tuple[PaceState, ...] = ()
+    throttled: int = 0
     written_bytes_per_s: float = 0.0
     by_subset: dict[str, dict[Status, int]] = field(default_factory=dict)
     failures: dict[Reason, dict[Status, int]] = field(default_factory=dict)

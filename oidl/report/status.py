@@ -10,6 +10,8 @@ from oidl.report.words import meaning, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
 from oidl.state.database import parse_timestamp
 
+_MOST_PAUSES = 5
+
 
 def status_json(counts: Counts, *, is_running: bool) -> str:
     """One JSON object; its keys are a public interface, listed in the README. `run` is the run in progress or null."""
@@ -36,6 +38,7 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
                     "rate": pace.rate,
                     "learned_rate": pace.learned_rate,
                     "paused_until": pace.paused_until,
+                    "pause_reason": "too many requests" if pace.paused_until else None,
                 }
                 for pace in counts.paces
             },
@@ -112,13 +115,14 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     if not is_running:
         outcome = run.outcome or "killed"
         return [
-            f"Last run: {outcome}, {run.finished_at or run.updated_at}; {run.done:,} done, {run.failed:,} failed.",
-            *_pauses(counts),
+            f"Last run: {outcome}, {run.finished_at or run.updated_at}; {run.done:,} done, {run.failed:,} failed"
+            f"{_throttled(run)}.",
+            *pause_lines(counts, datetime.now(UTC)),
             *due,
         ]
     line = (
-        f"A run is at work since {run.started_at}: {run.done:,} done, {run.failed:,} failed, "
-        f"{run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
+        f"A run is at work since {run.started_at}: {run.done:,} done, {run.failed:,} failed"
+        f"{_throttled(run)}, {run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
     )
     left_s = _left_s(run, counts)
     return [
@@ -128,15 +132,20 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     ]
 
 
-def _pauses(counts: Counts) -> list[str]:
-    """Providers that the next run leaves alone for a while, why, and the way out."""
-    now = datetime.now(UTC)
+def pause_lines(counts: Counts, now: datetime) -> list[str]:
+    """The servers that the next run leaves alone for a while, why, and the way out; five at most."""
     paused = [pace for pace in counts.paces if pace.paused_until and _moment(pace.paused_until) > now]
     return [
-        f'  {pace.provider} is paused until {pace.paused_until}, because it answered "too many requests"; '
-        "use `oidl run --retry-now` to go on at once."
-        for pace in paused[:5]
+        f'{pace.provider} is paused until {pace.paused_until}, because it answered "too many requests"; '
+        "add `--retry-now` to the command of the run to go on at once."
+        for pace in paused[:_MOST_PAUSES]
     ]
+
+
+def _throttled(run: RunFacts) -> str:
+    if not run.throttled:
+        return ""
+    return f", {run.throttled:,} request{'s' if run.throttled > 1 else ''} throttled"
 
 
 def _pace_words(pace: PaceFacts, run: RunFacts) -> str:
@@ -151,6 +160,7 @@ def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
         "updated_at": run.updated_at,
         "done": run.done,
         "failed": run.failed,
+        "throttled": run.throttled,
         "bytes": run.bytes,
         "images_per_s": run.images_per_s,
         "bytes_per_s": run.bytes_per_s,

@@ -1,11 +1,12 @@
 """The last words of a run: what is done, what failed and why, what is left and what to do."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from oidl.errors import ExitCode
 from oidl.model import Standing, Status
 from oidl.progress.words import size
+from oidl.report.status import pause_lines
 from oidl.report.words import meaning, skipped_words
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
@@ -42,6 +43,7 @@ def run_summary(
         if last_due and waiting > 1:
             when += f", the last at {last_due:%Y-%m-%d %H:%M:%S} UTC"
         lines.append(f"{waiting:,} images are to be tried again{when}")
+    lines += pause_lines(counts, datetime.now(UTC))
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to go on")
     return "\n".join(lines)

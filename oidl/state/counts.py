@@ -21,6 +21,7 @@ class RunFacts:
     bytes: int
     images_per_s: float
     bytes_per_s: float
+    throttled: int = 0
 
     @property
     def elapsed_s(self) -> float:
@@ -126,7 +127,7 @@ def read_runs(db: sqlite3.Connection, most: int = 1_000) -> tuple[RunFacts, ...]
         RunFacts(*row)
         for row in db.execute(
             "SELECT id, started_at, updated_at, finished_at, outcome, done, failed, bytes, "
-            "images_per_s, bytes_per_s FROM run ORDER BY id DESC LIMIT ?",
+            "images_per_s, bytes_per_s, throttled FROM run ORDER BY id DESC LIMIT ?",
             (most,),
         )
     )

@@ -98,12 +98,14 @@ class Ledger:
         self._run_id = cursor.lastrowid
         return self._run_id
 
-    def beat(self, *, done: int, failed: int, bytes_read: int, images_per_s: float, bytes_per_s: float) -> None:
+    def beat(
+        self, *, done: int, failed: int, throttled: int, bytes_read: int, images_per_s: float, bytes_per_s: float
+    ) -> None:
         """Notes how far this run is, for `oidl status` in another process."""
         self._db.execute(
-            "UPDATE run SET updated_at = ?, done = ?, failed = ?, bytes = ?, "
+            "UPDATE run SET updated_at = ?, done = ?, failed = ?, throttled = ?, bytes = ?, "
             "images_per_s = ?, bytes_per_s = ? WHERE id = ?",
-            (timestamp(), done, failed, bytes_read, images_per_s, bytes_per_s, self._run_id),
+            (timestamp(), done, failed, throttled, bytes_read, images_per_s, bytes_per_s, self._run_id),
         )
 
     def close_run(self, outcome: str, *, is_synced: bool = False) -> None:

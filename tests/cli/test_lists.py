@@ -27,6 +27,8 @@ def test_a_list_that_has_grown_is_read_again_and_a_moved_one_is_the_same(fine, r
     ended = run(fine, f"--images-csv={tmp_path / 'moved.csv'}", "--limit=0")
     assert (ended.returncode in (0, 3), "read again" in ended.stdout) == (True, False)
     assert ask("SELECT DISTINCT source FROM image_list") == [(str(tmp_path / "moved.csv"),)]
+    missing = run(fine, f"--images-csv={tmp_path / 'typo.csv'}", "--limit=0")
+    assert (missing.returncode, "there is no image list" in missing.stderr) == (2, True)
     refused = run(fine, "--limit=0")
     assert refused.returncode == 6
     assert f"use --images-csv {tmp_path / 'moved.csv'} to go on with it" in refused.stderr

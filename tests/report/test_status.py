@@ -23,6 +23,7 @@ RUN = RunFacts(
     outcome=None,
     done=1200,
     failed=30,
+    throttled=5,
     bytes=2_400_000_000,
     images_per_s=12.5,
     bytes_per_s=24_000_000.0,
@@ -71,6 +72,7 @@ def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
             "updated_at": "2030-01-01T10:01:40.500Z",
             "done": 1200,
             "failed": 30,
+            "throttled": 5,
             "bytes": 2_400_000_000,
             "images_per_s": 12.5,
             "bytes_per_s": 24_000_000.0,
@@ -78,8 +80,14 @@ def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
             "left_s": 600.0,
         },
         "paces": {
-            "flickr": {"window": 16, "rate": 38.5, "learned_rate": 40.0, "paused_until": None},
-            "old": {"window": 1, "rate": None, "learned_rate": None, "paused_until": "2030-01-01T09:00:00.000Z"},
+            "flickr": {"window": 16, "rate": 38.5, "learned_rate": 40.0, "paused_until": None, "pause_reason": None},
+            "old": {
+                "window": 1,
+                "rate": None,
+                "learned_rate": None,
+                "paused_until": "2030-01-01T09:00:00.000Z",
+                "pause_reason": "too many requests",
+            },
         },
     }
 
@@ -135,8 +143,8 @@ def test_the_text_is_these_lines() -> None:
         "       2,390     24.0 MB  thumbs",
         "       4,790      4.8 GB  in all, 31.0 GB free",
         "",
-        "A run is at work since 2030-01-01T10:00:00.000Z: 1,200 done, 30 failed, 12.5 img/s, 24.0 MB/s, "
-        "about 10 min 0 s left.",
+        "A run is at work since 2030-01-01T10:00:00.000Z: 1,200 done, 30 failed, 5 requests throttled, "
+        "12.5 img/s, 24.0 MB/s, about 10 min 0 s left.",
         "  flickr: 38.5 req/s, 16 at once",
         "The next retry is due 2030-01-01T10:05:00.000Z.",
     ]
@@ -154,13 +162,13 @@ def test_what_there_is_none_of_has_no_heading() -> None:
         (
             ENDED,
             [
-                "Last run: finished, 2030-01-01T10:02:00.000Z; 1,200 done, 30 failed.",
+                "Last run: finished, 2030-01-01T10:02:00.000Z; 1,200 done, 30 failed, 5 requests throttled.",
                 "The next retry is due 2030-01-01T10:05:00.000Z; `oidl run` goes on.",
             ],
         ),
         (
             replace(COUNTS, next_attempt_at=None),
-            ["", "Last run: killed, 2030-01-01T10:01:40.500Z; 1,200 done, 30 failed."],
+            ["", "Last run: killed, 2030-01-01T10:01:40.500Z; 1,200 done, 30 failed, 5 requests throttled."],
         ),
         (replace(COUNTS, run=None), ["", "No run yet."]),
     ],

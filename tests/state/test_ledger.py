@@ -128,7 +128,7 @@ def test_a_directory_keeps_its_recipe_once_it_holds_a_file(ledger: Ledger) -> No
 
 
 def test_a_run_that_died_is_closed_by_the_next(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
-    ledger.beat(done=5, failed=1, bytes_read=9, images_per_s=2.5, bytes_per_s=1.0)
+    ledger.beat(done=5, failed=1, throttled=2, bytes_read=9, images_per_s=2.5, bytes_per_s=1.0)
     second = ledger.open_run({})
     ledger.close_run("finished")
     assert loaded_db.execute("SELECT id, outcome, done FROM run ORDER BY id").fetchall() == [

@@ -27,6 +27,8 @@ _CHECKSUMS = {
     "0012_names_of_files.sql": "5e1923b9f6612014",
     "0013_runs_and_power_cuts.sql": "6d49419d6e3bf63c",
     "0014_lists_by_content.sql": "c4bef1c82c54cf77",
+    "0015_tries_that_count.sql": "0e936cfb32247c4d",
+    "0016_throttled_requests.sql": "07ee6c36d162daff",
 }
 
 
