@@ -38,7 +38,6 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
                     "rate": pace.rate,
                     "learned_rate": pace.learned_rate,
                     "paused_until": pace.paused_until,
-                    "pause_reason": "too many requests" if pace.paused_until else None,
                 }
                 for pace in counts.paces
             },

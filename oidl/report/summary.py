@@ -43,7 +43,7 @@ def run_summary(
         if last_due and waiting > 1:
             when += f", the last at {last_due:%Y-%m-%d %H:%M:%S} UTC"
         lines.append(f"{waiting:,} images are to be tried again{when}")
-    lines += pause_lines(counts, datetime.now(UTC))
+        lines += pause_lines(counts, datetime.now(UTC))
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to go on")
     return "\n".join(lines)
