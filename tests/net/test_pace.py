@@ -143,7 +143,7 @@ def test_the_longest_pause_that_was_asked_for_is_kept() -> None:
     pace.throttled(1.5, 0, 60.0)
     pace.throttled(1.6, 0, 5.0)
     assert pace.wait_s(2.0) == pytest.approx(59.5)
-    assert pace.state("x", 2.0).pause_reason == "too many requests, Retry-After 60 s"
+    assert pace.state("x", 2.0).pause_reason == "too many requests, with Retry-After"
 
 
 def test_a_pause_says_why_there_is_one_while_there_is() -> None:
