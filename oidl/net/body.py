@@ -45,8 +45,9 @@ class Body:
     @property
     def is_page(self) -> bool:
         """Whether it is said to be a page, and begins like one."""
-        start = bytes(self._bytes[:64]).lstrip(b"\xef\xbb\xbf \t\r\n")
-        return self.doubt is not None and start.startswith((b"<", b"{"))
+        if self.doubt is None:  # as nearly always; this is asked for every piece
+            return False
+        return bytes(self._bytes[:64]).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
 
     def begin(self, headers: Mapping[str, str], doubt: Failure | None = None) -> None:
         """Forgets what there was, for the whole body that follows these headers."""

@@ -189,11 +189,11 @@ async def _ask(
                 if refused:
                     await _drain(response)
                     return refused
-                had = body.size
+                had, cap_bytes = body.size, _cap_bytes(download, body.coding)
                 async for piece in response.aiter_raw():
                     await on_bytes(len(piece))
                     body.add(piece)
-                    if body.size > _cap_bytes(download, body.coding):
+                    if body.size > cap_bytes:
                         unwanted = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
                     elif body.is_page:
                         unwanted = body.doubt
