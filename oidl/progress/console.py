@@ -123,8 +123,10 @@ def open_console(
             handler.setFormatter(formatter)
             log.addHandler(handler)
             closing.callback(log.removeHandler, handler)
-        log.setLevel(logging.INFO)
+        closing.callback(setattr, log, "propagate", log.propagate)
+        closing.callback(log.setLevel, log.level)
         log.propagate = False
+        log.setLevel(logging.INFO)
         closing.callback(console.clear)
         yield console
 

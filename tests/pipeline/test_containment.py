@@ -1,7 +1,5 @@
 """A bug costs the image that it was met with; what stops the program still does; nothing but bugs stops the run."""
 
-import logging
-
 import pytest
 import trio
 from conftest import work
@@ -17,17 +15,11 @@ class UnspeakableError(Exception):
         raise RuntimeError
 
 
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
-    return caplog
-
-
 @pytest.mark.parametrize(
     "error", [ValueError("odd"), MemoryError(), ExceptionGroup("all", [KeyError(1)]), UnspeakableError()]
 )
 def test_a_bug_is_a_failure_of_the_image_and_its_traceback_is_in_the_log(
-    error: Exception, log: pytest.LogCaptureFixture
+    error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     with contained(work(7), Source.CVDF, "http://x/7.jpg") as bug:
         raise error
@@ -38,7 +30,7 @@ def test_a_bug_is_a_failure_of_the_image_and_its_traceback_is_in_the_log(
         "http://x/7.jpg",
     )
     assert bug.failure.detail.startswith(type(error).__name__)
-    (record,) = log.records
+    (record,) = caplog.records
     assert record.exc_info
     assert record.exc_info[1] is error
     assert f"image {work(7).image_id} from http://x/7.jpg" in record.message

@@ -22,12 +22,11 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def _fresh_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The log as a new process has it, and as it was afterwards."""
-    level = log.level
+    """The log as a new process has it, and each test leaves it so."""
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(log, "propagate", True)
+    before = (log.level, log.propagate, list(log.handlers))
     yield
-    log.setLevel(level)
+    assert (log.level, log.propagate, list(log.handlers)) == before
 
 
 def lines_of(text: str) -> list[str]:

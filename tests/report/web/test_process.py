@@ -84,7 +84,6 @@ def test_the_end_waits_for_no_page_that_nobody_follows(tmp_path: Path) -> None:
 def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
     monkeypatch.setattr(process, "_COMMAND", command)
 
     async def test(page: PageProcess, url: str) -> None:
@@ -102,7 +101,6 @@ def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
 def test_what_it_logs_is_logged_here_printable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
     said = json.dumps({"level": logging.WARNING, "text": "\x1b[31mred"})
     monkeypatch.setattr(process, "_COMMAND", ["/bin/sh", "-c", f"printf '%s\\n' '{said}' >&0; exec sleep 60"])
 

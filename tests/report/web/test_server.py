@@ -1,6 +1,5 @@
 """The server on a real socket: whatever its clients do, it goes on, forgets them, and ends when it is told to."""
 
-import logging
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -212,8 +211,6 @@ def test_an_address_has_a_share_of_the_connections() -> None:
 def test_a_bug_met_by_one_client_ends_its_connection_and_is_a_line_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
-
     async def test(page: Page, clients: Clients) -> None:
         async def fail(scope: object, receive: object, send: object) -> None:
             raise RuntimeError("a bug")
@@ -255,8 +252,6 @@ def test_nobody_who_does_not_read_delays_the_end_by_more_than_a_second(tmp_path:
 def test_an_error_of_the_page_ends_the_page_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("oidl"), "propagate", True)
-
     class Broken(Source):
         async def moment(self) -> str:
             raise RuntimeError("a bug of the page")
