@@ -77,6 +77,9 @@ def _run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         return print_error(UsageError(_sentence(error), hint=f"`{_named(error)} --help` lists what there is"))
     except KeyboardInterrupt:
+        from oidl.cli.process import end_soon
+
+        end_soon()  # the streams may take nothing
         print("oidl: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except (BaseExceptionGroup, Exception) as error:

@@ -20,7 +20,7 @@ _DRAIN_S = 60.0  # for transfers that are in progress; the slowest may take hour
 
 async def watch_signals(stop: Stop, say: Callable[[str], None], *, task_status: trio.TaskStatus[None]) -> None:
     """Tells `stop` of every SIGINT and SIGTERM, until cancelled; what is not finished a minute later is given up."""
-    with _signals_to(lambda: interrupt(stop, say)):
+    with _signals_to(lambda: interrupt(stop, say), before_end=2):
         task_status.started()
         await stop.interrupted.wait()
         await trio.sleep(_DRAIN_S)
@@ -40,22 +40,25 @@ def interrupt(stop: Stop, say: Callable[[str], None]) -> None:
 
 
 async def cancel_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
-    """Cancels `scope` at the first SIGINT or SIGTERM, for work in which nothing is worth finishing."""
-    with _signals_to(scope.cancel):
+    """Cancels `scope` at the first SIGINT or SIGTERM, for work in which nothing is worth finishing.
+
+    The process ends within seconds, even if its output goes to a terminal or pipe that takes nothing.
+    """
+    with _signals_to(scope.cancel, before_end=1):
         task_status.started()
         await trio.sleep_forever()
 
 
 @contextmanager
-def _signals_to(hear: Callable[[], object]) -> Iterator[None]:
-    """Has the event loop call `hear` for each SIGINT and SIGTERM; after the second, the process ends within seconds."""
+def _signals_to(hear: Callable[[], object], *, before_end: int) -> Iterator[None]:
+    """Has the event loop call `hear` for each SIGINT and SIGTERM; `before_end` of them end the process in seconds."""
     token = trio.lowlevel.current_trio_token()
     count = 0
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal count
         count += 1
-        if count > 1:
+        if count >= before_end:
             end_soon()
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(hear)

@@ -1,7 +1,8 @@
 """`oidl verify`: the disk against the state database; read-only, or under the writer lock to repair."""
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,6 +16,7 @@ from oidl.cli.typed import absolute
 from oidl.errors import ExitCode
 from oidl.model import Finding
 from oidl.pipeline.audit import Audit
+from oidl.pipeline.threads import run_abandonable
 from oidl.progress.audit import AuditMeter
 from oidl.progress.console import Console, open_console
 from oidl.progress.lines import repeat_line
@@ -57,10 +59,14 @@ def verify(options: Annotated[VerifyOptions, Parameter(name="*")] = DEFAULTS) ->
 async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter, console: Console) -> bool:
     """Audits, with the signals and the progress lines around it; False if it was interrupted."""
 
-    def tell(finding: Finding) -> None:
+    one_at_a_time = trio.CapacityLimiter(1)
+
+    async def print_findings(findings: Sequence[Finding]) -> None:
         if not options.json:
-            console.clear()
-            print(finding_line(finding), flush=console.is_terminal)
+            await run_abandonable(_print_findings, findings, console, limiter=one_at_a_time)
+
+    async def show(line: str) -> None:
+        await run_abandonable(console.show, line, limiter=one_at_a_time)
 
     audit = Audit(
         db,
@@ -68,19 +74,28 @@ async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter,
         meter,
         now_s=time.time(),
         is_running=lambda: not options.repair and is_held(options.database),
-        tell=tell,
+        tell=print_findings,
         is_repair=options.repair,
     )
     is_whole = False
     async with trio.open_nursery() as nursery:
         await nursery.start(cancel_on_signal, nursery.cancel_scope)
         nursery.start_soon(
-            lambda: repeat_line(lambda: audit_line(meter.statistics()), console.show, is_terminal=console.is_terminal)
+            lambda: repeat_line(lambda: audit_line(meter.statistics()), show, is_terminal=console.is_terminal)
         )
         await audit.run()
         is_whole = True
         nursery.cancel_scope.cancel()
     return is_whole
+
+
+def _print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Prints a line for each; in a thread, because a terminal that was stopped (Ctrl-S) takes nothing."""
+    console.clear()
+    for finding in findings:
+        print(finding_line(finding))
+    if console.is_terminal:
+        sys.stdout.flush()
 
 
 @contextmanager

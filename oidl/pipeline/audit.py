@@ -11,7 +11,7 @@ are not judged then. With a `Repair`, each page is put right before the next is 
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -61,7 +61,7 @@ class Audit:
 
     `is_running` tells whether another process writes to the database, `now_s` is
     the time that file times are compared with (seconds since the epoch). `tell`
-    is called with every finding, in the task that runs the audit.
+    is awaited with the findings of each page, in the task that runs the audit.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Audit:
         *,
         now_s: float,
         is_running: Callable[[], bool],
-        tell: Callable[[Finding], None],
+        tell: Callable[[Sequence[Finding]], Awaitable[None]],
         is_repair: bool = False,
     ) -> None:
         held = loaded_list(db)
@@ -222,7 +222,8 @@ class Audit:
             findings = [finding for finding in findings if finding.modified_s < self._fresh_s]
         for finding in findings:
             self._meter.found(finding)
-            self._tell(finding)
+        if findings:
+            await self._tell(findings)
         if findings and self._repair:
             self._meter.repaired(*await self._ask(partial(self._repair.repair, findings)))
 

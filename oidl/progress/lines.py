@@ -1,6 +1,6 @@
 """Progress as lines of text: one that is rewritten every second on a terminal, else one every 30 s."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -13,11 +13,15 @@ _PLAIN_S = 30.0
 
 async def print_lines(meter: Meter, show: Callable[[str], None], *, is_terminal: bool) -> None:
     """Calls `show` with a line about `meter` again and again, until cancelled."""
-    await repeat_line(lambda: progress_line(meter.statistics()), show, is_terminal=is_terminal)
+
+    async def show_now(line: str) -> None:
+        show(line)
+
+    await repeat_line(lambda: progress_line(meter.statistics()), show_now, is_terminal=is_terminal)
 
 
-async def repeat_line(line: Callable[[], str], show: Callable[[str], None], *, is_terminal: bool) -> None:
-    """Calls `show` with what `line` gives at that time again and again, until cancelled."""
+async def repeat_line(line: Callable[[], str], show: Callable[[str], Awaitable[None]], *, is_terminal: bool) -> None:
+    """Awaits `show` of what `line` gives at that time again and again, until cancelled."""
     while True:
         await trio.sleep(_TERMINAL_S if is_terminal else _PLAIN_S)
-        show(line())
+        await show(line())

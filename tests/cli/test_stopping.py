@@ -1,7 +1,12 @@
 """A second Ctrl-C ends the process within seconds, whatever it is stuck in; every command ends at the first."""
 
+import os
+import pty
+import select
 import signal
 import subprocess
+import sys
+import termios
 import time
 from collections.abc import Callable
 
@@ -94,3 +99,58 @@ def test_one_signal_ends_a_choice_that_takes_long(
     process = started(_EXPORT, command, f"--where={_LONG}", *options, *(catalogue if command == "run" else ()))
     assert end(process, signal.SIGINT) < _LIMIT_S
     assert process.returncode == 130
+
+
+# Says on a pipe when it is about to print.
+_STOPPED = """
+import os, sys
+from oidl.cli import main
+from oidl.{module} import {function} as words
+import oidl.cli.{command} as module
+announced = int(sys.argv.pop())
+def told(*args, **more):
+    os.write(announced, b"now")
+    return words(*args, **more)
+module.{function} = told
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "function"),
+    [
+        ("verify", "report.audit", "finding_line"),
+        ("verify", "report.audit", "audit_text"),
+        ("status", "report.status", "status_text"),
+    ],
+)
+def test_one_signal_ends_a_command_whose_terminal_was_stopped(
+    command: str, module: str, function: str, fine, run, oidl, root
+) -> None:
+    """As Ctrl-S does."""
+    assert run(fine, "--nodownload-metadata", "--limit=2").returncode == 3
+    if function == "finding_line":
+        next(root.rglob("*.jpg")).unlink()
+    mine, its = pty.openpty()
+    heard, announced = os.pipe()
+    termios.tcflow(its, termios.TCOOFF)
+    program = _STOPPED.format(command=command, module=module, function=function)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, command, f"--root-dir={root}", str(announced)],
+        cwd=oidl.cwd,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        pass_fds=[announced],
+    )
+    try:
+        os.close(its)
+        os.close(announced)
+        assert select.select([heard], [], [], 30)[0]
+        assert end(process, signal.SIGINT) < _LIMIT_S
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(mine)
+        os.close(heard)
