@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import httpx
 import trio
 
-from oidl.net.client import PUBLIC_ONLY, TRANSFER_ERRORS, failure_of, is_from_public, new_client, tls_context
+from oidl.net.client import TRANSFER_ERRORS, Client, failure_of, is_from_public, new_client, tls_context
 from oidl.net.headers import content_length, redirect_target, told_md5
 from oidl.settings import Transfers
 from oidl.text import DETAIL_CHARACTERS, printable, shortened, without_passwords
@@ -44,20 +43,20 @@ async def probe(urls: Sequence[str], transfers: Transfers) -> list[Probe]:
     return answers
 
 
-async def _ask(client: httpx.AsyncClient, url: str, transfers: Transfers) -> Probe:
+async def _ask(client: Client, url: str, transfers: Transfers) -> Probe:
     with trio.move_on_after(transfers.deadline_s(0)):
         try:
-            extensions: dict[str, bool] = {}
+            is_public = False
             for _ in range(_MAX_REDIRECTS + 1):
-                response = await client.head(url, extensions=extensions)
+                async with client.stream("HEAD", url, is_public_only=is_public) as response:
+                    await response.aread()  # nothing, which keeps the connection
                 if not response.has_redirect_location:
                     told = told_md5(response.headers)
                     length = content_length(response.headers.get("Content-Length"))
                     return Probe(response.status_code, length, told[0] if told else None)
                 try:
-                    is_public = is_from_public(response)
+                    is_public = is_from_public(url, response)
                     url = redirect_target(url, response.headers["Location"], is_from_public=is_public)
-                    extensions = {PUBLIC_ONLY: True} if is_public else {}
                 except ValueError as error:
                     return Probe(problem=shortened(printable(without_passwords(str(error))), DETAIL_CHARACTERS))
         except TRANSFER_ERRORS as error:

@@ -25,7 +25,7 @@ import trio
 
 from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
-from oidl.net.client import PUBLIC_ONLY, TRANSFER_ERRORS, failure_of, is_from_public, new_client
+from oidl.net.client import TRANSFER_ERRORS, Client, failure_of, is_from_public, new_client
 from oidl.net.headers import content_length, redirect_target, retry_after_s, told_md5
 from oidl.net.part import Part, discard
 from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
@@ -97,18 +97,17 @@ class _Transfer:
     limiter: trio.CapacityLimiter
     has_begun: bool = False
 
-    async def attempt(self, client: httpx.AsyncClient) -> Failure | None:
+    async def attempt(self, client: Client) -> Failure | None:
         """None once the file is complete, or why this try ended sooner."""
         url = self.url
-        extensions: dict[str, bool] = {}
+        is_public = False
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                async with client.stream("GET", url, headers=self._range(), extensions=extensions) as response:
+                async with client.stream("GET", url, self._range(), is_public_only=is_public) as response:
                     if not response.has_redirect_location:
                         return await self._answered(response)
-                    is_public = is_from_public(response)
+                    is_public = is_from_public(url, response)
                     url = self._redirected(url, response.headers["Location"], is_public)
-                    extensions = {PUBLIC_ONLY: True} if is_public else {}
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise MetadataError(f"{without_secrets(url)} cannot be fetched: {error}") from error
         except TRANSFER_ERRORS as error:

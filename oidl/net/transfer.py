@@ -20,7 +20,7 @@ import trio
 
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.body import Body
-from oidl.net.client import PUBLIC_ONLY, TRANSFER_ERRORS, failure_of, is_from_public
+from oidl.net.client import TRANSFER_ERRORS, Client, failure_of, is_from_public
 from oidl.net.coding import CODINGS, undo
 from oidl.net.headers import (
     content_coding,
@@ -170,7 +170,7 @@ def _failure(answer: Fetched | Failure | _Redirect | _Broken) -> Failure | None:
 
 
 async def _ask(
-    client: httpx.AsyncClient,
+    client: Client,
     url: str,
     is_public_only: bool,
     download: Download,
@@ -180,11 +180,10 @@ async def _ask(
     """One request for what is lacking of `body`, within the time that is left to it."""
     had = body.size
     unwanted: Failure | None = None
-    extensions = {PUBLIC_ONLY: True} if is_public_only else {}
     failure = Failure(Reason.TOO_SLOW)
     with trio.move_on_after(body.left_s):
         try:
-            async with client.stream("GET", url, headers=body.range_headers, extensions=extensions) as response:
+            async with client.stream("GET", url, body.range_headers, is_public_only=is_public_only) as response:
                 refused = _refusal(response, url, download, body)
                 if refused:
                     await _drain(response)
@@ -289,7 +288,7 @@ def _redirect(response: httpx.Response, url: str) -> Failure | _Redirect:
     try:
         if is_placeholder(location):  # wherever it lies
             return Failure(Reason.UNAVAILABLE, f"redirect to {location}", http_status=status)
-        is_public = is_from_public(response)
+        is_public = is_from_public(url, response)
         target = redirect_target(url, location, is_from_public=is_public)
         httpx.URL(target)
         return _Redirect(target, is_public)

@@ -34,7 +34,7 @@ class TrickleError(httpx.ReadError):
     """A body came in more pieces of a few bytes than anything but malice or a broken server makes."""
 
 
-class Transport(httpx.AsyncBaseTransport):
+class Transport:
     """Connections that `proxies` decide the way of, at most `connections` for each way, opened by `network`.
 
     Raises `ValueError`, `ImportError` or `RuntimeError` for a proxy that cannot be used.
@@ -62,22 +62,18 @@ class Transport(httpx.AsyncBaseTransport):
         for url in proxies.urls:
             self._pools[url] = _proxy_pool(url, common)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """The answer to `request`. Raises `httpx.TransportError`."""
-        proxy = self._proxies.proxy_for(request.url.scheme, request.url.host, request.url.port)
+    async def answer(
+        self, method: str, url: httpx.URL, headers: list[tuple[bytes, bytes]], extensions: dict[str, Any]
+    ) -> httpx.Response:
+        """The answer to a request with these headers and httpcore's `extensions`. Raises `httpx.TransportError`."""
+        proxy = self._proxies.proxy_for(url.scheme, url.host, url.port)
         with _as_httpx_error(proxy):
             response = await self._pools[proxy].handle_async_request(
                 httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(
-                        scheme=request.url.raw_scheme,
-                        host=request.url.raw_host,
-                        port=request.url.port,
-                        target=request.url.raw_path,
-                    ),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
+                    method=method,
+                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                    headers=headers,
+                    extensions=extensions,
                 )
             )
         return httpx.Response(

@@ -4,6 +4,7 @@ The server here is a real one on loopback and remembers what it was asked; where
 it plays a proxy, it plays the host behind it too.
 """
 
+import base64
 import socket
 import ssl
 from contextlib import suppress
@@ -17,7 +18,7 @@ import trustme
 
 from oidl import __version__
 from oidl.model import Failure, Reason
-from oidl.net.client import failure_of, new_client, tls_context
+from oidl.net.client import Client, failure_of, new_client, tls_context
 from oidl.settings import Transfers
 
 TRANSFERS = Transfers()
@@ -83,6 +84,13 @@ async def start(nursery: trio.Nursery, server: Server) -> None:
     nursery.start_soon(trio.serve_listeners, server.handle, listeners)
 
 
+async def get(client: Client, url: str) -> httpx.Response:
+    """An answer with its body."""
+    async with client.stream("GET", url) as answer:
+        await answer.aread()
+    return answer
+
+
 def ask(server: Server, monkeypatch: pytest.MonkeyPatch, url: str, **environment: str) -> httpx.Response | Failure:
     """The answer to one request; `@` in the environment and in `url` stands for where `server` is."""
 
@@ -93,7 +101,7 @@ def ask(server: Server, monkeypatch: pytest.MonkeyPatch, url: str, **environment
                 monkeypatch.setenv(name, value.replace("@", server.address))
             async with new_client(TRANSFERS, tls_context()) as client:
                 try:
-                    answer: httpx.Response | Failure = await client.get(url.replace("@", server.address))
+                    answer: httpx.Response | Failure = await get(client, url.replace("@/", f"{server.address}/"))
                 except httpx.HTTPError as error:
                     answer = failure_of(error)
             nursery.cancel_scope.cancel()
@@ -128,7 +136,7 @@ def test_it_opens_no_more_connections_than_it_may_and_keeps_them(connections: in
                 for _ in range(2):
                     async with trio.open_nursery() as nursery:
                         for _ in range(3 * connections):
-                            nursery.start_soon(client.get, f"http://{server.address}/x")
+                            nursery.start_soon(get, client, f"http://{server.address}/x")
             serving.cancel_scope.cancel()
 
     trio.run(main)
@@ -137,7 +145,17 @@ def test_it_opens_no_more_connections_than_it_may_and_keeps_them(connections: in
 
 def test_its_timeouts_are_those_asked_for_and_none_is_for_waiting_its_turn() -> None:
     client = new_client(Transfers(connect_timeout_s=7, stall_timeout_s=11), tls_context())
-    assert client.timeout == httpx.Timeout(connect=7, read=11, write=11, pool=None)
+    assert client.timeouts == {"connect": 7, "read": 11, "write": 11, "pool": None}
+
+
+def test_a_user_and_a_password_in_the_url_are_sent_to_its_host_as_they_were_before_they_were_quoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    ask(server, monkeypatch, "http://me%40home:s%C3%A9same@@/x")
+    fields = dict(line.split(": ", 1) for line in server.asked[0].strip().split("\r\n")[1:])
+    assert fields["Host"] == server.address
+    assert base64.b64decode(fields["Authorization"].removeprefix("Basic ")).decode() == "me@home:sésame"
 
 
 def test_it_says_who_it_is_and_wants_the_bytes_as_stored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from email.utils import format_datetime
 from typing import Any
 
 import httpcore
-import httpx
 import pytest
 import trio
 import trio.testing
@@ -27,7 +26,7 @@ from oidl.demo.server import handle, serve
 from oidl.demo.site import Answer, Behaviour, Site, redirect, status_answer
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.body import Body
-from oidl.net.client import new_client, tls_context
+from oidl.net.client import Client, new_client, tls_context
 from oidl.net.hosts import Hosts
 from oidl.net.transfer import Download, fetch
 from oidl.net.wire import Network as Wires
@@ -135,7 +134,7 @@ async def transfer(
     async with trio.open_nursery() as nursery:
         backend = Network(nursery, site, **network)
 
-        def client() -> httpx.AsyncClient:
+        def client() -> Client:
             return new_client(transfers, verify, network=Wires(backend))
 
         async with Hosts(transfers, client) as hosts:
