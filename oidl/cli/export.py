@@ -11,8 +11,11 @@ from oidl.cli.choosing import make_choice
 from oidl.cli.sections import CHOOSING, OUTPUT, in_section
 from oidl.cli.typed import absolute
 from oidl.errors import UsageError
-from oidl.report.labels.export import Format, Request, export_labels, written_kinds
-from oidl.report.labels.words import exported_text
+from oidl.export.describe import exported_text
+from oidl.export.format import Format
+from oidl.export.formats import FORMATS
+from oidl.export.labels import export_labels, written_kinds
+from oidl.export.request import ExportRequest
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
@@ -74,7 +77,7 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
     db = open_reader(options.database)
     try:
         with explained(db.path):
-            request = Request(
+            request = ExportRequest(
                 format=form,
                 rendition=_rendition(options.rendition),
                 selection=selection,
@@ -116,10 +119,10 @@ def _of_images(selection: Selection, *, with_empty: bool) -> Selection:
 
 
 def _format(typed: str) -> Format:
-    try:
-        return Format(typed.lower())
-    except ValueError:
-        raise UsageError(f"--format {typed}: choose from {', '.join(Format)}") from None
+    form = FORMATS.get(typed.lower())
+    if form is None:
+        raise UsageError(f"--format {typed}: choose from {', '.join(FORMATS)}")
+    return form
 
 
 def _rendition(typed: tuple[str, ...]) -> str | None:

@@ -10,7 +10,7 @@ from oidl.cli.choice import ChoiceOptions
 from oidl.cli.choosing import make_choice
 from oidl.cli.sections import OUTPUT, in_section
 from oidl.cli.typed import absolute
-from oidl.report.export import export_csvs
+from oidl.export.outcomes_csv import export_csvs
 from oidl.state.database import explained, open_reader
 from oidl.text import printable
 

@@ -17,6 +17,7 @@ from oidl.cli.watching import Watchers, choose_display, watching
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
 from oidl.errors import ExitCode, UsageError, disk_error
+from oidl.export.outcomes_csv import export_csvs
 from oidl.imaging.encode import why_not_saved
 from oidl.model import Source
 from oidl.net.client import check_environment
@@ -26,7 +27,6 @@ from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.console import Console, open_console
 from oidl.progress.meter import Meter
-from oidl.report.export import export_csvs
 from oidl.report.summary import run_summary
 from oidl.settings import Display, Settings
 from oidl.state.database import StateConnection, open_reader, open_writer

@@ -6,28 +6,21 @@ says that an export was there before: what else lies in that directory is the us
 
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from oidl.errors import UsageError, disk_error
+from oidl.export.format import Format
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What a format writes for a `{subset}`, perhaps for each `{kind}` of annotation: files, and links to pictures."""
-
-    files: tuple[str, ...]
-    links: tuple[str, ...] = ()
-
-    def at(self, dest: Path, subsets: Collection[str], kinds: Collection[str]) -> dict[Path, bool]:
-        """The paths below `dest`, and whether each is a link."""
-        return {
-            dest / name.format(subset=subset, kind=kind): is_link
-            for names, is_link in ((self.files, False), (self.links, True))
-            for name in names
-            for subset in subsets
-            for kind in kinds
-        }
+def paths_of(form: Format, dest: Path, splits: Collection[str], kinds: Collection[str]) -> dict[Path, bool]:
+    """What `form` writes below `dest`, and whether each path is a link to a directory of images."""
+    return {
+        dest / name.format(split=split, kind=kind): is_link
+        for names, is_link in ((form.files, False), (form.links, True))
+        for name in names
+        for split in splits
+        for kind in kinds
+    }
 
 
 def refuse_others(paths: Iterable[Path]) -> None:

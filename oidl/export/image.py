@@ -1,13 +1,12 @@
-"""What is written of a picture, in whatever format: its file, its size, and what is to be seen in it."""
+"""What every format writes of an image: its file, its size, and the boxes and labels in it."""
 
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
+from oidl.export.text import plain
 from oidl.imaging.placing import PlacedBox
-from oidl.report.labels.text import plain
 from oidl.state.labelled import Box, FileRow, Label, LabelClass
 
 _WHOLE = 0.999  # of a box; rounding takes a little
@@ -24,7 +23,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class LabelledBox:
     """A box that is at least partly in the file: as published, and where it lies there."""
 
     category: Category
@@ -42,47 +41,21 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A file below its subset's image directory, as a reader sees it: `width` × `height` pixels."""
+class LabelledImage:
+    """A file of `width` × `height` pixels, as a reader sees it; `name` is relative to its split's image directory."""
 
     file: FileRow
+    split: str
     name: PurePath
     width: int
     height: int
-    things: Sequence[Thing]
+    boxes: Sequence[LabelledBox]
     labels: Sequence[tuple[Category, Label]] = ()
 
     @property
     def shows_something(self) -> bool:
-        """Whether anything is to be seen in it; labels of what was looked for and not found show nothing."""
-        return bool(self.things) or any(label.is_there for _, label in self.labels)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where an export goes, and of what. `image_directories` are absolute, by subset.
-
-    What lies in `root_dir`, as the images do, is named from there, so that all of it can be moved.
-    """
-
-    root_dir: Path
-    dest: Path
-    title: str
-    rendition: str
-    image_directories: Mapping[str, Path]
-    categories: Sequence[Category]
-    kinds: Sequence[str]
-
-    def images_from(self, directory: Path, subset: str) -> Path:
-        """The directory of the images as a reader in `directory` finds it: relative if both are in the root."""
-        root, start, goal = (path.resolve() for path in (self.root_dir, directory, self.image_directories[subset]))
-        if start.is_relative_to(root) and goal.is_relative_to(root):
-            return Path(os.path.relpath(goal, start))
-        return self.image_directories[subset]
-
-
-Add = Callable[[Picture], None]
-"""How a format takes one picture after another."""
+        """Whether it has a box, or a label of a class that is there; labels of absent classes do not count."""
+        return bool(self.boxes) or any(label.is_there for _, label in self.labels)
 
 
 def categories(classes: Sequence[LabelClass]) -> list[Category]:

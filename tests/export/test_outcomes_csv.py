@@ -6,9 +6,9 @@ import pytest
 from conftest import LIST, image, work
 
 from oidl.errors import DiskError, StateError
+from oidl.export import outcomes_csv
+from oidl.export.outcomes_csv import export_csvs
 from oidl.model import Done, Failure, Image, Reason, Source, Status
-from oidl.report import export
-from oidl.report.export import export_csvs
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.load import ImageList, NoReading, load_list
@@ -148,7 +148,7 @@ def test_an_export_that_breaks_off_leaves_the_files_of_the_one_before(
     def broken(settled: object) -> str:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "_details", broken)
+    monkeypatch.setattr(outcomes_csv, "_details", broken)
     with pytest.raises(DiskError, match="No space left"):
         export_csvs(loaded_db, tmp_path)
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before

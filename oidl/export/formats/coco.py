@@ -1,4 +1,4 @@
-"""COCO: `annotations/instances_<subset>.json`, as `pycocotools` and torchvision's `CocoDetection` read it.
+"""COCO: `annotations/instances_<split>.json`, as `pycocotools` and torchvision's `CocoDetection` read it.
 
 One JSON object, a record a line. Images are written as they come, annotations
 meanwhile into a temporary file that is copied behind them at the end, so
@@ -14,28 +14,32 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import Any, TextIO
 
-from oidl.report.labels.picture import Add, Picture, Target, Thing
-from oidl.storage.atomic import atomic_text
+from oidl.export.format import ExportTarget, Format, WriteImage
+from oidl.export.image import LabelledBox, LabelledImage
+from oidl.model import LabelType
 from oidl.text import without_passwords
 
-INSTANCES = "annotations/instances_{subset}.json"
+INSTANCES = "annotations/instances_{split}.json"
 
 
 @contextmanager
-def coco(target: Target) -> Iterator[Add]:
-    """Writes a file for every subset."""
+def _write(target: ExportTarget) -> Iterator[WriteImage]:
+    """Writes a file for every split."""
     with ExitStack() as files:
         instances = {
-            subset: _Instances(
-                files.enter_context(atomic_text(target.dest / INSTANCES.format(subset=subset))),
+            split: _Instances(
+                files.enter_context(target.open_text(INSTANCES.format(split=split))),
                 files.enter_context(TemporaryFile("w+", encoding="utf-8", newline="", dir=target.dest)),
-                _header(target, subset),
+                _header(target, split),
             )
-            for subset in target.image_directories
+            for split in target.splits
         }
-        yield lambda picture: instances[picture.file.subset].add(picture)
+        yield lambda image: instances[image.split].add(image)
         for each in instances.values():
             each.end()
+
+
+COCO = Format("coco", (LabelType.BOXES,), _write, files=(INSTANCES,))
 
 
 class _Instances:
@@ -50,16 +54,16 @@ class _Instances:
         lines = "".join(f'"{key}": {_json(value)},\n' for key, value in header.items())
         file.write(f'{{\n{lines}"images": [')
 
-    def add(self, picture: Picture) -> None:
-        """Writes a picture and what is in it."""
-        file = picture.file
+    def add(self, image: LabelledImage) -> None:
+        """Writes an image and its boxes."""
+        file = image.file
         license_id = self._licenses.setdefault(file.license, len(self._licenses) + 1)
-        self._file.write(("" if self._images == 0 else ",") + "\n" + _json(_image(picture, license_id)))
+        self._file.write(("" if self._images == 0 else ",") + "\n" + _json(_image(image, license_id)))
         self._images += 1
-        for thing in picture.things:
+        for box in image.boxes:
             self._spool.write("" if self._annotations == 0 else ",")
             self._annotations += 1
-            self._spool.write("\n" + _json(_annotation(self._annotations, file.number, thing)))
+            self._spool.write("\n" + _json(_annotation(self._annotations, file.number, box)))
 
     def end(self) -> None:
         """Puts the annotations behind the images, and the licences behind both."""
@@ -70,12 +74,12 @@ class _Instances:
         self._file.write(f'\n],\n"licenses": {_json(licenses)}\n}}\n')
 
 
-def _header(target: Target, subset: str) -> dict[str, Any]:
+def _header(target: ExportTarget, split: str) -> dict[str, Any]:
     return {
         "info": {
-            "description": f"{target.title}, {subset}",
+            "description": f"{target.title}, {split}",
             "rendition": target.rendition,
-            "image_directory": target.images_from((target.dest / INSTANCES).parent, subset).as_posix(),
+            "image_directory": target.images_from((target.dest / INSTANCES).parent, split).as_posix(),
         },
         "categories": [
             {
@@ -89,13 +93,13 @@ def _header(target: Target, subset: str) -> dict[str, Any]:
     }
 
 
-def _image(picture: Picture, license_id: int) -> dict[str, Any]:
-    file = picture.file
+def _image(image: LabelledImage, license_id: int) -> dict[str, Any]:
+    file = image.file
     return {
         "id": file.number,
-        "file_name": picture.name.as_posix(),
-        "width": picture.width,
-        "height": picture.height,
+        "file_name": image.name.as_posix(),
+        "width": image.width,
+        "height": image.height,
         "license": license_id,
         "flickr_url": without_passwords(file.original_url),
         "open_images_id": file.image_id,
@@ -106,22 +110,22 @@ def _image(picture: Picture, license_id: int) -> dict[str, Any]:
     }
 
 
-def _annotation(number: int, image_number: int, thing: Thing) -> dict[str, Any]:
-    box = thing.box
-    width, height = round(box.width, 2), round(box.height, 2)
+def _annotation(number: int, image_number: int, box: LabelledBox) -> dict[str, Any]:
+    placed = box.box
+    width, height = round(placed.width, 2), round(placed.height, 2)
     return {
         "id": number,
         "image_id": image_number,
-        "category_id": thing.category.number,
-        "bbox": [round(box.left, 2), round(box.top, 2), width, height],
+        "category_id": box.category.number,
+        "bbox": [round(placed.left, 2), round(placed.top, 2), width, height],
         "area": round(width * height, 2),
         "segmentation": [],  # as in sets of boxes alone; pycocotools' showAnns asks for it
-        "iscrowd": int(thing.attribute("is_group_of")),
+        "iscrowd": int(box.attribute("is_group_of")),
         "attributes": {
-            "occluded": thing.attribute("is_occluded"),
-            "truncated": thing.is_truncated,
-            "is_depiction": thing.attribute("is_depiction"),
-            "is_inside": thing.attribute("is_inside"),
+            "occluded": box.attribute("is_occluded"),
+            "truncated": box.is_truncated,
+            "is_depiction": box.attribute("is_depiction"),
+            "is_inside": box.attribute("is_inside"),
         },
     }
 

@@ -1,11 +1,11 @@
-"""What an export came to, in words. Pure."""
+"""The result of an export as text for people. Pure."""
 
-from oidl.report.labels.export import Exported, Request
+from oidl.export.request import ExportRequest, ExportResult
 
 
-def exported_text(exported: Exported, request: Request) -> str:
+def exported_text(exported: ExportResult, request: ExportRequest) -> str:
     """Some lines: where it is, how much of each subset, and what was left out."""
-    lines = [f"{exported.dest}: {request.format}, of {exported.rendition}"]
+    lines = [f"{exported.dest}: {request.format.name}, of {exported.rendition}"]
     lines += [
         f"  {subset}: {images:,} images with {exported.annotations[subset]:,} {' and '.join(exported.kinds)}"
         for subset, images in exported.images.items()

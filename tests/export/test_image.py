@@ -2,9 +2,9 @@
 
 import pytest
 
+from oidl.export.image import Category, LabelledBox, categories
+from oidl.export.text import csv_line, number, plain
 from oidl.imaging.placing import PlacedBox
-from oidl.report.labels.picture import Category, Thing, categories
-from oidl.report.labels.text import csv_line, number, plain
 from oidl.state.labelled import Box, LabelClass
 
 
@@ -28,10 +28,10 @@ def test_categories_count_from_one_and_have_names_unlike_each_other() -> None:
 )
 def test_what_is_cut_off_is_truncated(published: int, visible: float, is_truncated: int) -> None:
     box = Box("i", "/m/1", "s", 1.0, 0, 1, 0, 1, None, published, 0, -1, 1)
-    thing = Thing(Category(1, "/m/1", "Bat", ""), box, PlacedBox(0, 0, 1, 1, visible))
-    assert thing.is_truncated == bool(is_truncated)
+    found = LabelledBox(Category(1, "/m/1", "Bat", ""), box, PlacedBox(0, 0, 1, 1, visible))
+    assert found.is_truncated == bool(is_truncated)
     flags = ("is_occluded", "is_group_of", "is_depiction", "is_inside")
-    assert [thing.attribute(flag) for flag in flags] == [False, False, False, True]
+    assert [found.attribute(flag) for flag in flags] == [False, False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -21,14 +21,21 @@ from globox import AnnotationSet
 from marked import check_box
 from PIL import Image as Pillow
 from PIL import ImageOps
-from pycocotools.coco import COCO
+from pycocotools import coco as pycoco
 
 from oidl.errors import DiskError, StateError, UsageError
+from oidl.export import labels, walk
+from oidl.export.describe import exported_text
+from oidl.export.format import Format
+from oidl.export.formats import FORMATS
+from oidl.export.formats import coco as coco_format
+from oidl.export.formats.boxes_csv import BOXES_CSV
+from oidl.export.formats.coco import COCO
+from oidl.export.formats.voc import VOC
+from oidl.export.formats.yolo import YOLO
+from oidl.export.labels import export_labels
+from oidl.export.request import ExportRequest, ExportResult
 from oidl.model import ORIGINAL, LabelType, Rendition, ResizeMode
-from oidl.report.labels import coco as coco_format
-from oidl.report.labels import export
-from oidl.report.labels.export import Exported, Format, Request, export_labels
-from oidl.report.labels.words import exported_text
 from oidl.settings import Selection
 from oidl.state import labelled
 from oidl.state.choice import choose, forget
@@ -48,8 +55,8 @@ OBJECT_OF = {NAMES[label_name]: name for label_name, name in OBJECT.items()}
 def exported(marked: Marked, tmp_path: Path) -> Any:
     """Exports into `tmp_path`."""
 
-    def run(form: Format, **more: Any) -> Exported:
-        return export_labels(marked.db, marked.root, Request(form, **({"dest": tmp_path} | more)))
+    def run(form: Format, **more: Any) -> ExportResult:
+        return export_labels(marked.db, marked.root, ExportRequest(form, **({"dest": tmp_path} | more)))
 
     return run
 
@@ -63,7 +70,7 @@ def opened(path: Path, *, upright: bool = False) -> Pillow.Image:
 # ---- links and paths
 
 
-@pytest.mark.parametrize("form", [Format.COCO, Format.YOLO, Format.VOC])
+@pytest.mark.parametrize("form", [COCO, YOLO, VOC])
 def test_an_export_in_the_root_survives_a_move(form: Format, exported: Any, marked: Marked, tmp_path: Path) -> None:
     exported(form, rendition="border", dest=marked.root / "v7/export/x")
     moved = tmp_path / "moved"
@@ -72,12 +79,12 @@ def test_an_export_in_the_root_survives_a_move(form: Format, exported: Any, mark
     dest = moved / "v7/export/x"
     for path in filter(Path.is_file, dest.rglob("*")):
         assert str(marked.root) not in path.read_text("utf-8")
-    links = {Format.YOLO: "images/train", Format.VOC: "JPEGImages/train"}
+    links = {YOLO: "images/train", VOC: "JPEGImages/train"}
     assert form not in links or (dest / links[form]).resolve().is_relative_to(moved.resolve())
     assert form not in links or any((dest / links[form]).iterdir())
 
 
-@pytest.mark.parametrize("form", [Format.YOLO, Format.VOC])
+@pytest.mark.parametrize("form", [YOLO, VOC])
 def test_where_there_can_be_no_links_the_images_are_named_where_they_are(
     form: Format, exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +93,7 @@ def test_where_there_can_be_no_links_the_images_are_named_where_they_are(
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
     exported(form, rendition="border")
-    if form is Format.YOLO:
+    if form is YOLO:
         images = [tmp_path / line for line in (tmp_path / "train.txt").read_text().splitlines()]
     else:
         found = map(ElementTree.parse, sorted(tmp_path.glob("Annotations/train/**/*.xml")))
@@ -98,8 +105,8 @@ def test_where_there_can_be_no_links_the_images_are_named_where_they_are(
 # ---- COCO
 
 
-def coco_files(dest: Path) -> list[COCO]:
-    return [COCO(str(dest / f"annotations/instances_{subset}.json")) for subset in SUBSETS]
+def coco_files(dest: Path) -> list[pycoco.COCO]:
+    return [pycoco.COCO(str(dest / f"annotations/instances_{subset}.json")) for subset in SUBSETS]
 
 
 @pytest.mark.parametrize("rendition", [rendition.name for rendition in RENDITIONS])
@@ -107,7 +114,7 @@ def coco_files(dest: Path) -> list[COCO]:
 def test_coco_boxes_lie_on_the_objects_of_every_rendition(
     rendition: str, upright: bool, exported: Any, tmp_path: Path
 ) -> None:
-    exported(Format.COCO, rendition=rendition, apply_exif=upright)
+    exported(COCO, rendition=rendition, apply_exif=upright)
     found = 0
     for coco in coco_files(tmp_path):
         directory = tmp_path / "annotations" / coco.dataset["info"]["image_directory"]
@@ -125,7 +132,7 @@ def test_coco_boxes_lie_on_the_objects_of_every_rendition(
 
 
 def test_coco_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path) -> None:
-    exported(Format.COCO, rendition="fillcrop")
+    exported(COCO, rendition="fillcrop")
     train, _ = coco_files(tmp_path)
     assert [(cat["id"], cat["name"], cat["supercategory"], cat["label_name"]) for cat in train.loadCats([1, 2, 3])] == [
         (1, NAMES[BLUE], NAMES[BLUE], BLUE),
@@ -152,7 +159,7 @@ def test_coco_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path)
 
 
 def test_the_example_in_the_readme_finds_pictures_and_boxes(exported: Any, tmp_path: Path) -> None:
-    exported(Format.COCO, rendition="border")
+    exported(COCO, rendition="border")
     (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     mine = re.sub(r'Path\(".*?"\)', f'Path("{tmp_path}/annotations/instances_train.json")', example)
     found: dict[str, Any] = {}
@@ -161,9 +168,9 @@ def test_the_example_in_the_readme_finds_pictures_and_boxes(exported: Any, tmp_p
 
 
 def test_an_image_is_the_same_one_in_every_export(exported: Any, tmp_path: Path) -> None:
-    exported(Format.COCO, rendition="fillcrop", dest=tmp_path / "all")
+    exported(COCO, rendition="fillcrop", dest=tmp_path / "all")
     exported(
-        Format.COCO,
+        COCO,
         rendition="border",
         dest=tmp_path / "some",
         label_names=(RED,),
@@ -179,14 +186,14 @@ def test_an_image_is_the_same_one_in_every_export(exported: Any, tmp_path: Path)
 
 
 def test_chosen_classes_are_numbered_as_they_are_named(exported: Any, tmp_path: Path) -> None:
-    exported(Format.COCO, rendition="fillcrop", label_names=(RED, NONE))
+    exported(COCO, rendition="fillcrop", label_names=(RED, NONE))
     train, _ = coco_files(tmp_path)
     assert {cat["id"]: cat["label_name"] for cat in train.dataset["categories"]} == {1: RED, 2: NONE}
     assert {annotation["category_id"] for annotation in train.dataset["annotations"]} == {1}
 
 
 def test_an_export_without_a_thing_in_it_loads_all_the_same(exported: Any, tmp_path: Path) -> None:
-    done = exported(Format.COCO, rendition="fillcrop", label_names=(NONE,))
+    done = exported(COCO, rendition="fillcrop", label_names=(NONE,))
     assert done.images == dict.fromkeys(SUBSETS, 0)
     for coco in coco_files(tmp_path):
         assert coco.getImgIds() == coco.getAnnIds() == []
@@ -207,7 +214,7 @@ def check_set(found: AnnotationSet, directory: Path, objects: dict[str, str], ne
 
 @pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
 def test_yolo_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: Path, marked: Marked) -> None:
-    exported(Format.YOLO, rendition=rendition)
+    exported(YOLO, rendition=rendition)
     data = yaml.safe_load((tmp_path / "data.yaml").read_text("utf-8"))
     assert data["names"] == {0: NAMES[BLUE], 1: NAMES[NONE], 2: NAMES[RED]}
     objects = {str(number): OBJECT_OF[name] for number, name in data["names"].items() if name in OBJECT_OF}
@@ -233,7 +240,7 @@ def test_yolo_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: 
 
 @pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
 def test_voc_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: Path) -> None:
-    exported(Format.VOC, rendition=rendition)
+    exported(VOC, rendition=rendition)
     found = 0
     for subset in SUBSETS:
         listed = (tmp_path / f"ImageSets/Main/{subset}.txt").read_text().splitlines()
@@ -249,7 +256,7 @@ def test_voc_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: P
 
 
 def test_voc_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path) -> None:
-    exported(Format.VOC, rendition="fillcrop")
+    exported(VOC, rendition="fillcrop")
     root = ElementTree.parse(tmp_path / f"Annotations/train/000/{image(1).image_id}.xml").getroot()
     assert root.findtext("folder") == "JPEGImages/train/000"
     assert root.findtext("owner/name") == "A <b> & co"
@@ -261,7 +268,7 @@ def test_voc_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path) 
     assert [red.findtext(flag) for flag in flags] == ["1", "0", "0"]
     assert [blue.findtext(flag) for flag in flags] == ["1", "1", "0"]
     assert [red.findtext(f"bndbox/{name}") for name in ("xmin", "ymin", "xmax", "ymax")] == ["1", "17", "80", "56"]
-    exported(Format.VOC, rendition="border")
+    exported(VOC, rendition="border")
     root = ElementTree.parse(tmp_path / f"Annotations/train/000/{image(1).image_id}.xml").getroot()
     assert [thing.findtext("truncated") for thing in root.iter("object")] == ["0", "0"]
 
@@ -275,7 +282,7 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def test_csv_has_a_row_for_every_box_with_its_pixels(exported: Any, tmp_path: Path, marked: Marked) -> None:
-    done = exported(Format.CSV, rendition="fillcrop")
+    done = exported(BOXES_CSV, rendition="fillcrop")
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
     assert len(rows) == sum(done.annotations.values()) == 2 * LABELLED
     for row in rows:
@@ -294,7 +301,7 @@ def test_csv_has_a_row_for_every_box_with_its_pixels(exported: Any, tmp_path: Pa
 def test_the_database_says_the_same_of_where_boxes_are(
     rendition: str, exported: Any, tmp_path: Path, marked: Marked
 ) -> None:
-    exported(Format.CSV, rendition=rendition)
+    exported(BOXES_CSV, rendition=rendition)
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
     view = marked.db.execute(
         "SELECT image_id, label_name, x_min * width, y_min * height, x_max * width, y_max * height "
@@ -310,7 +317,7 @@ def test_the_database_says_the_same_of_where_boxes_are(
 
 
 def test_csv_has_labels_of_whole_images_too(exported: Any, tmp_path: Path) -> None:
-    exported(Format.CSV, rendition="fillcrop", selection=Selection(label_types=("boxes", "labels")))
+    exported(BOXES_CSV, rendition="fillcrop", selection=Selection(label_types=("boxes", "labels")))
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"labels-{subset}.csv")]
     assert Counter((row["label_name"], row["confidence"]) for row in rows) == {
         (RED, "0"): LABELLED,
@@ -320,7 +327,7 @@ def test_csv_has_labels_of_whole_images_too(exported: Any, tmp_path: Path) -> No
 
 
 def test_sizes_of_all_files_are_listed_height_first(exported: Any, tmp_path: Path) -> None:
-    exported(Format.CSV, rendition="shrinktofit", selection=Selection(subsets=("train",)))
+    exported(BOXES_CSV, rendition="shrinktofit", selection=Selection(subsets=("train",)))
     sizes = dict(line.split(" ", 1) for line in (tmp_path / "images.meta").read_text().splitlines())
     assert sizes[image(1).image_id] == "107 160"
     assert sizes[image(5).image_id] == "160 107"
@@ -356,7 +363,7 @@ def test_memory_does_not_grow_with_what_is_written(
     try:
         for subsets in (SUBSETS, ("train",), ("validation",)):
             dest = tmp_path / subsets[-1]
-            export_labels(db, tmp_path, Request(Format.COCO, selection=Selection(subsets=subsets), dest=dest))
+            export_labels(db, tmp_path, ExportRequest(COCO, selection=Selection(subsets=subsets), dest=dest))
     finally:
         tracemalloc.stop()
     *_, of_train, of_validation = held
@@ -368,7 +375,7 @@ def test_memory_does_not_grow_with_what_is_written(
 # ---- what is left out
 
 
-@pytest.mark.parametrize("form", [Format.COCO, Format.YOLO, Format.VOC])
+@pytest.mark.parametrize("form", [COCO, YOLO, VOC])
 def test_images_with_nothing_in_them_are_written_when_asked_for(form: Format, exported: Any) -> None:
     assert sum(exported(form, rendition="border").images.values()) == LABELLED
     assert sum(exported(form, rendition="border", with_empty=True).images.values()) == IMAGES
@@ -377,7 +384,7 @@ def test_images_with_nothing_in_them_are_written_when_asked_for(form: Format, ex
 def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(exported: Any, marked: Marked) -> None:
     chosen = choose(marked.db, Selection(where="image_id > '0000000000000003'"))
     try:
-        done = exported(Format.COCO, rendition="border", chosen=chosen, selection=Selection(limit=5))
+        done = exported(COCO, rendition="border", chosen=chosen, selection=Selection(limit=5))
         assert sum(done.images.values()) == 5
         written = [facts["open_images_id"] for coco in coco_files(done.dest) for facts in coco.dataset["images"]]
         assert sorted(written) == [image(number).image_id for number in range(4, 9)]
@@ -387,28 +394,28 @@ def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(e
 
 
 def test_boxes_that_do_not_fit_are_not_written_nor_images_without_one_that_does(exported: Any) -> None:
-    done = exported(Format.CSV, rendition="border", selection=Selection(attributes=(("is_group_of", 1),)))
+    done = exported(BOXES_CSV, rendition="border", selection=Selection(attributes=(("is_group_of", 1),)))
     assert sum(done.annotations.values()) == sum(done.images.values()) == LABELLED
     with (done.dest / "boxes-train.csv").open() as file:
         assert {row["label_name"] for row in csv.DictReader(file)} == {BLUE}
     labels = Selection(label_types=(LabelType.LABELS,), verified_only=True)
-    done = exported(Format.CSV, rendition="border", selection=labels)
+    done = exported(BOXES_CSV, rendition="border", selection=labels)
     with (done.dest / "labels-train.csv").open() as file:
         assert {row["label_name"] for row in csv.DictReader(file)} == {BLUE}
-    assert not sum(exported(Format.CSV, rendition="border", selection=Selection(min_box_area=1.0)).images.values())
+    assert not sum(exported(BOXES_CSV, rendition="border", selection=Selection(min_box_area=1.0)).images.values())
 
 
 def test_boxes_of_which_too_little_is_left_are_left_out(exported: Any, tmp_path: Path) -> None:
-    whole = exported(Format.COCO, rendition="fillcrop", selection=Selection(subsets=("train",)))
+    whole = exported(COCO, rendition="fillcrop", selection=Selection(subsets=("train",)))
     assert whole.unseen_boxes == 0
-    done = exported(Format.COCO, rendition="fillcrop", selection=Selection(subsets=("train",)), min_visible=0.9)
+    done = exported(COCO, rendition="fillcrop", selection=Selection(subsets=("train",)), min_visible=0.9)
     assert done.unseen_boxes > 0
     assert whole.annotations["train"] == done.annotations["train"] + done.unseen_boxes
 
 
 def test_what_is_left_out_is_said() -> None:
-    done = Exported(Path("/x"), "r", ("boxes",), {"train": 1200}, {"train": 3400}, 7, 5, 3)
-    assert exported_text(done, Request(Format.YOLO, min_visible=0.25)) == (
+    done = ExportResult(Path("/x"), "r", ("boxes",), {"train": 1200}, {"train": 3400}, 7, 5, 3)
+    assert exported_text(done, ExportRequest(YOLO, min_visible=0.25)) == (
         "/x: yolo, of r\n"
         "  train: 1,200 images with 3,400 boxes\n"
         "  left out: 7 boxes of which nothing or less than 0.25 of them is in the file\n"
@@ -416,17 +423,17 @@ def test_what_is_left_out_is_said() -> None:
         "  left out: 3 files of which it was not noted how they were made; "
         "`oidl run --always-download` makes them anew"
     )
-    assert "left out" not in exported_text(Exported(Path("/x"), "r", ("boxes",), {}, {}), Request(Format.YOLO))
+    assert "left out" not in exported_text(ExportResult(Path("/x"), "r", ("boxes",), {}, {}), ExportRequest(YOLO))
 
 
 def test_files_that_cannot_be_placed_are_counted_and_left_out(marked: Marked, exported: Any) -> None:
-    with_all = exported(Format.COCO, rendition="border")
+    with_all = exported(COCO, rendition="border")
     marked.db.execute("BEGIN")
     try:
         first, second = image(1).image_id, image(2).image_id
         marked.db.execute("UPDATE file SET scaled_width = NULL WHERE rendition = 'border' AND image_id = ?", (first,))
         marked.db.execute("UPDATE file SET path = 'x/y.png' WHERE rendition = 'border' AND image_id = ?", (second,))
-        done = exported(Format.COCO, rendition="border")
+        done = exported(COCO, rendition="border")
     finally:
         marked.db.execute("ROLLBACK")
     assert (done.without_geometry, done.elsewhere) == (1, 1)
@@ -442,7 +449,7 @@ def test_only_a_file_s_own_tag_is_obeyed_wherever_the_image_was_had_from_since(
         marked.db.execute(
             "UPDATE file SET conversion = 'cmyk', exif_orientation = NULL WHERE image_id = ?", (image(8).image_id,)
         )
-        exported(Format.CSV, rendition=ORIGINAL, apply_exif=True)
+        exported(BOXES_CSV, rendition=ORIGINAL, apply_exif=True)
     finally:
         marked.db.execute("ROLLBACK")
     sizes = dict(line.split(" ", 1) for line in (tmp_path / "images.meta").read_text().splitlines())
@@ -452,7 +459,7 @@ def test_only_a_file_s_own_tag_is_obeyed_wherever_the_image_was_had_from_since(
 # ---- an export over an earlier one
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_an_export_again_gives_the_same_files(form: Format, exported: Any, tmp_path: Path) -> None:
     def files() -> dict[str, bytes]:
         return {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -466,8 +473,8 @@ def test_an_export_again_gives_the_same_files(form: Format, exported: Any, tmp_p
 
 
 def test_an_export_of_less_leaves_no_labels_of_an_earlier_one(exported: Any, tmp_path: Path) -> None:
-    exported(Format.YOLO, rendition="fillcrop")
-    exported(Format.YOLO, rendition="fillcrop", selection=Selection(subsets=("train",)))
+    exported(YOLO, rendition="fillcrop")
+    exported(YOLO, rendition="fillcrop", selection=Selection(subsets=("train",)))
     assert (tmp_path / "labels/train").is_dir()
     assert not (tmp_path / "labels/validation").exists()
 
@@ -478,9 +485,9 @@ _EVERY_KIND = Selection(label_types=(LabelType.BOXES, LabelType.LABELS))
 @pytest.mark.parametrize(
     ("form", "more", "less"),
     [
-        *((form, Selection(), Selection(subsets=("train",))) for form in Format),
-        (Format.CSV, _EVERY_KIND, Selection()),
-        (Format.CSV, _EVERY_KIND, Selection(subsets=("validation",), label_types=(LabelType.LABELS,))),
+        *((form, Selection(), Selection(subsets=("train",))) for form in FORMATS.values()),
+        (BOXES_CSV, _EVERY_KIND, Selection()),
+        (BOXES_CSV, _EVERY_KIND, Selection(subsets=("validation",), label_types=(LabelType.LABELS,))),
     ],
 )
 def test_after_an_export_of_less_all_is_as_if_it_had_been_the_only_one(
@@ -499,26 +506,26 @@ def test_after_an_export_of_less_all_is_as_if_it_had_been_the_only_one(
 def test_what_an_export_could_not_have_left_stays(exported: Any, tmp_path: Path) -> None:
     train = Selection(subsets=("train",))
     (tmp_path / "validation.txt").write_text("before there was any export")
-    exported(Format.YOLO, rendition="fillcrop", selection=train)
+    exported(YOLO, rendition="fillcrop", selection=train)
     assert (tmp_path / "validation.txt").read_text() == "before there was any export"
     (tmp_path / "images/validation").mkdir()
     (tmp_path / "images/validation/own.jpg").touch()
     (tmp_path / "other.txt").touch()
-    exported(Format.YOLO, rendition="fillcrop", selection=train)
+    exported(YOLO, rendition="fillcrop", selection=train)
     assert (tmp_path / "images/validation/own.jpg").exists()
     assert (tmp_path / "other.txt").exists()
 
 
 def test_a_link_that_goes_leaves_the_pictures_that_it_led_to(exported: Any, marked: Marked, tmp_path: Path) -> None:
-    exported(Format.YOLO, rendition="fillcrop")
+    exported(YOLO, rendition="fillcrop")
     pictures = list((tmp_path / "images/validation").iterdir())
     assert pictures
-    exported(Format.YOLO, rendition="fillcrop", selection=Selection(subsets=("train",)))
+    exported(YOLO, rendition="fillcrop", selection=Selection(subsets=("train",)))
     assert not (tmp_path / "images/validation").is_symlink()
     assert all((marked.root / "v7/validation/r/fillcrop" / picture.name).exists() for picture in pictures)
 
 
-@pytest.mark.parametrize(("form", "name"), [(Format.YOLO, "labels"), (Format.VOC, "Annotations")])
+@pytest.mark.parametrize(("form", "name"), [(YOLO, "labels"), (VOC, "Annotations")])
 def test_what_is_somebody_elses_is_not_replaced(form: Format, name: str, exported: Any, tmp_path: Path) -> None:
     own = tmp_path / name / "own.txt"
     own.parent.mkdir()
@@ -532,12 +539,12 @@ def test_what_is_somebody_elses_is_not_replaced(form: Format, name: str, exporte
 @pytest.mark.parametrize(
     ("form", "name"),
     [
-        (Format.COCO, "annotations/instances_train.json"),
-        (Format.YOLO, "data.yaml"),
-        (Format.YOLO, "validation.txt"),
-        (Format.YOLO, "images/train"),
-        (Format.VOC, "ImageSets/Main/train.txt"),
-        (Format.CSV, "boxes-train.csv"),
+        (COCO, "annotations/instances_train.json"),
+        (YOLO, "data.yaml"),
+        (YOLO, "validation.txt"),
+        (YOLO, "images/train"),
+        (VOC, "ImageSets/Main/train.txt"),
+        (BOXES_CSV, "boxes-train.csv"),
     ],
 )
 def test_a_file_that_no_export_wrote_is_not_replaced(form: Format, name: str, exported: Any, tmp_path: Path) -> None:
@@ -569,7 +576,7 @@ def moves(monkeypatch: pytest.MonkeyPatch) -> Any:
     return watch
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_an_export_that_was_stopped_at_any_instant_can_be_made_again(
     form: Format, exported: Any, moves: Any, tmp_path: Path
 ) -> None:
@@ -592,7 +599,7 @@ def test_an_export_that_was_stopped_at_any_instant_can_be_made_again(
     assert number >= 3
 
 
-@pytest.mark.parametrize(("form", "first"), [(Format.YOLO, "data.yaml"), (Format.VOC, "ImageSets/Main/train.txt")])
+@pytest.mark.parametrize(("form", "first"), [(YOLO, "data.yaml"), (VOC, "ImageSets/Main/train.txt")])
 def test_what_readers_begin_with_leads_at_no_instant_from_one_export_to_another(
     form: Format, first: str, exported: Any, moves: Any, tmp_path: Path
 ) -> None:
@@ -615,7 +622,7 @@ def test_what_readers_begin_with_leads_at_no_instant_from_one_export_to_another(
     assert all(found in (before, after) for found in seen if first in found)
 
 
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_an_export_that_breaks_off_leaves_the_one_before(
     form: Format, exported: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -625,14 +632,14 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
     exported(form, rendition="fillcrop")
     before = files()
     links = [path for path in tmp_path.rglob("*") if path.is_symlink()]
-    assert bool(links) == (form in (Format.YOLO, Format.VOC))
-    pages = export.boxes_of
+    assert bool(links) == (form in (YOLO, VOC))
+    pages = walk.boxes_of
 
     def broken(*arguments: Any) -> Any:
         pages(*arguments)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "boxes_of", broken)
+    monkeypatch.setattr(walk, "boxes_of", broken)
     with pytest.raises(DiskError, match="No space left"):
         exported(form, rendition="border", selection=Selection(subsets=("train",)))
     assert files() == before
@@ -645,19 +652,19 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        (Request(Format.COCO), "several renditions"),
-        (Request(Format.COCO, rendition="nosuch"), "no such images"),
+        (ExportRequest(COCO), "several renditions"),
+        (ExportRequest(COCO, rendition="nosuch"), "no such images"),
         (
-            Request(Format.COCO, rendition="border", selection=Selection(subsets=("test",))),
+            ExportRequest(COCO, rendition="border", selection=Selection(subsets=("test",))),
             "the database has train, validation",
         ),
         (
-            Request(Format.COCO, rendition="border", selection=Selection(label_types=("labels",))),
+            ExportRequest(COCO, rendition="border", selection=Selection(label_types=("labels",))),
             "coco has no place for labels",
         ),
     ],
 )
-def test_what_makes_no_sense_is_said(request_: Request, says: str, marked: Marked, tmp_path: Path) -> None:
+def test_what_makes_no_sense_is_said(request_: ExportRequest, says: str, marked: Marked, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=says):
         export_labels(marked.db, tmp_path, request_)
     assert not list(tmp_path.iterdir())
@@ -667,12 +674,12 @@ def test_the_only_resized_rendition_need_not_be_named(marked: Marked, exported: 
     marked.db.execute("BEGIN")
     try:
         marked.db.execute("DELETE FROM file WHERE rendition NOT IN ('original', 'border')")
-        assert exported(Format.COCO).rendition == "border"
+        assert exported(COCO).rendition == "border"
         marked.db.execute("DELETE FROM file WHERE rendition = 'border'")
-        assert exported(Format.COCO).rendition == ORIGINAL
+        assert exported(COCO).rendition == ORIGINAL
         marked.db.execute("DELETE FROM file")
         with pytest.raises(UsageError, match="there are no images yet"):
-            exported(Format.COCO)
+            exported(COCO)
     finally:
         marked.db.execute("ROLLBACK")
 
@@ -684,7 +691,7 @@ def test_without_annotations_it_is_said_where_they_come_from(kind: str, marked: 
         marked.db.execute("DELETE FROM box")
         marked.db.execute("DELETE FROM label")
         with pytest.raises(UsageError, match=f"there are no {kind} in the database") as raised:
-            exported(Format.CSV, rendition="border", selection=Selection(label_types=(kind,)))
+            exported(BOXES_CSV, rendition="border", selection=Selection(label_types=(kind,)))
         assert "`oidl annotations load`" in raised.value.hint
     finally:
         marked.db.execute("ROLLBACK")
@@ -692,11 +699,11 @@ def test_without_annotations_it_is_said_where_they_come_from(kind: str, marked: 
 
 def test_without_an_image_list_there_is_nothing_to_export(db: StateConnection, tmp_path: Path) -> None:
     with pytest.raises(StateError, match="there is no image list"):
-        export_labels(db, tmp_path, Request(Format.COCO))
+        export_labels(db, tmp_path, ExportRequest(COCO))
 
 
 def test_where_it_goes_if_nowhere_is_named(marked: Marked, exported: Any) -> None:
-    done = exported(Format.VOC, rendition="border", dest=None)
+    done = exported(VOC, rendition="border", dest=None)
     assert done.dest == marked.root / "v7/export/voc/border"
     assert (done.dest / "JPEGImages/train").resolve() == (marked.root / "v7/train/r/border").resolve()
 
@@ -704,7 +711,7 @@ def test_where_it_goes_if_nowhere_is_named(marked: Marked, exported: Any) -> Non
 def test_a_class_that_comes_up_during_the_export_is_for_the_next_one(
     marked: Marked, exported: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = export.known_classes
+    known = labels.known_classes
     marked.db.execute("BEGIN")
 
     def known_then_more(*arguments: Any) -> Any:
@@ -712,8 +719,8 @@ def test_a_class_that_comes_up_during_the_export_is_for_the_next_one(
         put_box(marked.db, image(1).image_id, 9, "/m/0new", (0.0, 1.0, 0.0, 1.0))
         return found
 
-    monkeypatch.setattr(export, "known_classes", known_then_more)
+    monkeypatch.setattr(labels, "known_classes", known_then_more)
     try:
-        assert sum(exported(Format.COCO, rendition="border").annotations.values()) == 2 * LABELLED
+        assert sum(exported(COCO, rendition="border").annotations.values()) == 2 * LABELLED
     finally:
         marked.db.execute("ROLLBACK")

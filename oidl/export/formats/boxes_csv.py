@@ -1,4 +1,4 @@
-"""CSV: `boxes-<subset>.csv`, a row for every box with its pixels in the file, and `labels-<subset>.csv`.
+"""CSV: `boxes-<split>.csv`, a row for every box with its pixels in the file, and `labels-<split>.csv`.
 
 `path` is that of the state database: relative to the root directory where it lies inside it.
 """
@@ -6,11 +6,12 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from oidl.report.labels.picture import Add, Picture, Target
-from oidl.report.labels.text import csv_line, number
-from oidl.storage.atomic import atomic_text
+from oidl.export.format import ExportTarget, Format, WriteImage
+from oidl.export.image import LabelledImage
+from oidl.export.text import csv_line, number
+from oidl.model import LabelType
 
-ROWS = "{kind}-{subset}.csv"
+ROWS = "{kind}-{split}.csv"
 
 _FILE = ("image_id", "path", "width", "height", "label_name", "display_name")
 _BOX = (
@@ -21,27 +22,27 @@ _LABEL = ("source", "confidence")
 
 
 @contextmanager
-def table(target: Target) -> Iterator[Add]:
-    """Writes a file for every subset and kind."""
+def _write(target: ExportTarget) -> Iterator[WriteImage]:
+    """Writes a file for every split and kind."""
     with ExitStack() as files:
         outputs = {}
         for kind, columns in (("boxes", _BOX), ("labels", _LABEL)):
-            for subset in target.image_directories if kind in target.kinds else ():
-                output = files.enter_context(atomic_text(target.dest / ROWS.format(kind=kind, subset=subset)))
+            for split in target.splits if kind in target.kinds else ():
+                output = files.enter_context(target.open_text(ROWS.format(kind=kind, split=split)))
                 output.write(csv_line((*_FILE, *columns)))
-                outputs[kind, subset] = output
+                outputs[kind, split] = output
 
-        def add(picture: Picture) -> None:
-            file = picture.file
-            of_file = (file.image_id, file.path, picture.width, picture.height)
-            for thing in picture.things:
-                box, published = thing.box, thing.published
-                outputs["boxes", file.subset].write(
+        def add(image: LabelledImage) -> None:
+            file = image.file
+            of_file = (file.image_id, file.path, image.width, image.height)
+            for each in image.boxes:
+                box, published = each.box, each.published
+                outputs["boxes", image.split].write(
                     csv_line(
                         (
                             *of_file,
-                            thing.category.label_name,
-                            thing.category.name,
+                            each.category.label_name,
+                            each.category.name,
                             *map(number, (box.left, box.top, box.right, box.bottom)),
                             f"{box.visible:.3f}",
                             published.source,
@@ -50,9 +51,12 @@ def table(target: Target) -> Iterator[Add]:
                         )
                     )
                 )
-            for category, label in picture.labels:
-                outputs["labels", file.subset].write(
+            for category, label in image.labels:
+                outputs["labels", image.split].write(
                     csv_line((*of_file, category.label_name, category.name, label.source, f"{label.confidence:g}"))
                 )
 
         yield add
+
+
+BOXES_CSV = Format("csv", (LabelType.BOXES, LabelType.LABELS), _write, files=(ROWS,))
