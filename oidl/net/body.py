@@ -6,6 +6,7 @@ the server's own words tell. Whether it is the published file is verified after.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 
 from oidl.model import Failure
 from oidl.net.coding import CODINGS
@@ -30,7 +31,7 @@ class Body:
     told_md5: str | None = None
     coding: str = ""
     doubt: Failure | None = None
-    _bytes: bytearray = field(default_factory=bytearray)
+    _bytes: BytesIO = field(default_factory=BytesIO)
 
     @property
     def range_headers(self) -> dict[str, str]:
@@ -47,7 +48,7 @@ class Body:
         """Whether it is said to be a page, and begins like one."""
         if self.doubt is None:  # as nearly always; this is asked for every piece
             return False
-        return bytes(self._bytes[:64]).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
+        return bytes(self._bytes.getbuffer()[:64]).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
 
     def begin(self, headers: Mapping[str, str], doubt: Failure | None = None) -> None:
         """Forgets what there was, for the whole body that follows these headers."""
@@ -74,14 +75,14 @@ class Body:
 
     def add(self, piece: bytes) -> None:
         """Takes in what has arrived."""
-        self._bytes += piece  # joined at once: a server may send a few bytes at a time
+        self._bytes.write(piece)  # joined at once: a server may send a few bytes at a time
         self.size += len(piece)
 
     def forget(self) -> None:
         """Starts from nothing."""
         self.size, self.total, self.validator, self.coding, self.doubt = 0, None, "", "", None
-        self._bytes = bytearray()
+        self._bytes = BytesIO()
 
     def joined(self) -> bytes:
-        """All of it."""
-        return bytes(self._bytes)
+        """All of it, not copied again."""
+        return self._bytes.getvalue()
