@@ -66,12 +66,14 @@ def told_md5(headers: Mapping[str, str]) -> tuple[str, str] | None:
         found = _GOOG_MD5.search(headers.get("x-goog-hash", ""))
         if found:
             return base64.b64decode(found[1]).hex(), "x-goog-hash"
-    is_of_other = headers.get("x-amz-server-side-encryption", "AES256") != "AES256" or any(
-        name in headers
+    found = _MD5_ETAG.fullmatch(headers.get("ETag", ""))
+    if found is None or headers.get("x-amz-server-side-encryption", "AES256") != "AES256":
+        return None
+    is_of_other = any(
+        headers.get(name) is not None  # "in" has httpx make a dictionary of them all
         for name in ("x-amz-server-side-encryption-customer-algorithm", "x-goog-hash", "x-goog-stored-content-encoding")
     )
-    found = None if is_of_other else _MD5_ETAG.fullmatch(headers.get("ETag", ""))
-    return (found[1].lower(), "etag") if found else None
+    return None if is_of_other else (found[1].lower(), "etag")
 
 
 def content_length(value: str | None) -> int | None:
