@@ -107,6 +107,7 @@ _BASE64 = "XUFAKrxLKna5cZ2REBfFkg=="
         ({"x-goog-hash": f"crc32c=mnG7TA==, md5={_BASE64}"}, (_MD5, "x-goog-hash")),
         ({"x-goog-hash": "crc32c=mnG7TA==", "ETag": f'"{_MD5}"'}, None),
         ({"x-goog-hash": f"md5={_BASE64}", "x-goog-stored-content-encoding": "gzip", "ETag": f'"{_MD5}"'}, None),
+        ({"x-goog-stored-content-encoding": "identity", "ETag": f'"{_MD5}"'}, None),
         ({"ETag": f'"{_MD5.upper()}"'}, (_MD5, "etag")),
         ({"ETag": f'"{_MD5}-12"'}, None),
         ({"ETag": f'W/"{_MD5}"'}, None),
