@@ -131,17 +131,17 @@ class Hosts:
         a while, which may also begin while this waits: `block` says why.
         """
         host = self._host(host_of(url))
-        is_our_turn = False
-        async with AsyncExitStack() as held:
-            host.users += 1
-            held.callback(_leave, host)
+        host.users += 1
+        has_slot = is_our_turn = False
+        try:
             with trio.CancelScope() as waiting:
                 self._waiting.add(waiting)
                 try:
                     if self.is_draining:
                         waiting.cancel()
-                    await held.enter_async_context(host.busy)
-                    is_our_turn = await self._turn(host, held)
+                    await host.busy.acquire()
+                    has_slot = True
+                    is_our_turn = await self._turn(host)
                 finally:
                     self._waiting.remove(waiting)
             if not is_our_turn:
@@ -156,6 +156,12 @@ class Hosts:
             finally:
                 self._idle[lent.client] = host.name
                 self._ended(host, lent.failure if has_ended else _CANCELLED, started_at)
+        finally:
+            if is_our_turn:
+                self._busy.release()
+            if has_slot:
+                host.busy.release()
+            host.users -= 1
 
     def block(self, url: str) -> Block | None:
         """Why the host of `url` is not to be asked now, or None if it may be."""
@@ -181,8 +187,8 @@ class Hosts:
             state for provider in self._providers.values() for state in provider.pace.states(provider.name, now)
         )
 
-    async def _turn(self, host: _Host, held: AsyncExitStack) -> bool:
-        """Waits until a request may start, and counts it as started; False if that may be long."""
+    async def _turn(self, host: _Host) -> bool:
+        """Waits until a request may start, counts it as started and acquires `_busy`; False if that may be long."""
         provider, breaker = host.provider, host.breaker
         while True:
             async with host.turn:  # a host with a pace of its own keeps no other waiting
@@ -201,7 +207,6 @@ class Hosts:
                 self._undo(host)
                 raise
             if not provider.pace.pause_s(host.name, trio.current_time()):
-                held.callback(self._busy.release)
                 return True
             self._busy.release()  # a pause began meanwhile, and other hosts need not wait for it
             self._undo(host)
@@ -303,10 +308,6 @@ class Hosts:
 
 
 _CANCELLED = Failure(Reason.CONNECTION, "cancelled")
-
-
-def _leave(host: _Host) -> None:
-    host.users -= 1
 
 
 def host_of(url: str) -> str:
