@@ -69,6 +69,18 @@ def both_turns(first: int, then: int) -> int:
     return next(orientation for orientation, turn in _TURNS.items() if turn(*corner) == goal)
 
 
+def turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
+    """Where a point of the stored picture, both 0 to 1, is in the upright one."""
+    return _TURNS[orientation](x, y)
+
+
+def placed_point(x: float, y: float, placing: Placing) -> tuple[float, float] | None:
+    """The published point (both 0 to 1) where it lies in the file, in pixels; None if that was cut off."""
+    x, y = turned_point(x, y, placing.orientation)
+    left, top = x * placing.scaled_width - placing.left, y * placing.scaled_height - placing.top
+    return (left, top) if 0 <= left <= placing.width and 0 <= top <= placing.height else None
+
+
 def placed(x_min: float, x_max: float, y_min: float, y_max: float, placing: Placing) -> PlacedBox | None:
     """The box with these published sides (0 to 1) where it lies in the file; None if nothing of it is left."""
     turn = _TURNS[placing.orientation]
