@@ -53,9 +53,9 @@ class MaskArchives:
             for subset, directory in directories.items()
         }
 
-    def has_archive(self, subset: str, image_id: str) -> bool:
-        """Whether one of the archives may have masks of this image."""
-        return any(archive.digit in (None, image_id[0]) for archive in self._archives[subset])
+    def has_archive(self, subset: str, digit: str) -> bool:
+        """Whether one of the archives may have masks of images whose ImageID begins with `digit`."""
+        return any(archive.digit in (None, digit) for archive in self._archives[subset])
 
     def read(self, subset: str, image_id: str, name: str) -> bytes | Failure:
         """The PNG called `name`; a `Failure` if it is not there or damaged.

@@ -90,24 +90,29 @@ class Label(NamedTuple):
 _NAMES_IN = """
 SELECT label_name FROM (
     WITH RECURSIVE step(label_name) AS (
-        SELECT min(label_name) FROM {table}
+        SELECT min({column}) FROM {table}
         UNION ALL
-        SELECT (SELECT min(t.label_name) FROM {table} AS t WHERE t.label_name > step.label_name)
+        SELECT (SELECT min(t.{column}) FROM {table} AS t WHERE t.{column} > step.label_name)
         FROM step WHERE step.label_name IS NOT NULL
     )
     SELECT label_name FROM step WHERE label_name IS NOT NULL
 )
 """
-_Row = TypeVar("_Row", Box, Label)
+_Row = TypeVar("_Row", bound=NamedTuple)
 
 _ANY = Selection()
 
 
 def known_classes(db: sqlite3.Connection, label_types: Collection[LabelType]) -> list[LabelClass]:
-    """The classes that boxes or labels name, by MID; for boxes also all that can have one."""
-    boxable = ["SELECT label_name FROM class WHERE is_boxable"] if LabelType.BOXES in label_types else []
-    tables = sorted(EVIDENCE[label_type].table for label_type in label_types)
-    return _classes(db, " UNION ".join([*boxable, *(_NAMES_IN.format(table=table) for table in tables)]))
+    """The classes that annotations of these types name, by MID; for boxes and their masks also all boxable ones."""
+    is_boxable = LabelType.BOXES in label_types or LabelType.SEGMENTATIONS in label_types
+    boxable = ["SELECT label_name FROM class WHERE is_boxable"] if is_boxable else []
+    named = [
+        _NAMES_IN.format(table=EVIDENCE[label_type].table, column=column)
+        for label_type in sorted(label_types)
+        for column in EVIDENCE[label_type].columns
+    ]
+    return _classes(db, " UNION ".join([*boxable, *named]))
 
 
 def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[LabelClass]:
@@ -154,7 +159,7 @@ def boxes_of(
 
     And only those whose attributes and area fit `selection`.
     """
-    return _by_image(db, Box, LabelType.BOXES, "file_number, number", image_ids, label_names, selection)
+    return rows_by_image(db, Box, LabelType.BOXES, "file_number, number", image_ids, label_names, selection)
 
 
 def labels_of(
@@ -167,11 +172,11 @@ def labels_of(
 
     And only those that people verified, if `selection` asks for that.
     """
-    found = _by_image(db, Label, LabelType.LABELS, "label_name, source", image_ids, label_names, selection)
+    found = rows_by_image(db, Label, LabelType.LABELS, "label_name, source", image_ids, label_names, selection)
     return {image_id: list(dict.fromkeys(labels)) for image_id, labels in found.items()}  # two files may say the same
 
 
-def _by_image(
+def rows_by_image(
     db: sqlite3.Connection,
     kind: type[_Row],
     label_type: LabelType,
@@ -180,12 +185,17 @@ def _by_image(
     label_names: Collection[str] | None,
     selection: Selection,
 ) -> dict[str, list[_Row]]:
+    """The rows of these images that are of type `label_type`, as values of `kind`, whose fields are their columns.
+
+    Only of `label_names` if given (any of the columns that name a class will do), and only what fits `selection`.
+    """
     evidence = EVIDENCE[label_type]
     columns = [evidence.is_there if name == "is_there" else name for name in kind._fields]
     conditions = ["image_id IN (SELECT value FROM json_each(:image_ids))", *fitting(selection, label_type)]
     if label_names is not None:
         # The plus keeps to the primary key: an image has few rows, a class may have millions.
-        conditions.append("+label_name IN (SELECT value FROM json_each(:label_names))")
+        names = (f"+{column} IN (SELECT value FROM json_each(:label_names))" for column in evidence.columns)
+        conditions.append(f"({' OR '.join(names)})")
     found: dict[str, list[_Row]] = {}
     for row in db.execute(
         f"SELECT {', '.join(columns)} FROM {evidence.table} AS x WHERE {' AND '.join(conditions)} "
