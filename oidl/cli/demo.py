@@ -18,6 +18,7 @@ from cyclopts import Parameter
 
 from oidl.cli.typed import BY_VALUE, absolute
 from oidl.demo.listing import make_demo
+from oidl.demo.published import DIRECTORY
 from oidl.demo.server import serve
 from oidl.demo.site import Site
 from oidl.errors import UsageError
@@ -118,9 +119,9 @@ async def _run(arguments: list[str]) -> int:
 def _say_where(root_dir: Path) -> None:
     database = root_dir / "oidl.sqlite3"
     print(f"""
-resized images   {root_dir}/2017_11/<subset>/images-resized
-originals        {root_dir}/2017_11/<subset>/images-original
-CSVs             {root_dir}/2017_11/<subset>/images-success.csv, images-failure.csv
+resized images   {root_dir}/{DIRECTORY}/<subset>/images-resized
+originals        {root_dir}/{DIRECTORY}/<subset>/images-original
+CSVs             {root_dir}/{DIRECTORY}/<subset>/images-success.csv, images-failure.csv
 state database   {database}
 
 Ask it yourself:

@@ -62,7 +62,7 @@ def pack(images: Sequence[Image], rng: random.Random) -> dict[str, bytes]:
 def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
     """A catalogue, as TOML text, of one version whose `archives` lie under `base_url`."""
     files = [
-        f'    {{ name = "{name}", kind = "{_KINDS[name]}", url = "{base_url}{archive_path(name)}", '
+        f'    {{ name = "{name}", kind = "{_KINDS[name]}", url = "{base_url}/{archive_path(name)}", '
         f'bytes = {len(body)}, md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}" }},'
         for name, body in archives.items()
     ]
@@ -79,8 +79,8 @@ def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
 
 
 def archive_path(name: str) -> str:
-    """The URL path of an archive."""
-    return f"/{DIRECTORY}/{name}"
+    """Where a demo has an archive, as a relative path that its URL ends in."""
+    return f"{DIRECTORY}/{name}"
 
 
 def _labels(images: Sequence[Image], rng: random.Random) -> Iterable[str]:

@@ -142,17 +142,23 @@ _TYPES = {
     ".png": "image/png",
     ".html": "text/html",
     ".csv": "text/csv",
+    ".txt": "text/plain",
+    ".json": "application/json",
     ".gz": "application/gzip",
+    ".zip": "application/zip",
 }
+
+
+def content_type(file: Path) -> str:
+    """What a server calls the content of `file`, by its name."""
+    return _TYPES.get(file.suffix, "application/octet-stream")
 
 
 def site_of_directory(directory: Path) -> Site:
     """Every file that lies under `directory` now, at its relative path."""
     return Site(
         {
-            f"/{path.relative_to(directory).as_posix()}": Answer(
-                path, content_type=_TYPES.get(path.suffix, "application/octet-stream")
-            )
+            f"/{path.relative_to(directory).as_posix()}": Answer(path, content_type=content_type(path))
             for path in sorted(directory.rglob("*"))
             if path.is_file()
         }

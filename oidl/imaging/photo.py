@@ -3,15 +3,19 @@
 The same arguments give the same bytes. A view is put together column by column
 from ready shades (the sky from its top down, each ridge from its edge down into
 the mist), which takes a hundredth of the time that painting pixels would. Light
-around the sun and film grain go on top; the grain gives a JPEG about as many
-bytes a pixel as a camera's.
+around the sun, shapes (see `shapes`) and film grain go on top; the grain gives a
+JPEG about as many bytes a pixel as a camera's.
 """
 
 import math
 import random
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import NormalDist
 
+import numpy as np
+
+from oidl.imaging.shapes import STORED, Shape, paint
 from oidl.imaging.vips import pyvips
 
 _GRAIN_TILE = 256  # pixels; repeats unseen at this strength
@@ -32,18 +36,6 @@ _LIGHTS: tuple[tuple[_Colour, _Colour, _Colour, _Colour], ...] = (
 # Translates a row of bytes into itself times so many 255ths.
 _TIMES = [bytes(value * share // 255 for value in range(256)) for share in range(65)]
 
-# Upright pixels become stored ones by this flip, then this turn; a viewer undoes it by the EXIF orientation.
-_STORED = {
-    1: (None, "d0"),
-    2: ("horizontal", "d0"),
-    3: (None, "d180"),
-    4: ("vertical", "d0"),
-    5: ("horizontal", "d270"),
-    6: (None, "d270"),
-    7: ("vertical", "d270"),
-    8: (None, "d90"),
-}
-
 
 def photo(
     seed: int,
@@ -54,31 +46,34 @@ def photo(
     cmyk: bool = False,
     progressive: bool = False,
     orientation: int = 1,
+    tagged: bool = True,
     quality: int = 85,
+    shapes: Sequence[Shape] = (),
 ) -> bytes:
     """A JPEG of `width` × `height` pixels once its EXIF `orientation` (1–8) is applied.
 
+    Its pixels are stored so whether or not it is `tagged` with that orientation.
     `cmyk` makes it a four-channel JPEG, as print shops upload.
     """
     rng = random.Random(seed)
-    image = _view(rng, width, height)
+    image = _view(rng, width, height, shapes)
     if cmyk:
         image = _cmyk(image)
     elif grey:
         image = image.colourspace("b-w")
-    flip, turn = _STORED[orientation]
+    flip, turns = STORED[orientation]
     if flip is not None:
         image = image.flip(flip)
-    if turn != "d0":
-        image = image.rot(turn)
-    if orientation != 1:
+    if turns:
+        image = image.rot(f"d{90 * turns}")
+    if orientation != 1 and tagged:
         image = image.copy()
         image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
     body: bytes = image.jpegsave_buffer(Q=quality, interlace=progressive)
     return body
 
 
-def _view(rng: random.Random, width: int, height: int) -> pyvips.Image:
+def _view(rng: random.Random, width: int, height: int, shapes: Sequence[Shape]) -> pyvips.Image:
     top, foot, sun, near = rng.choice(_LIGHTS)
     horizon = rng.uniform(0.38, 0.6)
     sun_x, sun_y = rng.uniform(0.15, 0.85) * width, rng.uniform(0.35, 0.95) * horizon * height
@@ -105,8 +100,16 @@ def _view(rng: random.Random, width: int, height: int) -> pyvips.Image:
         columns += sky[3 * end : 3 * free], bytes(sun) * (end - begin), sky[: 3 * begin]
     columns.reverse()  # the last one first, each from its top
     image = _from_memory(b"".join(columns), height, width, 3, "uchar").rot90()
-    light = _glow(width, height, sun_x, sun_y) + _grain(rng, width, height)
-    return (image + light).cast("uchar").copy(interpretation="srgb")
+    image += _glow(width, height, sun_x, sun_y)
+    if shapes:
+        image = _with_shapes(image.cast("uchar"), shapes)
+    return (image + _grain(rng, width, height)).cast("uchar").copy(interpretation="srgb")
+
+
+def _with_shapes(image: pyvips.Image, shapes: Sequence[Shape]) -> pyvips.Image:
+    pixels = np.ndarray((image.height, image.width, 3), np.uint8, bytearray(image.write_to_memory()))
+    paint(pixels, shapes)
+    return _from_memory(pixels.data, image.width, image.height, 3, "uchar")
 
 
 def _shades(one: _Colour, other: _Colour, height: int, reach: float, *, bend: float = 1.0) -> bytes:
@@ -146,7 +149,7 @@ def _grain(rng: random.Random, width: int, height: int) -> pyvips.Image:
     return tile.replicate(width // _GRAIN_TILE + 1, height // _GRAIN_TILE + 1).crop(0, 0, width, height)
 
 
-def _from_memory(pixels: bytes, width: int, height: int, bands: int, kind: str) -> pyvips.Image:
+def _from_memory(pixels: bytes | memoryview, width: int, height: int, bands: int, kind: str) -> pyvips.Image:
     return pyvips.Image.new_from_memory(pixels, width, height, bands, kind)
 
 

@@ -1,6 +1,6 @@
 """The program as people start it, on a small Open Images that a loopback server treats as badly as life does.
 
-Two datasets are made once a session. Every test gets a server of its own on the
+Each dataset is made once a session. Every test gets a server of its own on the
 same ports, with answers of its own to spoil, and a book of what it was asked.
 """
 
@@ -216,21 +216,31 @@ def base_urls(ports: tuple[int, ...]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def mixed_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
-    """48 images, every fate among them."""
-    return make_demo(tmp_path_factory.mktemp("mixed"), base_urls=base_urls[:2], images=48)
+    """48 images of V3, every fate among them."""
+    return make_demo(tmp_path_factory.mktemp("mixed"), version="3", base_urls=base_urls[:2], images=48)
 
 
 @pytest.fixture(scope="session")
 def fine_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
-    """24 images, all of them fine, on two hosts."""
-    return make_demo(tmp_path_factory.mktemp("fine"), base_urls=base_urls[:2], images=24, fates=(FINE,), seed=4)
+    """24 images of V3, all of them fine, on two hosts."""
+    return make_demo(
+        tmp_path_factory.mktemp("fine"), version="3", base_urls=base_urls[:2], images=24, fates=(FINE,), seed=4
+    )
 
 
 @pytest.fixture(scope="session")
 def quick_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
-    """28 images with the fates that need no second try, which would cost a second, and come from one URL."""
+    """28 images of V3 with the fates that need no second try, which would cost a second, and come from one URL."""
     fates = tuple(fate for fate in FATES if fate.name in _QUICK)
-    return make_demo(tmp_path_factory.mktemp("quick"), base_urls=base_urls[:2], images=28, fates=fates, seed=5)
+    return make_demo(
+        tmp_path_factory.mktemp("quick"), version="3", base_urls=base_urls[:2], images=28, fates=fates, seed=5
+    )
+
+
+@pytest.fixture(scope="session")
+def annotated_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
+    """60 images of V7, all of them fine, with boxes, labels, masks, relationships and points."""
+    return make_demo(tmp_path_factory.mktemp("annotated"), base_urls=base_urls[:2], images=60, fates=(FINE,))
 
 
 @pytest.fixture
@@ -254,6 +264,11 @@ def served(tmp_path: Path, ports: tuple[int, ...]) -> Iterator[Callable[..., Loo
 @pytest.fixture
 def fine(served: Callable[..., Loopback], fine_dataset: Demo) -> Loopback:
     return served(fine_dataset)
+
+
+@pytest.fixture
+def annotated(served: Callable[..., Loopback], annotated_dataset: Demo) -> Loopback:
+    return served(annotated_dataset)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ TRIES = {
 
 @pytest.fixture
 def zoo(served: Callable, base_urls: list[str], tmp_path: Path):
-    return served(make_demo(tmp_path / "zoo", base_urls=base_urls, images=100, fates=ZOO))
+    return served(make_demo(tmp_path / "zoo", version="3", base_urls=base_urls, images=100, fates=ZOO))
 
 
 def test_a_run_among_bad_servers_ends_by_itself_with_every_reason_right(

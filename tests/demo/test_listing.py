@@ -1,4 +1,4 @@
-"""A demo's list: real archives of real rows, whose photos are as published unless their fate says otherwise."""
+"""A demo's list in V3: real archives of real rows, whose photos are as published unless their fate says otherwise."""
 
 import base64
 import csv
@@ -31,11 +31,11 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def demo(directory: Path) -> Demo:
-    return make_demo(directory, base_urls=BASE_URLS, images=60)
+    return make_demo(directory, version="3", base_urls=BASE_URLS, images=60)
 
 
 def members(directory: Path, name: str) -> dict[str, str]:
-    with tarfile.open(directory / name) as tar:
+    with tarfile.open(directory / "2017_11" / name) as tar:
         files = {member.name: tar.extractfile(member) for member in tar}
         return {path: file.read().decode() for path, file in files.items() if file is not None}
 
@@ -182,9 +182,10 @@ def test_images_are_spread_over_the_hosts(demo: Demo) -> None:
     assert min(hosts.values()) > 15
 
 
-def test_the_same_seed_makes_the_same_demo(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["3", "7"])
+def test_the_same_seed_makes_the_same_demo(version: str, tmp_path: Path) -> None:
     def made(name: str, seed: int) -> Demo:
-        return make_demo(tmp_path / name, base_urls=BASE_URLS, images=5, seed=seed, fates=(FINE,))
+        return make_demo(tmp_path / name, version=version, base_urls=BASE_URLS, images=5, seed=seed, fates=(FINE,))
 
     one, same, other = made("one", 1), made("same", 1), made("other", 2)
     assert one.images == same.images != other.images

@@ -1,0 +1,133 @@
+"""A demo's files as V7 was published: plain CSV and JSON, and ZIPs of masks, under the names of the built-in catalogue.
+
+The same photos give the same bytes, so that sizes and MD5s hold.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from oidl.dataset.catalogue import read_catalogue
+from oidl.dataset.published import PublishedFile
+from oidl.dataset.rows import Quoting, format_row, header
+from oidl.demo import annotations
+from oidl.demo.annotations import RELATIONSHIPS, Annotated
+from oidl.demo.classes import ATTRIBUTES, BOXABLE, CLASSES, DRAWN, hierarchy
+from oidl.model import Extent, FileKind
+
+VERSION = "7"
+DIRECTORY = "v7"
+SUBSETS = ("train", "validation", "test")
+
+_BUCKET = "/openimages/"
+_QUOTING = Quoting.MINIMAL
+_ANY_TIME = (2022, 10, 25, 0, 0, 0)  # of the files in a ZIP
+_Photos: TypeAlias = Sequence[Annotated]
+
+
+def publish(photos: _Photos) -> dict[PublishedFile, bytes]:
+    """Every file that V7 has of `photos`, which come in the order of the image lists."""
+    by_id = sorted(photos, key=lambda photo: photo.image.image_id)
+    files = {}
+    for file in read_catalogue(None)[VERSION].files:
+        make = _MAKERS.get(file.kind)
+        if make is None:
+            continue
+        ordered = photos if file.kind is FileKind.IMAGE_LIST else by_id
+        files[file] = make(file, [photo for photo in ordered if file.subset in (None, photo.image.subset)])
+    return files
+
+
+def path_of(file: PublishedFile) -> str:
+    """Where a demo has `file`, as a relative path that its URL ends in."""
+    return urlsplit(file.url).path.removeprefix(_BUCKET).removeprefix("/")
+
+
+def catalogue(files: Mapping[PublishedFile, bytes], base_url: str) -> str:
+    """A catalogue, as TOML text, of one version whose `files` lie under `base_url`."""
+    lines = [
+        f"[version.{VERSION}]",
+        'title = "A small Open Images V7 of made-up photos"',
+        f'directory = "{DIRECTORY}"',
+        f"subsets = {json.dumps(SUBSETS)}",
+        "files = [",
+        *(f"    {{ {_entry(file, body, base_url)} }}," for file, body in files.items()),
+        "]",
+        "",
+        "[mirror]",
+        f'cvdf = "{base_url}/{{subset}}/{{image_id}}.jpg"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(file: PublishedFile, body: bytes, base_url: str) -> str:
+    entry = [f'kind = "{file.kind}"']
+    entry += [f'subset = "{file.subset}"'] if file.subset else []
+    entry += [f'extent = "{file.extent}"'] if file.extent else []
+    entry += [f'url = "{base_url}/{path_of(file)}"', f"bytes = {len(body)}"]
+    entry += [f'md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}"']
+    entry += ["optional = true"] if file.is_optional else []
+    return ", ".join(entry)
+
+
+def _image_list(file: PublishedFile, photos: _Photos) -> bytes:
+    if file.extent is Extent.BOXABLE:
+        photos = [photo for photo in photos if photo.boxes]
+    elif file.extent is Extent.LABELS:
+        photos = [photo for photo in photos if photo.human]
+    return (header(_QUOTING) + "".join(format_row(photo.image, _QUOTING) for photo in photos)).encode()
+
+
+def _masks(file: PublishedFile, photos: _Photos) -> bytes:
+    """The ZIP of those whose ImageID begins with the character that the archive's name ends in."""
+    shard = file.name.removesuffix(".zip")[-1]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for photo in photos:
+            for box in photo.boxes if photo.image.image_id.startswith(shard) else ():
+                if box.box_id is not None:
+                    archive.writestr(zipfile.ZipInfo(photo.mask_path(box), _ANY_TIME), box.seen.mask)
+    return packed.getvalue()
+
+
+def _described(names: Mapping[str, str]) -> bytes:
+    rows = (f'{name},"{words}"' if "," in words else f"{name},{words}" for name, words in sorted(names.items()))
+    return "".join(f"{row}\r\n" for row in ("LabelName,DisplayName", *rows)).encode()
+
+
+def _lines(rows: Iterable[str]) -> bytes:
+    return "".join(f"{row}\n" for row in rows).encode()
+
+
+def _text(make: Callable[[_Photos], str]) -> Callable[[PublishedFile, _Photos], bytes]:
+    return lambda file, photos: make(photos).encode()
+
+
+def _fixed(body: bytes) -> Callable[[PublishedFile, _Photos], bytes]:
+    return lambda file, photos: body
+
+
+_MAKERS: dict[FileKind, Callable[[PublishedFile, _Photos], bytes]] = {
+    FileKind.IMAGE_LIST: _image_list,
+    FileKind.CLASSES: _fixed(_described(CLASSES)),
+    FileKind.BOXABLE_CLASSES: _fixed(_described(BOXABLE)),
+    FileKind.SEGMENTATION_CLASSES: _fixed(_lines(sorted(drawn.label_name for drawn in DRAWN))),
+    FileKind.ATTRIBUTE_CLASSES: _fixed(_lines(f"{name},{words}" for name, words in ATTRIBUTES.items())),
+    FileKind.RELATIONSHIP_CLASSES: _fixed(_lines(f"{word},{word}" for word in RELATIONSHIPS)),
+    FileKind.RELATIONSHIP_TRIPLETS: _text(annotations.triplets),
+    FileKind.HIERARCHY: _fixed(json.dumps(hierarchy(), indent=1).encode()),
+    FileKind.BOXES: lambda file, photos: annotations.boxes(photos, clicks=file.subset == "train").encode(),
+    FileKind.HUMAN_LABELS: _text(annotations.human_labels),
+    FileKind.BOXABLE_LABELS: lambda file, photos: annotations.human_labels(photos, boxable_only=True).encode(),
+    FileKind.MACHINE_LABELS: _text(annotations.machine_labels),
+    FileKind.SEGMENTATIONS: _text(annotations.segmentations),
+    FileKind.MASKS: _masks,
+    FileKind.RELATIONSHIPS: _text(annotations.relationships),
+    FileKind.POINTS: _text(annotations.points),
+    FileKind.CAPTIONS: _text(annotations.captions),
+}
+"""What makes each kind of file; V7's other kinds are too much for a demo."""
