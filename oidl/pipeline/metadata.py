@@ -25,6 +25,7 @@ from oidl.dataset.unpack import HashedFile, Stream, identify, open_local_list, r
 from oidl.errors import MetadataError
 from oidl.model import FileKind, ListFile
 from oidl.net.probe import probe
+from oidl.pipeline.needed import NOT_LOADED
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
@@ -175,12 +176,16 @@ class Metadata:
             self._say(f"{loaded.images:,} images in the list")
 
     async def fetch_annotations(self) -> list[MetadataError]:
-        """Fetches the version's other files and puts them in place; returns what could not be had."""
+        """Fetches the version's other files and puts them in place; returns what could not be had.
+
+        A file that was removed is fetched again if nothing of it is in the database.
+        """
         errors = []
         settings = self._settings
         subsets = settings.selection.subsets or self._version.subsets
         for file in self._version.annotations(settings.annotations, subsets):
-            if await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file)):
+            is_fetched = await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file))
+            if is_fetched and not (file.kind in NOT_LOADED and self._is_gone(file)):
                 discard_part(file, settings.root_dir)
                 continue
             try:
@@ -197,6 +202,11 @@ class Metadata:
             if standing and all(path.is_file() for path in standing):
                 return standing
         return await self._put(file)
+
+    def _is_gone(self, file: PublishedFile) -> bool:
+        """Whether the file is known to be no longer on the disk."""
+        place = self._place(file)
+        return place is not None and not place.exists()
 
     def _standing(self, file: PublishedFile) -> tuple[Path, ...]:
         """Where an earlier run put the file; nothing for an archive of which that is not known."""

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,6 +170,18 @@ def test_a_kind_that_is_named_is_fetched_and_others_are_not(seven, fine, run, ro
     assert run(fine, "--limit=1", "--annotations=masks").returncode == 3
     assert (root / "v7/test/test-masks-0.zip").read_bytes() == MASKS
     assert not [name for name in made.asked if "bbox" in name]
+
+
+def test_a_removed_file_is_fetched_again_if_it_is_not_in_the_database(seven, fine, run, root: Path) -> None:
+    made = seven()
+    kinds = ("--annotations=masks", "--annotations=boxes")
+    run(fine, "--limit=1", *kinds)
+    for name in ("test-masks-0.zip", "test-bbox.csv"):
+        (root / "v7/test" / name).unlink()
+    asked = Counter(made.asked)
+    run(fine, "--limit=1", *kinds)
+    assert Counter(made.asked) - asked == Counter(["test-masks-0.zip"])
+    assert (root / "v7/test/test-masks-0.zip").read_bytes() == MASKS
 
 
 @pytest.mark.parametrize(
