@@ -4,7 +4,8 @@
 handed the part that it needs. Units are in the names.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,8 @@ class Settings:
     catalogue's image lists, of which `image_list` chooses. Empty `annotations` are all that are not optional.
     With `load_annotations` they (or, instead,
     `annotation_files`) go into the database, those of the chosen images or every one; with `annotations_only` that is
-    all there is to do.
+    all there is to do. Unless `is_directory_given`, the first of `renditions` goes elsewhere if its directory has
+    others. `plan` is what the root is for from now on, by option; a run with none leaves it as it is.
     """
 
     root_dir: Path
@@ -229,6 +231,8 @@ class Settings:
     annotation_files: tuple[Path, ...] = ()
     save_tar_balls: bool = False
     export_csv: bool = True
+    is_directory_given: bool = True
+    plan: Mapping[str, str | int | float | bool | list[str]] = field(default_factory=dict)
 
     @property
     def wanted(self) -> tuple[Rendition, ...]:
@@ -249,7 +253,7 @@ class Settings:
 
     def as_json(self) -> dict[str, Any]:
         """The settings as plain JSON values, for the `run` table; of a URL nothing that may be secret."""
-        plain = {name: _plain(value) for name, value in asdict(self).items()}
+        plain = {name: _plain(value) for name, value in asdict(self).items() if name != "plan"}
         return plain | {"images_csv": self.images_csv and without_secrets(self.images_csv)}
 
 

@@ -79,6 +79,7 @@ def load(
         annotations_only=True,
         annotation_files=tuple(absolute(path).resolve() for path in files),
         renditions=(),
+        plan={},
     )
     check_environment(settings.transfers)
     make_root(settings)

@@ -1,7 +1,7 @@
 """The commands, where their settings come from, and how they end.
 
-Flags come before `OIDL_*` environment variables, those before `oidl.toml`, that
-before the defaults. Here, and only here, an error becomes a line on stderr and
+Flags come before `OIDL_*` environment variables, those before `oidl.toml`, that before
+the plan of the root, that before the defaults. Here, and only here, an error becomes a line on stderr and
 an exit code.
 """
 
@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from oidl import __version__
 from oidl.cli.config import Environment, check_variables, config_file
+from oidl.cli.planning import PlannedOptions
 from oidl.cli.streams import print_error, safe_streams
 from oidl.cli.typed import check_text, check_values
 from oidl.errors import ExitCode, OidlError, UsageError, disk_error
@@ -31,6 +32,7 @@ app = App(
 )
 _HELP = {
     "run": "Download, verify and resize; goes on where an earlier run stopped.",
+    "plan": "Show what the root is for, as the command that makes it so.",
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the images that were had, and of those that were not.",
     "export": "Write the labels of downloaded images as COCO, YOLO, Pascal VOC or CSV, with real sizes.",
@@ -71,7 +73,7 @@ def _run(arguments: Sequence[str]) -> int:
             app.config = (Environment(), check_values) if is_question else (check_values,)
         else:
             check_variables(app, _COMMANDS)
-            app.config = (Environment(), *config_file(tokens), check_values)
+            app.config = (Environment(), *config_file(tokens), check_values, PlannedOptions())
         code = app(tokens, exit_on_error=False, print_error=False)
         return ExitCode.SETTLED if code is None else int(code)
     except CycloptsError as error:

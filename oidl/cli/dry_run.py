@@ -8,12 +8,12 @@ from oidl.errors import UsageError
 from oidl.pipeline.metadata import asked_lists
 from oidl.pipeline.needed import needed_files
 from oidl.pipeline.selected import asked_of
-from oidl.report.plan import plan_text
+from oidl.report.forecast import forecast_text
 from oidl.settings import Settings
 from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.forecast import forecast_all, forecast_chosen, forecast_classes, learned_pace
 from oidl.state.load import missing_subsets
-from oidl.state.plan import learned_pace, plan_all, plan_chosen, plan_classes
-from oidl.state.recipes import check_recipes
+from oidl.state.recipes import check_recipes, with_own_directory
 
 _MAX_CLASSES = 50
 
@@ -29,12 +29,13 @@ def dry_run(settings: Settings, version: Version) -> str:
     try:
         with explained(db.path):
             _check_loaded(db, settings, version)
+            settings = with_own_directory(db, settings)
             check_recipes(db, settings.every)
             chosen = told_choice(db, selection)
             asked = asked_of(settings)
-            plan = plan_chosen if chosen else plan_all
-            classes = plan_classes(db, asked) if selection.label_types else {}
-            return plan_text(
+            plan = forecast_chosen if chosen else forecast_all
+            classes = forecast_classes(db, asked) if selection.label_types else {}
+            return forecast_text(
                 plan(db, selection.subsets, asked),
                 dict(list(classes.items())[:_MAX_CLASSES]),
                 selection.limit,

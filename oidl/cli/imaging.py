@@ -11,6 +11,9 @@ from oidl.cli.typed import BY_VALUE
 from oidl.model import Orientation, Rendition, ResizeMode, Validation
 from oidl.settings import Imaging, Originals
 
+RESIZED = "images-resized"
+"""Where resized images go if nothing else is said."""
+
 _CLASSIC = (
     "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
     "resized_images_subdirectory",
@@ -37,8 +40,8 @@ class ImagingOptions:
     resize_compression_quality: int | None = None
     """1 to 100; the format's default if not given."""
 
-    resized_images_subdirectory: str = "images-resized"
-    """Where resized images go, below each subset."""
+    resized_images_subdirectory: str | None = None
+    """Where resized images go, below each subset; `images-resized`, or where that has others, like `images-640`."""
 
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """A rendition more, repeatable: `name=thumb,mode=FillCrop,box=224,format=jpg,quality=50,dir=thumbs`."""
@@ -90,7 +93,7 @@ class ImagingOptions:
             typed_rendition(text, self.orientation, background, force_rgb=self.force_rgb) for text in self.rendition
         ]
         if not renditions or any(getattr(self, name) != getattr(ImagingOptions, name) for name in _CLASSIC):
-            directory = self.resized_images_subdirectory
+            directory = RESIZED if self.resized_images_subdirectory is None else self.resized_images_subdirectory
             classic = Rendition(
                 name=directory,
                 directory=directory,

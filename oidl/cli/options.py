@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, get_args
 
+from cyclopts import Parameter
+
 from oidl.cli.checks import check_options
 from oidl.cli.choice import ChoiceOptions
 from oidl.cli.download import DownloadOptions
@@ -14,6 +16,7 @@ from oidl.cli.imaging import ImagingOptions
 from oidl.cli.limits import LimitOptions
 from oidl.cli.network import NetworkOptions
 from oidl.cli.output import OutputOptions
+from oidl.cli.planning import plan_of
 from oidl.cli.sections import PLACES, in_section
 from oidl.cli.typed import BY_VALUE, absolute
 from oidl.settings import FileNames, Layout, Retries, Settings
@@ -29,6 +32,9 @@ class RunOptions(ChoiceOptions, DownloadOptions, ImagingOptions, NetworkOptions,
 
     name_files_by: Annotated[FileNames, BY_VALUE] = FileNames.IMAGE_ID
     """`image-id`, or `flickr`: the name in `OriginalURL`, as the Scala downloader did."""
+
+    new_plan: Annotated[bool, Parameter(negative=())] = False
+    """Start from the defaults; otherwise a root goes on with the options that it was last run with."""
 
     def settings(self, version_dir: str, known_subsets: tuple[str, ...]) -> Settings:
         """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""
@@ -56,6 +62,8 @@ class RunOptions(ChoiceOptions, DownloadOptions, ImagingOptions, NetworkOptions,
             load_annotations=self.load_annotations,
             save_tar_balls=self.save_tar_balls,
             export_csv=self.export_csv,
+            is_directory_given=self.resized_images_subdirectory is not None,
+            plan=plan_of(self),
         )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from oidl.cli.sections import PLACES, in_section
 from oidl.cli.typed import absolute
 
+STATE_DB = "oidl.sqlite3"
+
 
 @dataclass(frozen=True, kw_only=True)
 @in_section(PLACES)
@@ -24,4 +26,4 @@ class PlaceOptions:
     @property
     def database(self) -> Path:
         """The path of the state database."""
-        return absolute(self.state_db or self.root_dir / "oidl.sqlite3")
+        return absolute(self.state_db or self.root_dir / STATE_DB)

@@ -1,6 +1,7 @@
 """`oidl run`: takes the lock, opens the state, runs, says how it ended."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from cyclopts import Parameter
 from oidl.cli.dry_run import dry_run
 from oidl.cli.options import RunOptions
 from oidl.cli.page import Offer, offer_page, open_page
+from oidl.cli.planning import plan_remarks
 from oidl.cli.signals import interrupt, watch_signals
 from oidl.cli.streams import print_error
 from oidl.cli.typed import absolute
@@ -29,9 +31,11 @@ from oidl.progress.console import Console, open_console
 from oidl.progress.meter import Meter
 from oidl.report.summary import run_summary
 from oidl.settings import Display, Settings
-from oidl.state.database import StateConnection, open_reader, open_writer
+from oidl.state.database import StateConnection, explained, open_reader, open_writer
 from oidl.state.load import loaded_list
 from oidl.state.lock import writer_lock
+from oidl.state.plan import read_plan
+from oidl.state.recipes import with_own_directory
 from oidl.storage.output import open_log
 from oidl.text import printable
 
@@ -92,7 +96,10 @@ def execute(
     for remark in db.remarks:
         console.say(remark)
     try:
-        end = trio.run(_with_company, settings, version, db, console, watchers, offer)
+        with explained(db.path):
+            settings = with_own_directory(db, settings)
+            remarks = tuple(plan_remarks(read_plan(db), settings.plan))
+        end = trio.run(_with_company, settings, version, db, console, watchers, remarks, offer)
     finally:
         db.close()
     reader = open_reader(settings.state_db)
@@ -115,6 +122,7 @@ async def _with_company(
     db: StateConnection,
     console: Console,
     watchers: Watchers,
+    remarks: Sequence[str],
     offer: Offer | None,
 ) -> RunEnd:
     """The run, with the signals and whoever watches around it."""
@@ -127,7 +135,7 @@ async def _with_company(
             watching(watchers, meter, console, lambda: interrupt(stop, console.say)) as watched,
             open_page(offer, meter, settings, console.say) as tell_outcome,
         ):
-            end = await Run(settings, version, state, meter, stop, console.say).run()
+            end = await Run(settings, version, state, meter, stop, console.say, remarks).run()
             watched.outcome = end.outcome
             await tell_outcome(end.outcome)
         nursery.cancel_scope.cancel()

@@ -127,7 +127,10 @@ class Metadata:
         if path := self._settings.local_list:
             is_changed = await self._state.run(self._is_changed, image_list, path, kept)
         else:
-            is_changed = address not in (None, image_list.source_sha256) or await self._is_changed_there()
+            is_another = address not in (None, image_list.source_sha256)
+            if is_another and image_list.source == self._settings.images_csv:
+                return ()  # as the plan has it, without the password or key that it was first asked for with
+            is_changed = is_another or await self._is_changed_there()
         return subsets if is_changed else ()
 
     def _is_changed(self, image_list: ImageList, path: Path, kept: ListFile | None) -> bool:

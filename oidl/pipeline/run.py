@@ -73,7 +73,10 @@ class RunEnd:
 
 
 class Run:
-    """One `oidl run` on an open state database whose writer lock is held."""
+    """One `oidl run` on an open state database whose writer lock is held.
+
+    `remarks` are said when all that was asked for is known to be possible.
+    """
 
     def __init__(
         self,
@@ -83,7 +86,9 @@ class Run:
         meter: Meter,
         stop: Stop,
         say: Callable[[str], None],
+        remarks: Sequence[str] = (),
     ) -> None:
+        self._remarks = remarks
         self._settings = settings
         self._version = version
         self._state = state
@@ -116,6 +121,8 @@ class Run:
             self._say(already)
             return RunEnd(ExitCode.SETTLED, "finished")
         run_id = await self._state.run(self._open)
+        for remark in self._remarks:
+            self._say(remark)
         outcome = "error"
         try:
             with cached_dns(self._settings.transfers.dns_timeout_s):
@@ -333,6 +340,8 @@ class Run:
         with ledger.transaction():
             ledger.register(self._settings.every)
             run_id = ledger.open_run(self._settings.as_json(), token=self._token, boot_id=boot_id())
+            if self._settings.plan:
+                ledger.plan(self._settings.plan)
             self._directories = ledger.rendition_directories()
         if self._settings.originals.always_download:
             # A row is taken away before its file is replaced: a power cut must not bring it back.

@@ -18,7 +18,7 @@ from oidl.pipeline.retry import UNCOUNTED
 from oidl.settings import Selection, Settings
 from oidl.state.choice import Chosen, choose, chosen_ids
 from oidl.state.database import StateConnection, explained, interruptible, open_reader
-from oidl.state.plan import Asked, plan_all, plan_chosen
+from oidl.state.forecast import Asked, forecast_all, forecast_chosen
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
 
@@ -75,7 +75,7 @@ class Selected:
 
     def _left(self, asked: Asked) -> int:
         selection = self._settings.selection
-        plan = plan_chosen if self._chosen else plan_all
+        plan = forecast_chosen if self._chosen else forecast_all
         left = sum(share.images for share in plan(self._reader, selection.subsets, asked).values())
         return left if selection.limit is None else min(left, selection.limit)
 

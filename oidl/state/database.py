@@ -141,6 +141,28 @@ def open_reader(path: Path) -> StateConnection:
     return db
 
 
+def open_any(path: Path) -> StateConnection:
+    """The database at `path`, to read the little that is there in every schema, also where a run was killed.
+
+    What a killed load left half-written is taken back, as the next run would do. The caller is inside `explained`.
+    """
+    for mode in ("ro", "rw"):
+        db = _connect(path, f"{path.absolute().as_uri()}?mode={mode}")
+        try:
+            db.execute(f"PRAGMA busy_timeout = {_READER_PATIENCE_MS}")
+            _check_ours(db, path)
+        except sqlite3.OperationalError as error:
+            db.close()
+            if mode == "rw" or error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+        except BaseException:
+            db.close()
+            raise
+        else:
+            return db
+    raise AssertionError
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing; takes the write lock at once, so that it cannot fail half way for lack of it.

@@ -16,6 +16,7 @@ from typing import Any
 from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Status, Work
 from oidl.net.pace import PaceState
 from oidl.state.database import parse_timestamp, savepoint, timestamp, transaction
+from oidl.state.plan import Value, write_plan
 from oidl.state.recipes import register
 
 _PACES = 1000  # that are compared with what was written last
@@ -97,6 +98,10 @@ class Ledger:
         assert cursor.lastrowid is not None
         self._run_id = cursor.lastrowid
         return self._run_id
+
+    def plan(self, plan: Mapping[str, Value]) -> None:
+        """Notes what the root is for from now on."""
+        write_plan(self._db, plan)
 
     def beat(
         self, *, done: int, failed: int, throttled: int, bytes_read: int, images_per_s: float, bytes_per_s: float

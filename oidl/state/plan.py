@@ -1,127 +1,49 @@
-"""What a run would fetch, counted without fetching: images and bytes by subset and by class, and how fast it goes.
+"""The plan of a root: what its images are for, as the options of its last run said it.
 
-Of a whole list it is read off tallies and a sample of sizes, so at once over nine
-million rows; of chosen images, and of those that are done while there are few, each is looked up.
+Later runs, and other commands, take from it what they are not told. The table `plan` has
+it by option, so that it can be queried like everything else.
 """
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 
-from oidl.model import Reason, Rendition, Status
-from oidl.state.counts import Counts, read_counts
-from oidl.state.estimate import mean_original_bytes
-from oidl.state.queue import PRESENT, wanted_values
+from oidl.errors import StateError
+from oidl.state.database import explained, open_any
+from oidl.state.lock import is_held
 
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """So many images, whose originals have so many bytes as published."""
-
-    images: int
-    bytes: float
+Value = str | int | float | bool | list[str]
+"""What an option of a plan can be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What an image must have: all of `wanted`, but only one of those that are named in `kept`.
+def write_plan(db: sqlite3.Connection, plan: Mapping[str, Value]) -> None:
+    """Makes `plan` the one of this root, inside the caller's transaction."""
+    db.execute("DELETE FROM plan")
+    rows = ((option, json.dumps(value, ensure_ascii=False)) for option, value in plan.items())
+    db.executemany("INSERT INTO plan (option, value) VALUES (?, ?)", rows)
 
-    With `is_anew`, images that are done are done again. `failed` are the reasons of permanent failures that are tried
-    again: empty is any, None is no failure.
+
+def read_plan(db: sqlite3.Connection) -> dict[str, Value]:
+    """The plan in `db`: option to value, by name; empty if there is none."""
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'plan'").fetchone():
+        return {}
+    return {option: json.loads(value) for option, value in db.execute("SELECT option, value FROM plan ORDER BY option")}
+
+
+def stored_plan(path: Path) -> dict[str, Value]:
+    """The plan in the state database at `path`, whatever its schema; empty if there is no plan, or no database.
+
+    While another `oidl` loads its first list nothing can be read, and who holds the lock is told when it is taken.
+    Raises as `open_reader` does for a database that is damaged, or is not ours.
     """
-
-    wanted: Sequence[Rendition]
-    kept: Collection[str] = ()
-    is_anew: bool = False
-    failed: Collection[Reason] | None = None
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The parameters of the conditions below."""
-        failed = None if self.failed is None else json.dumps(tuple(self.failed))
-        return {**wanted_values(self.wanted, self.kept), "is_anew": self.is_anew, "failed": failed}
-
-
-_IS_TRIED_AGAIN = (
-    "d.status = 'failed' AND :failed NOTNULL AND (:failed = '[]' OR d.reason IN (SELECT value FROM json_each(:failed)))"
-)
-_LEFT = f"""
-    (d.status IN ('pending', 'retry') OR d.status = 'done' AND (:is_anew OR {PRESENT} < :wanted_count)
-     OR {_IS_TRIED_AGAIN})
-"""
-_FEW = 100_000  # images that are done: of so many, each that lacks something is counted
-
-
-def plan_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> dict[str, Share]:
-    """By subset, about what is left to do of all images of `subsets` (empty is all)."""
-    counts = read_counts(db)
-    failed = dict(
-        db.execute(f"SELECT d.subset, sum(d.images) FROM tally AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", asked.values)
-    )
-    lacking = _lacking(db, counts, asked)
-    shares = {}
-    for subset, row in counts.by_subset.items():
-        if not subsets or subset in subsets:
-            left = row[Status.PENDING] + row[Status.RETRY] + lacking.get(subset, 0) + failed.get(subset, 0)
-            shares[subset] = Share(left, left * mean_original_bytes(db, (subset,)) if left else 0.0)
-    return shares
-
-
-def _lacking(db: sqlite3.Connection, counts: Counts, asked: Asked) -> dict[str, int]:
-    """By subset, how many of the images that are done are to be done again, or lack something."""
-    done = {subset: row[Status.DONE] for subset, row in counts.by_subset.items()}
-    every = sum(done.values())
-    if asked.is_anew or not every:
-        return done
-    # Of which subset they are, and whether one image lacks two, is not known without looking at each.
-    if every <= _FEW:
-        complete = dict(
-            db.execute(
-                "SELECT d.subset, count(*) FROM (SELECT DISTINCT image_id FROM file) AS e "
-                "CROSS JOIN download AS d ON d.image_id = e.image_id "
-                f"WHERE d.status = 'done' AND {PRESENT} >= :wanted_count GROUP BY 1",
-                asked.values,
-            )
-        )
-        return {subset: images - complete.get(subset, 0) if asked.wanted else 0 for subset, images in done.items()}
-    there = {name: files for name, (files, _) in counts.files.items()}
-    files = [there.get(rendition.name, 0) for rendition in asked.wanted if rendition.name not in asked.kept]
-    if asked.kept:
-        files.append(sum(there.get(name, 0) for name in asked.kept))
-    lacking = max(0, every - min(files, default=every))
-    return {subset: -(-lacking * images // every) for subset, images in done.items()}
-
-
-def plan_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> dict[str, Share]:
-    """By subset, what is left to do of the images in `temp.chosen`."""
-    rows = db.execute(
-        # Rows of the list lie in no order; they are looked up only where the choice did not come by the sizes.
-        "SELECT d.subset, count(*), sum(coalesce(c.original_size, "
-        "(SELECT i.original_size FROM image AS i WHERE i.image_id = c.image_id))) "
-        "FROM temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
-        f"WHERE {_LEFT} GROUP BY d.subset ORDER BY d.subset",
-        asked.values,
-    )
-    return {subset: Share(images, size) for subset, images, size in rows}
-
-
-def plan_classes(db: sqlite3.Connection, asked: Asked) -> dict[str, Share]:
-    """By class (its name in words), what is left to do of the chosen images that show it; most images first."""
-    rows = db.execute(
-        "SELECT coalesce(k.display_name, c.class), count(*) AS images, sum(i.original_size) FROM temp.candidate AS c "
-        "CROSS JOIN temp.chosen AS n ON n.image_id = c.image_id "
-        "CROSS JOIN download AS d ON d.image_id = c.image_id CROSS JOIN image AS i ON i.image_id = c.image_id "
-        f"LEFT JOIN class AS k ON k.label_name = c.class WHERE {_LEFT} GROUP BY c.class ORDER BY images DESC, 1",
-        asked.values,
-    )
-    return {name: Share(images, size) for name, images, size in rows}
-
-
-def learned_pace(db: sqlite3.Connection) -> float | None:
-    """Images a second, as the last run came to, or its provider bears if that is less; None if it is not known."""
-    speeds = db.execute("SELECT images_per_s FROM run WHERE images_per_s > 0 ORDER BY id DESC LIMIT 1").fetchone()
-    (rate,) = db.execute("SELECT max(coalesce(rate, learned_rate)) FROM pace").fetchone()
-    known = [value for value in (speeds and speeds[0], rate) if value]
-    return min(known, default=None)
+    if not path.is_file():
+        return {}
+    try:
+        with explained(path), closing(open_any(path)) as db:
+            return read_plan(db)
+    except StateError:
+        if is_held(path):
+            return {}
+        raise

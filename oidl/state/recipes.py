@@ -1,11 +1,13 @@
 """The recipes of renditions: a directory, or a name, stands for one of them, and never for a mix."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition
+from oidl.settings import Settings
 
 _RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb")
 
@@ -39,6 +41,34 @@ def check_recipes(db: sqlite3.Connection, renditions: Iterable[Rendition]) -> No
                     f"{directory} holds {there}, not {wanted}",
                     hint=_another(rendition, is_directory=directory == rendition.directory),
                 )
+
+
+def with_own_directory(db: sqlite3.Connection, settings: Settings) -> Settings:
+    """`settings`, in which resized images go to a directory that has no others, where none was named for them.
+
+    That is one which has files of their recipe, or the first of some names that has no files at all.
+    """
+    if settings.is_directory_given or not settings.renditions:
+        return settings
+    resized, *others = settings.renditions
+    taken = {
+        each for rendition in (*others, *settings.originals.kept) for each in (rendition.name, rendition.directory)
+    }
+    rows = db.execute(f"SELECT directory, {', '.join(_RECIPE[1:])} FROM rendition WHERE files > 0")
+    known = {directory: tuple(recipe) for directory, *recipe in rows if directory not in taken}
+    names = [resized.directory, *_names(resized)]
+    there = [name for name in (*names, *known) if known.get(name) == _recipe(resized)[1:]]
+    free = [name for name in names if name not in known and name not in taken]
+    directory = (there + free + names)[0]
+    return replace(settings, renditions=(replace(resized, name=directory, directory=directory), *others))
+
+
+def _names(rendition: Rendition) -> Iterator[str]:
+    """Directories for `rendition`, each more particular than the one before."""
+    name = f"images-{rendition.box_size}"
+    for part in (rendition.mode, rendition.format, f"q{rendition.quality}" if rendition.quality else "", "2", "3"):
+        yield name
+        name += f"-{part}".lower() if part else ""
 
 
 def _recipe(rendition: Rendition) -> tuple[Any, ...]:

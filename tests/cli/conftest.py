@@ -296,10 +296,10 @@ def oidl(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 @pytest.fixture
 def run(oidl: Oidl, root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`oidl run` on a dataset into `root`: `run(fine, "--limit=3")`."""
+    """`oidl run` on a dataset into `root`, with these options and no others: `run(fine, "--limit=3")`."""
 
     def start(loopback: Loopback, *arguments: object) -> subprocess.CompletedProcess[str]:
-        return oidl("run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", *arguments)
+        return oidl("run", "--new-plan", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", *arguments)
 
     return start
 

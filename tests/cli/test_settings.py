@@ -13,7 +13,9 @@ def settings(oidl, fine, root: Path, ask) -> Callable[..., dict[str, Any]]:
     """What a run was asked for, as the database has it."""
 
     def read(*arguments: object, env: dict[str, str] | None = None) -> dict[str, Any]:
-        ended = oidl("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--limit=0", *arguments, env=env)
+        ended = oidl(
+            "run", "--new-plan", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--limit=0", *arguments, env=env
+        )
         assert (ended.returncode, ended.stderr) == (3, "")
         ((text,),) = ask("SELECT settings FROM run ORDER BY id DESC LIMIT 1")
         return json.loads(text)

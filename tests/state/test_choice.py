@@ -14,7 +14,7 @@ from oidl.settings import Selection
 from oidl.state.choice import check_where, choose, chosen_ids, forget, words
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, open_reader
-from oidl.state.plan import Asked, Share, plan_all, plan_chosen, plan_classes
+from oidl.state.forecast import Asked, Share, forecast_all, forecast_chosen, forecast_classes
 from oidl.state.queue import Queue
 
 CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
@@ -256,23 +256,23 @@ def test_what_a_machine_saw_is_not_there_if_people_say_so(annotated: StateConnec
 
 def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
     annotated.execute("UPDATE download SET status = 'failed', reason = 'gone' WHERE image_id = ?", (image(2).image_id,))
-    whole = plan_all(annotated, (), Asked((THUMB,)))
+    whole = forecast_all(annotated, (), Asked((THUMB,)))
     assert {subset: share.images for subset, share in whole.items()} == {"train": 9, "test": 2}
-    assert plan_all(annotated, ("test",), Asked((THUMB,))).keys() == {"test"}
+    assert forecast_all(annotated, ("test",), Asked((THUMB,))).keys() == {"test"}
     choose(annotated, Selection(classes=("Cat", "Dog"), label_types=BOXES))
-    chosen = plan_chosen(annotated, (), Asked((THUMB,)))
+    chosen = forecast_chosen(annotated, (), Asked((THUMB,)))
     assert {subset: (share.images, share.bytes) for subset, share in chosen.items()} == {
         "train": (3, 1001 + 1003 + 1005),
         "test": (1, 1010),
     }
-    classes = plan_classes(annotated, Asked((THUMB,)))
+    classes = forecast_classes(annotated, Asked((THUMB,)))
     assert {name: (share.images, share.bytes) for name, share in classes.items()} == {
         "Cat": (2, 1001 + 1003),
         "Dog": (2, 1005 + 1010),
     }
     forget(annotated)
     choose(annotated, Selection(where="original_size IN (1002, 1003, 1009, 1010)"))
-    by_sql = plan_chosen(annotated, (), Asked((THUMB,)))
+    by_sql = forecast_chosen(annotated, (), Asked((THUMB,)))
     assert by_sql == {"train": Share(2, 1003 + 1009), "test": Share(1, 1010)}
 
 
@@ -316,7 +316,7 @@ def test_a_plan_is_of_what_a_run_would_do(
 ) -> None:
     if is_chosen:
         choose(worked, Selection(where="true"))
-    plan = plan_chosen if is_chosen else plan_all
+    plan = forecast_chosen if is_chosen else forecast_all
     images = {subset: share.images for subset, share in plan(worked, (), asked).items() if share.images}
     assert images == {subset: len(those) for subset, those in (("train", train), ("test", test)) if those}
 
@@ -326,19 +326,19 @@ def test_images_that_each_lack_another_rendition_are_counted_each(worked: StateC
     worked.execute("INSERT INTO rendition (name, directory, format) VALUES ('other', 'other', 'jpg')")
     worked.execute("UPDATE file SET rendition = 'other' WHERE image_id IN (?, ?)", (*_row(3), *_row(4)))
     worked.execute("UPDATE rendition SET files = 99")  # of images that failed since, for example
-    images = {subset: share.images for subset, share in plan_all(worked, (), Asked((THUMB, other))).items()}
+    images = {subset: share.images for subset, share in forecast_all(worked, (), Asked((THUMB, other))).items()}
     assert images == {"train": 8, "test": 2}
 
 
 def test_what_one_subset_lacks_is_not_hidden_by_another(worked: StateConnection) -> None:
-    assert plan_all(worked, ("test",), Asked((THUMB,)))["test"].images == 1
+    assert forecast_all(worked, ("test",), Asked((THUMB,)))["test"].images == 1
 
 
 def test_of_very_many_it_is_only_about_how_many_lack_something(
     worked: StateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oidl.state.plan._FEW", 1)
-    images = {subset: share.images for subset, share in plan_all(worked, (), Asked((THUMB,))).items()}
+    monkeypatch.setattr("oidl.state.forecast._FEW", 1)
+    images = {subset: share.images for subset, share in forecast_all(worked, (), Asked((THUMB,))).items()}
     assert images == {"train": 3, "test": 1}
 
 

@@ -29,6 +29,7 @@ _CHECKSUMS = {
     "0014_lists_by_content.sql": "c4bef1c82c54cf77",
     "0015_tries_that_count.sql": "0e936cfb32247c4d",
     "0016_throttled_requests.sql": "07ee6c36d162daff",
+    "0017_plan.sql": "14eb0047a82ed99b",
 }
 
 

@@ -1,10 +1,10 @@
 """What `oidl run --dry-run` says."""
 
 from oidl.progress.words import duration, size
-from oidl.state.plan import Share
+from oidl.state.forecast import Share
 
 
-def plan_text(
+def forecast_text(
     subsets: dict[str, Share], classes: dict[str, Share], limit: int | None, pace: float | None, *, is_exact: bool
 ) -> str:
     """Images and bytes by subset and class, and how long it may take; `pace` is in images a second.

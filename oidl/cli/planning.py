@@ -1,0 +1,138 @@
+"""The plan of a root as options: which of them are of it, how it fills in what was not said, how it is shown.
+
+A part of the plan is one option. Some options exclude each other; one that is given now puts
+the plan's others aside.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cyclopts import App, ArgumentCollection
+from cyclopts.config import Dict
+
+from oidl.cli.places import STATE_DB
+from oidl.cli.typed import absolute
+from oidl.text import without_secrets
+
+if TYPE_CHECKING:
+    from oidl.cli.options import RunOptions
+    from oidl.state.plan import Value
+
+PLAN = (
+    "dataset_version", "images_csv", "catalogue", "image_list",
+    "subset", "image_ids", "classes", "include_subclasses", "label_types", "verified_only", "attributes",
+    "min_box_area", "where", "limit", "limit_per_class", "shuffle", "seed",
+    "download_metadata", "annotations", "load_annotations",
+    "download_images", "source", "download_300k", "save_tar_balls",
+    "save_original_images", "original_images_subdirectory", "original_images_dir", "check_md5_if_exists",
+    "resize_images", "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
+    "resized_images_subdirectory", "rendition", "orientation", "force_rgb", "background",
+    "validate", "max_pixels", "convert_cmyk", "convert_png", "discard_png",
+    "prefix_dirs", "name_files_by",
+)  # fmt: skip
+"""The options of `oidl run` that say what a root is for, in the order in which they are shown."""
+
+_PATHS = ("images_csv", "catalogue", "image_ids", "original_images_dir")
+_EITHER = (("source", "download_300k"), ("original_images_subdirectory", "original_images_dir"))
+_NOT_OF = {
+    # An export writes what is there: how much a run was to fetch does not limit it, and `--rendition` is a name.
+    "export": {"rendition", "limit", "limit_per_class", "shuffle", "seed"},
+}
+_COMMANDS = (("run",), ("annotations", "load"), ("export",))
+
+
+class PlannedOptions:
+    """The last of the sources of options, for what was said nowhere else: the plan of the root that is meant."""
+
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        """Adds the plan's values to `arguments`. Raises as `stored_plan` does."""
+        given = {argument.name: argument for argument in arguments if argument.tokens}
+        if commands not in _COMMANDS or ((new := given.get("--new-plan")) and new.convert()):
+            return
+        from oidl.state.plan import stored_plan  # slow, and `--help` asks for no plan
+
+        plan = stored_plan(_database(given))
+        if not plan:
+            return
+        aside = {option for either in _EITHER if any(flag(each) in given for each in either) for option in either}
+        values = {option: plan[option] for option in plan.keys() - aside - _NOT_OF.get(commands[-1], set())}
+        Dict({option: _tokens(value) for option, value in values.items()}, source="plan", allow_unknown=True)(
+            app, (), arguments
+        )
+
+
+def plan_of(options: "RunOptions") -> dict[str, "Value"]:
+    """The plan that `options` make, with paths that hold from anywhere, and of a URL nothing that may be secret."""
+    plan = {option: _plain(getattr(options, option)) for option in PLAN}
+    for option in _PATHS:
+        if (place := plan[option]) is not None:
+            plan[option] = without_secrets(place) if "://" in place else str(absolute(Path(place)))
+    if plan["limit"] == 0:  # it loads the list and stops, which is about one run
+        plan["limit"] = None
+    return {option: value for option, value in plan.items() if value is not None}
+
+
+def plan_line(plan: Mapping[str, "Value"]) -> str:
+    """The options that make `plan`, as they are typed; those that have their default value are left out."""
+    return " ".join(filter(None, (_typed(option, plan) for option in PLAN)))
+
+
+def plan_remarks(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> Iterator[str]:
+    """What a run says of a plan that it found: what it goes on with, and what its options changed."""
+    if not before or not now:
+        return
+    changes = ", ".join(_changes(before, now))
+    yield f"going on with {plan_line(now) or 'the defaults'}" + (f"; changed: {changes}" if changes else "")
+
+
+def _changes(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> Iterator[str]:
+    for option in PLAN:
+        old, new = _typed(option, before), _typed(option, now)
+        if old != new:
+            yield f"{new or f'no {flag(option)}'} (was {old})" if old else new
+
+
+def flag(option: str) -> str:
+    """`--dataset-version`, for `dataset_version`."""
+    return f"--{option.replace('_', '-')}"
+
+
+def _typed(option: str, plan: Mapping[str, "Value"]) -> str:
+    """The option as it is typed; empty if it has its default value."""
+    value = plan.get(option, _defaults()[option])
+    if value == _defaults()[option]:
+        return ""
+    if isinstance(value, bool):
+        return flag(option) if value else flag(f"no-{option}")
+    values = value if isinstance(value, list) else [value]
+    return " ".join(f"{flag(option)} {shlex.quote(str(each))}" for each in values)
+
+
+@cache
+def _defaults() -> dict[str, "Value | None"]:
+    from oidl.cli.options import RunOptions
+
+    return {field.name: _plain(field.default) for field in fields(RunOptions) if field.name in PLAN}
+
+
+def _plain(value: Any) -> Any:
+    """A value of an option as JSON has it; None for an option that has none."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value] or None
+    return str(value) if isinstance(value, Path | Enum) else value
+
+
+def _tokens(value: "Value") -> Any:
+    """What cyclopts makes tokens of."""
+    return value if isinstance(value, bool | list) else str(value)
+
+
+def _database(given: Mapping[str, Any]) -> Path:
+    """The state database that is meant, as `PlaceOptions.database` has it."""
+    root_dir, state_db = (given[name].convert() if name in given else None for name in ("--root-dir", "--state-db"))
+    return absolute(state_db or (root_dir or Path()) / STATE_DB)
