@@ -349,7 +349,8 @@ def test_a_dry_run_is_of_the_list_that_is_asked_for(fine, run, oidl) -> None:
 
 def test_a_dry_run_refuses_and_remarks_what_the_run_would(fine, run, oidl) -> None:
     assert run(fine, "--resize-box-size=64", "--limit=3").returncode == 3
-    wrong = [run(fine, "--resize-box-size=100", *more) for more in ((), ("--dry-run",))]
+    other = ("--resize-box-size=100", "--resized-images-subdirectory=images-resized")
+    wrong = [run(fine, *other, *more) for more in ((), ("--dry-run",))]
     assert wrong[0].returncode == wrong[1].returncode == 2
     assert wrong[0].stderr == wrong[1].stderr
     (oidl.cwd / "ids.txt").write_text(f"{'f' * 16}\n{fine.images[0].image.image_id}\n")

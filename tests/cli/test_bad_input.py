@@ -371,7 +371,8 @@ def test_a_rendition_directory_that_holds_another_recipe(
     assert run(fine, "--limit=3", "--nodownload-metadata").returncode == 3
     before = {path: body for path, body in tree(root).items() if path.endswith(".jpg")}
     asked = sum(fine.requests.values())
-    refused(2, *recipe, names="images-resized holds ShrinkToFit 224 px jpg images, not ")
+    there = "--resized-images-subdirectory=images-resized"
+    refused(2, *recipe, there, names="images-resized holds ShrinkToFit 224 px jpg images, not ")
     assert sum(fine.requests.values()) == asked
     assert {path: body for path, body in tree(root).items() if path.endswith(".jpg")} == before
     assert run(fine, "--nodownload-metadata").returncode == 0
