@@ -26,6 +26,9 @@ from oidl.net.proxies import Proxies
 from oidl.net.transport import IS_DIRECT, Transport, TrickleError
 from oidl.net.wire import Network
 from oidl.settings import Transfers
+from oidl.text import shortened
+
+_LAST_PORT = 65_535
 
 TRANSFER_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError)
 """All that a transfer raises for what a server or a network does."""
@@ -83,6 +86,8 @@ class Client:
             address = httpx.URL(url)
             if not address.host:  # or an error: it is decoded here
                 raise ValueError("it names no host")
+            if address.port is not None and not 0 < address.port <= _LAST_PORT:
+                raise ValueError(f"there is no port {shortened(str(address.port), 20)}")
             fields = [(b"Host", address.netloc), *self._headers, *_login(address)]
         except ValueError as error:
             raise httpx.InvalidURL(str(error)) from error

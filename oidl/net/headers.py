@@ -134,6 +134,8 @@ def redirect_target(url: str, location: str, *, is_from_public: bool = False) ->
     try:
         target = urljoin(url, location)
         old, new, host = urlsplit(url).scheme, urlsplit(target).scheme, urlsplit(target).hostname or ""
+        if urlsplit(target).port == 0:  # reading it refuses what is no number, or too large
+            raise ValueError("port 0")
     except ValueError as error:
         raise ValueError(f"redirect to {location!r}, which is no URL") from error
     if new not in ("http", "https") or (old == "https" and new == "http"):

@@ -292,8 +292,8 @@ def _redirect(response: httpx.Response, url: str) -> Failure | _Redirect:
         target = redirect_target(url, location, is_from_public=is_public)
         httpx.URL(target)
         return _Redirect(target, is_public)
-    except httpx.InvalidURL as error:  # the answer is broken, not the list's URL
-        return Failure(Reason.CONNECTION, f"redirect to {location!r}: {error}", http_status=status)
+    except httpx.InvalidURL as error:
+        return Failure(Reason.HTTP_ERROR, f"redirect to {location!r}: {error}", http_status=status)
     except ValueError as error:
         return Failure(Reason.HTTP_ERROR, str(error), http_status=status)
 

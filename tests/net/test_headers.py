@@ -90,7 +90,13 @@ def test_a_redirect_leads_anywhere_on_the_web(url: str, location: str, target: s
     assert redirect_target(url, location) == target
 
 
-@pytest.mark.parametrize("location", ["http://a/2.jpg", "ftp://a/2.jpg", "file:///etc/passwd", "http://["])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://a/2.jpg", "ftp://a/2.jpg", "file:///etc/passwd", "http://[",
+        "https://a:0/2.jpg", "https://a:65536/2.jpg", f"https://a:{'9' * 4000}/2.jpg",
+    ],
+)  # fmt: skip
 def test_a_redirect_never_leads_from_https_to_less(location: str) -> None:
     with pytest.raises(ValueError, match="redirect to"):
         redirect_target("https://a/1.jpg", location)
