@@ -22,7 +22,7 @@ from oidl.imaging.photo import photo
 from oidl.model import Image
 
 _GOOD_EVERY = 10  # of the images is answered as it should be, by a host of its own
-_HOSTS = 200  # share the mutated answers: one that is asked to be left alone takes few with it
+_HOSTS = 1000  # share the mutated answers: one that is asked to be left alone takes few with it
 _RUN_S = 1500
 _PHOTO = photo(1, 64, 48, quality=85)
 
