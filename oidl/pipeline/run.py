@@ -142,8 +142,7 @@ class Run:
             is_checked = True
             if self._settings.download_images:
                 is_checked = await self._stop.unless_draining(self._durability.check_after_power_cut)
-                nursery.start_soon(self._durability.run)
-            end = await self._bring(run_id) if is_checked else self._end(FeedEnd.STOPPED)
+            end = await self._bring(run_id, nursery) if is_checked else self._end(FeedEnd.STOPPED)
             nursery.cancel_scope.cancel()
         if not self._stop.is_interrupted and await self._stop.unless_cancelling(self._durability.sync):
             self._is_synced = not self._stop.disk_failure
@@ -151,7 +150,8 @@ class Run:
                 return self._end(FeedEnd.STOPPED)
         return end
 
-    async def _bring(self, run_id: int) -> RunEnd:
+    async def _bring(self, run_id: int, beside: trio.Nursery) -> RunEnd:
+        """Brings all that is wanted; what goes on as long as images come runs in `beside`, which is cancelled then."""
         settings = self._settings
         missing: list[MetadataError] = []
         end, waiting, standing, is_left = FeedEnd.NOTHING_LEFT, Waiting(), list[Standing](), False
@@ -162,6 +162,8 @@ class Run:
         ):
             if is_wanted and not await self._stop.unless_draining(load):
                 return self._end(FeedEnd.STOPPED)
+        if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
+            beside.start_soon(self._durability.run)
         with open_selected(settings) as selected:
             problem: list[DiskError] = []
             if settings.download_images and not await self._stop.unless_draining(

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from oidl.demo.site import Answer, Behaviour
+from oidl.pipeline import durability
+
 LIST = "list.csv"
 HEADER = (
     "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,Author,Title,"
@@ -49,3 +54,16 @@ def test_what_may_be_secret_in_the_url_of_a_list_is_shown_and_stored_nowhere(
     for secret in ("joe", "hunter2", "SECRET"):
         assert secret not in ended.stdout + ended.stderr
         assert not any(secret.encode() in body for body in written)
+
+
+def test_a_list_that_takes_longer_than_the_mark_of_synced_files_is_loaded_whole(
+    fine, run, ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durability, "_INTERVAL_S", 0.02)
+    body = fine.site.answers[fine.list_path].body
+    assert isinstance(body, Path)
+    speed = body.stat().st_size / 0.4
+    fine.site.answers[fine.list_path] = Answer(body, behaviour=Behaviour.SLOW, bytes_per_s=speed)
+    ended = run(fine)
+    assert ended.returncode == 0, ended.stderr
+    assert ask("SELECT count(*) FROM success") == [(24,)]
