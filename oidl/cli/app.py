@@ -35,7 +35,7 @@ _HELP = {
     "plan": "Show what the root is for, as the command that makes it so.",
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the images that were had, and of those that were not.",
-    "export": "Write the labels of downloaded images as COCO, YOLO, Pascal VOC or CSV, with real sizes.",
+    "export": "Write downloaded images and their labels for other tools: COCO, YOLO, Pascal VOC, CSV, image folder.",
     "report": "Write what the database tells as one HTML file with plots.",
     "web": "Show the database and its pictures on a web page.",
     "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",

@@ -1,4 +1,4 @@
-"""`oidl export`: the labels of downloaded images in the format of another tool, with the real sizes of its files."""
+"""`oidl export`: downloaded images and their labels in the format of another tool, with the real sizes of the files."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +12,12 @@ from oidl.cli.sections import CHOOSING, OUTPUT, in_section
 from oidl.cli.typed import absolute
 from oidl.errors import UsageError
 from oidl.export.describe import exported_text
+from oidl.export.files import ImageFiles
 from oidl.export.format import Format
 from oidl.export.formats import FORMATS
 from oidl.export.labels import export_labels, written_kinds
 from oidl.export.request import ExportRequest
+from oidl.export.split import BY_SUBSET, parse_split
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
@@ -28,10 +30,10 @@ class LabelsOptions(ChoiceOptions):
     """What `oidl export` can be told."""
 
     format: Annotated[str, Parameter(show_default=str)] = "coco"
-    """`coco`, `yolo`, `voc` or `csv`."""
+    """`coco`, `yolo`, `voc`, `csv`, or `imagefolder` (Hugging Face), which needs no labels."""
 
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """The rendition whose files are labelled, by name; the only resized one if not given."""
+    """The rendition to export, by name. Default: the only resized one."""
 
     classes: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
     """Only these classes, like `"Cat,Dog"`: display names or MIDs, in any letter case; numbered in this order."""
@@ -40,7 +42,7 @@ class LabelsOptions(ChoiceOptions):
     """And those that are below them in the hierarchy, each as a class of its own."""
 
     label_types: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
-    """`boxes` (if not given), `labels` (of whole images; `csv` only) or both; others are passed over."""
+    """`boxes` (if not given), `labels` (of whole images; for `csv` and `imagefolder`) or both."""
 
     limit: Annotated[int | None, Parameter(group=CHOOSING)] = None
     """Write no more than this many images."""
@@ -54,6 +56,15 @@ class LabelsOptions(ChoiceOptions):
     apply_exif: bool = False
     """Take originals as readers see them that obey their EXIF tag, like OpenCV; else as they are stored."""
 
+    split: Annotated[str, Parameter(show_default=str)] = BY_SUBSET
+    """`subset`, or percentages of train, validation and test, like `80/20` or `80/10/10`, drawn by `--seed`."""
+
+    copy: Annotated[bool, Parameter(negative="")] = False
+    """Copy the images into the export, so that it can be moved anywhere. Default: relative links to the root."""
+
+    hardlink: Annotated[bool, Parameter(negative="")] = False
+    """Hard-link the images into the export: like `--copy`, without the space, on one filesystem."""
+
     dest: Path | None = None
     """Write here instead of `<root-dir>/<version>/export/<format>/<rendition>`."""
 
@@ -62,7 +73,7 @@ DEFAULTS = LabelsOptions()
 
 
 def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) -> None:
-    """Write the labels of downloaded images as COCO, YOLO, Pascal VOC or CSV.
+    """Write downloaded images and their labels as COCO, YOLO, Pascal VOC, CSV or a Hugging Face image folder.
 
     Widths and heights are those of the files, and boxes lie where the files have them: turned, scaled
     and cut as the pictures were. Images are chosen as `oidl run` chooses them, and so are their annotations.
@@ -71,9 +82,15 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
         raise UsageError(f"--min-visible is a share from 0 to 1, not {options.min_visible}")
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"--limit must be at least 1, not {options.limit}")
+    if options.copy and options.hardlink:
+        raise UsageError("--copy and --hardlink exclude each other", hint="choose one of them")
     form = _format(options.format)
+    split = parse_split(options.split, options.seed)
     selection = options.selection(options.limit)
-    selection = replace(selection, label_types=written_kinds(form, selection.label_types))
+    takes_all = form.takes_all and not selection.label_types
+    if not takes_all:
+        selection = replace(selection, label_types=written_kinds(form, selection.label_types))
+    with_empty = options.with_empty or takes_all
     db = open_reader(options.database)
     try:
         with explained(db.path):
@@ -81,11 +98,13 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
                 format=form,
                 rendition=_rendition(options.rendition),
                 selection=selection,
-                chosen=make_choice(db, _of_images(selection, with_empty=options.with_empty)),
+                chosen=make_choice(db, _of_images(selection, with_empty=with_empty)),
                 label_names=_label_names(db, selection),
                 min_visible=options.min_visible,
-                with_empty=options.with_empty,
+                with_empty=with_empty,
                 apply_exif=options.apply_exif,
+                split=split,
+                image_files=_image_files(options),
                 dest=absolute(options.dest) if options.dest else None,
             )
         exported = export_labels(db, absolute(options.root_dir), request)
@@ -123,6 +142,12 @@ def _format(typed: str) -> Format:
     if form is None:
         raise UsageError(f"--format {typed}: choose from {', '.join(FORMATS)}")
     return form
+
+
+def _image_files(options: LabelsOptions) -> ImageFiles:
+    if options.copy:
+        return ImageFiles.COPY
+    return ImageFiles.HARDLINK if options.hardlink else ImageFiles.LINK
 
 
 def _rendition(typed: tuple[str, ...]) -> str | None:

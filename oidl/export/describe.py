@@ -3,21 +3,24 @@
 from oidl.export.request import ExportRequest, ExportResult
 
 
-def exported_text(exported: ExportResult, request: ExportRequest) -> str:
-    """Some lines: where it is, how much of each subset, and what was left out."""
-    lines = [f"{exported.dest}: {request.format.name}, of {exported.rendition}"]
-    lines += [
-        f"  {subset}: {images:,} images with {exported.annotations[subset]:,} {' and '.join(exported.kinds)}"
-        for subset, images in exported.images.items()
-    ]
-    if exported.unseen_boxes:
+def exported_text(result: ExportResult, request: ExportRequest) -> str:
+    """Some lines: where it is, how much is in each split, and what was left out."""
+    lines = [f"{result.dest}: {request.format.name}, of {result.rendition}"]
+    kinds = " and ".join(result.kinds)
+    for split, images in result.images.items():
+        annotations = f" with {result.annotations[split]:,} {kinds}" if kinds else ""
+        lines.append(f"  {split}: {images:,} images{annotations}")
+    if result.unseen_boxes:
         least = f" or less than {request.min_visible:g} of them" if request.min_visible else ""
-        lines.append(f"  left out: {exported.unseen_boxes:,} boxes of which nothing{least} is in the file")
-    if exported.elsewhere:
-        lines.append(f"  left out: {exported.elsewhere:,} files that do not lie in their rendition's directory")
-    if exported.without_geometry:
+        lines.append(f"  left out: {result.unseen_boxes:,} boxes of which nothing{least} is in the file")
+    if result.missing_files:
         lines.append(
-            f"  left out: {exported.without_geometry:,} files of which it was not noted how they were made; "
-            "`oidl run --always-download` makes them anew"
+            f"  left out: {result.missing_files:,} images whose files are missing; "
+            "run `oidl verify --repair`, then `oidl run`"
+        )
+    if result.without_geometry:
+        lines.append(
+            f"  left out: {result.without_geometry:,} files without a record of how they were made; "
+            "run `oidl run --always-download` to make them again"
         )
     return "\n".join(lines)

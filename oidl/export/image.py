@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePosixPath
 
 from oidl.export.text import plain
 from oidl.imaging.placing import PlacedBox
@@ -42,15 +42,20 @@ class LabelledBox:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """A file of `width` × `height` pixels, as a reader sees it; `name` is relative to its split's image directory."""
+    """An image file of `width` × `height` pixels, as a reader sees it; `path` is relative to the export."""
 
     file: FileRow
     split: str
-    name: PurePath
+    path: PurePosixPath
     width: int
     height: int
     boxes: Sequence[LabelledBox]
     labels: Sequence[tuple[Category, Label]] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the file: its ImageID and suffix."""
+        return self.path.name
 
     @property
     def shows_something(self) -> bool:

@@ -1,27 +1,30 @@
-"""`oidl export`: walks through the files of one rendition and hands each, with the annotations in it, to a format.
+"""`oidl export`: the images of one rendition and the annotations in them, handed one after another to a format.
 
-Images that show nothing that was chosen are left out, unless they are asked for.
+All of an export is written beside the one before and takes its place as a whole. Images that show nothing that was
+chosen are left out, unless they are asked for.
 """
 
-import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from oidl.errors import StateError, UsageError
+from oidl.export.attribution import ATTRIBUTION, Attribution
+from oidl.export.croissant import CROISSANT, write_croissant
+from oidl.export.files import ImageDirectory
 from oidl.export.format import ExportTarget, Format
-from oidl.export.image import categories
-from oidl.export.replace import paths_of, refuse_others, remove_stale
+from oidl.export.image import LabelledImage, categories
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
 from oidl.model import LabelType, Rendition
-from oidl.settings import Layout
 from oidl.state.audit import known_renditions
 from oidl.state.database import StateConnection, explained
-from oidl.state.evidence import check_annotated
-from oidl.state.labelled import classes_of, known_classes
-from oidl.state.load import ImageList, loaded_list, loaded_subsets, wanted_subsets
-from oidl.storage.atomic import atomic_text
-from oidl.storage.layout import checked_subdirectory, subset_directory
+from oidl.state.evidence import check_annotated, is_annotated
+from oidl.state.labelled import classes_of, known_classes, subsets_with_images
+from oidl.state.load import loaded_list, wanted_subsets
+from oidl.storage.layout import checked_subdirectory
+from oidl.storage.replace import replaced_entries
+
+SIZES = "images.meta"
 
 
 def written_kinds(form: Format, label_types: Collection[LabelType]) -> tuple[LabelType, ...]:
@@ -31,65 +34,102 @@ def written_kinds(form: Format, label_types: Collection[LabelType]) -> tuple[Lab
     if not kinds:
         raise UsageError(
             f"--format {form.name} has no place for {', '.join(label_types)}",
-            hint=f"it takes {', '.join(form.label_types)}",
+            hint=f"use {', '.join(form.label_types)}",
         )
     return kinds
 
 
 def export_labels(db: StateConnection, root_dir: Path, request: ExportRequest) -> ExportResult:
-    """Writes the labels of one rendition's files, and `images.meta`; `root_dir` is absolute.
+    """Writes one rendition's images, their labels and their attribution; `root_dir` is absolute.
 
-    Goes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`, and takes the place of an
-    earlier export in that format. Raises `UsageError` where there is nothing to export, or it does not say what.
+    Goes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`, and takes the place of the
+    export that is there. Raises `UsageError` if there is nothing to export, or the request does not say what.
     """
+    form = request.format
     with explained(db.path):
         held = loaded_list(db)
         if held is None:
             raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
-        target, rendition = _target(db, root_dir, held, request)
-        exported = ExportResult(
-            target.dest,
-            rendition.name,
-            target.kinds,
-            images=dict.fromkeys(target.image_directories, 0),
-            annotations=dict.fromkeys(target.image_directories, 0),
-        )
-        written = paths_of(request.format, target.dest, target.splits, target.kinds)
-        meta_path = target.dest / "images.meta"
-        takes_a_place = os.path.lexists(meta_path)
-        if not takes_a_place:
-            refuse_others(written)
-        # The list of sizes is in place before the rest: it says that what comes there is an export's.
-        with request.format.write(target) as write_image, atomic_text(meta_path) as meta:
-            for image in LabelledImages(db, root_dir, request, target, rendition, exported):
-                meta.write(f"{image.file.image_id} {image.height} {image.width}\n")
-                if image.shows_something or request.with_empty:
-                    write_image(image)
-                    exported.images[image.split] += 1
-                    exported.annotations[image.split] += len(image.boxes) + len(image.labels)
-                if sum(exported.images.values()) == request.selection.limit:
-                    break
-        if takes_a_place:
-            remove_stale(paths_of(request.format, target.dest, loaded_subsets(db), request.format.label_types), written)
-    return exported
+        rendition = _rendition(db, request.rendition)
+        subsets = wanted_subsets(db, request.selection.subsets)
+        kinds = _kinds(db, request)
+        classes = known_classes(db, kinds) if request.label_names is None else classes_of(db, request.label_names)
+        numbered = categories(classes)
+        dest = request.dest
+        if dest is None:
+            name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
+            dest = root_dir / held.directory / "export" / form.name / name
+        splits = [form.split_name(split) for split in request.split.names(subsets)]
+        _check_splits(request, splits, _expected_splits(db, request, rendition, subsets))
+        counts = dict.fromkeys(splits, 0)
+        result = ExportResult(dest, rendition.name, kinds, images=dict(counts), annotations=dict(counts))
+        title = f"Open Images V{held.dataset_version}"
+        with replaced_entries(dest, [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]) as directory:
+            target = ExportTarget(directory, title, rendition.name, splits, numbered, kinds)
+            files = ImageDirectory(request.image_files, root_dir, directory, dest)
+            images = LabelledImages(db, request, rendition, subsets, kinds, numbered, result)
+            attribution = _write(target, files, images, request, result)
+            _check_splits(request, splits, [split for split, images in result.images.items() if images])
+            write_croissant(target, form, held.dataset_version, attribution)
+    return result
 
 
-def _target(
-    db: StateConnection, root_dir: Path, held: ImageList, request: ExportRequest
-) -> tuple[ExportTarget, Rendition]:
-    rendition = _rendition(db, request.rendition)
-    subsets = wanted_subsets(db, request.selection.subsets)
-    kinds = written_kinds(request.format, request.selection.label_types)
+def _write(
+    target: ExportTarget,
+    files: ImageDirectory,
+    images: Iterable[LabelledImage],
+    request: ExportRequest,
+    result: ExportResult,
+) -> Attribution:
+    """Writes the images and all that is said of them, and counts them in `result`."""
+    with (
+        request.format.write(target) as write,
+        Attribution(target) as attribution,
+        target.open_text(SIZES) as sizes,
+    ):
+        for image in images:
+            sizes.write(f"{image.file.image_id} {image.height} {image.width}\n")
+            if not (image.shows_something or request.with_empty):
+                continue
+            if not files.add(image.file.path, str(image.path)):
+                result.missing_files += 1
+                continue
+            write(image)
+            attribution.add(image)
+            result.images[image.split] += 1
+            result.annotations[image.split] += len(image.boxes) + len(image.labels)
+            if sum(result.images.values()) == request.selection.limit:
+                break
+    return attribution
+
+
+def _kinds(db: StateConnection, request: ExportRequest) -> tuple[LabelType, ...]:
+    """The annotations that are written. Raises `UsageError` if those that are asked for are not in the database."""
+    form = request.format
+    if form.takes_all and not request.selection.label_types:
+        return tuple(kind for kind in form.label_types if is_annotated(db, kind))
+    kinds = written_kinds(form, request.selection.label_types)
     check_annotated(db, kinds)
-    classes = known_classes(db, kinds) if request.label_names is None else classes_of(db, request.label_names)
-    dest = request.dest
-    if dest is None:
-        name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
-        dest = root_dir / held.directory / "export" / request.format.name / name
-    layout = Layout(root_dir, held.directory)
-    directories = {subset: subset_directory(layout, subset, rendition.directory) for subset in subsets}
-    title = f"Open Images V{held.dataset_version}"
-    return ExportTarget(root_dir, dest, title, rendition.name, directories, categories(classes), kinds), rendition
+    return kinds
+
+
+def _expected_splits(
+    db: StateConnection, request: ExportRequest, rendition: Rendition, subsets: Sequence[str]
+) -> list[str]:
+    """The splits that will have images, as far as that can be said before the annotations are looked at."""
+    present = subsets_with_images(db, rendition.name, subsets, request.chosen)
+    return [request.format.split_name(split) for split in request.split.names(present)]
+
+
+def _check_splits(request: ExportRequest, splits: Collection[str], present: Collection[str]) -> None:
+    """Raises `UsageError` if the format must have splits that are not among those with images, `present`."""
+    missing = [split for split in request.format.required_splits if split not in present]
+    if missing:
+        is_chance = bool(request.split.shares) and set(missing) <= set(splits)
+        raise UsageError(
+            f"--format {request.format.name}: there are no images for {' and '.join(missing)}",
+            hint="use another --seed or more images" if is_chance else "use --split 80/20 to divide the images",
+        )
 
 
 def _rendition(db: StateConnection, name: str | None) -> Rendition:

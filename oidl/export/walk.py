@@ -5,70 +5,64 @@ Memory holds one page of files. Boxes of which a crop left too little are counte
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath, PurePosixPath
 
-from oidl.export.format import ExportTarget
 from oidl.export.image import Category, LabelledBox, LabelledImage
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.imaging.placing import Placing, both_turns, placed
 from oidl.model import LabelType, Rendition
-from oidl.settings import Layout
 from oidl.state.database import StateConnection
 from oidl.state.labelled import Box, FileRow, Label, boxes_of, file_pages, labels_of
-from oidl.storage.layout import actual_path
 
 
 @dataclass(slots=True)
 class LabelledImages:
-    """The images of an export, in order; what is left out is counted in `exported`."""
+    """The images of an export, in order; what is left out is counted in `result`."""
 
     db: StateConnection
-    root_dir: Path
     request: ExportRequest
-    target: ExportTarget
     rendition: Rendition
-    exported: ExportResult
-    by_label_name: Mapping[str, Category] = field(init=False)
+    subsets: Sequence[str]
+    kinds: Sequence[LabelType]
+    categories: Sequence[Category]
+    result: ExportResult
+    _by_label_name: Mapping[str, Category] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.by_label_name = {category.label_name: category for category in self.target.categories}
+        self._by_label_name = {category.label_name: category for category in self.categories}
 
     def __iter__(self) -> Iterator[LabelledImage]:
-        subsets, kinds = self.target.splits, self.target.kinds
+        form, split = self.request.format, self.request.split
         wanted = self.request.label_names, self.request.selection
-        for page in file_pages(self.db, self.rendition.name, subsets, self.request.chosen):
+        for page in file_pages(self.db, self.rendition.name, self.subsets, self.request.chosen):
             image_ids = [file.image_id for file in page]
-            boxes = boxes_of(self.db, image_ids, *wanted) if LabelType.BOXES in kinds else {}
-            labels = labels_of(self.db, image_ids, *wanted) if LabelType.LABELS in kinds else {}
+            boxes = boxes_of(self.db, image_ids, *wanted) if LabelType.BOXES in self.kinds else {}
+            labels = labels_of(self.db, image_ids, *wanted) if LabelType.LABELS in self.kinds else {}
             for file in page:
-                path = actual_path(Layout(self.root_dir, ""), file.path)
-                directory = self.target.image_directories[file.subset]
-                if not path.is_relative_to(directory):  # its rendition was given another directory later
-                    self.exported.elsewhere += 1
-                    continue
                 where = self._placing(file)
                 if where is None:
-                    self.exported.without_geometry += 1
+                    self.result.without_geometry += 1
                     continue
+                part = form.split_name(split.of(file.image_id, file.subset))
+                path = PurePosixPath(form.images.format(split=part), file.image_id + PurePath(file.path).suffix)
                 seen = tuple(self._boxes(boxes.get(file.image_id, ()), where))
                 of_image = tuple(self._labels(labels.get(file.image_id, ())))
-                name = path.relative_to(directory)
-                yield LabelledImage(file, file.subset, name, where.width, where.height, seen, of_image)
+                yield LabelledImage(file, part, path, where.width, where.height, seen, of_image)
 
     def _boxes(self, boxes: Sequence[Box], where: Placing) -> Iterator[LabelledBox]:
         for box in boxes:
-            category = self.by_label_name.get(box.label_name)
+            category = self._by_label_name.get(box.label_name)
             if category is None:  # of a file that is being loaded just now
                 continue
             seen = placed(box.x_min, box.x_max, box.y_min, box.y_max, where)
             if seen is None or seen.visible < self.request.min_visible:
-                self.exported.unseen_boxes += 1
+                self.result.unseen_boxes += 1
                 continue
             yield LabelledBox(category, box, seen)
 
     def _labels(self, labels: Sequence[Label]) -> Iterator[tuple[Category, Label]]:
         for label in labels:
-            category = self.by_label_name.get(label.label_name)
+            category = self._by_label_name.get(label.label_name)
             if category is not None:
                 yield category, label
 

@@ -58,10 +58,15 @@ def fitting_values(selection: Selection) -> dict[str, Any]:
     return {"min_area": selection.min_box_area}
 
 
+def is_annotated(db: sqlite3.Connection, label_type: LabelType) -> bool:
+    """Whether there is anything of `label_type`."""
+    return db.execute(f"SELECT 1 FROM {EVIDENCE[label_type].table} LIMIT 1").fetchone() is not None
+
+
 def check_annotated(db: sqlite3.Connection, label_types: Iterable[LabelType]) -> None:
     """Raises `UsageError` where there is nothing at all of one of `label_types`."""
     for label_type in label_types:
-        if not db.execute(f"SELECT 1 FROM {EVIDENCE[label_type].table} LIMIT 1").fetchone():
+        if not is_annotated(db, label_type):
             raise UsageError(
                 f"there are no {label_type} in the database", hint="`oidl annotations load` brings them in"
             )

@@ -105,6 +105,8 @@ _ANY = Selection()
 
 def known_classes(db: sqlite3.Connection, label_types: Collection[LabelType]) -> list[LabelClass]:
     """The classes that annotations of these types name, by MID; for boxes and their masks also all boxable ones."""
+    if not label_types:
+        return []
     is_boxable = LabelType.BOXES in label_types or LabelType.SEGMENTATIONS in label_types
     boxable = ["SELECT label_name FROM class WHERE is_boxable"] if is_boxable else []
     named = [
@@ -120,6 +122,22 @@ def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[Lab
     found = _classes(db, "SELECT value AS label_name FROM json_each(?)", json.dumps(tuple(label_names)))
     by_name = {each.label_name: each for each in found}
     return [by_name[label_name] for label_name in label_names]
+
+
+def subsets_with_images(
+    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: Chosen | None = None
+) -> list[str]:
+    """Those of `subsets` that have images; of a choice made on `db`, those that it has files of `rendition` from."""
+    if chosen is None:
+        sql = "SELECT 1 FROM progress WHERE subset = :subset AND status = 'done'"
+    else:
+        sql = (
+            "SELECT 1 FROM temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
+            "CROSS JOIN file AS f ON f.image_id = c.image_id AND f.rendition = :rendition "
+            "WHERE d.subset = :subset LIMIT 1"
+        )
+    values = ({"subset": subset, "rendition": rendition} for subset in subsets)
+    return [each["subset"] for each in values if db.execute(sql, each).fetchone()]
 
 
 def file_pages(

@@ -4,9 +4,8 @@ Bytes go to a temporary file in `<directory>/.oidl-part`, on the same filesystem
 as the final name, and are moved there by `os.replace`. Temporary names start
 with a token of the run, so that what a killed run left behind can be swept
 without touching the files of another, also if two databases share a directory.
-Texts, trees and links are written without the writer lock: they have the number
-of their process in a temporary name beside the final one, and are on the disk
-before they get the final one.
+Texts and exports are written without the writer lock: they have the number of their
+process in a temporary name, and are on the disk before they get the final one.
 """
 
 import errno
@@ -19,15 +18,13 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from oidl.errors import UsageError, disk_error
-from oidl.storage.durability import is_alive, sync_filesystems
+from oidl.errors import disk_error
+from oidl.storage.durability import is_alive
 from oidl.storage.sweep import remove_tree
 
 PART_DIRECTORY = ".oidl-part"
-_TREE_MARK = ".oidl"
 _FILES_TRIES = 50
 _FILES_WAIT_S = 0.1
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class AtomicWriter:
@@ -97,7 +94,7 @@ def atomic_text(path: Path, *, is_durable: bool = True) -> Iterator[TextIO]:
 
     So does a power cut, if it `is_durable`. Raises `DiskError` if it cannot be written.
     """
-    with _part_of(path) as part:
+    with part_of(path) as part:
         with open(part, "w", encoding="utf-8", newline="") as file:
             yield file
             if is_durable:
@@ -107,59 +104,14 @@ def atomic_text(path: Path, *, is_durable: bool = True) -> Iterator[TextIO]:
 
 
 @contextmanager
-def atomic_tree(path: Path) -> Iterator[Path]:
-    """A new directory to fill, which is at `path` once it is whole; an exception leaves what was there before.
-
-    What was there goes then, all of it; so it must be one that was made here. Raises
-    `UsageError` if it is not, `DiskError` if `path` cannot be replaced.
-    """
-    with _part_of(path) as part:
-        if path.is_symlink() or (path.exists() and not (path / _TREE_MARK).exists()):
-            raise UsageError(f"{path} is there, and not of an earlier export", hint="name another --dest")
-        part.mkdir()
-        (part / _TREE_MARK).touch()
-        yield part
-        sync_filesystems([part])
-        old = part.with_name(f"{part.name}-old")
-        if path.exists():
-            os.rename(path, old)
-        os.rename(part, path)
-        remove_tree(old)
-
-
-def can_link(directory: Path) -> bool:
-    """Whether there can be symbolic links in `directory`, which is made if it is not there; exFAT has none."""
-    with _part_of(directory / "link") as part:
-        try:
-            part.symlink_to("nowhere")
-        except OSError as error:
-            if error.errno in _NO_LINKS:
-                return False
-            raise
-    return True
-
-
-def atomic_link(path: Path, goal: Path) -> None:
-    """Makes `path` a symbolic link to `goal`, or retargets it; raises `UsageError` if it is something else.
-
-    A relative `goal` is relative to the directory of `path`.
-    """
-    with _part_of(path) as part:
-        if path.exists() and not path.is_symlink():
-            raise UsageError(f"{path} is there, and not a link of an earlier export", hint="name another --dest")
-        part.symlink_to(goal)
-        os.replace(part, path)
-
-
-@contextmanager
-def _part_of(path: Path) -> Iterator[Path]:
+def part_of(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that no other process uses; what has it at the end is removed.
 
     So is, before, what processes left there that were killed. What goes wrong on the disk is raised as `DiskError`.
     """
     prefix = f".{path.name}{PART_DIRECTORY}-"
     part = path.with_name(f"{prefix}{os.getpid()}")
-    leftover = re.compile(rf"{re.escape(prefix)}(\d{{1,9}})(-old)?", re.ASCII)
+    leftover = re.compile(rf"{re.escape(prefix)}(\d{{1,9}})", re.ASCII)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(OSError):  # what cannot be swept is in nobody's way

@@ -1,4 +1,4 @@
-"""`oidl export`: labels of downloaded images for other tools, from the command line."""
+"""`oidl export`: downloaded images and their labels for other tools, from the command line."""
 
 import json
 from collections.abc import Callable
@@ -35,24 +35,89 @@ def export(oidl, root: Path) -> Export:
 
 
 @pytest.mark.parametrize(
-    ("form", "files"),
+    ("form", "kinds", "files"),
     [
-        ("coco", ["annotations/instances_train.json"]),
-        ("YOLO", ["data.yaml", "train.txt"]),
-        ("voc", ["ImageSets/Main/train.txt"]),
-        ("csv", ["boxes-train.csv"]),
+        ("coco", "boxes", ["annotations/instances_{}.json"]),
+        ("YOLO", "boxes", ["data.yaml"]),
+        ("voc", "boxes", ["VOCdevkit/VOC2012/ImageSets/Main/{}.txt"]),
+        ("csv", "boxes", ["boxes-{}.csv"]),
+        ("imagefolder", "boxes and labels", ["{}/metadata.jsonl"]),
     ],
 )
-def test_every_format_is_written_and_told_of(
-    form: str, files: list[str], labelled: None, export: Export, root: Path, ask
+def test_every_format_is_written_and_described(
+    form: str, kinds: str, files: list[str], labelled: None, export: Export, root: Path, ask
 ) -> None:
-    ended = export(f"--format={form}", "--subset=train")
+    ended = export(f"--format={form}", "--subset=train", "--subset=validation")
     assert (ended.returncode, ended.stderr) == (0, "")
-    ((count,),) = ask("SELECT count(*) FROM download WHERE subset = 'train'")
     dest = root / "2017_11/export" / form.lower() / "images-resized"
-    assert ended.stdout == (f"{dest}: {form.lower()}, of images-resized\n  train: {count} images with {count} boxes\n")
-    for name in (*files, "images.meta"):
-        assert (dest / name).is_file()
+    lines = [f"{dest}: {form.lower()}, of images-resized"]
+    for subset in ("train", "validation"):
+        ((count,),) = ask("SELECT count(*) FROM download WHERE subset = ?", subset)
+        split = "val" if subset == "validation" and form in ("YOLO", "voc") else subset
+        lines.append(f"  {split}: {count} images with {count * kinds.count('s ') + count} {kinds}")
+        for name in (*files, "images.meta", "ATTRIBUTION.csv", "croissant.json"):
+            assert (dest / name.format(split)).is_file()
+    assert ended.stdout.splitlines() == lines
+
+
+def test_a_split_is_drawn_and_the_same_with_the_same_seed(labelled: None, export: Export, tmp_path: Path) -> None:
+    def drawn(*options: str) -> list[str]:
+        ended = export("--format=yolo", "--split=50/30/20", *options, "--dest", tmp_path / "x")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert [line.split()[0] for line in ended.stdout.splitlines()[1:]] == ["train:", "val:", "test:"]
+        return sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "x/images").rglob("*.jpg"))
+
+    first = drawn()
+    assert len(first) == 24
+    assert drawn() == first
+    assert drawn("--seed=1") != first
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--subset=test"], "there are no images for train and val\n  use --split 80/20 to divide the images\n"),
+        (["--subset=train"], "there are no images for val\n  use --split 80/20 to divide the images\n"),
+        (["--where=subset = 'train'"], "there are no images for val\n  use --split 80/20 to divide the images\n"),
+        (["--split=100/0"], "there are no images for val\n  use --split 80/20 to divide the images\n"),
+        (["--split=80/20", "--limit=1"], "there are no images for val\n  use another --seed or more images\n"),
+    ],
+)
+def test_yolo_without_train_and_val_says_what_is_missing_and_writes_nothing(
+    options: list[str], says: str, labelled: None, export: Export, tmp_path: Path
+) -> None:
+    ended = export("--format=yolo", *options, "--dest", tmp_path / "x")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"oidl: --format yolo: {says}" in ended.stderr
+    assert not list((tmp_path / "x").glob("*"))
+
+
+@pytest.mark.parametrize("how", ["--copy", "--hardlink"])
+def test_an_export_can_take_its_images_along(how: str, labelled: None, export: Export, root: Path) -> None:
+    assert export(how).returncode == 0
+    files = list((root / "2017_11/export/coco/images-resized/images").rglob("*.jpg"))
+    assert len(files) == 24
+    assert not any(path.is_symlink() for path in files)
+
+
+def test_a_folder_of_images_needs_no_annotations(downloaded: None, export: Export, tmp_path: Path) -> None:
+    ended = export("--format=imagefolder", "--copy", "--where=subset = 'validation'", "--dest", tmp_path / "x")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = (tmp_path / "x/validation/metadata.jsonl").read_text().splitlines()
+    assert lines
+    assert all((tmp_path / "x/validation" / json.loads(line)["file_name"]).is_file() for line in lines)
+    assert f"  validation: {len(lines)} images\n" in ended.stdout
+
+
+def test_a_folder_of_images_has_those_without_annotations_too(
+    labelled: None, export: Export, tell, tmp_path: Path
+) -> None:
+    tell("DELETE FROM box WHERE image_id IN (SELECT image_id FROM image LIMIT 5)")
+    tell("DELETE FROM label")
+    ended = export("--format=imagefolder", "--dest", tmp_path / "x")
+    assert sum(int(line.split()[1]) for line in ended.stdout.splitlines()[1:]) == 24
+    ended = export("--format=imagefolder", "--classes=cat", "--dest", tmp_path / "x")
+    assert sum(int(line.split()[1]) for line in ended.stdout.splitlines()[1:]) == 19
 
 
 def test_what_is_chosen_is_what_is_written(labelled: None, export: Export, tmp_path: Path) -> None:
@@ -121,7 +186,7 @@ def test_an_image_is_not_chosen_by_what_was_found_not_to_be_there(
     tell(f"INSERT INTO {_LABEL} SELECT image_id, '/m/01yrx', 'verification', 0 FROM label WHERE confidence = 1")
     ended = export("--format=csv", "--label-types=labels", *options, "--dest", tmp_path / "x")
     assert (ended.returncode, ended.stderr) == (0, "")
-    rows = [line.split(",") for path in (tmp_path / "x").glob("*.csv") for line in path.read_text().splitlines()[1:]]
+    rows = [line.split(",") for path in (tmp_path / "x").glob("*-*.csv") for line in path.read_text().splitlines()[1:]]
     assert len({row[0] for row in rows}) == images
     assert len(rows) == images if "--classes=dog" in options else images + 8, "rows of a chosen image are all written"
 
@@ -186,7 +251,9 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ("--format=tfrecord", "--format tfrecord: choose from coco, yolo, voc, csv"),
+        ("--format=tfrecord", "--format tfrecord: choose from coco, yolo, voc, imagefolder, csv"),
+        ("--split=80", "--split 80: this is no split\n  use subset, or percentages like 80/20 or 80/10/10"),
+        ("--split=80/10", "--split 80/10: the percentages add up to 90, not 100"),
         ("--classes=Cta", "there is no class 'Cta'\n  did you mean Cat?"),
         ("--classes=,", "--classes is empty"),
         ("--include-subclasses", "--include-subclasses is about --classes"),
@@ -259,6 +326,12 @@ def test_a_class_with_a_comma_in_its_name_can_be_named(
     assert [category["name"] for category in instances["categories"]] == names
 
 
+def test_copies_and_hard_links_exclude_each_other(labelled: None, export: Export) -> None:
+    ended = export("--copy", "--hardlink")
+    assert ended.returncode == 2
+    assert ended.stderr == "oidl: --copy and --hardlink exclude each other\n  choose one of them\n"
+
+
 def test_two_renditions_at_once_are_too_many(labelled: None, export: Export) -> None:
     ended = export("--rendition=a", "--rendition=b")
     assert ended.returncode == 2
@@ -279,7 +352,7 @@ def test_without_images_it_is_said(fine, run, export: Export, root: Path) -> Non
     assert ended.stderr == "oidl: there are no images yet\n  `oidl run` downloads them\n"
 
 
-@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "csv"])
+@pytest.mark.parametrize("form", ["coco", "yolo", "voc", "csv", "imagefolder"])
 def test_where_nothing_can_be_written_it_is_said(form: str, labelled: None, export: Export, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = export(f"--format={form}", "--dest", tmp_path / "file" / "below")

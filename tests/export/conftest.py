@@ -4,11 +4,16 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import image
 from marked import ROTATIONS, drawn, saved, sides
 
+from oidl.export.format import Format
+from oidl.export.formats import FORMATS
+from oidl.export.labels import export_labels
+from oidl.export.request import ExportRequest, ExportResult
 from oidl.model import ORIGINAL, Crop, Done, Fetched, Orientation, Rendition, ResizeMode, Source, Work
 from oidl.pipeline.process import Processor
 from oidl.settings import Imaging, Layout, Originals
@@ -30,6 +35,11 @@ RENDITIONS = (
 )
 IMAGES = 13
 """One for each EXIF orientation, one for each published rotation, one that is on Flickr's small version, one empty."""
+
+
+EVERY_FORMAT = pytest.mark.parametrize("form", [pytest.param(form, id=name) for name, form in FORMATS.items()])
+SUBSETS = ("train", "validation")
+LABELLED = IMAGES - 1
 
 
 @dataclass(frozen=True)
@@ -90,3 +100,24 @@ def put_box(
     columns = ["image_id", "number", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max", *more]
     values = (image_id, number, "xclick", label_name, 1.0, *where, *more.values())
     db.execute(f"INSERT INTO box ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", values)
+
+
+@pytest.fixture
+def exported(marked: Marked, tmp_path: Path) -> Any:
+    """Exports into `tmp_path`."""
+
+    def run(form: Format, **more: Any) -> ExportResult:
+        return export_labels(marked.db, marked.root, ExportRequest(form, **({"dest": tmp_path} | more)))
+
+    return run
+
+
+def image_files(form: Format, dest: Path) -> list[Path]:
+    """The image files of an export, in the directories that its format gives them."""
+    found = [path for split in (*SUBSETS, "val") for path in dest.glob(form.images.format(split=split) + "/*.png")]
+    return sorted(dict.fromkeys(found))
+
+
+def contents(dest: Path) -> dict[str, bytes | None]:
+    """What is below `dest`, by name; links are followed."""
+    return {str(path.relative_to(dest)): path.read_bytes() if path.is_file() else None for path in dest.rglob("*")}

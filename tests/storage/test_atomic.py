@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from oidl.errors import DiskError, UsageError
-from oidl.storage.atomic import PART_DIRECTORY, AtomicWriter, atomic_link, atomic_text, atomic_tree
+from oidl.errors import DiskError
+from oidl.storage.atomic import PART_DIRECTORY, AtomicWriter, atomic_text
 from oidl.storage.sweep import remove_tree
 
 
@@ -107,72 +107,6 @@ def test_removing_a_tree_follows_no_link(tmp_path: Path) -> None:
     assert names(tmp_path) == ["precious/file"]
     remove_tree(tmp_path / "precious")
     assert names(tmp_path) == []
-
-
-# ---- trees and links
-
-
-def test_a_tree_is_there_when_it_is_whole_and_in_place_of_the_one_before(tmp_path: Path) -> None:
-    tree = tmp_path / "dest" / "tree"
-    for name in ("first", "second"):
-        with atomic_tree(tree) as part:
-            (part / name).write_text(name)
-            assert not (tree / name).exists()
-        assert [path.name for path in tree.iterdir() if not path.name.startswith(".")] == [name]
-    assert [path.name for path in tree.parent.iterdir()] == ["tree"]
-
-
-def test_a_tree_that_breaks_off_leaves_the_one_before(tmp_path: Path) -> None:
-    with atomic_tree(tmp_path / "tree") as part:
-        (part / "first").write_text("")
-
-    def break_off() -> None:
-        with atomic_tree(tmp_path / "tree") as part:
-            (part / "second").write_text("")
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(DiskError, match="tree could not be written: No space left"):
-        break_off()
-    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
-    assert (tmp_path / "tree/first").exists()
-
-
-def test_what_a_kill_left_of_a_tree_is_in_nobodys_way(tmp_path: Path) -> None:
-    for process in (_dead_process(), os.getpid()):
-        for name in (f".tree.oidl-part-{process}", f".tree.oidl-part-{process}-old"):
-            (tmp_path / name / "below").mkdir(parents=True)
-    with atomic_tree(tmp_path / "tree") as part:
-        (part / "file").write_text("")
-    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
-    assert not (tmp_path / "tree/below").exists()
-
-
-@pytest.mark.parametrize("kind", ["directory", "file", "link"])
-def test_a_tree_takes_no_place_of_anything_else(kind: str, tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    (tmp_path / "own").mkdir()
-    {"directory": tree.mkdir, "file": tree.touch, "link": lambda: tree.symlink_to(tmp_path / "own")}[kind]()
-    with pytest.raises(UsageError, match="not of an earlier export"), atomic_tree(tree):
-        pytest.fail("there was nothing to fill")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "tree"]
-
-
-def test_a_link_leads_elsewhere_the_next_time(tmp_path: Path) -> None:
-    link = tmp_path / "dest" / "link"
-    for goal in ("one", "other", "other"):
-        atomic_link(link, tmp_path / goal)
-        assert link.readlink() == tmp_path / goal
-    assert [path.name for path in link.parent.iterdir()] == ["link"]
-
-
-def test_a_link_takes_no_place_of_anything_else(tmp_path: Path) -> None:
-    (tmp_path / "own").mkdir()
-    with pytest.raises(UsageError, match="not a link of an earlier export"):
-        atomic_link(tmp_path / "own", tmp_path)
-    assert (tmp_path / "own").is_dir()
-    (tmp_path / "file").touch()
-    with pytest.raises(DiskError, match="could not be written"):
-        atomic_link(tmp_path / "file" / "link", tmp_path)
 
 
 @pytest.mark.parametrize("place", ["file/x", "directory"])

@@ -1,6 +1,6 @@
 """CSV: `boxes-<split>.csv`, a row for every box with its pixels in the file, and `labels-<split>.csv`.
 
-`path` is that of the state database: relative to the root directory where it lies inside it.
+`file_name` is the path of the image, relative to the export.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from oidl.model import LabelType
 
 ROWS = "{kind}-{split}.csv"
 
-_FILE = ("image_id", "path", "width", "height", "label_name", "display_name")
+_FILE = ("image_id", "file_name", "width", "height", "label_name", "display_name")
 _BOX = (
     "x_min", "y_min", "x_max", "y_max", "visible", "source", "confidence",
     "is_occluded", "is_truncated", "is_group_of", "is_depiction", "is_inside",
@@ -34,7 +34,7 @@ def _write(target: ExportTarget) -> Iterator[WriteImage]:
 
         def add(image: LabelledImage) -> None:
             file = image.file
-            of_file = (file.image_id, file.path, image.width, image.height)
+            of_file = (file.image_id, image.path, image.width, image.height)
             for each in image.boxes:
                 box, published = each.box, each.published
                 outputs["boxes", image.split].write(

@@ -3,8 +3,8 @@
 One JSON object, a record a line. Images are written as they come, annotations
 meanwhile into a temporary file that is copied behind them at the end, so
 memory holds neither. `image_id` is the image's number in the published list,
-`category_id` the category's; both are the same in every export of a database. `info.image_directory` is relative to
-the file if images and export are in the root.
+`category_id` the category's; both are the same in every export of a database. The images are in `images/<split>`;
+`file_name` is relative to that.
 """
 
 import json
@@ -29,7 +29,7 @@ def _write(target: ExportTarget) -> Iterator[WriteImage]:
         instances = {
             split: _Instances(
                 files.enter_context(target.open_text(INSTANCES.format(split=split))),
-                files.enter_context(TemporaryFile("w+", encoding="utf-8", newline="", dir=target.dest)),
+                files.enter_context(TemporaryFile("w+", encoding="utf-8", newline="", dir=target.directory)),
                 _header(target, split),
             )
             for split in target.splits
@@ -79,7 +79,7 @@ def _header(target: ExportTarget, split: str) -> dict[str, Any]:
         "info": {
             "description": f"{target.title}, {split}",
             "rendition": target.rendition,
-            "image_directory": target.images_from((target.dest / INSTANCES).parent, split).as_posix(),
+            "image_directory": f"../images/{split}",
         },
         "categories": [
             {
@@ -97,7 +97,7 @@ def _image(image: LabelledImage, license_id: int) -> dict[str, Any]:
     file = image.file
     return {
         "id": file.number,
-        "file_name": image.name.as_posix(),
+        "file_name": image.name,
         "width": image.width,
         "height": image.height,
         "license": license_id,

@@ -1,72 +1,63 @@
 """Pascal VOC: an XML file for every image, as torchvision's `VOCDetection` and many converters read it.
 
-`Annotations/<split>/<name>.xml`, `ImageSets/Main/<split>.txt`, and `JPEGImages/<split>`, a
-link to the directory where the pictures are; names go on below that as the pictures do. Where
-there can be no links, `folder` is that directory.
+All of it is in `VOCdevkit/VOC2012`, where torchvision looks: `Annotations/<name>.xml`, `JPEGImages/<name>.jpg`, and
+`ImageSets/Main/<split>.txt` with the names of each split. `labelmap.txt` has the classes, as Datumaro wants them.
 Pixels count from 1, and a box holds its last ones, as in the VOC development kit.
 """
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import PurePosixPath
 from xml.sax.saxutils import escape
 
 from oidl.export.format import ExportTarget, Format, WriteImage
 from oidl.export.image import LabelledBox, LabelledImage
 from oidl.export.text import plain
 from oidl.model import LabelType
-from oidl.storage.atomic import atomic_link, atomic_tree, can_link
 
-IMAGE_SET = "ImageSets/Main/{split}.txt"
-JPEG_IMAGES = "JPEGImages/{split}"
+HOME = "VOCdevkit/VOC2012"
+ANNOTATIONS = f"{HOME}/Annotations"
+IMAGE_SET = f"{HOME}/ImageSets/Main/{{split}}.txt"
+LABEL_MAP = f"{HOME}/labelmap.txt"
 
 _GREY = (1, 2)  # bands, alpha included
 
 
 @contextmanager
 def _write(target: ExportTarget) -> Iterator[WriteImage]:
-    """Writes `Annotations/`, `ImageSets/Main/` and `JPEGImages/`."""
-    # The boxes are in place first, then the lists, by which they are found.
-    with ExitStack() as files, atomic_tree(target.dest / "Annotations") as annotations:
+    """Writes `Annotations/`, `ImageSets/Main/` and `labelmap.txt`."""
+    (target.directory / ANNOTATIONS).mkdir(parents=True)
+    with target.open_text(LABEL_MAP) as file:
+        file.write("# name : colour : parts : actions\nbackground:0,0,0::\n")
+        # There is no way to write a name with a colon.
+        file.writelines(f"{each.name}:::\n" for each in target.categories if ":" not in each.name)
+    with ExitStack() as files:
         lists = {split: files.enter_context(target.open_text(IMAGE_SET.format(split=split))) for split in target.splits}
 
-        has_links = can_link(target.dest)
-        folders = {
-            split: JPEG_IMAGES.format(split=split) if has_links else target.images_from(target.dest, split).as_posix()
-            for split in target.splits
-        }
-
         def add(image: LabelledImage) -> None:
-            split = image.split
-            name = split / image.name
-            path = annotations / name.with_suffix(".xml")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_xml(image, target.title, _below(folders[split], image)), "utf-8")
-            lists[split].write(f"{name.with_suffix('').as_posix()}\n")
+            name = image.path.stem
+            (target.directory / ANNOTATIONS / f"{name}.xml").write_text(_xml(image, target.title), "utf-8")
+            lists[image.split].write(f"{name}\n")
 
         yield add
-        for split in target.splits:
-            # A kill from here on leaves none, rather than one by which old boxes are found for other pictures.
-            (target.dest / IMAGE_SET.format(split=split)).unlink(missing_ok=True)
-            if has_links:
-                link = target.dest / JPEG_IMAGES.format(split=split)
-                atomic_link(link, target.images_from(link.parent, split))
 
 
-VOC = Format("voc", (LabelType.BOXES,), _write, files=(IMAGE_SET,), links=(JPEG_IMAGES,))
+VOC = Format(
+    "voc",
+    (LabelType.BOXES,),
+    _write,
+    files=(f"{ANNOTATIONS}/*.xml", LABEL_MAP, IMAGE_SET),
+    images=f"{HOME}/JPEGImages",
+    split_names={"validation": "val"},
+)
 
 
-def _below(folder: str, image: LabelledImage) -> str:
-    return PurePosixPath(folder, image.name.parent).as_posix()
-
-
-def _xml(image: LabelledImage, title: str, folder: str) -> str:
+def _xml(image: LabelledImage, title: str) -> str:
     file = image.file
     return f"""\
 <?xml version="1.0" encoding="UTF-8"?>
 <annotation>
-  <folder>{_text(folder)}</folder>
-  <filename>{_text(image.name.name)}</filename>
+  <folder>VOC2012</folder>
+  <filename>{_text(image.name)}</filename>
   <source>
     <database>{_text(title)}</database>
     <annotation>Open Images</annotation>

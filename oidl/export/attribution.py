@@ -1,0 +1,35 @@
+"""`ATTRIBUTION.csv`: whom to thank for each image of an export, and under which licence it may be used."""
+
+from types import TracebackType
+from typing import Self
+
+from oidl.export.format import ExportTarget
+from oidl.export.image import LabelledImage
+from oidl.export.text import csv_line
+
+ATTRIBUTION = "ATTRIBUTION.csv"
+COLUMNS = ("image_id", "file_name", "title", "author", "author_url", "license", "landing_url")
+
+
+class Attribution:
+    """The file while it is written. `licenses` and `suffixes` are those of the images so far."""
+
+    def __init__(self, target: ExportTarget) -> None:
+        self.licenses: set[str] = set()
+        self.suffixes: set[str] = set()
+        self._file = target.open_text(ATTRIBUTION)
+        self._file.write(csv_line(COLUMNS))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._file.close()
+
+    def add(self, image: LabelledImage) -> None:
+        """Writes the row of an image."""
+        file = image.file
+        self.licenses.add(file.license)
+        self.suffixes.add(image.path.suffix)
+        thanks = (file.title, file.author, file.author_profile_url, file.license, file.original_landing_url)
+        self._file.write(csv_line((file.image_id, image.path, *thanks)))

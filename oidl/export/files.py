@@ -1,0 +1,69 @@
+"""Image files inside an export: symbolic links to those of the root, hard links, or copies.
+
+A symbolic link is relative, so an export in the root moves along with it. Hard links and copies can be moved anywhere.
+"""
+
+import errno
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+
+from oidl.errors import UsageError
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+class ImageFiles(StrEnum):
+    """How the files of an export come about."""
+
+    LINK = "link"
+    HARDLINK = "hardlink"
+    COPY = "copy"
+
+
+class ImageDirectory:
+    """The image files of an export while it is written in `directory`; later it is moved to `dest`.
+
+    `root_dir` is the root that the files of the database are in.
+    """
+
+    def __init__(self, how: ImageFiles, root_dir: Path, directory: Path, dest: Path) -> None:
+        self._how = how
+        self._root_dir = Path(os.path.realpath(root_dir))
+        self._directory = directory
+        self._dest = Path(os.path.realpath(dest))
+        self._made: set[Path] = set()
+
+    def add(self, recorded: str, name: str) -> bool:
+        """Puts the file that `file.path` calls `recorded` at `name` in the export; False if there is no such file.
+
+        Raises `UsageError` if the filesystem cannot have links of this kind.
+        """
+        source, path = self._root_dir / recorded, self._directory / name
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        try:
+            self._put(source, path, name)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if self._how is ImageFiles.HARDLINK and error.errno == errno.EXDEV:
+                says = f"--hardlink: {source} and {self._dest} are on different filesystems"
+            elif self._how is not ImageFiles.COPY and error.errno in _NO_LINKS:
+                says = f"the filesystem of {self._dest} cannot link to {source}: {error.strerror}"
+            else:
+                raise
+            raise UsageError(says, hint="use --copy") from error
+        return True
+
+    def _put(self, source: Path, path: Path, name: str) -> None:
+        match self._how:
+            case ImageFiles.LINK:
+                os.stat(source)
+                os.symlink(os.path.relpath(source, (self._dest / name).parent), path)
+            case ImageFiles.HARDLINK:
+                os.link(source, path)
+            case ImageFiles.COPY:
+                shutil.copyfile(source, path)

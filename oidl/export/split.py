@@ -1,0 +1,53 @@
+"""How the images of an export are divided: by subset, or by shares that are drawn. Pure.
+
+A drawn split depends on the seed and the ImageID alone. So nothing has to be counted or kept, and an image stays in
+its split when others join the export.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oidl.errors import UsageError
+
+BY_SUBSET = "subset"
+_NAMES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`shares` are percentages of train, validation and test, in this order; without any, subsets are the splits."""
+
+    shares: tuple[int, ...] = ()
+    seed: int = 0
+
+    def names(self, subsets: Sequence[str]) -> tuple[str, ...]:
+        """The splits of an export of `subsets`, in order."""
+        if not self.shares:
+            return tuple(subsets)
+        return tuple(name for name, share in zip(_NAMES, self.shares, strict=False) if share)
+
+    def of(self, image_id: str, subset: str) -> str:
+        """The split of an image."""
+        if not self.shares:
+            return subset
+        drawn = hashlib.blake2b(f"{self.seed} {image_id}".encode(), digest_size=8, person=b"split")
+        left = int.from_bytes(drawn.digest(), "big") * 100 >> 64
+        for name, share in zip(_NAMES, self.shares, strict=False):
+            left -= share
+            if left < 0:
+                return name
+        raise AssertionError("the shares of a split add up to 100")
+
+
+def parse_split(text: str, seed: int = 0) -> Split:
+    """The split that `--split` calls `text`. Raises `UsageError` if it is no split."""
+    if text.lower() == BY_SUBSET:
+        return Split()
+    if not re.fullmatch(r"\d{1,3}/\d{1,3}(/\d{1,3})?", text, re.ASCII):
+        raise UsageError(f"--split {text}: this is no split", hint="use subset, or percentages like 80/20 or 80/10/10")
+    shares = tuple(map(int, text.split("/")))
+    if sum(shares) != 100:
+        raise UsageError(f"--split {text}: the percentages add up to {sum(shares)}, not 100")
+    return Split(shares, seed)

@@ -1,0 +1,138 @@
+"""What comes with every export: whom to thank, and what it is for machines; and the folder of images."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import image
+
+from oidl.export.format import Format
+from oidl.export.formats.coco import COCO
+from oidl.export.formats.imagefolder import IMAGEFOLDER
+from oidl.export.formats.voc import VOC
+from oidl.export.formats.yolo import YOLO
+from oidl.model import LabelType
+from oidl.settings import Selection
+
+from .conftest import BLUE, EVERY_FORMAT, IMAGES, LABELLED, NAMES, RED, SUBSETS, Marked, image_files
+
+
+def rows(dest: Path) -> list[dict[str, str]]:
+    with open(dest / "ATTRIBUTION.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def croissant(dest: Path) -> dict[str, Any]:
+    return json.loads((dest / "croissant.json").read_text("utf-8"))
+
+
+def records(dest: Path) -> dict[str, dict[str, Any]]:
+    """The lines of all `metadata.jsonl`, by ImageID."""
+    lines = [line for split in SUBSETS for line in (dest / split / "metadata.jsonl").read_text("utf-8").splitlines()]
+    return {record["image_id"]: record for record in map(json.loads, lines)}
+
+
+@EVERY_FORMAT
+def test_the_author_of_every_image_of_an_export_is_named(form: Format, exported: Any, tmp_path: Path) -> None:
+    exported(form, rendition="border")
+    found = {row["image_id"]: row for row in rows(tmp_path)}
+    assert sorted(tmp_path / row["file_name"] for row in found.values()) == image_files(form, tmp_path)
+    assert len(found) == LABELLED
+    published = image(1)
+    assert found[published.image_id] == {
+        "image_id": published.image_id,
+        "file_name": found[published.image_id]["file_name"],
+        "title": published.title,
+        "author": "A\x01 <b> & co",
+        "author_url": published.author_profile_url,
+        "license": published.license,
+        "landing_url": published.original_landing_url,
+    }
+
+
+@EVERY_FORMAT
+def test_croissant_names_every_file_of_an_export(form: Format, exported: Any, tmp_path: Path) -> None:
+    exported(form, rendition="border", selection=Selection(label_types=form.label_types))
+    described = croissant(tmp_path)
+    assert described["license"] == ["https://creativecommons.org/licenses/by/2.0/", _ANNOTATIONS]
+    named: set[Path] = set()
+    for each in described["distribution"]:
+        if each["@type"] == "cr:FileObject":
+            path = tmp_path / each["contentUrl"]
+            assert each["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+            assert each["contentSize"] == f"{path.stat().st_size} B"
+            named.add(path)
+        else:
+            includes = each["includes"] if isinstance(each["includes"], list) else [each["includes"]]
+            named |= {path for pattern in includes for path in tmp_path.glob(pattern)}
+    others = {"croissant.json", "images.meta", ".oidl-export"}
+    assert named == {path for path in tmp_path.rglob("*") if path.is_file() and path.name not in others}
+
+
+_ANNOTATIONS = "https://creativecommons.org/licenses/by/4.0/"
+
+
+def test_croissant_knows_the_version_and_the_types_of_files(exported: Any, tmp_path: Path) -> None:
+    exported(COCO, rendition="border")
+    described = croissant(tmp_path)
+    assert (described["name"], described["version"]) == ("Open Images V7, border, coco", "7.0.0")
+    assert described["datePublished"] == "2022-10"
+    types = {each["@id"]: each["encodingFormat"] for each in described["distribution"]}
+    assert types["annotations/instances_train.json"] == "application/json"
+    assert types["ATTRIBUTION.csv"] == "text/csv"
+    assert types["image-files"] == ["image/png"]
+
+
+# ---- the folder of images
+
+
+def test_a_folder_of_images_has_a_record_for_every_image(exported: Any, tmp_path: Path) -> None:
+    exported(IMAGEFOLDER, rendition="fillcrop", with_empty=True)
+    found = records(tmp_path)
+    assert len(found) == IMAGES
+    published = image(1)
+    record = found[published.image_id]
+    assert record["objects"]["categories"] == [NAMES[RED], NAMES[BLUE]]
+    assert record["objects"]["bbox"][0] == [0.0, 16.0, 80.0, 40.0]
+    assert record["labels"] == [NAMES[BLUE]]  # red was looked for and not found
+    assert (record["width"], record["height"]) == (160, 160)
+    assert (record["license"], record["title"]) == (published.license, published.title)
+    assert found[image(IMAGES).image_id]["objects"] == {"bbox": [], "categories": []}
+
+
+def test_a_folder_of_images_has_the_annotations_that_there_are(exported: Any, marked: Marked, tmp_path: Path) -> None:
+    keys = {"objects", "labels"}
+    exported(IMAGEFOLDER, rendition="border", selection=Selection(label_types=(LabelType.BOXES,)))
+    assert keys & records(tmp_path)[image(1).image_id].keys() == {"objects"}
+    marked.db.execute("BEGIN")
+    try:
+        marked.db.execute("DELETE FROM box")
+        exported(IMAGEFOLDER, rendition="border", with_empty=True)
+        assert keys & records(tmp_path)[image(1).image_id].keys() == {"labels"}
+        marked.db.execute("DELETE FROM label")
+        done = exported(IMAGEFOLDER, rendition="border", with_empty=True)
+    finally:
+        marked.db.execute("ROLLBACK")
+    assert not keys & records(tmp_path)[image(1).image_id].keys()
+    assert sum(done.images.values()) == IMAGES
+    assert _ANNOTATIONS not in croissant(tmp_path)["license"]
+
+
+# ---- splits, and classes for Datumaro
+
+
+@pytest.mark.parametrize(("form", "name"), [(COCO, "validation"), (YOLO, "val"), (VOC, "val")])
+def test_parts_have_the_names_that_readers_know(form: Format, name: str, exported: Any, tmp_path: Path) -> None:
+    assert list(exported(form, rendition="border").images) == ["train", name]
+
+
+def test_the_classes_of_voc_are_listed(exported: Any, tmp_path: Path) -> None:
+    exported(VOC, rendition="border", label_names=(RED,))
+    lines = (tmp_path / "VOCdevkit/VOC2012/labelmap.txt").read_text().splitlines()
+    assert lines == ["# name : colour : parts : actions", "background:0,0,0::", "red:::"]
+    exported(VOC, rendition="border", label_names=(BLUE,))
+    lines = (tmp_path / "VOCdevkit/VOC2012/labelmap.txt").read_text().splitlines()
+    assert lines[2:] == []  # its name has a colon
