@@ -132,7 +132,7 @@ def _images(target: ExportTarget, form: Format, attribution: Attribution) -> dic
 
 
 def _records() -> dict[str, Any]:
-    columns = [
+    columns: list[dict[str, Any]] = [
         {
             "@type": "cr:Field",
             "@id": f"images/{name}",
@@ -143,7 +143,9 @@ def _records() -> dict[str, Any]:
         for name in COLUMNS
     ]
     file_name = columns[COLUMNS.index("file_name")]
-    file_name["references"] = {"fileSet": {"@id": _FILES}, "extract": {"fileProperty": "fullpath"}}
+    # Names are unique, and mlcroissant 1.1 joins by them, but not by paths.
+    file_name["source"]["transform"] = {"regex": ".*/(.+)"}
+    file_name["references"] = {"fileSet": {"@id": _FILES}, "extract": {"fileProperty": "filename"}}
     content = {
         "@type": "cr:Field",
         "@id": "images/image",
