@@ -64,7 +64,7 @@ class ChoiceOptions(PlaceOptions):
     """What that order is drawn by: the same seed, the same order."""
 
     where: str | None = None
-    """Only images for which this SQL expression over `image` is true, like `original_size < 1e6`."""
+    """Only images for which this SQL expression over `image`, `width` and `height` is true, like `width > 1024`."""
 
     def selection(self, limit: int | None = None) -> Selection:
         """What was chosen. Raises `UsageError` for values that make no sense."""

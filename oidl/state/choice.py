@@ -28,6 +28,12 @@ _TABLES = """
     CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE, original_size INTEGER) STRICT;
 """
 
+# What `--where` is about: a published image, with the size of the picture that was had, NULL before that. SQLite leaves
+# the join out where its columns are not asked for.
+_IMAGE = (
+    "(SELECT i.rowid AS rowid, i.*, d.width, d.height FROM image AS i "
+    "LEFT JOIN download AS d ON d.image_id = i.image_id) AS image"
+)
 _READABLE = ("image", "download")
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 
@@ -122,9 +128,9 @@ def check_where(db: StateConnection, where: str | None) -> None:
 
     db.set_authorizer(allow)
     try:
-        db.execute(f"SELECT 1 FROM image WHERE ({where}\n) LIMIT 0")
+        db.execute(f"SELECT 1 FROM {_IMAGE} WHERE ({where}\n) LIMIT 0")
         # As what stands in parentheses it might end these and begin others; what fits here too is one expression.
-        db.execute(f"SELECT CASE WHEN {where}\n THEN 1 END FROM image LIMIT 0")
+        db.execute(f"SELECT CASE WHEN {where}\n THEN 1 END FROM {_IMAGE} LIMIT 0")
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise _bad_where(where, error) from error
     finally:
@@ -148,7 +154,7 @@ def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
     source, size, conditions = "image_id FROM download", "NULL", ["true"]
     if selection.where is not None and not is_named:
         # Along the list, as most of it may be wanted: a plus keeps SQLite from looking each row up in key order.
-        source, size = "+image_id AS image_id, original_size FROM image", "original_size"
+        source, size = f"+image_id AS image_id, original_size FROM {_IMAGE}", "original_size"
         conditions = [f"({selection.where}\n)"]
     if selection.subsets:
         conditions.append("subset IN (SELECT value FROM json_each(:subsets))")
@@ -187,7 +193,9 @@ def _allowed(selection: Selection, image_id: str, *, is_named: bool) -> list[str
         conditions.append(f"{image_id} IN (SELECT n.image_id FROM named AS n)")
     if selection.where is not None:
         # Its columns are those of `image`, which is the nearest table.
-        conditions.append(f"EXISTS (SELECT 1 FROM image WHERE image.image_id = {image_id} AND ({selection.where}\n))")
+        conditions.append(
+            f"EXISTS (SELECT 1 FROM {_IMAGE} WHERE image.image_id = {image_id} AND ({selection.where}\n))"
+        )
     return conditions
 
 
@@ -217,5 +225,5 @@ def _explained(selection: Selection) -> Iterator[None]:
 def _bad_where(where: str, error: Exception) -> UsageError:
     return UsageError(
         f"--where {where!r} cannot be run: {error}",
-        hint='an SQL expression over the columns of `image` is needed, as in "original_size < 1e6"',
+        hint='use an SQL expression over the columns of `image`, and `width` and `height`, like "original_size < 1e6"',
     )

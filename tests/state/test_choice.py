@@ -129,9 +129,28 @@ def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: 
     reader.set_trace_callback(None)
     (fill,) = (statement for statement in statements if statement.startswith("INSERT INTO chosen"))
     assert [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {fill}")] == [
-        "SCAN image",
+        "SCAN i",  # `width` is not asked for, so `download` is not looked at
         "USE TEMP B-TREE FOR ORDER BY",
     ]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"where": "width > 1024 OR height > 1024"}, [2, 4]),
+        ({"where": "license LIKE '%/by/2.0/' AND width > 1024"}, [4]),
+        ({"where": "width <= 1024"}, [2]),
+        ({"where": "width IS NULL", "subsets": ("test",)}, [10, 11]),
+        ({"where": "rowid = 5 AND image.width > 1024"}, [4]),
+        ({"classes": ("Cat", "Dog"), "label_types": BOXES, "where": "height > 1024"}, [2]),
+    ],
+)
+def test_images_are_chosen_by_the_size_of_the_picture_that_was_had(
+    selection: dict[str, Any], expected: list[int], annotated: StateConnection
+) -> None:
+    sizes = [(600, 1600, image(2).image_id), (2000, 1000, image(4).image_id)]
+    annotated.executemany("UPDATE download SET width = ?, height = ? WHERE image_id = ?", sizes)
+    assert numbers(annotated, **selection) == expected
 
 
 @pytest.mark.parametrize(
