@@ -67,7 +67,7 @@ class FileKind(StrEnum):
     ATTRIBUTE_CLASSES = "attribute-classes"
     HIERARCHY = "hierarchy"
     BOXES = "boxes"
-    HUMAN_LABELS = "human-labels"
+    LABELS = "labels"
     BOXABLE_LABELS = "boxable-labels"
     MACHINE_LABELS = "machine-labels"
     RELATIONSHIPS = "relationships"
@@ -105,7 +105,7 @@ class LabelType(StrEnum):
 
 TYPE_FILES = {
     LabelType.BOXES: FileKind.BOXES,
-    LabelType.LABELS: FileKind.HUMAN_LABELS,
+    LabelType.LABELS: FileKind.LABELS,
     LabelType.SEGMENTATIONS: FileKind.SEGMENTATIONS,
     LabelType.RELATIONSHIPS: FileKind.RELATIONSHIPS,
     LabelType.POINTS: FileKind.POINTS,

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import HTTP_URL
@@ -21,6 +21,7 @@ BUILT_IN = Path(__file__).with_name("catalogue.toml")
 
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"  # one file or directory: no slash, and never "." or ".."
 _MEMBER = rf"({_NAME}/|{{subset}}/)+{_NAME}"  # a path inside a tar
+_Known: TypeAlias = dict[str, dict[str, Any]]  # fields of `PublishedFile`, by URL
 _HOSTS = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*"  # one host, or all below a domain
 
 
@@ -43,10 +44,17 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
     base_url = top.text("base_url", HTTP_URL, "an http or https URL") if "base_url" in top.names() else ""
     providers = _providers(top.table("provider")) if "provider" in top.names() else {}
     mirrors = _mirrors(top.table("mirror")) if "mirror" in top.names() else {}
+    mean = top.count("mean_original_bytes") if "mean_original_bytes" in top.names() else None
+    known = _known(top.table("published"), base_url) if "published" in top.names() else {}
     versions = top.table("version")
     top.close()
     catalogue = {
-        name: replace(_version(name, versions.table(name), base_url), providers=providers, mirrors=mirrors)
+        name: replace(
+            _version(name, versions.table(name), base_url, known),
+            providers=providers,
+            mirrors=mirrors,
+            mean_original_bytes=mean,
+        )
         for name in versions.names()
     }
     return catalogue or versions.refuse("lists no version")
@@ -62,7 +70,7 @@ def find_version(catalogue: dict[str, Version], name: str | None) -> Version:
     raise UsageError(f"there is no dataset version {name!r}", hint=f"the catalogue has: {', '.join(catalogue)}")
 
 
-def _version(name: str, table: "_Table", base_url: str) -> Version:
+def _version(name: str, table: "_Table", base_url: str, known: _Known) -> Version:
     if not re.fullmatch(_NAME, name):
         table.refuse("is not a plain name")
     subsets = table.texts("subsets", _NAME, "a list of different plain names")
@@ -71,7 +79,7 @@ def _version(name: str, table: "_Table", base_url: str) -> Version:
         title=table.text("title", r"[^\n]+", "one line of text"),
         directory=table.text("directory", _NAME, "the plain name of one directory"),
         subsets=subsets,
-        files=tuple(file for entry in table.tables("files") for file in _files(entry, base_url, subsets)),
+        files=tuple(file for entry in table.tables("files") for file in _files(entry, base_url, subsets, known)),
     )
     names = [file.name for file in version.files]
     if len(set(names)) < len(names):
@@ -94,12 +102,36 @@ def _mirrors(table: "_Table") -> dict[str, str]:
     return mirrors
 
 
-def _files(table: "_Table", base_url: str, subsets: tuple[str, ...]) -> Iterator[PublishedFile]:
+def _known(table: "_Table", base_url: str) -> _Known:
+    """What is known of files, by URL."""
+    known = {}
+    for name in table.names():
+        entry = table.table(name)
+        known[_full(name, base_url)] = _facts(entry)
+        entry.close()
+    return known
+
+
+def _facts(table: "_Table") -> dict[str, Any]:
+    """What `table` says of the content of a file: fields of `PublishedFile`."""
+    facts: dict[str, Any] = {name: table.count(name) for name in ("bytes", "approx_bytes") if name in table.names()}
+    for name, digits in (("md5", 32), ("sha256", 64)):
+        if digest := table.optional(name, f"[0-9a-f]{{{digits}}}", f"{digits} lower-case hex digits"):
+            facts[name] = digest
+    if "images" in table.names():
+        counts = table.table("images")
+        facts["images"] = {subset: counts.count(subset) for subset in counts.names()}
+    return facts
+
+
+def _full(url: str, base_url: str) -> str:
+    return url if re.match("(?i:https?)://", url) else base_url + url
+
+
+def _files(table: "_Table", base_url: str, subsets: tuple[str, ...], known: _Known) -> Iterator[PublishedFile]:
     """The files of one entry: one or, with `shards`, one for each of these characters."""
     shards = table.optional("shards", "[0-9a-z]+", "characters to put in the place of {shard}") or [""]
-    url = table.text("url", r"\S+", "a URL")
-    if not re.match("(?i:https?)://", url):
-        url = base_url + url
+    url = _full(table.text("url", r"\S+", "a URL"), base_url)
     if not re.fullmatch(HTTP_URL, url):
         table.refuse("must be an http or https URL, or what follows the base_url", "url")
     name = table.optional("name", _NAME, "the plain name of one file") or url.rpartition("/")[2]
@@ -107,21 +139,19 @@ def _files(table: "_Table", base_url: str, subsets: tuple[str, ...]) -> Iterator
     file = PublishedFile(
         name=name,
         url=url,
-        bytes=table.count("bytes") if "bytes" in table.names() else None,
-        md5=table.optional("md5", "[0-9a-f]{32}", "32 lower-case hex digits"),
-        sha256=table.optional("sha256", "[0-9a-f]{64}", "64 lower-case hex digits"),
         kind=FileKind(table.text("kind", "|".join(FileKind), f"one of: {', '.join(FileKind)}")),
         subset=table.optional("subset", "|".join(subsets), f"one of: {', '.join(subsets)}"),
         extent=Extent(extent) if extent else None,
         member=table.optional("member", _MEMBER, "a path inside the archive"),
         is_optional=table.flag("optional"),
+        **_facts(table),
     )
     table.close()
     for shard in shards:
         name, url = (text.replace("{shard}", shard) for text in (file.name, file.url))
         if not re.fullmatch(_NAME, name):
             table.refuse("must end in the plain name of one file", "url")
-        yield replace(file, name=name, url=url)
+        yield replace(file, name=name, url=url, **known.get(url, {}))
 
 
 class _Table:

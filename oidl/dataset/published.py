@@ -9,7 +9,7 @@ below its subset if it is of one.
     version.place(FileKind.BOXES, "train")     # v7/train/oidv6-train-annotations-bbox.csv
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -21,7 +21,8 @@ from oidl.model import CLASS_FILES, Extent, FileKind
 class PublishedFile:
     """One file as it is served; `bytes`, `md5` and `sha256` (lower-case hex) are of that, None where not published.
 
-    `subset` None is a file for all subsets; `extent` says which images a list
+    `approx_bytes` is about its size, where the exact one is not known. `images` says how many rows an image list has
+    of each subset, where that is known. `subset` None is a file for all subsets; `extent` says which images a list
     has, None where that is the same in all. `member` is the path inside a tar,
     with `{subset}` in it. Files that `is_optional` are fetched only when named.
     """
@@ -29,6 +30,7 @@ class PublishedFile:
     name: str
     url: str
     bytes: int | None = None
+    approx_bytes: int | None = None
     md5: str | None = None
     sha256: str | None = None
     kind: FileKind = FileKind.IMAGE_LIST
@@ -36,6 +38,12 @@ class PublishedFile:
     extent: Extent | None = None
     member: str | None = None
     is_optional: bool = False
+    images: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    @property
+    def expected_bytes(self) -> int | None:
+        """Its size, exactly or about; None where neither is known."""
+        return self.bytes or self.approx_bytes
 
     @property
     def is_tar(self) -> bool:
@@ -49,6 +57,7 @@ class Version:
 
     `providers` maps patterns of host names to who runs them: such hosts share
     one pace. `mirrors` maps a source to the URL of an image there, with `{subset}` and `{image_id}` in it.
+    `mean_original_bytes` is about the size of an original, None where it is not known.
     """
 
     name: str
@@ -58,6 +67,7 @@ class Version:
     files: tuple[PublishedFile, ...]
     providers: dict[str, str] = field(default_factory=dict)
     mirrors: dict[str, str] = field(default_factory=dict)
+    mean_original_bytes: int | None = None
 
     def find(self, kind: FileKind, subset: str | None = None) -> PublishedFile | None:
         """The file of this kind that has `subset`, be it among others; None where none is published.
@@ -104,6 +114,11 @@ class Version:
             file = next((file for file in fitting if file.subset), fitting[0])
             lists[file] = (*lists.get(file, ()), subset)
         return lists
+
+    def image_counts(self, extent: Extent, subsets: Iterable[str]) -> dict[str, int | None]:
+        """By subset, how many images its list has; None where that is not known. Raises as `image_lists` does."""
+        lists = self.image_lists(extent, subsets)
+        return {subset: file.images.get(subset) for file, parts in lists.items() for subset in parts}
 
     def annotations(self, kinds: Iterable[FileKind], subsets: Iterable[str]) -> tuple[PublishedFile, ...]:
         """What to fetch beside images: the classes and, of `subsets`, the annotations of `kinds`.

@@ -7,17 +7,19 @@ import hashlib
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from oidl.dataset.catalogue import read_catalogue
 from oidl.dataset.published import PublishedFile
-from oidl.dataset.rows import Quoting, format_row, header
+from oidl.dataset.rows import Quoting, Skipped, format_row, header, read_images
 from oidl.demo import annotations
 from oidl.demo.annotations import RELATIONSHIPS, Annotated
 from oidl.demo.classes import ATTRIBUTES, BOXABLE, CLASSES, DRAWN, hierarchy
-from oidl.model import Extent, FileKind
+from oidl.model import Extent, FileKind, Image
 
 VERSION = "7"
 DIRECTORY = "v7"
@@ -49,7 +51,10 @@ def path_of(file: PublishedFile) -> str:
 
 def catalogue(files: Mapping[PublishedFile, bytes], base_url: str) -> str:
     """A catalogue, as TOML text, of one version whose `files` lie under `base_url`."""
+    lists = (body for file, body in files.items() if file.kind is FileKind.IMAGE_LIST)
+    sizes = [image.original_size for body in lists for image in _images(body)]
     lines = [
+        *([f"mean_original_bytes = {round(fmean(sizes))}"] if sizes else []),
         f"[version.{VERSION}]",
         'title = "A small Open Images V7 of made-up photos"',
         f'directory = "{DIRECTORY}"',
@@ -71,7 +76,15 @@ def _entry(file: PublishedFile, body: bytes, base_url: str) -> str:
     entry += [f'url = "{base_url}/{path_of(file)}"', f"bytes = {len(body)}"]
     entry += [f'md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}"']
     entry += ["optional = true"] if file.is_optional else []
+    if file.kind is FileKind.IMAGE_LIST:
+        counts = Counter(image.subset for image in _images(body))
+        entry.append(f"images = {{ {', '.join(f'{subset} = {count}' for subset, count in counts.items())} }}")
     return ", ".join(entry)
+
+
+def _images(body: bytes) -> Iterable[Image]:
+    every, lines = frozenset(SUBSETS), io.StringIO(body.decode())
+    return read_images(lines, name="list", subsets=every, known_subsets=every, skipped=Skipped())
 
 
 def _image_list(file: PublishedFile, photos: _Photos) -> bytes:
@@ -121,7 +134,7 @@ _MAKERS: dict[FileKind, Callable[[PublishedFile, _Photos], bytes]] = {
     FileKind.RELATIONSHIP_TRIPLETS: _text(annotations.triplets),
     FileKind.HIERARCHY: _fixed(json.dumps(hierarchy(), indent=1).encode()),
     FileKind.BOXES: lambda file, photos: annotations.boxes(photos, clicks=file.subset == "train").encode(),
-    FileKind.HUMAN_LABELS: _text(annotations.human_labels),
+    FileKind.LABELS: _text(annotations.human_labels),
     FileKind.BOXABLE_LABELS: lambda file, photos: annotations.human_labels(photos, boxable_only=True).encode(),
     FileKind.MACHINE_LABELS: _text(annotations.machine_labels),
     FileKind.SEGMENTATIONS: _text(annotations.segmentations),

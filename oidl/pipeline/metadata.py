@@ -161,7 +161,7 @@ class Metadata:
             self._say(f"the image list {shown} may have changed since it was loaded: reading it again")
         else:
             self._say(f"loading the image list ({', '.join(subsets)}) from {shown}")
-        with self._meter.reading(file.name, file.bytes) as reading:
+        with self._meter.reading(file.name, file.expected_bytes) as reading:
             load = partial(self._load, _image_list(self._version, file), subsets, reading)
             if path := self._settings.local_list:
                 loaded, skipped = await self._state.run(self._load_local, load, path)
@@ -226,7 +226,7 @@ class Metadata:
     async def _put(self, file: PublishedFile) -> tuple[Path, ...]:
         """Unpacks an archive while it arrives; another file is only moved. Returns what it is now."""
         root = self._settings.root_dir
-        with self._meter.reading(file.name, file.bytes) as reading:
+        with self._meter.reading(file.name, file.expected_bytes) as reading:
             if place := self._place(file):
                 await self._archive(file, reading, lambda stream: None, place)
                 self._say(f"fetched {self._version.recorded_name(file)}")

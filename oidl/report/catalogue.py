@@ -18,7 +18,7 @@ def catalogue_text(files: Sequence[tuple[Version, PublishedFile]], probes: Seque
             version.name,
             file.kind + (f" ({file.extent})" if file.extent else ""),
             file.subset or "all",
-            size(file.bytes) if file.bytes else "?",
+            _size(file),
             "MD5" if file.md5 else "SHA-256" if file.sha256 else "none",
             verdict(file, probes[number]) if probes else "optional" if file.is_optional else "",
             without_secrets(file.url),
@@ -28,6 +28,12 @@ def catalogue_text(files: Sequence[tuple[Version, PublishedFile]], probes: Seque
     table = [_TITLES, *rows]
     widths = [max(len(row[column]) for row in table) for column in range(len(_TITLES) - 1)]
     return "\n".join("  ".join([*map(str.ljust, row, widths), row[-1]]) for row in table)
+
+
+def _size(file: PublishedFile) -> str:
+    if not file.expected_bytes:
+        return "?"
+    return size(file.expected_bytes) if file.bytes else f"~{size(file.expected_bytes)}"
 
 
 def catalogue_json(files: Sequence[tuple[Version, PublishedFile]], probes: Sequence[Probe] | None = None) -> str:
@@ -42,6 +48,7 @@ def catalogue_json(files: Sequence[tuple[Version, PublishedFile]], probes: Seque
                 "extent": file.extent,
                 "optional": file.is_optional,
                 "bytes": file.bytes,
+                "approx_bytes": file.approx_bytes,
                 "md5": file.md5,
                 "sha256": file.sha256,
                 "url": without_secrets(file.url),

@@ -121,7 +121,7 @@ def test_of_annotations_one_gets_the_chosen_subsets_and_nothing_huge(v7: Version
     files = v7.annotations((), ("validation",))
     assert {file.subset for file in files} == {None, "validation"}
     kinds = {file.kind for file in files}
-    assert {FileKind.BOXES, FileKind.HUMAN_LABELS, FileKind.POINTS, FileKind.HIERARCHY} <= kinds
+    assert {FileKind.BOXES, FileKind.LABELS, FileKind.POINTS, FileKind.HIERARCHY} <= kinds
     assert not kinds & {FileKind.MASKS, FileKind.MACHINE_LABELS, FileKind.NARRATIVES, FileKind.IMAGE_LIST}
 
 
@@ -131,6 +131,46 @@ def test_a_kind_that_is_named_comes_with_the_classes_alone(v7: Version) -> None:
     assert {file.kind for file in files if not file.subset} == CLASS_FILES
     with pytest.raises(UsageError, match="V3 has no masks"):
         read_catalogue(None)["3"].annotations((FileKind.MASKS,), ("test",))
+
+
+def test_of_every_file_the_size_is_known_but_for_points_and_transfer_lists() -> None:
+    files = [file for version in read_catalogue(None).values() for file in version.files]
+    assert {file.kind for file in files if not file.expected_bytes} == {FileKind.POINTS, FileKind.TRANSFER_LISTS}
+    assert all(file.md5 or file.sha256 for file in files if file.bytes)
+    assert not any(file.md5 or file.sha256 or file.bytes for file in files if file.approx_bytes)
+
+
+def test_archives_of_masks_have_a_size_and_md5_each(v7: Version) -> None:
+    masks = [file for file in v7.files if file.kind is FileKind.MASKS]
+    totals = {subset: sum(file.bytes or 0 for file in masks if file.subset == subset) for subset in v7.subsets}
+    assert totals == {"train": 4_472_439_320, "validation": 57_563_535, "test": 170_561_099}
+    assert len({file.md5 for file in masks}) == 48
+
+
+def test_images_can_be_counted_without_a_list() -> None:
+    full = {"train": 9_011_219, "validation": 41_620, "test": 125_436}
+    for name, version in read_catalogue(None).items():
+        counts = version.image_counts(Extent.FULL, version.subsets)
+        assert counts == (full if name > "1" else {"train": 9_011_219, "validation": 167_057})
+        assert version.mean_original_bytes == 2_000_000
+    assert version.image_counts(Extent.BOXABLE, ("train", "test")) == {"train": 1_743_042, "test": 125_436}
+
+
+def test_what_is_published_of_a_file_is_filled_in_by_its_url(written: Path) -> None:
+    facts = f'"images.csv" = {{ approx_bytes = 9, md5 = "{"0" * 32}", images = {{ train = 3 }} }}'
+    text = MINE.replace("http://127.0.0.1:8000/images.csv", "images.csv")
+    written.write_text(f'base_url = "http://127.0.0.1/"\nmean_original_bytes = 7\n[published]\n{facts}\n{text}')
+    version = read_catalogue(written)["mine"]
+    (file,) = version.files
+    assert (file.bytes, file.approx_bytes, file.md5) == (None, 9, "0" * 32)
+    assert version.image_counts(Extent.FULL, ("train",)) == {"train": 3}
+    assert version.mean_original_bytes == 7
+
+
+def test_a_plan_cannot_be_counted_by_a_catalogue_that_does_not_tell(written: Path) -> None:
+    version = read_catalogue(written)["mine"]
+    assert version.image_counts(Extent.FULL, ("train",)) == {"train": None}
+    assert version.mean_original_bytes is None
 
 
 def test_the_mirror_and_its_provider_are_in_the_catalogue(v7: Version) -> None:
@@ -178,6 +218,10 @@ def test_another_catalogue_may_leave_out_sizes_md5s_and_annotations(written: Pat
         ('name = "images.csv"', 'name = "images.csv", member = "../x"', r"version.mine.files\[0\].member"),
         ('name = "images.csv"', 'name = "images.csv", optional = 1', r"version.mine.files\[0\].optional"),
         ('name = "images.csv"', 'name = "images.csv", colour = 1', r"version.mine.files\[0\].colour"),
+        ('name = "images.csv"', 'name = "images.csv", images = 3', r"version.mine.files\[0\].images"),
+        ('name = "images.csv"', 'name = "images.csv", images = {train = 0}', r"version.mine.files\[0\].images.train"),
+        ("[version.mine]", '[published]\n"x.csv" = { size = 1 }\n[version.mine]', "published.x.csv.size"),
+        ("[version.mine]", "mean_original_bytes = 0\n[version.mine]", "mean_original_bytes"),
         ('kind = "image-list"', 'kind = "list"', r"version.mine.files\[0\].kind"),
         ('kind = "image-list"', 'kind = "boxes"', "version.mine has no image list"),
         ("[version.mine]", '[mirror]\ncvdf = "http://127.0.0.1/x.jpg"\n[version.mine]', "mirror.cvdf"),

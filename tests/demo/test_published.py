@@ -218,7 +218,7 @@ def test_annotation_files_are_sorted_and_read_back_whole(demo: Demo, directory: 
     for file in read_catalogue(tmp_path / "catalogue.toml")["7"].files:
         if file.kind not in (
             FileKind.BOXES,
-            FileKind.HUMAN_LABELS,
+            FileKind.LABELS,
             FileKind.BOXABLE_LABELS,
             FileKind.MACHINE_LABELS,
             FileKind.SEGMENTATIONS,
