@@ -63,6 +63,11 @@ class Selection:
         """Whether it is more than subsets and a limit."""
         return bool(self.image_ids or self.label_types or self.shuffle or self.where is not None)
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it is about some images of its subsets, not all of them."""
+        return bool(self.image_ids or self.label_types or self.where is not None or self.limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Transfers:
@@ -201,8 +206,8 @@ class Settings:
 
     `renditions` are the resized ones; the saved original, if any, comes on top
     (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
-    catalogue's image lists, of which `image_list` chooses. Empty `annotations` are all that are not optional.
-    With `load_annotations` they (or, instead,
+    catalogue's image lists, of which `image_list` chooses. `annotations` are kinds; which files they make is in
+    `pipeline.needed`. With `load_annotations` they (or, instead,
     `annotation_files`) go into the database, those of the chosen images or every one; with `annotations_only` that is
     all there is to do. Unless `is_directory_given`, the first of `renditions` goes elsewhere if its directory has
     others. `plan` is what the root is for from now on, by option; a run with none leaves it as it is.
@@ -238,6 +243,11 @@ class Settings:
     def wanted(self) -> tuple[Rendition, ...]:
         """Every rendition that an image must have before it is done; the first of `kept` stands for any of them."""
         return self.originals.kept[:1] + self.renditions
+
+    @property
+    def loads_annotations(self) -> bool:
+        """Whether annotations go into the database: if asked to, and of some images in any case."""
+        return self.load_annotations or (self.download_metadata and self.selection.is_narrowed)
 
     @property
     def every(self) -> tuple[Rendition, ...]:

@@ -1,6 +1,7 @@
 """`oidl annotations load`: annotation files into the state database, without images."""
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +13,18 @@ from oidl.cli.options import RunOptions
 from oidl.cli.run import execute, make_root
 from oidl.cli.sections import DOWNLOAD, in_section
 from oidl.cli.streams import print_error
-from oidl.cli.typed import KINDS, absolute
+from oidl.cli.typed import BY_VALUE, KINDS, absolute
 from oidl.cli.watching import Watchers
 from oidl.dataset.catalogue import find_version, read_catalogue
-from oidl.errors import ExitCode
-from oidl.model import FileKind
+from oidl.errors import StateError
+from oidl.model import Extent, FileKind
 from oidl.net.client import check_environment
 from oidl.progress.console import open_console
-from oidl.settings import Display
+from oidl.settings import Display, Selection, Settings
+from oidl.state.database import explained, open_reader
+from oidl.state.load import loaded_subsets
 from oidl.state.lock import writer_lock
+from oidl.state.plan import read_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,10 @@ class AnnotationOptions(ChoiceOptions):
     """The image list of your own that the database has, or is to have."""
 
     annotations: Annotated[tuple[FileKind, ...], KINDS] = ()
-    """Only annotations of this kind (and the classes); repeatable; else all that `oidl catalogue` calls no option."""
+    """Kinds to load; repeatable. Default: what chose the images, or boxes; without a choice, all non-optional."""
+
+    image_list: Annotated[Extent, BY_VALUE] = Extent.FULL
+    """The image list that the database has, or should have: `full`, `boxable` or `labels`."""
 
     all: bool = False
     """Load them for every image, also those that are in no list here; no image list is needed then."""
@@ -66,15 +73,17 @@ def load(
         catalogue=options.catalogue,
         images_csv=options.images_csv,
         annotations=options.annotations,
-        limit=0,
+        image_list=options.image_list,
         load_annotations=True,
         download_images=not options.all,
         download_metadata=False,
         export_csv=False,
         check_space=False,
     )
+    settings = run_options.settings(version.directory, version.subsets)
     settings = replace(
-        run_options.settings(version.directory, version.subsets),
+        settings,
+        selection=_of_the_root(settings),
         load_every_annotation=options.all,
         annotations_only=True,
         annotation_files=tuple(absolute(path).resolve() for path in files),
@@ -90,4 +99,18 @@ def load(
         end = execute(settings, version, console, Watchers(Display.LINE), says_end=False)
     if end.error:
         print_error(end.error)
-    return ExitCode.SETTLED if end.exit_code == ExitCode.UNFINISHED else end.exit_code
+    return end.exit_code
+
+
+def _of_the_root(settings: Settings) -> Selection:
+    """What was chosen; where no subset was, those of the list that is loaded, and as far as the plan's limit goes."""
+    selection = settings.selection
+    if not settings.state_db.is_file() or not settings.download_images:
+        return selection
+    try:
+        with closing(open_reader(settings.state_db)) as db, explained(db.path):
+            limit = read_plan(db).get("limit")
+            subsets = selection.subsets or loaded_subsets(db)
+    except StateError:  # half loaded, or of another schema: whoever takes the lock will say so, or bring it up to date
+        return selection
+    return replace(selection, subsets=subsets, limit=limit if isinstance(limit, int) else None)

@@ -34,10 +34,10 @@ class DownloadOptions:
     """Download the version's annotations and classes."""
 
     annotations: Annotated[tuple[FileKind, ...], KINDS] = ()
-    """Only annotations of this kind (and the classes); repeatable; else all that `oidl catalogue` calls no option."""
+    """Kinds to download; repeatable. Default: what chose the images, or boxes; without a choice, all non-optional."""
 
     load_annotations: bool = False
-    """Load the annotations of the chosen images into the state database."""
+    """Load the annotations into the state database too; those of chosen images are loaded in any case."""
 
     download_images: bool = True
     """Download the image list and the images."""

@@ -5,6 +5,7 @@ verified before. Each is loaded in one transaction, so a run that is stopped her
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,7 @@ from oidl.dataset.rows import Skipped
 from oidl.errors import MetadataError
 from oidl.model import FileKind
 from oidl.pipeline.metadata import Metadata
-from oidl.pipeline.needed import NOT_LOADED, needed_files
+from oidl.pipeline.needed import NOT_LOADED, annotation_files, needed_files
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
@@ -27,6 +28,8 @@ from oidl.state.annotations import (
     OWN,
     Added,
     AnnotationFile,
+    among_done,
+    done_images,
     is_loaded,
     listed,
     listed_images,
@@ -36,6 +39,15 @@ from oidl.state.database import explained, interruptible, timestamp
 from oidl.state.load import loaded_subsets
 
 _READABLE = (".csv", ".gz", ".txt", ".json", ".tgz", ".tar")
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """Images that annotations are loaded for: `words` for them, what keeps theirs, and words for what has them all."""
+
+    words: str
+    keep: Keep | None
+    wider: tuple[str, ...] = ()
 
 
 class AnnotationLoader:
@@ -56,7 +68,6 @@ class AnnotationLoader:
         self._state = state
         self._meter = meter
         self._say = say
-        self._subsets = settings.selection.subsets or version.subsets
 
     async def load_for_choice(self) -> None:
         """Loads, for the images of the list, what the choice of classes and the like is made by."""
@@ -67,36 +78,63 @@ class AnnotationLoader:
         for file in needed.files:
             await self._load(file, images, keep)
 
-    async def load_asked_for(self, chosen: str | None) -> None:
-        """Loads what the settings ask for, for the images of the list or those of a choice; `chosen` is it in words."""
-        images, keep, wider = await self._state.run(self._asked_images, chosen)
-        files = self._asked_for(images)
-        loaded = [file for file in files if await self._state.run(is_loaded, self._state.db, file, *wider)]
-        if loaded:
+    async def load_asked_for(self, chosen: str | None) -> list[MetadataError]:
+        """Loads what the settings ask for, for the images of the list or those of a choice; `chosen` is it in words.
+
+        Returns what could not be had. Raises `MetadataError` for a file that the user named.
+        """
+        return await self._load_all(await self._state.run(self._asked_images, chosen))
+
+    async def load_for_done(self) -> list[MetadataError]:
+        """The same for the images that are done: with a limit it is not known before which those are."""
+        return await self._load_all(await self._state.run(self._done_images))
+
+    async def _load_all(self, of: _Images) -> list[MetadataError]:
+        errors = []
+        replaced = await self._state.run(self._replaced)
+        files = {
+            file: source
+            for file, source in self._asked_for(of.words).items()
+            if file.kind not in replaced or file.kind in self._settings.annotations
+        }
+        loaded = [file for file in files if await self._state.run(is_loaded, self._state.db, file, *of.wider)]
+        if loaded and self._settings.load_annotations:
             self._say(_already(loaded))
         for file, source in files.items():
             if file in loaded:
                 continue
             if isinstance(source, Path):
-                await self._read(file, str(source), (source,), keep)
-            else:
-                await self._load(source, images, keep)
+                await self._read(file, str(source), (source,), of.keep)
+                continue
+            try:
+                await self._load(source, of.words, of.keep)
+            except MetadataError as error:
+                self._say(str(error))
+                errors.append(error)
+        return errors
 
     def already_loaded(self) -> str:
         """What to say where there is nothing to load, of all that the settings ask for.
 
         Empty where there is, and where it would take a choice of images to tell.
         """
-        images, _, _ = self._asked_images(None)
-        files = list(self._asked_for(images))
+        files = list(self._asked_for(self._asked_images(None).words))
         return _already(files) if files and all(is_loaded(self._state.db, file) for file in files) else ""
 
-    def _asked_images(self, chosen: str | None) -> tuple[str, Keep | None, tuple[str, ...]]:
-        """Of which images annotations are asked for, in words; what keeps those; what else has all of them."""
+    def _asked_images(self, chosen: str | None) -> _Images:
+        """The images that annotations are asked for."""
         if self._settings.load_every_annotation:
-            return EVERY_IMAGE, None, ()
+            return _Images(EVERY_IMAGE, None)
         images, keep = self._of_the_list()
-        return (chosen, listed(self._state.db, "temp.chosen"), (images,)) if chosen else (images, keep, ())
+        return _Images(chosen, listed(self._state.db, "temp.chosen"), (images,)) if chosen else _Images(images, keep)
+
+    def _done_images(self) -> _Images:
+        images, _ = self._of_the_list()
+        return _Images(done_images(self._state.db), among_done(self._state.db), (images,))
+
+    def _replaced(self) -> tuple[FileKind, ...]:
+        """The kinds that files of the user's own stand for."""
+        return needed_files(self._state.db, self._version, self._settings.selection).replaced
 
     def _asked_for(self, images: str) -> dict[AnnotationFile, PublishedFile | Path]:
         """What is to be loaded, and from what: the files that were named, or published ones."""
@@ -104,7 +142,7 @@ class AnnotationLoader:
             return {self._named(path, images): path for path in own}
         return {
             AnnotationFile(self._version.recorded_name(file), file.kind, images): file
-            for file in self._version.annotations(self._settings.annotations, self._subsets)
+            for file in annotation_files(self._settings, self._version)
             if file.kind not in NOT_LOADED
         }
 

@@ -25,7 +25,7 @@ from oidl.dataset.unpack import HashedFile, Stream, identify, open_local_list, r
 from oidl.errors import MetadataError
 from oidl.model import FileKind, ListFile
 from oidl.net.probe import probe
-from oidl.pipeline.needed import NOT_LOADED
+from oidl.pipeline.needed import NOT_LOADED, annotation_files, needed_files
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
@@ -181,12 +181,15 @@ class Metadata:
     async def fetch_annotations(self) -> list[MetadataError]:
         """Fetches the version's other files and puts them in place; returns what could not be had.
 
-        A file that was removed is fetched again if nothing of it is in the database.
+        A file that was removed is fetched again if nothing of it is in the database. One that a file of the
+        user's own stands for is left alone.
         """
         errors = []
         settings = self._settings
-        subsets = settings.selection.subsets or self._version.subsets
-        for file in self._version.annotations(settings.annotations, subsets):
+        needed = await self._state.run(needed_files, self._state.db, self._version, settings.selection)
+        for file in annotation_files(settings, self._version):
+            if file.kind in needed.replaced and file.kind not in settings.annotations:
+                continue
             is_fetched = await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file))
             if is_fetched and not (file.kind in NOT_LOADED and self._is_gone(file)):
                 discard_part(file, settings.root_dir)

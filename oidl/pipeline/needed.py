@@ -1,6 +1,6 @@
-"""Which annotation files images cannot be chosen without.
+"""Which annotation files a run fetches, and which of them images cannot be chosen without.
 
-What is published, less what is loaded for the images of the list, and less what files of
+The latter are what is published, less what is loaded for the images of the list, and less what files of
 the user's own stand for: who has a file already, or made one, need not fetch another to choose by.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from oidl.dataset.published import PublishedFile, Version
 from oidl.errors import UsageError
 from oidl.model import CLASS_FILES, TYPE_FILES, FileKind
-from oidl.settings import Selection
+from oidl.settings import Selection, Settings
 from oidl.state.annotations import AnnotationFile, is_loaded, listed_images, own_contents
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection
@@ -40,6 +40,29 @@ class Needed:
     by: tuple[str, ...] = ()
 
 
+def annotation_files(settings: Settings, version: Version) -> tuple[PublishedFile, ...]:
+    """The published files to fetch beside images, those that choose images among them.
+
+    Of all images of the subsets, these are the kinds that were asked for, or every kind that is not optional. Some
+    images come with the kinds that chose them and those that were asked for; if there are none of either, with boxes.
+    Raises `UsageError` for a kind that was asked for and is not published.
+    """
+    selection, kinds = settings.selection, settings.annotations
+    subsets = selection.subsets or version.subsets
+    if not selection.is_narrowed:
+        return version.annotations(kinds, subsets)
+    published = {file.kind for file in version.files}
+    choosing = [TYPE_FILES[label_type] for label_type in selection.label_types]
+    used = [*choosing, *kinds] or [FileKind.BOXES if FileKind.BOXES in published else FileKind.LABELS]
+    asked = [kind for kind in used if kind in published or kind in kinds]
+    return version.annotations(asked, subsets) if asked else class_files(version)
+
+
+def class_files(version: Version) -> tuple[PublishedFile, ...]:
+    """The files without which no annotation can be read."""
+    return tuple(file for file in version.files if file.kind in CLASS_FILES)
+
+
 def needed_files(db: StateConnection, version: Version, selection: Selection) -> Needed:
     """What images cannot be chosen without and is not loaded for the list in `db`: published files.
 
@@ -67,7 +90,7 @@ def needed_files(db: StateConnection, version: Version, selection: Selection) ->
 
     published = {file.kind for file in version.files}
     kinds = [kind for kind in tables if kind in published or not is_own(kind, None)]
-    files = version.annotations(kinds, subsets) if kinds else [f for f in version.files if f.kind in CLASS_FILES]
+    files = version.annotations(kinds, subsets) if kinds else class_files(version)
     absent = [
         file
         for file in files

@@ -155,15 +155,19 @@ class Run:
         settings = self._settings
         missing: list[MetadataError] = []
         end, waiting, standing, is_left = FeedEnd.NOTHING_LEFT, Waiting(), list[Standing](), False
+        # With a limit it is known after the images which those are.
+        is_loaded_before = settings.loads_annotations and (settings.annotations_only or not settings.selection.limit)
         for is_wanted, load in (
             (settings.download_images, self._metadata.load_images),
             (settings.selection.label_types, self._loader.load_for_choice),
-            (settings.load_annotations, self._load_asked_for),
+            (is_loaded_before, partial(self._load_asked_for, missing)),
         ):
             if is_wanted and not await self._stop.unless_draining(load):
                 return self._end(FeedEnd.STOPPED)
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
             beside.start_soon(self._durability.run)
+        if settings.annotations_only:
+            return self._end(end, missing)
         with open_selected(settings) as selected:
             problem: list[DiskError] = []
             if settings.download_images and not await self._stop.unless_draining(
@@ -189,6 +193,8 @@ class Run:
                         standing = await selected.ask(queue.standing)
 
                     await self._stop.unless_cancelling(look)
+        if settings.loads_annotations and settings.selection.limit and not missing:
+            await self._stop.unless_draining(partial(self._load_for_done, missing))
         is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
         return replace(self._end(end, missing, waiting, is_left=is_left), standing=tuple(standing))
 
@@ -323,16 +329,24 @@ class Run:
 
         await self._stop.unless_draining(fetch)
 
-    async def _load_asked_for(self) -> None:
-        """Loads annotations; of the chosen images, where more than subsets were chosen."""
+    async def _load_for_done(self, missing: list[MetadataError]) -> None:
+        missing += await self._loader.load_for_done()
+
+    async def _load_asked_for(self, missing: list[MetadataError]) -> None:
+        """Loads annotations; of the chosen images, where more than subsets were chosen. Adds to `missing`."""
         if self._settings.load_every_annotation:
-            await self._loader.load_asked_for(None)
+            missing += await self._loader.load_asked_for(None)
             return
         selection = self._settings.selection
+        if selection.limit and not self._settings.annotation_files:
+            await self._load_for_done(missing)
+            return
         try:
             chosen = await self._state.run(choose_images, self._state.db, selection)
+            if chosen and chosen.remark and self._settings.annotations_only:
+                self._say(chosen.remark)
             which = await self._state.run(words, self._state.db, selection) if chosen else None
-            await self._loader.load_asked_for(which)
+            missing += await self._loader.load_asked_for(which)
         finally:
             with trio.CancelScope(shield=True):
                 await self._state.run(forget, self._state.db)

@@ -167,6 +167,26 @@ def listed(db: sqlite3.Connection, chosen: str) -> Callable[[Collection[str]], f
     return among
 
 
+def done_images(db: sqlite3.Connection) -> str:
+    """What `annotation_file.images` says where it is the images that are done now."""
+    images, last = db.execute("SELECT count(*), max(finished_at) FROM download WHERE status = 'done'").fetchone()
+    return f"done: {images}" + (f", the last at {last}" if images else "")
+
+
+def among_done(db: sqlite3.Connection) -> Callable[[Collection[str]], frozenset[str]]:
+    """What says which of some ImageIDs are of images that are done."""
+
+    def among(image_ids: Collection[str]) -> frozenset[str]:
+        rows = db.execute(
+            "SELECT e.value FROM json_each(?) AS e "
+            "WHERE EXISTS (SELECT 1 FROM download AS d WHERE d.image_id = e.value AND d.status = 'done')",
+            (json.dumps(list(image_ids)),),
+        )
+        return frozenset(image_id for (image_id,) in rows)
+
+    return among
+
+
 @contextmanager
 def _cache(db: sqlite3.Connection, kib: int) -> Iterator[None]:
     """A cache of another size than the usual one, for a while."""

@@ -68,5 +68,6 @@ def check_annotated(db: sqlite3.Connection, label_types: Iterable[LabelType]) ->
     for label_type in label_types:
         if not is_annotated(db, label_type):
             raise UsageError(
-                f"there are no {label_type} in the database", hint="`oidl annotations load` brings them in"
+                f"there are no {label_type} in the database",
+                hint=f"run `oidl annotations load --annotations {label_type}` to load them",
             )

@@ -341,7 +341,8 @@ def test_two_renditions_at_once_are_too_many(labelled: None, export: Export) -> 
 def test_without_annotations_the_way_to_them_is_said(downloaded: None, export: Export) -> None:
     ended = export()
     assert ended.returncode == 2
-    assert ended.stderr == "oidl: there are no boxes in the database\n  `oidl annotations load` brings them in\n"
+    hint = "run `oidl annotations load --annotations boxes` to load them"
+    assert ended.stderr == f"oidl: there are no boxes in the database\n  {hint}\n"
 
 
 def test_without_images_it_is_said(fine, run, export: Export, root: Path) -> None:
