@@ -13,7 +13,7 @@ from oidl.settings import Settings
 from oidl.state.database import StateConnection, explained, open_reader
 from oidl.state.forecast import forecast_all, forecast_chosen, forecast_classes, learned_pace
 from oidl.state.load import missing_subsets
-from oidl.state.recipes import check_recipes, with_own_directory
+from oidl.state.recipes import check_layout, check_recipes, with_own_directory
 
 _MAX_CLASSES = 50
 
@@ -31,6 +31,7 @@ def dry_run(settings: Settings, version: Version) -> str:
             _check_loaded(db, settings, version)
             settings = with_own_directory(db, settings)
             check_recipes(db, settings.every)
+            check_layout(db, settings.every, settings.layout)
             chosen = told_choice(db, selection)
             asked = asked_of(settings)
             plan = forecast_chosen if chosen else forecast_all

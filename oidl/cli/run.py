@@ -35,7 +35,7 @@ from oidl.state.database import StateConnection, explained, open_reader, open_wr
 from oidl.state.load import loaded_list
 from oidl.state.lock import writer_lock
 from oidl.state.plan import read_plan
-from oidl.state.recipes import with_own_directory
+from oidl.state.recipes import check_layout, with_own_directory
 from oidl.storage.output import open_log
 from oidl.text import printable
 
@@ -98,6 +98,7 @@ def execute(
     try:
         with explained(db.path):
             settings = with_own_directory(db, settings)
+            check_layout(db, settings.every, settings.layout)
             remarks = tuple(plan_remarks(read_plan(db), settings.plan))
         end = trio.run(_with_company, settings, version, db, console, watchers, remarks, offer)
     finally:

@@ -1,14 +1,17 @@
-"""The recipes of renditions: a directory, or a name, stands for one of them, and never for a mix."""
+"""The recipes of renditions: a directory, or a name, stands for one of them, and never for a mix; nor of layouts."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition
-from oidl.settings import Settings
+from oidl.settings import Layout, Settings
+from oidl.state.plan import read_plan
 
+_PREFIX_CHARACTERS = 3
 _RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb")
 
 
@@ -41,6 +44,45 @@ def check_recipes(db: sqlite3.Connection, renditions: Iterable[Rendition]) -> No
                     f"{directory} holds {there}, not {wanted}",
                     hint=_another(rendition, is_directory=directory == rendition.directory),
                 )
+
+
+def check_layout(db: sqlite3.Connection, renditions: Iterable[Rendition], layout: Layout) -> None:
+    """Raises `UsageError` if files of one of `renditions` lie or are named otherwise than `layout` says.
+
+    They would stay as they are, and new ones would come beside them.
+    """
+    plan = read_plan(db)
+    wanted = {"prefix_dirs": layout.prefix_dirs, "name_files_by": layout.name_files_by.value}
+    if all(plan.get(option) == value for option, value in wanted.items()):
+        return
+    for rendition in renditions:
+        found = db.execute(
+            "SELECT f.path FROM rendition AS r JOIN file AS f ON f.rendition = r.name "
+            "WHERE r.name = ? AND r.directory = ? AND r.files > 0 LIMIT 1",
+            (rendition.name, rendition.directory),
+        ).fetchone()
+        if found:
+            _check_file(PurePath(found[0]), rendition, layout, plan.get("name_files_by"))
+
+
+def _check_file(path: PurePath, rendition: Rendition, layout: Layout, names: Any) -> None:
+    has_prefix = path.parent.name == path.stem[:_PREFIX_CHARACTERS]
+    hint = f"leave it out, or {_another_directory(rendition)}"
+    if has_prefix and not layout.prefix_dirs:
+        raise UsageError(
+            f"--no-prefix-dirs: the images in {rendition.directory} lie in directories of three characters",
+            hint=f"{hint}; `oidl export` makes flat folders",
+        )
+    if not has_prefix and layout.prefix_dirs:
+        raise UsageError(
+            f"--prefix-dirs: the images in {rendition.directory} lie in one directory for each subset",
+            hint=f"use --no-prefix-dirs, or {_another_directory(rendition)}",
+        )
+    if names not in (None, layout.name_files_by.value):
+        raise UsageError(
+            f"--name-files-by {layout.name_files_by.value}: the images in {rendition.directory} are named by {names}",
+            hint=hint,
+        )
 
 
 def with_own_directory(db: sqlite3.Connection, settings: Settings) -> Settings:
@@ -79,6 +121,10 @@ def _another(rendition: Rendition, *, is_directory: bool) -> str:
     """What to do where the directory or the name of `rendition` is taken."""
     if not is_directory:
         return f"give these another name than {rendition.name}"
+    return _another_directory(rendition)
+
+
+def _another_directory(rendition: Rendition) -> str:
     kind = "resized" if rendition.mode else "original"
     return f"name another directory for these, e.g. --{kind}-images-subdirectory images-{rendition.box_size or 'kept'}"
 
