@@ -110,7 +110,8 @@ def test_they_may_stand_in_the_file(fine, oidl, root: Path, ask) -> None:
 
 def test_another_recipe_in_the_same_directory_is_refused(fine, run) -> None:
     assert run(fine, "--nodownload-metadata", "--limit=1").returncode == 3
-    ended = run(fine, "--nodownload-metadata", "--limit=1", "--orientation=keep")
+    named = "--resized-images-subdirectory=images-resized"  # otherwise these go to a directory of their own
+    ended = run(fine, "--nodownload-metadata", "--limit=1", "--orientation=keep", named)
     assert ended.returncode == 2
     assert "not ShrinkToFit 224 px jpg images with orientation keep" in ended.stderr
 
