@@ -41,7 +41,7 @@ class DemoOptions:
     """The first of three ports on 127.0.0.1 that it is served at."""
 
     web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
-    """Show the run on a web page at `HOST:PORT`; if not said, at a free port of this machine alone."""
+    """Show the run on a web page at `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
     """Open that page in a browser."""

@@ -32,7 +32,7 @@ class OutputOptions:
     """Log to stdout; on if stdout is not a terminal."""
 
     web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
-    """Show the run and its pictures on a web page at `HOST:PORT`; if not said, at a free port of this machine alone."""
+    """Show the run on a web page at `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
     """Open that page in a browser."""

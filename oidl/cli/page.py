@@ -28,7 +28,7 @@ def offer_page(typed: tuple[str, ...] | None, *, is_to_open: bool) -> Offer | No
     """The page that `--web` asks for, if it does. Raises `UsageError` where that cannot be had."""
     if typed is None:
         if is_to_open:
-            raise UsageError("--open opens the web page", hint="say --web too")
+            raise UsageError("--open opens the web page", hint="use it with --web")
         return None
     return Offer(listen_for_page(typed, "--web"), is_to_open)
 
@@ -72,8 +72,9 @@ async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Cal
 
     from oidl.report.web.browser import open_in_browser
 
-    say(f"the web page is at {offer.address.url}")
-    if offer.address.token:
+    address = offer.address
+    say(f"the web page is at {address.url}" + (f" (port {address.taken} is taken)" if address.taken else ""))
+    if address.token:
         say(
             "whoever can reach this machine and knows that address can see the page: it travels unencrypted, "
             "so use it in networks you trust"
@@ -81,7 +82,7 @@ async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Cal
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve)
         if offer.is_to_open:
-            nursery.start_soon(open_in_browser, offer.address.url)
+            nursery.start_soon(open_in_browser, address.url)
 
 
 async def _tell_nothing(outcome: str) -> None:

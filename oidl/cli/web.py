@@ -20,7 +20,7 @@ class WebOptions(PlaceOptions):
     """What `oidl web` can be told."""
 
     at: str = ""
-    """Where to serve it, `HOST:PORT`; if not said, at a free port of this machine alone."""
+    """Where to serve it, `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
     """Open it in a browser."""

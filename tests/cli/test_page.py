@@ -414,6 +414,14 @@ def test_bound_elsewhere_it_warns_and_takes_a_token(done_root: Path, oidl, addre
     look(f"{plain}?{url.partition('?')[2]}", see)
 
 
+def test_the_line_with_the_address_says_that_its_usual_port_is_taken(done_root: Path, oidl, web) -> None:
+    web(done_root)
+    second = oidl.start("web", "--root-dir", done_root)
+    assert re.fullmatch(
+        r"the web page is at http://127\.0\.0\.1:86[4-9]\d/ \(port 8640 is taken\)\n", second.stdout.readline()
+    )
+
+
 def test_without_a_database_there_is_no_page(oidl, root: Path) -> None:
     ended = oidl("web", "--root-dir", root)
     assert ended.returncode == 2

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from oidl.errors import UsageError
-from oidl.report.web.address import Address, listen
+from oidl.report.web import address as address_module
+from oidl.report.web.address import PORT, Address, listen
 
 
 @pytest.fixture
@@ -27,13 +28,33 @@ def a_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.mark.parametrize("typed", ["", "127.0.0.1", "localhost", "127.0.0.1:0", "0"])
+@pytest.mark.parametrize("typed", ["", "127.0.0.1", "localhost"])
+def test_without_a_port_it_is_the_same_one_each_time_or_the_next(
+    listening: Callable[[str], Address], typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert PORT == 8640
+    monkeypatch.setattr(address_module, "PORT", a_free_port())
+    first, second = listening(typed), listening(typed)
+    assert (first.port, first.taken) == (address_module.PORT, None)
+    assert second.port > first.port
+    assert second.taken == first.port
+
+
+def test_when_no_port_is_free_it_says_so(listening: Callable[[str], Address], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(address_module, "PORT", a_free_port())
+    monkeypatch.setattr(address_module, "_PORTS_TRIED", 1)
+    listening("")
+    with pytest.raises(UsageError, match=r"cannot be served at .*in use"):
+        listening("")
+
+
+@pytest.mark.parametrize("typed", ["localhost:0", "127.0.0.1:0", "0"])
 def test_a_free_port_of_this_machine_alone_needs_no_token(listening: Callable[[str], Address], typed: str) -> None:
     address = listening(typed)
     assert address.listener.getsockname() == ("127.0.0.1", address.port)
     assert address.port > 0
     assert address.token is None
-    assert address.url == f"http://{'localhost' if typed == 'localhost' else '127.0.0.1'}:{address.port}/"
+    assert address.url == f"http://{'localhost' if typed.startswith('localhost') else '127.0.0.1'}:{address.port}/"
 
 
 @pytest.mark.parametrize("form", ["{}", ":{}", "127.0.0.1:{}"])
@@ -49,8 +70,8 @@ def test_anywhere_else_there_is_a_token_which_nobody_guesses(listening: Callable
     assert first.url == f"http://{socket.gethostname()}:{first.port}/?token={first.token}"
 
 
-def test_a_taken_port_is_a_matter_of_what_was_asked_for(listening: Callable[[str], Address]) -> None:
-    port = listening("").port
+def test_a_taken_port_that_was_named_is_refused(listening: Callable[[str], Address]) -> None:
+    port = listening("0").port
     with pytest.raises(UsageError, match=f"the page cannot be served at 127.0.0.1:{port}: .*in use"):
         listening(str(port))
 

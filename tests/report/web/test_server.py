@@ -57,7 +57,7 @@ def with_page(test: Callable[[Page, Clients], Awaitable[None]], source: Source, 
     """Runs `test` while a page of `source` is served, then ends it, which takes so many seconds; time takes no time."""
 
     async def main() -> float:
-        page = Page(listen(""), source, Lookup(tmp_path / "none"), tmp_path)
+        page = Page(listen("0"), source, Lookup(tmp_path / "none"), tmp_path)
         async with trio.open_nursery() as clients_nursery:
             clients = Clients(page, clients_nursery)
             try:
