@@ -48,9 +48,17 @@ def skipped_words(rows: int) -> str:
 
 
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
+_PUBLIC_DOMAIN = re.compile(r"https?://creativecommons\.org/publicdomain/(zero|mark)/([0-9.]+)/?")
+_OTHER_LICENSES = {  # Flickr's own two
+    "https://www.flickr.com/commons/usage/": "no known copyright restrictions",
+    "http://www.usa.gov/copyright.shtml": "United States Government Work",
+}
 
 
 def license_name(url: str) -> str:
-    """A licence's short name by its URL, like `CC BY 2.0`; the URL itself where it is not a Creative Commons one."""
-    found = _CREATIVE_COMMONS.fullmatch(url)
-    return f"CC {found[1].upper()} {found[2]}" if found else url
+    """A licence's short name by its URL, like `CC BY 2.0` or `CC0 1.0`; the URL itself if it is not a known one."""
+    if found := _CREATIVE_COMMONS.fullmatch(url):
+        return f"CC {found[1].upper()} {found[2]}"
+    if found := _PUBLIC_DOMAIN.fullmatch(url):
+        return f"CC0 {found[2]}" if found[1] == "zero" else f"Public Domain Mark {found[2]}"
+    return _OTHER_LICENSES.get(url, url)

@@ -144,6 +144,9 @@ def test_where_there_is_nothing_it_says_so() -> None:
     [
         ("https://creativecommons.org/licenses/by/2.0/", "CC BY 2.0"),
         ("http://creativecommons.org/licenses/by-nc-sa/4.0", "CC BY-NC-SA 4.0"),
+        ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0 1.0"),
+        ("https://creativecommons.org/publicdomain/mark/1.0/", "Public Domain Mark 1.0"),
+        ("https://www.flickr.com/commons/usage/", "no known copyright restrictions"),
         ("https://example.org/mine", "https://example.org/mine"),
     ],
 )
