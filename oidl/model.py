@@ -248,7 +248,7 @@ class Work:
     earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 where none is.
     `status` and `reason` are those of its row, which nobody changes while the image is in hand. `tried` is what became
     of it at the sources that were asked already in this try. `is_local_bad` says that what is of it on disk
-    will not do.
+    will not do. `classes` are those that it counts for where images are counted by class.
     """
 
     image_id: str
@@ -264,6 +264,7 @@ class Work:
     reason: Reason | None = None
     tried: tuple["Failure", ...] = ()
     is_local_bad: bool = False
+    classes: tuple[str, ...] = ()
 
 
 class Standing(NamedTuple):

@@ -36,12 +36,12 @@ class Display(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which images: of which subsets (empty is all), which ImageIDs, how many at most.
+    """Which images: of which subsets (empty is all), which ImageIDs, how many of them to have.
 
     Of these, those that have an annotation of one of `label_types` (empty: of none in particular) that is of one of
     `classes` (display or label names; empty is any) and as the rest says: `attributes` are columns of `box` and
-    what they must be, `min_box_area` a share of the picture. `where` is SQL over `image`. `limit_per_class` takes the
-    first so many of each class, in ImageID order or, with `shuffle`, in one that is drawn by `seed`.
+    what they must be, `min_box_area` a share of the picture. `where` is SQL over `image`. `limit_per_class` is how many
+    of each class to have. They are taken in ImageID order or, with `shuffle`, in one that is drawn by `seed`.
     """
 
     subsets: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from oidl.cli.places import PlaceOptions
 from oidl.cli.sections import CHOOSING, in_section
+from oidl.cli.typed import LIMIT
 from oidl.errors import UsageError
 from oidl.model import LabelType
 from oidl.settings import Selection
@@ -54,8 +55,8 @@ class ChoiceOptions(PlaceOptions):
     min_box_area: float | None = None
     """Of boxes, only those of at least this share of the picture, like `0.05`."""
 
-    limit_per_class: int | None = None
-    """Of each class, only the first so many images."""
+    limit_per_class: Annotated[int | None, LIMIT] = None
+    """Have this many images of each class done; an image counts in each class that it shows; `all` lifts the limit."""
 
     shuffle: bool = False
     """Take images in an order that is drawn, not by ImageID."""

@@ -8,7 +8,7 @@ import sys
 
 from oidl.dataset.ids import read_image_ids
 from oidl.settings import Selection
-from oidl.state.choice import Chosen, choose
+from oidl.state.choice import Chosen, choose, keep_per_class
 from oidl.state.database import StateConnection
 from oidl.state.evidence import check_annotated
 from oidl.text import printable
@@ -17,10 +17,14 @@ from oidl.text import printable
 def make_choice(db: StateConnection, selection: Selection) -> Chosen | None:
     """What was chosen, None for no more than subsets and a limit; ImageIDs that no list has are told of on stderr.
 
+    A limit for each class counts images that are done.
     Raises `UsageError` where annotations that it takes are not loaded, and as `choose` does.
     """
     check_annotated(db, selection.label_types)
-    return told_choice(db, selection)
+    chosen = told_choice(db, selection)
+    if chosen and selection.limit_per_class is not None:
+        chosen = keep_per_class(db, chosen, selection.limit_per_class)
+    return chosen
 
 
 def told_choice(db: StateConnection, selection: Selection) -> Chosen | None:

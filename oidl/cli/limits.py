@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from oidl.cli.sections import LIMITS, in_section
-from oidl.cli.typed import BYTES, SECONDS
+from oidl.cli.typed import BYTES, LIMIT, SECONDS
 from oidl.settings import Limits
 
 
@@ -13,8 +13,8 @@ from oidl.settings import Limits
 class LimitOptions:
     """Limits of the run."""
 
-    limit: int | None = None
-    """Stop feeding after this many images; 0 loads the image list and stops."""
+    limit: Annotated[int | None, LIMIT] = None
+    """Have this many images done, those of earlier runs included; 0 only loads the image list, `all` lifts a limit."""
 
     dry_run: bool = False
     """Say what would be fetched, how many bytes and how long it may take, and touch nothing."""

@@ -57,12 +57,28 @@ def check_values(_app: App, _commands: tuple[str, ...], arguments: ArgumentColle
             argument.tokens[:] = [token.evolve(value=_at_home(token)) for token in argument.tokens]
         if argument.parameter.converter is None and argument.hint in (int, int | None):
             for token in argument.tokens:
-                number = _number(token.value)
-                if number is not None and number % 1 != 0:
-                    raise UsageError(f"{_origin(token)} must be a whole number, not {token.value}")
-                if number is not None and abs(number) > LARGEST:
-                    bound = f"at most {LARGEST}" if number > 0 else f"at least -{LARGEST}"
-                    raise UsageError(f"{_origin(token)} must be {bound}, not {token.value}")
+                _check_whole(token)
+
+
+def _check_whole(token: Token) -> None:
+    number = _number(token.value)
+    if number is not None and number % 1 != 0:
+        raise UsageError(f"{_origin(token)} must be a whole number, not {token.value}")
+    if number is not None and abs(number) > LARGEST:
+        bound = f"at most {LARGEST}" if number > 0 else f"at least -{LARGEST}"
+        raise UsageError(f"{_origin(token)} must be {bound}, not {token.value}")
+
+
+def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
+    """A whole number; None for `all`, which lifts a limit of the plan."""
+    token = tokens[0]
+    if token.value.lower() == "all":
+        return None
+    _check_whole(token)
+    number = _number(token.value)
+    if number is None:
+        raise UsageError(f"{_origin(token)} must be a whole number or all, not {token.value}")
+    return int(number)
 
 
 def _is_path(kind: object) -> bool:
@@ -99,5 +115,6 @@ def _origin(token: Token) -> str:
 # The help must show what is typed; left alone it would show the members' names.
 BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
 KINDS = Parameter(converter=_all_by_value, show_choices=False, show_default=False)
+LIMIT = Parameter(converter=_limit)
 BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
 SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))

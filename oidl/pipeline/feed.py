@@ -1,12 +1,13 @@
-"""Hands out what is left to do, a page at a time, until nothing is or it is told to stop.
+"""Hands out what is left to do, a page at a time, until nothing is, a limit is met, or it is told to stop.
 
-New images come in ImageID order, then finished ones that lack something; due
-retries go first, whenever there are some. What is in hand is claimed in memory
+New images come in ImageID order, then finished ones that lack something; under a limit these come first, as they
+are nearly had. Due retries go before both, whenever there are some. What is in hand is claimed in memory
 only: after a crash it is simply still to do.
 
 When only retries with a later time are left, the feed waits for those due
 within `max_wait_s`, counted from the last image that came to something, so a
-run never hangs at its end.
+run never hangs at its end. Under a limit it then replaces those that it does not wait for, with
+images that were not tried yet; for these it does not wait as long again unless something came of one.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,8 +19,9 @@ from typing import TypeVar
 
 import trio
 
-from oidl.model import Work
+from oidl.model import Status, Work
 from oidl.pipeline.stop import Stop
+from oidl.pipeline.target import Target
 from oidl.settings import Retries
 from oidl.state.queue import Queue
 
@@ -33,23 +35,34 @@ class FeedEnd(Enum):
 
     NOTHING_LEFT = "nothing left"
     RETRIES_LATER = "retries later"
-    LIMIT = "limit"
+    MET = "met"
     STOPPED = "stopped"
 
 
 @dataclass
 class Claims:
-    """The images in hand: fed, and not yet recorded. `progressed_at` is when one was last done (trio clock)."""
+    """The images in hand: fed, and not yet recorded. `progressed_at` is when one was last done (trio clock).
 
+    Each has its place under the limits of `target`.
+    """
+
+    target: Target = field(default_factory=Target)
     image_ids: set[str] = field(default_factory=set)
     progressed_at: float = field(default_factory=trio.current_time)
     _released: trio.Event = field(default_factory=trio.Event)
 
-    def release(self, image_ids: Iterable[str], *, any_done: bool) -> None:
-        """Lets go of images that are recorded."""
-        self.image_ids.difference_update(image_ids)
-        if any_done:
-            self.progressed_at = trio.current_time()
+    def take(self, work: Work, *, again: bool) -> None:
+        """Claims `work`, which the run tried before if it is `again`."""
+        self.image_ids.add(work.image_id)
+        self.target.take(work, again=again)
+
+    def release(self, recorded: Iterable[tuple[Work, Status | None]]) -> None:
+        """Lets go of images that are recorded with a status; None for one that came to nothing, or was not tried."""
+        for work, status in recorded:
+            self.image_ids.discard(work.image_id)
+            self.target.settle(work, status)
+            if status is Status.DONE:
+                self.progressed_at = trio.current_time()
         self._released.set()
         self._released = trio.Event()
 
@@ -58,8 +71,22 @@ class Claims:
         await self._released.wait()
 
 
+@dataclass
+class _Walk:
+    """One walk along the images, or along those of a class, and how far it is."""
+
+    page: Callable[[str, int, str | None], list[Work]]
+    of_class: str | None
+    after: str = ""
+    is_over: bool = False
+
+
 class Feed:
-    """The first stage of the pipeline. `say` tells people when the feed waits."""
+    """The first stage of the pipeline. `say` tells people when the feed waits.
+
+    Without `any_incomplete`, every image that is done is known to lack nothing: over nine million rows, to look for
+    one that does would take longer than a small limit.
+    """
 
     def __init__(
         self,
@@ -68,16 +95,24 @@ class Feed:
         stop: Stop,
         retries: Retries,
         *,
-        limit: int | None,
         say: Callable[[str], None],
+        any_incomplete: bool = True,
     ) -> None:
         self._queue = queue
         self._claims = claims
+        self._target = claims.target
         self._stop = stop
         self._retries = retries
-        self._left = limit
         self._say = say
         self._reader = trio.CapacityLimiter(1)
+        pages = [queue.untried, *([queue.incomplete] if any_incomplete else [])]
+        if self._target.is_limited:
+            pages.reverse()
+        classes = self._target.classes or (None,)
+        self._walks = [_Walk(page, of_class) for page in pages for of_class in classes]
+        self._walk_at = 0  # where the last page came from: there may be a walk for each of thousands of classes
+        self._has_given_up = False
+        self._told_of: datetime | None = None
 
     async def run(self, works: trio.MemorySendChannel[Work]) -> FeedEnd:
         """Feeds `works` until the end, and closes it."""
@@ -93,83 +128,96 @@ class Feed:
         scope.cancel()
 
     async def _feed(self, works: trio.MemorySendChannel[Work]) -> FeedEnd:
-        is_all = await self._feed_new(works)
-        end = await self._feed_retries(works)
-        return end if is_all else FeedEnd.LIMIT
-
-    async def _feed_new(self, works: trio.MemorySendChannel[Work]) -> bool:
-        """Feeds what this run has not tried yet; False if the limit came first."""
-        for walk in (self._queue.untried, self._queue.incomplete):
-            after = ""
-            while page := await self._page(walk, after):
-                after = page[-1].image_id
-                self._claims.progressed_at = trio.current_time()
-                await self._feed_due(works)
-                for work in page:
-                    if not await self._new(works, work):
-                        return False
-        return True
-
-    async def _feed_retries(self, works: trio.MemorySendChannel[Work]) -> FeedEnd:
-        told_of: datetime | None = None
-        while True:
-            if await self._feed_due(works):
+        while not self._target.is_met:
+            if await self._feed_due(works) + await self._feed_page(works):
                 continue
             if self._claims.image_ids:
                 with trio.move_on_after(1.0):
                     await self._claims.wait_released()
                 continue
-            count, first = await self._ask(partial(self._queue.retries, again=self._left == 0))
-            if not count:
-                return FeedEnd.NOTHING_LEFT
-            if first is None:
-                return FeedEnd.RETRIES_LATER
-            # One that came due in time, and is looked for only when the time is over, is for a later run too.
-            wait_s = max(0.0, (first - datetime.now(UTC)).total_seconds())
-            if trio.current_time() + wait_s > self._claims.progressed_at + self._retries.max_wait_s:
-                return FeedEnd.RETRIES_LATER
-            if first != told_of and wait_s > 1:
-                self._say(f"waiting {wait_s:.0f} s for retries; {count} images wait")
-                told_of = first
-            await trio.sleep(max(wait_s, 0.01))
+            count, first = await self._next_retry()
+            if await self._waited_for(count, first):
+                continue
+            if not self._target.give_up_waiting():
+                return FeedEnd.RETRIES_LATER if count else FeedEnd.NOTHING_LEFT
+            self._has_given_up = True
+        return FeedEnd.MET
+
+    async def _feed_page(self, works: trio.MemorySendChannel[Work]) -> int:
+        """Feeds what comes next of what this run has not tried yet; returns how many images it came by."""
+        for offset in range(len(self._walks)):
+            at = (self._walk_at + offset) % len(self._walks)
+            walk = self._walks[at]
+            free = self._target.free(walk.of_class)
+            size = _PAGE if free is None else min(_PAGE, free)
+            if walk.is_over or not size:
+                continue
+            in_hand = frozenset(self._claims.image_ids)
+            page = await self._ask(partial(walk.page, walk.after, size, walk.of_class))
+            if not page:
+                walk.is_over = True
+                continue
+            walk.after, self._walk_at = page[-1].image_id, at
+            if not self._has_given_up:
+                self._claims.progressed_at = trio.current_time()
+            for work in page:
+                if work.image_id not in in_hand:  # it is not in the walk of another class
+                    await self._send(works, work, again=False)
+            return len(page)
+        return 0
+
+    async def _next_retry(self) -> tuple[int, datetime | None]:
+        """How many images wait for a retry, and when the first of those is due for which there is a place."""
+        if not self._target.is_limited:
+            return await self._ask(self._queue.retries)
+        count, times = 0, list[datetime]()
+        for again in (True, False):
+            classes = self._target.short_classes(again=again)
+            if self._target.has_place(again=again):
+                count, first = await self._ask(partial(self._queue.retries, again=again, classes=classes))
+                times += [first] if first else []
+        return count, min(times, default=None)
+
+    async def _waited_for(self, count: int, first: datetime | None) -> bool:
+        """Waits until `first`, when a retry is due; False if that is too late, or there is none."""
+        if first is None:
+            return False
+        # One that came due in time, and is looked for only when the time is over, is for a later run too.
+        wait_s = max(0.0, (first - datetime.now(UTC)).total_seconds())
+        if trio.current_time() + wait_s > self._claims.progressed_at + self._retries.max_wait_s:
+            return False
+        if first != self._told_of and wait_s > 1:
+            self._say(f"waiting {wait_s:.0f} s for retries; {count} images wait")
+            self._told_of = first
+        await trio.sleep(max(wait_s, 0.01))
+        return True
 
     async def _feed_due(self, works: trio.MemorySendChannel[Work]) -> int:
         """Feeds the retries that are due; returns how many that were."""
         fed = 0
         may_repeat = trio.current_time() <= self._claims.progressed_at + self._retries.max_wait_s
         for again in (True, False) if may_repeat else (False,):
+            if not self._target.has_place(again=again):
+                continue
+            classes = self._target.short_classes(again=again)
             # As claimed before the query: what is let go of while it runs may be in its answer as it was before.
             in_hand = frozenset(self._claims.image_ids)
-            due = partial(self._queue.due, datetime.now(UTC), _PAGE + len(in_hand), again=again)
+            due = partial(self._queue.due, datetime.now(UTC), _PAGE + len(in_hand), again=again, classes=classes)
             for work in await self._ask(due):
-                if work.image_id in in_hand or work.image_id in self._claims.image_ids:
+                is_claimed = work.image_id in in_hand or work.image_id in self._claims.image_ids
+                if is_claimed or not self._target.admits(work, again=again):
                     continue
-                if again:
-                    await self._send(works, work)
-                elif not await self._new(works, work):
-                    return fed
+                await self._send(works, work, again=again)
                 fed += 1
         return fed
 
-    async def _new(self, works: trio.MemorySendChannel[Work], work: Work) -> bool:
-        """Feeds an image that this run has not tried yet, unless the limit is reached."""
-        if self._left is not None:
-            if self._left == 0:
-                return False
-            self._left -= 1
-        await self._send(works, work)
-        return True
-
-    async def _send(self, works: trio.MemorySendChannel[Work], work: Work) -> None:
-        self._claims.image_ids.add(work.image_id)
+    async def _send(self, works: trio.MemorySendChannel[Work], work: Work, *, again: bool) -> None:
+        self._claims.take(work, again=again)
         try:
             await works.send(work)
         except trio.Cancelled:
-            self._claims.image_ids.discard(work.image_id)
+            self._claims.release([(work, None)])
             raise
-
-    async def _page(self, walk: Callable[[str, int], list[Work]], after: str) -> list[Work]:
-        return await self._ask(partial(walk, after, _PAGE))
 
     async def _ask(self, query: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(query, limiter=self._reader)

@@ -124,7 +124,7 @@ class ImagePipeline:
 
     def _drop(self, work: Work) -> None:
         """Lets go of an image untried; it is where it was."""
-        self._claims.release([work.image_id], any_done=False)
+        self._claims.release([(work, None)])
 
     async def _fetcher(
         self,

@@ -48,6 +48,13 @@ class _Recorded:
     status: Status
     news: tuple[Reason | None, ...] = ()
 
+    @property
+    def settled_as(self) -> Status | None:
+        """What the try made of the image; None if it was not tried, or is where it was."""
+        if isinstance(self.outcome.result, Failure) and self.status in (Status.RETRY, Status.FAILED):
+            return self.status
+        return Status.DONE if isinstance(self.outcome.result, Done) else None
+
 
 class Recorder:
     """Records outcomes until their channel closes.
@@ -98,13 +105,12 @@ class Recorder:
         with trio.CancelScope(shield=True):
             outcomes = tuple(batch)
             batch.clear()
-            for recorded in await self._state.run(self._record, outcomes):
+            written = await self._state.run(self._record, outcomes)
+            settled = [(recorded.outcome.work, recorded.settled_as) for recorded in written]
+            for recorded in written:
                 with contained(recorded.outcome.work):
                     self._tell(recorded)
-            self._claims.release(
-                [outcome.work.image_id for outcome in outcomes],
-                any_done=any(isinstance(outcome.result, Done) for outcome in outcomes),
-            )
+            self._claims.release(settled)
             await self._beat()
 
     def _record(self, outcomes: Sequence[Outcome]) -> list[_Recorded]:

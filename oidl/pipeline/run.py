@@ -180,19 +180,24 @@ class Run:
                 if settings.download_metadata and settings.selection.limit != 0:
                     nursery.start_soon(self._annotations, missing)
                 if settings.download_images:
-                    queue = selected.queue(run_id)
+                    queue, target = selected.queue(run_id), selected.target
                     self._meter.stands(await selected.ask(queue.standing))
-                    end = await self._images(queue)
+                    end = await self._images(queue, selected)
                     is_left = True
 
                     async def look() -> None:
                         nonlocal waiting, standing, is_left
                         await self._put_streak_back()
-                        is_left = end is not FeedEnd.NOTHING_LEFT and await selected.ask(queue.has_left)
-                        waiting = await selected.ask(queue.waiting)
+                        is_left = end is not FeedEnd.NOTHING_LEFT and not target.is_met
+                        is_left = is_left and await selected.ask(queue.has_left)
+                        if not target.is_met:
+                            short = target.short_classes(again=True)
+                            waiting = await selected.ask(partial(queue.waiting, short))
                         standing = await selected.ask(queue.standing)
 
                     await self._stop.unless_cancelling(look)
+                    if words := target.words:
+                        self._say(words)
         if settings.loads_annotations and settings.selection.limit and not missing:
             await self._stop.unless_draining(partial(self._load_for_done, missing))
         is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
@@ -218,7 +223,9 @@ class Run:
         settings = self._settings
         await selected.choose(self._say)
         await self._end_waits()
-        if settings.retries.failed is not None:
+        if settings.retries.failed is not None and selected.target.is_met:
+            self._say("no failure is tried again, as there are enough images; `--limit all` lifts the limit")
+        elif settings.retries.failed is not None:
             count = await self._state.run(selected.put_failures_back, self._state.db)
             are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
             self._say(f"{are_back} in the queue" if count else "no failures to retry")
@@ -255,7 +262,7 @@ class Run:
         elif missing:
             error = missing[0]
             code, outcome = ExitCode.METADATA, "metadata"
-        elif end is FeedEnd.LIMIT or waiting.images:
+        elif waiting.images:
             code, outcome = ExitCode.UNFINISHED, "unfinished"
         else:
             code, outcome = ExitCode.SETTLED, "finished"
@@ -263,10 +270,10 @@ class Run:
             self._say(self._remark)
         return RunEnd(code, outcome, error, *waiting, is_cut=self._stop.cancelling.is_set())
 
-    async def _images(self, queue: Queue) -> FeedEnd:
+    async def _images(self, queue: Queue, selected: Selected) -> FeedEnd:
         settings = self._settings
-        claims = Claims()
-        feed = Feed(queue, claims, self._stop, settings.retries, limit=settings.selection.limit, say=self._say)
+        claims = Claims(selected.target)
+        feed = Feed(queue, claims, self._stop, settings.retries, say=self._say, any_incomplete=selected.any_incomplete)
         recorder = Recorder(
             self._state,
             claims,

@@ -15,10 +15,12 @@ import trio
 
 from oidl.dataset.ids import read_image_ids
 from oidl.pipeline.retry import UNCOUNTED
+from oidl.pipeline.target import Target
 from oidl.settings import Selection, Settings
 from oidl.state.choice import Chosen, choose, chosen_ids
 from oidl.state.database import StateConnection, explained, interruptible, open_reader
 from oidl.state.forecast import Asked, forecast_all, forecast_chosen
+from oidl.state.had import count_by_class, count_done, count_had
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
 
@@ -32,15 +34,18 @@ class Selected:
         self._settings = settings
         self._reader = reader
         self._chosen: Chosen | None = None
+        self.target = Target()
+        self.any_incomplete = True
 
     async def choose(self, say: Callable[[str], None]) -> None:
-        """Chooses the images, as the settings want it; `say` is told how many those are."""
+        """Chooses the images, as the settings want it, and counts those that are had; `say` is told how many."""
         selection = self._settings.selection
         self._chosen = chosen = await self.ask(partial(choose_images, self._reader, selection))
         if chosen and chosen.remark:
             say(chosen.remark)
         if chosen and selection.is_choice:
             say(f"{chosen.images:,} images are chosen")
+        self.target = await self.ask(self._count_had)
 
     async def ask(self, question: Callable[[], T]) -> T:
         """What `question`, which asks the database, returns; if this is cancelled, SQLite ends what it is doing."""
@@ -65,6 +70,24 @@ class Selected:
             kept=settings.originals.kept_names,
         )
 
+    def _count_had(self) -> Target:
+        """The places under the limits; with what is to be downloaded again, nothing is had yet."""
+        selection, originals = self._settings.selection, self._settings.originals
+        had, by_class = 0, dict[str, int]()
+        if selection.limit is not None and not originals.always_download:
+            had = count_had(
+                self._reader,
+                self._settings.wanted,
+                originals.kept_names,
+                subsets=selection.subsets,
+                are_chosen=self._chosen is not None,
+            )
+            self.any_incomplete = self._chosen is not None or had < count_done(self._reader, selection.subsets)
+        if selection.limit_per_class is not None:
+            classes = count_by_class(self._reader, self._settings.wanted, originals.kept_names)
+            by_class = {name: 0 if originals.always_download else each.had for name, each in classes.items()}
+        return Target(selection.limit, had, selection.limit_per_class, by_class)
+
     def left(self) -> int:
         """About how many images there are to do; for the time left, not for decisions."""
         return self._left(asked_of(self._settings))
@@ -77,7 +100,8 @@ class Selected:
         selection = self._settings.selection
         plan = forecast_chosen if self._chosen else forecast_all
         left = sum(share.images for share in plan(self._reader, selection.subsets, asked).values())
-        return left if selection.limit is None else min(left, selection.limit)
+        missing = self.target.missing()
+        return left if missing is None else min(left, missing)
 
     def put_failures_back(self, db: StateConnection) -> int:
         """Makes the permanent failures that are to be tried again pending in `db`; returns how many those were."""

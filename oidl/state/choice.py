@@ -2,7 +2,8 @@
 
 `temp.chosen` has them in the order in which they are fed, so that the feed walks it by
 its key, with the size of the original where the choice came by it, else NULL; `temp.candidate` has
-which of the wanted classes each of them shows. Both are filled by one statement each, in the
+which of the wanted classes each of them shows. Where images are counted by class, `temp.member` has the
+images of each class in the order of `temp.chosen`. Each is filled by one statement, in the
 temporary file of SQLite: nothing of it is in memory or in the state database.
 """
 
@@ -11,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from oidl.errors import UsageError
 from oidl.settings import Selection
@@ -27,6 +28,13 @@ _TABLES = """
         STRICT, WITHOUT ROWID;
     CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE, original_size INTEGER) STRICT;
 """
+_MEMBERS = """
+    CREATE TEMP TABLE member (
+        class TEXT NOT NULL, place INTEGER NOT NULL, image_id TEXT NOT NULL, PRIMARY KEY (class, place)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO member SELECT d.class, c.place, d.image_id FROM candidate AS d JOIN chosen AS c USING (image_id);
+    CREATE INDEX member_by_image ON member (image_id);
+"""
 
 # What `--where` is about: a published image, with the size of the picture that was had, NULL before that. SQLite leaves
 # the join out where its columns are not asked for.
@@ -40,11 +48,15 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECUR
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How many images are in `temp.chosen`; how many ImageIDs were named that no list has, and a few of these."""
+    """How many images are in `temp.chosen`; how many ImageIDs were named that no list has, and a few of these.
+
+    With `is_by_class`, `temp.member` has the images of each class.
+    """
 
     images: int
     unknown: int = 0
     examples: tuple[str, ...] = ()
+    is_by_class: bool = False
 
     @property
     def remark(self) -> str:
@@ -58,8 +70,9 @@ class Chosen:
 def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None) -> Chosen | None:
     """Fills `temp.chosen` on `db`, once a connection; None if `selection` is no more than subsets and a limit.
 
-    `image_ids` are those that were named, None for no such list. Raises `UsageError` for
-    a class that there is none of and for SQL that cannot be run.
+    `image_ids` are those that were named, None for no such list. A limit takes nothing away: which images it
+    comes to is known when they are had. Raises `UsageError` for a class that there is none of and for SQL that
+    cannot be run.
     """
     if image_ids is None and not selection.is_choice:
         return None
@@ -67,7 +80,6 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
     db.executescript(_TABLES)
     values = {
         "subsets": json.dumps(selection.subsets),
-        "per_class": selection.limit_per_class,
         **fitting_values(selection),
     }
     unknown = Chosen(0)
@@ -86,31 +98,48 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
             for statement in _candidates(selection, is_named=image_ids is not None):
                 db.execute(statement, values)
             images = "SELECT DISTINCT image_id FROM candidate"
-            if selection.limit_per_class is not None:
-                images = (
-                    "SELECT DISTINCT image_id FROM (SELECT image_id, "
-                    f"row_number() OVER (PARTITION BY class ORDER BY {key}) AS place FROM candidate) "
-                    "WHERE place <= :per_class"
-                )
         else:
             images, size = _images(selection, is_named=image_ids is not None)
         db.execute(
             f"INSERT INTO chosen (image_id, original_size) SELECT image_id, {size} FROM ({images}) ORDER BY {key}",
             values,
         )
-    (count,) = db.execute("SELECT count(*) FROM chosen").fetchone()
-    return Chosen(count, unknown.unknown, unknown.examples)
+    if selection.limit_per_class is not None:
+        db.executescript(_MEMBERS)
+    return _counted(db, replace(unknown, is_by_class=selection.limit_per_class is not None))
+
+
+def keep_per_class(db: sqlite3.Connection, chosen: Chosen, limit: int) -> Chosen:
+    """Leaves of each class the images up to the one that made `limit` done: what a run with that limit came to."""
+    db.execute(
+        "DELETE FROM chosen WHERE image_id NOT IN (SELECT image_id FROM ("
+        "SELECT m.image_id, sum(d.status = 'done') OVER (PARTITION BY m.class ORDER BY m.place "
+        "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS done_before "
+        "FROM member AS m CROSS JOIN download AS d ON d.image_id = m.image_id"
+        ") WHERE coalesce(done_before, 0) < ?)",
+        (limit,),
+    )
+    return _counted(db, chosen)
+
+
+def _counted(db: sqlite3.Connection, chosen: Chosen) -> Chosen:
+    (images,) = db.execute("SELECT count(*) FROM chosen").fetchone()
+    return replace(chosen, images=images)
 
 
 def forget(db: sqlite3.Connection) -> None:
     """Lets go of the choice that was made on `db`, so that another one can be."""
-    for table in ("named", "wanted", "candidate", "chosen"):
+    for table in ("named", "wanted", "candidate", "chosen", "member"):
         db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
 def words(db: sqlite3.Connection, selection: Selection) -> str:
     """`selection` in words, with a checksum of the images that it chose on `db`: later it may choose others."""
-    chosen = {name: value for name, value in asdict(selection).items() if value and name not in ("limit", "image_ids")}
+    chosen = {
+        name: value
+        for name, value in asdict(selection).items()
+        if value and name not in ("limit", "limit_per_class", "image_ids")
+    }
     images = hashlib.md5(usedforsecurity=False)
     for image_id in chosen_ids(db):
         images.update(image_id.encode())

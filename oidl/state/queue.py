@@ -24,7 +24,11 @@ _COLUMNS = """
     (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original' AND f.conversion IS NULL),
     i.rotation, d.status, d.reason
 """
-
+_CLASSES = "(SELECT group_concat(m.class, char(10)) FROM temp.member AS m WHERE m.image_id = d.image_id)"
+_IS_OF_CLASSES = """
+    EXISTS (SELECT 1 FROM temp.member AS m
+            WHERE m.image_id = d.image_id AND m.class IN (SELECT value FROM json_each(:classes)))
+"""
 
 # How many of the wanted renditions an image has; takes `wanted_values`.
 PRESENT = """
@@ -98,6 +102,8 @@ class Queue:
         self._images, self._key, self._after = "download AS d", "d.image_id", ":after"
         self._retries = "download AS d INDEXED BY download_due"
         self._are_chosen = chosen is not None
+        is_by_class = chosen is not None and chosen.is_by_class
+        self._columns = f"{_COLUMNS}, {_CLASSES if is_by_class else 'NULL'}"
         if chosen is not None:
             # CROSS JOIN fixes the order: walk what was chosen in its own order, look each of them up.
             self._images = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
@@ -124,43 +130,54 @@ class Queue:
             for subset, status, reason, images in self._db.execute(query, self._values)
         ]
 
-    def untried(self, after: str, limit: int) -> list[Work]:
-        """The next `limit` images after ImageID `after` that were never tried, in ImageID order or as chosen."""
-        return self._walk("d.status = 'pending'", after, limit)
+    def untried(self, after: str, limit: int, of_class: str | None = None) -> list[Work]:
+        """The next `limit` images after ImageID `after` that were never tried, in ImageID order or as chosen.
 
-    def incomplete(self, after: str, limit: int) -> list[Work]:
+        `of_class` is one of the classes that images are counted by, None for any image.
+        """
+        return self._walk("d.status = 'pending'", after, limit, of_class)
+
+    def incomplete(self, after: str, limit: int, of_class: str | None = None) -> list[Work]:
         """The next `limit` finished images after ImageID `after` that lack a wanted rendition."""
         if self._again_before:
-            return self._walk("d.status = 'done' AND d.finished_at < :again_before", after, limit)
+            return self._walk("d.status = 'done' AND d.finished_at < :again_before", after, limit, of_class)
         if not self._wanted:
             return []
-        return self._walk(f"d.status = 'done' AND {PRESENT} < :wanted_count", after, limit)
+        return self._walk(f"d.status = 'done' AND {PRESENT} < :wanted_count", after, limit, of_class)
 
-    def due(self, now: datetime, limit: int, *, again: bool) -> list[Work]:
+    def due(self, now: datetime, limit: int, *, again: bool, classes: Iterable[str] | None = None) -> list[Work]:
         """Up to `limit` images whose time to be tried again has come, the longest due first.
 
         With `again` those that this run tried before and may try again; without,
-        those that wait from an earlier run.
+        those that wait from an earlier run. Only those of `classes`, unless that is None.
         """
         condition = f"{_TRIED} AND {_TRIES} < :max_tries" if again else f"NOT {_TRIED}"
+        condition, values = self._of_classes(condition, classes)
         return self._work(
-            f"SELECT {_COLUMNS} FROM {self._retries} CROSS JOIN image AS i ON i.image_id = d.image_id "
+            f"SELECT {self._columns} FROM {self._retries} CROSS JOIN image AS i ON i.image_id = d.image_id "
             f"WHERE d.status = 'retry' AND d.next_attempt_at <= :now AND {self._selected} AND {condition} "
             "ORDER BY d.next_attempt_at LIMIT :limit",
             now=timestamp(now),
             limit=limit,
+            **values,
         )
 
-    def retries(self, *, again: bool = False) -> tuple[int, datetime | None]:
+    def retries(
+        self, *, again: bool | None = None, classes: Iterable[str] | None = None
+    ) -> tuple[int, datetime | None]:
         """How many selected images wait for a retry, and when the first that this run may try is due.
 
-        With `again`, the first of those that this run has tried before.
+        With `again` true, the first of those that this run has tried before, false, of the others; in
+        both only of `classes`, unless that is None.
         """
-        condition = f"{_TRIES} < :max_tries" + (f" AND {_TRIED}" if again else "")
+        condition = f"{_TRIES} < :max_tries"
+        if again is not None:
+            condition += f" AND {_TRIED}" if again else f" AND NOT {_TRIED}"
+        condition, values = self._of_classes(condition, classes)
         count, first = self._db.execute(
             f"SELECT count(*), min(iif({condition}, d.next_attempt_at, NULL)) FROM {self._retries} "
             f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected}",
-            self._values,
+            {**self._values, **values},
         ).fetchone()
         return count, parse_timestamp(first)
 
@@ -168,21 +185,34 @@ class Queue:
         """Whether some selected image is not settled: waits, was never tried, or lacks something."""
         return bool(self.waiting().images or self.untried("", 1) or self.incomplete("", 1))
 
-    def waiting(self) -> Waiting:
-        """What this run leaves for the next: the selected images that wait for a retry."""
+    def waiting(self, classes: Iterable[str] | None = None) -> Waiting:
+        """What this run leaves for the next: the selected images that wait for a retry, or those of `classes`."""
+        condition, values = self._of_classes("true", classes)
         count, first, last = self._db.execute(
             f"SELECT count(*), min(d.next_attempt_at), max(d.next_attempt_at) FROM {self._retries} "
-            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected}",
-            self._values,
+            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected} AND {condition}",
+            {**self._values, **values},
         ).fetchone()
         return Waiting(count, parse_timestamp(first), parse_timestamp(last)) if count else Waiting()
 
-    def _walk(self, condition: str, after: str, limit: int) -> list[Work]:
+    @staticmethod
+    def _of_classes(condition: str, classes: Iterable[str] | None) -> tuple[str, dict[str, str]]:
+        """`condition`, and that the image is of one of `classes`; None is any image."""
+        if classes is None:
+            return condition, {}
+        return f"{condition} AND {_IS_OF_CLASSES}", {"classes": json.dumps(tuple(classes))}
+
+    def _walk(self, condition: str, after: str, limit: int, of_class: str | None) -> list[Work]:
+        images = self._images
+        if of_class is not None:
+            images = "temp.member AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
+            condition += " AND c.class = :of_class"
         return self._work(
-            f"SELECT {_COLUMNS} FROM {self._images} CROSS JOIN image AS i ON i.image_id = d.image_id "
+            f"SELECT {self._columns} FROM {images} CROSS JOIN image AS i ON i.image_id = d.image_id "
             f"WHERE {self._key} > {self._after} AND {condition} AND {self._selected} ORDER BY {self._key} LIMIT :limit",
             after=after,
             limit=limit,
+            of_class=of_class,
         )
 
     def _work(self, query: str, **values: object) -> list[Work]:
@@ -201,6 +231,7 @@ class Queue:
                 rotation=_degrees(row[8]),
                 status=Status(row[9]),
                 reason=_reason(row[10]),
+                classes=tuple(row[11].split("\n")) if row[11] else (),
             )
             for row in rows
         ]

@@ -77,3 +77,28 @@ def test_amounts_that_make_no_sense(fine, run, option: str) -> None:
     ended = run(fine, option)
     assert ended.returncode == 2
     assert option.partition("=")[0] in ended.stderr
+
+
+def test_a_limit_is_had_though_some_fail_and_a_second_run_takes_no_more(fine, run, ask) -> None:
+    for listed in sorted(fine.images, key=lambda each: each.image.image_id)[:3]:
+        fine.site.answers[fine.path_of(listed)] = status_answer(404)
+    ended = run(fine, "--nodownload-metadata", "--limit=5")
+    assert (ended.returncode, "5 of 5 images are done" in ended.stdout) == (0, True)
+    assert ask("SELECT status, count(*) FROM download WHERE status <> 'pending' GROUP BY 1") == [
+        ("done", 5),
+        ("failed", 3),
+    ]
+    asked = sum(fine.requests.values())
+    again = run(fine, "--nodownload-metadata", "--limit=5", "--retry-failed")
+    assert (again.returncode, "5 of 5 images are done" in again.stdout) == (0, True)
+    assert sum(fine.requests.values()) == asked == 8
+
+
+def test_all_lifts_the_limit_of_the_plan(fine, oidl, root, ask) -> None:
+    run = ("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--nodownload-metadata")
+    assert oidl(*run, "--limit=2").returncode == 0
+    ended = oidl(*run, "--limit=ALL")
+    assert ended.returncode == 0
+    assert "changed: no --limit (was --limit 2)" in ended.stdout
+    assert not ask("SELECT 1 FROM plan WHERE option = 'limit'")
+    assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(24,)]

@@ -13,6 +13,7 @@ from oidl.model import Done, Failure, Reason, Source, Status, Work, WrittenFile
 from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.stop import Stop
+from oidl.pipeline.target import Target
 from oidl.settings import Retries
 from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Verdict
@@ -46,7 +47,7 @@ class Fed:
     ledger: Ledger
     queue: Queue
     settle: Callable[["Fed", int, Work], None] = lambda fed, number, item: fed.done(item)
-    limit: int | None = None
+    target: Target = field(default_factory=Target)
     retries: Retries = field(default_factory=lambda: Retries(max_wait_s=120.0))
     numbers: list[int] = field(default_factory=list)
     at_s: list[float] = field(default_factory=list)
@@ -58,19 +59,19 @@ class Fed:
 
     def done(self, item: Work) -> None:
         self.ledger.done(item, DONE)
-        self.claims.release([item.image_id], any_done=True)
+        self.claims.release([(item, Status.DONE)])
 
     def failed(self, item: Work, in_s: float, status: Status = Status.RETRY) -> None:
         self.ledger.failed(item, Failure(Reason.TIMEOUT), Verdict(status, Wall.now() + timedelta(seconds=in_s)))
-        self.claims.release([item.image_id], any_done=False)
+        self.claims.release([(item, status)])
 
     def run(self) -> "Fed":
         trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
         return self
 
     async def _main(self) -> None:
-        self.stop, self.claims = Stop(), Claims()
-        feed = Feed(self.queue, self.claims, self.stop, self.retries, limit=self.limit, say=self.said.append)
+        self.stop, self.claims = Stop(), Claims(self.target)
+        feed = Feed(self.queue, self.claims, self.stop, self.retries, say=self.said.append)
         works_in, works = trio.open_memory_channel[Work](0)
 
         async def take() -> None:
@@ -138,7 +139,7 @@ def test_what_is_in_hand_is_not_fed_again_though_its_row_says_it_is_due(ledger: 
         else:
             fed.done(item)
         if number == 8 and fed.numbers.count(8) == 2:
-            fed.claims.release([image(held).image_id for held in range(7)], any_done=False)
+            fed.claims.release([(work(held), Status.RETRY) for held in range(7)])
 
     fed = Fed(ledger, queue, hold_some).run()
     assert fed.numbers == [*range(10), 8, 10, 11, *range(7)]
@@ -151,8 +152,8 @@ def test_what_is_let_go_of_while_the_queue_is_asked_is_not_fed_by_the_old_answer
     recorded: list[Callable[[], None]] = []
 
     class Slow(Queue):
-        def due(self, now: datetime, limit: int, *, again: bool) -> list[Work]:
-            answer = super().due(now, limit, again=again)
+        def due(self, now: datetime, limit: int, *, again: bool, classes: object = None) -> list[Work]:
+            answer = super().due(now, limit, again=again, classes=None)
             if again and any(item.image_id == image(1).image_id for item in answer):
                 recorded.pop()()  # the second try was a success, which is known a moment after the answer
             return answer
@@ -296,22 +297,3 @@ def test_a_soft_stop_ends_a_wait_for_retries(ledger: Ledger, queue: Queue) -> No
 
     fed = Fed(ledger, queue, fail).run()
     assert (fed.end, fed.ended_s) == (FeedEnd.STOPPED, 20)
-
-
-@pytest.mark.parametrize("limit", [0, 4, PAGE])
-def test_a_limit_counts_new_images_and_not_their_retries(ledger: Ledger, queue: Queue, limit: int) -> None:
-    def fail_once(fed: Fed, number: int, item: Work) -> None:
-        fed.failed(item, -1) if number == 1 and fed.numbers.count(1) == 1 else fed.done(item)
-
-    fed = Fed(ledger, queue, fail_once, limit=limit).run()
-    assert fed.numbers == [*range(limit), 1][: limit and limit + 1]
-    assert fed.end is FeedEnd.LIMIT
-
-
-def test_what_waits_from_an_earlier_run_is_not_waited_for_beyond_the_limit(
-    reader: StateConnection, ledger: Ledger
-) -> None:
-    ledger.failed(work(11), Failure(Reason.TIMEOUT), Verdict(Status.RETRY, START + timedelta(seconds=60)))
-    ledger.open_run({})
-    fed = Fed(ledger, Queue(reader, (THUMB,), run_id=2, max_tries=3), limit=4).run()
-    assert (fed.numbers, fed.end, fed.ended_s) == ([0, 1, 2, 3], FeedEnd.LIMIT, 0)

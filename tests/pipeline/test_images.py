@@ -150,7 +150,7 @@ class _Feed:
                 await works.send(item)
                 if self.line.between:
                     await self.line.between(self.line)
-        return FeedEnd.LIMIT
+        return FeedEnd.MET
 
 
 @dataclass
@@ -193,7 +193,7 @@ def test_every_body_comes_through_to_the_recorder_once(tmp_path: Path, monkeypat
         key=str,
     )
     assert len(line.processed) == 50
-    assert line.end is FeedEnd.LIMIT  # the feed's own word
+    assert line.end is FeedEnd.MET  # the feed's own word
     assert {(download.size_bytes, download.cap_bytes) for download in line.asked} == {(SIZE, SIZE)}
 
 

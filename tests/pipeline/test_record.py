@@ -14,7 +14,7 @@ import trio.testing
 from conftest import LIST, THUMB, image, work
 
 from oidl.errors import StateError
-from oidl.model import Done, Failure, Postponed, Reason, Source, Status, WrittenFile
+from oidl.model import Done, Failure, Postponed, Reason, Source, Status, Work, WrittenFile
 from oidl.pipeline.feed import Claims
 from oidl.pipeline.record import Outcome, Recorder
 from oidl.pipeline.stop import Stop
@@ -144,10 +144,10 @@ def test_an_image_is_let_go_of_only_when_others_can_see_its_row(loaded_db: State
         seen: list[list[str]] = []
         release = desk.claims.release
 
-        def watched(image_ids: Iterable[str], *, any_done: bool) -> None:
+        def watched(recorded: Iterable[tuple[Work, Status | None]]) -> None:
             rows = desk.ask("SELECT image_id FROM download WHERE status <> 'pending'")
             seen.append([image_id for (image_id,) in rows])
-            release(image_ids, any_done=any_done)
+            release(recorded)
 
         desk.claims.release = watched  # type: ignore[method-assign]
         await desk.send([*done(1), Outcome(work(2), GONE)])
