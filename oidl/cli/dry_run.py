@@ -11,7 +11,14 @@ from oidl.pipeline.selected import asked_of
 from oidl.report.forecast import forecast_text
 from oidl.settings import Settings
 from oidl.state.database import StateConnection, explained, open_reader
-from oidl.state.forecast import forecast_all, forecast_chosen, forecast_classes, learned_pace
+from oidl.state.forecast import (
+    forecast_all,
+    forecast_chosen,
+    forecast_classes,
+    keep_missing,
+    learned_pace,
+    missing_to_limit,
+)
 from oidl.state.load import missing_subsets
 from oidl.state.recipes import check_layout, check_recipes, with_own_directory
 
@@ -23,7 +30,7 @@ def dry_run(settings: Settings, version: Version) -> str:
     selection = settings.selection
     if not settings.download_images:
         return "no image would be fetched (--no-download-images); nothing was touched"
-    if selection.limit_per_class is None:
+    if selection.limit is None and selection.limit_per_class is None:
         selection = replace(selection, shuffle=False)  # the order changes nothing of a sum, and takes long to draw
     db = open_reader(settings.state_db)
     try:
@@ -34,12 +41,15 @@ def dry_run(settings: Settings, version: Version) -> str:
             check_layout(db, settings.every, settings.layout)
             chosen = told_choice(db, selection)
             asked = asked_of(settings)
+            if chosen:
+                keep_missing(db, selection, asked)
+            missing = None if chosen else missing_to_limit(db, selection, asked, are_chosen=False)
             plan = forecast_chosen if chosen else forecast_all
             classes = forecast_classes(db, asked) if selection.label_types else {}
             return forecast_text(
                 plan(db, selection.subsets, asked),
                 dict(list(classes.items())[:_MAX_CLASSES]),
-                selection.limit,
+                missing,
                 learned_pace(db),
                 is_exact=bool(chosen),
             )

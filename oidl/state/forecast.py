@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from oidl.model import Reason, Rendition, Status
+from oidl.settings import Selection
 from oidl.state.counts import Counts, read_counts
 from oidl.state.estimate import mean_original_bytes
+from oidl.state.had import count_by_class, count_had
 from oidl.state.queue import PRESENT, wanted_values
 
 
@@ -117,6 +119,44 @@ def forecast_classes(db: sqlite3.Connection, asked: Asked) -> dict[str, Share]:
         asked.values,
     )
     return {name: Share(images, size) for name, images, size in rows}
+
+
+def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Asked) -> None:
+    """Leaves in `temp.chosen` what a run with the limits of `selection` fetches if none of it fails."""
+    # As the feed takes them: those that only lack something first.
+    order = "ORDER BY d.status <> 'done', c.place"
+    chosen = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
+    if selection.limit_per_class is not None:
+        by_class = count_by_class(db, asked.wanted, asked.kept)
+        missing = {
+            name: selection.limit_per_class - (0 if asked.is_anew else each.had) for name, each in by_class.items()
+        }
+        _keep(
+            db,
+            "WITH need AS MATERIALIZED (SELECT key AS class, value AS missing FROM json_each(:missing)), "
+            f"ranked AS (SELECT c.class, c.image_id, row_number() OVER (PARTITION BY c.class {order}) AS number "
+            f"FROM temp.member AS c CROSS JOIN download AS d ON d.image_id = c.image_id WHERE {_LEFT}) "
+            "SELECT r.image_id FROM ranked AS r JOIN need AS n USING (class) WHERE r.number <= n.missing",
+            asked.values | {"missing": json.dumps(missing)},
+        )
+    if selection.limit is not None:
+        _keep(
+            db,
+            f"SELECT c.image_id FROM {chosen} WHERE {_LEFT} {order} LIMIT :missing",
+            asked.values | {"missing": missing_to_limit(db, selection, asked, are_chosen=True)},
+        )
+
+
+def missing_to_limit(db: sqlite3.Connection, selection: Selection, asked: Asked, *, are_chosen: bool) -> int | None:
+    """How many images are not had yet of the limit for all of them; None if there is none."""
+    if selection.limit is None or asked.is_anew:
+        return selection.limit
+    had = count_had(db, asked.wanted, asked.kept, subsets=selection.subsets, are_chosen=are_chosen)
+    return max(0, selection.limit - had)
+
+
+def _keep(db: sqlite3.Connection, images: str, values: dict[str, Any]) -> None:
+    db.execute(f"DELETE FROM temp.chosen WHERE image_id NOT IN ({images})", values)
 
 
 def learned_pace(db: sqlite3.Connection) -> float | None:

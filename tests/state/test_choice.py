@@ -11,10 +11,18 @@ from conftest import THUMB, image
 from oidl.errors import UsageError
 from oidl.model import LabelType, Reason
 from oidl.settings import Selection
-from oidl.state.choice import check_where, choose, chosen_ids, forget, words
+from oidl.state.choice import check_where, choose, chosen_ids, forget, keep_per_class, words
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, open_reader
-from oidl.state.forecast import Asked, Share, forecast_all, forecast_chosen, forecast_classes
+from oidl.state.forecast import (
+    Asked,
+    Share,
+    forecast_all,
+    forecast_chosen,
+    forecast_classes,
+    keep_missing,
+    missing_to_limit,
+)
 from oidl.state.queue import Queue
 
 CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
@@ -367,3 +375,32 @@ def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.execute("DELETE FROM image")
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("selection", "asked", "left"),
+    [
+        (Selection(where="true", limit=7), Asked((THUMB,)), []),
+        (Selection(where="true", limit=9), Asked((THUMB,)), [8, 11]),  # what only lacks a file comes first
+        (Selection(where="true", limit=10), Asked((THUMB,)), [8, 9, 11]),
+        (Selection(where="true", limit=2), Asked((THUMB,), is_anew=True), [0, 3]),
+        (Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=2), Asked((THUMB,), failed=()), [1]),
+        (Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=3), Asked((THUMB,), failed=()), [1, 2]),
+    ],
+)
+def test_under_a_limit_a_plan_has_what_is_missing_to_it(
+    selection: Selection, asked: Asked, left: list[int], worked: StateConnection
+) -> None:
+    choose(worked, selection)
+    keep_missing(worked, selection, asked)
+    assert [int(image_id, 16) for image_id in chosen_ids(worked)] == left
+    if not selection.label_types:
+        assert missing_to_limit(worked, selection, asked, are_chosen=False) == len(left)
+
+
+def test_of_each_class_an_export_has_the_images_of_a_run_with_that_limit(worked: StateConnection) -> None:
+    chosen = choose(worked, Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=1))
+    assert chosen is not None
+    assert keep_per_class(worked, chosen, 1).images == 4
+    # Cats 1 and 2 failed before 3 was done; of the dogs 2 failed before 5.
+    assert [int(image_id, 16) for image_id in chosen_ids(worked)] == [1, 2, 3, 5]
