@@ -1,5 +1,6 @@
 """`oidl export`: downloaded images and their labels in the format of another tool, with the real sizes of the files."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -89,7 +90,10 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
     selection = options.selection(options.limit)
     takes_all = form.takes_all and not selection.label_types
     if not takes_all:
-        selection = replace(selection, label_types=written_kinds(form, selection.label_types))
+        kinds = written_kinds(form, selection.label_types)
+        if left_out := [kind for kind in selection.label_types if kind not in kinds]:
+            print(f"oidl: --format {form.name} has no place for {', '.join(left_out)}", file=sys.stderr)
+        selection = replace(selection, label_types=kinds)
     with_empty = options.with_empty or takes_all
     db = open_reader(options.database)
     try:

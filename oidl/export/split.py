@@ -23,9 +23,10 @@ class Split:
     seed: int = 0
 
     def names(self, subsets: Sequence[str]) -> tuple[str, ...]:
-        """The splits of an export of `subsets`, in order."""
+        """The splits of an export of `subsets`: train, validation, test, then any others."""
         if not self.shares:
-            return tuple(subsets)
+            known = tuple(name for name in _NAMES if name in subsets)
+            return known + tuple(name for name in subsets if name not in _NAMES)
         return tuple(name for name, share in zip(_NAMES, self.shares, strict=False) if share)
 
     def of(self, image_id: str, subset: str) -> str:

@@ -122,7 +122,7 @@ def test_a_folder_of_images_has_those_without_annotations_too(
 
 def test_what_is_chosen_is_what_is_written(labelled: None, export: Export, tmp_path: Path) -> None:
     ended = export("--format=csv", "--label-types=labels,points", "--classes= dog ", "--dest", tmp_path / "x")
-    assert ended.returncode == 0
+    assert (ended.returncode, ended.stderr) == (0, "oidl: --format csv has no place for points\n")
     assert " labels" in ended.stdout
     lines = [line for path in (tmp_path / "x").glob("labels-*.csv") for line in path.read_text().splitlines()[1:]]
     assert len(lines) == 24

@@ -121,6 +121,12 @@ def test_a_folder_of_images_has_the_annotations_that_there_are(exported: Any, ma
     assert _ANNOTATIONS not in croissant(tmp_path)["license"]
 
 
+def test_a_folder_of_images_has_no_split_without_images(exported: Any, tmp_path: Path) -> None:
+    exported(IMAGEFOLDER, rendition="border", with_empty=True, selection=Selection(limit=2))
+    assert (tmp_path / "train/metadata.jsonl").is_file()
+    assert not (tmp_path / "validation").exists()
+
+
 # ---- splits, and classes for Datumaro
 
 

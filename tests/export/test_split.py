@@ -14,7 +14,7 @@ IDS = [f"{number:016x}" for number in range(10_000)]
 def test_without_shares_subsets_are_the_splits() -> None:
     split = parse_split("Subset", 3)
     assert split == Split()
-    assert split.names(["train", "test"]) == ("train", "test")
+    assert split.names(["challenge", "test", "train", "validation"]) == ("train", "validation", "test", "challenge")
     assert split.of(IDS[0], "test") == "test"
 
 

@@ -8,7 +8,7 @@ of their classes, `labels` the names of classes that are in the image; either on
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from oidl.export.format import ExportTarget, Format, WriteImage
 from oidl.export.image import LabelledImage
@@ -19,11 +19,13 @@ METADATA = "{split}/metadata.jsonl"
 
 @contextmanager
 def _write(target: ExportTarget) -> Iterator[WriteImage]:
-    """Writes `metadata.jsonl` for every split."""
+    """Writes `metadata.jsonl` for every split that has images; readers refuse one without."""
+    lines: dict[str, TextIO] = {}
     with ExitStack() as files:
-        lines = {split: files.enter_context(target.open_text(METADATA.format(split=split))) for split in target.splits}
 
         def add(image: LabelledImage) -> None:
+            if image.split not in lines:
+                lines[image.split] = files.enter_context(target.open_text(METADATA.format(split=image.split)))
             record = _record(image)
             if LabelType.BOXES in target.kinds:
                 record["objects"] = _objects(image)
