@@ -111,7 +111,7 @@ def execute(
         if is_wanted and loaded_list(reader):  # none if it was interrupted before that
             export_csvs(reader, settings.root_dir)
         if says_end:
-            console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code, end.last_due, end.standing))
+            console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code, end.last_due))
     finally:
         reader.close()
     return end

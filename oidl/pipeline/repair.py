@@ -13,6 +13,7 @@ from oidl.errors import disk_error
 from oidl.model import TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
 from oidl.settings import Layout
 from oidl.state.database import StateConnection, explained
+from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import put_back
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path
@@ -43,6 +44,7 @@ class Repair:
                     [(image_id, name) for image_id, name in rows if image_id and name],
                     sorted({image_id for image_id, _ in rows if image_id}),
                 )
+                forget_plan_counts(self._db)  # which of them the plan is about is not known here
         unwanted = [finding for finding in again if finding.fault not in _NO_FILE]
         unwanted += [finding for finding in findings if finding.fault in TO_BE_REMOVED]
         return images, sum(self._remove(actual_path(self._layout, finding.path)) for finding in unwanted)

@@ -8,7 +8,7 @@ import random
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ import trio
 from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
-from oidl.model import Standing
 from oidl.net.client import new_client, tls_context
 from oidl.net.dns import cached_dns
 from oidl.net.hosts import Hosts
@@ -57,7 +56,7 @@ _NO_RETRIES = Waiting()
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended: the exit code, one word for `run.outcome`, what is left for later, and how its images stand.
+    """How a run ended: the exit code, one word for `run.outcome`, and what is left for later.
 
     `is_cut` if it was asked twice to stop.
     """
@@ -68,7 +67,6 @@ class RunEnd:
     waiting: int = 0
     next_due: datetime | None = None
     last_due: datetime | None = None
-    standing: tuple[Standing, ...] = ()
     is_cut: bool = False
 
 
@@ -154,7 +152,7 @@ class Run:
         """Brings all that is wanted; what goes on as long as images come runs in `beside`, which is cancelled then."""
         settings = self._settings
         missing: list[MetadataError] = []
-        end, waiting, standing, is_left = FeedEnd.NOTHING_LEFT, Waiting(), list[Standing](), False
+        end, waiting, is_left = FeedEnd.NOTHING_LEFT, Waiting(), False
         # With a limit it is known after the images which those are.
         is_loaded_before = settings.loads_annotations and (settings.annotations_only or not settings.selection.limit)
         for is_wanted, load in (
@@ -182,29 +180,33 @@ class Run:
                 if settings.download_images:
                     queue, target = selected.queue(run_id), selected.target
                     self._meter.stands(await selected.ask(queue.standing))
+                    await self._count_plan(selected, queue)
                     end = await self._images(queue, selected)
                     is_left = True
 
                     async def look() -> None:
-                        nonlocal waiting, standing, is_left
-                        await self._put_streak_back()
+                        nonlocal waiting, is_left
+                        if await self._put_streak_back():
+                            await self._count_plan(selected, queue)
                         is_left = end is not FeedEnd.NOTHING_LEFT and not target.is_met
                         is_left = is_left and await selected.ask(queue.has_left)
                         if not target.is_met:
                             short = target.short_classes(again=True)
                             waiting = await selected.ask(partial(queue.waiting, short))
-                        standing = await selected.ask(queue.standing)
 
                     await self._stop.unless_cancelling(look)
-                    if words := target.words:
-                        self._say(words)
         if settings.loads_annotations and settings.selection.limit and not missing:
             await self._stop.unless_draining(partial(self._load_for_done, missing))
         is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
-        return replace(self._end(end, missing, waiting, is_left=is_left), standing=tuple(standing))
+        return self._end(end, missing, waiting, is_left=is_left)
 
-    async def _put_streak_back(self) -> None:
-        """Where everything failed alike, takes back what was made of the images that did."""
+    async def _count_plan(self, selected: Selected, queue: Queue) -> None:
+        """Notes how the images stand that the run is about."""
+        standing, classes = await selected.ask(partial(selected.plan_counts, queue))
+        await self._state.run(self._state.ledger.plan_counts, standing, classes)
+
+    async def _put_streak_back(self) -> bool:
+        """Where everything failed alike, takes back what was made of the images that did; False if nothing did."""
         streaks = [each for each in self._limits.streaks() if RULES[each.reason].tries]
         due = datetime.now(UTC) + timedelta(seconds=self._settings.retries.confirm_after_s)
         count = 0
@@ -217,6 +219,7 @@ class Run:
         if streaks:
             what = f"{count:,} images that failed alike were put back and" if count else "images that failed alike"
             self._remark = f"{what} will be tried again; to accept such failures, use --max-failure-rate 2"
+        return bool(streaks)
 
     async def _prepare(self, selected: Selected, problem: list[DiskError]) -> None:
         """Chooses the images, and looks whether there is room for them; adds to `problem` if there is not."""
@@ -230,6 +233,8 @@ class Run:
             are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
             self._say(f"{are_back} in the queue" if count else "no failures to retry")
         self._meter.remaining = await selected.ask(selected.left)
+        if settings.selection.limit:
+            self._meter.goal = selected.target.had + self._meter.remaining
         if settings.limits.check_space:
             images = self._meter.remaining
             if settings.originals.always_download:  # what is replaced takes no more room

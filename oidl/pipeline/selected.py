@@ -14,13 +14,14 @@ from typing import TypeVar
 import trio
 
 from oidl.dataset.ids import read_image_ids
+from oidl.model import Standing, Status
 from oidl.pipeline.retry import UNCOUNTED
 from oidl.pipeline.target import Target
 from oidl.settings import Selection, Settings
 from oidl.state.choice import Chosen, choose, chosen_ids
 from oidl.state.database import StateConnection, explained, interruptible, open_reader
 from oidl.state.forecast import Asked, forecast_all, forecast_chosen
-from oidl.state.had import count_by_class, count_done, count_had
+from oidl.state.had import ClassCount, count_by_class, count_done, count_had
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
 
@@ -36,6 +37,7 @@ class Selected:
         self._chosen: Chosen | None = None
         self.target = Target()
         self.any_incomplete = True
+        self._by_class: dict[str, ClassCount] = {}
 
     async def choose(self, say: Callable[[str], None]) -> None:
         """Chooses the images, as the settings want it, and counts those that are had; `say` is told how many."""
@@ -73,8 +75,8 @@ class Selected:
     def _count_had(self) -> Target:
         """The places under the limits; with what is to be downloaded again, nothing is had yet."""
         selection, originals = self._settings.selection, self._settings.originals
-        had, by_class = 0, dict[str, int]()
-        if selection.limit is not None and not originals.always_download:
+        had = 0
+        if selection.limit and not originals.always_download:
             had = count_had(
                 self._reader,
                 self._settings.wanted,
@@ -84,9 +86,29 @@ class Selected:
             )
             self.any_incomplete = self._chosen is not None or had < count_done(self._reader, selection.subsets)
         if selection.limit_per_class is not None:
-            classes = count_by_class(self._reader, self._settings.wanted, originals.kept_names)
-            by_class = {name: 0 if originals.always_download else each.had for name, each in classes.items()}
-        return Target(selection.limit, had, selection.limit_per_class, by_class)
+            by_class = count_by_class(self._reader, self._settings.wanted, originals.kept_names)
+            if originals.always_download:
+                by_class = {name: each._replace(had=0) for name, each in by_class.items()}
+            self._by_class = by_class
+        had_by_class = {name: each.had for name, each in self._by_class.items()}
+        return Target(selection.limit, had, selection.limit_per_class, had_by_class)
+
+    def plan_counts(self, queue: Queue) -> tuple[list[Standing], dict[str, ClassCount]]:
+        """How the images stand that the run is about, and those of each class; nothing if it is about the whole list.
+
+        Under a limit of a whole list, which is not looked through, all but those that are had are counted as they are.
+        """
+        selection = self._settings.selection
+        if self._chosen:
+            had = self.target.had_by_class
+            return queue.plan_standing(), {name: each._replace(had=had[name]) for name, each in self._by_class.items()}
+        if not selection.limit:
+            return [], {}
+        standing = queue.standing()
+        others = sum(each.images for each in standing if each.status is Status.DONE) - self.target.had
+        rows = [each for each in standing if each.status is not Status.DONE]
+        rows += [Standing("", Status.DONE, None, self.target.had), Standing("", Status.PENDING, None, others)]
+        return rows, {}
 
     def left(self) -> int:
         """About how many images there are to do; for the time left, not for decisions."""

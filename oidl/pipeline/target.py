@@ -84,16 +84,14 @@ class Target:
         return self._classes is not None and not any(places.is_short for places in self._classes.values())
 
     @property
-    def words(self) -> str:
-        """What came of the limits; empty if there is none to tell of."""
-        parts = []
-        if self._all and self._all.limit:
-            parts.append(f"{min(self._all.had, self._all.limit):,} of {self._all.limit:,} images are done")
-        if self._classes:
-            limit = max(each.limit for each in self._classes.values())
-            full = sum(not each.is_short for each in self._classes.values())
-            parts.append(f"{full:,} of {len(self._classes):,} classes have {limit:,} images")
-        return "; ".join(parts)
+    def had(self) -> int:
+        """How many images are had, as far as the limit for all of them counts them."""
+        return self._all.had if self._all else 0
+
+    @property
+    def had_by_class(self) -> dict[str, int]:
+        """How many images of each class are had."""
+        return {name: each.had for name, each in (self._classes or {}).items()}
 
     def missing(self) -> int | None:
         """How many images are missing at most; None if there is no limit."""

@@ -93,10 +93,12 @@ def _head(now: Statistics, width: int) -> Line:
 
 
 def _overall(now: Statistics, width: int) -> Line:
-    words = f" {100 * now.settled_share:6.2f} %  {now.settled:,} of {now.total:,}"
+    settled, total = (now.settled, now.total) if not now.goal else (now.goal - now.remaining, now.goal)
+    share = settled / total if total else 0.0
+    words = f" {100 * share:6.2f} %  {settled:,} of {total:,}"
     if not now.total:
         words = "  no image list yet"
-    filled, empty = bar(now.settled_share, max(8, width - len(words)))
+    filled, empty = bar(share, max(8, width - len(words)))
     return Span(filled, GOOD), Span(empty, DIM), Span(words, HEAD)
 
 

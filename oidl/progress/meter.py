@@ -62,7 +62,8 @@ class FileInHand:
 
 class Meter:
     """The counters of one run. `clock` gives seconds, `time_of_day` seconds since the epoch; `remaining` is how many
-    images are to be settled, `paces` where the providers' paces stand."""
+    images are to be settled, `paces` where the providers' paces stand. With a `goal`, a number of images to have, one
+    that failed is no step towards it."""
 
     paces: Callable[[], tuple[PaceState, ...]]
 
@@ -73,6 +74,7 @@ class Meter:
         self._time_of_day = time_of_day
         self._started = clock()
         self.remaining = remaining
+        self.goal: int | None = None
         self.paces = tuple
         self.page_url = ""
         self._done = 0
@@ -162,7 +164,8 @@ class Meter:
                 return
             self._failed += 1
             self._by_reason[outcome.reason] += 1
-        self.remaining = max(0, self.remaining - 1)
+        if self.goal is None or isinstance(outcome, Done):
+            self.remaining = max(0, self.remaining - 1)
         self._history.at(self._clock()).images += 1
 
     def postponed(self, work: Work, postponed: Postponed) -> None:
@@ -191,6 +194,7 @@ class Meter:
             retried=self._retried,
             throttled=self._throttled,
             remaining=self.remaining,
+            goal=self.goal,
             in_flight=len(in_hand),
             bytes_read=self._bytes_read,
             bytes_written=self._bytes_written,

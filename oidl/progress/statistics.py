@@ -108,6 +108,8 @@ class Statistics:
 
     `reading` is the list or annotation file that is fetched or loaded, if one is.
 
+    `goal` is how many images the run is to have under its limit, those of earlier runs included; None without one.
+
     `page_url` is where the run's web page is, if it has one.
 
     `history` holds the full seconds of the last five minutes, oldest first. `successes` and `failed_tries` are the
@@ -137,6 +139,7 @@ class Statistics:
     failed_tries: tuple[Failed, ...] = ()
     page_url: str = ""
     reading: Reading | None = None
+    goal: int | None = None
 
     @property
     def is_busy_reading(self) -> bool:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from oidl.model import Status
 from oidl.net.pace import PaceState
 from oidl.progress.words import duration, pace_words, size
-from oidl.report.words import meaning, share, skipped_words
+from oidl.report.words import meaning, plan_words, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
 from oidl.state.database import parse_timestamp
+from oidl.state.plan_counts import PlanCounts
 
 _MOST_PAUSES = 5
 
@@ -30,6 +31,7 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
             "bytes_downloaded": counts.bytes_downloaded,
             "files": {name: files for name, (files, _) in counts.files.items()},
             "bytes_on_disk": {name: size_bytes for name, (_, size_bytes) in counts.files.items()},
+            "plan": counts.plan and _plan_json(counts.plan),
             "next_attempt_at": counts.next_attempt_at,
             "run": run and _run_json(run, counts),
             "paces": {
@@ -56,8 +58,10 @@ def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = No
 def _subsets(counts: Counts) -> list[str]:
     by_status = counts.by_status
     settled = _settled(by_status)
+    images = "images in the list" if counts.plan else "images"
     return [
-        f"Open Images V{counts.dataset_version}: {settled:,} of {counts.total:,} images settled "
+        *([f"{plan_words(counts.plan)}.", ""] if counts.plan else []),
+        f"Open Images V{counts.dataset_version}: {settled:,} of {counts.total:,} {images} settled "
         f"({share(settled, counts.total)}), {size(counts.bytes_downloaded)} downloaded",
         "",
         _row("", [*Status, "total", "settled"]),
@@ -168,8 +172,20 @@ def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
     }
 
 
+def _plan_json(plan: PlanCounts) -> dict[str, object]:
+    return {
+        "images": plan.images,
+        **{status.value: plan.by_status[status] for status in Status},
+        "by_reason": {reason: sum(row.values()) for reason, row in plan.by_reason.items()},
+        "limit": plan.limit,
+        "limit_per_class": plan.limit_per_class,
+        "classes": plan.classes,
+        "full_classes": plan.full_classes,
+    }
+
+
 def _left_s(run: RunFacts, counts: Counts) -> float | None:
-    left = counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
+    left = counts.plan.left if counts.plan else counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
     return left / run.images_per_s if run.images_per_s else None
 
 

@@ -1,13 +1,13 @@
 """The last words of a run: what is done, what failed and why, what is left and what to do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from oidl.errors import ExitCode
-from oidl.model import Standing, Status
+from oidl.model import Status
 from oidl.progress.words import size
 from oidl.report.status import pause_lines
-from oidl.report.words import meaning, skipped_words
+from oidl.report.words import meaning, plan_words, skipped_words
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
 
@@ -18,31 +18,24 @@ def run_summary(
     next_due: datetime | None,
     exit_code: ExitCode,
     last_due: datetime | None = None,
-    standing: Iterable[Standing] = (),
 ) -> str:
-    """A few lines on where everything stands after a run.
+    """A few lines on how the images stand after a run, those of the plan if they are not the whole list.
 
-    `waiting` images are to be tried again, from `next_due` on; at `last_due` all of them are due.
-    `standing` is how the images stand that the run was about, empty for all.
+    `waiting` images will be retried, from `next_due` on; at `last_due` all of them are due.
     """
     counts = read_counts(db)
-    chosen = dict.fromkeys(Status, 0)
-    for each in standing:
-        chosen[each.status] += each.images
-    is_choice = 0 < sum(chosen.values()) < counts.total
-    lines = [f"{_stand(chosen)} of the {sum(chosen.values()):,} images chosen"] if is_choice else []
-    which = "images in the list" if is_choice else "images"
-    downloaded = size(counts.bytes_downloaded)
-    lines.append(f"{_stand(counts.by_status)} of {counts.total:,} {which}; {downloaded} downloaded")
+    stand = plan_words(counts.plan) if counts.plan else f"{_stand(counts.by_status)} of {counts.total:,} images"
+    lines = [f"{stand}; {size(counts.run.bytes if counts.run else 0)} downloaded"]
     if counts.skipped_rows:
         lines.append(skipped_words(counts.skipped_rows))
-    for reason, row in sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values())):
+    by_reason = counts.plan.by_reason if counts.plan else counts.by_reason
+    for reason, row in sorted(by_reason.items(), key=lambda item: -sum(item[1].values())):
         lines.append(f"{sum(row.values()):>10,}  {reason:<14} {meaning(reason)}")
     if waiting:
         when = f", the first at {next_due:%Y-%m-%d %H:%M:%S} UTC" if next_due else ""
         if last_due and waiting > 1:
             when += f", the last at {last_due:%Y-%m-%d %H:%M:%S} UTC"
-        lines.append(f"{waiting:,} images are to be tried again{when}")
+        lines.append(f"{waiting:,} {'image' if waiting == 1 else 'images'} will be retried{when}")
         lines += pause_lines(counts, datetime.now(UTC))
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to go on")

@@ -2,7 +2,8 @@
 
 import re
 
-from oidl.model import Reason
+from oidl.model import Reason, Status
+from oidl.state.plan_counts import PlanCounts
 
 MEANINGS: dict[Reason, str] = {
     Reason.UNAVAILABLE: "the photo was taken down (a placeholder is served instead)",
@@ -45,6 +46,26 @@ def skipped_words(rows: int) -> str:
     """A line about rows of the list that are no images here."""
     those = "1 row of the image list was" if rows == 1 else f"{rows:,} rows of the image list were"
     return f"{those} skipped when it was loaded: see the table `skipped_row`"
+
+
+def plan_words(plan: PlanCounts) -> str:
+    """How the images stand that the plan is about: `24 of 24 chosen images are done`."""
+    done, failed = plan.by_status[Status.DONE], plan.by_status[Status.FAILED]
+    if plan.limit is not None:
+        words = f"{min(done, plan.limit):,} of {plan.limit:,} images are done"
+        if done < plan.limit:
+            words += f", {failed:,} failed" if failed else ""
+            words += f", {plan.left:,} left" if plan.left else "; there are no more to try"
+    else:
+        words = f"{done:,} of {plan.images:,} chosen images are done"
+        words += f", {failed:,} failed" if failed else ""
+        words += f", {plan.left:,} left" if plan.left and plan.limit_per_class is None else ""
+    if plan.limit_per_class is not None and plan.classes:
+        words += f"; {plan.full_classes:,} of {plan.classes:,} classes have {plan.limit_per_class:,}"
+        if plan.short:
+            few = ", ".join(f"{name} {count:,}" for name, count in plan.short.items())
+            words += f" (fewer: {few}{', …' if plan.classes - plan.full_classes > len(plan.short) else ''})"
+    return words
 
 
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")

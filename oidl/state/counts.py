@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from oidl.model import Status
 from oidl.state.database import parse_timestamp
+from oidl.state.plan_counts import PlanCounts, read_plan_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Counts:
     `by_subset` maps a subset to statuses, `by_reason` a reason to the images
     that failed or wait for a retry because of it, `files` a rendition's name to its
     (files, bytes). `paces` are the providers', as the last run left them; `skipped_rows` of the list are no images.
+    `plan` is how the images stand that the root is for, None if those are the whole list.
     """
 
     dataset_version: str | None
@@ -60,6 +62,7 @@ class Counts:
     run: RunFacts | None
     paces: tuple[PaceFacts, ...] = ()
     skipped_rows: int = 0
+    plan: PlanCounts | None = None
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -110,6 +113,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             ).fetchone()[0],
             run=runs[0] if runs else None,
             skipped_rows=skipped_rows,
+            plan=read_plan_counts(db),
             paces=tuple(
                 PaceFacts(*row)
                 for row in db.execute(

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Status, Work
+from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Standing, Status, Work
 from oidl.net.pace import PaceState
 from oidl.state.database import parse_timestamp, savepoint, timestamp, transaction
-from oidl.state.plan import Value, write_plan
+from oidl.state.had import ClassCount
+from oidl.state.plan import Value, read_plan, write_plan
+from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_plan_counts
 from oidl.state.recipes import register
 
 _PACES = 1000  # that are compared with what was written last
@@ -56,6 +58,7 @@ class Ledger:
         self._db = db
         self._paces: dict[str, PaceState] = {}
         self._run_id = run_id
+        self._counts_plan = False
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commits all that is written inside it together, or nothing of it."""
@@ -101,7 +104,20 @@ class Ledger:
 
     def plan(self, plan: Mapping[str, Value]) -> None:
         """Notes what the root is for from now on."""
+        if plan != read_plan(self._db):
+            forget_plan_counts(self._db)
         write_plan(self._db, plan)
+
+    def plan_counts(self, standing: Iterable[Standing], classes: Mapping[str, ClassCount]) -> None:
+        """Notes how the images of the plan stand, and keeps that with each outcome; nothing for the whole list."""
+        rows = tuple(standing)
+        self._counts_plan = bool(rows)
+        with self.transaction():
+            write_plan_counts(self._db, rows, classes)
+
+    def _move(self, work: Work, status: Status, reason: Reason | None = None) -> None:
+        if self._counts_plan:
+            move_plan_counts(self._db, work, status, reason)
 
     def beat(
         self, *, done: int, failed: int, throttled: int, bytes_read: int, images_per_s: float, bytes_per_s: float
@@ -164,6 +180,7 @@ class Ledger:
         now = timestamp()
         self._attempts(work.image_id, (*work.tried, failure), now)
         failure = told or failure
+        self._move(work, verdict.status, failure.reason)
         self._db.execute(
             "UPDATE download SET status = ?, attempts = attempts + ?, next_attempt_at = ?, reason = ?, "
             "detail = ?, http_status = ?, source = ?, url = ?, finished_at = ? WHERE image_id = ?",
@@ -203,6 +220,7 @@ class Ledger:
 
     def postponed(self, work: Work, postponed: Postponed, due: datetime) -> None:
         """Leaves an image that was not tried for later."""
+        self._move(work, Status.RETRY, postponed.reason)
         self._db.execute(
             "UPDATE download SET status = 'retry', next_attempt_at = ?, reason = ?, detail = ?, http_status = NULL, "
             "finished_at = NULL WHERE image_id = ?",
@@ -217,6 +235,7 @@ class Ledger:
         """
         now = timestamp()
         self._attempts(work.image_id, work.tried, now)
+        self._move(work, Status.DONE)
         is_local = done.source is Source.LOCAL
         self._db.execute(
             "UPDATE download SET status = 'done', attempts = attempts + ?, next_attempt_at = NULL, "

@@ -130,6 +130,18 @@ class Queue:
             for subset, status, reason, images in self._db.execute(query, self._values)
         ]
 
+    def plan_standing(self) -> list[Standing]:
+        """The same of chosen images, but one that lacks something, or is to be done again, is pending."""
+        lacks = "d.finished_at < :again_before" if self._again_before else f"{PRESENT} < :wanted_count"
+        status = f"iif(d.status = 'done' AND {lacks}, 'pending', d.status)"
+        return [
+            Standing("", Status(status), _reason(reason), images)
+            for status, reason, images in self._db.execute(
+                f"SELECT {status}, d.reason, count(*) FROM {self._images} WHERE {self._selected} GROUP BY 1, 2",
+                self._values,
+            )
+        ]
+
     def untried(self, after: str, limit: int, of_class: str | None = None) -> list[Work]:
         """The next `limit` images after ImageID `after` that were never tried, in ImageID order or as chosen.
 

@@ -45,7 +45,7 @@ def test_a_failure_that_may_pass_is_tried_again_by_the_next_run(fine, run, ask, 
     fine.site.answers[fine.path_of(victim)] = status_answer(500)
     ended = run(fine, "--max-retries=1")
     assert ended.returncode == 3
-    assert "1 images are to be tried again" in ended.stdout
+    assert "1 image will be retried" in ended.stdout
     assert ask("SELECT status, reason, http_status FROM download WHERE status <> 'done'") == [
         ("retry", "http_error", 500)
     ]

@@ -113,7 +113,7 @@ def test_what_waits_for_a_retry_is_no_failure_in_that_list(fine, run, oidl, root
         time[:19].replace("T", " ")
         for time in ask("SELECT min(next_attempt_at), max(next_attempt_at) FROM download")[0]
     )
-    assert f"2 images are to be tried again, the first at {first} UTC, the last at {last} UTC" in ended.stdout
+    assert f"2 images will be retried, the first at {first} UTC, the last at {last} UTC" in ended.stdout
 
 
 def test_a_limit_is_of_the_list(failed, oidl, root: Path):

@@ -204,3 +204,20 @@ def test_watching_at_no_sensible_interval_is_refused(oidl, root: Path, typed: li
     ended = oidl("status", "--root-dir", root, *typed)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "--watch" in ended.stderr
+
+
+def test_it_is_about_the_plan_once_there_is_one(fine, run, oidl, root: Path, tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("".join(f"{listed.image.image_id}\n" for listed in fine.images[:5]))
+    ended = run(fine, "--image-ids", ids, "--nodownload-metadata")
+    assert "5 of 5 chosen images are done; " in ended.stdout
+    assert "in the list;" not in ended.stdout
+    assert oidl("status", "--root-dir", root).stdout.startswith("5 of 5 chosen images are done.\n")
+    plan = json.loads(oidl("status", "--json", "--root-dir", root).stdout)["plan"]
+    assert (plan["images"], plan["done"], plan["pending"]) == (5, 5, 0)
+    (next(root.rglob("images-resized")) / "x").touch()
+    assert oidl("verify", "--root-dir", root, "--repair").returncode == 0
+    assert oidl("status", "--root-dir", root).stdout.startswith("5 of 5 chosen images are done.\n")
+    next(path for path in root.rglob("*.jpg") if "images-resized" in str(path)).unlink()
+    oidl("verify", "--root-dir", root, "--repair")
+    assert json.loads(oidl("status", "--json", "--root-dir", root).stdout)["plan"] is None  # until the next run

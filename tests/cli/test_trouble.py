@@ -108,7 +108,7 @@ def test_a_retry_after_of_an_hour_is_kept_for_a_later_run_and_the_rest_is_done(
 ) -> None:
     ended = run(fine, "--nodownload-metadata", "--images-csv", asked_for_an_hour)
     assert (ended.returncode, ended.stderr) == (3, "")
-    assert "1 images are to be tried again, the first at " in ended.stdout
+    assert "1 image will be retried, the first at " in ended.stdout
     assert ask("SELECT status, count(*) FROM download GROUP BY 1 ORDER BY 1") == [("done", 23), ("retry", 1)]
     ((image_id, reason, http_status, attempts, when),) = ask(
         "SELECT image_id, reason, http_status, attempts, next_attempt_at FROM download WHERE status = 'retry'"
@@ -160,7 +160,7 @@ def test_a_run_does_not_wait_longer_than_it_may(fine, run) -> None:
         fine.site.answers[fine.path_of(listed)] = status_answer(503, retry_after="30")
     ended = run(fine, "--nodownload-metadata", "--max-wait=1")
     assert ended.returncode == 3
-    assert "images are to be tried again" in ended.stdout
+    assert "images will be retried" in ended.stdout
 
 
 def test_the_summary_names_who_is_paused_and_the_way_out_and_throttled_requests_are_counted(fine, run, ask) -> None:

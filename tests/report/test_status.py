@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from oidl.model import Reason, Status
 from oidl.report.status import status_json, status_text
-from oidl.report.words import MEANINGS
+from oidl.report.words import MEANINGS, plan_words
 from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
+from oidl.state.plan_counts import PlanCounts
 
 
 def row(pending: int = 0, retry: int = 0, done: int = 0, failed: int = 0) -> dict[Status, int]:
@@ -65,6 +67,7 @@ def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
         "bytes_downloaded": 4_800_000_000,
         "files": {"original": 2400, "thumbs": 2390},
         "bytes_on_disk": {"original": 4_800_000_000, "thumbs": 24_000_000},
+        "plan": None,
         "next_attempt_at": "2030-01-01T10:05:00.000Z",
         "run": {
             "id": 7,
@@ -223,3 +226,43 @@ def test_rows_of_the_list_that_were_skipped_are_told_of() -> None:
     line = "3 rows of the image list were skipped when it was loaded: see the table `skipped_row`"
     assert line in status_text(COUNTS, is_running=True).splitlines()
     assert "skipped" not in status_text(replace(COUNTS, skipped_rows=0), is_running=True)
+
+
+def test_a_plan_comes_first_and_what_is_left_is_of_it() -> None:
+    by_status = {Status.DONE: 22, Status.FAILED: 1, Status.RETRY: 0, Status.PENDING: 1}
+    plan = PlanCounts(by_status, {"gone": {Status.FAILED: 1}})
+    counts = replace(COUNTS, plan=plan)
+    lines = status_text(counts, is_running=False).splitlines()
+    assert lines[0] == "22 of 24 chosen images are done, 1 failed, 1 left."
+    assert lines[2].startswith("Open Images V3: 2,500 of 10,000 images in the list settled")
+    found = json.loads(status_json(counts, is_running=True))
+    assert found["plan"] == {
+        "images": 24,
+        "pending": 1,
+        "retry": 0,
+        "done": 22,
+        "failed": 1,
+        "by_reason": {"gone": 1},
+        "limit": None,
+        "limit_per_class": None,
+        "classes": 0,
+        "full_classes": 0,
+    }
+    assert found["run"]["left_s"] == 1 / 12.5
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ({"limit": 10}, "10 of 10 images are done"),
+        ({"limit": 22}, "22 of 22 images are done"),
+        ({"limit": 30}, "22 of 30 images are done, 1 failed, 1 left"),
+        ({"limit_per_class": 5, "classes": 2, "full_classes": 2}, "2 of 2 classes have 5"),
+        ({"limit_per_class": 5, "classes": 9, "full_classes": 2, "short": {"Fox": 3}}, "have 5 (fewer: Fox 3, …)"),
+    ],
+)
+def test_limits_are_told_by_what_is_had(plan: dict[str, Any], words: str) -> None:
+    by_status = {Status.DONE: 22, Status.FAILED: 1, Status.RETRY: 0, Status.PENDING: 1}
+    assert plan_words(PlanCounts(by_status, **plan)).endswith(words)
+    nothing_left = PlanCounts({**by_status, Status.PENDING: 0}, limit=30)
+    assert plan_words(nothing_left) == "22 of 30 images are done, 1 failed; there are no more to try"

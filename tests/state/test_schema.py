@@ -30,6 +30,7 @@ _CHECKSUMS = {
     "0015_tries_that_count.sql": "0e936cfb32247c4d",
     "0016_throttled_requests.sql": "07ee6c36d162daff",
     "0017_plan.sql": "14eb0047a82ed99b",
+    "0018_plan_tally.sql": "0817f8f111824b03",
 }
 
 

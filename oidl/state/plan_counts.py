@@ -1,0 +1,117 @@
+"""How the images stand that the plan of a root is about.
+
+A choice is made by a run, on its own connection, and cannot be made again within the moment that
+`oidl status` has. So a run counts its images once, and keeps the counts with each outcome, in the same transaction:
+they are as true as the rows. What changes images outside of a run forgets them.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from oidl.model import Standing, Status, Work
+from oidl.state.had import ClassCount
+from oidl.state.plan import read_plan
+
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """The images of the plan by status and by reason; `done` are those that have all that is asked for.
+
+    `limit` and `limit_per_class` are the plan's. `classes` is how many classes are counted, `full_classes` how many of
+    them have their images; `short` are a few of the others, by name, and what they have.
+    """
+
+    by_status: Mapping[Status, int]
+    by_reason: Mapping[str, Mapping[Status, int]] = field(default_factory=dict)
+    limit: int | None = None
+    limit_per_class: int | None = None
+    classes: int = 0
+    full_classes: int = 0
+    short: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def images(self) -> int:
+        """All images that the plan chooses from."""
+        return sum(self.by_status.values())
+
+    @property
+    def left(self) -> int:
+        """How many are not settled, as far as the limit asks for them."""
+        left = self.by_status[Status.PENDING] + self.by_status[Status.RETRY]
+        if self.limit is None:
+            return left
+        return max(0, min(left, self.limit - self.by_status[Status.DONE]))
+
+
+def write_plan_counts(db: sqlite3.Connection, standing: Iterable[Standing], classes: Mapping[str, ClassCount]) -> None:
+    """Notes how the images of the plan stand, inside the caller's transaction; nothing for the whole list."""
+    forget_plan_counts(db)
+    db.executemany(
+        "INSERT INTO plan_tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET images = images + excluded.images",
+        ((status, reason or "", images) for _, status, reason, images in standing),
+    )
+    db.executemany(
+        "INSERT INTO plan_class VALUES (?, ?, ?)", ((name, each.images, each.had) for name, each in classes.items())
+    )
+
+
+def forget_plan_counts(db: sqlite3.Connection) -> None:
+    """Forgets how the images of the plan stand, as something changed them; the next run counts them again."""
+    db.execute("DELETE FROM plan_tally")
+    db.execute("DELETE FROM plan_class")
+
+
+def move_plan_counts(db: sqlite3.Connection, work: Work, status: Status, reason: str | None) -> None:
+    """Notes that `work`, an image of the plan, is `status` now, inside the caller's transaction."""
+    # What was done was fed because it lacked something.
+    before = Status.PENDING if work.status is Status.DONE else work.status
+    db.execute("UPDATE plan_tally SET images = images - 1 WHERE status = ? AND reason = ?", (before, work.reason or ""))
+    db.execute(
+        "INSERT INTO plan_tally VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET images = images + 1", (status, reason or "")
+    )
+    if status is Status.DONE and work.classes:
+        db.execute(
+            "UPDATE plan_class SET done = done + 1 WHERE label_name IN (SELECT value FROM json_each(?))",
+            (json.dumps(work.classes),),
+        )
+
+
+def read_plan_counts(db: sqlite3.Connection) -> PlanCounts | None:
+    """How the images of the plan stand; None if it is about the whole list, or if no run counted them."""
+    plan = read_plan(db)
+    rows = db.execute("SELECT status, reason, images FROM plan_tally WHERE images > 0").fetchall()
+    subset = plan.get("subset")
+    if not rows and subset and not any(plan.get(option) for option in _CHOOSING):
+        rows = db.execute(
+            "SELECT status, reason, images FROM tally WHERE images > 0 AND subset IN (SELECT value FROM json_each(?))",
+            (json.dumps(subset),),
+        ).fetchall()
+        (total,) = db.execute("SELECT sum(images) FROM tally").fetchone()
+        rows = [] if sum(images for *_, images in rows) == total else rows
+    if not rows:
+        return None
+    by_status = dict.fromkeys(Status, 0)
+    by_reason: dict[str, dict[Status, int]] = {}
+    for status, reason, images in rows:
+        by_status[Status(status)] += images
+        if reason and status in (Status.FAILED, Status.RETRY):
+            by_reason.setdefault(reason, dict.fromkeys(Status, 0))[Status(status)] += images
+    limit, per_class = _number(plan.get("limit")), _number(plan.get("limit_per_class"))
+    classes, full = db.execute("SELECT count(*), coalesce(sum(done >= ?), 0) FROM plan_class", (per_class,)).fetchone()
+    short = db.execute(
+        "SELECT coalesce(c.display_name, p.label_name), p.done "
+        "FROM plan_class AS p LEFT JOIN class AS c USING (label_name) WHERE p.done < ? ORDER BY 1 LIMIT ?",
+        (per_class, _MOST_NAMED),
+    )
+    return PlanCounts(by_status, by_reason, limit, per_class, classes, full, dict(short.fetchall()))
+
+
+_CHOOSING = ("limit", "image_ids", "classes", "label_types", "attributes", "min_box_area", "where", "limit_per_class")
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
