@@ -9,7 +9,7 @@ from pathlib import PurePath, PurePosixPath
 
 from oidl.export.image import Category, LabelledBox, LabelledImage
 from oidl.export.request import ExportRequest, ExportResult
-from oidl.imaging.placing import Placing, both_turns, placed
+from oidl.imaging.placing import Placing, as_exif_turns, placed
 from oidl.model import LabelType, Rendition
 from oidl.state.database import StateConnection
 from oidl.state.labelled import Box, FileRow, Label, boxes_of, file_pages, labels_of
@@ -83,11 +83,5 @@ class LabelledImages:
                 file.height,
             )
         if self.request.apply_exif and file.exif_orientation:
-            return _as_exif_turns(whole, file.exif_orientation)
+            return as_exif_turns(whole, file.exif_orientation)
         return whole
-
-
-def _as_exif_turns(whole: Placing, orientation: int) -> Placing:
-    """A whole picture as it is when a reader has turned it by its EXIF `orientation`."""
-    width, height = (whole.height, whole.width) if orientation >= 5 else (whole.width, whole.height)
-    return Placing(both_turns(whole.orientation, orientation), width, height, 0, 0, width, height)

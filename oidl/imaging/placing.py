@@ -69,6 +69,12 @@ def both_turns(first: int, then: int) -> int:
     return next(orientation for orientation, turn in _TURNS.items() if turn(*corner) == goal)
 
 
+def as_exif_turns(whole: Placing, orientation: int) -> Placing:
+    """A whole picture as it is when a reader, such as a browser, has turned it by its EXIF `orientation`."""
+    width, height = (whole.height, whole.width) if orientation >= 5 else (whole.width, whole.height)
+    return Placing(both_turns(whole.orientation, orientation), width, height, 0, 0, width, height)
+
+
 def turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
     """Where a point of the stored picture, both 0 to 1, is in the upright one."""
     return _TURNS[orientation](x, y)
