@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
 from oidl.report.web.address import Address, listen
 
@@ -56,9 +57,11 @@ async def open_page(
         return
     import trio
 
+    from oidl.report.web.moment import about_json
     from oidl.report.web.process import PageProcess
 
-    page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir, say)
+    about = about_json(settings.root_dir, settings.dataset_version, plan_line(settings.plan))
+    page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir, about, say)
     meter.page_url = offer.address.url
     async with trio.open_nursery() as nursery:
         nursery.start_soon(show_page, page.serve, offer, say)

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from oidl.cli.page import Offer, listen_for_page, show_page
 from oidl.cli.places import PlaceOptions
+from oidl.cli.planning import plan_line
 from oidl.cli.signals import cancel_on_signal
 from oidl.cli.typed import absolute
 from oidl.errors import HalfLoadedError
@@ -47,7 +48,8 @@ async def _serve(options: WebOptions, offer: Offer) -> None:
     from oidl.report.web.sources import AtRest
 
     lookup = Lookup(options.database)
-    page = Page(offer.address, AtRest(options.database, lookup), lookup, absolute(options.root_dir))
+    root_dir = absolute(options.root_dir)
+    page = Page(offer.address, AtRest(options.database, lookup, root_dir, plan_line), lookup, root_dir)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)

@@ -1,31 +1,44 @@
-"""Single images out again: by ImageID, by the beginning of one, or a few from anywhere; and the last tries that failed.
+"""Single images out again: by ImageID or the beginning of one, and the last that were had or failed.
 
 Every question is answered along an index and has few answers, so each is quick
 on any number of rows.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from oidl.model import Status
+from oidl.state.labelled import Box, Label, boxes_of, labels_of
 
 _FIELDS = (
     "d.image_id, d.subset, d.status, d.reason, d.width, d.height, "
     "i.title, i.author, i.author_profile_url, i.license, i.original_landing_url"
 )
+_MOST_ANNOTATIONS = 1_000  # of an image; it may have several hundred boxes
 _CARDS = f"SELECT {_FIELDS} FROM download AS d CROSS JOIN image AS i USING (image_id)"
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """One output file: which rendition, where as in `file.path`, and how large."""
+    """One output file: which rendition, where as in `file.path`, how large, and its geometry (`model.WrittenFile`).
+
+    `exif_orientation` is what a file kept as it came says itself. `scaled_width` is None for an original
+    kept as it came, and where the geometry was not noted.
+    """
 
     rendition: str
     path: str
     bytes: int
     width: int
     height: int
+    orientation: int = 1
+    scaled_width: int | None = None
+    scaled_height: int | None = None
+    crop_left: int = 0
+    crop_top: int = 0
+    exif_orientation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try that failed; `status` is where its image stands now."""
+    """One try that failed; `status` is where its image stands now, `url` what was asked for, or else the original."""
 
     image_id: str
     subset: str
@@ -61,14 +74,34 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class DoneImage:
+    """One image that was had: what was downloaded, and how long that took where it was noted; `at` is when."""
+
+    image_id: str
+    subset: str
+    url: str | None
+    bytes: int | None
+    width: int | None
+    height: int | None
+    transfer_s: float | None
+    at: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Details:
-    """Everything about one image: its card, its row in `download` by column names, and its failed tries."""
+    """Everything about one image: its card, its row in `download` by column names, failed tries, boxes and labels.
+
+    `class_names` has the English names of the classes of both, by label name, where they are known.
+    """
 
     card: Card
     original_url: str
     original_size: int
     download: dict[str, str | int | float | None]
     tries: tuple[Try, ...]
+    boxes: tuple[Box, ...] = ()
+    labels: tuple[Label, ...] = ()
+    class_names: Mapping[str, str] = field(default_factory=dict)
 
 
 _DOWNLOAD = (
@@ -93,15 +126,6 @@ def cards_beginning(db: sqlite3.Connection, beginning: str, most: int) -> list[C
     )
 
 
-def cards_done_after(db: sqlite3.Connection, image_id: str, most: int, looked_at: int = 2_000) -> list[Card]:
-    """Images that are done, from `image_id` on; of no more than `looked_at` rows, so it may be fewer than there are."""
-    rows = (
-        "SELECT image_id FROM (SELECT image_id, status FROM download WHERE image_id >= ? ORDER BY image_id LIMIT ?) "
-        "WHERE status = 'done' LIMIT ?"
-    )
-    return cards(db, [found for (found,) in db.execute(rows, (image_id, looked_at, most)).fetchall()])
-
-
 def details(db: sqlite3.Connection, image_id: str) -> Details | None:
     """All that is known of one image; None if there is no such image."""
     found = cards(db, [image_id])
@@ -109,9 +133,29 @@ def details(db: sqlite3.Connection, image_id: str) -> Details | None:
         return None
     row = db.execute(f"SELECT {', '.join(_DOWNLOAD)} FROM download WHERE image_id = ?", (image_id,)).fetchone()
     url, size = db.execute("SELECT original_url, original_size FROM image WHERE image_id = ?", (image_id,)).fetchone()
+    boxes = boxes_of(db, [image_id], None).get(image_id, [])[:_MOST_ANNOTATIONS]
+    labels = labels_of(db, [image_id], None).get(image_id, [])[:_MOST_ANNOTATIONS]
     return Details(
-        found[0], url, size, dict(zip(_DOWNLOAD, row, strict=True)), _tries(db, "a.image_id = ?", 50, image_id)
+        found[0],
+        url,
+        size,
+        dict(zip(_DOWNLOAD, row, strict=True)),
+        _tries(db, "a.image_id = ?", 50, image_id),
+        tuple(boxes),
+        tuple(labels),
+        _class_names(db, {box.label_name for box in boxes} | {label.label_name for label in labels}),
     )
+
+
+def last_successes(db: sqlite3.Connection, most: int) -> tuple[DoneImage, ...]:
+    """The images that were had last, the latest first; the database remembers a hundred."""
+    rows = db.execute(
+        "SELECT d.image_id, d.subset, d.url, d.bytes, d.width, d.height, d.transfer_s, d.finished_at "
+        "FROM recent_success AS r CROSS JOIN download AS d USING (image_id) "
+        "WHERE d.status = 'done' ORDER BY r.id DESC LIMIT ?",
+        (most,),
+    )
+    return tuple(DoneImage(*row) for row in rows)
 
 
 def last_tries(db: sqlite3.Connection, most: int) -> tuple[Try, ...]:
@@ -132,16 +176,28 @@ def _cards(db: sqlite3.Connection, sql: str, *values: str | int) -> list[Card]:
 def _files(db: sqlite3.Connection, image_id: str) -> tuple[OutputFile, ...]:
     """The smallest first."""
     rows = db.execute(
-        "SELECT rendition, path, bytes, width, height FROM file WHERE image_id = ? ORDER BY bytes, rendition",
+        "SELECT rendition, path, bytes, width, height, orientation, scaled_width, scaled_height, crop_left, crop_top, "
+        "exif_orientation FROM file WHERE image_id = ? ORDER BY bytes, rendition",
         (image_id,),
     )
     return tuple(OutputFile(*row) for row in rows)
 
 
+def _class_names(db: sqlite3.Connection, label_names: Collection[str]) -> dict[str, str]:
+    rows = db.execute(
+        "SELECT label_name, display_name FROM class WHERE display_name NOTNULL "
+        "AND label_name IN (SELECT value FROM json_each(?))",
+        (json.dumps(tuple(label_names)),),
+    )
+    return dict(rows.fetchall())
+
+
 def _tries(db: sqlite3.Connection, where: str, most: int, *values: str) -> tuple[Try, ...]:
     rows = db.execute(
-        "SELECT a.image_id, d.subset, d.status, a.reason, a.detail, a.http_status, a.url, a.at "
-        f"FROM attempt AS a CROSS JOIN download AS d USING (image_id) WHERE {where} ORDER BY a.id DESC LIMIT ?",
+        "SELECT a.image_id, d.subset, d.status, a.reason, a.detail, a.http_status, "
+        "coalesce(a.url, i.original_url), a.at "
+        "FROM attempt AS a CROSS JOIN download AS d USING (image_id) CROSS JOIN image AS i USING (image_id) "
+        f"WHERE {where} ORDER BY a.id DESC LIMIT ?",
         (*values, most),
     )
     return tuple(Try(row[0], row[1], Status(row[2]), *row[3:]) for row in rows)

@@ -153,6 +153,10 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
     def see(page: Any) -> None:
         wait(page, lambda: text(page, "#done") not in ("–", "0") and page.locator("#downloads .id").count() == 2)
         wait(page, lambda: page.locator("#wall li img").count() >= 6)
+        # Whose page it is.
+        assert text(page, "#title") == "Open Images V3"
+        assert text(page, "#root") == str(root)
+        assert text(page, "#plan") == f"--dataset-version 3 --catalogue {loopback.catalogue} --no-download-metadata"
         # Images and bytes a second, read and written.
         assert float(text(page, "#images-per-s")) > 0
         assert re.fullmatch(r"[\d.]+ [kM]?B/s", text(page, "#read-per-s"))
@@ -180,6 +184,9 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
         loopback.gate.set()
         wait(page, lambda: "finished" in text(page, "#state"))
         assert agrees(page)
+        # What is over has no panel, and its rates are means.
+        assert not page.locator("#downloads-card, #resizes-part").first.is_visible()
+        assert "on average" in text(page, "#images-title")
         shot(page, "run-ended")
 
     def agrees(page: Any) -> bool:
@@ -351,8 +358,23 @@ def test_a_database_at_rest_is_shown_too(done_root: Path, web, look, ask) -> Non
         # A reason opens to examples.
         page.locator("#reasons summary").first.press("Enter")
         wait(page, lambda: page.locator("#reasons details[open] .id").count())
-        # What cannot be known of another process is said to be so.
-        assert "oidl run --web" in text(page, "#downloads")
+        assert page.locator("#reasons details[open] a").first.get_attribute("href").startswith("http://127.0.0.1:")
+        # There is no panel that has nothing to say, and no other is empty.
+        assert not page.locator("#downloads-card").is_visible()
+        assert not page.locator("#resizes-part").is_visible()
+        assert not page.locator("#written-card").is_visible()
+        assert float(text(page, "#images-per-s")) > 0
+        assert "on average" in text(page, "#images-title")
+        assert page.locator("#successes .id").count() == int(text(page, "#done"))
+        for card in page.locator("section.card:visible").all():
+            assert card.locator("tbody tr, li, details, .huge").count(), card.inner_text()
+        # What failed can be tried by hand; the server there is not told from where.
+        to_try = page.locator("#failures a").first
+        assert to_try.get_attribute("href").startswith("http://127.0.0.1:")
+        assert "noreferrer" in to_try.get_attribute("rel")
+        assert (text(page, "#title"), text(page, "#root")) == ("Open Images V3", str(done_root))
+        assert "--save-original-images --no" not in text(page, "#plan")
+        assert "--save-original-images" in text(page, "#plan")
 
     look(web(done_root), see)
 
@@ -363,6 +385,8 @@ def test_it_fits_a_telephone_and_the_night(done_root: Path, web, look, width: in
         wait(page, lambda: page.locator("#wall li img").count() >= 10)
         page.mouse.move(width / 2, 500)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        cut_off = "all => all.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.innerText)"
+        assert page.locator(".box, .scroll, section.card").evaluate_all(cut_off) == []
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", ground))) < 200) == (scheme == "dark")
         shot(page, f"{width}-{scheme}")
@@ -472,6 +496,78 @@ def test_what_is_read_aloud_is_not_what_changes_every_second(done_root: Path, we
         assert page.get_by_label("ImageID").count() == 1
 
     look(web(done_root), see)
+
+
+_OVERLAPS = """() => {
+    const boxes = [...document.querySelectorAll("#wall li")].map(tile => tile.getBoundingClientRect());
+    const meet = (one, other) =>
+        one.left < other.right - 1 && other.left < one.right - 1 &&
+        one.top < other.bottom - 1 && other.top < one.bottom - 1;
+    return boxes.filter((one, at) => boxes.slice(at + 1).some(other => meet(one, other))).length;
+}"""
+
+
+def test_pictures_do_not_overlap_while_they_change(done_root: Path, web, look) -> None:
+    def see(page: Any) -> None:
+        wait(page, lambda: page.locator("#wall li img").count() >= 10)
+        page.mouse.move(5, 5)
+        before = page.locator("#wall").inner_html()
+        for _ in range(60):
+            assert page.evaluate(_OVERLAPS) == 0
+            page.wait_for_timeout(30)
+        assert page.locator("#wall").inner_html() != before
+
+    look(web(done_root), see)
+
+
+@pytest.fixture
+def labelled_root(done_root: Path, tell, ask) -> Path:
+    """A root with one cat, in a box that has the left upper quarter of its image."""
+    (cat,) = ask("SELECT image_id FROM download WHERE status = 'done' AND coalesce(orientation, 1) = 1 LIMIT 1")[0]
+    tell("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat <b>')")
+    tell(
+        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
+        "VALUES (?, 1, 'xclick', '/m/01yrx', 1, 0, 0.5, 0, 0.5)",
+        cat,
+    )
+    return done_root
+
+
+def test_the_wall_is_filtered_and_boxes_lie_on_the_opened_image(labelled_root: Path, web, look, ask) -> None:
+    def see(page: Any) -> None:
+        wait(page, lambda: page.locator("#filter").is_visible() and page.locator("#wall li").count() >= 10)
+        page.fill("#class", "cat <b>")
+        page.keyboard.press("Enter")
+        wait(page, lambda: text(page, "#no-pictures") == "1 image.")
+        assert page.locator("#wall li").count() == 1
+        page.locator("#wall button").click()
+        wait(page, lambda: page.locator("dialog svg.boxes rect").count() == 1)
+        wait(page, lambda: page.locator("dialog img.large").evaluate("image => image.naturalWidth") > 0)
+        assert page.text_content("dialog svg.boxes text") == "Cat <b>"
+        box = page.locator("dialog svg.boxes rect").bounding_box()
+        picture = page.locator("dialog img.large").bounding_box()
+        assert box["width"] == pytest.approx(picture["width"] / 2, abs=3)
+        assert box["height"] == pytest.approx(picture["height"] / 2, abs=3)
+        assert (box["x"], box["y"]) == (pytest.approx(picture["x"], abs=3), pytest.approx(picture["y"], abs=3))
+        shot(page, "boxes")
+        page.get_by_role("checkbox", name="boxes").uncheck()
+        assert not page.locator("dialog svg.boxes").is_visible()
+        page.keyboard.press("Escape")
+        # A class that there is not; then everything again.
+        page.fill("#class", "Cat <c>")
+        page.keyboard.press("Enter")
+        wait(page, lambda: "did you mean Cat <b>?" in text(page, "#no-pictures"))
+        page.get_by_role("button", name="Show all").click()
+        wait(page, lambda: page.locator("#wall li").count() >= 10)
+        # A subset.
+        subset, done = ask("SELECT subset, count(*) FROM download WHERE status = 'done' GROUP BY 1 ORDER BY 2 LIMIT 1")[
+            0
+        ]
+        page.select_option("#subset", subset)
+        wait(page, lambda: text(page, "#no-pictures") == f"{done} image{'s' * (done != 1)}.")
+        assert page.locator("#wall li").count() == done
+
+    look(web(labelled_root), see)
 
 
 _MOMENTS = """count => new Promise(done => {

@@ -10,18 +10,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from oidl.errors import UsageError
 from oidl.report.web.events import Events
+from oidl.report.web.images import card_json, details_json, examples_json
 from oidl.report.web.lookup import Lookup
-from oidl.report.web.moment import card_json, details_json, examples_json, run_json
+from oidl.report.web.moment import run_json
 from oidl.report.web.pictures import Pictures
 from oidl.report.web.sources import Source
+from oidl.report.words import license_name
+from oidl.state.browse import Filter, Found, class_filter, classes_called, find_done, frequent_licenses
 from oidl.state.counts import read_runs
+from oidl.state.database import StateConnection
 from oidl.state.gallery import cards_beginning, details, last_tries
 from oidl.storage.layout import is_image_id
 
 _FOUND = 20
 _TRIES = 2_000  # that examples are taken from
 _RUNS = 50
+_PICTURES = 24
+_NAMES = 50
+_LONGEST_NAME = 200
+_START_LENGTH = 17  # an ImageID, and what makes it the next one
+_HEX = frozenset("0123456789abcdef")
 
 _FILES = {
     "": ("web/static/index.html", "text/html"),
@@ -29,6 +39,8 @@ _FILES = {
     "page.css": ("web/static/page.css", "text/css"),
     "page.js": ("web/static/page.js", "text/javascript"),
     "draw.js": ("web/static/draw.js", "text/javascript"),
+    "boxes.js": ("web/static/boxes.js", "text/javascript"),
+    "filter.js": ("web/static/filter.js", "text/javascript"),
     "wall.js": ("web/static/wall.js", "text/javascript"),
     "details.js": ("web/static/details.js", "text/javascript"),
     "words.js": ("web/static/words.js", "text/javascript"),
@@ -49,10 +61,32 @@ def make_app(source: Source, lookup: Lookup, events: Events, root_dir: Path) -> 
 
     async def search(request: Request) -> Response:
         beginning = request.query_params.get("id", "").strip().lower()
-        if not beginning or len(beginning) > 16 or not set(beginning) <= set("0123456789abcdef"):
+        if not beginning or len(beginning) > 16 or not set(beginning) <= _HEX:
             return JSONResponse({"error": "An ImageID is 16 digits and letters a to f; its beginning will do."}, 400)
         found = await lookup(cards_beginning, beginning, _FOUND) or []
         return JSONResponse([card_json(card) for card in found])
+
+    async def wall(request: Request) -> Response:
+        asked = request.query_params
+        start = asked.get("start", "")
+        if len(start) > _START_LENGTH or not set(start) <= _HEX:
+            return JSONResponse({"error": "The wall starts at an ImageID."}, 400)
+        found = await lookup(
+            _filtered, asked.get("class", ""), asked.get("subset", ""), asked.get("license", ""), start
+        )
+        if found is None:
+            return JSONResponse({"pictures": [], "next": None})
+        if isinstance(found, str):
+            return _missing(found)
+        return JSONResponse({"pictures": [card_json(card) for card in found.cards], "next": found.next})
+
+    async def classes(request: Request) -> Response:
+        typed = request.query_params.get("name", "")[:_LONGEST_NAME]
+        return JSONResponse(await lookup(classes_called, typed, _NAMES) or [])
+
+    async def licenses(request: Request) -> Response:
+        found = await lookup(frequent_licenses) or []
+        return JSONResponse([{"license": url, "name": license_name(url)} for url in found[:_NAMES]])
 
     async def examples(request: Request) -> Response:
         return JSONResponse(examples_json(await lookup(last_tries, _TRIES) or ()))
@@ -67,11 +101,23 @@ def make_app(source: Source, lookup: Lookup, events: Events, root_dir: Path) -> 
             Route("/api/moment", moment),
             Route("/api/image/{image_id}", image),
             Route("/api/search", search),
+            Route("/api/wall", wall),
+            Route("/api/classes", classes),
+            Route("/api/licenses", licenses),
             Route("/api/examples", examples),
             Route("/api/runs", runs),
             Route("/picture/{image_id}/{rendition:path}", Pictures(lookup, root_dir)),
         ]
     )
+
+
+def _filtered(db: StateConnection, class_name: str, subset: str, license: str, start: str) -> Found | str:
+    """A part of the wall; in words what is wrong with `class_name`, if anything is."""
+    try:
+        label_names = class_filter(db, class_name[:_LONGEST_NAME]) if class_name else ()
+    except UsageError as error:
+        return f"{error.message}; {error.hint}"
+    return find_done(db, Filter(label_names, subset, license), start, _PICTURES)
 
 
 def _file(name: str, kind: str) -> Callable[[Request], Any]:

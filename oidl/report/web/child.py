@@ -55,7 +55,7 @@ async def _serve(channel: socket.socket) -> None:
     listener = socket.socket(fileno=what["listener"])
     address = Address(listener, what["host"], what["port"], frozenset(what["names"]), what["token"])
     lookup = Lookup(Path(what["state_db"]))
-    moments = RunMoments(lambda: stream.send_all(b"{}\n"), lookup)
+    moments = RunMoments(lambda: stream.send_all(b"{}\n"), lookup, what["about"])
     page = Page(address, moments, lookup, Path(what["root_dir"]))
 
     async def serve(scope: trio.CancelScope) -> None:

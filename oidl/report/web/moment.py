@@ -1,37 +1,39 @@
-"""What a browser is told: moments, images and runs as plain values for JSON. Pure.
+"""What a browser is told each second: a run, or a database, as plain values for JSON. Pure.
 
 A run of this process and a database that is only looked at give moments of one
-shape; what the latter cannot know is null. Titles and authors are published
-with HTML entities; they are given as the text that those stand for, and it is
-for the page to show them as text and nothing else.
+shape; what the latter cannot know is null.
 """
 
 import json
 from collections.abc import Iterable, Sequence
-from html import unescape
-from typing import Any
-from urllib.parse import quote, urlsplit
+from pathlib import Path
 
 from oidl.model import Status
 from oidl.progress.statistics import Failed, Second, Statistics, Success
-from oidl.report.words import license_name, meaning
+from oidl.report.web.images import Json, attempt_json, card_json, host_of, try_json
+from oidl.report.words import meaning
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.database import parse_timestamp
-from oidl.state.gallery import Card, Details, OutputFile, Try
-from oidl.text import without_passwords
+from oidl.state.gallery import Card, DoneImage, Try
 
-Json = dict[str, Any]
 
-_SHOWN = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
-_LONGEST = 300  # characters of what a server said
+def about_json(root_dir: Path, dataset_version: str | None, plan: str) -> Json:
+    """Whose page it is: the root, the dataset's version where it is known, and the plan as options."""
+    return {"root": str(root_dir), "version": dataset_version, "plan": plan}
 
 
 def live_moment(now: Statistics, *, outcome: str | None) -> Json:
-    """A moment of the run in this process; `outcome` is how it ended, if it has. The page adds the pictures."""
+    """A moment of the run in this process; `outcome` is how it ended, if it has.
+
+    The page adds the pictures, and what it is about.
+    """
+    settled = now.done + now.failed
     return {
         "source": "run",
         "outcome": outcome,
-        "rates": _rates(now.images_per_s, now.read_bytes_per_s, now.written_bytes_per_s),
+        "rates": _rates(now.images_per_s, now.read_bytes_per_s, now.written_bytes_per_s)
+        if outcome is None
+        else _means(now.elapsed_s, settled, now.bytes_read, now.bytes_written),
         "run": {
             "elapsed_s": now.elapsed_s,
             "done": now.done,
@@ -71,16 +73,30 @@ def live_moment(now: Statistics, *, outcome: str | None) -> Json:
 
 
 def resting_moment(
-    counts: Counts, history: Sequence[Second], tries: Iterable[Try], cards: Iterable[Card], *, is_running: bool
+    counts: Counts,
+    history: Sequence[Second],
+    successes: Iterable[DoneImage],
+    tries: Iterable[Try],
+    cards: Iterable[Card],
+    *,
+    is_running: bool,
+    worked: RunFacts | None = None,
 ) -> Json:
-    """A moment of a database, which another process may be writing."""
+    """A moment of a database, which another process may be writing.
+
+    While no run is at work, the rates are means of `worked`, the last run that settled any images.
+    """
     run = counts.run
-    written = history[-1].bytes_written if history and is_running else 0
+    rates: Json | None = None
+    if run is not None and is_running:
+        rates = _rates(run.images_per_s, run.bytes_per_s, history[-1].bytes_written if history else 0)
+    elif worked is not None:
+        rates = _means(worked.elapsed_s, worked.done + worked.failed, worked.bytes, None)
     left = counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
     return {
         "source": "database",
         "outcome": None if is_running else (run.outcome or "killed" if run else "none yet"),
-        "rates": _rates(run.images_per_s, run.bytes_per_s, written) if run and is_running else _rates(0, 0, 0),
+        "rates": rates,
         "run": run
         and {
             "elapsed_s": run.elapsed_s,
@@ -99,7 +115,7 @@ def resting_moment(
             {"provider": pace.provider, "window": pace.window, "rate": pace.rate, "pause_s": 0, "why": ""}
             for pace in counts.paces
         ],
-        "successes": None,
+        "successes": [_done_json(each) for each in successes],
         "failures": [try_json(each) for each in tries],
         "pictures": [card_json(card) for card in cards],
     }
@@ -108,58 +124,6 @@ def resting_moment(
 def in_a_line(value: Json) -> str:
     """A moment as one line of JSON."""
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-
-
-def card_json(card: Card) -> Json:
-    """An image, with what must be said beside its picture; `picture` is null where there is none that browsers show."""
-    shown = shown_file(card)
-    return {
-        "id": card.image_id,
-        "subset": card.subset,
-        "status": card.status,
-        "reason": card.reason,
-        "title": unescape(card.title),
-        "author": unescape(card.author),
-        "author_url": card.author_profile_url,
-        "license": card.license,
-        "license_name": license_name(card.license),
-        "landing_url": card.original_landing_url,
-        "picture": shown and picture_path(card.image_id, shown.rendition),
-        "width": shown and shown.width,
-        "height": shown and shown.height,
-    }
-
-
-def details_json(details: Details) -> Json:
-    """An image with all its figures, files and failed tries."""
-    card = details.card
-    return {
-        **card_json(card),
-        "original_url": without_passwords(details.original_url),
-        "original_size": details.original_size,
-        "download": {**details.download, "width": card.width, "height": card.height},
-        "files": [
-            {
-                "rendition": file.rendition,
-                "bytes": file.bytes,
-                "width": file.width,
-                "height": file.height,
-                "picture": picture_path(card.image_id, file.rendition) if _is_shown(file) else None,
-            }
-            for file in card.files
-        ],
-        "tries": [try_json(each) for each in details.tries],
-    }
-
-
-def examples_json(tries: Iterable[Try], most: int = 5) -> dict[str, list[Json]]:
-    """The first few of `tries` for each reason."""
-    examples: dict[str, list[Json]] = {}
-    for each in tries:
-        found = examples.setdefault(each.reason, [])
-        if len(found) < most:
-            found.append(try_json(each))
-    return examples
 
 
 def run_json(run: RunFacts) -> Json:
@@ -175,32 +139,26 @@ def run_json(run: RunFacts) -> Json:
     }
 
 
-def try_json(each: Try) -> Json:
-    """A failed try."""
-    tried_at = parse_timestamp(each.at)
-    at = tried_at.timestamp() if tried_at else 0.0
-    return _trial(each.image_id, each.subset, each.status, each.reason, each.detail, each.http_status, each.url, at)
-
-
-def shown_file(card: Card) -> OutputFile | None:
-    """The smallest file of an image that browsers show."""
-    return next((file for file in card.files if _is_shown(file)), None)
-
-
-def picture_path(image_id: str, rendition: str) -> str:
-    """Where a picture is served."""
-    return f"/picture/{image_id}/{quote(rendition, safe='')}"
-
-
-def _is_shown(file: OutputFile) -> bool:
-    return file.path.lower().endswith(_SHOWN)
+def _done_json(done: DoneImage) -> Json:
+    finished_at = parse_timestamp(done.at)
+    return {
+        "id": done.image_id,
+        "subset": done.subset,
+        "host": host_of(done.url),
+        "bytes": done.bytes,
+        "width": done.width,
+        "height": done.height,
+        "transfer_s": done.transfer_s,
+        "process_s": None,
+        "at": finished_at.timestamp() if finished_at else 0.0,
+    }
 
 
 def _success(success: Success) -> Json:
     return {
         "id": success.image_id,
         "subset": success.subset,
-        "host": urlsplit(success.url).hostname if success.url else None,
+        "host": host_of(success.url),
         "bytes": success.bytes,
         "width": success.width,
         "height": success.height,
@@ -211,7 +169,7 @@ def _success(success: Success) -> Json:
 
 
 def _failed(failed: Failed) -> Json:
-    return _trial(
+    return attempt_json(
         failed.image_id,
         failed.subset,
         failed.status,
@@ -223,30 +181,22 @@ def _failed(failed: Failed) -> Json:
     )
 
 
-def _trial(
-    image_id: str,
-    subset: str,
-    status: Status,
-    reason: str,
-    detail: str | None,
-    http_status: int | None,
-    url: str | None,
-    at: float,
-) -> Json:
+def _rates(images: float, read: float, written: float | None, *, are_means: bool = False) -> Json:
     return {
-        "id": image_id,
-        "subset": subset,
-        "status": status,
-        "reason": reason,
-        "detail": (detail or "")[:_LONGEST],
-        "http_status": http_status,
-        "host": url and urlsplit(url).hostname,
-        "at": at,
+        "images_per_s": images,
+        "read_bytes_per_s": read,
+        "written_bytes_per_s": written,
+        "are_means": are_means,
     }
 
 
-def _rates(images: float, read: float, written: float) -> Json:
-    return {"images_per_s": images, "read_bytes_per_s": read, "written_bytes_per_s": written}
+def _means(elapsed_s: float, images: int, read: int, written: int | None) -> Json | None:
+    """The rates of a whole run; None if that took no time."""
+    if not elapsed_s:
+        return None
+    return _rates(
+        images / elapsed_s, read / elapsed_s, None if written is None else written / elapsed_s, are_means=True
+    )
 
 
 def _standing(by_subset: dict[str, dict[Status, int]], by_reason: dict[str, dict[Status, int]]) -> Json:

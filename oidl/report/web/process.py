@@ -25,6 +25,7 @@ import trio
 
 from oidl.progress.meter import Meter
 from oidl.report.web.address import Address
+from oidl.report.web.images import Json
 from oidl.report.web.lines import Lines
 from oidl.report.web.moment import in_a_line, live_moment
 from oidl.text import printable, shortened
@@ -42,16 +43,17 @@ log = logging.getLogger("oidl")
 class PageProcess:
     """The process that serves the page of the run whose `meter` this is, at `address`.
 
-    `say` tells people if it ends before the run does.
+    `about` is for its head (`about_json`). `say` tells people if it ends before the run does.
     """
 
     def __init__(
-        self, address: Address, meter: Meter, state_db: Path, root_dir: Path, say: Callable[[str], None]
+        self, address: Address, meter: Meter, state_db: Path, root_dir: Path, about: Json, say: Callable[[str], None]
     ) -> None:
         self._address = address
         self._meter = meter
         self._state_db = state_db
         self._root_dir = root_dir
+        self._about = about
         self._say = say
         self._outcome: str | None = None
         self._stream: trio.SocketStream | None = None
@@ -133,6 +135,7 @@ class PageProcess:
                 "token": self._address.token,
                 "state_db": str(self._state_db.absolute()),
                 "root_dir": str(self._root_dir.absolute()),
+                "about": self._about,
             }
         )
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,18 @@ from oidl.report.web.lookup import Lookup
 from oidl.report.web.pictures import kind_of
 from oidl.report.web.sources import AtRest
 from oidl.state.database import StateConnection
+from oidl.state.plan import write_plan
+
+
+def plan_words(plan: Mapping[str, object]) -> str:
+    return " ".join(f"--{option} {value}" for option, value in plan.items())
 
 
 @pytest.fixture
 def get(stocked: StateConnection, root: Path, ask) -> Iterator[Callable]:
     """What the application about `stocked` answers to a path."""
     lookup = Lookup(stocked.path)
-    app = make_app(AtRest(stocked.path, lookup), lookup, Events(), root)
+    app = make_app(AtRest(stocked.path, lookup, root, plan_words), lookup, Events(), root)
     yield lambda target, method="GET": ask(app, target, method)
     lookup.close()
 
@@ -175,14 +180,74 @@ def test_a_moment_agrees_with_the_database(get, stocked: StateConnection) -> Non
     }
     assert [each["reason"] for each in now["failures"]] == ["timeout", "gone"]
     assert {card["id"] for card in now["pictures"]} == {id_of(number) for number in (1, 4, 5, 6)}
-    assert (now["successes"], now["downloads"]) == (None, None)
+    assert [each["id"] for each in now["successes"]] == [id_of(number) for number in (6, 5, 4, 1)]
+    assert now["downloads"] is None
+
+
+def test_a_moment_says_which_root_version_and_plan_it_is_about(get, stocked: StateConnection, root: Path) -> None:
+    write_plan(stocked, {"limit": 5})
+    about = json.loads(get("/api/moment").body)["about"]
+    assert about == {"root": str(root), "version": "3", "plan": "--limit 5"}
+
+
+def test_a_failed_try_names_the_url_to_try_without_its_password(get, stocked: StateConnection) -> None:
+    stocked.execute("UPDATE attempt SET url = 'https://me:secret@example.org/x.jpg'")
+    now = json.loads(get("/api/moment").body)
+    assert {each["url"] for each in now["failures"]} == {"https://example.org/x.jpg"}
+    stocked.execute("UPDATE attempt SET url = NULL")
+    now = json.loads(get("/api/moment").body)
+    assert [each["url"] for each in now["failures"]] == [image(3).original_url, image(2).original_url]
+
+
+# ---- the wall's filter
+
+
+def test_the_wall_is_filtered_part_by_part(get) -> None:
+    first = json.loads(get("/api/wall?subset=train").body)
+    assert [card["id"] for card in first["pictures"]] == [id_of(number) for number in (1, 4, 5, 6)]
+    assert first["next"] is None
+    rest = json.loads(get(f"/api/wall?subset=train&start={id_of(1)}0").body)
+    assert [card["id"] for card in rest["pictures"]] == [id_of(number) for number in (4, 5, 6)]
+    assert json.loads(get("/api/wall?license=https%3A%2F%2Fexample.org").body)["pictures"] == []
+
+
+def test_a_class_that_there_is_not_is_answered_with_one_that_there_is(get, stocked: StateConnection) -> None:
+    stocked.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
+    answer = get("/api/wall?class=Catt")
+    assert answer.status == 404
+    assert json.loads(answer.body)["error"] == "there is no class 'Catt'; did you mean Cat?"
+    assert json.loads(get("/api/wall?class=cat").body) == {"pictures": [], "next": None}
+
+
+@pytest.mark.parametrize("start", ["x", "0" * 18, "%00", "'", "%25"])
+def test_a_wall_that_starts_nowhere_is_refused(get, start: str) -> None:
+    assert get(f"/api/wall?start={start}").status == 400
+
+
+@pytest.mark.parametrize("field", ["class", "subset", "license"])
+@pytest.mark.parametrize("typed", ["'%20OR%201=1%20--", "%00", "%25", "x" * 5000, "%F0%9F%98%80"])
+def test_whatever_is_asked_of_the_wall_finds_nothing_and_breaks_nothing(get, field: str, typed: str) -> None:
+    answer = get(f"/api/wall?{field}={typed}")
+    assert answer.status in (200, 404)
+    assert not json.loads(answer.body).get("pictures")
+
+
+def test_there_are_classes_and_licences_to_choose_from(get, stocked: StateConnection) -> None:
+    assert json.loads(get("/api/classes").body) == []
+    stocked.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
+    stocked.execute(
+        "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, '/m/01yrx', 'verification', 1)",
+        (id_of(1),),
+    )
+    assert json.loads(get("/api/classes?name=c").body) == ["Cat"]
+    assert json.loads(get("/api/licenses").body) == [{"license": image(1).license, "name": "CC BY 2.0"}]
 
 
 def test_the_page_and_all_that_it_names_are_there(get) -> None:
     page = get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     names = [part.split('"')[0] for part in page.body.decode().split('="/')[1:]]
-    scripts = ["draw.js", "words.js", "wall.js", "details.js"]
+    scripts = ["draw.js", "words.js", "wall.js", "details.js", "boxes.js", "filter.js"]
     assert set(names) == {"icon.svg", "look.css", "page.css", "page.js"}
     for name in names + scripts:
         answer = get(f"/{name}")
@@ -197,8 +262,10 @@ def test_there_is_nothing_else(get, target: str) -> None:
 def test_before_there_is_a_database_it_says_that_nothing_is_there(tmp_path: Path, ask) -> None:
     path = tmp_path / "none.sqlite3"
     lookup = Lookup(path)
-    app = make_app(AtRest(path, lookup), lookup, Events(), tmp_path)
+    app = make_app(AtRest(path, lookup, tmp_path, plan_words), lookup, Events(), tmp_path)
     assert json.loads(ask(app, "/api/moment").body)["total"] == 0
     assert ask(app, f"/api/image/{id_of(1)}").status == 404
     assert ask(app, f"/picture/{id_of(1)}/thumbs").status == 404
-    assert json.loads(ask(app, "/api/runs").body) == []
+    for listed in ("runs", "classes", "licenses"):
+        assert json.loads(ask(app, f"/api/{listed}").body) == []
+    assert json.loads(ask(app, "/api/wall?class=cat").body) == {"pictures": [], "next": None}

@@ -10,9 +10,11 @@ from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenF
 from oidl.net.body import Body
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Second
-from oidl.report.web.moment import card_json, live_moment, resting_moment, shown_file
+from oidl.report.web.images import card_json, details_json, placing_of, shown_file
+from oidl.report.web.moment import live_moment, resting_moment
 from oidl.state.counts import NOTHING_YET, Counts, RunFacts
-from oidl.state.gallery import Card, OutputFile
+from oidl.state.gallery import Card, Details, DoneImage, OutputFile
+from oidl.state.labelled import Box
 
 CARD = Card(
     image(1).image_id,
@@ -73,6 +75,7 @@ def test_a_live_moment_has_every_number_of_the_run(meter: Meter) -> None:
         "images_per_s": pytest.approx(0.4),
         "read_bytes_per_s": pytest.approx(4000),
         "written_bytes_per_s": pytest.approx(140),
+        "are_means": False,
     }
     assert now["by_status"] == {"pending": 6, "retry": 1, "done": 4, "failed": 1}
     assert now["total"] == 12
@@ -111,7 +114,14 @@ def test_a_live_moment_has_every_number_of_the_run(meter: Meter) -> None:
     assert now["history"] == {name: list(values) for name, values in zip(
         ("images", "read", "written"), zip(*statistics.history, strict=True), strict=True
     )}  # fmt: skip
-    assert live_moment(statistics, outcome="finished")["outcome"] == "finished"
+    ended = live_moment(statistics, outcome="finished")
+    assert ended["outcome"] == "finished"
+    assert ended["rates"] == {
+        "images_per_s": pytest.approx(2 / 5),
+        "read_bytes_per_s": pytest.approx(4000),
+        "written_bytes_per_s": pytest.approx(140),
+        "are_means": True,
+    }
     json.dumps(now)
 
 
@@ -130,6 +140,9 @@ def test_without_a_file_that_browsers_show_there_is_no_picture() -> None:
     assert card_json(bare)["picture"] is None
 
 
+DONE = DoneImage(
+    CARD.image_id, "train", "https://c1.staticflickr.com/x.jpg", 5000, 640, 480, 0.25, "1970-01-01T00:00:02Z"
+)
 RUN = RunFacts(7, "2030-01-01T10:00:00.000Z", "2030-01-01T10:01:40.000Z", None, None, 90, 10, 5000, 2.0, 100.0)
 COUNTS = Counts(
     "3",
@@ -143,21 +156,77 @@ COUNTS = Counts(
 
 
 def test_a_database_tells_a_moment_of_the_same_shape(meter: Meter) -> None:
-    now = resting_moment(COUNTS, [Second(2, 100, 40)], [], [CARD], is_running=True)
-    assert now.keys() == live_moment(meter.statistics(), outcome=None).keys() | {"pictures"}
-    assert now["rates"] == {"images_per_s": 2.0, "read_bytes_per_s": 100.0, "written_bytes_per_s": 40}
+    now = resting_moment(COUNTS, [Second(2, 100, 40)], [DONE], [], [CARD], is_running=True)
+    live = live_moment(meter.statistics(), outcome=None)
+    assert now.keys() == live.keys() | {"pictures"}
+    assert now["rates"] == {
+        "images_per_s": 2.0,
+        "read_bytes_per_s": 100.0,
+        "written_bytes_per_s": 40,
+        "are_means": False,
+    }
     assert (now["outcome"], now["run"]["elapsed_s"], now["run"]["left_s"]) == (None, 100.0, 40.0)
-    assert (now["downloads"], now["resizes"], now["successes"]) == (None, None, None)
+    assert (now["downloads"], now["resizes"]) == (None, None)
+    (success,) = now["successes"]
+    assert success.keys() == live["successes"][0].keys()
+    assert (success["id"], success["bytes"], success["process_s"], success["at"]) == (DONE.image_id, 5000, None, 2.0)
 
 
-def test_a_run_that_is_over_has_no_rates_any_more() -> None:
-    now = resting_moment(COUNTS, [Second(2, 100, 40)], [], [], is_running=False)
-    assert set(now["rates"].values()) == {0}
+def test_of_a_run_that_is_over_its_means_are_told() -> None:
+    now = resting_moment(COUNTS, [Second(2, 100, 40)], [], [], [], is_running=False, worked=RUN)
+    assert now["rates"] == {
+        "images_per_s": 1.0,
+        "read_bytes_per_s": 50.0,
+        "written_bytes_per_s": None,
+        "are_means": True,
+    }
     assert (now["outcome"], now["run"]["left_s"]) == ("killed", None)
     ended = replace(COUNTS, run=replace(RUN, outcome="finished"))
-    assert resting_moment(ended, [], [], [], is_running=False)["outcome"] == "finished"
+    assert resting_moment(ended, [], [], [], [], is_running=False)["outcome"] == "finished"
+
+
+def test_without_a_run_that_settled_anything_there_are_no_rates() -> None:
+    assert resting_moment(COUNTS, [], [], [], [], is_running=False)["rates"] is None
 
 
 def test_before_the_first_run_there_is_none() -> None:
-    now = resting_moment(NOTHING_YET, [], [], [], is_running=False)
-    assert (now["outcome"], now["run"], now["total"]) == ("none yet", None, 0)
+    now = resting_moment(NOTHING_YET, [], [], [], [], is_running=False)
+    assert (now["outcome"], now["run"], now["rates"], now["total"]) == ("none yet", None, None, 0)
+
+
+# ---- boxes
+
+BOX = Box(CARD.image_id, "/m/cat", "xclick", 1.0, 0.25, 0.5, 0.1, 0.3, 0, 0, 0, 0, 0)
+PLAIN = OutputFile("original", "o.jpg", 99, 640, 480)
+
+
+def boxes_in(file: OutputFile, *boxes: Box) -> list[tuple[float, float, float, float]]:
+    details = Details(replace(CARD, files=(file,)), "u", 1, {}, (), boxes or (BOX,), (), {"/m/cat": "Cat &amp; co"})
+    (found,) = details_json(details)["files"]
+    assert {box["name"] for box in found["boxes"]} <= {"Cat & co"}
+    return [
+        tuple(round(box[side], 4) for side in ("left", "top", "width", "height"))  # type: ignore[misc]
+        for box in found["boxes"]
+    ]
+
+
+def test_a_box_lies_as_published_in_an_original() -> None:
+    assert boxes_in(PLAIN) == [(0.25, 0.1, 0.25, 0.2)]
+
+
+def test_a_box_is_turned_as_a_browser_turns_the_file() -> None:
+    # Stored lying on its side, and upright (480 by 640) where EXIF is obeyed: what was on the left is at the top.
+    assert boxes_in(replace(PLAIN, exif_orientation=6)) == [(0.7, 0.25, 0.2, 0.25)]
+
+
+def test_a_box_moves_along_with_a_rendition_that_was_turned_scaled_and_cut() -> None:
+    # 640 by 480, turned to 480 by 640, made 120 by 160, of which the 120 by 120 in the middle are left.
+    square = OutputFile("square", "s.jpg", 9, 120, 120, 6, 120, 160, 0, 20)
+    assert boxes_in(square) == [(0.7, round((0.25 * 160 - 20) / 120, 4), 0.2, round(0.25 * 160 / 120, 4))]
+    above = BOX._replace(x_min=0.0, x_max=0.1)
+    assert boxes_in(square, above) == []
+
+
+def test_a_file_of_which_it_is_not_known_how_it_was_made_has_no_boxes() -> None:
+    assert placing_of(OutputFile("thumbs", "t.jpg", 9, 64, 64)) is None
+    assert boxes_in(OutputFile("thumbs", "t.jpg", 9, 64, 64)) == []

@@ -29,7 +29,7 @@ def with_process(test: Callable[[PageProcess, str], Awaitable[None]], tmp_path: 
 
     async def main() -> None:
         address = listen("0")
-        page = PageProcess(address, Meter(trio.current_time), tmp_path / "none", tmp_path, said.append)
+        page = PageProcess(address, Meter(trio.current_time), tmp_path / "none", tmp_path, {}, said.append)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(page.serve)
             with trio.fail_after(120):

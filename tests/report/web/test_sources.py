@@ -20,7 +20,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.asked = 0
-        self.moments = RunMoments(self.ask, Lookup(path))
+        self.moments = RunMoments(self.ask, Lookup(path), {"root": "/r", "plan": "--limit 5"})
 
     async def ask(self) -> None:
         self.asked += 1
@@ -67,6 +67,14 @@ def test_a_moment_has_the_pictures_that_came_the_newest_first(in_time) -> None:
         await run.tell(4, 1)
         now = json.loads(await run.moments.moment())
         assert [card["id"] for card in now["pictures"]] == [image(4).image_id, image(1).image_id]
+
+    in_time(test)
+
+
+def test_a_moment_says_what_the_page_is_about(in_time) -> None:
+    async def test(run: Run) -> None:
+        await run.tell()
+        assert json.loads(await run.moments.moment())["about"] == {"root": "/r", "plan": "--limit 5"}
 
     in_time(test)
 

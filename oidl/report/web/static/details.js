@@ -1,5 +1,6 @@
 // One image with all that is known of it, in a dialog; and what a search found.
 
+import { counted, withBoxes } from "./boxes.js";
 import { find, link, make, number } from "./draw.js";
 import { attribution } from "./wall.js";
 import { count, duration, milliseconds, moment, size } from "./words.js";
@@ -51,8 +52,26 @@ export const search = async (typed) => {
   }
 };
 
+let areBoxesShown = true;
+
+const shown = (image, file) => {
+  const picture = make("img", { class: "large", src: file.picture, alt: image.title || "untitled photo" });
+  if (!file.boxes.length) return [picture, make("p", {}, attribution(image))];
+  const framed = withBoxes(picture, file.boxes);
+  const choose = make("input", { type: "checkbox", checked: areBoxesShown ? "" : undefined });
+  const obey = () => {
+    areBoxesShown = choose.checked;
+    framed.classList.toggle("bare", !areBoxesShown);
+  };
+  choose.addEventListener("change", obey);
+  obey();
+  return [framed, make("p", { class: "beside" }, attribution(image), make("label", {}, choose, " boxes"))];
+};
+
 const about = (image) => {
   const had = image.download;
+  const pictures = image.files.filter((file) => file.picture);
+  const largest = pictures[pictures.length - 1];
   const facts = [
     ["author", link(image.author_url, image.author || "unknown author")],
     ["licence", link(image.license, image.license_name)],
@@ -64,6 +83,8 @@ const about = (image) => {
     ["published size", size(image.original_size)],
     ["downloaded", had.bytes != null ? `${size(had.bytes)}, ${had.width} × ${had.height} ${had.format ?? ""}` : null],
     ["transfer", had.transfer_s != null && `${milliseconds(had.transfer_s)}, ${size(had.bytes / Math.max(had.transfer_s, 1e-3))}/s`],
+    ["boxes", largest && counted(largest.boxes)],
+    ["labels", image.labels.join(", ")],
     ["tries", count(had.attempts)],
     ["settled", had.finished_at && `${moment(had.finished_at)} UTC`],
     ["original", link(image.original_url, image.original_url)],
@@ -71,16 +92,16 @@ const about = (image) => {
   const terms = facts
     .filter(([, value]) => value)
     .map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
-  const pictures = image.files.filter((file) => file.picture);
-  const largest = pictures[pictures.length - 1];
   return [
-    largest && make("img", { class: "large", src: largest.picture, alt: image.title || "untitled photo" }),
-    largest && make("p", {}, attribution(image)),
+    ...(largest ? shown(image, largest) : []),
     make("dl", { class: "facts" }, ...terms),
     image.files.length ? files(image.files) : undefined,
     image.tries.length ? tries(image.tries) : undefined,
   ].filter(Boolean);
 };
+
+// Opens what was asked for, so that people see what servers say today; they are not told from where.
+export const tryIt = (url) => (url ? link(url, "open", { title: url, "aria-label": `open ${url}` }) : "");
 
 const table = (title, heads, rows) =>
   make(
@@ -102,7 +123,7 @@ const files = (all) =>
 const tries = (all) =>
   table(
     "Failed tries, the latest first",
-    [make("th", {}, "ago"), make("th", {}, "reason"), make("th", {}, "detail")],
+    [make("th", {}, "ago"), make("th", {}, "reason"), make("th", {}, "detail"), make("th")],
     all.map((each) =>
       make(
         "tr",
@@ -110,6 +131,7 @@ const tries = (all) =>
         make("td", {}, duration(Math.max(0, Date.now() / 1000 - each.at))),
         make("td", {}, each.reason),
         make("td", {}, each.detail),
+        make("td", { class: "open" }, tryIt(each.url)),
       ),
     ),
   );

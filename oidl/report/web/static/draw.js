@@ -53,7 +53,8 @@ export const rows = (body, items, key, cells) => {
   while (body.children.length > now.length) body.lastElementChild.remove();
 };
 
-const shape = (tag, attributes) => {
+// The same in SVG.
+export const shape = (tag, attributes) => {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;

@@ -1,7 +1,8 @@
 // The page: follows the server's moments, and shows each. Nothing is computed here that the server knows.
 
-import { ask, openImage, search } from "./details.js";
+import { ask, openImage, search, tryIt } from "./details.js";
 import { bar, chart, find, make, number, rows, say, stacked } from "./draw.js";
+import { offerSubsets, refreshFilter, startFilter } from "./filter.js";
 import { arrive, startWall } from "./wall.js";
 import { count, duration, milliseconds, moment, pace as paceWords, rate, share, size } from "./words.js";
 
@@ -32,6 +33,12 @@ find("search").addEventListener("submit", (event) => {
   if (typed) search(typed);
 });
 
+const showAbout = ({ root, version, plan }) => {
+  say("title", version ? `Open Images V${version}` : "Open Images");
+  say("root", root);
+  say("plan", plan);
+};
+
 const showState = (now) => {
   const run = now.run;
   say("since", run ? ` · ${duration(run.elapsed_s)}` : ""); // apart, as it would be read aloud every second
@@ -51,37 +58,51 @@ const showOverall = (now) => {
   for (const status of STATUSES) say(status, count(now.by_status[status]));
   const parts = STATUSES.map((status) => [status, now.by_status[status]]);
   stacked(find("overall"), parts, now.total, `${share(done + failed, now.total)} settled`);
-  document.title = now.total ? `${share(done + failed, now.total)} · oidl` : "oidl";
+  const root = now.about.root.split("/").pop();
+  document.title = [now.total && share(done + failed, now.total), root, "oidl"].filter(Boolean).join(" · ");
 };
 
+// Of a run that has ended its means are shown, and what is not known is not there.
 const showRates = (now) => {
-  say("images-per-s", rate(now.rates.images_per_s));
-  say("read-per-s", `${size(now.rates.read_bytes_per_s)}/s`);
-  say("written-per-s", `${size(now.rates.written_bytes_per_s)}/s`);
-  for (const name of ["images", "read", "written"]) chart(find(`${name}-chart`), now.history[name]);
+  const rates = now.rates ?? {};
+  const shown = { images: rates.images_per_s, read: rates.read_bytes_per_s, written: rates.written_bytes_per_s };
+  for (const [name, value] of Object.entries(shown)) {
+    find(`${name}-card`).hidden = value == null;
+    if (value == null) continue;
+    say(`${name}-per-s`, name === "images" ? rate(value) : `${size(value)}/s`);
+    say(`${name}-mean`, rates.are_means ? ", on average in the last run that had any" : "");
+    find(`${name}-chart`).toggleAttribute("hidden", rates.are_means && !now.history[name].length);
+    chart(find(`${name}-chart`), now.history[name]);
+  }
 };
 
-const NOT_KNOWN = [{ id: "", text: "Only the page of the run itself (oidl run --web) knows." }];
 const note = (text) => [make("td", { colspan: 5, class: "soft" }, text)];
 
-// Rows of what may not be known, or of which there is none.
+// Rows, or in words that there are none.
 const list = (id, items, none, cells) => {
-  const shown = items === null ? NOT_KNOWN : items.length ? items : [{ id: "", text: none }];
+  const shown = items.length ? items : [{ id: "", text: none }];
   rows(find(id), shown, (item) => item.key ?? item.id, (item) => (item.text ? note(item.text) : cells(item)));
 };
 
 const showInHand = (now) => {
-  say("downloads-count", now.downloads ? count(now.downloads.length) : "");
-  list("downloads", now.downloads, "none", (one) => [
-    imageButton(one.id),
-    make("td", { class: "soft" }, one.host),
-    make("td", { class: "bar" }, bar([["done", one.share ?? 0]], 1, "")),
-    number(one.share == null ? size(one.received) : `${Math.floor(100 * one.share)} %`),
-  ]);
-  say("resizes-count", now.resizes ? count(now.resizes.length) : "");
-  list("resizes", now.resizes, "none", (one) => [imageButton(one.id), number(milliseconds(one.elapsed_s))]);
+  const isKnown = now.downloads !== null && !now.outcome;
+  find("downloads-card").hidden = !isKnown;
+  find("resizes-part").hidden = !isKnown;
+  find("pace-part").hidden = !now.paces.length;
+  find("pace-card").hidden = !isKnown && !now.paces.length;
+  if (isKnown) {
+    say("downloads-count", count(now.downloads.length));
+    list("downloads", now.downloads, "none", (one) => [
+      imageButton(one.id),
+      make("td", { class: "soft" }, one.host),
+      make("td", { class: "bar" }, bar([["done", one.share ?? 0]], 1, "")),
+      number(one.share == null ? size(one.received) : `${Math.floor(100 * one.share)} %`),
+    ]);
+    say("resizes-count", count(now.resizes.length));
+    list("resizes", now.resizes, "none", (one) => [imageButton(one.id), number(milliseconds(one.elapsed_s))]);
+  }
   const paces = now.paces.map((pace) => ({ ...pace, id: pace.provider }));
-  list("paces", paces, "nobody was asked yet", (pace) => [
+  list("paces", paces, "", (pace) => [
     make("td", {}, pace.provider),
     number(count(pace.window)),
     number(paceWords(pace.rate)),
@@ -90,26 +111,38 @@ const showInHand = (now) => {
 };
 
 const showLast = (now) => {
-  const keyed = (items) => items && items.map((item) => ({ ...item, key: `${item.id} ${item.at}` }));
+  const keyed = (items) => items.map((item) => ({ ...item, key: `${item.id} ${item.at}` }));
+  find("successes-card").hidden = now.outcome && !now.successes.length;
+  find("failures-card").hidden = now.outcome && !now.failures.length;
+  const isResizeKnown = !now.successes.length || now.successes.some((one) => one.process_s != null);
+  find("successes-table").classList.toggle("no-resize", !isResizeKnown); // a database does not note it
   list("successes", keyed(now.successes), "none yet", (one) => [
     imageButton(one.id),
-    number(size(one.bytes)),
-    number(`${one.width} × ${one.height}`),
+    number(one.bytes == null ? "–" : size(one.bytes)),
+    number(one.width == null ? "–" : `${one.width} × ${one.height}`),
     number(milliseconds(one.transfer_s)),
     number(milliseconds(one.process_s)),
   ]);
-  list("failures", keyed(now.failures), "none yet", (one) => [
-    imageButton(one.id),
-    make("td", { class: one.status === "retry" ? "retry" : "failed" }, one.reason),
-    make("td", { class: "soft" }, one.detail),
-  ]);
+  list("failures", keyed(now.failures), "none yet", failure);
 };
+
+const failure = (one) => [
+  imageButton(one.id),
+  make(
+    "td",
+    {},
+    make("span", { class: one.status === "retry" ? "retry" : "failed" }, one.reason),
+    make("span", { class: "soft detail" }, one.detail),
+  ),
+  make("td", { class: "open" }, tryIt(one.url)),
+];
 
 // A reason opens to examples, which are asked for then.
 const showReasons = (now) => {
   const box = find("reasons");
+  find("reasons-card").hidden = now.outcome && !now.by_reason.length;
   const most = Math.max(...now.by_reason.map((row) => row.failed + row.retry), 1);
-  if (!now.by_reason.length) box.replaceChildren(make("p", { class: "soft" }, "None has."));
+  if (!now.by_reason.length) box.replaceChildren(make("p", { class: "soft" }, "none so far"));
   else box.querySelector("p.soft")?.remove();
   const old = new Map([...box.querySelectorAll("details")].map((one) => [one.dataset.reason, one]));
   for (const row of now.by_reason) {
@@ -129,13 +162,23 @@ const showExamples = async (event) => {
   const one = event.target;
   if (!one.open) return;
   const examples = (await ask("/api/examples"))[one.dataset.reason] ?? [];
-  const items = examples.map((each) => make("tr", {}, imageButton(each.id), make("td", {}, each.host ?? ""), make("td", { class: "soft" }, each.detail)));
+  const items = examples.map((each) =>
+    make(
+      "tr",
+      {},
+      imageButton(each.id),
+      make("td", {}, each.host ?? "", make("span", { class: "soft detail" }, each.detail)),
+      make("td", { class: "open" }, tryIt(each.url)),
+    ),
+  );
   const found = items.length ? make("table", {}, make("tbody", {}, ...items)) : make("p", { class: "soft" }, "None among the latest tries.");
   while (one.children.length > 1) one.lastElementChild.remove();
   one.append(found);
 };
 
 const showSubsets = (now) => {
+  offerSubsets(Object.keys(now.by_subset));
+  find("subsets-card").hidden = now.outcome && !now.total;
   const subsets = Object.entries(now.by_subset).map(([id, row]) => ({ id, ...row }));
   list("subsets", subsets, "not loaded yet", (row) => {
     const total = row.done + row.failed + row.retry + row.pending;
@@ -153,6 +196,7 @@ const showSubsets = (now) => {
 const showRuns = async () => {
   const runs = await ask("/api/runs");
   if (runs.error) return;
+  find("runs-card").hidden = !runs.length;
   list("runs", runs.map((run) => ({ ...run, id: String(run.id) })), "none yet", (run) => [
     make("td", {}, moment(run.started_at)),
     make("td", {}, run.outcome ?? "at work"),
@@ -164,6 +208,7 @@ const showRuns = async () => {
 };
 
 const show = (now) => {
+  showAbout(now.about);
   showState(now);
   showOverall(now);
   showRates(now);
@@ -172,7 +217,7 @@ const show = (now) => {
   showLast(now);
   showSubsets(now);
   arrive(now.pictures);
-  find("wall-title").textContent = now.source === "run" ? "Pictures as they arrive" : "Some of the pictures";
+  say("wall-title", now.source === "run" ? "Images as they arrive" : "Some of the images");
 };
 
 const follow = () => {
@@ -194,6 +239,11 @@ const follow = () => {
 };
 
 startWall(openImage);
+startFilter();
 follow();
 showRuns();
-setInterval(() => document.body.dataset.outcome || showRuns(), 30_000);
+setInterval(() => {
+  if (document.body.dataset.outcome) return;
+  showRuns();
+  refreshFilter();
+}, 30_000);
