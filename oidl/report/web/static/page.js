@@ -70,7 +70,7 @@ const showRates = (now) => {
     find(`${name}-card`).hidden = value == null;
     if (value == null) continue;
     say(`${name}-per-s`, name === "images" ? rate(value) : `${size(value)}/s`);
-    say(`${name}-mean`, rates.are_means ? ", on average in the last run that had any" : "");
+    say(`${name}-mean`, rates.are_means ? ", on average in the last run with images" : "");
     find(`${name}-chart`).toggleAttribute("hidden", rates.are_means && !now.history[name].length);
     chart(find(`${name}-chart`), now.history[name]);
   }
