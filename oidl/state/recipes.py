@@ -126,7 +126,9 @@ def _another(rendition: Rendition, *, is_directory: bool) -> str:
 
 def _another_directory(rendition: Rendition) -> str:
     kind = "resized" if rendition.mode else "original"
-    return f"name another directory for these, e.g. --{kind}-images-subdirectory images-{rendition.box_size or 'kept'}"
+    return (
+        f"choose another directory for these, e.g. --{kind}-images-subdirectory images-{rendition.box_size or 'kept'}"
+    )
 
 
 def _words(recipe: Sequence[Any]) -> str:

@@ -445,7 +445,7 @@ def test_without_annotations_it_is_said_where_they_come_from(kind: str, marked: 
         marked.db.execute("DELETE FROM label")
         with pytest.raises(UsageError, match=f"there are no {kind} in the database") as raised:
             exported(BOXES_CSV, rendition="border", selection=Selection(label_types=(kind,)))
-        assert "`oidl annotations load`" in raised.value.hint
+        assert "`oidl annotations load --annotations" in raised.value.hint
     finally:
         marked.db.execute("ROLLBACK")
 
