@@ -30,7 +30,8 @@ def replaced_entries(directory: Path, names: Sequence[str]) -> Iterator[Path]:
     for name in names:
         if name not in before and os.path.lexists(directory / name):
             raise UsageError(
-                f"{directory / name} is there, and not from an earlier export", hint="choose another --dest"
+                f"{directory / name} is there, and not from an earlier export",
+                hint="choose another --dest, or move it away",
             )
     with part_of(directory / "export") as part, _at(directory):
         new, old = part / "new", part / "old"

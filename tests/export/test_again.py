@@ -18,7 +18,6 @@ from oidl.export.formats.voc import VOC
 from oidl.export.formats.yolo import YOLO
 from oidl.model import LabelType
 from oidl.settings import Selection
-from oidl.storage.replace import NOTE
 
 from .conftest import BLUE, EVERY_FORMAT, RED, Marked, contents, image_files
 
@@ -111,7 +110,7 @@ def test_what_no_export_wrote_is_not_replaced(
     top = tmp_path / Path(name).parts[0]
     with pytest.raises(UsageError, match=f"{top} is there, and not from an earlier export") as raised:
         exported(form, rendition="fillcrop")
-    assert raised.value.hint == "choose another --dest"
+    assert raised.value.hint == "choose another --dest, or move it away"
     assert set(tmp_path.rglob("*")) == before
     assert own.is_symlink() or own.read_text() == "by hand"
 
@@ -196,12 +195,3 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
         exported(form, rendition="border")
     assert contents(tmp_path) == before
     assert image_files(form, tmp_path)
-
-
-def test_names_in_the_note_that_lead_elsewhere_are_not_followed(exported: Any, tmp_path: Path) -> None:
-    (tmp_path / "own").mkdir()
-    exported(COCO, rendition="fillcrop", dest=tmp_path / "dest")
-    with (tmp_path / "dest" / NOTE).open("a") as note:
-        note.write("../own\n..\n.\n\n/\n")
-    exported(COCO, rendition="fillcrop", dest=tmp_path / "dest")
-    assert (tmp_path / "own").is_dir()
