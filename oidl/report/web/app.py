@@ -76,8 +76,8 @@ def make_app(source: Source, lookup: Lookup, events: Events, root_dir: Path) -> 
         )
         if found is None:
             return JSONResponse({"pictures": [], "next": None})
-        if isinstance(found, str):
-            return _missing(found)
+        if isinstance(found, str):  # an answer like others: browsers log what is none
+            return JSONResponse({"error": found})
         return JSONResponse({"pictures": [card_json(card) for card in found.cards], "next": found.next})
 
     async def classes(request: Request) -> Response:

@@ -5,16 +5,17 @@ shape; what the latter cannot know is null.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from oidl.model import Status
 from oidl.progress.statistics import Failed, Second, Statistics, Success
 from oidl.report.web.images import Json, attempt_json, card_json, host_of, try_json
-from oidl.report.words import meaning
+from oidl.report.words import meaning, plan_words
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.database import parse_timestamp
 from oidl.state.gallery import Card, DoneImage, Try
+from oidl.state.plan_counts import PlanCounts
 
 
 def about_json(root_dir: Path, dataset_version: str | None, plan: str) -> Json:
@@ -43,6 +44,7 @@ def live_moment(now: Statistics, *, outcome: str | None) -> Json:
             "bytes_written": now.bytes_written,
             "left_s": now.left_s,
         },
+        "plan": None,
         **_standing(now.by_subset, {reason.value: row for reason, row in now.failures.items()}),
         "history": _history(now.history),
         "downloads": [
@@ -92,7 +94,7 @@ def resting_moment(
         rates = _rates(run.images_per_s, run.bytes_per_s, history[-1].bytes_written if history else 0)
     elif worked is not None:
         rates = _means(worked.elapsed_s, worked.done + worked.failed, worked.bytes, None)
-    left = counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
+    left = counts.plan.left if counts.plan else counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
     return {
         "source": "database",
         "outcome": None if is_running else (run.outcome or "killed" if run else "none yet"),
@@ -107,7 +109,9 @@ def resting_moment(
             "bytes_written": None,
             "left_s": left / run.images_per_s if run.images_per_s and is_running else None,
         },
-        **_standing(counts.by_subset, counts.by_reason),
+        "plan": counts.plan and plan_words(counts.plan),
+        **_standing(counts.by_subset, counts.plan.by_reason if counts.plan else counts.by_reason),
+        **(_of_plan(counts.plan) if counts.plan else {}),
         "history": _history(history),
         "downloads": None,
         "resizes": None,
@@ -199,7 +203,17 @@ def _means(elapsed_s: float, images: int, read: int, written: int | None) -> Jso
     )
 
 
-def _standing(by_subset: dict[str, dict[Status, int]], by_reason: dict[str, dict[Status, int]]) -> Json:
+def _of_plan(plan: PlanCounts) -> Json:
+    """How the images of a plan stand; those to choose from count as far as a limit asks for them."""
+    is_full = plan.classes > 0 and plan.full_classes == plan.classes
+    left = 0 if is_full else plan.left
+    retry = min(left, plan.by_status[Status.RETRY])
+    done, failed = plan.by_status[Status.DONE], plan.by_status[Status.FAILED]
+    by_status = {Status.PENDING: left - retry, Status.RETRY: retry, Status.DONE: done, Status.FAILED: failed}
+    return {"total": sum(by_status.values()), "by_status": {status.value: by_status[status] for status in Status}}
+
+
+def _standing(by_subset: dict[str, dict[Status, int]], by_reason: Mapping[str, Mapping[Status, int]]) -> Json:
     by_status = {status.value: sum(row[status] for row in by_subset.values()) for status in Status}
     ranked = sorted(by_reason.items(), key=lambda item: -sum(item[1].values()))
     return {

@@ -214,7 +214,7 @@ def test_the_wall_is_filtered_part_by_part(get) -> None:
 def test_a_class_that_there_is_not_is_answered_with_one_that_there_is(get, stocked: StateConnection) -> None:
     stocked.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
     answer = get("/api/wall?class=Catt")
-    assert answer.status == 404
+    assert answer.status == 200
     assert json.loads(answer.body)["error"] == "there is no class 'Catt'; did you mean Cat?"
     assert json.loads(get("/api/wall?class=cat").body) == {"pictures": [], "next": None}
 
@@ -228,7 +228,7 @@ def test_a_wall_that_starts_nowhere_is_refused(get, start: str) -> None:
 @pytest.mark.parametrize("typed", ["'%20OR%201=1%20--", "%00", "%25", "x" * 5000, "%F0%9F%98%80"])
 def test_whatever_is_asked_of_the_wall_finds_nothing_and_breaks_nothing(get, field: str, typed: str) -> None:
     answer = get(f"/api/wall?{field}={typed}")
-    assert answer.status in (200, 404)
+    assert answer.status == 200
     assert not json.loads(answer.body).get("pictures")
 
 

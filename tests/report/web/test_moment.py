@@ -15,6 +15,7 @@ from oidl.report.web.moment import live_moment, resting_moment
 from oidl.state.counts import NOTHING_YET, Counts, RunFacts
 from oidl.state.gallery import Card, Details, DoneImage, OutputFile
 from oidl.state.labelled import Box
+from oidl.state.plan_counts import PlanCounts
 
 CARD = Card(
     image(1).image_id,
@@ -187,6 +188,22 @@ def test_of_a_run_that_is_over_its_means_are_told() -> None:
 
 def test_without_a_run_that_settled_anything_there_are_no_rates() -> None:
     assert resting_moment(COUNTS, [], [], [], [], is_running=False)["rates"] is None
+
+
+def test_where_the_plan_chooses_images_it_is_their_numbers_that_count() -> None:
+    by_status = {Status.PENDING: 70, Status.RETRY: 5, Status.DONE: 20, Status.FAILED: 3}
+    reasons = {"gone": {Status.PENDING: 0, Status.RETRY: 5, Status.DONE: 0, Status.FAILED: 3}}
+    chosen = replace(COUNTS, plan=PlanCounts(by_status, reasons))
+    now = resting_moment(chosen, [], [], [], [], is_running=False)
+    assert (now["total"], now["by_status"]) == (98, {"pending": 70, "retry": 5, "done": 20, "failed": 3})
+    assert [(row["failed"], row["retry"]) for row in now["by_reason"]] == [(3, 5)]
+    assert now["plan"] == "20 of 98 chosen images are done, 3 failed, 75 left"
+    met = replace(COUNTS, plan=PlanCounts(by_status, reasons, limit=20))
+    now = resting_moment(met, [], [], [], [], is_running=False)
+    assert (now["total"], now["by_status"]) == (23, {"pending": 0, "retry": 0, "done": 20, "failed": 3})
+    assert now["plan"] == "20 of 20 images are done"
+    per_class = PlanCounts(by_status, reasons, limit_per_class=10, classes=2, full_classes=2)
+    assert resting_moment(replace(COUNTS, plan=per_class), [], [], [], [], is_running=False)["total"] == 23
 
 
 def test_before_the_first_run_there_is_none() -> None:

@@ -54,7 +54,8 @@ const showOverall = (now) => {
   say("settled", count(done + failed));
   say("total", count(now.total));
   const left = now.run?.left_s;
-  say("left", now.outcome || left == null ? "" : `about ${duration(left)} left`);
+  const lasts = now.outcome || left == null ? "" : `about ${duration(left)} left`;
+  say("left", [now.plan, lasts].filter(Boolean).join(" · "));
   for (const status of STATUSES) say(status, count(now.by_status[status]));
   const parts = STATUSES.map((status) => [status, now.by_status[status]]);
   stacked(find("overall"), parts, now.total, `${share(done + failed, now.total)} settled`);
