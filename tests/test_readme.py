@@ -91,7 +91,7 @@ def test_every_option_of_every_command_has_a_meaning() -> None:
     rows = [
         row for row in table_rows(README.split("<!-- options -->")[1].split("<!-- /options -->")[0]) if row[0][0] == "`"
     ]
-    assert [row[0] for row in rows if not row[0].startswith("`--")] == ["`FILES`"]
+    assert [row[0] for row in rows if not row[0].startswith("`--")] == ["`NAME`", "`FILES`"]
     assert not [row[0] for row in rows if not row[2]]
 
 

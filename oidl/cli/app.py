@@ -10,16 +10,20 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from oidl import __version__
 from oidl.cli.config import Environment, check_variables, config_file
+from oidl.cli.places import PlaceOptions
 from oidl.cli.planning import PlannedOptions
 from oidl.cli.streams import print_error, safe_streams
 from oidl.cli.typed import check_text, check_values
 from oidl.errors import ExitCode, OidlError, UsageError, disk_error
 from oidl.text import printable
+
+_HERE = PlaceOptions()
 
 app = App(
     name="oidl",
@@ -51,8 +55,21 @@ annotations = App(name="annotations", help="Bring annotations into the state dat
 annotations.command("oidl.cli.annotations:load", name="load", help="Load annotation files; each once.")
 app.command(annotations)
 
+renditions = App(name="renditions", help="List what images are kept as, or remove one of these.")
 
-_COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"))
+
+@renditions.default
+def _list(options: Annotated[PlaceOptions, Parameter(name="*")] = _HERE) -> None:
+    from oidl.cli.kept_renditions import print_renditions  # slow
+
+    print_renditions(options)
+
+
+renditions.command("oidl.cli.kept_renditions:remove", name="remove", help="Delete a rendition's files, make no more.")
+app.command(renditions)
+
+
+_COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"), ("renditions",), ("renditions", "remove"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from oidl.settings import Imaging, Originals
 RESIZED = "images-resized"
 """Where resized images go if nothing else is said."""
 
-_CLASSIC = (
+CLASSIC = (
     "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
     "resized_images_subdirectory",
 )  # fmt: skip
@@ -92,7 +92,7 @@ class ImagingOptions:
         renditions = [
             typed_rendition(text, self.orientation, background, force_rgb=self.force_rgb) for text in self.rendition
         ]
-        if not renditions or any(getattr(self, name) != getattr(ImagingOptions, name) for name in _CLASSIC):
+        if not renditions or any(getattr(self, name) != getattr(ImagingOptions, name) for name in CLASSIC):
             directory = RESIZED if self.resized_images_subdirectory is None else self.resized_images_subdirectory
             classic = Rendition(
                 name=directory,

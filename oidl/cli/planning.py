@@ -10,7 +10,7 @@ from dataclasses import fields
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict
@@ -82,6 +82,51 @@ def plan_line(plan: Mapping[str, "Value"]) -> str:
     return " ".join(filter(None, (_typed(option, plan) for option in PLAN)))
 
 
+def planned_options(plan: Mapping[str, "Value"]) -> "RunOptions":
+    """The options that `plan` stands for. Raises `ValueError` for a value that this version does not have."""
+    from oidl.cli.options import RunOptions
+
+    hints = get_type_hints(RunOptions)
+    return RunOptions(
+        **{option: _typed_value(hints[option], value) for option, value in plan.items() if option in hints}
+    )
+
+
+def without_rendition(plan: Mapping[str, "Value"], name: str, classic: str | None) -> "dict[str, Value]":
+    """`plan` without the rendition `name`; `classic` is the name of the one that is made without `--rendition`."""
+    from oidl.cli.imaging import CLASSIC
+    from oidl.cli.renditions import typed_rendition
+    from oidl.model import Source
+
+    new = dict(plan)
+    if name in tuple(Source):
+        return new | {"save_original_images": False}
+    options = planned_options(plan)
+    entries = [
+        text
+        for text in options.rendition
+        if typed_rendition(text, options.orientation, options.background, force_rgb=options.force_rgb).name != name
+    ]
+    if name == classic:
+        # Beside others it is made only if it is shaped.
+        return {option: value for option, value in new.items() if option not in CLASSIC} if entries else _unresized(new)
+    if len(entries) == len(options.rendition):
+        return new
+    new.pop("rendition")
+    if entries:
+        return new | {"rendition": entries}
+    return new if classic else _unresized(new)
+
+
+def _unresized(plan: "dict[str, Value]") -> "dict[str, Value]":
+    return plan | {"resize_images": False}
+
+
+def plan_changes(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> str:
+    """What is other in the plan `now`, in words; empty if nothing is."""
+    return ", ".join(_changes(before, now))
+
+
 def plan_remarks(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> Iterator[str]:
     """What a run says of a plan that it found: what it goes on with, and what its options changed."""
     if not before or not now:
@@ -125,6 +170,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value] or None
     return str(value) if isinstance(value, Path | Enum) else value
+
+
+def _typed_value(kind: Any, value: Any) -> Any:
+    """A value of the plan as the option has it, by the option's type."""
+    if isinstance(value, list):
+        (each, *_) = get_args(kind) if get_origin(kind) is tuple else (str,)
+        return tuple(_typed_value(each, item) for item in value)
+    kinds = [part for part in (kind, *get_args(kind)) if isinstance(part, type)]
+    made = next((part for part in kinds if issubclass(part, Enum | Path)), None)
+    return made(value) if made else value
 
 
 def _tokens(value: "Value") -> Any:

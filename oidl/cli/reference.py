@@ -32,6 +32,8 @@ COMMANDS = (
     "report",
     "web",
     "verify",
+    "renditions",
+    "renditions remove",
     "annotations load",
     "catalogue",
     "demo",

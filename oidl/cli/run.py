@@ -1,5 +1,6 @@
 """`oidl run`: takes the lock, opens the state, runs, says how it ended."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ from oidl.imaging.encode import why_not_saved
 from oidl.model import Source
 from oidl.net.client import check_environment
 from oidl.net.descriptors import fit_connections, raise_limit
+from oidl.pipeline.removal import lost_remarks
 from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
@@ -99,7 +101,10 @@ def execute(
         with explained(db.path):
             settings = with_own_directory(db, settings)
             check_layout(db, settings.every, settings.layout)
-            remarks = tuple(plan_remarks(read_plan(db), settings.plan))
+            remarks = (
+                *plan_remarks(read_plan(db), settings.plan),
+                *lost_remarks(db, settings, f" --root-dir {shlex.quote(str(settings.root_dir))}"),
+            )
         end = trio.run(_with_company, settings, version, db, console, watchers, remarks, offer)
     finally:
         db.close()

@@ -80,15 +80,23 @@ def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
 
 
 def promises(db: sqlite3.Connection) -> Promises:
-    """What all runs were asked for."""
+    """What all runs were asked for, less what was removed since."""
+    removed: dict[str, str] = dict(db.execute("SELECT name, removed_at FROM removed_rendition"))
+
+    def stands(name: str, moment: str) -> bool:
+        return removed.get(name, "") < moment
+
     started_at, renditions, kept = [], [], []
     for moment, text in db.execute("SELECT started_at, settings FROM run ORDER BY started_at, id"):
         settings = json.loads(text)
         originals = settings.get("originals", {})
         started_at.append(moment)
-        renditions.append(frozenset(rendition["name"] for rendition in settings.get("renditions", ())))
+        asked = (rendition["name"] for rendition in settings.get("renditions", ()))
+        renditions.append(frozenset(name for name in asked if stands(name, moment)))
         names = originals.get("sources") or [originals.get("rendition", {}).get("name")]
-        kept.append(tuple(names) if originals.get("save") else ())
+        # Any of them would do: of an image that had the one that was removed, another one is not to be had.
+        is_asked = originals.get("save") and all(stands(name, moment) for name in names)
+        kept.append(tuple(names) if is_asked else ())
     return Promises(tuple(started_at), tuple(renditions), tuple(kept))
 
 

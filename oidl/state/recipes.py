@@ -113,6 +113,12 @@ def _names(rendition: Rendition) -> Iterator[str]:
         name += f"-{part}".lower() if part else ""
 
 
+def recipe_words(db: sqlite3.Connection, name: str) -> str:
+    """How the files of the rendition `name` are made, in words."""
+    row = db.execute(f"SELECT {', '.join(_RECIPE)} FROM rendition WHERE name = ?", (name,)).fetchone()
+    return _words(row)
+
+
 def _recipe(rendition: Rendition) -> tuple[Any, ...]:
     return tuple(getattr(rendition, name) for name in _RECIPE)
 

@@ -32,6 +32,7 @@ _CHECKSUMS = {
     "0017_plan.sql": "14eb0047a82ed99b",
     "0018_plan_tally.sql": "0817f8f111824b03",
     "0019_recent_successes.sql": "5d3c1e92b811f2fa",
+    "0020_removed_renditions.sql": "f1580669f8e3b2ea",
 }
 
 

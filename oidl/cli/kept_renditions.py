@@ -1,0 +1,103 @@
+"""`oidl renditions`: what images are kept as, and how one of these is dropped."""
+
+from contextlib import suppress
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from oidl.cli.places import PlaceOptions
+from oidl.cli.planning import plan_changes, planned_options, without_rendition
+from oidl.cli.typed import absolute
+from oidl.errors import StateError, UsageError
+from oidl.pipeline.removal import remove_files
+from oidl.progress.words import size
+from oidl.settings import Layout, Settings
+from oidl.state.database import StateConnection, explained, open_reader, open_writer
+from oidl.state.load import loaded_list, loaded_subsets
+from oidl.state.lock import writer_lock
+from oidl.state.plan import read_plan
+from oidl.state.recipes import with_own_directory
+from oidl.state.removal import begin_removal, kept_renditions, known_directory
+from oidl.text import printable
+
+DEFAULTS = PlaceOptions()
+
+
+def print_renditions(options: PlaceOptions) -> None:
+    """List what images are kept as: recipe, directory, files, bytes, and whether the plan still makes it."""
+    db = open_reader(options.database)
+    try:
+        with explained(db.path):
+            found, planned = kept_renditions(db), _planned(db)
+    finally:
+        db.close()
+    if not found:
+        print("There are no renditions yet.")
+        return
+    names = {rendition.name for rendition in planned.every} if planned else set()
+    print(f"{'files':>12}{'size':>12}  {'plan':<6}name")
+    for each in found:
+        place = "" if each.directory == each.name else f", in {each.directory}"
+        made = "yes" if each.name in names else "no"
+        print(printable(f"{each.files:>12,}{size(each.bytes):>12}  {made:<6}{each.name}: {each.recipe}{place}"))
+
+
+def remove(
+    name: Annotated[str, Parameter(help="The rendition to remove, as `oidl renditions` lists it.")],
+    /,
+    options: Annotated[PlaceOptions, Parameter(name="*")] = DEFAULTS,
+) -> None:
+    """Remove a rendition: delete its files, and make no more of them.
+
+    Images stay done: a later run neither downloads them again nor makes these files. A removal that was interrupted
+    is finished by the same command.
+    """
+    open_reader(options.database).close()  # it makes no database, and brings none up to date
+    with writer_lock(options.database):
+        db = open_writer(options.database)
+        try:
+            db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
+            _remove(db, name, options)
+        finally:
+            db.close()
+
+
+def _remove(db: StateConnection, name: str, options: PlaceOptions) -> None:
+    held = loaded_list(db)
+    if held is None:
+        raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+    with explained(db.path):
+        directory = known_directory(db, name)
+        if directory is None:
+            names = ", ".join(each.name for each in kept_renditions(db))
+            raise UsageError(f"there is no rendition {name}", hint=f"choose from {names}" if names else "")
+        plan, planned = read_plan(db), _planned(db)
+        is_planned = planned is not None and name in {rendition.name for rendition in planned.every}
+        new = without_rendition(plan, name, _classic(planned)) if is_planned else plan
+        begin_removal(db, name, directory, new if new != plan else None)
+        subsets = loaded_subsets(db)
+    if changes := plan_changes(plan, new):
+        print(printable(f"changed in the plan: {changes}"))
+    layout = Layout(absolute(options.root_dir), held.directory)
+    removed = remove_files(db, layout, subsets, name, directory)
+    files = "1 file" if removed.files == 1 else f"{removed.files:,} files"
+    print(printable(f"removed {name}: {files}, {size(removed.bytes)} freed"))
+
+
+def _planned(db: StateConnection) -> Settings | None:
+    """The settings that the plan comes to; None if there is none, or if it is not for this version of the program."""
+    plan = read_plan(db)
+    if not plan:
+        return None
+    with suppress(ValueError, UsageError):
+        options = planned_options(plan)
+        return with_own_directory(db, options.settings("", options.subset))
+    return None
+
+
+def _classic(planned: Settings | None) -> str | None:
+    """The name of the resized images that are made without `--rendition`; None if there are none."""
+    if planned is None:
+        return None
+    others = len(planned.plan.get("rendition", ()))  # type: ignore[arg-type]
+    return planned.renditions[0].name if len(planned.renditions) > others else None

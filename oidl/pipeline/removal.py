@@ -1,0 +1,105 @@
+"""Removes a rendition: rows first, then files, then directories that are empty; and what a run says of a lost one.
+
+A kill in between leaves files that no row names, and their paths in `removed_file`: the same call again finishes.
+Synchronous: it is the whole work of a command, which holds the writer lock.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from oidl.errors import disk_error
+from oidl.settings import Layout, Settings
+from oidl.state.audit import known_renditions
+from oidl.state.database import StateConnection, explained
+from oidl.state.load import loaded_subsets
+from oidl.state.removal import end_removal, files_are_gone, files_to_remove, take_rows
+from oidl.storage.atomic import PART_DIRECTORY
+from oidl.storage.layout import actual_path, subset_directory
+from oidl.storage.sweep import remove_tree
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many files were removed, and how many bytes they had by their rows or on the disk."""
+
+    files: int
+    bytes: int
+
+
+def remove_files(
+    db: StateConnection,
+    layout: Layout,
+    subsets: Iterable[str],
+    name: str,
+    directory: str,
+    say: Callable[[int], None] = lambda files: None,
+) -> Removed:
+    """Removes all files of the rendition `name`, and it; `say` is told how many are gone after each page.
+
+    Raises `DiskError` if a file cannot be removed; what is removed until then stays so.
+    """
+    files = size_bytes = 0
+    with explained(db.path):
+        while True:
+            take_rows(db, name, _PAGE)
+            page = files_to_remove(db, name, _PAGE)
+            if not page:
+                break
+            for file in page:
+                freed = _remove(actual_path(layout, file.path))
+                files += freed is not None
+                size_bytes += freed or 0
+            files_are_gone(db, page)
+            say(files)
+        end_removal(db, name)
+    for subset in subsets:
+        home = subset_directory(layout, subset, directory)
+        remove_tree(home / PART_DIRECTORY)
+        _remove_empty(home)
+    return Removed(files, size_bytes)
+
+
+def lost_remarks(db: StateConnection, settings: Settings, options: str) -> Iterator[str]:
+    """What people should know of renditions that have files, by their rows, and no directory.
+
+    `options` are those by which a command finds this root, each with a blank before it.
+    """
+    subsets = loaded_subsets(db)
+    wanted = {rendition.name for rendition in settings.every}
+    for rendition, files in known_renditions(db):
+        homes = [subset_directory(settings.layout, subset, rendition.directory) for subset in subsets]
+        if files and rendition.name in wanted and homes and not any(home.is_dir() for home in homes):
+            yield (
+                f"{files:,} files of {rendition.name} are missing, as {homes[0]} is not there: mount it; or, if they "
+                f"are lost, run `mkdir {homes[0]}` and `oidl verify{options} --repair` to make them again, or "
+                f"`oidl renditions remove{options} {rendition.name}` to do without them"
+            )
+
+
+def _remove(path: Path) -> int | None:
+    """The bytes of the file that was removed; None if there was none."""
+    try:
+        size_bytes = os.lstat(path).st_size
+        os.unlink(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise disk_error(path, error, "removed") from error
+    _remove_if_empty(path.parent)
+    return size_bytes
+
+
+def _remove_empty(home: Path) -> None:
+    """Removes `home` if there is nothing in it but empty directories, and those of them that are empty."""
+    for directory, _, _ in os.walk(home, topdown=False):
+        _remove_if_empty(Path(directory))
+
+
+def _remove_if_empty(directory: Path) -> None:
+    with suppress(OSError):
+        directory.rmdir()

@@ -1,0 +1,102 @@
+"""The renditions of a root, and how one of them is forgotten: its rows first, a page at a time.
+
+The path of a file whose row is taken away is kept until the file is gone, so a removal that was
+cut off goes on where it was, and never touches a file that was not recorded.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from oidl.model import Status
+from oidl.state.database import timestamp, transaction
+from oidl.state.plan import Value, write_plan
+from oidl.state.plan_counts import forget_plan_counts, read_plan_counts
+from oidl.state.recipes import recipe_words
+
+
+class KeptRendition(NamedTuple):
+    """A rendition of the root: its recipe in words, its directory, and how many files and bytes there are."""
+
+    name: str
+    recipe: str
+    directory: str
+    files: int
+    bytes: int
+
+
+class RemovedFile(NamedTuple):
+    """A file that is to go; `path` is as it was in `file.path`."""
+
+    image_id: str
+    rendition: str
+    path: str
+
+
+def kept_renditions(db: sqlite3.Connection) -> list[KeptRendition]:
+    """Every rendition that a run was asked for, by name."""
+    rows = db.execute("SELECT name, directory, files, bytes FROM rendition ORDER BY name").fetchall()
+    return [
+        KeptRendition(name, recipe_words(db, name), directory, files, size) for name, directory, files, size in rows
+    ]
+
+
+def known_directory(db: sqlite3.Connection, name: str) -> str | None:
+    """The directory of the rendition `name`, also of one whose removal was cut off; None if there is none."""
+    for table in ("rendition", "removed_rendition"):
+        row = db.execute(f"SELECT directory FROM {table} WHERE name = ?", (name,)).fetchone()
+        if row:
+            return str(row[0])
+    return None
+
+
+def begin_removal(db: sqlite3.Connection, name: str, directory: str, plan: Mapping[str, Value] | None) -> None:
+    """Notes that images need not have the rendition `name`; `plan` is the root's from now on, None if as before."""
+    with transaction(db):
+        db.execute("INSERT OR REPLACE INTO removed_rendition VALUES (?, ?, ?)", (name, directory, timestamp()))
+        if plan is not None:
+            write_plan(db, plan)
+        # Images may have been pending for this rendition alone; which ones is not known here.
+        counts = read_plan_counts(db)
+        if counts and counts.by_status[Status.PENDING]:
+            forget_plan_counts(db)
+
+
+def take_rows(db: sqlite3.Connection, name: str, limit: int) -> int:
+    """Takes away up to `limit` rows of the rendition's files, and keeps their paths; returns their bytes."""
+    with transaction(db):
+        rows = db.execute(
+            "SELECT image_id, path, bytes FROM file WHERE rendition = ? LIMIT ?", (name, limit)
+        ).fetchall()
+        db.executemany(
+            "INSERT OR IGNORE INTO removed_file VALUES (?, ?, ?)",
+            ((image_id, name, path) for image_id, path, _ in rows),
+        )
+        db.executemany(
+            "DELETE FROM file WHERE image_id = ? AND rendition = ?", ((image_id, name) for image_id, _, _ in rows)
+        )
+    return sum(size for *_, size in rows)
+
+
+def files_to_remove(db: sqlite3.Connection, name: str, limit: int) -> list[RemovedFile]:
+    """Up to `limit` files of the rendition that are to go; those that a later run made again are not among them."""
+    with transaction(db):
+        db.execute(
+            "DELETE FROM removed_file WHERE rendition = ? AND EXISTS (SELECT 1 FROM file AS f "
+            "WHERE f.image_id = removed_file.image_id AND f.rendition = removed_file.rendition)",
+            (name,),
+        )
+    rows = db.execute("SELECT image_id, rendition, path FROM removed_file WHERE rendition = ? LIMIT ?", (name, limit))
+    return [RemovedFile._make(row) for row in rows]
+
+
+def files_are_gone(db: sqlite3.Connection, files: list[RemovedFile]) -> None:
+    """Forgets the paths of `files`."""
+    with transaction(db):
+        db.executemany("DELETE FROM removed_file WHERE image_id = ? AND rendition = ? AND path = ?", files)
+
+
+def end_removal(db: sqlite3.Connection, name: str) -> None:
+    """Forgets the rendition, which has no files."""
+    with transaction(db):
+        db.execute("DELETE FROM rendition WHERE name = ? AND files = 0", (name,))
