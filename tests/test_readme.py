@@ -21,6 +21,7 @@ from oidl.cli.options import OPTIONS, RunOptions
 from oidl.cli.reference import updated
 from oidl.cli.sections import SECTIONS
 from oidl.errors import ExitCode
+from oidl.export.formats import FORMATS
 from oidl.model import (
     ORIGINAL,
     Done,
@@ -329,6 +330,11 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
             assert int(code) == ExitCode.DISK
         case _:
             pytest.fail(f"a class that this test does not know: {class_}")
+
+
+def test_every_format_is_in_the_table() -> None:
+    listed = [row[0].strip("`") for row in table_rows(section("Labels for other tools"))]
+    assert {"all", *FORMATS} <= set(listed)
 
 
 def test_every_room_is_in_the_table() -> None:

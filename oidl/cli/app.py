@@ -39,7 +39,7 @@ _HELP = {
     "plan": "Show what the root is for, as the command that makes it so.",
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the images that were had, and of those that were not.",
-    "export": "Write downloaded images and their labels for other tools: COCO, YOLO, Pascal VOC, CSV, image folder.",
+    "export": "Write downloaded images and their labels in the format of another tool, like COCO or YOLO.",
     "report": "Write what the database tells as one HTML file with plots.",
     "web": "Show the database and its pictures on a web page.",
     "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",

@@ -24,14 +24,15 @@ from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
 from oidl.text import printable
 
+_FORMATS = f"One of {', '.join(f'`{name}`' for name in FORMATS)}; `imagefolder` (Hugging Face) needs no labels."
+
 
 @dataclass(frozen=True, kw_only=True)
 @in_section(OUTPUT)
 class LabelsOptions(ChoiceOptions):
     """What `oidl export` can be told."""
 
-    format: Annotated[str, Parameter(show_default=str)] = "coco"
-    """`coco`, `yolo`, `voc`, `csv`, or `imagefolder` (Hugging Face), which needs no labels."""
+    format: Annotated[str, Parameter(show_default=str, help=_FORMATS)] = "coco"
 
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """The rendition to export, by name. Default: the only resized one."""
@@ -74,7 +75,7 @@ DEFAULTS = LabelsOptions()
 
 
 def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) -> None:
-    """Write downloaded images and their labels as COCO, YOLO, Pascal VOC, CSV or a Hugging Face image folder.
+    """Write downloaded images and their labels in the format of another tool.
 
     Widths and heights are those of the files, and boxes lie where the files have them: turned, scaled
     and cut as the pictures were. Images are chosen as `oidl run` chooses them, and so are their annotations.

@@ -7,7 +7,7 @@ Pixels count from 1, and a box holds its last ones, as in the VOC development ki
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from xml.sax.saxutils import escape
+from html import escape
 
 from oidl.export.format import ExportTarget, Format, WriteImage
 from oidl.export.image import LabelledBox, LabelledImage
@@ -105,4 +105,4 @@ def _pixels(start: float, end: float, length: int) -> tuple[int, int]:
 
 
 def _text(text: str) -> str:
-    return escape(plain(text))
+    return escape(plain(text), quote=False)
