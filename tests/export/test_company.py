@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,20 @@ def test_croissant_knows_the_version_and_the_types_of_files(exported: Any, tmp_p
     assert types["annotations/instances_train.json"] == "application/json"
     assert types["ATTRIBUTION.csv"] == "text/csv"
     assert types["image-files"] == ["image/png"]
+
+
+@EVERY_FORMAT
+def test_croissant_joins_each_row_with_its_image(form: Format, exported: Any, tmp_path: Path) -> None:
+    exported(form, rendition="border")
+    (records,) = croissant(tmp_path)["recordSet"]
+    columns = {field["source"]["extract"].get("column"): field for field in records["field"]}
+    assert columns.keys() == {*rows(tmp_path)[0], None}
+    joined = columns["file_name"]
+    assert joined["references"] == {"fileSet": {"@id": "image-files"}, "extract": {"fileProperty": "filename"}}
+    # As mlcroissant does: from the beginning, and the first group counts.
+    found = [re.match(joined["source"]["transform"]["regex"], row["file_name"]) for row in rows(tmp_path)]
+    names = sorted(each.group(1) for each in found if each)
+    assert names == sorted(path.name for path in image_files(form, tmp_path))
 
 
 # ---- the folder of images
