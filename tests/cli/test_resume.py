@@ -6,22 +6,24 @@ from pathlib import Path
 from oidl.demo.site import Answer, Behaviour, status_answer
 
 
-def test_a_limited_run_is_unfinished_and_the_next_one_finishes_it(fine, run, ask, exported_as_published) -> None:
+def test_a_limited_run_has_what_it_was_asked_for_and_the_next_one_the_rest(
+    fine, run, ask, exported_as_published
+) -> None:
     ended = run(fine, "--limit", "10")
-    assert (ended.returncode, ended.stderr) == (3, "")
-    assert "not finished: run it again to go on" in ended.stdout
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "10 of 10 images are done" in ended.stdout
     assert ask("SELECT status, count(*) FROM download GROUP BY 1 ORDER BY 1") == [("done", 10), ("pending", 14)]
     assert sum(fine.requests.values()) == 10
     assert run(fine).returncode == 0
     assert fine.requests == {fine.path_of(listed): 1 for listed in fine.images}
-    assert fine.site.requests[fine.list_path] == fine.site.requests[fine.annotations_path] == 1
+    assert fine.site.requests[fine.list_path] == 1
     exported_as_published(fine)
-    assert ask("SELECT outcome FROM run ORDER BY id") == [("unfinished",), ("finished",)]
+    assert ask("SELECT outcome FROM run ORDER BY id") == [("finished",), ("finished",)]
 
 
 def test_limit_zero_loads_the_list_and_stops(fine, run, ask, root: Path) -> None:
     ended = run(fine, "--limit=0")
-    assert (ended.returncode, ended.stderr) == (3, "")
+    assert (ended.returncode, ended.stderr) == (0, "")
     assert not fine.requests
     assert ask("SELECT count(*) FROM image") == [(len(fine.images),)]
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("pending", len(fine.images))]

@@ -50,7 +50,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk
 
 
 def test_what_cannot_fit_is_not_begun(fine, run, small_disk: Path, ask) -> None:
-    small_disk.joinpath("filler").write_bytes(bytes(66_400_000))
+    small_disk.joinpath("filler").write_bytes(bytes(66_250_000))
     ended = run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=100k")
     assert ended.returncode == 5
     assert "24 images need about" in ended.stderr
