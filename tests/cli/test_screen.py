@@ -32,7 +32,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from oidl.cli import main
 sys.exit(main())
 """
-_BROKEN = "import oidl.cli.run as it\nasync def broken(self, run_id): raise ZeroDivisionError\nit.Run._bring = broken\n"
+_BROKEN = "import oidl.cli.run as it\nasync def broken(self, *_): raise ZeroDivisionError\nit.Run._bring = broken\n"
 
 
 class Window:
@@ -175,7 +175,7 @@ def halfway(fine, window) -> Window:
     shown = window(fine, "--max-host-connections=3", "--limit=3")
     assert shown.ended() == 0
     fine.block_images()
-    shown = window(fine, "--max-host-connections=3")
+    shown = window(fine, "--max-host-connections=3", "--limit=all")
     shown.until(lambda text: "downloads in progress: 6" in text)
     return shown
 
@@ -294,7 +294,9 @@ def test_asked_once_it_finishes_what_is_in_hand(how: str, halfway: Window, fine,
     assert halfway.ended() == 130
     assert halfway.is_as_before
     assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(9,)]
-    assert "finishing the transfers in hand" in halfway.raw[halfway.raw.rindex(b"\x1b[?1049h") - 400 :].decode()
+    assert "finishing the transfers in hand" in halfway.raw[halfway.raw.rindex(b"\x1b[?1049h") - 400 :].decode(
+        errors="ignore"
+    )
 
 
 @pytest.mark.parametrize("how", ["q", "Ctrl-C", "SIGTERM"])
@@ -355,7 +357,7 @@ def test_a_terminal_that_cannot_do_it_gets_lines(env: dict[str, str], fine, wind
     shown = window(fine, "--limit=2", env=env)
     assert shown.ended() == 0
     assert b"\x1b[?1049h" not in shown.raw
-    assert b"2 done" in shown.raw
+    assert b"2 of 2 images are done" in shown.raw
 
 
 @pytest.mark.parametrize("display", ["line", "none"])
@@ -363,7 +365,7 @@ def test_what_was_asked_for_is_what_comes(display: str, fine, window) -> None:
     shown = window(fine, "--limit=2", f"--progress={display}")
     assert shown.ended() == 0
     assert b"\x1b[?" not in shown.raw
-    assert b"2 done" in shown.raw  # the summary
+    assert b"2 of 2 images are done" in shown.raw  # the summary
 
 
 def test_a_log_on_the_same_terminal_and_a_full_screen_do_not_go_together(fine, window, run) -> None:
@@ -404,7 +406,7 @@ def test_json_ends_with_the_numbers_of_the_database(mixed, run, ask) -> None:
 def test_json_leaves_stderr_to_machines_and_tells_people_on_stdout(fine, run) -> None:
     ended = run(fine, "--progress=json", "--limit=2")
     assert all(isinstance(json.loads(line), dict) for line in ended.stderr.splitlines())
-    assert "2 done" in ended.stdout
+    assert "2 of 2 images are done" in ended.stdout
 
 
 def test_whoever_reads_no_more_json_does_not_end_the_run(fine, oidl, root: Path, ask) -> None:
