@@ -1,4 +1,4 @@
-"""Text from outside, made safe to show and to keep. Pure.
+"""Text from outside, made safe to show and to keep; and nouns with their numbers. Pure.
 
 Titles, URLs, headers and error messages are other people's words. The rule:
 they are made printable where they are taken in, and cut before they are stored,
@@ -35,6 +35,11 @@ def without_secrets(url: str) -> str:
 def printable(text: str) -> str:
     """`text` with every character that a terminal would obey, or UTF-8 cannot hold, shown as `�`; lines stay lines."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: `1 image`, `2,000 images`; `plural` is needed if it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def shortened(text: str, characters: int) -> str:

@@ -1,7 +1,15 @@
 import pytest
 
 from oidl.model import Done, Failure, Reason, Source
-from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened, without_passwords, without_secrets
+from oidl.text import (
+    DETAIL_CHARACTERS,
+    URL_CHARACTERS,
+    counted,
+    printable,
+    shortened,
+    without_passwords,
+    without_secrets,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +45,14 @@ def test_users_and_passwords_are_left_out_wherever_a_url_stands() -> None:
     assert without_secrets("/data/what?.csv") == "/data/what?.csv"
     assert Failure(Reason.GONE, "at http://me:pw@h/", url="http://me:pw@h/1.jpg").url == "http://h/1.jpg"
     assert Done(Source.ORIGINAL, "http://me:pw@h/1.jpg", 1, "", 1, 1, ()).url == "http://h/1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 images"), (1, "1 image"), (2, "2 images"), (1_234_567, "1,234,567 images")]
+)
+def test_a_noun_agrees_with_its_number(number: int, words: str) -> None:
+    assert counted(number, "image") == words
+
+
+def test_a_plural_of_its_own_is_used() -> None:
+    assert [counted(number, "box", "boxes") for number in (1, 2)] == ["1 box", "2 boxes"]

@@ -27,9 +27,10 @@ from oidl.pipeline.stop import Stop
 from oidl.pipeline.threads import run_abandonable
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
-from oidl.state.audit import FileRow, file_page
+from oidl.state.audit import FileRow, count_files, file_page
 from oidl.state.database import timestamp
 from oidl.storage.durability import boot_id, sync_filesystems
+from oidl.text import counted
 
 _INTERVAL_S = 10.0
 _PAGE = 512
@@ -68,6 +69,11 @@ class Durability:
         mark = await self._state.run(self._state.ledger.unsynced_since, self._boot)
         if mark is None:
             return
+        if files := await self._state.run(count_files, self._state.db, mark):
+            self._say(
+                f"checking {counted(files, 'file')} again, because the last run was cut off "
+                "before it was certain that they are on the disk"
+            )
         lost = 0
         repair = Repair(self._state.db, self._layout)
         after = ("", "")
@@ -82,8 +88,7 @@ class Durability:
             lost += len(findings)
         await self.sync()
         if lost:
-            files = "1 file" if lost == 1 else f"{lost:,} files"
-            self._say(f"the last run was cut off and {files} did not reach the disk: they are fetched again")
+            self._say(f"{counted(lost, 'file')} did not reach the disk and will be fetched again")
 
     async def _check(self, rows: Sequence[FileRow], findings: list[Finding]) -> None:
         checked = await run_abandonable(check_files, self._layout, rows, limiter=self._threads)

@@ -116,6 +116,12 @@ def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int, since:
     ]
 
 
+def count_files(db: sqlite3.Connection, since: str) -> int:
+    """How many files were written at `since` or later."""
+    count: int = db.execute("SELECT count(*) FROM file WHERE written_at >= ?", (since,)).fetchone()[0]
+    return count
+
+
 def lacks_page(db: sqlite3.Connection, asked: Promises, after: str, limit: int) -> tuple[list[Lack], str | None]:
     """What the next `limit` images that are done lack, and the last of those ImageIDs; None where there is no more."""
     rows = db.execute(

@@ -37,11 +37,12 @@ def run_of(loaded_db: StateConnection) -> Callable[[str], Ledger]:
 
 @pytest.fixture
 def durability(loaded_db: StateConnection, tmp_path: Path) -> Callable[..., Durability]:
-    said: list[str] = []
-
-    def make(boot: str, sync: Callable[[Iterable[Path]], None] = lambda directories: None) -> Durability:
+    def make(
+        boot: str, sync: Callable[[Iterable[Path]], None] = lambda directories: None, said: list[str] | None = None
+    ) -> Durability:
         state = StateWriter(loaded_db)
-        made = Durability(state, Layout(tmp_path, "v3"), lambda: [tmp_path], Stop(), said.append, sync=sync, boot=boot)
+        say = (lambda text: None) if said is None else said.append
+        made = Durability(state, Layout(tmp_path, "v3"), lambda: [tmp_path], Stop(), say, sync=sync, boot=boot)
         state.ledger._run_id = loaded_db.execute("SELECT max(id) FROM run").fetchone()[0]
         return made
 
@@ -76,6 +77,19 @@ def test_after_a_power_cut_what_is_not_whole_is_fetched_again(loaded_db, run_of,
     assert pending(loaded_db, range(1, 5)) == {2, 3}
     assert not (tmp_path / "2.bin").exists()
     assert loaded_db.execute("SELECT count(*) FROM file").fetchone() == (2,)
+
+
+def test_how_many_files_are_checked_again_and_why_is_said_before(loaded_db, run_of, durability, tmp_path) -> None:
+    ledger = run_of("boot 1")
+    record(ledger, tmp_path, 1)
+    record(ledger, tmp_path, 2, on_disk=b"")
+    run_of("boot 2")
+    said: list[str] = []
+    trio.run(durability("boot 2", said=said).check_after_power_cut)
+    assert said == [
+        "checking 2 files again, because the last run was cut off before it was certain that they are on the disk",
+        "1 file did not reach the disk and will be fetched again",
+    ]
 
 
 @pytest.mark.parametrize(("outcome", "found"), [("interrupted", set()), ("killed", {1})])
