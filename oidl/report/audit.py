@@ -5,18 +5,19 @@ import json
 from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
 from oidl.progress.audit import AuditStatistics
 from oidl.progress.words import duration
+from oidl.text import counted
 
 FAULTS: dict[Fault, str] = {
-    Fault.MISSING: "a recorded file is not there",
+    Fault.MISSING: "a recorded file does not exist",
     Fault.WRONG_SIZE: "a file is longer or shorter than recorded",
-    Fault.WRONG_MD5: "a file kept as it came has not the MD5 it must have",
+    Fault.WRONG_MD5: "a file that is kept as it came does not have its MD5",
     Fault.DAMAGED: "a file does not decode to its end",
-    Fault.INCOMPLETE: "an image is done, and a file that its run was asked for was never recorded",
-    Fault.UNREADABLE: "a file cannot be read, or is no file",
-    Fault.ORPHAN: "a file named as ours that no row names",
-    Fault.LEFTOVER: "a temporary file of a run that was killed",
-    Fault.UNRECORDED: "an original without a row; a run that keeps originals takes it instead of fetching it",
-    Fault.FOREIGN: "something among our files that is not ours",
+    Fault.INCOMPLETE: "an image is done, but a file that its run should have written has no row",
+    Fault.UNREADABLE: "a file cannot be read, or is not a regular file",
+    Fault.ORPHAN: "a file is named like one of oidl's, but has no row",
+    Fault.LEFTOVER: "a killed run left a temporary file",
+    Fault.UNRECORDED: "an original has no row; a run that keeps originals uses it instead of fetching it",
+    Fault.FOREIGN: "a file in a directory of oidl's is not from oidl",
 }
 
 
@@ -35,7 +36,7 @@ def finding_line(finding: Finding) -> str:
 def audit_line(now: AuditStatistics) -> str:
     """How far an audit is, in one line of under 80 characters."""
     wrong = sum(count for fault, count in now.found.items() if fault not in REMARKS)
-    parts = [f"{now.files:,} of {now.total:,} files", f"{wrong:,} wrong"]
+    parts = [f"{now.files:,} of {counted(now.total, 'file')}", f"{wrong:,} wrong"]
     rate = now.files / now.elapsed_s if now.elapsed_s else 0.0
     if now.seen or now.files >= now.total:
         parts.append(f"{now.seen:,} looked up")
@@ -46,22 +47,25 @@ def audit_line(now: AuditStatistics) -> str:
 
 def audit_text(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
     """Some lines: what was looked at, what was found, what was done about it, what to do."""
-    lines = [f"{end.files:,} recorded files checked, {end.seen:,} files looked up, in {duration(end.elapsed_s)}"]
+    took = duration(end.elapsed_s)
+    lines = [f"checked {counted(end.files, 'recorded file')} and looked up {counted(end.seen, 'file')} in {took}"]
     if end.undecoded:
-        lines.append(f"{end.undecoded:,} of them are of a format that is not decoded here: only their size was checked")
+        files = counted(end.undecoded, "file")
+        lines.append(f"checked only the size of {files}, because oidl does not decode the format")
     lines += [f"{count:>10,}  {fault:<11} {FAULTS[fault]}" for fault, count in end.found.items() if count]
     if is_repaired:
-        lines.append(f"{end.put_back:,} images put back, {end.removed:,} files removed")
+        put_back = counted(end.put_back, "image")
+        lines.append(f"put {put_back} back in the queue and removed {counted(end.removed, 'file')}")
     if is_interrupted:
-        lines.append("interrupted: there may be more")
+        lines.append("the check was interrupted: there may be more")
     elif is_sound(end, is_repaired=is_repaired):
-        lines.append("all is well")
+        lines.append("no problems found")
     elif is_repaired and end.found[Fault.UNREADABLE]:
-        lines.append("what cannot be read was left as it is: mend the disk or its permissions, then verify again")
+        lines.append("fix the disk or the permissions of what cannot be read, then run `oidl verify` again")
     if is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN):
-        lines.append("`oidl run` brings what was put back")
+        lines.append("run `oidl run` to fetch what was put back")
     elif not is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN | TO_BE_REMOVED):
-        lines.append("`oidl verify --repair` puts it right, then `oidl run` brings what is missing")
+        lines.append("run `oidl verify --repair`, then `oidl run` to fetch what is missing")
     return "\n".join(lines)
 
 

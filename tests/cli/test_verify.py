@@ -96,8 +96,8 @@ def test_after_a_run_all_is_well(settled, verify, oidl, root: Path):
     assert said["found"] == NOTHING_FOUND
     text = oidl("verify", "--root-dir", root)
     assert (text.returncode, text.stderr) == (0, "")
-    assert "48 recorded files checked, 48 files looked up" in text.stdout
-    assert text.stdout.endswith("all is well\n")
+    assert "checked 48 recorded files and looked up 48 files" in text.stdout
+    assert text.stdout.endswith("no problems found\n")
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_each_fault_is_found_by_name_and_nothing_is_changed(settled, spoilt, ver
     assert (text.returncode, text.stderr) == (3, "")
     for fault, path in paths.items():
         assert f"{fault:<11}{path.relative_to(root)}" in text.stdout
-    assert "`oidl verify --repair` puts it right" in text.stdout
+    assert "run `oidl verify --repair`" in text.stdout
     assert snapshot() == before
 
 
@@ -289,7 +289,7 @@ def test_a_format_that_is_not_decoded_is_said_so(fine, run, verify, oidl, root: 
     assert run(fine, "--resize-output-format=avif", "--nodownload-metadata").returncode == 0
     code, said = verify()
     assert (code, said["undecoded"]) == (0, len(fine.images))
-    assert "24 of them are of a format that is not decoded here" in oidl("verify", "--root-dir", root).stdout
+    assert "checked only the size of 24 files" in oidl("verify", "--root-dir", root).stdout
     os.truncate(file_of(fine, 0), 100)
     assert verify()[1]["found"]["wrong_size"] == 1
 

@@ -45,13 +45,16 @@ def test_it_says_what_to_do_next(meter: AuditMeter):
     meter.found(Finding(Fault.MISSING, "a"))
     end = meter.statistics()
     assert audit_text(end, is_repaired=False, is_interrupted=False).splitlines() == [
-        "1,000 recorded files checked, 0 files looked up, in 10 s",
-        "7 of them are of a format that is not decoded here: only their size was checked",
-        "         1  missing     a recorded file is not there",
-        "`oidl verify --repair` puts it right, then `oidl run` brings what is missing",
+        "checked 1,000 recorded files and looked up 0 files in 10 s",
+        "checked only the size of 7 files, because oidl does not decode the format",
+        "         1  missing     a recorded file does not exist",
+        "run `oidl verify --repair`, then `oidl run` to fetch what is missing",
     ]
     repaired = audit_text(replace(end, put_back=1), is_repaired=True, is_interrupted=False).splitlines()
-    assert repaired[-2:] == ["1 images put back, 0 files removed", "`oidl run` brings what was put back"]
+    assert repaired[-2:] == [
+        "put 1 image back in the queue and removed 0 files",
+        "run `oidl run` to fetch what was put back",
+    ]
     assert "interrupted: there may be more" in audit_text(end, is_repaired=False, is_interrupted=True)
 
 
