@@ -23,6 +23,7 @@ from oidl.demo.server import serve
 from oidl.demo.site import Site
 from oidl.errors import UsageError
 from oidl.settings import Display
+from oidl.text import counted
 
 _HOSTS = 3
 
@@ -73,7 +74,7 @@ async def _demo(root_dir: Path, images: int, port: int, more: list[str]) -> int:
     dataset = root_dir / "served"
     async with trio.open_nursery() as nursery:
         base_urls = [await _start(nursery, site, port + number) for number in range(_HOSTS)]
-        print(f"making {images} photos …", flush=True)
+        print(f"making {counted(images, 'photo')} …", flush=True)
         made = await trio.to_thread.run_sync(partial(make_demo, dataset, base_urls=base_urls, images=images, site=site))
         catalogue = dataset / "catalogue.toml"
         catalogue.write_text(made.catalogue_toml, "utf-8")

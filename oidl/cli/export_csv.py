@@ -12,7 +12,7 @@ from oidl.cli.sections import OUTPUT, in_section
 from oidl.cli.typed import absolute
 from oidl.export.outcomes_csv import export_csvs
 from oidl.state.database import explained, open_reader
-from oidl.text import printable
+from oidl.text import counted, printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,4 +53,4 @@ def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS
     finally:
         db.close()
     for path, rows in written.items():
-        print(printable(f"{path}: {rows:,} images"))
+        print(printable(f"{path}: {counted(rows, 'image')}"))

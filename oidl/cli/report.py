@@ -17,7 +17,7 @@ from oidl.state.counts import read_counts
 from oidl.state.database import explained, open_reader
 from oidl.state.survey import read_survey
 from oidl.storage.output import output_text, standard_stream
-from oidl.text import printable
+from oidl.text import counted, printable
 
 _ROWS_PER_S = 150_000  # or more: what it takes to go over all of them
 _PATIENCE_S = 2.0
@@ -47,7 +47,8 @@ def report(options: Annotated[ReportOptions, Parameter(name="*")] = DEFAULTS) ->
                 raise StateError("there is no image list in the database yet", hint="start with `oidl run`")
             expected_s = counts.total / _ROWS_PER_S
             if expected_s > _PATIENCE_S:
-                print(f"reading {counts.total:,} rows; about {duration(expected_s)} …", file=sys.stderr, flush=True)
+                rows = counted(counts.total, "row")
+                print(f"reading {rows}; about {duration(expected_s)} …", file=sys.stderr, flush=True)
             survey = read_survey(db)
     finally:
         db.close()

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from oidl.dataset.columns import SHARE, TABLES, Reader
 from oidl.dataset.rows import Skipped
+from oidl.text import counted
 
 Keep: TypeAlias = Callable[[Collection[str]], Collection[str]]
 """Those of some ImageIDs that are wanted."""
@@ -157,7 +158,7 @@ class _File:
         except csv.Error as error:
             return str(error)
         if len(fields) != len(self.header):
-            return f"{len(fields)} fields instead of {len(self.header)}"
+            return f"{counted(len(fields), 'field')} instead of {len(self.header)}"
         values: list[Any] = []
         for place, reader in zip(self.places, self.readers, strict=True):
             try:

@@ -20,7 +20,7 @@ from typing import Any
 from oidl.dataset.records import read_rows
 from oidl.errors import MetadataError
 from oidl.model import Image, LineBreak, SkippedRow
-from oidl.text import without_passwords
+from oidl.text import counted, without_passwords
 
 COLUMNS = {
     "ImageID": "image_id",
@@ -146,7 +146,7 @@ class Skipped:
         """Raises `MetadataError` if too many of the rows of `name` that were read are bad."""
         if self.bad > self.rows * MAX_BAD_SHARE:
             raise MetadataError(
-                f"{self.bad} of the first {self.rows} rows of {name} are bad, more than {MAX_BAD_SHARE:.0%}",
+                f"more than {MAX_BAD_SHARE:.0%} of the rows of {name} are bad: {self.bad} of the first {self.rows}",
                 hint="for example " + "; ".join(self.examples[:3]),
             )
 
@@ -200,7 +200,9 @@ def read_images(
                 skipped.pass_over()
             elif row:  # not a blank line
                 wrong = f"Subset {row[subset_at]!r} is not one of this version" if len(row) == width else ""
-                complain(number, wrong or f"{len(row)} fields instead of {width}", texts[number - numbers[0]])
+                complain(
+                    number, wrong or f"{counted(len(row), 'field')} instead of {width}", texts[number - numbers[0]]
+                )
             skipped.goes_on(name, number + 1)
 
 

@@ -1,6 +1,7 @@
 """The result of an export as text for people. Pure."""
 
 from oidl.export.request import ExportRequest, ExportResult
+from oidl.text import counted
 
 
 def exported_text(result: ExportResult, request: ExportRequest) -> str:
@@ -9,18 +10,19 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
     kinds = " and ".join(result.kinds)
     for split, images in result.images.items():
         annotations = f" with {result.annotations[split]:,} {kinds}" if kinds else ""
-        lines.append(f"  {split}: {images:,} images{annotations}")
+        lines.append(f"  {split}: {counted(images, 'image')}{annotations}")
     if result.unseen_boxes:
         least = f" or less than {request.min_visible:g} of them" if request.min_visible else ""
-        lines.append(f"  left out: {result.unseen_boxes:,} boxes of which nothing{least} is in the file")
+        boxes = counted(result.unseen_boxes, "box", "boxes")
+        lines.append(f"  left out: {boxes} of which nothing{least} is in the file")
     if result.missing_files:
         lines.append(
-            f"  left out: {result.missing_files:,} images whose files are missing; "
+            f"  left out: {counted(result.missing_files, 'image')} with missing files; "
             "run `oidl verify --repair`, then `oidl run`"
         )
     if result.without_geometry:
         lines.append(
-            f"  left out: {result.without_geometry:,} files without a record of how they were made; "
+            f"  left out: {counted(result.without_geometry, 'file')} without a record of how they were made; "
             "run `oidl run --always-download` to make them again"
         )
     return "\n".join(lines)

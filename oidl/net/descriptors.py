@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from oidl.settings import Transfers
+from oidl.text import counted
 
 _OTHERS = 40  # the database and its readers, the log, images being written, name servers, the event loop
 _FEWEST_CONNECTIONS = 4
@@ -30,8 +31,8 @@ def fit_connections(transfers: Transfers, files: int) -> tuple[Transfers, str]:
     if transfers.max_total_connections <= most:
         return transfers, ""
     said = (
-        f"{most} connections at most, not {transfers.max_total_connections}: "
-        f"this process may open only {files} files (raise `ulimit -n` for more)"
+        f"{counted(most, 'connection')} at most, not {transfers.max_total_connections}: "
+        f"this process may open only {counted(files, 'file')} (raise `ulimit -n` for more)"
     )
     return replace(
         transfers,

@@ -37,6 +37,7 @@ from oidl.state.annotations import (
 )
 from oidl.state.database import explained, interruptible, timestamp
 from oidl.state.load import loaded_subsets
+from oidl.text import counted
 
 _READABLE = (".csv", ".gz", ".txt", ".json", ".tgz", ".tar")
 
@@ -175,9 +176,9 @@ class AnnotationLoader:
             reading.count_rows = lambda: skipped.rows
             added = await self._state.run(self._load_rows, file, paths, keep, skipped, reading)
         there = f", {added.rows - added.new:,} of them there already" if added.new < added.rows else ""
-        bad = f"; {skipped.bad:,} of {skipped.rows:,} rows are bad and were skipped" if skipped.bad else ""
-        gone = f"; the {added.gone:,} that it had before it was changed are gone" if added.gone else ""
-        self._say(f"{added.rows:,} rows of {name}{there}{bad}{gone}")
+        bad = f"; {skipped.bad:,} of {counted(skipped.rows, 'row')} bad and skipped" if skipped.bad else ""
+        gone = f"; they replace {counted(added.gone, 'row')} from before the file changed" if added.gone else ""
+        self._say(f"{counted(added.rows, 'row')} of {name}{there}{bad}{gone}")
 
     def _load_rows(
         self, file: AnnotationFile, paths: tuple[Path, ...], keep: Keep | None, skipped: Skipped, reading: FileInHand

@@ -24,6 +24,7 @@ from oidl.pipeline.stop import Stop
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
 from oidl.state.queue import Queue
+from oidl.text import counted
 
 _PAGE = 500
 
@@ -187,7 +188,7 @@ class Feed:
         if trio.current_time() + wait_s > self._claims.progressed_at + self._retries.max_wait_s:
             return False
         if first != self._told_of and wait_s > 1:
-            self._say(f"waiting {wait_s:.0f} s for retries; {count} images wait")
+            self._say(f"waiting {wait_s:.0f} s to retry {counted(count, 'image')}")
             self._told_of = first
         await trio.sleep(max(wait_s, 0.01))
         return True

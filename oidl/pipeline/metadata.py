@@ -42,7 +42,7 @@ from oidl.state.load import (
 )
 from oidl.state.merge import Merged
 from oidl.storage.durability import sync_filesystems
-from oidl.text import without_secrets
+from oidl.text import counted, without_secrets
 
 T = TypeVar("T")
 
@@ -171,12 +171,12 @@ class Metadata:
             self._say(f"{conflict}; the first is kept")
         if len(loaded.conflicts) > _EXAMPLES:
             self._say(f"more rows are like this: {len(loaded.conflicts) - _EXAMPLES:,} at least")
-        if skipped.bad:
-            self._say(f"{skipped.bad} of {skipped.rows} rows are bad and were skipped")
+        if unnamed := skipped.bad - len(skipped.examples):
+            self._say(f"{counted(unnamed, 'more row')} bad and skipped")
         if is_again:
             self._say(_in_words(loaded.merged))
         else:
-            self._say(f"{loaded.images:,} images in the list")
+            self._say(f"{counted(loaded.images, 'image')} in the list")
 
     async def fetch_annotations(self) -> list[MetadataError]:
         """Fetches the version's other files and puts them in place; returns what could not be had.
@@ -329,7 +329,7 @@ def _identity(stream: Stream) -> ListFile | None:
 
 
 def _in_words(merged: Merged) -> str:
-    parts = [f"{merged.added:,} images are new", f"{merged.changed:,} are changed", f"{merged.removed:,} are removed"]
+    parts = [f"{counted(merged.added, 'image')} new", f"{merged.changed:,} changed", f"{merged.removed:,} removed"]
     if merged.kept:
-        parts.append(f"{merged.kept:,} are no longer in the list and stay, since they are done")
+        parts.append(f"{merged.kept:,} kept, because they are done, although the list has them no more")
     return "the list was read again: " + ", ".join(parts)

@@ -50,6 +50,7 @@ from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import subset_directory
 from oidl.storage.space import filesystems
 from oidl.storage.sweep import remove_tree
+from oidl.text import counted
 
 _NO_RETRIES = Waiting()
 
@@ -217,8 +218,10 @@ class Run:
         if streak and RULES[streak.reason].tries:
             self._stop.limit_reached(streak_text(streak))
         if streaks:
-            what = f"{count:,} images that failed alike were put back and" if count else "images that failed alike"
-            self._remark = f"{what} will be tried again; to accept such failures, use --max-failure-rate 2"
+            what = counted(count, "image") if count else "images"
+            self._remark = (
+                f"{what} that failed alike will be retried; to accept such failures, use --max-failure-rate 2"
+            )
         return bool(streaks)
 
     async def _prepare(self, selected: Selected, problem: list[DiskError]) -> None:
@@ -230,8 +233,7 @@ class Run:
             self._say("no failure is tried again, as there are enough images; `--limit all` lifts the limit")
         elif settings.retries.failed is not None:
             count = await self._state.run(selected.put_failures_back, self._state.db)
-            are_back = "1 failure is back" if count == 1 else f"{count:,} failures are back"
-            self._say(f"{are_back} in the queue" if count else "no failures to retry")
+            self._say(f"{counted(count, 'failure')} will be retried" if count else "no failures to retry")
         self._meter.remaining = await selected.ask(selected.left)
         if settings.selection.limit:
             self._meter.goal = selected.target.had + self._meter.remaining

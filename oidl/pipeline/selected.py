@@ -24,6 +24,7 @@ from oidl.state.forecast import Asked, forecast_all, forecast_chosen
 from oidl.state.had import ClassCount, count_by_class, count_done, count_had
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
+from oidl.text import counted
 
 T = TypeVar("T")
 
@@ -46,7 +47,7 @@ class Selected:
         if chosen and chosen.remark:
             say(chosen.remark)
         if chosen and selection.is_choice:
-            say(f"{chosen.images:,} images are chosen")
+            say(f"{counted(chosen.images, 'image')} chosen")
         self.target = await self.ask(self._count_had)
 
     async def ask(self, question: Callable[[], T]) -> T:

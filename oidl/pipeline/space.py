@@ -12,6 +12,7 @@ from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
 from oidl.state.estimate import mean_original_bytes
 from oidl.storage.space import device, existing, free_bytes
+from oidl.text import counted
 
 _STILL_THERE = 0.8  # of the published images; the rest is gone and takes no room
 _BYTES_PER_PIXEL = 0.1  # of a box, for renditions of which there are none yet; a JPEG at a low quality
@@ -32,7 +33,7 @@ def check_space(db: StateConnection, settings: Settings, images: int, free: Call
         room = free(place) - settings.limits.min_free_bytes
         if needed[number] > room:
             raise DiskError(
-                f"{images:,} images need about {size(int(needed[number]))} at {place}, "
+                f"{counted(images, 'image')} would take about {size(int(needed[number]))} at {place}, "
                 f"and {size(max(room, 0))} may be used there",
                 hint="free some space, choose fewer images (--subset, --limit), or use --no-check-space to fill it",
             )

@@ -9,6 +9,7 @@ while a full screen covers the terminal is handed to that, and none of it lost.
 import logging
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -81,7 +82,13 @@ class Console:
 
 
 class _PrintableFormatter(logging.Formatter):
-    """Lines of a log, safe for the terminal that they are read on: titles, URLs and answers are others' words."""
+    """Lines of a log, safe for the terminal that they are read on: titles, URLs and answers are others' words.
+
+    Times are UTC, as everywhere.
+    """
+
+    converter = staticmethod(time.gmtime)
+    default_msec_format = "%s,%03d UTC"
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))

@@ -26,7 +26,7 @@ _HELP = (
     ("Home End  g G", "to its top, to its end"),
     ("q  or  Ctrl-C", "finish what is in hand and end; once more: end at once"),
     ("Ctrl-Z", "to the shell; fg comes back"),
-    ("Ctrl-L", "draw everything anew"),
+    ("Ctrl-L", "draw everything again; times are UTC"),
     ("?  or any key", "back"),
 )
 

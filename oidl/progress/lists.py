@@ -83,7 +83,7 @@ def _failed(each: Failed, width: int) -> Line:
 
 
 def _time(at: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(at))
+    return time.strftime("%H:%M:%S", time.gmtime(at))
 
 
 def _seconds(seconds: float) -> str:

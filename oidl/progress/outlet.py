@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from oidl.text import counted
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -124,7 +126,7 @@ class Outlet(io.TextIOBase):
                     return
                 data = self._texts.popleft()
                 if self._dropped:
-                    note = f"({self._dropped:,} lines were dropped here, because nothing read them)\n"
+                    note = f"({counted(self._dropped, 'line')} dropped here, because nothing read them)\n"
                     self._texts.append(note.encode())
                     self._dropped = 0
             self._file.write(data)

@@ -1,10 +1,11 @@
 """A run in a line of text; times and bytes in words. Pure."""
 
+from datetime import UTC, datetime
 from pathlib import PurePath
 
 from oidl.net.pace import PaceState
 from oidl.progress.statistics import Reading, Statistics
-from oidl.text import printable
+from oidl.text import counted, printable
 
 _NAME = 32  # characters of a file's name, for a line of under 80
 
@@ -32,7 +33,7 @@ def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
     name = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
     parts = [f"fetching {name}" if reading.rows is None else f"loading {name}"]
     if reading.rows is not None:
-        parts.append(f"{reading.rows:,} rows" + (", indexing" if reading.is_indexing else ""))
+        parts.append(counted(reading.rows, "row") + (", indexing" if reading.is_indexing else ""))
     if reading.bytes is not None and not reading.is_indexing:
         expected = f" of {size(reading.expected_bytes)}" if reading.expected_bytes else ""
         parts.append(f"{size(reading.bytes)}{expected}")
@@ -60,6 +61,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def moment_words(moment: datetime) -> str:
+    """A time of day, in UTC as all of them: `2030-01-02 03:04:05 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def size(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from oidl.progress.words import duration, size
 from oidl.state.forecast import Share
+from oidl.text import counted
 
 
 def forecast_text(
@@ -16,11 +17,9 @@ def forecast_text(
     fetched = images if limit is None else min(images, limit)
     about = "" if is_exact and fetched == images else "about "
     weight = size(round(total * fetched / images)) if images else size(0)
-    lines = [f"{fetched:,} images would be fetched, originals of {about}{weight}; nothing was touched"]
-    if fetched < images:
-        lines[0] = f"{fetched:,} of {images:,} images would be fetched (--limit), originals of {about}{weight}; " + (
-            "nothing was touched"
-        )
+    those = counted(images, "image")
+    which = f"{those} would be fetched" if fetched == images else f"{fetched:,} of {those} would be fetched (--limit)"
+    lines = [f"{which}, originals of {about}{weight}; nothing was touched"]
     if pace and fetched:
         lines.append(f"at the pace of the last run, {pace:.1f} img/s, that takes {duration(fetched / pace)}")
     elif fetched:

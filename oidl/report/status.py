@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from oidl.model import Status
 from oidl.net.pace import PaceState
-from oidl.progress.words import duration, pace_words, size
+from oidl.progress.words import duration, moment_words, pace_words, size
 from oidl.report.words import meaning, plan_words, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
 from oidl.state.database import parse_timestamp
 from oidl.state.plan_counts import PlanCounts
+from oidl.text import counted
 
 _MOST_PAUSES = 5
 
@@ -50,7 +51,7 @@ def status_json(counts: Counts, *, is_running: bool) -> str:
 def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = None) -> str:
     """Some lines and three small tables; `free_bytes` is what the disk that they lie on has left."""
     if not counts.total:
-        return "The image list is not loaded yet." + (" A run is at work." if is_running else "")
+        return "The image list is not loaded yet." + (" A run is active." if is_running else "")
     parts = [_subsets(counts), _reasons(counts), _files(counts, free_bytes), _run_lines(counts, is_running)]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -58,11 +59,11 @@ def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = No
 def _subsets(counts: Counts) -> list[str]:
     by_status = counts.by_status
     settled = _settled(by_status)
-    images = "images in the list" if counts.plan else "images"
+    listed = " in the list" if counts.plan else ""
     return [
         *([f"{plan_words(counts.plan)}.", ""] if counts.plan else []),
-        f"Open Images V{counts.dataset_version}: {settled:,} of {counts.total:,} {images} settled "
-        f"({share(settled, counts.total)}), {size(counts.bytes_downloaded)} downloaded",
+        f"Open Images V{counts.dataset_version}: {settled:,} of {counted(counts.total, 'image')}{listed} settled "
+        f"({share(settled, counts.total)}), {size(counts.bytes_downloaded)} downloaded in all runs",
         "",
         _row("", [*Status, "total", "settled"]),
         *(_subset(subset, row) for subset, row in counts.by_subset.items()),
@@ -112,19 +113,20 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     run = counts.run
     if run is None:
         return ["No run yet."]
-    due = [f"The next retry is due {counts.next_attempt_at}" + ("." if is_running else "; `oidl run` goes on.")]
-    if not counts.next_attempt_at:
-        due = []
+    due = []
+    if counts.next_attempt_at:
+        go_on = "." if is_running else "; `oidl run` goes on."
+        due = [f"The next retry is due {_words(counts.next_attempt_at)}{go_on}"]
     if not is_running:
         outcome = run.outcome or "killed"
+        ended = _words(run.finished_at or run.updated_at)
         return [
-            f"Last run: {outcome}, {run.finished_at or run.updated_at}; {run.done:,} done, {run.failed:,} failed"
-            f"{_throttled(run)}.",
+            f"Last run: {outcome}, {ended}; {run.done:,} done, {run.failed:,} failed{_throttled(run)}.",
             *pause_lines(counts, datetime.now(UTC)),
             *due,
         ]
     line = (
-        f"A run is at work since {run.started_at}: {run.done:,} done, {run.failed:,} failed"
+        f"A run has been active since {_words(run.started_at)}: {run.done:,} done, {run.failed:,} failed"
         f"{_throttled(run)}, {run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
     )
     left_s = _left_s(run, counts)
@@ -139,16 +141,14 @@ def pause_lines(counts: Counts, now: datetime) -> list[str]:
     """The servers that the next run leaves alone for a while, why, and the way out; five at most."""
     paused = [pace for pace in counts.paces if pace.paused_until and _moment(pace.paused_until) > now]
     return [
-        f'{pace.provider} is paused until {pace.paused_until}, because it answered "too many requests"; '
+        f'{pace.provider} is paused until {_words(pace.paused_until)}, because it answered "too many requests"; '
         "add `--retry-now` to the command of the run to go on at once."
         for pace in paused[:_MOST_PAUSES]
     ]
 
 
 def _throttled(run: RunFacts) -> str:
-    if not run.throttled:
-        return ""
-    return f", {run.throttled:,} request{'s' if run.throttled > 1 else ''} throttled"
+    return f", {counted(run.throttled, 'request')} throttled" if run.throttled else ""
 
 
 def _pace_words(pace: PaceFacts, run: RunFacts) -> str:
@@ -195,6 +195,12 @@ def _settled(row: dict[Status, int]) -> int:
 
 def _moment(text: str) -> datetime:
     return parse_timestamp(text) or datetime.fromtimestamp(0, UTC)
+
+
+def _words(text: str | None) -> str:
+    """A time as the database has it, for people; what people wrote there instead stays as it is."""
+    moment = parse_timestamp(text)
+    return moment_words(moment) if moment else text or "at no known time"
 
 
 def _row(name: str, cells: list[str]) -> str:

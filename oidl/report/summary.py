@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from oidl.errors import ExitCode
 from oidl.model import Status
-from oidl.progress.words import size
+from oidl.progress.words import moment_words, size
 from oidl.report.status import pause_lines
 from oidl.report.words import meaning, plan_words, skipped_words
 from oidl.state.counts import read_counts
 from oidl.state.database import StateConnection
+from oidl.text import counted
 
 
 def run_summary(
@@ -24,22 +25,35 @@ def run_summary(
     `waiting` images will be retried, from `next_due` on; at `last_due` all of them are due.
     """
     counts = read_counts(db)
-    stand = plan_words(counts.plan) if counts.plan else f"{_stand(counts.by_status)} of {counts.total:,} images"
-    lines = [f"{stand}; {size(counts.run.bytes if counts.run else 0)} downloaded"]
+    if counts.plan:
+        lines = [plan_words(counts.plan)]
+    else:
+        lines = [f"{_stand(counts.by_status)} of {counted(counts.total, 'image')}"]
+    lines[0] += f"; {size(counts.run.bytes if counts.run else 0)} downloaded in this run"
     if counts.skipped_rows:
         lines.append(skipped_words(counts.skipped_rows))
-    by_reason = counts.plan.by_reason if counts.plan else counts.by_reason
-    for reason, row in sorted(by_reason.items(), key=lambda item: -sum(item[1].values())):
-        lines.append(f"{sum(row.values()):>10,}  {reason:<14} {meaning(reason)}")
-    if waiting:
-        when = f", the first at {next_due:%Y-%m-%d %H:%M:%S} UTC" if next_due else ""
+    reasons = counts.plan.by_reason if counts.plan else counts.by_reason
+    if failed := _why(reasons, Status.FAILED):
+        lines += [f"{counted(sum(row[Status.FAILED] for row in reasons.values()), 'image')} failed:", *failed]
+    retried = _why(reasons, Status.RETRY)
+    if waiting or retried:
+        images = waiting or sum(row[Status.RETRY] for row in reasons.values())
+        when = f", the first at {moment_words(next_due)}" if next_due else ""
         if last_due and waiting > 1:
-            when += f", the last at {last_due:%Y-%m-%d %H:%M:%S} UTC"
-        lines.append(f"{waiting:,} {'image' if waiting == 1 else 'images'} will be retried{when}")
+            when += f", the last at {moment_words(last_due)}"
+        end = ":" if retried else ""
+        lines += [f"{counted(images, 'image')} will be retried{when}{end}", *retried]
+    if waiting:
         lines += pause_lines(counts, datetime.now(UTC))
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to go on")
     return "\n".join(lines)
+
+
+def _why(reasons: Mapping[str, Mapping[Status, int]], status: Status) -> list[str]:
+    """A line for each reason why images stand as `status`, the most frequent first."""
+    rows = sorted(((row[status], reason) for reason, row in reasons.items() if row[status]), key=lambda row: -row[0])
+    return [f"{images:>10,}  {reason:<14} {meaning(reason)}" for images, reason in rows]
 
 
 def _stand(images: Mapping[Status, int]) -> str:

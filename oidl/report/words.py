@@ -4,6 +4,7 @@ import re
 
 from oidl.model import Reason, Status
 from oidl.state.plan_counts import PlanCounts
+from oidl.text import counted
 
 MEANINGS: dict[Reason, str] = {
     Reason.UNAVAILABLE: "the photo was taken down (a placeholder is served instead)",
@@ -18,7 +19,7 @@ MEANINGS: dict[Reason, str] = {
     Reason.RATE_LIMITED: "the server asked us to slow down",
     Reason.TIMEOUT: "no connection, or no byte, in time",
     Reason.TOO_SLOW: "not complete in time",
-    Reason.CONNECTION: "the connection broke",
+    Reason.CONNECTION: "the host could not be reached, or the connection broke",
     Reason.DNS: "the host's name could not be resolved",
     Reason.TLS: "the server's certificate or TLS is not valid",
     Reason.TOO_LARGE: "longer, or larger, than it may be",
@@ -44,8 +45,8 @@ def share(part: int, whole: int) -> str:
 
 def skipped_words(rows: int) -> str:
     """A line about rows of the list that are no images here."""
-    those = "1 row of the image list was" if rows == 1 else f"{rows:,} rows of the image list were"
-    return f"{those} skipped when it was loaded: see the table `skipped_row`"
+    were = "was" if rows == 1 else "were"
+    return f"{counted(rows, 'row')} of the image list {were} skipped when it was loaded: see the table `skipped_row`"
 
 
 def plan_words(plan: PlanCounts) -> str:

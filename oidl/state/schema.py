@@ -7,6 +7,7 @@ from pathlib import Path
 
 import oidl
 from oidl.errors import StateError
+from oidl.text import counted
 
 
 def schema_version(db: sqlite3.Connection) -> int:
@@ -81,7 +82,10 @@ def migrate(db: sqlite3.Connection, path: Path) -> tuple[str, ...]:
             ) from error
         after = _rows(db, text)
         lost = {table: rows - after.get(table, 0) for table, rows in before.items() if rows > after.get(table, 0)}
-        remarks.extend(f"the upgrade removed {rows:,} rows of {table}; load them again" for table, rows in lost.items())
+        remarks.extend(
+            f"the upgrade removed {counted(rows, 'row')} of {table}; load the file again"
+            for table, rows in lost.items()
+        )
     return tuple(remarks)
 
 

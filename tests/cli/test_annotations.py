@@ -62,7 +62,7 @@ def test_what_is_loaded_already_is_said_beside_what_is_loaded(fine, load, oidl) 
     assert load(fine, "mine.csv").returncode == 0
     ended = load(fine, "mine.csv", "more.csv")
     assert f"already loaded: {oidl.cwd / 'mine.csv'}\n" in ended.stdout
-    assert f"1 rows of {oidl.cwd / 'more.csv'}" in ended.stdout
+    assert f"1 row of {oidl.cwd / 'more.csv'}" in ended.stdout
 
 
 def test_what_the_whole_list_has_is_not_loaded_again_for_a_choice(fine, run, ask) -> None:
@@ -158,7 +158,7 @@ def test_a_file_that_was_edited_is_loaded_anew_in_place_of_what_it_was(own_skies
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"already loaded: {oidl.cwd / 'class-descriptions.csv'}\n" in ended.stdout
     assert (
-        f"{len(kept)} rows of {mine}; the {len(own_skies)} that it had before it was changed are gone\n" in ended.stdout
+        f"{len(kept)} rows of {mine}; they replace {len(own_skies)} rows from before the file changed\n" in ended.stdout
     )
     assert ask("SELECT image_id, confidence FROM label ORDER BY image_id") == [(image_id, 0.5) for image_id in kept]
     (oidl.cwd / "link.csv").symlink_to(mine)
@@ -224,7 +224,7 @@ def test_files_of_ones_own_and_images_in_no_list(fine, load, run, ask, oidl) -> 
     )
     ended = load(fine, "mine.csv")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "mine.csv line 204: 1 fields instead of 4" in ended.stdout
+    assert "mine.csv line 204: 1 field instead of 4" in ended.stdout
     assert ask("SELECT count(*) FROM label WHERE source = 'me'") == [(2,)]
     assert load(fine, "mine.csv", "--all").returncode == 0
     assert ask("SELECT count(*) FROM label WHERE source = 'me'") == [(3,)]
@@ -236,7 +236,7 @@ def test_a_file_with_too_many_bad_rows_is_exit_4_and_leaves_nothing(fine, load, 
     (oidl.cwd / "mine.csv").write_text(f"{LABELS}{fine.images[0].image.image_id},me,{SKY},1\nbad\n")
     ended = load(fine, "mine.csv")
     assert ended.returncode == 4
-    assert "1 of the first 2 rows of mine.csv are bad" in ended.stderr
+    assert "the rows of mine.csv are bad: 1 of the first 2" in ended.stderr
     assert ask("SELECT count(*) FROM label") == [(0,)]
     assert ask("SELECT count(*) FROM annotation_file") == [(0,)]
 

@@ -25,7 +25,7 @@ def test_a_list_that_has_grown_is_read_again_and_a_moved_one_is_the_same(fine, r
     path.write_text(HEADER + row(1) + row(2) + row(3) + row(3, "http://127.0.0.1:9/other.jpg"))
     said = run(fine, f"--images-csv={path}", "--limit=0").stdout
     assert "line 5: ImageID 0000000000000003 is that of line 4, with another OriginalURL; the first is kept" in said
-    assert "the list was read again: 1 images are new, 0 are changed, 0 are removed" in said
+    assert "the list was read again: 1 image new, 0 changed, 0 removed" in said
     assert "1 row of the image list was skipped when it was loaded" in said
     assert ask("SELECT count(*), (SELECT sum(skipped) FROM image_list) FROM image") == [(3, 1)]
     path.rename(tmp_path / "moved.csv")

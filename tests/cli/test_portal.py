@@ -62,7 +62,7 @@ def test_every_image_is_had_by_the_loop_when_a_portal_answers_in_the_middle(page
     portal.page, portal.first, portal.last = page, 150, 520
     ended = loop(portal, IMAGES)
     # Whether the run stops, or sees the portal leave in time, is a matter of speed; what it condemned comes back.
-    assert any("will be tried again" in each.stdout for each in ended)
+    assert any("will be retried" in each.stdout for each in ended)
     assert all(each.returncode == 3 for each in ended[:-1])
     assert [each.returncode for each in ended[-1:]] == [0]
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", IMAGES)]
@@ -73,7 +73,7 @@ def test_a_404_in_a_row_that_was_put_back_is_counted_and_said(loop, ask) -> None
     portal.page, portal.first, portal.last = status_answer(404), 1, 10_000
     (ended,) = loop(portal, 210, most=1)
     assert ended.returncode == 3
-    assert " images that failed alike were put back and will be tried again" in ended.stdout
+    assert " images that failed alike will be retried" in ended.stdout
     assert ask("SELECT count(*) FROM download WHERE status = 'failed'") == [(0,)]
     assert ask("SELECT DISTINCT counts FROM attempt") == [(0,)]
 

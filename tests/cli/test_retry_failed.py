@@ -55,7 +55,7 @@ def test_all_of_them_are_tried_again_and_nothing_else(failed, fine, run, ask):
         fine.site.answers[path] = Answer(body)
     ended = run(fine, "--retry-failed")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "3 failures are back in the queue" in ended.stdout
+    assert "3 failures will be retried" in ended.stdout
     assert fine.requests == dict.fromkeys(failed, 1)
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
     assert ask("SELECT status, sum(images) FROM progress GROUP BY 1") == [("done", len(fine.images))]
@@ -63,7 +63,7 @@ def test_all_of_them_are_tried_again_and_nothing_else(failed, fine, run, ask):
 
 def test_those_of_a_reason_are_tried_again(failed, fine, run, ask):
     ended = run(fine, "--retry-failed", "not_found", "tls", "--max-retries=3")
-    assert "1 failure is back in the queue" in ended.stdout
+    assert "1 failure will be retried" in ended.stdout
     assert fine.requests == {fine.path_of(fine.images[1]): 1}
     assert ask("SELECT reason, count(*) FROM failure GROUP BY 1") == [("gone", 2), ("not_found", 1)]
 

@@ -236,7 +236,7 @@ def test_so_they_are_where_the_last_column_may_be_any_text() -> None:
 def test_too_many_bad_rows_are_no_annotation_file() -> None:
     skipped = Skipped()
     rows(f"{BOXES}\n{GOOD}\n{GOOD[:-2]}\n", skipped)
-    with pytest.raises(MetadataError, match=r"1 of the first 2 rows of f\.csv are bad, more than 1%"):
+    with pytest.raises(MetadataError, match=r"more than 1% of the rows of f\.csv are bad: 1 of the first 2"):
         skipped.judge("f.csv")
 
 

@@ -187,7 +187,7 @@ def test_lines_after_a_title_of_several_lines_keep_their_numbers() -> None:
     rows = "".join(minimal_row(number, '"One\nTwo\n\nFour"') for number in range(200)) + "bad\n"
     images = images_in([header("minimal"), *lines_of(rows)], skipped)
     assert [image.title for image in images] == ["One\nTwo\n\nFour"] * 200
-    assert skipped.examples == ["list.csv line 802: 1 fields instead of 12"]
+    assert skipped.examples == ["list.csv line 802: 1 field instead of 12"]
 
 
 def test_an_open_quote_holds_no_more_lines_than_csv_lets_a_field_have() -> None:
@@ -214,7 +214,7 @@ def test_only_the_first_bad_rows_are_told_but_all_are_counted() -> None:
     assert skipped.bad == 50
     assert told == skipped.examples
     assert len(told) == 20
-    assert told[0] == "list.csv line 2: 1 fields instead of 11"
+    assert told[0] == "list.csv line 2: 1 field instead of 11"
 
 
 @pytest.mark.parametrize(("sound", "bad", "is_refused"), [(99, 1, False), (98, 2, True), (0, 1, True)])
@@ -222,7 +222,7 @@ def test_more_than_one_bad_row_in_a_hundred_is_too_many(sound: int, bad: int, is
     skipped = Skipped()
     images_in([V3_HEADER, *["bad\n"] * bad, *[ROW] * sound], skipped)
     if is_refused:
-        with pytest.raises(MetadataError, match=rf"{bad} of the first {sound + bad} rows of list.csv are bad"):
+        with pytest.raises(MetadataError, match=rf"the rows of list.csv are bad: {bad} of the first {sound + bad}"):
             skipped.check("list.csv")
     else:
         skipped.check("list.csv")
@@ -234,7 +234,7 @@ def test_a_list_that_is_nothing_but_bad_rows_is_not_read_to_its_end() -> None:
         while True:
             yield "bad\n"
 
-    with pytest.raises(MetadataError, match="1000 of the first 1000 rows"):
+    with pytest.raises(MetadataError, match="of the file are bad: 1000 of the first 1000"):
         images_in(endless())
 
 

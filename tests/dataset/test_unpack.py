@@ -201,7 +201,7 @@ def test_a_list_is_known_by_its_bytes_however_it_is_packed(
 def test_every_list_of_an_archive_is_read(published_list: str, subsets: frozenset[str], tar_gz: MakeTar) -> None:
     skipped = Skipped()
     files = {f"2017_11/{subset}/images.csv": published_list + "bad\n" for subset in ("train", "test")}
-    with pytest.raises(MetadataError, match="2 of the first 22 rows of list are bad"):
+    with pytest.raises(MetadataError, match="the rows of list are bad: 2 of the first 22"):
         listed(io.BytesIO(tar_gz(files)), subsets, skipped)
     assert [example.partition(" line ")[0] for example in skipped.examples] == [f"list: {name}" for name in files]
 

@@ -363,7 +363,7 @@ def test_what_is_left_out_is_said() -> None:
         "/x: yolo, of r\n"
         "  train: 1,200 images with 3,400 boxes\n"
         "  left out: 7 boxes of which nothing or less than 0.25 of them is in the file\n"
-        "  left out: 5 images whose files are missing; run `oidl verify --repair`, then `oidl run`\n"
+        "  left out: 5 images with missing files; run `oidl verify --repair`, then `oidl run`\n"
         "  left out: 3 files without a record of how they were made; "
         "run `oidl run --always-download` to make them again"
     )

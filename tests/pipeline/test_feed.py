@@ -197,7 +197,7 @@ def test_it_waits_for_retries_that_come_due_and_says_so_once(ledger: Ledger, que
     fed = Fed(ledger, queue, fail_twice).run()
     assert sorted(fed.numbers[12:]) == [3, 5]
     assert fed.at_s[12:] == pytest.approx([60, 60], abs=0.1)
-    assert fed.said == ["waiting 60 s for retries; 2 images wait"]
+    assert fed.said == ["waiting 60 s to retry 2 images"]
     assert fed.end is FeedEnd.NOTHING_LEFT
 
 
@@ -210,7 +210,7 @@ def test_a_wait_that_ends_too_soon_by_the_time_of_day_goes_on_in_silence(
     monkeypatch.setattr(Wall, "speed", 0.5)
     fed = Fed(ledger, queue, fail_once).run()
     assert fed.at_s[12:] == pytest.approx([40], abs=0.1)
-    assert fed.said == ["waiting 20 s for retries; 1 images wait"]
+    assert fed.said == ["waiting 20 s to retry 1 image"]
 
 
 def test_it_waits_no_longer_than_it_may(ledger: Ledger, queue: Queue) -> None:

@@ -77,7 +77,7 @@ def test_files_that_are_there_say_how_large_the_next_will_be(loaded, tmp_path: P
 
 
 def test_the_message_names_the_place_and_what_to_do(loaded, tmp_path: Path) -> None:
-    with pytest.raises(DiskError, match=rf"50 images need about 80\.\d MB at {tmp_path}, and 5\.0 MB") as caught:
+    with pytest.raises(DiskError, match=rf"50 images would take about 80\.\d MB at {tmp_path}, and 5\.0 MB") as caught:
         check_space(loaded, _settings(tmp_path, save=True), COUNT, lambda _: 5_001_000)
     assert "--no-check-space" in str(caught.value)
 

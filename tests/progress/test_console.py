@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,9 @@ def lines_of(text: str) -> list[str]:
     """The messages of a log, without the time; each must have one."""
     found = []
     for line in text.splitlines():
-        day, time, level, message = line.split(" ", 3)
-        assert (len(day), len(time), level) == (10, 12, "INFO")
+        day, time, zone, level, message = line.split(" ", 4)
+        assert (len(day), len(time), zone, level) == (10, 12, "UTC", "INFO")
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(f"{day} {time.replace(',', '.')}+00:00")).seconds < 600
         found.append(message)
     return found
 

@@ -57,7 +57,7 @@ def test_a_reader_that_takes_nothing_holds_up_nobody_and_what_is_dropped_is_coun
     lines = read.decode().lstrip("x").splitlines()
     assert lines == [
         *(f"line {number}" for number in range(10)),
-        "(5 lines were dropped here, because nothing read them)",
+        "(5 lines dropped here, because nothing read them)",
     ]
     os.close(pipe[0])
 

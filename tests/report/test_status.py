@@ -115,7 +115,7 @@ def test_the_json_is_one_line_as_pipes_like_it() -> None:
 
 def test_the_text_is_these_lines() -> None:
     assert status_text(COUNTS, is_running=True, free_bytes=31_000_000_000).splitlines() == [
-        "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded",
+        "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded in all runs",
         "",
         "                 pending       retry        done      failed       total     settled",
         "test                   0           0       1,000           0       1,000       100 %",
@@ -140,10 +140,10 @@ def test_the_text_is_these_lines() -> None:
         "       2,390     24.0 MB  thumbs",
         "       4,790      4.8 GB  in all, 31.0 GB free",
         "",
-        "A run is at work since 2030-01-01T10:00:00.000Z: 1,200 done, 30 failed, 5 requests throttled, "
+        "A run has been active since 2030-01-01 10:00:00 UTC: 1,200 done, 30 failed, 5 requests throttled, "
         "12.5 img/s, 24.0 MB/s, about 10 min 0 s left.",
         "  flickr: 38.5 req/s, 16 at once",
-        "The next retry is due 2030-01-01T10:05:00.000Z.",
+        "The next retry is due 2030-01-01 10:05:00 UTC.",
     ]
 
 
@@ -159,13 +159,13 @@ def test_what_there_is_none_of_has_no_heading() -> None:
         (
             ENDED,
             [
-                "Last run: finished, 2030-01-01T10:02:00.000Z; 1,200 done, 30 failed, 5 requests throttled.",
-                "The next retry is due 2030-01-01T10:05:00.000Z; `oidl run` goes on.",
+                "Last run: finished, 2030-01-01 10:02:00 UTC; 1,200 done, 30 failed, 5 requests throttled.",
+                "The next retry is due 2030-01-01 10:05:00 UTC; `oidl run` goes on.",
             ],
         ),
         (
             replace(COUNTS, next_attempt_at=None),
-            ["", "Last run: killed, 2030-01-01T10:01:40.500Z; 1,200 done, 30 failed, 5 requests throttled."],
+            ["", "Last run: killed, 2030-01-01 10:01:40 UTC; 1,200 done, 30 failed, 5 requests throttled."],
         ),
         (replace(COUNTS, run=None), ["", "No run yet."]),
     ],
@@ -178,7 +178,7 @@ def test_a_run_that_is_over_is_told_by_how_it_ended(counts: Counts, last_lines: 
 
 @pytest.mark.parametrize("is_running", [False, True])
 def test_before_there_is_a_list_it_says_so(is_running: bool) -> None:
-    more = " A run is at work." if is_running else ""
+    more = " A run is active." if is_running else ""
     assert status_text(NOTHING_YET, is_running=is_running) == f"The image list is not loaded yet.{more}"
 
 
@@ -195,7 +195,7 @@ def test_a_pause_that_the_next_run_keeps_is_named_with_the_way_out() -> None:
     far = replace(COUNTS.paces[0], paused_until="9999-01-01T00:00:00.000Z")
     over = replace(COUNTS.paces[0], provider="over", paused_until="2020-01-01T00:00:00.000Z")
     text = status_text(replace(COUNTS, paces=(far, over)), is_running=False)
-    assert "flickr is paused until 9999-01-01T00:00:00.000Z" in text
+    assert "flickr is paused until 9999-01-01 00:00:00 UTC" in text
     assert "--retry-now" in text
     assert "over is paused" not in text
 

@@ -17,7 +17,7 @@ DONE = Done(Source.ORIGINAL, "u", 1_500_000, "m", 8, 6, ())
 
 @pytest.fixture
 def tried_db(loaded_db: StateConnection) -> StateConnection:
-    """Of twelve images four are done, three failed, two are to be tried again."""
+    """Of twelve images four are done, three failed, two are to be tried again; the last run downloaded 1 MB."""
     ledger = Ledger(loaded_db)
     ledger.open_run({})
     for number in range(4):
@@ -27,28 +27,38 @@ def tried_db(loaded_db: StateConnection) -> StateConnection:
     for number in (7, 8):
         ledger.failed(work(number), Failure(Reason.UNAVAILABLE), Verdict(Status.RETRY, DUE))
     # Of what is downloaded, only what this run was.
-    ledger.beat(done=4, failed=3, throttled=0, bytes_read=2_000_000, images_per_s=0.0, bytes_per_s=0.0)
+    loaded_db.execute("UPDATE run SET bytes = 5000000")
+    ledger.open_run({})
+    loaded_db.execute("UPDATE run SET bytes = 1000000 WHERE bytes = 0")
     return loaded_db
 
 
 def test_it_counts_everything_and_says_why_the_most_frequent_first(tried_db: StateConnection) -> None:
     assert run_summary(tried_db, 0, None, ExitCode.SETTLED).splitlines() == [
-        "4 done, 3 failed, 5 left of 12 images; 2.0 MB downloaded",
-        "         4  unavailable    the photo was taken down (a placeholder is served instead)",
+        "4 done, 3 failed, 5 left of 12 images; 1.0 MB downloaded in this run",
+        "3 images failed:",
+        "         2  unavailable    the photo was taken down (a placeholder is served instead)",
         "         1  gone           removed (410)",
+        "2 images will be retried:",
+        "         2  unavailable    the photo was taken down (a placeholder is served instead)",
     ]
 
 
 def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection) -> None:
     lines = run_summary(tried_db, 2000, DUE, ExitCode.UNFINISHED).splitlines()
-    assert lines[-2:] == [
-        "2,000 images will be retried, the first at 2030-01-02 03:04:05 UTC",
+    assert lines[-3:] == [
+        "2,000 images will be retried, the first at 2030-01-02 03:04:05 UTC:",
+        "         2  unavailable    the photo was taken down (a placeholder is served instead)",
         "not finished: run it again to go on",
     ]
 
 
 def test_what_waits_for_another_run_has_no_time(tried_db: StateConnection) -> None:
-    assert "2 images will be retried" in run_summary(tried_db, 2, None, ExitCode.UNFINISHED).splitlines()
+    assert "2 images will be retried:" in run_summary(tried_db, 2, None, ExitCode.UNFINISHED).splitlines()
+
+
+def test_one_image_is_one_image(tried_db: StateConnection) -> None:
+    assert "1 image will be retried:" in run_summary(tried_db, 1, None, ExitCode.UNFINISHED).splitlines()
 
 
 @pytest.mark.parametrize("code", ExitCode)
@@ -58,7 +68,10 @@ def test_whoever_can_go_on_is_told_to(tried_db: StateConnection, code: ExitCode)
 
 
 def test_where_nothing_failed_nothing_is_said_of_failures(loaded_db: StateConnection) -> None:
-    assert run_summary(loaded_db, 0, None, ExitCode.SETTLED) == "0 done, 0 failed, 12 left of 12 images; 0 B downloaded"
+    assert (
+        run_summary(loaded_db, 0, None, ExitCode.SETTLED)
+        == "0 done, 0 failed, 12 left of 12 images; 0 B downloaded in this run"
+    )
 
 
 def test_of_a_plan_it_is_said_how_its_images_stand_and_why_they_failed(tried_db: StateConnection) -> None:
@@ -66,6 +79,7 @@ def test_of_a_plan_it_is_said_how_its_images_stand_and_why_they_failed(tried_db:
     ledger.plan({"classes": ["Cat"]})
     ledger.plan_counts([Standing("", Status.DONE, None, 1), Standing("", Status.RETRY, Reason.TIMEOUT, 1)], {})
     assert run_summary(tried_db, 0, None, ExitCode.SETTLED).splitlines() == [
-        "1 of 2 chosen images are done, 1 left; 2.0 MB downloaded",
+        "1 of 2 chosen images are done, 1 left; 1.0 MB downloaded in this run",
+        "1 image will be retried:",
         "         1  timeout        no connection, or no byte, in time",
     ]

@@ -90,5 +90,5 @@ def test_what_an_upgrade_removes_is_said(state_db: Path, tmp_path: Path, monkeyp
     more.write_text("DELETE FROM mine WHERE a < 3;")
     monkeypatch.setattr(schema, "migrations", lambda: [*migrations(), more])
     db = open_writer(state_db)
-    assert db.remarks == ("the upgrade removed 2 rows of mine; load them again",)
+    assert db.remarks == ("the upgrade removed 2 rows of mine; load the file again",)
     db.close()
