@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.choice import ChoiceOptions
+from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options import RunOptions
 from oidl.cli.run import execute, make_root
 from oidl.cli.sections import DOWNLOAD, in_section
@@ -91,11 +92,14 @@ def load(
         plan={},
     )
     check_environment(settings.transfers)
+    away = why_away(options.catalogue, version)
     make_root(settings)
     with (
         writer_lock(settings.state_db),
         open_console(None, log_to_stdout=not sys.stdout.isatty()) as console,
     ):
+        if away:
+            console.say(still_works(away))
         end = execute(settings, version, console, Watchers(Display.LINE), says_end=False)
     if end.error:
         print_error(end.error)

@@ -1,13 +1,15 @@
 """`oidl demo`: the real `oidl run`, on a small Open Images of our own on loopback.
 
 The server lives here; the run is a process of its own, started as anybody would
-start it. Ports are fixed, so that a second demo is the same dataset again and
-has nothing left to do.
+start it. The photos stay, and so do the ports in their URLs: a second demo in
+the same place goes on with the first.
 """
 
 import os
+import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,30 +18,48 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
+from oidl.cli.demo_words import DEFAULT_ROOT, closing, how_to_use, kept_text
+from oidl.cli.places import STATE_DB
+from oidl.cli.signals import cancel_on_signal
 from oidl.cli.typed import BY_VALUE, absolute
 from oidl.demo.listing import make_demo
-from oidl.demo.published import DIRECTORY
+from oidl.demo.recipe import CATALOGUE, NAME, Recipe, identity, is_same, is_served, read_recipe, write_recipe
 from oidl.demo.server import serve
-from oidl.demo.site import Site
-from oidl.errors import UsageError
+from oidl.demo.site import Answer, Site
+from oidl.errors import ExitCode, UsageError
+from oidl.model import FileKind
 from oidl.settings import Display
 from oidl.text import counted
 
+_IMAGES = 300
+_PORT = 8610
 _HOSTS = 3
+_ANNOTATIONS = (
+    FileKind.BOXES,
+    FileKind.LABELS,
+    FileKind.SEGMENTATIONS,
+    FileKind.MASKS,
+    FileKind.RELATIONSHIPS,
+    FileKind.POINTS,
+)
+_SERVED = "served"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
     """What `oidl demo` can be told."""
 
-    root_dir: Path = Path("oidl-demo")
+    root_dir: Path = Path(DEFAULT_ROOT)
     """Where everything is put."""
 
-    images: int = 300
-    """How many images the dataset has."""
+    images: int | None = None
+    """How many images the dataset has; 300 if not said."""
 
-    port: int = 8610
-    """The first of three ports on 127.0.0.1 that it is served at."""
+    port: int | None = None
+    """The first of three ports on 127.0.0.1 that it is served at; 8610 if not said."""
+
+    serve: bool = False
+    """Only serve the photos, until Ctrl-C, so that any command can be tried on them from another terminal."""
 
     web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
     """Show the run on a web page at `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
@@ -55,35 +75,69 @@ DEFAULTS = DemoOptions()
 
 
 def demo(options: Annotated[DemoOptions, Parameter(name="*")] = DEFAULTS) -> int:
-    """Try it all on a small Open Images that is made on the spot and served on loopback.
+    """Try it all on a small Open Images V7 that is made on the spot and served on loopback.
 
-    Some of its photos are gone, changed, cut short, slow or rate-limited, as in
-    real life.
+    Its photos have boxes, labels and masks of twenty classes. Some are gone,
+    changed, cut short, slow or rate-limited, as in real life.
     """
-    if not 1 <= options.images <= 100_000:
-        raise UsageError(f"--images must be 1 to 100000, not {options.images}")
-    if not 1 <= options.port <= 65_535 - _HOSTS:
-        raise UsageError(f"--port must be 1 to {65_535 - _HOSTS}, not {options.port}")
+    _check("--images", options.images, 100_000)
+    _check("--port", options.port, 65_535 - _HOSTS)
+    if options.serve and (options.web is not None or options.open):
+        raise UsageError("--serve starts no run, so it has no page", hint="use --web with the run that you start")
     page = [f"--web={value}" for value in options.web] or ["--web"] if options.web is not None else []
     more = [f"--progress={options.progress}", *page, *(["--open"] if options.open else [])]
-    return trio.run(_demo, absolute(options.root_dir), options.images, options.port, more)
+    root_dir = absolute(options.root_dir)
+    recipe = _recipe(options, root_dir)
+    if options.serve:
+        return trio.run(_serve, root_dir, recipe)
+    return trio.run(_demo, options.root_dir, recipe, more)
 
 
-async def _demo(root_dir: Path, images: int, port: int, more: list[str]) -> int:
-    site = Site()
-    dataset = root_dir / "served"
+def _check(name: str, value: int | None, most: int) -> None:
+    if value is not None and not 1 <= value <= most:
+        raise UsageError(f"{name} must be 1 to {most}, not {value}")
+
+
+def _recipe(options: DemoOptions, root_dir: Path) -> Recipe:
+    """What the demo is made with: what it was made with before, whatever was asked for now."""
+    kept = read_recipe(root_dir / _SERVED)
+    if kept is None and (root_dir / STATE_DB).exists():
+        raise UsageError(
+            f"{root_dir} has a state database, and it is not a demo's",
+            hint="use another --root-dir for the demo",
+        )
+    if kept is not None:
+        print(kept_text(options.root_dir, kept, options.images, options.port, _HOSTS), flush=True)
+    return kept or Recipe(options.images or _IMAGES, options.port or _PORT)
+
+
+async def _serve(root_dir: Path, recipe: Recipe) -> int:
+    """Serves until Ctrl-C."""
     async with trio.open_nursery() as nursery:
-        base_urls = [await _start(nursery, site, port + number) for number in range(_HOSTS)]
-        print(f"making {counted(images, 'photo')} …", flush=True)
-        made = await trio.to_thread.run_sync(partial(make_demo, dataset, base_urls=base_urls, images=images, site=site))
-        catalogue = dataset / "catalogue.toml"
-        catalogue.write_text(made.catalogue_toml, "utf-8")
+        await nursery.start(cancel_on_signal, nursery.cancel_scope)
+        if not await _offer(nursery, root_dir, recipe):
+            raise UsageError(
+                f"the demo in {root_dir} is served already, at http://127.0.0.1:{recipe.port}",
+                hint="use it from there, or stop that `oidl demo` with Ctrl-C first",
+            )
+        print(how_to_use(root_dir, root_dir / _SERVED / CATALOGUE, recipe, _HOSTS), flush=True)
+        await trio.sleep_forever()
+    return ExitCode.SETTLED
+
+
+async def _demo(typed: Path, recipe: Recipe, more: Sequence[str]) -> int:
+    """Serves for as long as a run takes; `typed` is the root directory as the user has it."""
+    root_dir = absolute(typed)
+    async with trio.open_nursery() as nursery:
+        await _offer(nursery, root_dir, recipe)
         arguments = [
             "run",
             f"--config={os.devnull}",
             f"--root-dir={root_dir}",
-            f"--catalogue={catalogue}",
+            f"--catalogue={root_dir / _SERVED / CATALOGUE}",
             "--save-original-images",
+            *(f"--annotations={kind}" for kind in _ANNOTATIONS),
+            "--load-annotations",
             "--max-host-connections=8",
             "--stall-timeout=5",
             "--max-wait=30",
@@ -91,21 +145,45 @@ async def _demo(root_dir: Path, images: int, port: int, more: list[str]) -> int:
             "--no-log-to-stdout",
             *more,
         ]
-        print(f"oidl {' '.join(arguments)}\n", flush=True)
+        print(f"oidl {shlex.join(arguments)}\n", flush=True)
         code = await _run(arguments)
         nursery.cancel_scope.cancel()
-    _say_where(root_dir)
+    if code == ExitCode.SETTLED:
+        print(closing(typed, recipe))
     return code
 
 
-async def _start(nursery: trio.Nursery, site: Site, port: int) -> str:
-    try:
-        base_url = await nursery.start(partial(serve, site, port=port))
-    except OSError as error:
+async def _offer(nursery: trio.Nursery, root_dir: Path, recipe: Recipe) -> bool:
+    """Has the demo served in `nursery`, made if it is not there yet; False if another process serves it already."""
+    served = root_dir / _SERVED
+    site = Site({f"/{NAME}": Answer(identity(served, recipe), content_type="application/json")})
+    base_urls = []
+    for number in range(_HOSTS):
+        try:
+            base_urls.append(str(await nursery.start(partial(serve, site, port=recipe.port + number))))
+        except OSError as error:
+            if number == 0 and await is_served(served, recipe):
+                return False
+            raise _taken(root_dir, recipe.port + number, error) from error
+    is_kept = read_recipe(served) is not None
+    print(f"{'finding' if is_kept else 'making'} {counted(recipe.images, 'photo')} …", flush=True)
+    make = partial(make_demo, served, base_urls=base_urls, images=recipe.images, site=site, reuse=is_kept)
+    made = await trio.to_thread.run_sync(make, abandon_on_cancel=True)
+    if is_kept and not is_same(served, made.catalogue_toml):
         raise UsageError(
-            f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint="choose another with --port"
-        ) from error
-    return str(base_url)
+            f"the demo in {root_dir} was changed, or made by another version of oidl",
+            hint=f"run `rm -r {shlex.quote(str(root_dir))}`, then `oidl demo` again",
+        )
+    write_recipe(served, recipe, made.catalogue_toml)
+    return True
+
+
+def _taken(root_dir: Path, port: int, error: OSError) -> UsageError:
+    if read_recipe(root_dir / _SERVED):  # the port is in every URL of its list
+        hint = f"stop what listens there, or start again elsewhere: `oidl demo --root-dir other --port {port + 100}`"
+    else:
+        hint = "choose another with --port"
+    return UsageError(f"port {port} on 127.0.0.1 cannot be used: {error.strerror}", hint=hint)
 
 
 async def _run(arguments: list[str]) -> int:
@@ -115,19 +193,3 @@ async def _run(arguments: list[str]) -> int:
     with trio.open_signal_receiver(signal.SIGINT):
         process = await trio.run_process([sys.executable, "-m", "oidl", *arguments], check=False, env=environment)
     return process.returncode
-
-
-def _say_where(root_dir: Path) -> None:
-    database = root_dir / "oidl.sqlite3"
-    print(f"""
-resized images   {root_dir}/{DIRECTORY}/<subset>/images-resized
-originals        {root_dir}/{DIRECTORY}/<subset>/images-original
-CSVs             {root_dir}/{DIRECTORY}/<subset>/images-success.csv, images-failure.csv
-state database   {database}
-
-Ask it yourself:
-  oidl status --root-dir {root_dir}
-  sqlite3 {database} "SELECT reason, count(*) FROM failure GROUP BY reason ORDER BY 2 DESC"
-  sqlite3 {database} "SELECT path, author, license FROM success JOIN file USING (image_id) LIMIT 5"
-
-Run `oidl demo` again: what is done is not fetched again.""")

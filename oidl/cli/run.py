@@ -10,6 +10,7 @@ import trio
 from cyclopts import Parameter
 
 from oidl.cli.dry_run import dry_run
+from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options import RunOptions
 from oidl.cli.page import Offer, offer_page, open_page
 from oidl.cli.planning import plan_remarks
@@ -62,6 +63,10 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
         print(printable(dry_run(settings, version)))
         return ExitCode.SETTLED
     check_environment(settings.transfers)
+    away = why_away(options.catalogue, version)
+    is_new = settings.images_csv is None and not settings.state_db.exists()
+    if away and (is_new or settings.retries.failed is not None):
+        raise away  # what is asked for begins with a request
     offer = offer_page(options.web, is_to_open=options.open)
     make_root(settings)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
@@ -74,6 +79,8 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
             is_stderr_for_machines=watchers.display is Display.JSON,
         ) as console,
     ):
+        if away:
+            console.say(still_works(away))
         end = execute(settings, version, console, watchers, offer)
     if end.error:
         print_error(end.error)

@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from oidl.demo import archives, photos, published
@@ -57,12 +58,14 @@ def make_demo(
     seed: int = 3,
     fates: tuple[Fate, ...] = FATES,
     site: Site | None = None,
+    reuse: bool = False,
 ) -> Demo:
     """Makes `images` photos under `directory` and lists them as `version` ("7" or "3") does.
 
     They are spread over the hosts of `base_urls`. The answers are added to `site`,
     if a server has one running already, and hold for each of its hosts. The first
-    of `fates` is that of all images which the others leave.
+    of `fates` is that of all images which the others leave. `reuse` takes the photos
+    that lie there from an earlier call with the same arguments.
     """
     edition = _EDITIONS[version]
     rng = random.Random(seed)
@@ -73,7 +76,7 @@ def make_demo(
         photos.plan(rng, number, fate, base_urls, directory / "photos", edition) for number, fate in enumerate(dealt)
     ]
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # libvips lets go of the GIL
-        made = list(threads.map(photos.make, plans))
+        made = list(threads.map(partial(photos.make, reuse=reuse), plans))
 
     site = site or Site()
     site.answers[UNAVAILABLE_PATH] = PLACEHOLDER

@@ -178,11 +178,14 @@ def plan(
     return Plan(image, fate, directory / f"{image_id}.jpg", seed, width, height, look, things)
 
 
-def make(plan: Plan) -> Made:
-    """What the photo is like, once it is on disk as it was published."""
-    body = plan.photo(**plan.look)
-    body = body[: int(len(body) * plan.fate.kept)]
-    plan.file.write_bytes(body)
+def make(plan: Plan, *, reuse: bool = False) -> Made:
+    """What the photo is like, once it is on disk as it was published; one that lies there will do if `reuse`."""
+    if reuse and plan.file.exists():
+        body = plan.file.read_bytes()
+    else:
+        body = plan.photo(**plan.look)
+        body = body[: int(len(body) * plan.fate.kept)]
+        plan.file.write_bytes(body)
     md5 = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     shapes = [thing.shape for thing in plan.things]
     return Made(len(body), md5, seen(shapes, plan.width, plan.height, plan.orientation) if shapes else ())

@@ -73,8 +73,9 @@ def _entry(file: PublishedFile, body: bytes, base_url: str) -> str:
     entry = [f'kind = "{file.kind}"']
     entry += [f'subset = "{file.subset}"'] if file.subset else []
     entry += [f'extent = "{file.extent}"'] if file.extent else []
-    entry += [f'url = "{base_url}/{path_of(file)}"', f"bytes = {len(body)}"]
-    entry += [f'md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}"']
+    entry += [f'url = "{base_url}/{path_of(file)}"']
+    if body:  # captions of no photo are none
+        entry += [f"bytes = {len(body)}", f'md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}"']
     entry += ["optional = true"] if file.is_optional else []
     if file.kind is FileKind.IMAGE_LIST:
         counts = Counter(image.subset for image in _images(body))

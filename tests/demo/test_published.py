@@ -98,6 +98,12 @@ def test_files_have_the_names_of_the_built_in_catalogue_and_the_bytes_of_the_dem
     assert "v7" == ours.directory == tomllib.loads(demo.catalogue_toml)["version"]["7"]["directory"]
 
 
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_demo_of_a_few_photos_has_a_catalogue_too(images: int, tmp_path: Path) -> None:
+    (tmp_path / "catalogue.toml").write_text(make_demo(tmp_path, base_urls=BASE_URLS, images=images).catalogue_toml)
+    assert read_catalogue(tmp_path / "catalogue.toml").keys() == {"7"}
+
+
 def test_image_lists_are_v7_s_and_those_of_fewer_images_are_parts_of_the_full_one(demo: Demo, directory: Path) -> None:
     def read(path: str) -> list[object]:
         skipped = Skipped()

@@ -1,0 +1,74 @@
+"""What `oidl demo` says: what it goes on with, how to use its server, and what to try when it has ended."""
+
+import shlex
+from pathlib import Path
+
+from oidl.cli.places import STATE_DB
+from oidl.demo.published import DIRECTORY, VERSION
+from oidl.demo.recipe import Recipe
+
+DEFAULT_ROOT = "oidl-demo"
+
+
+def kept_text(root_dir: Path, kept: Recipe, images: int | None, port: int | None, hosts: int) -> str:
+    """What a demo goes on with, and how to get one with other `images` or another `port` if that was asked for."""
+    text = f"going on with the demo in {root_dir}: {kept.images} photos, ports {_ports(kept.port, hosts)}"
+    wanted = [f"--images {images}"] if images not in (None, kept.images) else []
+    wanted += [f"--port {port}"] if port not in (None, kept.port) else []
+    if not wanted:
+        return text
+    return (
+        f"{text}, as it was made\n"
+        f"  for {' '.join(wanted)} run `rm -r {_quoted(root_dir)}` first, or choose another --root-dir"
+    )
+
+
+def how_to_use(root_dir: Path, catalogue: Path, recipe: Recipe, hosts: int) -> str:
+    """What `oidl demo --serve` says once it serves; the paths are absolute, because another terminal is elsewhere."""
+    retry = f"  oidl run --root-dir {_quoted(root_dir)} --retry-failed\n" if (root_dir / STATE_DB).exists() else ""
+    return f"""
+serving Open Images V{VERSION}, {recipe.images} made-up photos, on ports {_ports(recipe.port, hosts)} of 127.0.0.1
+until Ctrl-C; try it from another terminal:
+
+  oidl run --root-dir cats --catalogue {_quoted(catalogue)} --classes Cat --limit 20
+{retry}  oidl demo{_elsewhere(root_dir)}
+"""
+
+
+def closing(root_dir: Path, recipe: Recipe) -> str:
+    """What is where when a demo has ended, and commands that work without its server."""
+    place = f"{root_dir}/{DIRECTORY}"
+    root, database = _quoted(root_dir), _quoted(root_dir / STATE_DB)
+    return f"""
+Open Images V{VERSION}, {recipe.images} made-up photos with boxes, labels and masks:
+
+resized images   {place}/<subset>/images-resized
+originals        {place}/<subset>/images-original
+annotations      {place}/<subset>, and in the state database
+CSVs             {place}/<subset>/images-success.csv, images-failure.csv
+state database   {root_dir / STATE_DB}
+
+Ask it yourself:
+  oidl status --root-dir {root}
+  oidl plan --root-dir {root}
+  oidl export --root-dir {root} --format coco
+  oidl export --root-dir {root} --format yolo --classes Cat,Dog --split 80/20
+  oidl run --root-dir {root} --resize-box-size 128
+  sqlite3 {database} "SELECT reason, count(*) FROM failure GROUP BY reason ORDER BY 2 DESC"
+  sqlite3 {database} "SELECT display_name, count(*) FROM box JOIN class USING (label_name) GROUP BY 1 ORDER BY 2 DESC"
+
+The server has ended. Run `oidl demo --serve{_elsewhere(root_dir)}` to keep one for commands that fetch, or
+`oidl demo{_elsewhere(root_dir)}` again: what is done is not fetched again."""
+
+
+def _elsewhere(root_dir: Path) -> str:
+    """The option that says where the demo is, unless it is where `oidl demo` looks by itself."""
+    return "" if root_dir in (Path(DEFAULT_ROOT), Path.cwd() / DEFAULT_ROOT) else f" --root-dir {_quoted(root_dir)}"
+
+
+def _ports(first: int, count: int) -> str:
+    return f"{first} to {first + count - 1}"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
