@@ -1,6 +1,7 @@
 """Pictures with objects of known places: coloured rectangles, and whether a box in a file made of one holds its own."""
 
 import io
+import itertools
 import math
 
 import numpy
@@ -32,6 +33,28 @@ def saved(picture: Pillow.Image, orientation: int = 1) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
     return buffer.getvalue()
+
+
+def mask_of(name: str, scale: float = 1.0) -> bytes:
+    """An object's mask as it would be published: a PNG, here `scale` times as large as the stored picture."""
+    mask = Pillow.new("1", (round(WIDTH * scale), round(HEIGHT * scale)))
+    left, top, right, bottom = (round(side * scale) for side in OBJECTS[name])
+    ImageDraw.Draw(mask).rectangle((left, top, right - 1, bottom - 1), 1)
+    buffer = io.BytesIO()
+    mask.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def check_mask(picture: Pillow.Image, name: str, mask: numpy.ndarray) -> None:
+    """Asserts that `mask[y, x]` is the pixels of the object's colour, except within 2 px of its edges."""
+    pixels = numpy.asarray(picture.convert("RGB")).astype(int)
+    matches = (abs(pixels - COLOURS[name]) < 60).all(axis=2)
+    is_edge = numpy.zeros_like(matches)
+    for down, across in itertools.product(range(-_NEAR_PX, _NEAR_PX + 1), repeat=2):
+        is_edge |= numpy.roll(matches, (down, across), (0, 1)) != matches
+    assert mask.shape == matches.shape
+    assert (mask == matches)[~is_edge].all(), f"the mask of {name} is not its pixels"
+    assert (mask & ~is_edge).sum() > 100, f"too little of {name} is left to tell"
 
 
 def sides(name: str) -> tuple[float, float, float, float]:

@@ -44,7 +44,7 @@ class LabelsOptions(ChoiceOptions):
     """And those that are below them in the hierarchy, each as a class of its own."""
 
     label_types: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
-    """`boxes` (if not given), `labels` (of whole images; for `csv` and `imagefolder`) or both."""
+    """`boxes` (default), `labels` (`csv`, `imagefolder`), `segmentations`, `relationships`, `points` (all `coco`)."""
 
     limit: Annotated[int | None, Parameter(group=CHOOSING)] = None
     """Write no more than this many images."""
@@ -57,6 +57,9 @@ class LabelsOptions(ChoiceOptions):
 
     apply_exif: bool = False
     """Take originals as readers see them that obey their EXIF tag, like OpenCV; else as they are stored."""
+
+    box_polygons: bool = False
+    """Give boxes without a mask their outline as a polygon, for readers that need a segmentation (`coco`)."""
 
     split: Annotated[str, Parameter(show_default=str)] = BY_SUBSET
     """`subset`, or percentages of train, validation and test, like `80/20` or `80/10/10`, drawn by `--seed`."""
@@ -87,6 +90,8 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
     if options.copy and options.hardlink:
         raise UsageError("--copy and --hardlink exclude each other", hint="choose one of them")
     form = _format(options.format)
+    if options.box_polygons and form is not FORMATS["coco"]:
+        raise UsageError(f"--format {form.name} has no place for polygons", hint="use --box-polygons with coco only")
     split = parse_split(options.split, options.seed)
     selection = options.selection(options.limit)
     takes_all = form.takes_all and not selection.label_types
@@ -108,6 +113,7 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
                 min_visible=options.min_visible,
                 with_empty=with_empty,
                 apply_exif=options.apply_exif,
+                box_polygons=options.box_polygons,
                 split=split,
                 image_files=_image_files(options),
                 dest=absolute(options.dest) if options.dest else None,

@@ -14,7 +14,7 @@ import re
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ class MaskArchives:
     images whose ImageID begins with that digit.
     """
 
-    def __init__(self, directories: dict[str, Path]) -> None:
+    def __init__(self, directories: Mapping[str, Path]) -> None:
         self._archives = {
             subset: [_Archive(path) for path in sorted(directory.glob("*.zip"))]
             for subset, directory in directories.items()

@@ -1,20 +1,22 @@
 """The result of an export as text for people. Pure."""
 
 from oidl.export.request import ExportRequest, ExportResult
+from oidl.model import LabelType
 from oidl.text import counted
 
 
 def exported_text(result: ExportResult, request: ExportRequest) -> str:
     """Some lines: where it is, how much is in each split, and what was left out."""
     lines = [f"{result.dest}: {request.format.name}, of {result.rendition}"]
-    kinds = " and ".join(result.kinds)
     for split, images in result.images.items():
-        annotations = f" with {result.annotations[split]:,} {kinds}" if kinds else ""
-        lines.append(f"  {split}: {counted(images, 'image')}{annotations}")
-    if result.unseen_boxes:
-        least = f" or less than {request.min_visible:g} of them" if request.min_visible else ""
-        boxes = counted(result.unseen_boxes, "box", "boxes")
-        lines.append(f"  left out: {boxes} of which nothing{least} is in the file")
+        counts = ", ".join(_counted(result.annotations[split][kind], kind) for kind in result.kinds)
+        lines.append(f"  {split}: {counted(images, 'image')}{' with ' if counts else ''}{counts}")
+    least = f" or less than {request.min_visible:g} of them" if request.min_visible else ""
+    for kind, count in result.unseen.items():
+        lines.append(f"  left out: {_counted(count, kind)} of which nothing{least} is in the file")
+    if result.unread_masks:
+        masks = counted(result.unread_masks, "mask")
+        lines.append(f"  left out: {masks} that could not be read, first {result.unread_mask}")
     if result.missing_files:
         lines.append(
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
@@ -26,3 +28,8 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
             "run `oidl run --always-download` to make them again"
         )
     return "\n".join(lines)
+
+
+def _counted(number: int, kind: LabelType) -> str:
+    """`1 box`, `2 boxes`; the words of all other kinds end with `s` alone."""
+    return counted(number, "box" if kind is LabelType.BOXES else kind.removesuffix("s"), kind)

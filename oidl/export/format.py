@@ -14,8 +14,9 @@ from oidl.model import LabelType
 class ExportTarget:
     """What an export is about. `directory` is empty, and takes the place of the earlier export when all is written.
 
-    `splits` are in the words of the format, `categories` in the order of their numbers; `kinds` are the annotations
-    that are written.
+    `splits` are in the words of the format; `kinds` are the annotations that are written. `categories`, in the order
+    of their numbers, are those of boxes, masks and labels; `categories_of` has those of relationships and points, with
+    the same numbers. `box_polygons` is the request's.
     """
 
     directory: Path
@@ -24,6 +25,8 @@ class ExportTarget:
     splits: Sequence[str]
     categories: Sequence[Category]
     kinds: Sequence[LabelType]
+    categories_of: Mapping[LabelType, Sequence[Category]] = field(default_factory=dict)
+    box_polygons: bool = False
 
     def open_text(self, name: str) -> TextIO:
         """A new UTF-8 text file `name` of the export."""

@@ -1,13 +1,14 @@
 """What every format writes of an image: its file, its size, and the boxes and labels in it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from oidl.export.text import plain
+from oidl.imaging.masks import Mask
 from oidl.imaging.placing import PlacedBox
-from oidl.state.labelled import Box, FileRow, Label, LabelClass
+from oidl.model import LabelType
+from oidl.state.annotation_rows import Point
+from oidl.state.labelled import Box, FileRow, Label
 
 _WHOLE = 0.999  # of a box; rounding takes a little
 
@@ -24,11 +25,12 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class LabelledBox:
-    """A box that is at least partly in the file: as published, and where it lies there."""
+    """A box that is at least partly in the file: as published, where it lies there, and the mask of its object."""
 
     category: Category
     published: Box
     box: PlacedBox
+    mask: Mask | None = None
 
     @property
     def is_truncated(self) -> bool:
@@ -38,6 +40,25 @@ class LabelledBox:
     def attribute(self, name: str) -> bool:
         """Whether the published attribute is set; unknown is not."""
         return bool(getattr(self.published, name) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRelationship:
+    """A relationship from `subject` to `object`, both at least partly in the file."""
+
+    relationship: str
+    subject: tuple[Category, PlacedBox]
+    object: tuple[Category, PlacedBox]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPoint:
+    """A point: as published, and where it lies in the file, in pixels from its left top corner."""
+
+    category: Category
+    published: Point
+    left: float
+    top: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +72,8 @@ class LabelledImage:
     height: int
     boxes: Sequence[LabelledBox]
     labels: Sequence[tuple[Category, Label]] = ()
+    relationships: Sequence[LabelledRelationship] = ()
+    points: Sequence[LabelledPoint] = ()
 
     @property
     def name(self) -> str:
@@ -59,20 +82,23 @@ class LabelledImage:
 
     @property
     def shows_something(self) -> bool:
-        """Whether it has a box, or a label of a class that is there; labels of absent classes do not count."""
-        return bool(self.boxes) or any(label.is_there for _, label in self.labels)
-
-
-def categories(classes: Sequence[LabelClass]) -> list[Category]:
-    """`classes` in their order, numbered from 1; a name that several have gets the MID behind it."""
-    names = [plain(each.display_name or each.label_name) for each in classes]
-    uses = Counter(names)
-    return [
-        Category(
-            number,
-            each.label_name,
-            name if uses[name] == 1 else f"{name} ({each.label_name})",
-            plain(each.parent or name),
+        """Whether one of its annotations says that something is there; labels and points may say the opposite."""
+        return (
+            bool(self.boxes or self.relationships)
+            or any(label.is_there for _, label in self.labels)
+            or any(point.published.is_there for point in self.points)
         )
-        for number, (each, name) in enumerate(zip(classes, names, strict=True), start=1)
-    ]
+
+    def count(self, kind: LabelType) -> int:
+        """How many annotations of this kind it has."""
+        match kind:
+            case LabelType.BOXES:
+                return len(self.boxes)
+            case LabelType.SEGMENTATIONS:
+                return sum(box.mask is not None for box in self.boxes)
+            case LabelType.LABELS:
+                return len(self.labels)
+            case LabelType.RELATIONSHIPS:
+                return len(self.relationships)
+            case LabelType.POINTS:
+                return len(self.points)

@@ -4,22 +4,26 @@ All of an export is written beside the one before and takes its place as a whole
 chosen are left out, unless they are asked for.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from oidl.errors import StateError, UsageError
 from oidl.export.attribution import ATTRIBUTION, Attribution
+from oidl.export.categories import export_categories
 from oidl.export.croissant import CROISSANT, write_croissant
 from oidl.export.files import ImageDirectory
 from oidl.export.format import ExportTarget, Format
-from oidl.export.image import LabelledImage, categories
+from oidl.export.image import LabelledImage
+from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
 from oidl.model import LabelType, Rendition
 from oidl.state.audit import known_renditions
 from oidl.state.database import StateConnection, explained
 from oidl.state.evidence import check_annotated, is_annotated
-from oidl.state.labelled import classes_of, known_classes, subsets_with_images
+from oidl.state.labelled import subsets_with_images
 from oidl.state.load import loaded_list, wanted_subsets
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.replace import replaced_entries
@@ -28,15 +32,14 @@ SIZES = "images.meta"
 
 
 def written_kinds(form: Format, label_types: Collection[LabelType]) -> tuple[LabelType, ...]:
-    """Those of `label_types` (empty: boxes) that the format has a place for; `UsageError` if it has for none."""
+    """`label_types` (empty: boxes) in the format's order. Raises `UsageError` if it has no place for one of them."""
     label_types = label_types or (LabelType.BOXES,)
-    kinds = tuple(kind for kind in form.label_types if kind in label_types)
-    if not kinds:
+    if others := [kind for kind in label_types if kind not in form.label_types]:
         raise UsageError(
-            f"--format {form.name} has no place for {', '.join(label_types)}",
-            hint=f"use {', '.join(form.label_types)}",
+            f"--format {form.name} has no place for {' and '.join(others)}",
+            hint=f"use --label-types {','.join(form.label_types)}, or some of these",
         )
-    return kinds
+    return tuple(kind for kind in form.label_types if kind in label_types)
 
 
 def export_labels(db: StateConnection, root_dir: Path, request: ExportRequest) -> ExportResult:
@@ -53,21 +56,38 @@ def export_labels(db: StateConnection, root_dir: Path, request: ExportRequest) -
         rendition = _rendition(db, request.rendition)
         subsets = wanted_subsets(db, request.selection.subsets)
         kinds = _kinds(db, request)
-        classes = known_classes(db, kinds) if request.label_names is None else classes_of(db, request.label_names)
-        numbered = categories(classes)
+        numbered = export_categories(db, kinds, request.label_names)
         dest = request.dest
         if dest is None:
             name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
             dest = root_dir / held.directory / "export" / form.name / name
         splits = [form.split_name(split) for split in request.split.names(subsets)]
         _check_splits(request, splits, _expected_splits(db, request, rendition, subsets))
-        counts = dict.fromkeys(splits, 0)
-        result = ExportResult(dest, rendition.name, kinds, images=dict(counts), annotations=dict(counts))
+        result = ExportResult(
+            dest,
+            rendition.name,
+            kinds,
+            images=dict.fromkeys(splits, 0),
+            annotations={split: Counter() for split in splits},
+        )
         title = f"Open Images V{held.dataset_version}"
-        with replaced_entries(dest, [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]) as directory:
-            target = ExportTarget(directory, title, rendition.name, splits, numbered, kinds)
+        entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
+        masks = MaskReader({subset: root_dir / held.directory / subset for subset in subsets})
+        if LabelType.SEGMENTATIONS in kinds:
+            masks.require_archives(db, root_dir, rendition.name, request.label_names, request.chosen)
+        with closing(masks), replaced_entries(dest, entries) as directory:
+            target = ExportTarget(
+                directory,
+                title,
+                rendition.name,
+                splits,
+                numbered.of_objects,
+                kinds,
+                numbered.of_others,
+                box_polygons=request.box_polygons,
+            )
             files = ImageDirectory(request.image_files, root_dir, directory, dest)
-            images = LabelledImages(db, request, rendition, subsets, kinds, numbered, result)
+            images = LabelledImages(db, request, rendition, subsets, kinds, numbered.by_label_name, masks, result)
             attribution = _write(target, files, images, request, result)
             _check_splits(request, splits, [split for split, images in result.images.items() if images])
             write_croissant(target, form, held.dataset_version, attribution)
@@ -97,7 +117,7 @@ def _write(
             write(image)
             attribution.add(image)
             result.images[image.split] += 1
-            result.annotations[image.split] += len(image.boxes) + len(image.labels)
+            result.annotations[image.split].update({kind: image.count(kind) for kind in target.kinds})
             if sum(result.images.values()) == request.selection.limit:
                 break
     return attribution

@@ -7,6 +7,8 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from oidl.text import counted
+
 Export = Callable[..., CompletedProcess[str]]
 
 _LABEL = "label (image_id, label_name, source, confidence)"
@@ -41,7 +43,7 @@ def export(oidl, root: Path) -> Export:
         ("YOLO", "boxes", ["data.yaml"]),
         ("voc", "boxes", ["VOCdevkit/VOC2012/ImageSets/Main/{}.txt"]),
         ("csv", "boxes", ["boxes-{}.csv"]),
-        ("imagefolder", "boxes and labels", ["{}/metadata.jsonl"]),
+        ("imagefolder", "boxes labels", ["{}/metadata.jsonl"]),
     ],
 )
 def test_every_format_is_written_and_described(
@@ -54,7 +56,8 @@ def test_every_format_is_written_and_described(
     for subset in ("train", "validation"):
         ((count,),) = ask("SELECT count(*) FROM download WHERE subset = ?", subset)
         split = "val" if subset == "validation" and form in ("YOLO", "voc") else subset
-        lines.append(f"  {split}: {count} images with {count * kinds.count('s ') + count} {kinds}")
+        seen = [counted(count, {"boxes": "box"}.get(kind, kind[:-1]), kind) for kind in kinds.split()]
+        lines.append(f"  {split}: {counted(count, 'image')} with {', '.join(seen)}")
         for name in (*files, "images.meta", "ATTRIBUTION.csv", "croissant.json"):
             assert (dest / name.format(split)).is_file()
     assert ended.stdout.splitlines() == lines
@@ -106,7 +109,7 @@ def test_a_folder_of_images_needs_no_annotations(downloaded: None, export: Expor
     lines = (tmp_path / "x/validation/metadata.jsonl").read_text().splitlines()
     assert lines
     assert all((tmp_path / "x/validation" / json.loads(line)["file_name"]).is_file() for line in lines)
-    assert f"  validation: {len(lines)} images\n" in ended.stdout
+    assert f"  validation: {counted(len(lines), 'image')}\n" in ended.stdout
 
 
 def test_a_folder_of_images_has_those_without_annotations_too(
@@ -121,8 +124,8 @@ def test_a_folder_of_images_has_those_without_annotations_too(
 
 
 def test_what_is_chosen_is_what_is_written(labelled: None, export: Export, tmp_path: Path) -> None:
-    ended = export("--format=csv", "--label-types=labels,points", "--classes= dog ", "--dest", tmp_path / "x")
-    assert (ended.returncode, ended.stderr) == (0, "oidl: --format csv has no place for points\n")
+    ended = export("--format=csv", "--label-types=labels", "--classes= dog ", "--dest", tmp_path / "x")
+    assert ended.returncode == 0
     assert " labels" in ended.stdout
     lines = [line for path in (tmp_path / "x").glob("labels-*.csv") for line in path.read_text().splitlines()[1:]]
     assert len(lines) == 24
@@ -165,8 +168,9 @@ def test_images_and_their_annotations_are_chosen_as_a_run_does(
 ) -> None:
     ended = export("--format=csv", *options, "--dest", tmp_path / "x")
     assert (ended.returncode, ended.stderr) == (0, "")
-    counted = [line.split() for line in ended.stdout.splitlines()[1:]]
-    written = sum(int(line[1]) for line in counted), sum(int(line[4]) for line in counted)
+    told = [line.split() for line in ended.stdout.splitlines()[1:]]
+    counts = [int(word) for line in told for word in line[4:] if word.isdigit()]
+    written = sum(int(line[1]) for line in told), sum(counts)
     rows = [line for path in (tmp_path / "x").glob("*-*.csv") for line in path.read_text().splitlines()[1:]]
     assert len(rows) == written[1]
     if images is None:
@@ -259,7 +263,12 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--include-subclasses", "--include-subclasses is about --classes"),
         ("--label-types=boxen", "--label-types: there is no 'boxen'\n  choose from boxes, labels"),
         ("--label-types=", "--label-types is empty"),
-        ("--label-types=points", "--format coco has no place for points"),
+        (
+            "--label-types=boxes,labels",
+            "--format coco has no place for labels\n"
+            "  use --label-types boxes,segmentations,relationships,points, or some of these",
+        ),
+        ("--label-types=boxes,segmentations", "there are no segmentations in the database"),
         ("--subset=tst", "--subset tst: the database has test, train, validation"),
         ("--limit=0", "--limit must be at least 1, not 0"),
         ("--attributes=IsNice=1", "is no attribute of a box"),
@@ -276,6 +285,18 @@ def test_what_makes_no_sense_is_said(argument: str, says: str, labelled: None, e
     assert (ended.returncode, ended.stdout) == (2, "")
     assert says in ended.stderr
     assert not (root / "2017_11/export").exists()
+
+
+def test_polygons_are_for_coco_alone(labelled: None, export: Export, tmp_path: Path) -> None:
+    assert export("--box-polygons", "--dest", tmp_path / "x").returncode == 0
+    (polygon, *_), *_ = (
+        each["segmentation"]
+        for each in json.loads((tmp_path / "x/annotations/instances_train.json").read_text())["annotations"]
+    )
+    assert len(polygon) == 8
+    ended = export("--box-polygons", "--format=yolo")
+    assert ended.returncode == 2
+    assert "--format yolo has no place for polygons\n  use --box-polygons with coco only" in ended.stderr
 
 
 def test_some_of_each_class_and_what_shows_none_do_not_go_together(labelled: None, export: Export) -> None:

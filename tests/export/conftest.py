@@ -2,19 +2,21 @@
 
 import base64
 import hashlib
+import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import image
-from marked import ROTATIONS, drawn, saved, sides
+from marked import HEIGHT, OBJECTS, ROTATIONS, WIDTH, drawn, mask_of, saved, sides
 
 from oidl.export.format import Format
 from oidl.export.formats import FORMATS
 from oidl.export.labels import export_labels
 from oidl.export.request import ExportRequest, ExportResult
-from oidl.model import ORIGINAL, Crop, Done, Fetched, Orientation, Rendition, ResizeMode, Source, Work
+from oidl.model import ORIGINAL, Crop, Done, Fetched, Image, Orientation, Rendition, ResizeMode, Source, Work
 from oidl.pipeline.process import Processor
 from oidl.settings import Imaging, Layout, Originals
 from oidl.state.database import StateConnection, open_writer
@@ -22,7 +24,7 @@ from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
 from oidl.storage.atomic import AtomicWriter
 
-RED, BLUE, NONE = "/m/0r", "/m/0b", "/m/0n"
+RED, BLUE, NONE, WOODEN = "/m/0r", "/m/0b", "/m/0n", "/m/0wooden"
 NAMES = {RED: "red", BLUE: 'blue "box", & <more>: é', NONE: "never there"}
 OBJECT = {RED: "red", BLUE: "blue"}
 RENDITIONS = (
@@ -89,8 +91,56 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
                 "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, 'verification', ?)",
                 (each.image_id, label_name, number),
             )
+    put_masks(db, root, published[:-1])
+    for each in published[:-1]:
+        put_others(db, each.image_id)
     yield Marked(root, db)
     db.close()
+
+
+def put_masks(db: StateConnection, root: Path, images: Sequence[Image]) -> None:
+    """Puts the masks of the objects into the database, and their PNGs into the archives of the subsets.
+
+    They have a resolution of their own, and sides that are rounded in another way than those of the boxes.
+    """
+    for subset in ("train", "validation"):
+        directory = root / "v7" / subset
+        directory.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(directory / f"{subset}-masks-0.zip", "w") as archive:
+            for each in (each for each in images if each.subset == subset):
+                for number, (label_name, name) in enumerate(OBJECT.items()):
+                    mask_path = f"{each.image_id}_{label_name.replace('/', '')}_{number:08x}.png"
+                    archive.writestr(mask_path, mask_of(name, 1.75))
+                    put_mask(db, each.image_id, number, label_name, mask_path, [side + 4e-7 for side in sides(name)])
+
+
+def put_mask(
+    db: StateConnection, image_id: str, number: int, label_name: str, mask_path: str, where: Sequence[float]
+) -> None:
+    """Puts a mask with the published sides of its box into the database."""
+    db.execute(
+        "INSERT INTO segmentation (image_id, number, mask_path, label_name, box_id, box_x_min, box_x_max, box_y_min, "
+        "box_y_max) VALUES (?, ?, ?, ?, '0', ?, ?, ?, ?)",
+        (image_id, number, mask_path, label_name, *where),
+    )
+
+
+def put_others(db: StateConnection, image_id: str) -> None:
+    """Relationships: red is on blue and wooden. Points: the middle of each object, which is red and is not blue."""
+    for number, (other, words) in enumerate(((BLUE, "on"), (WOODEN, "is"))):
+        db.execute(
+            "INSERT INTO relationship (image_id, number, label_name1, label_name2, x_min1, x_max1, y_min1, y_max1, "
+            "x_min2, x_max2, y_min2, y_max2, relationship_label) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (image_id, number, RED, other, *sides("red"), *sides("blue" if other == BLUE else "red"), words),
+        )
+    for number, (label_name, answer) in enumerate(((RED, "yes"), (BLUE, "no"))):
+        left, top, right, bottom = OBJECTS[OBJECT[label_name]]
+        middle = (left + right) / 2 / WIDTH, (top + bottom) / 2 / HEIGHT
+        db.execute(
+            "INSERT INTO point (image_id, number, x, y, label, estimated_yes_no, yes_votes) "
+            "VALUES (?, ?, ?, ?, ?, ?, 3)",
+            (image_id, number, *middle, label_name, answer),
+        )
 
 
 def put_box(

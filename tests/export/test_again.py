@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oidl.errors import DiskError, UsageError
-from oidl.export import walk
+from oidl.export import annotations
 from oidl.export.files import ImageFiles
 from oidl.export.format import Format
 from oidl.export.formats.boxes_csv import BOXES_CSV
@@ -184,13 +184,13 @@ def test_an_export_that_breaks_off_leaves_the_one_before(
 ) -> None:
     exported(form, rendition="fillcrop")
     before = contents(tmp_path)
-    pages = walk.boxes_of
+    pages = annotations.boxes_of
 
     def broken(*arguments: Any) -> Any:
         pages(*arguments)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(walk, "boxes_of", broken)
+    monkeypatch.setattr(annotations, "boxes_of", broken)
     with pytest.raises(DiskError, match=f"{tmp_path} could not be written: No space left"):
         exported(form, rendition="border")
     assert contents(tmp_path) == before

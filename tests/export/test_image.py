@@ -2,7 +2,8 @@
 
 import pytest
 
-from oidl.export.image import Category, LabelledBox, categories
+from oidl.export.categories import numbered_categories
+from oidl.export.image import Category, LabelledBox
 from oidl.export.text import csv_line, number, plain
 from oidl.imaging.placing import PlacedBox
 from oidl.state.labelled import Box, LabelClass
@@ -15,7 +16,7 @@ def test_categories_count_from_one_and_have_names_unlike_each_other() -> None:
         LabelClass("/m/3", "Bat", None),
         LabelClass("/m/4", None, None),
     ]
-    assert categories(classes) == [
+    assert numbered_categories(classes) == [
         Category(1, "/m/1", "Bat (/m/1)", "Animal"),
         Category(2, "/m/2", "Cat", "Cat"),
         Category(3, "/m/3", "Bat (/m/3)", "Bat"),

@@ -21,7 +21,7 @@ from PIL import ImageOps
 from pycocotools import coco as pycoco
 
 from oidl.errors import StateError, UsageError
-from oidl.export import labels
+from oidl.export import categories
 from oidl.export.describe import exported_text
 from oidl.export.format import Format
 from oidl.export.formats import coco as coco_format
@@ -227,7 +227,7 @@ def table(path: Path) -> list[dict[str, str]]:
 def test_csv_has_a_row_for_every_box_with_its_pixels(exported: Any, tmp_path: Path, marked: Marked) -> None:
     done = exported(BOXES_CSV, rendition="fillcrop")
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
-    assert len(rows) == sum(done.annotations.values()) == 2 * LABELLED
+    assert len(rows) == sum(counts.total() for counts in done.annotations.values()) == 2 * LABELLED
     for row in rows:
         picture = opened(tmp_path / row["file_name"])
         assert picture.size == (int(row["width"]), int(row["height"]))
@@ -339,7 +339,7 @@ def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(e
 
 def test_boxes_that_do_not_fit_are_not_written_nor_images_without_one_that_does(exported: Any) -> None:
     done = exported(BOXES_CSV, rendition="border", selection=Selection(attributes=(("is_group_of", 1),)))
-    assert sum(done.annotations.values()) == sum(done.images.values()) == LABELLED
+    assert sum(counts.total() for counts in done.annotations.values()) == sum(done.images.values()) == LABELLED
     with (done.dest / "boxes-train.csv").open() as file:
         assert {row["label_name"] for row in csv.DictReader(file)} == {BLUE}
     labels = Selection(label_types=(LabelType.LABELS,), verified_only=True)
@@ -351,17 +351,28 @@ def test_boxes_that_do_not_fit_are_not_written_nor_images_without_one_that_does(
 
 def test_boxes_of_which_too_little_is_left_are_left_out(exported: Any, tmp_path: Path) -> None:
     whole = exported(COCO, rendition="fillcrop", selection=Selection(subsets=("train",)))
-    assert whole.unseen_boxes == 0
+    assert not whole.unseen
     done = exported(COCO, rendition="fillcrop", selection=Selection(subsets=("train",)), min_visible=0.9)
-    assert done.unseen_boxes > 0
-    assert whole.annotations["train"] == done.annotations["train"] + done.unseen_boxes
+    unseen = done.unseen[LabelType.BOXES]
+    assert unseen > 0
+    boxes = [each.annotations["train"][LabelType.BOXES] for each in (whole, done)]
+    assert boxes[0] == boxes[1] + unseen
 
 
 def test_what_is_left_out_is_said() -> None:
-    done = ExportResult(Path("/x"), "r", ("boxes",), {"train": 1200}, {"train": 3400}, 7, 5, 3)
+    done = ExportResult(
+        Path("/x"),
+        "r",
+        (LabelType.BOXES, LabelType.LABELS),
+        {"train": 1200},
+        {"train": Counter({LabelType.BOXES: 3400})},
+        Counter({LabelType.BOXES: 7}),
+        missing_files=5,
+        without_geometry=3,
+    )
     assert exported_text(done, ExportRequest(YOLO, min_visible=0.25)) == (
         "/x: yolo, of r\n"
-        "  train: 1,200 images with 3,400 boxes\n"
+        "  train: 1,200 images with 3,400 boxes, 0 labels\n"
         "  left out: 7 boxes of which nothing or less than 0.25 of them is in the file\n"
         "  left out: 5 images with missing files; run `oidl verify --repair`, then `oidl run`\n"
         "  left out: 3 files without a record of how they were made; "
@@ -465,7 +476,7 @@ def test_where_it_goes_if_nowhere_is_named(marked: Marked, exported: Any) -> Non
 def test_a_class_that_comes_up_during_the_export_is_for_the_next_one(
     marked: Marked, exported: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = labels.known_classes
+    known = categories.known_classes
     marked.db.execute("BEGIN")
 
     def known_then_more(*arguments: Any) -> Any:
@@ -473,8 +484,8 @@ def test_a_class_that_comes_up_during_the_export_is_for_the_next_one(
         put_box(marked.db, image(1).image_id, 9, "/m/0new", (0.0, 1.0, 0.0, 1.0))
         return found
 
-    monkeypatch.setattr(labels, "known_classes", known_then_more)
+    monkeypatch.setattr(categories, "known_classes", known_then_more)
     try:
-        assert sum(exported(COCO, rendition="border").annotations.values()) == 2 * LABELLED
+        assert sum(each.total() for each in exported(COCO, rendition="border").annotations.values()) == 2 * LABELLED
     finally:
         marked.db.execute("ROLLBACK")

@@ -1,0 +1,139 @@
+"""The annotations of a page of images, as they lie in their files.
+
+What a crop cut off, or left too little of, is counted and left out.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from oidl.export.image import Category, LabelledBox, LabelledPoint, LabelledRelationship
+from oidl.export.masks import MaskReader, box_of, pair
+from oidl.export.request import ExportRequest, ExportResult
+from oidl.imaging.masks import Mask
+from oidl.imaging.placing import PlacedBox, Placing, placed, placed_point
+from oidl.model import Failure, LabelType
+from oidl.state.annotation_rows import Point, Relationship, Segmentation, annotations_of
+from oidl.state.database import StateConnection
+from oidl.state.labelled import Box, FileRow, Label, boxes_of, labels_of
+
+_Other = TypeVar("_Other", Segmentation, Relationship, Point)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The published annotations of some images, by ImageID."""
+
+    boxes: Mapping[str, Sequence[Box]]
+    masks: Mapping[str, Sequence[Segmentation]]
+    labels: Mapping[str, Sequence[Label]]
+    relationships: Mapping[str, Sequence[Relationship]]
+    points: Mapping[str, Sequence[Point]]
+
+
+class PageAnnotations:
+    """The annotations of `kinds` in the images of a page, read from the database together."""
+
+    def __init__(
+        self,
+        db: StateConnection,
+        image_ids: Sequence[str],
+        request: ExportRequest,
+        kinds: Collection[LabelType],
+        categories: Mapping[str, Category],
+        masks: MaskReader,
+        result: ExportResult,
+    ) -> None:
+        self._request = request
+        self._kinds = kinds
+        self._categories = categories
+        self._masks = masks
+        self._result = result
+        wanted = image_ids, request.label_names
+        has_boxes = LabelType.BOXES in kinds or LabelType.SEGMENTATIONS in kinds
+
+        def others(kind: type[_Other], label_type: LabelType) -> Mapping[str, Sequence[_Other]]:
+            return annotations_of(db, kind, *wanted) if label_type in kinds else {}
+
+        self._rows = _Rows(
+            boxes_of(db, *wanted, request.selection) if has_boxes else {},
+            others(Segmentation, LabelType.SEGMENTATIONS),
+            labels_of(db, *wanted, request.selection) if LabelType.LABELS in kinds else {},
+            others(Relationship, LabelType.RELATIONSHIPS),
+            others(Point, LabelType.POINTS),
+        )
+
+    def boxes(self, file: FileRow, where: Placing) -> Iterator[LabelledBox]:
+        """The boxes in a file, with their masks; without boxes among the kinds only those that have a mask."""
+        needs_mask = LabelType.BOXES not in self._kinds
+        for box, segmentation in self._boxes_and_masks(file.image_id, needs_mask=needs_mask):
+            category = self._categories.get(box.label_name)
+            if category is None:  # of a file that is being loaded just now
+                continue
+            seen = self._seen(box.x_min, box.x_max, box.y_min, box.y_max, where)
+            if seen is None:
+                self._result.unseen[LabelType.SEGMENTATIONS if needs_mask else LabelType.BOXES] += 1
+                continue
+            mask = self._mask(file, segmentation, where) if segmentation else None
+            if mask or not needs_mask:
+                yield LabelledBox(category, box, seen, mask)
+
+    def labels(self, file: FileRow) -> Iterator[tuple[Category, Label]]:
+        """The labels of the whole image."""
+        for label in self._rows.labels.get(file.image_id, ()):
+            if category := self._categories.get(label.label_name):
+                yield category, label
+
+    def relationships(self, file: FileRow, where: Placing) -> Iterator[LabelledRelationship]:
+        """The relationships of which both objects are in the file."""
+        for row in self._rows.relationships.get(file.image_id, ()):
+            subject, other = self._categories.get(row.label_name1), self._categories.get(row.label_name2)
+            if subject is None or other is None:
+                continue
+            box1 = self._seen(row.x_min1, row.x_max1, row.y_min1, row.y_max1, where)
+            box2 = self._seen(row.x_min2, row.x_max2, row.y_min2, row.y_max2, where)
+            if box1 and box2:
+                yield LabelledRelationship(row.relationship_label, (subject, box1), (other, box2))
+            else:
+                self._result.unseen[LabelType.RELATIONSHIPS] += 1
+
+    def points(self, file: FileRow, where: Placing) -> Iterator[LabelledPoint]:
+        """The points in a file."""
+        for point in self._rows.points.get(file.image_id, ()):
+            category = self._categories.get(point.label)
+            if category is None:
+                continue
+            if seen := placed_point(point.x, point.y, where):
+                yield LabelledPoint(category, point, *seen)
+            else:
+                self._result.unseen[LabelType.POINTS] += 1
+
+    def _boxes_and_masks(self, image_id: str, *, needs_mask: bool) -> Iterator[tuple[Box, Segmentation | None]]:
+        """Boxes as published, and the mask of each; a mask without a box comes with the box that it was drawn from.
+
+        Not if boxes are chosen by more than their class: then nothing says that it would be among them.
+        """
+        boxes = self._rows.boxes.get(image_id, ())
+        of_box, others = pair(boxes, self._rows.masks.get(image_id, ()))
+        for at, box in enumerate(boxes):
+            if at in of_box or not needs_mask:
+                yield box, of_box.get(at)
+        selection = self._request.selection
+        if not selection.attributes and selection.min_box_area is None:
+            for segmentation in others:
+                yield box_of(segmentation), segmentation
+
+    def _seen(self, x_min: float, x_max: float, y_min: float, y_max: float, where: Placing) -> PlacedBox | None:
+        seen = placed(x_min, x_max, y_min, y_max, where)
+        return seen if seen and seen.visible >= self._request.min_visible else None
+
+    def _mask(self, file: FileRow, segmentation: Segmentation, where: Placing) -> Mask | None:
+        """The mask in a file; None if nothing of it is there, or it cannot be read."""
+        found = self._masks.read(file.subset, segmentation, where)
+        if isinstance(found, Failure):
+            self._result.unread_masks += 1
+            self._result.unread_mask = self._result.unread_mask or f"{segmentation.mask_path}: {found.detail}"
+            return None
+        if found is None:
+            self._result.unseen[LabelType.SEGMENTATIONS] += 1
+        return found

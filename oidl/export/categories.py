@@ -1,0 +1,71 @@
+"""The classes of an export and their numbers.
+
+Boxes, masks and labels come first: what other kinds name besides gets higher numbers, so a category has the same
+number whether they are exported or not.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from oidl.export.image import Category
+from oidl.export.text import plain
+from oidl.model import LabelType
+from oidl.state.database import StateConnection
+from oidl.state.labelled import LabelClass, classes_of, known_classes
+
+_OTHER_KINDS = (LabelType.RELATIONSHIPS, LabelType.POINTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """The categories `of_objects`, that is of boxes, masks and labels, and of relationships and points, by number."""
+
+    of_objects: Sequence[Category]
+    of_others: Mapping[LabelType, Sequence[Category]]
+
+    @property
+    def by_label_name(self) -> dict[str, Category]:
+        """All of them."""
+        every = (self.of_objects, *self.of_others.values())
+        return {category.label_name: category for some in every for category in some}
+
+
+def export_categories(
+    db: StateConnection, kinds: Collection[LabelType], label_names: Collection[str] | None
+) -> Categories:
+    """The categories of `kinds`; only of `label_names`, in their order, if given.
+
+    A relationship of one of these may be to any other class, so all classes of relationships are among theirs.
+    """
+    if label_names is None:
+        classes = known_classes(db, [kind for kind in kinds if kind not in _OTHER_KINDS] or [LabelType.BOXES])
+    else:
+        classes = classes_of(db, label_names)
+    others = {kind: known_classes(db, [kind]) for kind in _OTHER_KINDS if kind in kinds}
+    if label_names is not None and LabelType.POINTS in others:
+        others[LabelType.POINTS] = classes
+    every = {each.label_name: each for each in (*classes, *(each for found in others.values() for each in found))}
+    numbered = dict(zip(every, numbered_categories(list(every.values())), strict=True))
+    return Categories(
+        [numbered[each.label_name] for each in classes],
+        {
+            kind: sorted((numbered[each.label_name] for each in found), key=lambda category: category.number)
+            for kind, found in others.items()
+        },
+    )
+
+
+def numbered_categories(classes: Sequence[LabelClass]) -> list[Category]:
+    """`classes` in their order, numbered from 1; a name that several have gets the MID behind it."""
+    names = [plain(each.display_name or each.label_name) for each in classes]
+    uses = Counter(names)
+    return [
+        Category(
+            number,
+            each.label_name,
+            name if uses[name] == 1 else f"{name} ({each.label_name})",
+            plain(each.parent or name),
+        )
+        for number, (each, name) in enumerate(zip(classes, names, strict=True), start=1)
+    ]

@@ -1,0 +1,106 @@
+"""The masks of an export: which box each belongs to, and where its pixels lie in the file.
+
+Open Images says nothing of a mask in its lists of boxes; a mask has the sides of the box it was drawn from,
+which "can be used to relate the mask data with the boxes data". The two lists are rounded differently, so
+sides need not be equal.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+
+from oidl.dataset.mask_archives import MaskArchives
+from oidl.errors import UsageError
+from oidl.imaging.masks import Mask, placed_mask, read_mask
+from oidl.imaging.placing import Placing
+from oidl.model import Failure
+from oidl.state.annotation_rows import Segmentation, has_segmentations
+from oidl.state.choice import Chosen
+from oidl.state.database import StateConnection
+from oidl.state.labelled import Box
+
+_SAME_SIDE = 0.001  # of the width or height: a pixel, where boxes were drawn
+_DIGITS = "0123456789abcdef"
+
+
+def pair(boxes: Sequence[Box], masks: Sequence[Segmentation]) -> tuple[dict[int, Segmentation], list[Segmentation]]:
+    """The mask of each box of one image, by the box's place in `boxes`; and the masks that belong to none of them.
+
+    A mask belongs to the box of its class with the nearest sides, at most a thousandth away.
+    """
+    near = sorted(
+        (distance, mask_at, box_at)
+        for mask_at, mask in enumerate(masks)
+        for box_at, box in enumerate(boxes)
+        if box.label_name == mask.label_name and (distance := _distance(box, mask)) <= _SAME_SIDE
+    )
+    box_of: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, mask_at, box_at in near:
+        if mask_at not in box_of and box_at not in taken:
+            box_of[mask_at] = box_at
+            taken.add(box_at)
+    of_box = {box_at: masks[mask_at] for mask_at, box_at in box_of.items()}
+    return of_box, [mask for mask_at, mask in enumerate(masks) if mask_at not in box_of]
+
+
+def _distance(box: Box, mask: Segmentation) -> float:
+    return max(
+        abs(box.x_min - mask.box_x_min),
+        abs(box.x_max - mask.box_x_max),
+        abs(box.y_min - mask.box_y_min),
+        abs(box.y_max - mask.box_y_max),
+    )
+
+
+def box_of(mask: Segmentation) -> Box:
+    """The box that a mask was drawn from, of which nothing else is known."""
+    sides = mask.box_x_min, mask.box_x_max, mask.box_y_min, mask.box_y_max
+    return Box(mask.image_id, mask.label_name, "", 1.0, *sides, None, None, None, None, None)
+
+
+class MaskReader:
+    """Reads masks from the archives in the directories of the subsets."""
+
+    def __init__(self, directories: Mapping[str, Path]) -> None:
+        self._directories = directories
+        self._archives = MaskArchives(directories)
+
+    def require_archives(
+        self,
+        db: StateConnection,
+        root_dir: Path,
+        rendition: str,
+        label_names: Collection[str] | None,
+        chosen: Chosen | None,
+    ) -> None:
+        """Raises `UsageError` if files of `rendition` have masks in an archive that is not on the disk."""
+        for subset, directory in self._directories.items():
+            missing = [
+                digit
+                for digit in _DIGITS
+                if not self._archives.has_archive(subset, digit)
+                and has_segmentations(db, rendition, subset, digit, label_names, chosen)
+            ]
+            if missing:
+                raise UsageError(
+                    f"the mask archives of {subset} are not in {directory} "
+                    f"(of ImageIDs that begin with {', '.join(missing)})",
+                    hint=f"run `oidl run --root-dir {quote(str(root_dir))} --annotations segmentations "
+                    "--annotations masks` to fetch them",
+                )
+
+    def read(self, subset: str, segmentation: Segmentation, placing: Placing) -> Mask | Failure | None:
+        """The mask where it lies in a file; None if nothing of it is left there.
+
+        Raises `MetadataError` for an archive that cannot be read.
+        """
+        body = self._archives.read(subset, segmentation.image_id, segmentation.mask_path)
+        if isinstance(body, Failure):
+            return body
+        pixels = read_mask(body)
+        return pixels if isinstance(pixels, Failure) else placed_mask(pixels, placing)
+
+    def close(self) -> None:
+        """Closes the archives."""
+        self._archives.close()
