@@ -53,7 +53,7 @@ def export_labels(db: StateConnection, root_dir: Path, request: ExportRequest) -
         held = loaded_list(db)
         if held is None:
             raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
-        rendition = _rendition(db, request.rendition)
+        rendition = find_rendition(db, request.rendition)
         subsets = wanted_subsets(db, request.selection.subsets)
         kinds = _kinds(db, request)
         numbered = export_categories(db, kinds, request.label_names)
@@ -152,7 +152,7 @@ def _check_splits(request: ExportRequest, splits: Collection[str], present: Coll
         )
 
 
-def _rendition(db: StateConnection, name: str | None) -> Rendition:
+def find_rendition(db: StateConnection, name: str | None) -> Rendition:
     """The rendition called `name`; without a name the only resized one, or, if none is, the only one there is."""
     present = [rendition for rendition, files in known_renditions(db) if files]
     names = ", ".join(rendition.name for rendition in present)

@@ -45,6 +45,14 @@ class Mask:
     box_width: int
     box_height: int
 
+    def pixels(self) -> Pixels:
+        """Which pixels of the file are set, as `pixels[y, x]`."""
+        flat = numpy.zeros(self.width * self.height, numpy.bool_)
+        ends = numpy.cumsum(_runs(self.counts))
+        for begin, end in zip(ends[::2], ends[1::2], strict=False):
+            flat[begin:end] = True
+        return flat.reshape(self.width, self.height).T
+
 
 def read_mask(body: bytes) -> Pixels | Failure:
     """The mask in a PNG: every pixel that is not black is set; alpha is ignored."""
@@ -97,7 +105,7 @@ def _encoded(columns: Pixels, left: int, top: int, width: int, height: int) -> M
     if not len(xs):
         return None
     columns = columns[xs[0] : xs[-1] + 1, ys[0] : ys[-1] + 1]
-    left, top = left + int(xs[0]), top + int(ys[0])
+    left, top = int(left + xs[0]), int(top + ys[0])
     box_width, box_height = columns.shape
     # With an unset pixel above and below, every column has its runs by itself.
     padded = numpy.zeros((box_width, box_height + 2), numpy.bool_)
@@ -126,3 +134,20 @@ def _counts(runs: NDArray[numpy.intp]) -> str:
         goes_on = goes_on & ~is_last
     characters = numpy.stack(groups, axis=1).astype(numpy.uint8)
     return characters[numpy.stack(is_written, axis=1)].tobytes().decode("ascii")
+
+
+def _runs(counts: str) -> list[int]:
+    """The lengths of runs that `counts` stands for, as `rleFrString` in cocoapi's `common/maskApi.c` reads them."""
+    runs: list[int] = []
+    value = shift = 0
+    for character in counts.encode("ascii"):
+        group = character - 48
+        value |= (group & 0x1F) << shift
+        shift += 5
+        if group & 0x20:
+            continue
+        if group & 0x10:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    return runs

@@ -1,0 +1,118 @@
+"""What Python gets of an image: where its file is, what is in it, and whom to thank for it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from oidl.export.image import LabelledBox, LabelledImage
+from oidl.imaging.masks import Mask
+from oidl.library.html import image_html
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box in an image file: its sides are pixels from the left top corner, as floats; attributes None if unknown.
+
+    `mask` is there if masks were asked for and the object has one.
+    """
+
+    class_name: str
+    label_name: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    is_occluded: bool | None
+    is_truncated: bool | None
+    is_group_of: bool | None
+    is_depiction: bool | None
+    is_inside: bool | None
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label of the whole image: `confidence` 1 says that people saw the class in it, 0 that they did not."""
+
+    class_name: str
+    label_name: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class RootImage:
+    """One image file that is on the disk, `width` × `height` pixels; the published fields are as published."""
+
+    image_id: str
+    subset: str
+    path: Path
+    width: int
+    height: int
+    title: str
+    author: str
+    author_url: str
+    license: str
+    landing_url: str
+    original_url: str
+    boxes: tuple[Box, ...] = ()
+    labels: tuple[Label, ...] = ()
+
+    def read(self) -> bytes:
+        """The bytes of the file. Raises `OSError`."""
+        return self.path.read_bytes()
+
+    def _repr_html_(self) -> str:
+        """The image with its boxes and whom to thank, for a notebook."""
+        outlines = [(box.class_name, box.left, box.top, box.right, box.bottom) for box in self.boxes]
+        return image_html(
+            self.read(),
+            self.path.suffix,
+            (self.width, self.height),
+            outlines,
+            title=self.title or self.image_id,
+            page=self.landing_url,
+            author=self.author,
+            license_url=self.license,
+        )
+
+
+def root_image(image: LabelledImage, root_dir: Path) -> RootImage:
+    """An image as the walk of an export has it, as Python gets it."""
+    file = image.file
+    return RootImage(
+        image_id=file.image_id,
+        subset=file.subset,
+        path=root_dir / file.path,
+        width=image.width,
+        height=image.height,
+        title=file.title,
+        author=file.author,
+        author_url=file.author_profile_url,
+        license=file.license,
+        landing_url=file.original_landing_url,
+        original_url=file.original_url,
+        boxes=tuple(map(_box, image.boxes)),
+        labels=tuple(Label(category.name, category.label_name, label.confidence) for category, label in image.labels),
+    )
+
+
+def _box(box: LabelledBox) -> Box:
+    published = box.published
+    return Box(
+        box.category.name,
+        box.category.label_name,
+        box.box.left,
+        box.box.top,
+        box.box.right,
+        box.box.bottom,
+        is_occluded=_known(published.is_occluded),
+        is_truncated=_known(published.is_truncated),
+        is_group_of=_known(published.is_group_of),
+        is_depiction=_known(published.is_depiction),
+        is_inside=_known(published.is_inside),
+        mask=box.mask,
+    )
+
+
+def _known(attribute: int | None) -> bool | None:
+    """A published attribute: 1 and 0 are known, -1 and nothing are not."""
+    return bool(attribute) if attribute in (0, 1) else None

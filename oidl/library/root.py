@@ -1,0 +1,140 @@
+"""A root directory in Python, read-only: what `oidl.open` returns.
+
+```python
+import oidl
+
+root = oidl.open("cats")
+for image in root.images(classes="Cat", subset="train"):
+    print(image.path, image.width, image.height, image.boxes)
+```
+
+A `Root` holds no connection: each question opens its own and closes it at the end, so one handle serves several
+threads, can be sent to other processes (as the workers of a data loader are) and works while a run goes on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from oidl.errors import UsageError
+from oidl.export.categories import export_categories
+from oidl.export.formats.imagefolder import IMAGEFOLDER
+from oidl.export.image import LabelledImage
+from oidl.export.labels import find_rendition
+from oidl.export.masks import MaskReader
+from oidl.export.request import ExportRequest, ExportResult
+from oidl.export.walk import LabelledImages
+from oidl.library.image import RootImage, root_image
+from oidl.model import LabelType, Rendition
+from oidl.settings import Selection
+from oidl.state.choice import choose
+from oidl.state.classes import wanted_classes
+from oidl.state.counts import read_counts
+from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.evidence import check_annotated, is_annotated
+from oidl.state.load import loaded_list, wanted_subsets
+from oidl.state.query import query
+
+STATE_DB = "oidl.sqlite3"
+
+_USUAL = (LabelType.BOXES, LabelType.LABELS)
+_KINDS = (*_USUAL, LabelType.SEGMENTATIONS)
+
+
+class Root:
+    """A root directory whose images `oidl run` downloads. Raises `UsageError` if there is no state database."""
+
+    def __init__(self, root_dir: Path | str, *, state_db: Path | str | None = None) -> None:
+        self.root_dir = Path(root_dir).absolute()
+        self.state_db = Path(state_db).absolute() if state_db else self.root_dir / STATE_DB
+        self._open().close()
+
+    def __repr__(self) -> str:
+        return f"oidl.open({str(self.root_dir)!r})"
+
+    def counts(self) -> dict[str, int]:
+        """How many images of the list are `done`, `failed`, `retry` (tried again later) and `pending`."""
+        with closing(self._open()) as db, explained(self.state_db):
+            return {str(status): images for status, images in read_counts(db).by_status.items()}
+
+    def sql(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
+        """The rows of a SELECT on the state database, a dictionary each, while they are read.
+
+        `pandas.DataFrame(root.sql("SELECT * FROM failure"))` makes a table of them. Raises `UsageError` for SQL that
+        cannot be run.
+        """
+        return query(self.state_db, sql, values)
+
+    def images(
+        self,
+        *,
+        classes: str | Sequence[str] = (),
+        subset: str | Sequence[str] = (),
+        where: str | None = None,
+        include_subclasses: bool = False,
+        label_types: str | Sequence[str] | None = None,
+        rendition: str | None = None,
+        limit: int | None = None,
+        shuffle: bool = False,
+        seed: int = 0,
+    ) -> Iterator[RootImage]:
+        """The image files of one rendition, by ImageID, or in an order that is drawn by `seed`.
+
+        Without arguments all that are there; `classes` (display names or MIDs), `subset` and `where` (SQL over
+        `image`) choose as the options of `oidl export` do, and annotations are then those of `classes`. `label_types`
+        are what comes with each image, of `boxes`, `labels` and `segmentations`; if not said, the boxes and labels
+        that are in the database. `rendition` is needed where there are several. Raises `UsageError` for what there
+        is not.
+        """
+        kinds = None if label_types is None else tuple(map(_label_type, _several(label_types)))
+        selection = Selection(
+            subsets=_several(subset),
+            limit=limit,
+            classes=_several(classes),
+            include_subclasses=include_subclasses,
+            label_types=(kinds or (LabelType.BOXES,)) if classes else (),
+            shuffle=shuffle,
+            seed=seed,
+            where=where,
+        )
+        with closing(self._open()) as db, explained(self.state_db):
+            found = kinds if kinds is not None else tuple(kind for kind in _USUAL if is_annotated(db, kind))
+            check_annotated(db, kinds or selection.label_types)
+            for image in self._walk(db, selection, found, find_rendition(db, rendition)):
+                yield root_image(image, self.root_dir)
+
+    def _walk(
+        self, db: StateConnection, selection: Selection, kinds: Sequence[LabelType], rendition: Rendition
+    ) -> Iterator[LabelledImage]:
+        subsets = wanted_subsets(db, selection.subsets)
+        label_names = None
+        if selection.classes:
+            names = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
+            label_names = tuple(dict.fromkeys(label_name for label_name, _ in names))
+        request = ExportRequest(
+            format=IMAGEFOLDER, selection=selection, chosen=choose(db, selection), label_names=label_names
+        )
+        held = loaded_list(db)
+        version_dir = self.root_dir / (held.directory if held else "")
+        by_label_name = export_categories(db, kinds, label_names).by_label_name
+        result = ExportResult(version_dir, rendition.name, kinds, {}, {})
+        with closing(MaskReader({each: version_dir / each for each in subsets})) as masks:
+            if LabelType.SEGMENTATIONS in kinds:
+                masks.require_archives(db, self.root_dir, rendition.name, label_names, request.chosen)
+            walk = LabelledImages(db, request, rendition, subsets, kinds, by_label_name, masks, result)
+            yield from islice(walk, selection.limit)
+
+    def _open(self) -> StateConnection:
+        return open_reader(self.state_db)
+
+
+def _several(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _label_type(name: str) -> LabelType:
+    if name not in _KINDS:
+        raise UsageError(f"label_types: there is no {name!r}", hint=f"choose from {', '.join(_KINDS)}")
+    return LabelType(name)

@@ -1,0 +1,31 @@
+"""People's own SQL on the state database, read-only."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from oidl.errors import UsageError
+from oidl.state.database import explained, open_reader
+
+_MISTAKES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_READONLY)
+
+
+def query(path: Path, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
+    """The rows that one SELECT gives, a dictionary by column each, while they are read.
+
+    Raises `UsageError` for SQL that cannot be run, and as `open_reader` does.
+    """
+    with closing(open_reader(path)) as db, explained(path):
+        try:
+            cursor = db.execute(sql, values)
+        except (sqlite3.ProgrammingError, sqlite3.Warning) as error:
+            raise UsageError(f"this SQL cannot be run: {error}") from error
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF not in _MISTAKES:
+                raise
+            raise UsageError(f"this SQL cannot be run: {error}") from error
+        columns = [column for column, *_ in cursor.description or ()]
+        for row in cursor:
+            yield dict(zip(columns, row, strict=True))

@@ -1,0 +1,147 @@
+"""A root directory read from Python, as `oidl.open` gives it: the same images and annotations as an export has."""
+
+import pickle
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy
+import pytest
+from marked import check_box, check_mask
+from PIL import Image as Pillow
+from pycocotools import mask as coco_mask
+
+import oidl
+from oidl.errors import UsageError
+
+from .conftest import BLUE, IMAGES, NAMES, OBJECT, RED, Marked
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
+def test_boxes_and_masks_lie_on_the_objects(rendition: str, marked: Marked) -> None:
+    checked = 0
+    for image in oidl.open(marked.root).images(rendition=rendition, label_types=("boxes", "segmentations")):
+        with Pillow.open(image.path) as picture:
+            assert picture.size == (image.width, image.height)
+            for box in image.boxes:
+                check_box(picture, OBJECT[box.label_name], box.left, box.top, box.right, box.bottom)
+                if box.mask:
+                    check_mask(picture, OBJECT[box.label_name], box.mask.pixels())
+                    checked += 1
+    assert checked > IMAGES
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' own
+def test_the_pixels_of_a_mask_are_those_that_pycocotools_decodes(marked: Marked) -> None:
+    for image in oidl.open(marked.root).images(rendition="fillcrop", label_types="segmentations"):
+        for box in image.boxes:
+            assert box.mask is not None
+            run_lengths = {"size": [box.mask.height, box.mask.width], "counts": box.mask.counts.encode()}
+            assert numpy.array_equal(box.mask.pixels(), coco_mask.decode(run_lengths) == 1)
+
+
+def test_an_image_says_what_was_published_and_where_its_bytes_are(marked: Marked) -> None:
+    image = next(oidl.open(str(marked.root)).images(rendition="copied"))
+    assert image.image_id == f"{1:016x}"
+    assert (image.subset, image.title) == ("train", 'A "title", with &amp; and é')
+    assert image.license == "https://creativecommons.org/licenses/by/2.0/"
+    assert image.path.is_absolute()
+    assert image.read() == image.path.read_bytes()
+    assert [(label.label_name, label.confidence) for label in image.labels] == [(BLUE, 1.0), (RED, 0.0)]
+    assert {box.class_name: box.is_group_of for box in image.boxes} == {NAMES[RED]: False, NAMES[BLUE]: True}
+
+
+def test_images_are_chosen_as_an_export_chooses_them(marked: Marked) -> None:
+    root = oidl.open(marked.root)
+
+    def chosen(**choice: Any) -> list[str]:
+        return [image.image_id for image in root.images(rendition="copied", **choice)]
+
+    everything = chosen()
+    assert everything == sorted(everything)
+    assert len(everything) == IMAGES
+    assert len(chosen(classes="red")) == IMAGES - 1
+    assert {box.label_name for each in root.images(classes=[RED], rendition="copied") for box in each.boxes} == {RED}
+    assert chosen(subset="validation") == [f"{number:016x}" for number in range(3, IMAGES + 1, 3)]
+    assert chosen(where="subset = 'validation'", limit=2) == [f"{3:016x}", f"{6:016x}"]
+    drawn = chosen(shuffle=True, seed=1)
+    assert drawn != everything
+    assert sorted(drawn) == everything
+
+
+def test_counts_and_sql(marked: Marked) -> None:
+    root = oidl.open(marked.root)
+    assert root.counts() == {"pending": 0, "retry": 0, "done": IMAGES, "failed": 0}
+    rows = root.sql("SELECT subset, count(*) AS images FROM image WHERE rowid > ? GROUP BY 1 ORDER BY 1", (0,))
+    assert next(rows) == {"subset": "train", "images": IMAGES - IMAGES // 3}
+    assert list(rows) == [{"subset": "validation", "images": IMAGES // 3}]
+    for sql in ("SELECT nothing FROM image", "DELETE FROM image", "SELECT 1; SELECT 2", "SELECT ?"):
+        with pytest.raises(UsageError, match="this SQL cannot be run"):
+            list(root.sql(sql))
+
+
+def test_what_there_is_not_is_said(marked: Marked, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no state database at"):
+        oidl.open(tmp_path)
+    root = oidl.open(marked.root)
+    for choice, says in (
+        ({"classes": "gren", "rendition": "copied"}, "there is no class 'gren'"),
+        ({"label_types": "smells"}, "label_types: there is no 'smells'"),
+        ({"rendition": "huge"}, "--rendition huge"),
+        ({}, "several renditions"),
+        ({"where": "nonsense(", "rendition": "copied"}, "--where"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(says)):
+            list(root.images(**choice))
+
+
+def test_a_handle_can_be_sent_to_another_process(marked: Marked) -> None:
+    root = pickle.loads(pickle.dumps(oidl.open(marked.root)))
+    assert repr(root) == f"oidl.open({str(marked.root)!r})"
+    images = list(root.images(rendition="copied"))
+    assert pickle.loads(pickle.dumps(images)) == images
+
+
+def test_a_notebook_shows_the_picture_its_boxes_and_whom_to_thank(marked: Marked) -> None:
+    image = next(oidl.open(marked.root).images(rendition="copied"))
+    html = image._repr_html_()
+    assert html.count("<rect ") == 2
+    assert 'href="data:image/jpeg;base64,' in html
+    assert "blue &quot;box&quot;, &amp; &lt;more&gt;: é" in html
+    assert "A\x01 &lt;b&gt; &amp; co" in html or "&lt;b&gt; &amp; co" in html
+    assert "<b>" not in html
+    assert "<script" not in html
+
+
+def test_a_link_leads_to_the_web_or_nowhere() -> None:
+    from oidl.library.html import image_html
+
+    html = image_html(
+        b"", ".tif", (4, 3), [], title="x", page="javascript:alert(1)", author="", license_url="file:///etc/passwd"
+    )
+    assert "<a " not in html
+    assert "by unknown" in html
+
+
+def test_the_data_set_in_the_readme_is_one(marked: Marked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its only need of PyTorch is a class to inherit from, and of torchvision a function that reads a picture."""
+    (code,) = re.findall(r"```python\n(import oidl\nimport torch\n[^`]*)```", README)
+    torch, data, io = ModuleType("torch"), ModuleType("torch.utils.data"), ModuleType("torchvision.io")
+    data.Dataset = object  # type: ignore[attr-defined]
+    torch.tensor = numpy.array  # type: ignore[attr-defined]
+    io.decode_image = lambda path: numpy.array(Pillow.open(path)).transpose(2, 0, 1)  # type: ignore[attr-defined]
+    for name, module in (("torch", torch), ("torch.utils", ModuleType("torch.utils")), ("torch.utils.data", data),
+                         ("torchvision", SimpleNamespace(io=io)), ("torchvision.io", io)):  # fmt: skip
+        monkeypatch.setitem(sys.modules, name, module)
+    names: dict[str, Any] = {}
+    exec(code.replace('"cats"', repr(str(marked.root))).replace('"Cat"', '"red"').replace("train", "validation")
+         .replace("classes=", 'rendition="copied", classes='), names)  # fmt: skip
+    pictures = names["pictures"]
+    assert len(pictures) == IMAGES // 3
+    picture, boxes = pictures[0]
+    assert picture.shape[0] == 3
+    assert boxes.shape == (1, 4)
