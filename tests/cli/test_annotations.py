@@ -51,7 +51,7 @@ def test_where_nothing_is_left_to_load_that_is_all_that_is_said_and_no_run_is_no
     assert load(fine, "--classes=sky", "--verified-only").stdout.count("already loaded: classes_demo.tar.gz") == 1
     (oidl.cwd / "mine.csv").write_text(f"{LABELS}{fine.images[0].image.image_id},me,{SKY},1\n")
     assert ask("SELECT * FROM run") == runs
-    for says in ("1 rows of", "already loaded:"):
+    for says in ("1 row of", "already loaded:"):
         assert f"{says} {oidl.cwd / 'mine.csv'}" in load(fine, "mine.csv").stdout
     assert len(ask("SELECT * FROM run")) == len(runs) + 1
 

@@ -83,7 +83,7 @@ def test_while_a_run_goes_on_it_works_and_says_so(fine, oidl, root: Path, ask, a
     agrees_with_sql(found)
     assert (found["done"], found["pending"]) == (1, len(fine.images) - 1)
     assert found["run"]["done"] == 1
-    assert "A run is at work since" in oidl.process("status", "--root-dir", root).stdout
+    assert "A run has been active since" in oidl.process("status", "--root-dir", root).stdout
     fine.gate.set()
     assert oidl.end(process).returncode == 0
     assert json.loads(oidl("status", "--json", "--root-dir", root).stdout)["run"] is None
@@ -135,7 +135,7 @@ def test_it_works_while_a_long_list_is_written_and_after_a_kill_there(fine, oidl
         status = oidl("status", "--root-dir", root)
         assert (status.returncode, status.stderr) == (0, "")
         assert "The image list is not loaded yet." in status.stdout
-        assert ("A run is at work." in status.stdout) != is_killed
+        assert ("A run is active." in status.stdout) != is_killed
     assert json.loads(oidl("status", "--json", "--root-dir", root).stdout)["total"] == 0
     assert oidl("export-csv", "--root-dir", root).returncode == 6
     assert run(fine, *arguments).returncode == 0

@@ -53,7 +53,7 @@ def test_what_cannot_fit_is_not_begun(fine, run, small_disk: Path, ask) -> None:
     small_disk.joinpath("filler").write_bytes(bytes(66_250_000))
     ended = run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=100k")
     assert ended.returncode == 5
-    assert "24 images need about" in ended.stderr
+    assert "24 images would take about" in ended.stderr
     assert "--no-check-space" in ended.stderr
     assert not fine.requests
     assert ask("SELECT outcome FROM run") == [("disk",)]
