@@ -96,15 +96,21 @@ def _run(arguments: Sequence[str]) -> int:
     except CycloptsError as error:
         return print_error(UsageError(_sentence(error), hint=f"`{_named(error)} --help` lists what there is"))
     except KeyboardInterrupt:
-        from oidl.cli.process import end_soon
-
-        end_soon()  # the streams may take nothing
-        print("oidl: interrupted", file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        return _interrupted()
     except (BaseExceptionGroup, Exception) as error:
         leaves = [_in_words(leaf) for leaf in _leaves(error)]
+        if all(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+            return _interrupted()
         stops = [leaf for leaf in leaves if isinstance(leaf, OidlError)]
         return print_error(stops[0]) if len(stops) == len(leaves) else _bug()
+
+
+def _interrupted() -> int:
+    from oidl.cli.process import end_soon
+
+    end_soon()  # the streams may take nothing
+    print("oidl: interrupted", file=sys.stderr)
+    return ExitCode.INTERRUPTED
 
 
 def _in_words(error: BaseException) -> BaseException:

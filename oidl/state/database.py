@@ -232,7 +232,7 @@ def interruptible(db: StateConnection, check: Callable[[], None]) -> Iterator[No
     db.watch(is_over)
     try:
         yield
-    except sqlite3.OperationalError:
+    except BaseException:  # whatever others made of SQLite's own error on its way here
         if raised:
             raise raised[0] from None
         raise

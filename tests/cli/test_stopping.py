@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 import pytest
 
+from oidl.cli import app as app_module
+from oidl.errors import StateError
+
 _LIMIT_S = 15.0  # five, and as much again for a busy machine and for what is done after it
 
 # What is stuck, before the program begins.
@@ -154,3 +157,24 @@ def test_one_signal_ends_a_command_whose_terminal_was_stopped(
         process.wait()
         os.close(mine)
         os.close(heard)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (BaseExceptionGroup("nursery", [BaseExceptionGroup("inner", [KeyboardInterrupt()])]), 130),
+        (ExceptionGroup("nursery", [StateError("locked")]), 6),
+        (BaseExceptionGroup("nursery", [KeyboardInterrupt(), ValueError()]), 1),
+    ],
+    ids=["plain", "in groups", "an error with an exit code", "with a bug"],
+)
+def test_an_interrupt_is_one_wherever_it_comes_from(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class App:
+        def __call__(self, *_: object, **__: object) -> None:
+            raise error
+
+    monkeypatch.setattr(app_module, "app", App())
+    assert app_module.main([]) == code

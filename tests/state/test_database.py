@@ -172,6 +172,9 @@ def test_whatever_sqlite_is_at_can_be_ended(db: StateConnection) -> None:
         db.execute(f"DELETE FROM identity WHERE ({endless}) > 0")
     assert not db.in_transaction
     assert db.execute("SELECT count(*) FROM identity").fetchone() == (1,)
+    calls.clear()
+    with pytest.raises(Stopped), interruptible(db, check), explained(db.path):
+        db.execute(endless)
     with interruptible(db, check), pytest.raises(sqlite3.OperationalError, match="no such table"):
         db.execute("SELECT * FROM nowhere")
 
