@@ -26,9 +26,10 @@ from bench.site import served, write_list
 from oidl.imaging.photo import photo
 from oidl.imaging.vips import pyvips
 from oidl.model import ORIGINAL, Done, Fetched, Orientation, Rendition, ResizeMode, Source, Validation, Work
-from oidl.pipeline.process import Processor
+from oidl.node.process import Processor
 from oidl.settings import Imaging, Layout, Originals
 from oidl.storage.atomic import AtomicWriter
+from oidl.storage.files import Files
 
 _BATCH = 100
 _BATCH_S = 600  # for a batch: none takes a tenth of it
@@ -132,7 +133,8 @@ def _process(begin: int, end: int, seed: int) -> _Batch:
 def _process_one(number: int, seed: int, root: Path, batch: _Batch) -> None:
     body = mutated(number, seed)
     imaging = _IMAGING[number // len(_seeds()) % len(_IMAGING)]
-    processor = Processor(Layout(root, "2017_11"), Originals(), AtomicWriter("0a1b2c3d"), imaging)
+    store = Files(Layout(root, "2017_11"), AtomicWriter("0a1b2c3d"), Originals().directory)
+    processor = Processor(store, Originals(), imaging)
     url = f"https://example.org/{number}.jpg"
     md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
     work = Work(f"{number:016x}", "train", url, len(body), md5, url, _RENDITIONS, rotation=90 * (number % 4))

@@ -1,9 +1,11 @@
 """What many tests start from: an image, a piece of work, an open state database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
 
 from oidl.model import Image, Rendition, ResizeMode, Work
 from oidl.state.database import StateConnection, open_reader, open_writer
@@ -44,6 +46,19 @@ def work(number: int = 1, lacking: tuple[Rendition, ...] = (THUMB,), **changes: 
         "lacking": lacking,
     }
     return Work(**(values | changes))
+
+
+@pytest.fixture
+def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work for a thread is done on the spot: a mock clock knows no threads and would run ahead of them."""
+
+    async def run_sync(
+        work: Callable[..., Any], *args: object, limiter: object = None, abandon_on_cancel: bool = False
+    ) -> Any:
+        await trio.lowlevel.checkpoint()
+        return work(*args)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
 
 
 @pytest.fixture

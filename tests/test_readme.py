@@ -24,6 +24,7 @@ from oidl.errors import ExitCode
 from oidl.export.formats import FORMATS
 from oidl.model import (
     ORIGINAL,
+    Blame,
     Done,
     Failure,
     Reason,
@@ -312,16 +313,16 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
             "spread",
             "tries",
         ]:
-            assert ends_after(int(tries), is_image=True)
-            assert not ends_after(int(tries) - 1, is_image=True)
-            assert is_spread(int(more))
+            assert ends_after(int(tries))
+            assert not ends_after(int(tries) - 1)
+            assert is_spread(int(more), blame=Blame.PATH)
         case ["retry"]:
             assert not ends_after(1000)
         case ["retry;", "never", *_]:
             assert not decide(Failure(reason), Tries(0, 0), NOW, random.Random(1), 45.0).counts
         case ["retry;", "permanent", "if", "the", "MD5", *_]:
             assert not ends_after(1000)
-            assert ends_after(1, is_published=True)
+            assert ends_after(1, blame=Blame.IMAGE)
         case ["408,", "425,", "5xx:", "retry;", "the", "rest:", "permanent", "after", tries, "spread", "tries"]:
             assert not any(ends_after(1000, http_status=status) for status in (408, 425, 500, 503, 599))
             assert all(is_spread(int(tries), http_status=status) for status in (400, 401, 418, 451))

@@ -52,7 +52,7 @@ def _end() -> None:
 
 
 def _has_stuck_threads() -> bool:
-    threads = sys.modules.get("oidl.pipeline.threads")  # not there if no command needed it
+    threads = sys.modules.get("oidl.node.threads")  # not there if no command needed it
     return threads is not None and bool(threads.are_left_behind())
 
 

@@ -26,9 +26,9 @@ from oidl.imaging.encode import why_not_saved
 from oidl.model import Source
 from oidl.net.client import check_environment
 from oidl.net.descriptors import fit_connections, raise_limit
+from oidl.node.stop import Stop
 from oidl.pipeline.removal import lost_remarks
 from oidl.pipeline.run import Run, RunEnd
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.console import Console, open_console
 from oidl.progress.meter import Meter

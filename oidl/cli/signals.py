@@ -13,7 +13,7 @@ from types import FrameType
 import trio
 
 from oidl.cli.process import end_soon
-from oidl.pipeline.stop import Stop
+from oidl.node.stop import Stop
 
 _DRAIN_S = 60.0  # for transfers that are in progress; the slowest may take hours
 

@@ -15,8 +15,8 @@ from oidl.cli.signals import cancel_on_signal
 from oidl.cli.typed import absolute
 from oidl.errors import ExitCode
 from oidl.model import Finding
+from oidl.node.threads import run_abandonable
 from oidl.pipeline.audit import Audit
-from oidl.pipeline.threads import run_abandonable
 from oidl.progress.audit import AuditMeter
 from oidl.progress.console import Console, open_console
 from oidl.progress.lines import repeat_line

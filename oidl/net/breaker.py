@@ -1,8 +1,8 @@
 """When a host that cannot be reached is left alone, and when it is tried again. Pure.
 
-One dead server of many would else hold connections for their whole timeout,
-again and again. After some failures in a row the host is set aside; one request
-is let through now and then, and the first that is answered brings the host back.
+A circuit breaker. Otherwise one dead server of many would keep tying up connections for the full timeout. After some
+failures in a row the breaker opens; one request is let through now and then, and the first that is
+answered closes it.
 """
 
 import math
@@ -20,12 +20,12 @@ class Breaker:
     def __init__(self, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()
         self._failures = 0  # in a row
-        self._probes = 0  # that failed, since the host was set aside
+        self._probes = 0  # that failed, since the breaker opened
         self._until = -math.inf
         self._is_probing = False
 
     @property
-    def is_set_aside(self) -> bool:
+    def is_open(self) -> bool:
         """Whether the host failed too often in a row."""
         return self._failures >= _FAILURES
 
@@ -36,13 +36,13 @@ class Breaker:
 
     def wait_s(self, now: float) -> float:
         """Seconds until a request may be made: 0 is now; while another tries whether the host is back, a while."""
-        if not self.is_set_aside:
+        if not self.is_open:
             return 0.0
         return max(_FIRST_S if self._is_probing else 0.0, self._until - now)
 
     def started(self) -> None:
         """A request starts; `wait_s` was 0."""
-        self._is_probing = self.is_set_aside
+        self._is_probing = self.is_open
 
     def succeeded(self) -> None:
         """The host answered."""
@@ -50,16 +50,16 @@ class Breaker:
         self._is_probing = False
 
     def failed(self, now: float) -> bool:
-        """The host could not be reached, or broke the connection off; True if it is now set aside for that."""
-        was_set_aside = self.is_set_aside
+        """The host could not be reached, or broke the connection off; True if the breaker opens for that."""
+        was_open = self.is_open
         self._failures += 1
-        if not self.is_set_aside or (was_set_aside and not self._is_probing):
+        if not self.is_open or (was_open and not self._is_probing):
             return False
         self._until = now + min(_LONGEST_S, _FIRST_S * 2.0**self._probes) * self._rng.uniform(*_JITTER)
         self._probes = min(self._probes + 1, 20)
         self._is_probing = False
-        return not was_set_aside
+        return not was_open
 
-    def let_go(self) -> None:
+    def cancelled(self) -> None:
         """A request ended without telling anything about the host."""
         self._is_probing = False

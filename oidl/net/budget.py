@@ -62,11 +62,17 @@ class ByteBudget:
 
 
 class Reservation:
-    """The bytes of the budget that one image holds, whichever way it ends."""
+    """The bytes of the budget that one image holds. As a context manager it gives them back, unless they were moved."""
 
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
         self._bytes = 0
+
+    def __enter__(self) -> "Reservation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     async def acquire(self, count: int) -> None:
         """Waits for `count` more bytes."""
@@ -76,6 +82,12 @@ class Reservation:
         """Takes what is missing of `count` bytes now, even into debt."""
         if count > self._bytes:
             self._bytes += self._budget.charge(count - self._bytes)
+
+    def moved(self) -> "Reservation":
+        """A reservation that holds the bytes instead of this one, for whoever has the image next."""
+        other = Reservation(self._budget)
+        other._bytes, self._bytes = self._bytes, 0
+        return other
 
     def release(self) -> None:
         """Gives back all of it."""

@@ -19,7 +19,7 @@ import trio
 
 from oidl import __version__
 from oidl.errors import UsageError
-from oidl.model import Failure, Reason
+from oidl.model import Blame, Failure, Reason
 from oidl.net.descriptors import causes
 from oidl.net.headers import is_private_host
 from oidl.net.proxies import Proxies
@@ -221,11 +221,12 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, TrickleError):
         return Failure(Reason.TOO_SLOW, detail)
     if any(isinstance(cause, socket.gaierror) for cause in errors):
-        return Failure(Reason.DNS, detail, is_unreachable=True)
+        return Failure(Reason.DNS, detail, blame=Blame.HOST)
     if any(isinstance(cause, ssl.SSLError) for cause in errors):
-        return Failure(Reason.TLS, detail, is_unreachable=isinstance(error, httpx.ConnectError))
+        return Failure(Reason.TLS, detail, blame=Blame.HOST if isinstance(error, httpx.ConnectError) else Blame.SERVER)
     if isinstance(error, httpx.ConnectTimeout):
-        return Failure(Reason.TIMEOUT, str(error) or "no connection in time", is_unreachable=True)
+        return Failure(Reason.TIMEOUT, str(error) or "no connection in time", blame=Blame.HOST)
     if isinstance(error, httpx.TimeoutException):
         return Failure(Reason.TIMEOUT, "no byte in time")
-    return Failure(Reason.CONNECTION, detail, is_unreachable=isinstance(error, (httpx.ConnectError, httpx.ProxyError)))
+    is_unreachable = isinstance(error, (httpx.ConnectError, httpx.ProxyError))
+    return Failure(Reason.CONNECTION, detail, blame=Blame.HOST if is_unreachable else Blame.SERVER)

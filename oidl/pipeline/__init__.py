@@ -1,23 +1,14 @@
-"""The Trio nursery tree that brings the images in.
+"""One run, as its coordinator sees it: what to do next, what failed attempts mean, and the rows that say so.
 
-    state ──► feed ──► fetchers ──► validators ──► recorder ──► state
-              pages     N tasks,     M tasks, a     commits 500 rows
-              of work   a pace and   thread each,   or 250 ms at once,
-                        a deadline   files written  then lets go of claims
+    state ──► feed ──► node ──► recorder ──► state
+              pages    the work  500 rows or 250 ms
+              of jobs  (`oidl.node`) to a commit
 
-The stages talk by memory channels that the stage before closes when it ends, so
-a normal end and a first Ctrl-C are the same path: the feed stops, and each stage
-finishes what it was given. A second Ctrl-C cancels the nursery; what was
-in hand then is simply still to do. Expected failure is a value on the same
-channel as success.
+The feed claims what it hands out in memory only, so after a crash those rows are simply still to do. The recorder asks
+the retry policy, commits in batches, and only then lets go of the claims. The one connection that writes is used in a
+thread of its own (`writer`), the feed's reading connection in another.
 
-Three things bound the memory: the channels have (almost) no buffer, bodies are
-charged to a byte budget, and what is claimed is what is in hand. Everything
-that blocks runs in a thread, under a limiter of its own: the writing
-connection, the feed's reading connection, and the validators.
-
-`retry` and `verify` are pure; `process` is what happens to one body, in a
-thread; `feed`, `fetchers`, `record` are the stages; `images` is the nursery that
-joins them; `metadata` brings lists and annotations; `selected` is which images
-a run is about; `run` is one whole run.
+`retry` and `target` are pure; `feed` and `record` are the stages on both sides of the node; `metadata` brings lists and
+annotations; `selected` is which images a run is about; `limits`, `streak` and `bugs` say when a run stops by itself;
+`durability` keeps rows from outliving their files; `run` is one whole run.
 """

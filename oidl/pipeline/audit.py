@@ -22,10 +22,10 @@ import trio
 
 from oidl.errors import StateError, UsageError
 from oidl.model import Fault, Finding, Rendition
+from oidl.node.threads import run_abandonable
 from oidl.pipeline.check import check_files, published_md5
 from oidl.pipeline.metadata import UNPACKING
 from oidl.pipeline.repair import Repair
-from oidl.pipeline.threads import run_abandonable
 from oidl.progress.audit import AuditMeter
 from oidl.settings import Layout
 from oidl.state.audit import (

@@ -21,10 +21,10 @@ import trio
 
 from oidl.errors import disk_error
 from oidl.model import Failure, Finding, Reason
+from oidl.node.stop import Stop
+from oidl.node.threads import run_abandonable
 from oidl.pipeline.check import check_files
 from oidl.pipeline.repair import Repair
-from oidl.pipeline.stop import Stop
-from oidl.pipeline.threads import run_abandonable
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.audit import FileRow, count_files, file_page

@@ -20,7 +20,7 @@ from typing import TypeVar
 import trio
 
 from oidl.model import Status, Work
-from oidl.pipeline.stop import Stop
+from oidl.node.stop import Stop
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
 from oidl.state.queue import Queue

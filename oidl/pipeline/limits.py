@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 from oidl.model import Failure, Reason
-from oidl.pipeline.stop import Stop
+from oidl.node.stop import Stop
 from oidl.pipeline.streak import Streak, Streaks
 from oidl.progress.meter import Meter
 from oidl.progress.words import duration, size

@@ -9,16 +9,18 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import trio
 
 from oidl.model import Done, Failure, Postponed, Reason, Source, Status, Work
-from oidl.pipeline.containment import BugCount, contained
+from oidl.node.attempt import Outcome
+from oidl.node.containment import contained
+from oidl.node.stop import Stop
+from oidl.pipeline.bugs import BugCount
 from oidl.pipeline.feed import Claims
 from oidl.pipeline.retry import UNCOUNTED, decide_all, rule_for
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
@@ -30,14 +32,6 @@ _BATCH_S = 0.25
 _BEAT_S = 1.0
 
 log = logging.getLogger("oidl")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an image that was in hand."""
-
-    work: Work
-    result: Done | Failure | Postponed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +116,7 @@ class Recorder:
         with contained(outcome.work) as bug, self._part():
             return self._write(outcome)
         assert bug.failure
-        outcome = Outcome(replace(outcome.work, tried=()), bug.failure)
+        outcome = Outcome(outcome.work, bug.failure)
         with contained(outcome.work), self._part():
             return self._write(outcome)
         return _Recorded(outcome, outcome.work.status)
@@ -136,18 +130,20 @@ class Recorder:
     def _write(self, outcome: Outcome) -> _Recorded:
         match outcome.result:
             case Done() as done:
-                self._ledger.done(outcome.work, done)
+                self._ledger.done(outcome.work, done, outcome.earlier)
                 return _Recorded(outcome, Status.DONE, () if done.source is Source.LOCAL else (None,))
             case Failure() as failure:
-                failures = [(each, self._tries(outcome.work, each)) for each in (*outcome.work.tried, failure)]
-                verdict, told = decide_all(failures, datetime.now(UTC), self._rng, self._confirm_after_s)
-                self._ledger.failed(outcome.work, failure, verdict, told)
-                is_known = any(tries.for_reason for each, tries in failures if each.reason is told.reason)
+                tries = [(each, self._tries(outcome.work, each)) for each in (*outcome.earlier, failure)]
+                verdict, told = decide_all(tries, datetime.now(UTC), self._rng, self._confirm_after_s)
+                self._ledger.failed(outcome.work, failure, verdict, told, outcome.earlier)
+                is_known = any(each_tries.for_reason for each, each_tries in tries if each.reason is told.reason)
                 return _Recorded(outcome, verdict.status, () if is_known and rule_for(told).tries else (told.reason,))
             case Postponed() as postponed:
                 due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
                 self._ledger.postponed(outcome.work, postponed, due)
                 return _Recorded(outcome, Status.RETRY)
+            case None:
+                return _Recorded(outcome, outcome.work.status)
 
     def _tries(self, work: Work, failure: Failure) -> Tries:
         return self._ledger.tries(work.image_id, failure.reason, UNCOUNTED, failure.source)
@@ -159,7 +155,7 @@ class Recorder:
             self._on_news(news)
         if isinstance(outcome.result, Postponed):
             self._meter.postponed(outcome.work, outcome.result)
-        else:
+        elif outcome.result:
             self._meter.recorded(outcome.work, outcome.result, status)
             is_bug = isinstance(outcome.result, Failure) and outcome.result.reason is Reason.INTERNAL_ERROR
             self._bugs.count(is_bug=is_bug)

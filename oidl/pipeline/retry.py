@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from oidl.model import Failure, Reason, Status
+from oidl.model import Blame, Failure, Reason, Status
 from oidl.state.ledger import Tries, Verdict
 
 _BASE_DELAY_S = 1.0
@@ -96,11 +96,11 @@ def decide_all(
     """What a try means that failed at one source after the other, and the failure that is the image's.
 
     An image failed for good if it did so everywhere; else all are asked again when the most patient of them may be.
-    Its reason is the first source's, which is what the user wants to know; that a mirror has it not is no reason
-    where there is another.
+    Its reason is the first source's, which is what the user wants to know; a mirror that lacks the image supplies the
+    reason only if there is no other.
     """
     verdicts = [decide(failure, tries, now, rng, confirm_after_s) for failure, tries in failures]
-    told = next((failure for failure, _ in failures if not failure.is_not_mirrored), failures[0][0])
+    told = next((failure for failure, _ in failures if failure.blame is not Blame.MIRROR), failures[0][0])
     others = [f"{other.source}: {other.detail or other.reason}" for other, _ in failures if other is not told]
     told = replace(told, detail="; ".join([told.detail, *others])) if others else told
     passing = [verdict for verdict in verdicts if verdict.status is not Status.FAILED]
@@ -112,14 +112,12 @@ def decide_all(
 
 def rule_for(failure: Failure) -> Rule:
     """The rule that holds for `failure`, by its reason and what else is known of it."""
-    if failure.reason is Reason.CORRUPT and failure.is_published:
+    if failure.reason is Reason.CORRUPT and failure.blame is Blame.IMAGE:
         return _AT_ONCE
     if failure.reason is Reason.HTTP_ERROR and failure.http_status is not None:
         status = failure.http_status
         return _PASSING if status in _PASSING_STATUSES or status >= 500 else _OF_PATH
-    if failure.reason is Reason.SIZE_MISMATCH and not failure.is_image:
-        return _OF_PATH
     rule = RULES[failure.reason]
-    # What another site says, to which a redirect led, is the path's word; but its own placeholder is Flickr's.
-    is_of_path = failure.is_elsewhere and failure.reason is not Reason.UNAVAILABLE and not failure.is_published
+    # Flickr's placeholder is an answer about the photo, whichever site sends it.
+    is_of_path = failure.blame is Blame.PATH and failure.reason is not Reason.UNAVAILABLE
     return _OF_PATH if is_of_path and rule.tries else rule

@@ -19,24 +19,26 @@ from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import Version
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
 from oidl.net.client import new_client, tls_context
+from oidl.net.connections import Connections
 from oidl.net.dns import cached_dns
-from oidl.net.hosts import Hosts
+from oidl.net.permits import Permits
 from oidl.net.throttle import Throttle
+from oidl.net.transfer import Downloader
+from oidl.node.node import Node
+from oidl.node.process import Processor
+from oidl.node.sources import Sources
+from oidl.node.stop import Stop
 from oidl.pipeline.annotations import AnnotationLoader
-from oidl.pipeline.containment import find_tracebacks
+from oidl.pipeline.bugs import find_tracebacks
 from oidl.pipeline.durability import Durability
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
-from oidl.pipeline.images import ImagePipeline
 from oidl.pipeline.limits import RunLimits, streak_text, too_full
 from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.needed import needed_files
-from oidl.pipeline.process import Processor
 from oidl.pipeline.record import Recorder, beat
 from oidl.pipeline.retry import MAX_DELAY_S, RULES
 from oidl.pipeline.selected import Selected, choose_images, open_selected
-from oidl.pipeline.sources import Sources
 from oidl.pipeline.space import check_space
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.streak import ONSET
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
@@ -47,6 +49,7 @@ from oidl.state.queue import Queue, Waiting
 from oidl.state.requeue import end_waits, put_back, put_streak_back
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.durability import boot_id, is_alive
+from oidl.storage.files import Files
 from oidl.storage.layout import subset_directory
 from oidl.storage.space import filesystems
 from oidl.storage.sweep import remove_tree
@@ -290,21 +293,23 @@ class Run:
             confirm_after_s=settings.retries.confirm_after_s,
             on_news=self._limits.count_outcome,
         )
-        processor = Processor(
-            settings.layout, settings.originals, self._files, settings.imaging, self._replacing, self._claim
+        store = Files(settings.layout, self._files, settings.originals.directory, self._claim)
+        processor = Processor(store, settings.originals, settings.imaging, self._before_replace)
+        sources = Sources(settings.originals.sources, self._version.mirrors, settings.transfers.max_image_bytes)
+        transfers = settings.transfers
+        permits = Permits(
+            transfers,
+            self._version.providers,
+            await self._state.run(self._state.ledger.earlier_paces),
+            say=self._say,
+            on_throttled=self._meter.throttled,
         )
-        earlier = await self._state.run(self._state.ledger.earlier_paces)
-        client = partial(new_client, settings.transfers, self._tls)
-        providers, meter = self._version.providers, self._meter
-        async with Hosts(
-            settings.transfers, client, providers, earlier, say=self._say, on_throttled=meter.throttled
-        ) as hosts:
-            self._meter.paces = hosts.paces
-            sources = Sources(settings.originals.sources, self._version.mirrors, settings.transfers.max_image_bytes)
-            pipeline = ImagePipeline(
-                settings, hosts, self._arrived, processor, claims, self._meter, self._stop, sources
-            )
-            return await pipeline.run(feed, recorder)
+        self._meter.paces = permits.paces
+        client = partial(new_client, transfers, self._tls)
+        async with Connections(transfers.max_total_connections, client) as connections:
+            downloader = Downloader(permits, connections, transfers, self._arrived)
+            node = Node(downloader, processor, sources, self._stop, self._meter, max_wait_s=settings.retries.max_wait_s)
+            return await node.run(feed, recorder) or FeedEnd.STOPPED
 
     async def _end_waits(self) -> None:
         retries = self._settings.retries
@@ -312,7 +317,7 @@ class Run:
         now = retries.now or retries.failed is not None
         await self._state.run(partial(end_waits, self._state.db, longest_s, all_of_them=now))
 
-    def _replacing(self, files: list[tuple[str, str]]) -> None:
+    def _before_replace(self, files: list[tuple[str, str]]) -> None:
         """Takes away the rows of files that are about to be replaced; in a validator's thread."""
         image_ids = {image_id for image_id, _ in files}
         trio.from_thread.run(self._state.run, put_back, self._state.db, files, image_ids)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import trio
 
 from oidl.errors import StoppedError
-from oidl.pipeline.stop import Stop
+from oidl.node.stop import Stop
 from oidl.state.database import StateConnection, explained, interruptible
 from oidl.state.ledger import Ledger
 from oidl.state.lock import write_lock_holder

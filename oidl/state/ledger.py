@@ -7,7 +7,7 @@ recorder decides what is committed together.
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -175,10 +175,20 @@ class Ledger:
         ).fetchone()
         return Tries(*row)
 
-    def failed(self, work: Work, failure: Failure, verdict: Verdict, told: Failure | None = None) -> None:
-        """Records a failed try, source by source, and where it leaves the image; `told` is then the reason."""
+    def failed(
+        self,
+        work: Work,
+        failure: Failure,
+        verdict: Verdict,
+        told: Failure | None = None,
+        earlier: Sequence[Failure] = (),
+    ) -> None:
+        """Records a failed try and what that makes of the image; `told` is the reason, if that is another failure.
+
+        `earlier` are the failures at the sources that were asked before in the same try.
+        """
         now = timestamp()
-        self._attempts(work.image_id, (*work.tried, failure), now)
+        self._attempts(work.image_id, (*earlier, failure), now)
         failure = told or failure
         self._move(work, verdict.status, failure.reason)
         self._db.execute(
@@ -227,43 +237,40 @@ class Ledger:
             (timestamp(due), postponed.reason, postponed.detail, work.image_id),
         )
 
-    def done(self, work: Work, done: Done) -> None:
-        """Records an image as done, with its files, which stand in place already.
+    def done(self, work: Work, done: Done, earlier: Sequence[Failure] = ()) -> None:
+        """Records an image as done, with its files, which are in place already.
 
-        Where the bytes came from disk this time, and are those that were downloaded, what is known of that stays.
-        Sources that were asked before, and had it not, are told of too.
+        If the bytes came from disk this time, and are those that were downloaded before, what is known of the download
+        stays. `earlier` are the failures at the sources that were asked before the one that had the image.
         """
         now = timestamp()
-        self._attempts(work.image_id, work.tried, now)
+        self._attempts(work.image_id, earlier, now)
         self._move(work, Status.DONE)
         is_local = done.source is Source.LOCAL
         self._db.execute(
-            "UPDATE download SET status = 'done', attempts = attempts + ?, next_attempt_at = NULL, "
+            "UPDATE download SET status = 'done', attempts = attempts + NOT :is_local, next_attempt_at = NULL, "
             "reason = NULL, detail = NULL, http_status = NULL, "
-            "source = iif(? AND md5 IS ? AND reason IS NULL AND source NOTNULL, source, ?), "
-            "url = iif(? AND md5 IS ? AND reason IS NULL AND source NOTNULL, url, ?), "
-            "bytes = ?, md5 = ?, width = ?, height = ?, format = ?, bands = ?, orientation = ?, is_cmyk = ?, "
-            "transfer_s = coalesce(?, transfer_s), finished_at = ? WHERE image_id = ?",
-            (
-                int(not is_local),
-                is_local,
-                done.md5,
-                done.source,
-                is_local,
-                done.md5,
-                done.url,
-                done.bytes,
-                done.md5,
-                done.width,
-                done.height,
-                done.format,
-                done.bands,
-                done.orientation,
-                done.is_cmyk,
-                done.transfer_s,
-                now,
-                work.image_id,
-            ),
+            "source = iif(:is_local AND md5 IS :md5 AND reason IS NULL AND source NOTNULL, source, :source), "
+            "url = iif(:is_local AND md5 IS :md5 AND reason IS NULL AND source NOTNULL, url, :url), "
+            "bytes = :bytes, md5 = :md5, width = :width, height = :height, format = :format, bands = :bands, "
+            "orientation = :orientation, is_cmyk = :is_cmyk, transfer_s = coalesce(:transfer_s, transfer_s), "
+            "finished_at = :now WHERE image_id = :image_id",
+            {
+                "is_local": is_local,
+                "md5": done.md5,
+                "source": done.source,
+                "url": done.url,
+                "bytes": done.bytes,
+                "width": done.width,
+                "height": done.height,
+                "format": done.format,
+                "bands": done.bands,
+                "orientation": done.orientation,
+                "is_cmyk": done.is_cmyk,
+                "transfer_s": done.transfer_s,
+                "now": now,
+                "image_id": work.image_id,
+            },
         )
         self._db.executemany(
             _PUT_FILE,

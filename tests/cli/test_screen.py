@@ -204,7 +204,7 @@ def test_a_download_is_seen_with_its_percentage(mixed, window) -> None:
 
 def test_resizes_are_seen_while_they_go_on(fine, window) -> None:
     slow = (
-        "import threading, oidl.pipeline.process as it\nprocess = it.Processor.process\ngo = threading.Event()\n"
+        "import threading, oidl.node.process as it\nprocess = it.Processor.process\ngo = threading.Event()\n"
         "def slow(self, *given):\n    go.wait(1.0)\n    return process(self, *given)\nit.Processor.process = slow\n"
     )
     shown = window(fine, "--limit=6", program=slow)

@@ -21,7 +21,7 @@ _LIMIT_S = 15.0  # five, and as much again for a busy machine and for what is do
 _DECODER = """
 import sys, time
 from oidl.cli import main
-from oidl.pipeline.process import Processor
+from oidl.node.process import Processor
 def process(*args):
     print("stuck", file=sys.stderr, flush=True)
     time.sleep(1000)

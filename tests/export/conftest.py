@@ -17,12 +17,13 @@ from oidl.export.formats import FORMATS
 from oidl.export.labels import export_labels
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.model import ORIGINAL, Crop, Done, Fetched, Image, Orientation, Rendition, ResizeMode, Source, Work
-from oidl.pipeline.process import Processor
+from oidl.node.process import Processor
 from oidl.settings import Imaging, Layout, Originals
 from oidl.state.database import StateConnection, open_writer
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
 from oidl.storage.atomic import AtomicWriter
+from oidl.storage.files import Files
 
 RED, BLUE, NONE, WOODEN = "/m/0r", "/m/0b", "/m/0n", "/m/0wooden"
 NAMES = {RED: "red", BLUE: 'blue "box", & <more>: é', NONE: "never there"}
@@ -68,7 +69,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
         published.append(image(number, subset, author="A\x01 <b> & co", **facts))
         bodies.append(body)
     load_list(db, ImageList("7", "v7", "list.csv"), ("train", "validation"), published)
-    processor = Processor(Layout(root, "v7"), Originals(), AtomicWriter("test"), Imaging())
+    processor = Processor(Files(Layout(root, "v7"), AtomicWriter("test"), "images-original"), Originals(), Imaging())
     ledger.open_run({})
     ledger.register(RENDITIONS)
     for each, body in zip(published, bodies, strict=True):

@@ -27,11 +27,11 @@ def test_some_failures_are_life() -> None:
         breaker.started()
         breaker.succeeded()
     assert breaker.wait_s(0.0) == 0
-    assert not breaker.is_set_aside
+    assert not breaker.is_open
 
 
 def test_five_in_a_row_set_it_aside(broken: Breaker) -> None:
-    assert broken.is_set_aside
+    assert broken.is_open
     assert 3.7 <= broken.wait_s(0.0) <= 6.3
 
 
@@ -61,11 +61,11 @@ def test_the_first_answer_brings_it_back(broken: Breaker) -> None:
     broken.started()
     broken.succeeded()
     assert broken.wait_s(10.0) == 0
-    assert not broken.is_set_aside
+    assert not broken.is_open
     assert not fail(broken, 11.0)
 
 
 def test_a_probe_that_told_nothing_makes_room_for_another(broken: Breaker) -> None:
     broken.started()
-    broken.let_go()
+    broken.cancelled()
     assert broken.wait_s(10.0) == 0

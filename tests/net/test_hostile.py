@@ -17,6 +17,7 @@ import httpcore
 import pytest
 import trio
 import trio.testing
+from downloads import open_downloader
 from httpcore._backends.trio import TrioStream
 
 from oidl.errors import MetadataError
@@ -24,10 +25,9 @@ from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.body import Body
 from oidl.net.client import new_client, tls_context
 from oidl.net.head import MAX_HEAD_BYTES
-from oidl.net.hosts import Hosts
 from oidl.net.probe import Probe, probe
 from oidl.net.resume import ContentChangedError, download
-from oidl.net.transfer import Download, fetch
+from oidl.net.transfer import Download
 from oidl.net.wire import MAX_INTERIM_ANSWERS, Network
 from oidl.settings import Transfers
 
@@ -109,8 +109,8 @@ def get(*answers: Pieces | bytes, times: int = 1, **asked: Any) -> Outcome:
             client = partial(new_client, TRANSFERS, TLS, network=Network(network))
             wanted = Download(URL, Source.ORIGINAL, len(BODY), len(BODY), **asked)
             began = trio.current_time()
-            async with Hosts(TRANSFERS, client) as hosts:
-                results = [await fetch(wanted, hosts, TRANSFERS, unheeded) for _ in range(times)]
+            async with open_downloader(TRANSFERS, client) as downloader:
+                results = [await downloader.fetch(wanted) for _ in range(times)]
             took_s = trio.current_time() - began
             nursery.cancel_scope.cancel()
         return Outcome(results, took_s, network)
@@ -410,8 +410,8 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_answer_is_an_exception(name: str, kind: str, tmp_path: Path) -> None:
     async def image(url: str) -> object:
-        async with Hosts(TRANSFERS, partial(new_client, TRANSFERS, TLS)) as hosts:
-            return await fetch(Download(url, Source.ORIGINAL, len(BODY), len(BODY)), hosts, TRANSFERS, unheeded)
+        async with open_downloader(TRANSFERS, partial(new_client, TRANSFERS, TLS)) as downloader:
+            return await downloader.fetch(Download(url, Source.ORIGINAL, len(BODY), len(BODY)))
 
     async def archive(url: str) -> object:
         async def deliver(data: bytes) -> None:

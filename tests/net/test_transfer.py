@@ -20,15 +20,16 @@ import pytest
 import trio
 import trio.testing
 import trustme
+from downloads import open_downloader
 from httpcore._backends.trio import TrioStream
 
 from oidl.demo.server import handle, serve
 from oidl.demo.site import Answer, Behaviour, Site, redirect, status_answer
 from oidl.model import Failure, Fetched, Reason, Source
+from oidl.net.answer import Download
 from oidl.net.body import Body
 from oidl.net.client import Client, new_client, tls_context
-from oidl.net.hosts import Hosts
-from oidl.net.transfer import Download, fetch
+from oidl.net.transfer import Downloader
 from oidl.net.wire import Network as Wires
 from oidl.settings import Transfers
 
@@ -99,10 +100,9 @@ class Network(httpcore.AsyncNetworkBackend):
 class Transfer:
     """What a test fetches with, and what it looks at afterwards."""
 
-    hosts: Hosts
+    downloader: Downloader
     site: Site
     network: Network | None
-    transfers: Transfers
     arrived: list[int] = field(default_factory=list)
     requested: list[tuple[str, int]] = field(default_factory=list)
     body: Body | None = None
@@ -115,7 +115,7 @@ class Transfer:
         source: Source = Source.ORIGINAL,
     ) -> Fetched | Failure | None:
         download = Download(url, source, size_bytes, cap_bytes)
-        return await fetch(download, self.hosts, self.transfers, self._arrived, self._requested)
+        return await replace(self.downloader, on_bytes=self._arrived).fetch(download, self._requested)
 
     def _requested(self, url: str, body: Body) -> None:
         self.requested.append((url, body.size))
@@ -137,8 +137,8 @@ async def transfer(
         def client() -> Client:
             return new_client(transfers, verify, network=Wires(backend))
 
-        async with Hosts(transfers, client) as hosts:
-            yield Transfer(hosts, site, backend, transfers)
+        async with open_downloader(transfers, client) as downloader:
+            yield Transfer(downloader, site, backend)
         nursery.cancel_scope.cancel()
 
 
@@ -148,8 +148,8 @@ async def loopback(answer: Answer) -> AsyncIterator[tuple[Transfer, str]]:
     site = Site({PATH: answer})
     async with trio.open_nursery() as nursery:
         base_url = await nursery.start(serve, site)
-        async with Hosts(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as hosts:
-            yield Transfer(hosts, site, None, TRANSFERS), base_url
+        async with open_downloader(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as downloader:
+            yield Transfer(downloader, site, None), base_url
         nursery.cancel_scope.cancel()
 
 
@@ -402,8 +402,8 @@ def test_a_name_that_is_not_known_is_a_matter_of_dns() -> None:
 
     async def main() -> None:
         trio.socket.set_custom_hostname_resolver(Resolver())
-        async with Hosts(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as hosts:
-            failure = await Transfer(hosts, Site(), None, TRANSFERS)("http://photos.invalid/1.jpg")
+        async with open_downloader(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as downloader:
+            failure = await Transfer(downloader, Site(), None)("http://photos.invalid/1.jpg")
         assert isinstance(failure, Failure)
         assert (failure.reason, failure.url) == (Reason.DNS, "http://photos.invalid/1.jpg")
 
@@ -577,7 +577,7 @@ def test_a_drain_asks_for_no_rest_and_tells_what_broke() -> None:
 
             nursery.start_soon(fetch_one)
             await trio.sleep(1)
-            get.hosts.drain()
+            get.downloader.permits.drain()
             await trio.sleep(60)
             assert [result.reason for result in results] == [Reason.TIMEOUT]
             assert len(get.site.log) == 1
@@ -737,8 +737,8 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
 )
 def test_a_url_that_nobody_can_ask_for_is_a_failure_and_for_good(url: str) -> None:
     async def main() -> Any:
-        async with Hosts(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as hosts:
-            return await Transfer(hosts, Site(), None, TRANSFERS)(url)
+        async with open_downloader(TRANSFERS, lambda: new_client(TRANSFERS, TLS)) as downloader:
+            return await Transfer(downloader, Site(), None)(url)
 
     failure = trio.run(main)
     assert (failure.reason, failure.http_status, failure.url) == (Reason.HTTP_ERROR, None, url)
@@ -859,7 +859,7 @@ def test_none_comes_of_what_a_drain_forestalls_and_a_transfer_at_work_is_finishe
             await trio.sleep(1)
             nursery.start_soon(fetch_one, get)
             await trio.sleep(1)
-            get.hosts.drain()
+            get.downloader.permits.drain()
             await trio.sleep(1)
             assert results == [None]
             assert await get() is None

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import trio
 import trustme
+from downloads import open_downloader
 
 from oidl import __version__
 from oidl.demo.server import serve
@@ -23,9 +24,8 @@ from oidl.demo.site import Answer, Site, redirect, status_answer
 from oidl.errors import UsageError
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.client import check_environment, new_client, tls_context
-from oidl.net.hosts import Hosts
 from oidl.net.resume import download
-from oidl.net.transfer import Download, fetch
+from oidl.net.transfer import Download
 from oidl.settings import Transfers
 
 BODY = bytes(range(256)) * 40
@@ -69,8 +69,8 @@ class Noting:
 
 async def get(url: str, transfers: Transfers | None = None) -> Fetched | Failure | None:
     transfers = transfers or Transfers(max_total_connections=1)
-    async with Hosts(transfers, partial(new_client, transfers, tls_context())) as hosts:
-        return await fetch(Download(url, Source.ORIGINAL, len(BODY), len(BODY)), hosts, transfers, unheeded)
+    async with open_downloader(transfers, partial(new_client, transfers, tls_context())) as downloader:
+        return await downloader.fetch(Download(url, Source.ORIGINAL, len(BODY), len(BODY)))
 
 
 async def get_image(url: str, part: Path) -> None:

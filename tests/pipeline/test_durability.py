@@ -10,8 +10,8 @@ from conftest import image, work
 from trio.testing import MockClock
 
 from oidl.model import Done, Source, WrittenFile
+from oidl.node.stop import Stop
 from oidl.pipeline.durability import Durability
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.database import StateConnection, timestamp

@@ -10,9 +10,9 @@ import trio.testing
 from conftest import THUMB, image, work
 
 from oidl.model import Done, Failure, Reason, Source, Status, Work, WrittenFile
+from oidl.node.stop import Stop
 from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
 from oidl.state.database import StateConnection

@@ -8,8 +8,8 @@ import trio
 import trio.testing
 
 from oidl.model import Reason
+from oidl.node.stop import Stop
 from oidl.pipeline.limits import RunLimits, streak_text, too_full
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.streak import FEW, RECENT
 from oidl.progress.meter import Meter
 from oidl.settings import Limits

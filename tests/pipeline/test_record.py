@@ -15,9 +15,9 @@ from conftest import LIST, THUMB, image, work
 
 from oidl.errors import StateError
 from oidl.model import Done, Failure, Postponed, Reason, Source, Status, Work, WrittenFile
+from oidl.node.stop import Stop
 from oidl.pipeline.feed import Claims
 from oidl.pipeline.record import Outcome, Recorder
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.state.database import StateConnection, open_reader, timestamp

@@ -2,11 +2,10 @@
 
 import random
 from datetime import UTC, datetime, timedelta
-from itertools import product
 
 import pytest
 
-from oidl.model import Failure, Reason, Source, Status
+from oidl.model import Blame, Failure, Reason, Source, Status
 from oidl.pipeline.retry import RULES, UNCOUNTED, decide, decide_all
 from oidl.settings import Retries
 from oidl.state.ledger import Tries, Verdict
@@ -18,20 +17,18 @@ PERMANENT_AT_ONCE = [
     Failure(Reason.NOT_FOUND),
     Failure(Reason.GONE),
     Failure(Reason.RESIZE_FAILED),
-    Failure(Reason.CORRUPT, is_published=True),
-    Failure(Reason.CORRUPT, is_published=True, is_elsewhere=True),
+    Failure(Reason.CORRUPT, blame=Blame.IMAGE),
 ]
 MAYBE_THE_PATH = [
     Failure(Reason.FORBIDDEN, http_status=403),
     Failure(Reason.NOT_AN_IMAGE),
     Failure(Reason.TOO_LARGE),
-    Failure(Reason.SIZE_MISMATCH),  # an empty body, or one of no type
+    Failure(Reason.SIZE_MISMATCH, blame=Blame.PATH),  # an empty body, or one of no type
     *(Failure(Reason.HTTP_ERROR, http_status=status) for status in (302, 400, 401, 418, 451)),
     Failure(Reason.HTTP_ERROR, "more than 3 redirects"),
-    Failure(Reason.NOT_FOUND, http_status=404, is_elsewhere=True),
-    Failure(Reason.GONE, http_status=410, is_elsewhere=True),
-    Failure(Reason.SIZE_MISMATCH, is_image=True, is_elsewhere=True),
-    Failure(Reason.MD5_MISMATCH, is_elsewhere=True),
+    Failure(Reason.NOT_FOUND, http_status=404, blame=Blame.PATH),
+    Failure(Reason.GONE, http_status=410, blame=Blame.PATH),
+    Failure(Reason.MD5_MISMATCH, blame=Blame.PATH),
 ]
 CONFIRM_AFTER_S = 45.0
 PASSING = [
@@ -69,7 +66,7 @@ def test_what_may_pass_is_tried_again_for_ever(failure: Failure) -> None:
     ("reason", "tries"), [(Reason.INTERNAL_ERROR, 3), (Reason.SIZE_MISMATCH, 2), (Reason.MD5_MISMATCH, 2)]
 )
 def test_some_get_a_second_or_third_chance(reason: Reason, tries: int) -> None:
-    failure = Failure(reason, is_image=True)
+    failure = Failure(reason)
     verdicts = [verdict(failure, in_run=before, for_reason=before) for before in range(tries)]
     assert [each.status for each in verdicts] == [Status.RETRY] * (tries - 1) + [Status.FAILED]
     assert all(each.next_attempt_at <= NOW + timedelta(seconds=4) for each in verdicts if each.next_attempt_at)
@@ -90,23 +87,20 @@ def test_what_may_be_about_the_path_needs_three_tries_that_outlast_two_minutes(f
 
 def test_a_photo_that_is_gone_by_its_own_host_s_word_is_not_asked_for_again_but_one_elsewhere_is() -> None:
     assert verdict(Failure(Reason.GONE)).status is Status.FAILED
-    assert verdict(Failure(Reason.GONE, is_elsewhere=True)).status is Status.RETRY
+    assert verdict(Failure(Reason.GONE, blame=Blame.PATH)).status is Status.RETRY
 
 
 @pytest.mark.parametrize("reason", Reason)
-@pytest.mark.parametrize("flags", list(product((False, True), repeat=3)))
+@pytest.mark.parametrize("blame", Blame)
 @pytest.mark.parametrize("http_status", [None, 200, 302, 403, 404, 500])
 def test_no_verdict_that_may_be_about_the_path_is_final_at_the_first_try(
-    reason: Reason, flags: tuple[bool, bool, bool], http_status: int | None
+    reason: Reason, blame: Blame, http_status: int | None
 ) -> None:
-    is_image, is_elsewhere, is_published = flags
-    failure = Failure(
-        reason, http_status=http_status, is_image=is_image, is_elsewhere=is_elsewhere, is_published=is_published
-    )
+    failure = Failure(reason, http_status=http_status, blame=blame)
     if verdict(failure).status is Status.FAILED:
         about_the_photo = (Reason.UNAVAILABLE, Reason.NOT_FOUND, Reason.GONE, Reason.RESIZE_FAILED, Reason.CORRUPT)
         assert reason in about_the_photo
-        assert is_published or not is_elsewhere or reason is Reason.UNAVAILABLE
+        assert blame is not Blame.PATH or reason is Reason.UNAVAILABLE
 
 
 def test_other_failures_in_between_do_not_use_up_those_chances() -> None:
@@ -146,7 +140,7 @@ def test_what_says_nothing_about_the_image_does_not_count_against_it() -> None:
 
 NONE_BEFORE = Tries(0, 0)
 GONE = Failure(Reason.GONE, "HTTP 410", 410, source=Source.ORIGINAL)
-ABSENT = Failure(Reason.NOT_FOUND, "not on the mirror", 404, source=Source.CVDF, is_not_mirrored=True)
+ABSENT = Failure(Reason.NOT_FOUND, "not on the mirror", 404, source=Source.CVDF, blame=Blame.MIRROR)
 SLOW = Failure(Reason.TIMEOUT, "no byte", source=Source.CVDF)
 
 

@@ -12,9 +12,9 @@ import trio.testing
 from conftest import LIST, THUMB, image, work
 
 from oidl.model import Done, Failure, LabelType, Reason, Source, Status, Work, WrittenFile
+from oidl.node.stop import Stop
 from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.target import Target
 from oidl.settings import Retries, Selection
 from oidl.state.choice import choose

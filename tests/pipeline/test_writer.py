@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from oidl.errors import ExitCode, StoppedError
+from oidl.node.stop import Stop
 from oidl.pipeline import writer
-from oidl.pipeline.stop import Stop
 from oidl.pipeline.writer import StateWriter
 from oidl.state import lock
 from oidl.state.database import StateConnection, transaction

@@ -150,7 +150,7 @@ def test_a_try_at_several_sources_is_one_try_and_a_row_for_each(loaded_db: State
     first = Failure(Reason.FORBIDDEN, "HTTP 403", 403, source=Source.ORIGINAL)
     second = Failure(Reason.TIMEOUT, source=Source.CVDF)
     for _ in range(2):
-        ledger.failed(work(1, tried=(first,)), second, Verdict(Status.RETRY), first)
+        ledger.failed(work(1), second, Verdict(Status.RETRY), first, (first,))
     rows = loaded_db.execute("SELECT source, reason, place FROM attempt ORDER BY id LIMIT 2").fetchall()
     assert rows == [("original", "forbidden", 0), ("cvdf", "timeout", 1)]
     assert loaded_db.execute("SELECT attempts, reason, source FROM download WHERE reason > ''").fetchall() == [

@@ -1,4 +1,4 @@
-"""Images wait for their host and nobody else's: the lobby with real `Hosts`, on a clock that does not wait.
+"""Images wait for their host and nobody else's: the scheduler with real permits, on a clock that does not wait.
 
 Servers are made up: what they answer is decided when a request has taken its time.
 """
@@ -6,20 +6,21 @@ Servers are made up: what they answer is decided when a request has taken its ti
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import trio
 import trio.testing
 from conftest import work
 
-from oidl.model import Failure, Postponed, Reason, Work
-from oidl.net.hosts import Hosts, host_of
-from oidl.pipeline.lobby import Lobby
-from oidl.pipeline.stop import Stop
+from oidl.model import Blame, Failure, Postponed, Reason, Source, Work
+from oidl.net.permits import Permits, host_of
+from oidl.node.attempt import Attempt
+from oidl.node.scheduler import HostScheduler
+from oidl.node.sources import Sources
+from oidl.node.stop import Stop
 from oidl.settings import Transfers
 
-UNREACHABLE = Failure(Reason.CONNECTION, "no route", is_unreachable=True)
+UNREACHABLE = Failure(Reason.CONNECTION, "no route", blame=Blame.HOST)
 LATENCY_S = 0.1
 
 Server = Callable[[str, float], Awaitable[Failure | None]]
@@ -53,24 +54,23 @@ class Trip:
             self.stop = Stop()
             transfers = Transfers(max_total_connections=self.fetchers)
             began = trio.current_time()
-            async with Hosts(transfers, _Client, self.providers, say=self.said.append) as hosts:
-                self.lobby = Lobby(
-                    lambda item: item.original_url,
-                    host_of,
-                    hosts.block,
-                    self.stop,
-                    per_host=transfers.max_host_connections,
-                    patience_s=self.patience_s,
-                )
-                fed_in, fed = trio.open_memory_channel[Work](0)
-                works_in, works = trio.open_memory_channel[Work](0)
-                with trio.move_on_after(self.seconds):
-                    async with trio.open_nursery() as nursery:
-                        async with works:
-                            for _ in range(self.fetchers):
-                                nursery.start_soon(self._fetcher, works.clone(), hosts)
-                        nursery.start_soon(self.lobby.run, fed, works_in, self._postpone, self.dropped.append)
-                        nursery.start_soon(self._feed, fed_in)
+            permits = Permits(transfers, self.providers, say=self.said.append)
+            self.scheduler = HostScheduler(
+                Sources((Source.ORIGINAL,), {}).first,
+                permits.backoff,
+                self.stop,
+                per_host=transfers.max_host_connections,
+                patience_s=self.patience_s,
+            )
+            jobs_in, jobs = trio.open_memory_channel[Work](0)
+            attempts_in, attempts = trio.open_memory_channel[Attempt](0)
+            with trio.move_on_after(self.seconds):
+                async with trio.open_nursery() as nursery:
+                    async with attempts:
+                        for _ in range(self.fetchers):
+                            nursery.start_soon(self._fetcher, attempts.clone(), permits)
+                    nursery.start_soon(self.scheduler.run, jobs, attempts_in, self._conclude)
+                    nursery.start_soon(self._feed, jobs_in)
             return trio.current_time() - began
 
         self.took_s = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
@@ -88,39 +88,35 @@ class Trip:
                 self.peak_in_hand = max(self.in_hand, self.peak_in_hand)
                 self.between(self)
 
-    async def _postpone(self, item: Work, postponed: Postponed) -> None:
+    async def _conclude(self, attempt: Attempt, postponed: Postponed | None) -> None:
         await trio.lowlevel.checkpoint()
         self.in_hand -= 1
-        self.postponed.append((item, postponed))
-
-    async def _fetcher(self, works: trio.MemoryReceiveChannel[Work], hosts: Hosts) -> None:
-        async with works:
-            async for item in works:
-                await self._fetch(item, hosts)
-
-    async def _fetch(self, item: Work, hosts: Hosts) -> None:
-        host = host_of(item.original_url)
-        async with hosts.connection(item.original_url) as lent:
-            if lent is not None:
-                self.asked += 1
-                lent.failure = await self.server(host, trio.current_time())
-        must_wait = lent is None or (lent.failure is not None and lent.failure.reason is Reason.RATE_LIMITED)
-        if must_wait and self.lobby.came_back(item):
-            return
-        self.lobby.left(item)
-        self.in_hand -= 1
-        if lent is not None and lent.failure is None:
-            self.done[host] += 1
+        self.scheduler.finished()
+        if postponed:
+            self.postponed.append((attempt.work, postponed))
         else:
-            self.failed[host] += 1
+            self.dropped.append(attempt.work)
 
+    async def _fetcher(self, attempts: trio.MemoryReceiveChannel[Attempt], permits: Permits) -> None:
+        async with attempts:
+            async for attempt in attempts:
+                await self._fetch(attempt, permits)
 
-class _Client:
-    async def __aenter__(self) -> Any:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
+    async def _fetch(self, attempt: Attempt, permits: Permits) -> None:
+        async with permits.request(attempt.download.url) as permit:
+            if permit is not None:
+                self.asked += 1
+                permit.failure = await self.server(attempt.host, trio.current_time())
+        must_wait = permit is None or (permit.failure is not None and permit.failure.reason is Reason.RATE_LIMITED)
+        if must_wait and self.scheduler.requeue(attempt):
+            return
+        self.scheduler.released(attempt)
+        self.scheduler.finished()
+        self.in_hand -= 1
+        if permit is not None and permit.failure is None:
+            self.done[attempt.host] += 1
+        else:
+            self.failed[attempt.host] += 1
 
 
 async def well(host: str, now: float) -> None:
@@ -258,23 +254,28 @@ def test_a_drain_lets_go_of_all_that_waits() -> None:
     assert trip.took_s < 40
 
 
-def test_what_was_passed_on_keeps_it_open_and_may_be_queued_again_for_another_host() -> None:
+def test_a_job_in_progress_keeps_it_open_and_may_be_queued_again_for_another_host() -> None:
+    async def unneeded(attempt: Attempt, postponed: Postponed | None) -> None:
+        raise AssertionError("nothing is postponed or dropped")
+
     async def main() -> list[str]:
-        lobby = Lobby(lambda item: item.original_url, host_of, lambda url: None, Stop(), per_host=1, patience_s=1.0)
-        feed, fed = trio.open_memory_channel[Work](1)
-        fetchers, works = trio.open_memory_channel[Work](0)
+        first = Sources((Source.ORIGINAL,), {}).first
+        scheduler = HostScheduler(first, lambda url: None, Stop(), per_host=1, patience_s=1.0)
+        feed, jobs = trio.open_memory_channel[Work](1)
+        fetchers, attempts = trio.open_memory_channel[Attempt](0)
         handed_out = []
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(lobby.run, fed, fetchers, None, None)
+            nursery.start_soon(scheduler.run, jobs, fetchers, unneeded)
             await feed.send(work(1, original_url="http://a/1.jpg"))
             await feed.aclose()
-            async for item in works:
-                handed_out.append(host_of(item.original_url))
-                lobby.passed_on(item)
+            async for attempt in attempts:
+                handed_out.append(attempt.host)
+                scheduler.released(attempt)
                 await trio.testing.wait_all_tasks_blocked()  # it is with a validator, and nobody else is there
                 if len(handed_out) == 1:
-                    lobby.queue(work(1, original_url="http://b/1.jpg"))
-                lobby.settled()
+                    scheduler.put(first(work(1, original_url="http://b/1.jpg")))
+                else:
+                    scheduler.finished()
         return handed_out
 
     assert trio.run(main) == ["a", "b"]
@@ -283,5 +284,5 @@ def test_what_was_passed_on_keeps_it_open_and_may_be_queued_again_for_another_ho
 def test_hosts_without_images_are_forgotten() -> None:
     trip = Trip(well, [f"h{number}" for number in range(500)], 500).run()
     assert trip.done.total() == 500
-    assert not trip.lobby._queues
-    assert not trip.lobby._ready
+    assert not trip.scheduler._queues
+    assert not trip.scheduler._ready

@@ -1,8 +1,8 @@
-"""A bug of ours costs the image it was met with, and never the run.
+"""A bug in oidl costs the image that met it, and never the run.
 
 Exceptions are for bugs and for "stop the program". Whatever else is raised while
 one image is fetched, validated or recorded becomes a `Failure` of that image, and
-its traceback goes to the log. A run that meets nothing but bugs is stopped.
+its traceback goes to the log. A run that meets nothing but bugs is stopped: see `pipeline.bugs`.
 """
 
 import logging
@@ -12,9 +12,6 @@ from dataclasses import dataclass
 
 from oidl.errors import OidlError
 from oidl.model import Failure, Reason, Source, Work
-from oidl.pipeline.stop import Stop
-
-_IN_A_ROW = 10  # bugs without any other outcome between them
 
 log = logging.getLogger("oidl")
 
@@ -41,37 +38,6 @@ def contained(work: Work, source: Source | None = None, url: str | None = None) 
             raise
         log.error("a bug in oidl: image %s from %s", work.image_id, url or "disk", exc_info=error)
         outcome.failure = Failure(Reason.INTERNAL_ERROR, _described(error), source=source, url=url)
-
-
-class BugCount:
-    """Stops the run at its tenth `internal_error` in a row, or at its end if it met nothing else."""
-
-    def __init__(self, stop: Stop) -> None:
-        self._stop = stop
-        self._in_a_row = 0
-        self._has_others = False
-
-    def count(self, *, is_bug: bool) -> None:
-        """Counts one outcome."""
-        self._in_a_row = self._in_a_row + 1 if is_bug else 0
-        self._has_others |= not is_bug
-        if self._in_a_row == _IN_A_ROW:
-            self._stop.bug_found(f"the last {_IN_A_ROW} images all failed because of a bug in oidl")
-
-    def run_ends(self) -> None:
-        """Looks at the run as a whole, once all outcomes are counted."""
-        if self._in_a_row and not self._has_others:
-            self._stop.bug_found("every image of this run failed because of a bug in oidl")
-
-
-def find_tracebacks() -> str:
-    """A hint at where the log has the tracebacks."""
-    for handler in log.handlers:
-        if isinstance(handler, logging.FileHandler):
-            return f"report it with the tracebacks in {handler.baseFilename}"
-    if any(isinstance(handler, logging.StreamHandler) for handler in log.handlers):
-        return "report it with the tracebacks in the log above"
-    return "run it again with --log-file oidl.log, and report it with the tracebacks there"
 
 
 def _stops_the_program(error: Exception) -> bool:

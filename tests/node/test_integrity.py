@@ -7,7 +7,7 @@ import pytest
 from conftest import work
 
 from oidl.model import Failure, Fetched, Reason, Source
-from oidl.pipeline.verify import verify
+from oidl.node.integrity import verify
 
 JPEG = b"\xff\xd8\xff\xe0 published \xff\xd9"
 PNG = b"\x89PNG\r\n\x1a\n published"

@@ -16,10 +16,11 @@ from conftest import THUMB, work
 from PIL import Image as Pillow
 
 from oidl.imaging.photo import photo
-from oidl.model import ORIGINAL, Done, Failure, Fetched, Orientation, Reason, Rendition, ResizeMode, Source, Work
-from oidl.pipeline.process import Processor
+from oidl.model import ORIGINAL, Blame, Done, Failure, Fetched, Orientation, Reason, Rendition, ResizeMode, Source, Work
+from oidl.node.process import Processor
 from oidl.settings import FileNames, Imaging, Layout, Originals
 from oidl.storage.atomic import AtomicWriter
+from oidl.storage.files import Files
 
 BODY = photo(1, 120, 90)
 MD5 = base64.b64encode(hashlib.md5(BODY).digest()).decode()
@@ -40,9 +41,13 @@ def fetched(body: bytes = BODY, source: Source = Source.ORIGINAL) -> Fetched:
     return Fetched(source, url, body)
 
 
+def store_at(layout: Layout, claim: Callable[[str, str], bool] = lambda name, image_id: True) -> Files:
+    return Files(layout, AtomicWriter("0a1b2c3d"), Originals().directory, claim)
+
+
 @pytest.fixture
 def processor(tmp_path: Path) -> Processor:
-    return Processor(Layout(tmp_path, "2017_11"), Originals(), AtomicWriter("0a1b2c3d"), Imaging())
+    return Processor(store_at(Layout(tmp_path, "2017_11")), Originals(), Imaging())
 
 
 @pytest.fixture
@@ -66,13 +71,13 @@ def put(tmp_path: Path) -> Callable[..., Path]:
     return put
 
 
-Files = Callable[[], dict[str, bytes]]
+Written = Callable[[], dict[str, bytes]]
 
 
 # ---- all of its files
 
 
-def test_every_file_that_is_lacking_is_made_and_told_of(processor: Processor, files: Files, tmp_path: Path) -> None:
+def test_every_file_that_is_lacking_is_made_and_told_of(processor: Processor, files: Written, tmp_path: Path) -> None:
     done = processor.process(item(), fetched())
     assert isinstance(done, Done)
     assert (done.source, done.url) == (Source.ORIGINAL, item().original_url)
@@ -102,7 +107,7 @@ def test_a_picture_that_is_kept_as_it_came_tells_its_own_orientation(tmp_path: P
     assert [(file.exif_orientation, file.conversion) for file in done.files] == [(None, "cmyk")]
 
 
-def test_only_what_is_lacking_is_made(processor: Processor, files: Files) -> None:
+def test_only_what_is_lacking_is_made(processor: Processor, files: Written) -> None:
     done = processor.process(item(THUMB), fetched())
     assert isinstance(done, Done)
     assert list(files()) == [done.files[0].path]
@@ -135,12 +140,12 @@ def test_a_thumbnail_of_a_rotated_image_comes_upright_and_is_not_turned_again(
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3])
-def test_a_rendition_that_fails_leaves_no_file_of_any_other(processor: Processor, files: Files, at: int) -> None:
+def test_a_rendition_that_fails_leaves_no_file_of_any_other(processor: Processor, files: Written, at: int) -> None:
     lacking = [SAVED, THUMB, LARGER]
     lacking.insert(at, IMPOSSIBLE)
     failure = processor.process(item(*lacking), fetched())
     assert isinstance(failure, Failure)
-    assert (failure.reason, failure.is_published) == (Reason.RESIZE_FAILED, True)
+    assert (failure.reason, failure.blame) == (Reason.RESIZE_FAILED, Blame.IMAGE)
     assert files() == {}
 
 
@@ -150,36 +155,36 @@ HALF = BODY[: len(BODY) // 2]
 @pytest.mark.parametrize(
     ("body", "published", "expected"),
     [
-        (b"<html>Sorry</html>", BODY, (Reason.NOT_AN_IMAGE, False)),
-        (HALF, BODY, (Reason.SIZE_MISMATCH, False)),
-        (BODY[:-3] + b"\x00\xff\xd9", BODY, (Reason.MD5_MISMATCH, False)),
-        (HALF, HALF, (Reason.CORRUPT, True)),
-        (BODY[:20], BODY[:20], (Reason.CORRUPT, True)),
+        (b"<html>Sorry</html>", BODY, (Reason.NOT_AN_IMAGE, Blame.SERVER)),
+        (HALF, BODY, (Reason.SIZE_MISMATCH, Blame.SERVER)),
+        (BODY[:-3] + b"\x00\xff\xd9", BODY, (Reason.MD5_MISMATCH, Blame.SERVER)),
+        (HALF, HALF, (Reason.CORRUPT, Blame.IMAGE)),
+        (BODY[:20], BODY[:20], (Reason.CORRUPT, Blame.IMAGE)),
     ],
     ids=["a page", "another size", "another MD5", "published cut short", "published without a header"],
 )
 def test_what_is_not_the_whole_published_image_has_no_file_under_any_name(
-    processor: Processor, files: Files, body: bytes, published: bytes, expected: tuple[Reason, bool]
+    processor: Processor, files: Written, body: bytes, published: bytes, expected: tuple[Reason, Blame]
 ) -> None:
     failure = processor.process(item(body=published), fetched(body))
     assert isinstance(failure, Failure)
-    assert (failure.reason, failure.is_published) == expected
+    assert (failure.reason, failure.blame) == expected
     assert (failure.source, failure.url) == (Source.ORIGINAL, item().original_url)
     assert files() == {}
 
 
 @pytest.mark.parametrize("lacking", [THUMB, SAVED], ids=["resized", "kept"])
 def test_a_thumbnail_that_is_cut_short_may_be_whole_the_next_time(
-    processor: Processor, files: Files, lacking: Rendition
+    processor: Processor, files: Written, lacking: Rendition
 ) -> None:
     failure = processor.process(item(lacking), fetched(HALF, Source.THUMBNAIL_300K))
     assert isinstance(failure, Failure)
-    assert (failure.reason, failure.is_published) == (Reason.CORRUPT, False)
+    assert (failure.reason, failure.blame) == (Reason.CORRUPT, Blame.SERVER)
     assert files() == {}
 
 
 def test_a_disk_that_cannot_be_written_is_a_failure_that_says_so(
-    processor: Processor, files: Files, tmp_path: Path
+    processor: Processor, files: Written, tmp_path: Path
 ) -> None:
     (tmp_path / "2017_11").write_text("in the way")
     failure = processor.process(item(), fetched())
@@ -257,7 +262,7 @@ def test_bytes_from_the_network_are_never_believed_by_their_size(processor: Proc
 
 
 def test_an_original_in_its_place_is_told_of_and_not_written_again(
-    processor: Processor, put: Callable[..., Path], files: Files
+    processor: Processor, put: Callable[..., Path], files: Written
 ) -> None:
     path = put()
     os.utime(path, (1, 1))
@@ -274,7 +279,7 @@ def test_an_original_in_its_place_is_told_of_and_not_written_again(
 
 
 def test_an_original_from_elsewhere_is_written_to_its_place_under_its_published_name(
-    processor: Processor, put: Callable[..., Path], files: Files
+    processor: Processor, put: Callable[..., Path], files: Written
 ) -> None:
     put(place="elsewhere/x.png")
     wanted = item(SAVED, saved_original="elsewhere/x.png")
@@ -293,16 +298,11 @@ def test_a_local_original_that_fails_names_no_url(processor: Processor, put: Cal
     assert (failure.reason, failure.source, failure.url) == (Reason.RESIZE_FAILED, Source.LOCAL, None)
 
 
-def test_two_images_of_one_name_never_share_a_path(tmp_path: Path, files: Files) -> None:
+def test_two_images_of_one_name_never_share_a_path(tmp_path: Path, files: Written) -> None:
     claims: dict[str, str] = {}
     layout = Layout(tmp_path, "2017_11", name_files_by=FileNames.FLICKR)
-    processor = Processor(
-        layout,
-        Originals(),
-        AtomicWriter("0a1b2c3d"),
-        Imaging(),
-        claim=lambda name, image_id: claims.setdefault(name, image_id) == image_id,
-    )
+    store = store_at(layout, lambda name, image_id: claims.setdefault(name, image_id) == image_id)
+    processor = Processor(store, Originals(), Imaging())
     other = photo(2, 120, 90)
     first = item(SAVED, original_url="https://x/11/7_0a_o.jpg")
     second = replace(item(SAVED, body=other), image_id=f"{2:016x}", original_url="https://x/22/7_0a_o.JPG")
@@ -313,9 +313,9 @@ def test_two_images_of_one_name_never_share_a_path(tmp_path: Path, files: Files)
         assert files() == {"2017_11/train/images-original/7_0/7_0a_o.jpg": BODY, SECOND: other}
 
 
-def test_the_url_that_answered_chooses_no_path(tmp_path: Path, files: Files) -> None:
+def test_the_url_that_answered_chooses_no_path(tmp_path: Path, files: Written) -> None:
     layout = Layout(tmp_path, "2017_11", name_files_by=FileNames.FLICKR)
-    processor = Processor(layout, Originals(), AtomicWriter("0a1b2c3d"), Imaging())
+    processor = Processor(store_at(layout), Originals(), Imaging())
     own = item(SAVED, original_url="https://x/999_def_o.jpg")
     assert isinstance(processor.process(own, Fetched(Source.ORIGINAL, "https://x/any/123_abc_o.png", BODY)), Done)
     assert list(files()) == ["2017_11/train/images-original/999/999_def_o.jpg"]

@@ -1,6 +1,6 @@
-"""Connections lent out: within the caps whatever comes, kept alive, and given back whole.
+"""Permits and connections: within the limits whatever happens, kept alive, and given back whole.
 
-Caps and keep-alive are counted by a real server on loopback that is several
+Limits and keep-alive are counted by a real server on loopback that is several
 hosts; who waits for what is tried with clients that do nothing, on a clock that
 does not wait.
 """
@@ -15,14 +15,15 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from downloads import open_downloader
 
 from oidl.demo.server import serve
 from oidl.demo.site import Answer, Behaviour, Site
-from oidl.model import Failure, Fetched, Reason, Source
+from oidl.model import Blame, Failure, Fetched, Reason, Source
+from oidl.net.answer import Download
 from oidl.net.client import new_client, tls_context
-from oidl.net.hosts import Hosts
 from oidl.net.pace import PaceState
-from oidl.net.transfer import Download, fetch
+from oidl.net.transfer import Downloader
 from oidl.settings import Transfers
 
 BODY = bytes(1000)
@@ -54,54 +55,50 @@ class Lent:
         return self.made[-1]
 
     @asynccontextmanager
-    async def borrowed(self, hosts: Hosts, host: str) -> AsyncIterator[Client | None]:
-        async with hosts.connection(f"http://{host}/x") as borrowed:
-            if borrowed is None:
+    async def borrowed(self, net: Downloader, host: str) -> AsyncIterator[Client | None]:
+        async with net.permits.request(f"http://{host}/x") as permit:
+            if permit is None:
                 yield None
                 return
-            client = borrowed.client
-            assert isinstance(client, Client)
-            self.at[client] = host
-            self.now[host] += 1
-            opened_at = Counter(self.at.values())
-            self.peak_at = self.peak_at | opened_at
-            try:
-                yield client
-            finally:
-                self.now[host] -= 1
+            async with net.connections.to(permit.host) as client:
+                assert isinstance(client, Client)
+                self.at[client] = host
+                self.now[host] += 1
+                opened_at = Counter(self.at.values())
+                self.peak_at = self.peak_at | opened_at
+                try:
+                    yield client
+                finally:
+                    self.now[host] -= 1
 
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:
     return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-async def hold(lent: Lent, hosts: Hosts, host: str, seconds: float, got: list[Client | None] | None = None) -> None:
-    async with lent.borrowed(hosts, host) as client:
+async def hold(lent: Lent, net: Downloader, host: str, seconds: float, got: list[Client | None] | None = None) -> None:
+    async with lent.borrowed(net, host) as client:
         if got is not None:
             got.append(client)
         if client is not None:
             await trio.sleep(seconds)
 
 
-async def objected(hosts: Hosts, host: str, pause_s: float) -> None:
+async def objected(net: Downloader, host: str, pause_s: float) -> None:
     """As many requests to `host` as mean that it is closed are answered by "too many requests"."""
     for _ in range(5):
-        async with hosts.connection(f"http://{host}/x") as borrowed:
-            assert borrowed is not None
-            borrowed.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=pause_s)
+        async with net.permits.request(f"http://{host}/x") as permit:
+            assert permit is not None
+            permit.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=pause_s)
 
 
 # ---- on loopback
 
 
-async def unheeded(count: int) -> None:
-    pass
-
-
-async def fetch_many(urls: list[str], hosts: Hosts, transfers: Transfers) -> None:
+async def fetch_many(urls: list[str], net: Downloader) -> None:
     async def one(url: str) -> None:
         download = Download(url, Source.ORIGINAL, len(BODY), len(BODY))
-        fetched = await fetch(download, hosts, transfers, unheeded)
+        fetched = await net.fetch(download)
         assert isinstance(fetched, Fetched)
 
     async with trio.open_nursery() as nursery:
@@ -116,9 +113,9 @@ def peaks(transfers: Transfers, servers: int, rounds: int, requests: int) -> Sit
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             urls = [await nursery.start(serve, site) + PATH for _ in range(servers)]
-            async with Hosts(transfers, lambda: new_client(transfers, TLS)) as hosts:
+            async with open_downloader(transfers, lambda: new_client(transfers, TLS)) as net:
                 for _ in range(rounds):
-                    await fetch_many(urls * requests, hosts, transfers)
+                    await fetch_many(urls * requests, net)
             nursery.cancel_scope.cancel()
 
     trio.run(main)
@@ -148,9 +145,9 @@ def test_a_connection_given_up_is_closed_before_the_next_is_opened() -> None:
         site = Site({PATH: Answer(BODY)})
         async with trio.open_nursery() as nursery:
             urls = [await nursery.start(serve, site) + PATH for _ in range(3)]
-            async with Hosts(transfers, lambda: new_client(transfers, TLS)) as hosts:
+            async with open_downloader(transfers, lambda: new_client(transfers, TLS)) as net:
                 for url in urls * 2:
-                    await fetch_many([url], hosts, transfers)
+                    await fetch_many([url], net)
                     await trio.testing.wait_all_tasks_blocked(0.005)
                     assert site.connections.open == 1
                 assert site.connections.opened == 6
@@ -165,11 +162,11 @@ def test_a_connection_given_up_is_closed_before_the_next_is_opened() -> None:
 def test_idle_connections_count_for_their_host_and_in_all() -> None:
     async def main() -> None:
         lent = Lent()
-        async with Hosts(Transfers(max_host_connections=2, max_total_connections=5), lent.client) as hosts:
+        async with open_downloader(Transfers(max_host_connections=2, max_total_connections=5), lent.client) as net:
             rng = random.Random(1)
             async with trio.open_nursery() as nursery:
                 for _ in range(400):
-                    nursery.start_soon(hold, lent, hosts, rng.choice("abcd"), rng.random())
+                    nursery.start_soon(hold, lent, net, rng.choice("abcd"), rng.random())
                     await trio.sleep(0.1 * rng.random())
         assert len(lent.made) == 5
         assert set(lent.peak_at) == set("abcd")
@@ -181,9 +178,9 @@ def test_idle_connections_count_for_their_host_and_in_all() -> None:
 def test_a_connection_of_the_host_itself_is_taken_before_any_is_opened_or_given_up() -> None:
     async def main() -> None:
         lent = Lent()
-        async with Hosts(Transfers(max_total_connections=3), lent.client) as hosts:
+        async with open_downloader(Transfers(max_total_connections=3), lent.client) as net:
             for host in "aabab":
-                await hold(lent, hosts, host, 0)
+                await hold(lent, net, host, 0)
             assert len(lent.made) == 2
 
     run(main)
@@ -193,9 +190,9 @@ def test_where_all_are_open_the_one_idle_the_longest_is_given_up() -> None:
     async def main() -> None:
         lent = Lent()
         got: list[Client | None] = []
-        async with Hosts(Transfers(max_total_connections=3), lent.client) as hosts:
+        async with open_downloader(Transfers(max_total_connections=3), lent.client) as net:
             for host in "abcad":
-                await hold(lent, hosts, host, 0, got)
+                await hold(lent, net, host, 0, got)
             assert len(lent.made) == 3
             assert got[4] is got[1]  # b's; a's was used since
 
@@ -206,14 +203,14 @@ def test_one_host_that_is_at_its_cap_keeps_no_other_waiting() -> None:
     async def main() -> None:
         lent = Lent()
         async with (
-            Hosts(Transfers(max_host_connections=1, max_total_connections=2), lent.client) as hosts,
+            open_downloader(Transfers(max_host_connections=1, max_total_connections=2), lent.client) as net,
             trio.open_nursery() as nursery,
         ):
             for _ in range(5):
-                nursery.start_soon(hold, lent, hosts, "a", 100)
+                nursery.start_soon(hold, lent, net, "a", 100)
             await trio.sleep(1)
             with trio.fail_after(0.1):
-                await hold(lent, hosts, "b", 0)
+                await hold(lent, net, "b", 0)
 
     run(main)
 
@@ -221,11 +218,11 @@ def test_one_host_that_is_at_its_cap_keeps_no_other_waiting() -> None:
 def test_a_host_is_its_name_and_port_in_any_case() -> None:
     async def main() -> None:
         lent = Lent()
-        async with Hosts(Transfers(), lent.client) as hosts:
-            await hold(lent, hosts, "A.org", 0)
-            await hold(lent, hosts, "a.ORG", 0)
+        async with open_downloader(Transfers(), lent.client) as net:
+            await hold(lent, net, "A.org", 0)
+            await hold(lent, net, "a.ORG", 0)
             assert len(lent.made) == 1
-            await hold(lent, hosts, "a.org:81", 0)
+            await hold(lent, net, "a.org:81", 0)
             assert len(lent.made) == 2
 
     run(main)
@@ -235,13 +232,13 @@ def test_a_pause_is_waited_for_by_who_is_patient_and_may_grow() -> None:
     async def main() -> None:
         lent = Lent()
         async with (
-            Hosts(Transfers(), lent.client, patience_s=30) as hosts,
+            open_downloader(Transfers(), lent.client, patience_s=30) as net,
             trio.open_nursery() as nursery,
-            hosts.connection("http://a/y") as late,
+            net.permits.request("http://a/y") as late,
         ):
             began = trio.current_time()
-            await objected(hosts, "a", 10)
-            nursery.start_soon(hold, lent, hosts, "a", 0)
+            await objected(net, "a", 10)
+            nursery.start_soon(hold, lent, net, "a", 0)
             await trio.sleep(5)
             assert late is not None
             late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=20)
@@ -254,14 +251,17 @@ def test_hosts_of_one_provider_pause_together_and_no_others() -> None:
     async def main() -> None:
         lent = Lent()
         providers = {"*.flickr.test": "flickr"}
-        async with Hosts(Transfers(), lent.client, providers) as hosts:
-            await objected(hosts, "c1.flickr.test:8080", 60)
+        async with open_downloader(Transfers(), lent.client, providers) as net:
+            await objected(net, "c1.flickr.test:8080", 60)
             for host in ("c2.flickr.test", "a.b.flickr.test"):
-                block = hosts.block(f"http://{host}/x")
-                assert block is not None
-                assert (block.wait_s, block.reason, block.is_set_aside) == (60, Reason.RATE_LIMITED, False)
-            assert hosts.block("http://flickr.test/x") is None
-            assert [(pace.provider, pace.pause_s) for pace in hosts.paces()] == [("flickr", 60), ("flickr.test", 0)]
+                backoff = net.permits.backoff(f"http://{host}/x")
+                assert backoff is not None
+                assert (backoff.wait_s, backoff.reason, backoff.is_unreachable) == (60, Reason.RATE_LIMITED, False)
+            assert net.permits.backoff("http://flickr.test/x") is None
+            assert [(pace.provider, pace.pause_s) for pace in net.permits.paces()] == [
+                ("flickr", 60),
+                ("flickr.test", 0),
+            ]
 
     run(main)
 
@@ -270,21 +270,21 @@ def test_a_pause_that_begins_while_all_connections_are_busy_is_kept_too() -> Non
     async def main() -> None:
         lent = Lent()
         transfers = Transfers(max_total_connections=2)
-        async with Hosts(transfers, lent.client, patience_s=30) as hosts, trio.open_nursery() as nursery:
+        async with open_downloader(transfers, lent.client, patience_s=30) as net, trio.open_nursery() as nursery:
             for _ in range(4):
-                async with hosts.connection("http://a/y") as early:
+                async with net.permits.request("http://a/y") as early:
                     assert early is not None
                     early.failure = Failure(Reason.RATE_LIMITED, http_status=429)
-            async with hosts.connection("http://a/y") as late:
-                nursery.start_soon(hold, lent, hosts, "b", 2)
+            async with net.permits.request("http://a/y") as late:
+                nursery.start_soon(hold, lent, net, "b", 2)
                 await trio.sleep(1)
-                nursery.start_soon(hold, lent, hosts, "a", 0)
+                nursery.start_soon(hold, lent, net, "a", 0)
                 await trio.sleep(0.5)
                 assert late is not None
                 late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=10)
             await trio.sleep(9)
             assert "a" not in lent.now
-            await hold(lent, hosts, "b", 0)  # and whoever waits for a pause holds up no other host
+            await hold(lent, net, "b", 0)  # and whoever waits for a pause holds up no other host
             await trio.sleep(1.1)
             assert "a" in lent.now
 
@@ -296,22 +296,22 @@ def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
         lent = Lent()
         got: list[Client | None] = []
         async with (
-            Hosts(Transfers(), lent.client, patience_s=30) as hosts,
+            open_downloader(Transfers(), lent.client, patience_s=30) as net,
             trio.open_nursery() as nursery,
-            hosts.connection("http://a/y") as late,
+            net.permits.request("http://a/y") as late,
         ):
-            await objected(hosts, "a", 10)
-            nursery.start_soon(hold, lent, hosts, "a", 0, got)
+            await objected(net, "a", 10)
+            nursery.start_soon(hold, lent, net, "a", 0, got)
             await trio.sleep(1)
             assert late is not None
             late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=3600)
         assert got == [None]
 
-        async with Hosts(Transfers(), lent.client) as hosts:
-            await objected(hosts, "a", 10)
+        async with open_downloader(Transfers(), lent.client) as net:
+            await objected(net, "a", 10)
             with trio.fail_after(0.1):
-                await hold(lent, hosts, "a", 0, got)
-                await hold(lent, hosts, "b", 0, got)
+                await hold(lent, net, "a", 0, got)
+                await hold(lent, net, "b", 0, got)
             assert got[:2] == [None, None]
             assert got[2] is not None
 
@@ -322,24 +322,24 @@ def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
     async def main() -> None:
         lent = Lent()
         said: list[str] = []
-        refused = Failure(Reason.CONNECTION, "refused", is_unreachable=True)
-        async with Hosts(Transfers(), lent.client, {"*": "one"}, say=said.append) as hosts:
+        refused = Failure(Reason.CONNECTION, "refused", blame=Blame.HOST)
+        async with open_downloader(Transfers(), lent.client, {"*": "one"}, say=said.append) as net:
             for _ in range(5):
                 assert not said
-                async with hosts.connection("http://a:1/x") as borrowed:
-                    assert borrowed is not None
-                    borrowed.failure = refused
+                async with net.permits.request("http://a:1/x") as permit:
+                    assert permit is not None
+                    permit.failure = refused
             assert said == ["a:1 cannot be reached and is set aside; it is tried now and then: refused"]
-            async with hosts.connection("http://a:1/x") as borrowed:
-                assert borrowed is None
-            block = hosts.block("http://a:1/x")
-            assert block is not None
-            assert (block.is_set_aside, block.reason) == (True, Reason.CONNECTION)
-            assert hosts.block("http://b/x") is None, "the others of its provider are well"
-            await trio.sleep(block.wait_s)
-            async with hosts.connection("http://a:1/x") as borrowed:
-                assert borrowed is not None
-            assert hosts.block("http://a:1/x") is None
+            async with net.permits.request("http://a:1/x") as permit:
+                assert permit is None
+            backoff = net.permits.backoff("http://a:1/x")
+            assert backoff is not None
+            assert (backoff.is_unreachable, backoff.reason) == (True, Reason.CONNECTION)
+            assert net.permits.backoff("http://b/x") is None, "the others of its provider are well"
+            await trio.sleep(backoff.wait_s)
+            async with net.permits.request("http://a:1/x") as permit:
+                assert permit is not None
+            assert net.permits.backoff("http://a:1/x") is None
 
     run(main)
 
@@ -348,12 +348,12 @@ def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
 def test_what_is_wrong_with_an_image_sets_no_host_aside(reason: Reason) -> None:
     async def main() -> None:
         status = 404 if reason in (Reason.NOT_FOUND, Reason.HTTP_ERROR) else None
-        async with Hosts(Transfers(), Lent().client) as hosts:
+        async with open_downloader(Transfers(), Lent().client) as net:
             for _ in range(50):
-                async with hosts.connection("http://a/x") as borrowed:
-                    assert borrowed is not None
-                    borrowed.failure = Failure(reason, http_status=status)
-            assert hosts.block("http://a/x") is None
+                async with net.permits.request("http://a/x") as permit:
+                    assert permit is not None
+                    permit.failure = Failure(reason, http_status=status)
+            assert net.permits.backoff("http://a/x") is None
 
     run(main)
 
@@ -364,23 +364,23 @@ def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one()
         held: list[Client | None] = []
         sent_away: list[Client | None] = []
         transfers = Transfers(max_host_connections=1, max_total_connections=2)
-        async with Hosts(transfers, lent.client, patience_s=30) as hosts:
-            await objected(hosts, "d", 20)
+        async with open_downloader(transfers, lent.client, patience_s=30) as net:
+            await objected(net, "d", 20)
             async with trio.open_nursery() as nursery:
                 for host in "ab":
-                    nursery.start_soon(hold, lent, hosts, host, 100, held)
+                    nursery.start_soon(hold, lent, net, host, 100, held)
                 await trio.sleep(1)
                 for host in "aabcd":  # the host's cap, the cap of all, a pause
-                    nursery.start_soon(hold, lent, hosts, host, 0, sent_away)
+                    nursery.start_soon(hold, lent, net, host, 0, sent_away)
                 await trio.sleep(1)
                 assert sent_away == []
-                hosts.drain()
+                net.permits.drain()
                 await trio.testing.wait_all_tasks_blocked()
                 assert sent_away == [None] * 5
                 assert lent.now.total() == 2
-                hosts.drain()
+                net.permits.drain()
                 with trio.fail_after(0.1):
-                    await hold(lent, hosts, "e", 0, sent_away)
+                    await hold(lent, net, "e", 0, sent_away)
                 assert sent_away[5:] == [None]
             assert None not in held
             assert lent.now.total() == 0
@@ -395,32 +395,32 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
         lent = Lent()
         rng = random.Random(seed)
 
-        async def impatient(hosts: Hosts, host: str) -> None:
+        async def impatient(net: Downloader, host: str) -> None:
             with trio.move_on_after(rng.random() * 2):
-                async with hosts.connection("http://z/x") as borrowed:
-                    if borrowed and rng.random() < 0.2:
-                        borrowed.failure = Failure(Reason.RATE_LIMITED, retry_after_s=rng.random())
-                await hold(lent, hosts, host, rng.random())
+                async with net.permits.request("http://z/x") as permit:
+                    if permit and rng.random() < 0.2:
+                        permit.failure = Failure(Reason.RATE_LIMITED, retry_after_s=rng.random())
+                await hold(lent, net, host, rng.random())
 
-        async with Hosts(Transfers(max_host_connections=2, max_total_connections=3), lent.client) as hosts:
+        async with open_downloader(Transfers(max_host_connections=2, max_total_connections=3), lent.client) as net:
             async with trio.open_nursery() as nursery:
                 for _ in range(200):
-                    nursery.start_soon(impatient, hosts, rng.choice("abc"))
+                    nursery.start_soon(impatient, net, rng.choice("abc"))
                     await trio.sleep(0.05 * rng.random())
             assert lent.now.total() == 0
             assert len(lent.made) <= 3
             await trio.sleep(10)
-            await hold(lent, hosts, "z", 0)
+            await hold(lent, net, "z", 0)
             for host in "abc":  # as many can be had as ever, no more and no less
                 async with trio.open_nursery() as nursery:
                     for _ in range(3):
-                        nursery.start_soon(hold, lent, hosts, host, 100)
+                        nursery.start_soon(hold, lent, net, host, 100)
                     await trio.sleep(1)
                     assert lent.now == Counter({host: 2})
                     nursery.cancel_scope.cancel()
             async with trio.open_nursery() as nursery:
                 for host in "aabbcc":
-                    nursery.start_soon(hold, lent, hosts, host, 100)
+                    nursery.start_soon(hold, lent, net, host, 100)
                 await trio.sleep(1)
                 assert lent.now.total() == 3
                 nursery.cancel_scope.cancel()
@@ -431,11 +431,11 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
 def test_an_earlier_run_s_pause_and_rate_are_kept() -> None:
     async def main() -> None:
         earlier = {"flickr": PaceState("flickr", 3, 20.0, 15.0, learned_rate=40.0)}
-        async with Hosts(Transfers(), Lent().client, {"*.flickr.test": "flickr"}, earlier) as hosts:
-            block = hosts.block("http://c1.flickr.test/x")
-            assert block is not None
-            assert block.wait_s == pytest.approx(15)
-            ((state,),) = (hosts.paces(),)
+        async with open_downloader(Transfers(), Lent().client, {"*.flickr.test": "flickr"}, earlier) as net:
+            backoff = net.permits.backoff("http://c1.flickr.test/x")
+            assert backoff is not None
+            assert backoff.wait_s == pytest.approx(15)
+            ((state,),) = (net.permits.paces(),)
             assert state.learned_rate == 40
             assert state.rate == 40
 
@@ -447,11 +447,11 @@ def test_hosts_that_are_idle_and_well_are_forgotten_and_others_are_not() -> None
 
     async def main() -> None:
         lent = Lent()
-        async with Hosts(Transfers(), lent.client, on_throttled=lambda: counted.append(1)) as hosts:
-            await objected(hosts, "closed", 3600)
+        async with open_downloader(Transfers(), lent.client, on_throttled=lambda: counted.append(1)) as net:
+            await objected(net, "closed", 3600)
             for number in range(1000):
-                await hold(lent, hosts, f"h{number}", 0)
-            names = {state.provider for state in hosts.paces()}
+                await hold(lent, net, f"h{number}", 0)
+            names = {state.provider for state in net.permits.paces()}
             assert len(names) <= 300
             assert "closed" in names
             assert len(counted) == 5
@@ -462,8 +462,8 @@ def test_hosts_that_are_idle_and_well_are_forgotten_and_others_are_not() -> None
 def test_people_are_told_of_a_pause_once() -> None:
     async def main() -> None:
         said: list[str] = []
-        async with Hosts(Transfers(), Lent().client, say=said.append) as hosts:
-            await objected(hosts, "a", 60)
+        async with open_downloader(Transfers(), Lent().client, say=said.append) as net:
+            await objected(net, "a", 60)
         assert said == ["a is paused for 60 s: too many requests, with Retry-After"]
 
     run(main)

@@ -33,7 +33,7 @@ def verify(work: Work, fetched: Fetched, *, check_md5: bool = True) -> str | Fai
     if fetched.source in (Source.THUMBNAIL_300K, Source.CVDF):
         return md5
     if len(body) != work.original_size:
-        return Failure(Reason.SIZE_MISMATCH, f"{len(body)} bytes, published {work.original_size}", is_image=True)
+        return Failure(Reason.SIZE_MISMATCH, f"{len(body)} bytes, published {work.original_size}")
     if check_md5 and not is_published:
         return Failure(Reason.MD5_MISMATCH, f"MD5 {md5}, published {work.original_md5}")
     return md5

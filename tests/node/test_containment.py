@@ -1,4 +1,4 @@
-"""A bug costs the image that it was met with; what stops the program still does; nothing but bugs stops the run."""
+"""A bug costs the image that it was met with; what stops the program still does."""
 
 import pytest
 import trio
@@ -6,8 +6,7 @@ from conftest import work
 
 from oidl.errors import StateError
 from oidl.model import Reason, Source
-from oidl.pipeline.containment import BugCount, contained
-from oidl.pipeline.stop import Stop
+from oidl.node.containment import contained
 
 
 class UnspeakableError(Exception):
@@ -60,24 +59,3 @@ def test_cancellation_passes() -> None:
         return scope.cancelled_caught
 
     assert trio.run(main)
-
-
-def counted(*are_bugs: bool) -> str | None:
-    stop = Stop()
-    bugs = BugCount(stop)
-    for is_bug in are_bugs:
-        bugs.count(is_bug=is_bug)
-    bugs.run_ends()
-    assert stop.draining.is_set() is (stop.bug is not None)
-    return stop.bug
-
-
-def test_ten_bugs_in_a_row_stop_the_run() -> None:
-    assert counted(False, *[True] * 9, False, *[True] * 9) is None
-    assert "last 10 images" in (counted(False, *[True] * 10, False) or "")
-
-
-def test_a_run_of_nothing_but_bugs_is_stopped_however_short() -> None:
-    assert "every image" in (counted(True) or "")
-    assert counted() is None
-    assert counted(False) is None

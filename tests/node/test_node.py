@@ -14,21 +14,24 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from conftest import THUMB, image, work
+from conftest import image, work
 
 from oidl.errors import StateError
-from oidl.model import Done, Failure, Fetched, Reason, Source, Status, Work
+from oidl.model import Blame, Done, Failure, Fetched, Reason, Source, Status, Work
+from oidl.net.answer import Download
 from oidl.net.body import Body
-from oidl.net.hosts import Block
-from oidl.net.transfer import Download
-from oidl.pipeline import images
-from oidl.pipeline.feed import Claims, FeedEnd
-from oidl.pipeline.images import ImagePipeline
-from oidl.pipeline.record import Outcome
-from oidl.pipeline.sources import Sources
-from oidl.pipeline.stop import Stop
+from oidl.net.connections import Connections
+from oidl.net.permits import Backoff, Permits
+from oidl.net.transfer import Downloader
+from oidl.node.attempt import Outcome
+from oidl.node.node import Node
+from oidl.node.process import Processor
+from oidl.node.sources import Sources
+from oidl.node.stop import Stop
 from oidl.progress.meter import Meter
-from oidl.settings import Layout, Originals, Retries, Selection, Settings, Transfers
+from oidl.settings import Imaging, Layout, Originals, Retries, Transfers
+from oidl.storage.atomic import AtomicWriter
+from oidl.storage.files import Files
 
 SIZE = 1000
 BODY = bytes(SIZE)
@@ -70,14 +73,13 @@ class Line:
     looked_up: list[str] = field(default_factory=list)
     processed: list[Fetched] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    dropped: list[Work] = field(default_factory=list)
     is_drained: bool = False
-    end: FeedEnd | None = None
+    end: str | None = None
     ended_s: float = -1.0
     stop: Stop = field(init=False)
-    claims: Claims = field(init=False)
     meter: Meter = field(init=False)
 
-    # The processor.
     def process(self, item: Work, fetched: Fetched) -> Done | Failure:
         self.processed.append(Fetched(fetched.source, fetched.url, b""))
         return self.result or Done(fetched.source, fetched.url, len(fetched.body), "m", 8, 6, ())
@@ -86,53 +88,24 @@ class Line:
         self.looked_up.append(item.image_id)
         return self.on_disk.get(item.image_id)
 
-    # The hosts.
-    def drain(self) -> None:
-        self.is_drained = True
-
-    def block(self, url: str) -> Block | None:
-        if any(host in url for host in self.dead):
-            return Block(1e6, Reason.DNS, "no such host", is_set_aside=True)
-        return None
-
-    async def arrived(self, count: int) -> None:
-        pass
-
-    def run(self, monkeypatch: pytest.MonkeyPatch) -> "Line":
-        async def fetch(
-            download: Download, hosts: object, transfers: object, on_bytes: object, on_request: OnRequest
-        ) -> Fetched | Failure | None:
-            self.asked.append(download)
-            self.on_requests.append(on_request)
-            return await self.fetch(self, download)
-
-        monkeypatch.setattr(images, "fetch", fetch)
+    def run(self) -> "Line":
         trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
         return self
 
     async def _main(self) -> None:
-        self.stop, self.claims, self.meter = Stop(), Claims(), Meter(self.clock)
-        self.claims.image_ids.update(item.image_id for item in self.works)
+        self.stop, self.meter = Stop(), Meter(self.clock)
         transfers = Transfers(self.connections, self.connections, memory_bytes=self.memory_bytes)
-        layout = Layout(self.root, "2017_11")
-        settings = Settings(
-            root_dir=self.root,
-            state_db=self.root / "x.sqlite3",
-            dataset_version="3",
-            catalogue=None,
-            images_csv=None,
-            selection=Selection(),
-            layout=layout,
-            originals=self.originals,
-            renditions=(THUMB,),
-            transfers=transfers,
-            retries=Retries(),
+        store = Files(Layout(self.root, "2017_11"), AtomicWriter("test"), self.originals.directory)
+        node = Node(
+            _Downloader(_Permits(self), Connections(0, new_client), transfers, line=self),
+            _Processor(store, self.originals, Imaging(), line=self),
+            Sources(self.originals.sources, MIRRORS),
+            self.stop,
+            self.meter,
+            max_wait_s=Retries().max_wait_s,
         )
-        me: Any = self
-        sources = Sources(self.originals.sources, MIRRORS)
-        pipeline = ImagePipeline(settings, me, self.arrived, me, self.claims, self.meter, self.stop, sources)
         with trio.fail_after(1000):  # when somebody keeps what another waits for
-            self.end = await pipeline.run(_Feed(self), _Recorder(self))  # type: ignore[arg-type]
+            self.end = await node.run(_Feed(self), _Recorder(self))
         self.ended_s = trio.current_time()
 
     @property
@@ -140,17 +113,56 @@ class Line:
         return sorted(((int(outcome.work.image_id, 16), outcome.result) for outcome in self.outcomes), key=str)
 
 
+class _Permits(Permits):
+    """Permits that refuse dead hosts and know whether they are drained."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def backoff(self, url: str) -> Backoff | None:
+        is_dead = any(host in url for host in self._line.dead)
+        return Backoff(1e6, Reason.DNS, "no such host", is_unreachable=True) if is_dead else None
+
+    def drain(self) -> None:
+        self._line.is_drained = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Downloader(Downloader):
+    line: Line
+
+    async def fetch(self, download: Download, on_request: Any = None) -> Fetched | Failure | None:
+        self.line.asked.append(download)
+        self.line.on_requests.append(on_request)
+        return await self.line.fetch(self.line, download)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Processor(Processor):
+    line: Line
+
+    def process(self, work: Work, fetched: Fetched) -> Done | Failure:
+        return self.line.process(work, fetched)
+
+    def read_original(self, work: Work) -> Fetched | None:
+        return self.line.read_original(work)
+
+
+def new_client() -> Any:
+    raise AssertionError("nothing here connects")
+
+
 @dataclass
 class _Feed:
     line: Line
 
-    async def run(self, works: trio.MemorySendChannel[Work]) -> FeedEnd:
+    async def run(self, works: trio.MemorySendChannel[Work]) -> str:
         async with works:
             for item in self.line.works:
                 await works.send(item)
                 if self.line.between:
                     await self.line.between(self.line)
-        return FeedEnd.MET
+        return "all fed"
 
 
 @dataclass
@@ -159,6 +171,9 @@ class _Recorder:
 
     async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
         async for outcome in outcomes:
+            if outcome.result is None:
+                self.line.dropped.append(outcome.work)
+                continue
             await trio.sleep(self.line.record_s)
             self.line.outcomes.append(outcome)
 
@@ -186,27 +201,25 @@ async def fetch_more_than_thought(_: object, download: Download) -> Fetched:
 # ---- what comes through
 
 
-def test_every_body_comes_through_to_the_recorder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(tmp_path, published(*range(50))).run(monkeypatch)
+def test_every_body_comes_through_to_the_recorder_once(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(*range(50))).run()
     assert line.results == sorted(
         [(number, Done(Source.ORIGINAL, image(number).original_url, SIZE, "m", 8, 6, ())) for number in range(50)],
         key=str,
     )
     assert len(line.processed) == 50
-    assert line.end is FeedEnd.MET  # the feed's own word
+    assert line.end == "all fed"  # the feed's own word
     assert {(download.size_bytes, download.cap_bytes) for download in line.asked} == {(SIZE, SIZE)}
 
 
-def test_what_could_not_be_fetched_is_recorded_and_never_processed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = Line(tmp_path, published(1), fetch_failure).run(monkeypatch)
+def test_what_could_not_be_fetched_is_recorded_and_never_processed(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1), fetch_failure).run()
     assert line.results == [(1, GONE)]
     assert line.processed == []
 
 
-def test_what_could_not_be_processed_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Line(tmp_path, published(1), result=CORRUPT).run(monkeypatch).results == [(1, CORRUPT)]
+def test_what_could_not_be_processed_is_recorded(tmp_path: Path) -> None:
+    assert Line(tmp_path, published(1), result=CORRUPT).run().results == [(1, CORRUPT)]
 
 
 def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
@@ -230,7 +243,7 @@ def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
         return Done(fetched.source, fetched.url, SIZE, "m", 8, 6, ())
 
     monkeypatch.setattr(Line, "process", process)
-    line = Line(tmp_path, published(7), slow, clock=trio.current_time).run(monkeypatch)
+    line = Line(tmp_path, published(7), slow, clock=trio.current_time).run()
     assert seen_processing == [([image(7).image_id], ())]
     monkeypatch.setattr(line.meter, "_clock", lambda: line.ended_s)
     assert line.meter.statistics().processing == ()
@@ -239,14 +252,12 @@ def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
     assert (success.transfer_s, success.process_s) == (2.0, 0.0)
 
 
-def test_what_was_not_asked_for_after_all_is_let_go_of_unrecorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = Line(tmp_path, published(1, 2), fetch_none).run(monkeypatch)
-    assert (line.outcomes, line.claims.image_ids, line.meter.statistics().in_flight) == ([], set(), 0)
+def test_what_was_not_asked_for_after_all_is_let_go_of_unrecorded(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1, 2), fetch_none).run()
+    assert (line.outcomes, len(line.dropped), line.meter.statistics().in_flight) == ([], 2, 0)
 
 
-def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path) -> None:
     at_once: list[int] = []
     now = 0
 
@@ -258,15 +269,15 @@ def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path, m
         now -= 1
         return await fetch_body(line, download)
 
-    line = Line(tmp_path, published(*range(20)), fetch, connections=4, memory_bytes=100 * SIZE).run(monkeypatch)
+    line = Line(tmp_path, published(*range(20)), fetch, connections=4, memory_bytes=100 * SIZE).run()
     assert max(at_once) == 4
     assert line.ended_s == 5
 
 
-def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path) -> None:
     works = [*published(1), *published(2, thumbnail_300k_url=""), work(3, original_size=5_000_000)]
     originals = Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))
-    line = Line(tmp_path, works, originals=originals, connections=1).run(monkeypatch)
+    line = Line(tmp_path, works, originals=originals, connections=1).run()
     assert line.asked == [
         Download(image(1).thumbnail_300k_url, Source.THUMBNAIL_300K, None, THUMBNAIL_CAP),
         Download(image(2).original_url, Source.ORIGINAL, SIZE, SIZE),
@@ -277,48 +288,46 @@ def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path, monkeypatc
 # ---- originals on disk
 
 
-def test_a_saved_original_needs_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(tmp_path, published(1, saved_original="a/1.jpg"), on_disk=local(1)).run(monkeypatch)
+def test_a_saved_original_needs_no_request(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1, saved_original="a/1.jpg"), on_disk=local(1)).run()
     assert line.asked == []
     assert [fetched.source for fetched in line.processed] == [Source.LOCAL]
 
 
-def test_originals_that_were_there_before_need_no_request_either(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_originals_that_were_there_before_need_no_request_either(tmp_path: Path) -> None:
     (tmp_path / "2017_11/train/images-original").mkdir(parents=True)
-    line = Line(tmp_path, published(1, 2, 3), on_disk=local(2)).run(monkeypatch)
+    line = Line(tmp_path, published(1, 2, 3), on_disk=local(2)).run()
     assert {download.url for download in line.asked} == {image(1).original_url, image(3).original_url}
     assert len(line.results) == 3
 
 
-def test_no_disk_is_searched_where_there_are_no_originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(tmp_path, published(1), on_disk=local(1)).run(monkeypatch)
+def test_no_disk_is_searched_where_there_are_no_originals(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1), on_disk=local(1)).run()
     assert (line.looked_up, len(line.asked)) == ([], 1)
 
 
-def test_an_original_that_is_not_to_be_trusted_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(tmp_path, published(1, saved_original="a/1.jpg")).run(monkeypatch)
+def test_an_original_that_is_not_to_be_trusted_is_fetched(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1, saved_original="a/1.jpg")).run()
     assert line.looked_up == [image(1).image_id]
     assert [fetched.source for fetched in line.processed] == [Source.ORIGINAL]
 
 
-def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path) -> None:
     originals = Originals(always_download=True)
     works = published(1, saved_original="a/1.jpg")
-    line = Line(tmp_path, works, on_disk=local(1), originals=originals).run(monkeypatch)
+    line = Line(tmp_path, works, on_disk=local(1), originals=originals).run()
     assert (line.looked_up, len(line.asked)) == ([], 1)
 
 
-def test_what_another_site_answered_is_marked_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_site_answered_is_about_the_path(tmp_path: Path) -> None:
     async def fetch(_: object, download: Download) -> Failure:
         is_redirected = download.url == image(2).original_url
         return Failure(Reason.NOT_FOUND, url="http://login.example/" if is_redirected else download.url)
 
-    line = Line(tmp_path, published(1, 2), fetch).run(monkeypatch)
-    assert [(number, result.is_elsewhere) for number, result in line.results if isinstance(result, Failure)] == [
-        (1, False),
-        (2, True),
+    line = Line(tmp_path, published(1, 2), fetch).run()
+    assert [(number, result.blame) for number, result in line.results if isinstance(result, Failure)] == [
+        (1, Blame.SERVER),
+        (2, Blame.PATH),
     ]
 
 
@@ -343,20 +352,18 @@ def test_a_bug_in_a_thread_costs_one_image_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     monkeypatch.setattr(Line, method, bug_on(2, getattr(Line, method)))
-    line = Line(tmp_path, published(*range(5), saved_original="a/x.jpg")).run(monkeypatch)
+    line = Line(tmp_path, published(*range(5), saved_original="a/x.jpg")).run()
     assert [number for number, result in line.results if isinstance(result, Done)] == [0, 1, 3, 4]
     ((_, failure),) = [row for row in line.results if isinstance(row[1], Failure)]
     assert (failure.reason, failure.detail) == (Reason.INTERNAL_ERROR, "TypeError: odd")
     assert (failure.source, failure.url) == (Source.ORIGINAL, image(2).original_url)
 
 
-def test_a_bug_while_an_image_is_fetched_costs_one_image_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_while_an_image_is_fetched_costs_one_image_and_no_other(tmp_path: Path) -> None:
     async def fetch(line: Line, download: Download) -> Fetched:
         return await (fetch_bug if download.url == image(2).original_url else fetch_body)(line, download)
 
-    line = Line(tmp_path, published(*range(5)), fetch).run(monkeypatch)
+    line = Line(tmp_path, published(*range(5)), fetch).run()
     assert [number for number, result in line.results if isinstance(result, Failure)] == [2]
     assert len(line.results) == 5
 
@@ -364,17 +371,17 @@ def test_a_bug_while_an_image_is_fetched_costs_one_image_and_no_other(
 def test_after_a_bug_the_next_source_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     originals = Originals((Source.CVDF, Source.ORIGINAL))
     monkeypatch.setattr(Line, "process", lambda line, item, fetched: 1 / 0)
-    line = Line(tmp_path, published(1), originals=originals).run(monkeypatch)
+    line = Line(tmp_path, published(1), originals=originals).run()
     assert [download.source for download in line.asked] == [Source.CVDF, Source.ORIGINAL]
-    assert [failure.reason for failure in line.outcomes[0].work.tried] == [Reason.INTERNAL_ERROR]
+    assert [failure.reason for failure in line.outcomes[0].earlier] == [Reason.INTERNAL_ERROR]
 
 
-def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path) -> None:
     async def fetch(*_: object) -> Fetched:
         raise StateError("locked")
 
     with pytest.raises(ExceptionGroup) as raised:
-        Line(tmp_path, published(1), fetch).run(monkeypatch)
+        Line(tmp_path, published(1), fetch).run()
     assert raised.group_contains(StateError)
 
 
@@ -404,18 +411,14 @@ def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path, monkeypatch: p
         "local is no use",
     ],
 )
-def test_an_image_gives_back_its_bytes_whatever_becomes_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: dict[str, Any]
-) -> None:
+def test_an_image_gives_back_its_bytes_whatever_becomes_of_it(tmp_path: Path, path: dict[str, Any]) -> None:
     saved_original = "a/1.jpg" if "on_disk" in path else None
-    line = Line(tmp_path, published(1, saved_original=saved_original) * 5, **path).run(monkeypatch)
+    line = Line(tmp_path, published(1, saved_original=saved_original) * 5, **path).run()
     assert len(line.outcomes) == (0 if path.get("fetch") is fetch_none else 5)
 
 
 @pytest.mark.parametrize("is_local", [False, True])
-def test_bodies_in_memory_are_no_more_than_the_budget(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_local: bool
-) -> None:
+def test_bodies_in_memory_are_no_more_than_the_budget(tmp_path: Path, is_local: bool) -> None:
     now = 0
     most = 0
 
@@ -442,9 +445,7 @@ def test_bodies_in_memory_are_no_more_than_the_budget(
 
     works = published(*range(30), saved_original="a/x.jpg" if is_local else None)
     on_disk = {item.image_id: Fetched(Source.LOCAL, "/somewhere/x.jpg", BODY) for item in works} if is_local else {}
-    line = Counted(tmp_path, works, fetch, on_disk=on_disk, connections=10, memory_bytes=3 * SIZE, record_s=1).run(
-        monkeypatch
-    )
+    line = Counted(tmp_path, works, fetch, on_disk=on_disk, connections=10, memory_bytes=3 * SIZE, record_s=1).run()
     assert most == 3
     assert len(line.outcomes) == 30
 
@@ -467,7 +468,7 @@ def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, m
     line = Line(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
     line.memory_bytes = THUMBNAIL_CAP * 7 // 2
     line.connections = 6
-    assert len(line.run(monkeypatch).outcomes) == 6
+    assert len(line.run().outcomes) == 6
 
 
 def test_a_slow_recorder_holds_up_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -478,11 +479,11 @@ def test_a_slow_recorder_holds_up_no_bytes(tmp_path: Path, monkeypatch: pytest.M
         at_s.append(trio.current_time())
         return await fetch_body(line, download)
 
-    Line(tmp_path, published(1, 2, 3), fetch, record_s=100).run(monkeypatch)
+    Line(tmp_path, published(1, 2, 3), fetch, record_s=100).run()
     assert at_s == [0, 0, 0]
 
 
-def test_a_body_does_not_outlive_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_does_not_outlive_its_image(tmp_path: Path) -> None:
     freed: list[int] = []
 
     class Body(bytes):
@@ -496,7 +497,7 @@ def test_a_body_does_not_outlive_its_image(tmp_path: Path, monkeypatch: pytest.M
         await trio.testing.wait_all_tasks_blocked()
         assert len(line.outcomes) == len(freed) > 0
 
-    line = Line(tmp_path, published(1, 2, 3), fetch, between=look).run(monkeypatch)
+    line = Line(tmp_path, published(1, 2, 3), fetch, between=look).run()
     assert len(line.outcomes) == 3
 
 
@@ -509,9 +510,7 @@ async def fetch_forever(line: Line, download: Download) -> Fetched:
     return await fetch_body(line, download)
 
 
-def test_asked_once_the_hosts_lend_no_more_and_what_is_in_hand_is_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_asked_once_the_hosts_lend_no_more_and_what_is_in_hand_is_finished(tmp_path: Path) -> None:
     async def stop(line: Line) -> None:
         await trio.testing.wait_all_tasks_blocked()
         if len(line.asked) == 3:
@@ -520,14 +519,12 @@ def test_asked_once_the_hosts_lend_no_more_and_what_is_in_hand_is_finished(
             assert line.is_drained
             assert line.meter.statistics().in_flight == 3
 
-    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run(monkeypatch)
+    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run()
     assert len(line.outcomes) == 3
     assert line.ended_s == 500
 
 
-def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(tmp_path: Path) -> None:
     async def stop(line: Line) -> None:
         await trio.testing.wait_all_tasks_blocked()
         if len(line.asked) == 3:
@@ -535,10 +532,10 @@ def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(
             line.stop.interrupt()
             await trio.sleep_forever()
 
-    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run(monkeypatch)
+    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run()
     assert [number for number, _ in line.results] == [1]
-    assert (line.end, line.ended_s) == (FeedEnd.STOPPED, 0)
-    assert {image(2).image_id, image(3).image_id} <= line.claims.image_ids
+    assert (line.end, line.ended_s) == (None, 0)
+    assert line.dropped == []
 
 
 # ---- one source after the other
@@ -554,48 +551,42 @@ def sources_asked(line: Line) -> list[Source]:
     return [download.source for download in line.asked]
 
 
-def test_what_one_source_has_not_is_had_from_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(tmp_path, published(*range(20)), fetch_from_mirror, originals=CHAIN).run(monkeypatch)
+def test_what_one_source_has_not_is_had_from_the_next(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(*range(20)), fetch_from_mirror, originals=CHAIN).run()
     assert [result.source for _, result in line.results] == [Source.CVDF] * 20
-    assert {outcome.work.tried for outcome in line.outcomes} == {(GONE,)}
+    assert {outcome.earlier for outcome in line.outcomes} == {(GONE,)}
     assert line.meter.statistics().in_flight == 20  # which the recorder, made up here, would have told of
 
 
-def test_what_a_validator_refuses_is_had_from_the_next_too_and_recorded_when_there_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = Line(tmp_path, published(1, 2), result=CORRUPT, originals=CHAIN).run(monkeypatch)
+def test_what_a_validator_refuses_is_had_from_the_next_too_and_recorded_when_there_is_none(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1, 2), result=CORRUPT, originals=CHAIN).run()
     assert line.results == [(1, CORRUPT), (2, CORRUPT)]
-    assert [outcome.work.tried for outcome in line.outcomes] == [(CORRUPT,), (CORRUPT,)]
+    assert [outcome.earlier for outcome in line.outcomes] == [(CORRUPT,), (CORRUPT,)]
     assert sorted(sources_asked(line)) == [Source.CVDF] * 2 + [Source.ORIGINAL] * 2
 
 
-def test_a_host_that_cannot_be_reached_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = Line(tmp_path, published(1), originals=CHAIN, dead=("staticflickr",)).run(monkeypatch)
+def test_a_host_that_cannot_be_reached_is_passed_over(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1), originals=CHAIN, dead=("staticflickr",)).run()
     assert sources_asked(line) == [Source.CVDF]
     (outcome,) = line.outcomes
     assert isinstance(outcome.result, Done)
-    assert [(failure.reason, failure.was_asked) for failure in outcome.work.tried] == [(Reason.DNS, False)]
+    assert [(failure.reason, failure.blame) for failure in outcome.earlier] == [(Reason.DNS, Blame.NOBODY)]
 
 
-def test_where_the_last_host_cannot_be_reached_it_is_a_failure_that_may_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = Line(tmp_path, published(1), fetch_failure, originals=CHAIN, dead=("mirror",)).run(monkeypatch)
+def test_where_the_last_host_cannot_be_reached_it_is_a_failure_that_may_pass(tmp_path: Path) -> None:
+    line = Line(tmp_path, published(1), fetch_failure, originals=CHAIN, dead=("mirror",)).run()
     ((_, result),) = line.results
     assert (result.reason, result.source, result.retry_after_s) == (Reason.DNS, Source.CVDF, 1e6)
-    assert line.outcomes[0].work.tried == (GONE,)
+    assert line.outcomes[0].earlier == (GONE,)
 
 
-def test_a_run_that_stops_decides_nothing_by_half_of_the_sources(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_stops_decides_nothing_by_half_of_the_sources(tmp_path: Path) -> None:
     async def fetch_while_it_stops(line: Line, download: Download) -> Failure:
         line.stop.interrupt()
         return GONE
 
-    line = Line(tmp_path, published(1), fetch_while_it_stops, originals=CHAIN).run(monkeypatch)
+    line = Line(tmp_path, published(1), fetch_while_it_stops, originals=CHAIN).run()
     assert line.outcomes == []
     assert sources_asked(line) == [Source.ORIGINAL]
-    assert not line.claims.image_ids
+    assert line.dropped == published(1)
     assert line.meter.statistics().in_flight == 0

@@ -1,0 +1,83 @@
+"""The life of an image: its four states, and every step from one to another.
+
+An image is born when an image list names it, as `pending`: its row in `download` says that nothing is known of it yet.
+From then on its `status` is the answer to one question, "what should happen to it next?":
+
+- `pending`: it should be tried, as nothing is known against it.
+- `retry`: it should be tried again, but not before `next_attempt_at`. Either a try failed in a way that may pass, or it
+  was not tried at all, because its host was paused or unreachable.
+- `done`: nothing. Every file that was asked for is in place, and was before the row said so. If more is asked for
+  later (another rendition, or everything anew), it is tried again without leaving `done` meanwhile.
+- `failed`: nothing. The evidence is about the photo, and it is enough.
+
+There is no state for "in progress". What is in progress is known to the running process alone, so a kill at any moment
+leaves each image where it was, and costs repeated work, never a lie.
+
+`LIFE` has all steps. Rows are written in three places only: `ledger` records what a run found out, `requeue` puts
+images back when the user asks for it or evidence is withdrawn, and `load` and `merge` follow the image list. A test
+(`tests/state/test_life.py`) has each of them write from every state, and fails if it takes a step that is not here, or
+cannot take one that is.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Status(StrEnum):
+    """What should happen to an image next. Only `pending`, and `retry` when due, are fed."""
+
+    PENDING = "pending"
+    RETRY = "retry"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Event(StrEnum):
+    """What takes an image from one status to another."""
+
+    LISTED = "an image list names it"
+    OBTAINED = "every file asked for is in place"
+    FAILED_FOR_NOW = "a try failed in a way that may pass"
+    FAILED_FOR_GOOD = "a try failed, and that is final"
+    POSTPONED = "its host is paused or unreachable"
+    RETRIED = "`--retry-failed`"
+    EVIDENCE_WITHDRAWN = "everything failed alike, so the path was disturbed"
+    FILES_LOST = "its files are missing, damaged or about to be replaced"
+    LIST_CHANGED = "the image list publishes another file or URL"
+
+
+class Step(NamedTuple):
+    """One step: `writer` is the function in `oidl.state` that writes it; `before` None is "not there"."""
+
+    before: Status | None
+    event: Event
+    after: Status
+    writer: str
+
+
+_PENDING, _RETRY, _DONE, _FAILED = Status
+
+LIFE: tuple[Step, ...] = (
+    Step(None, Event.LISTED, _PENDING, "load.load_list"),
+    Step(_PENDING, Event.OBTAINED, _DONE, "ledger.done"),
+    Step(_RETRY, Event.OBTAINED, _DONE, "ledger.done"),
+    Step(_DONE, Event.OBTAINED, _DONE, "ledger.done"),
+    Step(_PENDING, Event.FAILED_FOR_NOW, _RETRY, "ledger.failed"),
+    Step(_RETRY, Event.FAILED_FOR_NOW, _RETRY, "ledger.failed"),
+    Step(_DONE, Event.FAILED_FOR_NOW, _RETRY, "ledger.failed"),
+    Step(_PENDING, Event.FAILED_FOR_GOOD, _FAILED, "ledger.failed"),
+    Step(_RETRY, Event.FAILED_FOR_GOOD, _FAILED, "ledger.failed"),
+    Step(_DONE, Event.FAILED_FOR_GOOD, _FAILED, "ledger.failed"),
+    Step(_PENDING, Event.POSTPONED, _RETRY, "ledger.postponed"),
+    Step(_RETRY, Event.POSTPONED, _RETRY, "ledger.postponed"),
+    Step(_DONE, Event.POSTPONED, _RETRY, "ledger.postponed"),
+    Step(_FAILED, Event.RETRIED, _PENDING, "requeue.put_failures_back"),
+    Step(_FAILED, Event.EVIDENCE_WITHDRAWN, _RETRY, "requeue.put_streak_back"),
+    Step(_DONE, Event.FILES_LOST, _PENDING, "requeue.put_back"),
+    Step(_FAILED, Event.FILES_LOST, _PENDING, "requeue.put_back"),
+    Step(_PENDING, Event.LIST_CHANGED, _PENDING, "merge.merge"),
+    Step(_RETRY, Event.LIST_CHANGED, _PENDING, "merge.merge"),
+    Step(_DONE, Event.LIST_CHANGED, _PENDING, "merge.merge"),
+    Step(_FAILED, Event.LIST_CHANGED, _PENDING, "merge.merge"),
+)
+"""Every step that a row of `download` can take."""

@@ -1,0 +1,76 @@
+"""What the result of an attempt means for its job: the next source is asked, or the job is over."""
+
+import trio
+
+from oidl.model import Blame, Done, Failure, Postponed, Reason, Source
+from oidl.node.attempt import Attempt, Outcome
+from oidl.node.scheduler import HostScheduler
+from oidl.node.sources import Sources, attributed
+from oidl.node.stop import Stop
+from oidl.progress.meter import Meter
+
+
+class Conclusion:
+    """The end of every attempt, whichever stage it ends in: back to `scheduler`, or out through `outcomes`.
+
+    With `trusts_local`, originals on disk are used without a look at their MD5, so one that proves bad is no evidence
+    about the image.
+    """
+
+    def __init__(
+        self,
+        scheduler: HostScheduler,
+        sources: Sources,
+        outcomes: trio.MemorySendChannel[Outcome],
+        stop: Stop,
+        meter: Meter,
+        *,
+        trusts_local: bool,
+    ) -> None:
+        self._scheduler = scheduler
+        self._sources = sources
+        self._outcomes = outcomes
+        self._stop = stop
+        self._meter = meter
+        self._trusts_local = trusts_local
+
+    async def conclude(self, attempt: Attempt, result: Done | Failure | Postponed | None) -> None:
+        """Ends `attempt` with its result; None means that nothing came of it, because the run drains."""
+        if isinstance(result, Postponed):
+            result = self._as_failure(attempt, result)
+        if isinstance(result, Failure):
+            result = attributed(attempt.download, result)
+            following = self._following(attempt, result)
+            if following and not self._stop.draining.is_set():
+                self._meter.dropped(attempt.work)
+                self._scheduler.put(following)
+                return
+            if following:  # no new request is made, and without one nothing is decided
+                result = None
+        if result is None:
+            self._meter.dropped(attempt.work)
+        await self._outcomes.send(Outcome(attempt.work, result, attempt.failures))
+        self._scheduler.finished()
+
+    def _as_failure(self, attempt: Attempt, postponed: Postponed) -> Failure | Postponed:
+        """A failure in place of `postponed`, if another source can help now or has been asked before."""
+        failure = Failure(
+            postponed.reason,
+            postponed.detail,
+            retry_after_s=postponed.wait_s,
+            source=attempt.download.source,
+            url=attempt.download.url,
+            blame=Blame.NOBODY,
+        )
+        # A pause will be over; a host that cannot be reached may stay so for ever.
+        is_pause = postponed.reason is Reason.RATE_LIMITED
+        if attempt.failures or (not is_pause and self._sources.next(attempt, failure)):
+            return failure
+        return postponed
+
+    def _following(self, attempt: Attempt, failure: Failure) -> Attempt | None:
+        """The attempt to be made after `attempt` failed; None if that was the last."""
+        is_bad_local = self._trusts_local and failure.source is Source.LOCAL and failure.blame is not Blame.IMAGE
+        if is_bad_local and failure.reason is not Reason.DISK:
+            return attempt.without_local()
+        return self._sources.next(attempt, failure)

@@ -1,0 +1,81 @@
+"""The fetchers: each takes one attempt after another, and brings its body."""
+
+from functools import partial
+
+import trio
+
+from oidl.model import Blame, Failure, Fetched, Reason
+from oidl.net.budget import ByteBudget, Reservation
+from oidl.net.transfer import Downloader
+from oidl.node.attempt import Attempt, Body
+from oidl.node.conclude import Conclusion
+from oidl.node.containment import contained
+from oidl.node.originals import LocalOriginals
+from oidl.node.scheduler import HostScheduler
+from oidl.node.sources import THUMBNAIL_CAP_BYTES
+from oidl.progress.meter import Meter
+
+
+class Fetcher:
+    """Gets bodies from `originals` on disk or by `downloader`, as far as `memory` has room for them."""
+
+    def __init__(
+        self,
+        downloader: Downloader,
+        originals: LocalOriginals,
+        memory: ByteBudget,
+        scheduler: HostScheduler,
+        conclusion: Conclusion,
+        meter: Meter,
+    ) -> None:
+        self._downloader = downloader
+        self._originals = originals
+        self._memory = memory
+        self._scheduler = scheduler
+        self._conclusion = conclusion
+        self._meter = meter
+
+    async def run(self, attempts: trio.MemoryReceiveChannel[Attempt], bodies: trio.MemorySendChannel[Body]) -> None:
+        """Fetches the body of each of `attempts`; those that fail are concluded."""
+        async with attempts, bodies:
+            async for attempt in attempts:
+                await self._fetch(attempt, bodies)
+
+    async def _fetch(self, attempt: Attempt, bodies: trio.MemorySendChannel[Body]) -> None:
+        """Fetches one body. A function, because a name in the loop would keep the body alive until the next one."""
+        self._meter.started(attempt.work)
+        with self._memory.reservation() as memory:
+            fetched = await self._obtain(attempt, memory)
+            self._meter.fetched(attempt.work)
+            if isinstance(fetched, Fetched):
+                self._scheduler.released(attempt)
+                work = self._originals.restoring(attempt.work, fetched)
+                await bodies.send(Body(attempt, work, fetched, memory.moved()))
+                return
+        if fetched and self._must_wait(attempt, fetched) and self._scheduler.requeue(attempt):
+            self._meter.dropped(attempt.work)
+            return
+        self._scheduler.released(attempt)
+        await self._conclusion.conclude(attempt, fetched)
+
+    async def _obtain(self, attempt: Attempt, memory: Reservation) -> Fetched | Failure | None:
+        """A body, or why there is none; None if the run started draining before it was asked for."""
+        download = attempt.download
+        with contained(attempt.work, download.source, download.url) as bug:
+            return await self._originals.read(attempt, memory) or await self._download(attempt, memory)
+        return bug.failure
+
+    async def _download(self, attempt: Attempt, memory: Reservation) -> Fetched | Failure | None:
+        download = attempt.download
+        if not download.url:  # of a thumbnail, where only thumbnails are asked for
+            return Failure(Reason.NOT_FOUND, "the list names no thumbnail of it", source=download.source)
+        await memory.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
+        fetched = await self._downloader.fetch(download, partial(self._meter.requested, attempt.work))
+        if isinstance(fetched, Fetched):
+            memory.grow_to(len(fetched.body))
+        return fetched
+
+    def _must_wait(self, attempt: Attempt, failure: Failure) -> bool:
+        """Whether the host, and not the image, is the reason that there is no body now."""
+        is_about_host = failure.reason is Reason.RATE_LIMITED or failure.blame is Blame.NOBODY
+        return is_about_host and self._downloader.permits.backoff(attempt.download.url) is not None

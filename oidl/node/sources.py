@@ -1,0 +1,84 @@
+"""Where an image can be fetched, and in which order. Pure.
+
+Each source is asked once in one try, until one of them has the image. The failures at the sources before are kept in
+`Attempt.failures`; whether all of them are asked again, and when, is for `pipeline.retry` to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from oidl.model import Blame, Failure, Reason, Source, Work
+from oidl.net.answer import Download
+from oidl.net.permits import host_of
+from oidl.node.attempt import Attempt
+from oidl.settings import MAX_IMAGE_BYTES
+
+THUMBNAIL_CAP_BYTES = 1_200_000  # as the older downloader had it; a 640 px JPEG has 100-400 kB
+_MIRROR_CAP_BYTES = 3_000_000  # of at most 1024 pixels, 300 kB on average
+_ABSENT = (403, 404)  # S3 answers 403 for a name that does not exist to clients that may not list names
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The sources of a run, in the order in which they are asked; `mirrors` are the catalogue's, by source.
+
+    Nothing longer than `max_image_bytes` is read, whatever the list says.
+    """
+
+    order: tuple[Source, ...]
+    mirrors: Mapping[str, str]
+    max_image_bytes: int = MAX_IMAGE_BYTES
+
+    def first(self, work: Work) -> Attempt:
+        """The attempt that a try of `work` begins with."""
+        return Attempt.at(self._downloads(work)[0], work)
+
+    def next(self, attempt: Attempt, failure: Failure) -> Attempt | None:
+        """The attempt at the next source after `attempt` failed; None if there is none, or it would be no use."""
+        at = len(attempt.failures) + 1
+        downloads = self._downloads(attempt.work)
+        if failure.reason is Reason.DISK or at >= len(downloads):
+            return None
+        return Attempt.at(downloads[at], attempt.work, (*attempt.failures, failure))
+
+    def _downloads(self, work: Work) -> list[Download]:
+        # Thumbnails are passed over where there are none, unless nothing else may be asked.
+        order = [source for source in self.order if source is not Source.THUMBNAIL_300K or work.thumbnail_300k_url]
+        return [self._download(source, work) for source in order or self.order[:1]]
+
+    def _download(self, source: Source, work: Work) -> Download:
+        if source is Source.THUMBNAIL_300K:
+            cap_bytes = min(max(THUMBNAIL_CAP_BYTES, work.original_size), self.max_image_bytes)
+            return Download(work.thumbnail_300k_url, source, None, cap_bytes)
+        if source is Source.CVDF:
+            url = self.mirrors[source].replace("{subset}", work.subset).replace("{image_id}", work.image_id)
+            return Download(url, source, None, min(_MIRROR_CAP_BYTES, self.max_image_bytes))
+        cap_bytes = min(work.original_size, self.max_image_bytes)
+        return Download(work.original_url, source, work.original_size, cap_bytes)
+
+
+def attributed(download: Download, failure: Failure) -> Failure:
+    """`failure`, with the blame that the place it happened at implies.
+
+    What another site says, to which a redirect led, is evidence about the path. A partial mirror that lacks an image
+    has not failed.
+    """
+    if failure.blame is not Blame.SERVER:
+        return failure
+    if failure.url and is_other_site(failure.url, download.url):
+        return replace(failure, blame=Blame.PATH)
+    if download.source is Source.CVDF and failure.http_status in _ABSENT:
+        detail = f"not on the mirror (HTTP {failure.http_status})"
+        return replace(failure, reason=Reason.NOT_FOUND, detail=detail, blame=Blame.MIRROR)
+    return failure
+
+
+def is_other_site(url: str, other: str) -> bool:
+    """Whether two URLs are of different sites: neither of one host and port, nor of sister hosts of one domain."""
+    (host, _, port), (other_host, _, other_port) = host_of(url).partition(":"), host_of(other).partition(":")
+    return port != other_port or _domain(host) != _domain(other_host)
+
+
+def _domain(host: str) -> str:
+    """The last two names of a host, or all of an address."""
+    return host if host.replace(".", "").isdigit() else ".".join(host.split(".")[-2:])

@@ -1,0 +1,67 @@
+"""Images as plain files: `<root>/<version>/<subset>/<directory>/<prefix>/<name>.<ext>`, as `layout` says."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oidl.model import ORIGINAL, Rendition, Source, Work
+from oidl.settings import FileNames, Layout
+from oidl.storage.atomic import AtomicWriter
+from oidl.storage.layout import actual_path, flickr_name, output_path, recorded_path, subset_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The `Store` of plain files. Originals are looked for in `originals_directory`.
+
+    `claim` says whether files of an image may have a name (the name, the ImageID): it is called before anything is
+    written under a name that is not the ImageID.
+    """
+
+    layout: Layout
+    writer: AtomicWriter
+    originals_directory: str
+    claim: Callable[[str, str], bool] = field(default=lambda name, image_id: True)
+
+    def put(
+        self,
+        work: Work,
+        rendition: Rendition,
+        body: bytes,
+        source: Source,
+        *,
+        suffix: str | None = None,
+        unless_at: str | None = None,
+    ) -> str:
+        """As in `Store`."""
+        path = output_path(self.layout, rendition, work, self._name(work), source)
+        if suffix:
+            path = path.with_suffix(suffix)
+        if not (rendition.name == ORIGINAL and str(path) == unless_at):
+            self.writer.write(subset_directory(self.layout, work.subset, rendition.directory), path, body)
+        return recorded_path(self.layout, path)
+
+    def find_originals(self, work: Work) -> Iterator[tuple[str, bytes]]:
+        """As in `Store`: the recorded file first, then what has the name of an original."""
+        for path in self._original_paths(work):
+            try:
+                if path.stat().st_size != work.original_size:
+                    continue
+                body = path.read_bytes()
+            except OSError:
+                continue
+            yield str(path), body
+
+    def has_originals(self, subset: str) -> bool:
+        """As in `Store`."""
+        return subset_directory(self.layout, subset, self.originals_directory).is_dir()
+
+    def _original_paths(self, work: Work) -> Iterator[Path]:
+        if work.saved_original is not None:
+            yield actual_path(self.layout, work.saved_original)
+        yield output_path(self.layout, Rendition(ORIGINAL, self.originals_directory), work, self._name(work))
+
+    def _name(self, work: Work) -> str:
+        """What the files of `work` are called."""
+        name = flickr_name(work) if self.layout.name_files_by is FileNames.FLICKR else None
+        return name if name and self.claim(name, work.image_id) else work.image_id

@@ -1,0 +1,93 @@
+"""An image takes the steps of `LIFE` and no others, whoever writes its row."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from conftest import LIST, THUMB, image
+
+from oidl.model import LIFE, Done, Event, Failure, Postponed, Reason, Source, Status, Work
+from oidl.state.database import StateConnection, timestamp
+from oidl.state.ledger import Ledger, Verdict
+from oidl.state.load import load_list
+from oidl.state.queue import Queue
+from oidl.state.requeue import put_back, put_failures_back, put_streak_back
+
+NOW = datetime.now(UTC)
+HOUR = timedelta(hours=1)
+IMAGE = image(1)
+
+
+def fed(db: StateConnection, run_id: int) -> list[Work]:
+    """The image, if the feed would hand it out as it is now."""
+    queue = Queue(db, (THUMB,), run_id=run_id, max_tries=15)
+    return queue.untried("", 9) + queue.incomplete("", 9) + queue.due(NOW, 9, again=False)
+
+
+def tried(write: Callable[[Ledger, Work], None]) -> Callable[[StateConnection, Ledger, int], None]:
+    def writer(db: StateConnection, ledger: Ledger, run_id: int) -> None:
+        for job in fed(db, run_id):
+            write(ledger, job)
+
+    return writer
+
+
+def publish_another(db: StateConnection, ledger: Ledger, run_id: int) -> None:
+    load_list(db, LIST, ("train",), [IMAGE._replace(original_md5="another")])
+
+
+WRITERS: dict[Event, Callable[[StateConnection, Ledger, int], object]] = {
+    Event.OBTAINED: tried(lambda ledger, job: ledger.done(job, Done(Source.ORIGINAL, "https://x", 5, "md5", 1, 1, ()))),
+    Event.FAILED_FOR_NOW: tried(
+        lambda ledger, job: ledger.failed(job, Failure(Reason.TIMEOUT), Verdict(Status.RETRY, NOW))
+    ),
+    Event.FAILED_FOR_GOOD: tried(lambda ledger, job: ledger.failed(job, Failure(Reason.GONE), Verdict(Status.FAILED))),
+    Event.POSTPONED: tried(lambda ledger, job: ledger.postponed(job, Postponed(Reason.DNS, "no such host", 9.0), NOW)),
+    Event.RETRIED: lambda db, ledger, run_id: put_failures_back(db, ()),
+    Event.EVIDENCE_WITHDRAWN: lambda db, ledger, run_id: put_streak_back(
+        db, Reason.GONE, (NOW - HOUR, NOW + HOUR), NOW
+    ),
+    Event.FILES_LOST: lambda db, ledger, run_id: put_back(db, [(IMAGE.image_id, THUMB.name)], [IMAGE.image_id]),
+    Event.LIST_CHANGED: publish_another,
+}
+
+
+@pytest.mark.parametrize("event", WRITERS)
+def test_each_writer_takes_the_steps_of_its_event_and_no_others(event: Event, db: StateConnection) -> None:
+    load_list(db, LIST, ("train",), [IMAGE])
+    ledger = Ledger(db)
+    earlier_run, run_id = ledger.open_run({}), ledger.open_run({})
+    db.execute("CREATE TEMP TABLE step (before TEXT, after TEXT)")
+    for status in Status:
+        db.execute(
+            "UPDATE download SET status = ?, reason = iif(? IN ('failed', 'retry'), 'gone', NULL), next_attempt_at = ?",
+            (status, status, timestamp(NOW - HOUR) if status is Status.RETRY else None),
+        )
+        db.execute("DELETE FROM attempt")
+        db.execute(
+            "INSERT INTO attempt (image_id, run_id, at, reason, place) VALUES (?, ?, ?, 'gone', 0)",
+            (IMAGE.image_id, earlier_run, timestamp(NOW)),
+        )
+        db.execute(
+            "CREATE TEMP TRIGGER watch AFTER UPDATE OF status ON main.download "
+            "BEGIN INSERT INTO step VALUES (old.status, new.status); END"
+        )
+        WRITERS[event](db, ledger, run_id)
+        db.execute("DROP TRIGGER watch")
+        load_list(db, LIST, ("train",), [IMAGE])
+    found = {(Status(before), Status(after)) for before, after in db.execute("SELECT before, after FROM step")}
+    assert found == {(step.before, step.after) for step in LIFE if step.event is event}
+
+
+def test_an_image_is_born_pending(db: StateConnection) -> None:
+    load_list(db, LIST, ("train",), [IMAGE])
+    [born] = [step for step in LIFE if step.event is Event.LISTED]
+    assert db.execute("SELECT status FROM download").fetchall() == [(born.after,)]
+
+
+def test_every_event_is_somebody_s_and_every_writer_is_there() -> None:
+    assert {*WRITERS, Event.LISTED} == set(Event) == {step.event for step in LIFE}
+    for writer in {step.writer for step in LIFE}:
+        module, name = writer.split(".")
+        found = __import__(f"oidl.state.{module}", fromlist=[name])
+        assert hasattr(found, name) or hasattr(found.Ledger, name)
