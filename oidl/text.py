@@ -6,6 +6,7 @@ so a server decides neither what a terminal does nor how large the database grow
 """
 
 import re
+from collections.abc import Iterable
 
 DETAIL_CHARACTERS = 300
 """The longest `detail` of a failure, in characters; one image's failure costs the database no more than this."""
@@ -45,3 +46,22 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def shortened(text: str, characters: int) -> str:
     """`text`, cut to `characters` at most; what is cut ends in `…`."""
     return text if len(text) <= characters else f"{text[: characters - 1]}…"
+
+
+def suggestion(typed: str, known: Iterable[str]) -> str:
+    """What to do about `typed`, which is none of `known`: the one that is most like it, or else all of them."""
+    by_name = {word.casefold(): word for word in known}
+    words = [by_name.get(word.casefold(), "") for word in typed.replace(",", " ").split()]
+    if len(words) > 1 and all(words):
+        return f"write {','.join(words)}"
+    if close := nearest(typed, by_name.values()):
+        return f"did you mean {close[0]}?"
+    return f"choose from {', '.join(by_name.values())}" if by_name else ""
+
+
+def nearest(typed: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Those of `known` that are most like `typed`, in any letter case, the best first."""
+    import difflib  # slow, and only what was misspelt needs it
+
+    by_name = {word.casefold(): word for word in known}
+    return [by_name[name] for name in difflib.get_close_matches(typed.casefold(), by_name, most)]

@@ -7,6 +7,7 @@ from oidl.text import (
     counted,
     printable,
     shortened,
+    suggestion,
     without_passwords,
     without_secrets,
 )
@@ -56,3 +57,20 @@ def test_a_noun_agrees_with_its_number(number: int, words: str) -> None:
 
 def test_a_plural_of_its_own_is_used() -> None:
     assert [counted(number, "box", "boxes") for number in (1, 2)] == ["1 box", "2 boxes"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("tst", "did you mean test?"),
+        ("TRAIN SET", "did you mean train?"),
+        ("validation test", "write validation,test"),
+        ("Validation, TEST", "write validation,test"),
+        ("validation tset", "did you mean validation?"),
+        ("xyz", "choose from train, validation, test"),
+        ("", "choose from train, validation, test"),
+    ],
+)
+def test_what_is_misspelt_gets_a_suggestion(typed: str, hint: str) -> None:
+    assert suggestion(typed, ("train", "validation", "test")) == hint
+    assert suggestion(typed, ()) == ""

@@ -9,12 +9,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.choice import ChoiceOptions
+from oidl.cli.download import ANNOTATIONS
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options import RunOptions
 from oidl.cli.run import execute, make_root
 from oidl.cli.sections import DOWNLOAD, in_section
 from oidl.cli.streams import print_error
-from oidl.cli.typed import BY_VALUE, KINDS, absolute
+from oidl.cli.typed import BY_VALUE, absolute
 from oidl.cli.watching import Watchers
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import StateError
@@ -42,8 +43,8 @@ class AnnotationOptions(ChoiceOptions):
     images_csv: str | None = None
     """The image list of your own that the database has, or is to have."""
 
-    annotations: Annotated[tuple[FileKind, ...], KINDS] = ()
-    """Kinds to load; repeatable. Default: what chose the images, or boxes; without a choice, all non-optional."""
+    annotations: Annotated[tuple[FileKind, ...], ANNOTATIONS] = ()
+    """Kinds to load, like `boxes,labels`. Default: what chose the images, or boxes; for whole subsets, all."""
 
     image_list: Annotated[Extent, BY_VALUE] = Extent.FULL
     """The image list that the database has, or should have: `full`, `boxable` or `labels`."""

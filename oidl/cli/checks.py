@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from oidl.errors import UsageError
+from oidl.text import suggestion
 
 if TYPE_CHECKING:
     from oidl.cli.options import RunOptions
@@ -12,7 +13,7 @@ def check_options(options: "RunOptions", known_subsets: tuple[str, ...]) -> None
     """Raises `UsageError` for the first value of `options` that makes no sense."""
     for subset in options.subset:
         if subset not in known_subsets:
-            raise UsageError(f"--subset {subset}: this version has {', '.join(known_subsets)}")
+            raise UsageError(f"--subset: there is no subset {subset!r}", hint=suggestion(subset, known_subsets))
     for option, value, least in (
         ("--limit", options.limit, 0),
         ("--resize-box-size", options.resize_box_size, 1),

@@ -1,13 +1,10 @@
 """The options that choose images, for every command that has images to choose, and the `Selection` that they make."""
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
+from oidl.cli.lists import list_of
 from oidl.cli.places import PlaceOptions
 from oidl.cli.sections import CHOOSING, in_section
 from oidl.cli.typed import LIMIT
@@ -23,7 +20,8 @@ _ATTRIBUTES = {
     "isinside": "is_inside",
 }
 
-_PART = re.compile(r'\s*"((?:[^"]|"")+)"\s*(?:,|$)|([^,]+)')
+CLASSES = list_of("class", "Cat,Dog")
+LABEL_TYPES = list_of("label type", "boxes,labels", LabelType)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +29,25 @@ _PART = re.compile(r'\s*"((?:[^"]|"")+)"\s*(?:,|$)|([^,]+)')
 class ChoiceOptions(PlaceOptions):
     """Which images."""
 
-    subset: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """`train`, `validation` or `test`; repeatable; all if not given."""
+    subset: Annotated[tuple[str, ...], list_of("subset", "validation,test")] = ()
+    """A list of `train`, `validation` and `test`, like `validation,test`. Default: all of them."""
 
     image_ids: Path | None = None
     """A file of `ImageID` or `subset/ImageID` lines: only these images."""
 
-    classes: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """Only images that show one of these classes, like `"Cat,Dog"`: display names or MIDs, in any letter case."""
+    classes: Annotated[tuple[str, ...], CLASSES] = ()
+    """Only images that show one of these classes, like `Cat,Dog`: display names or MIDs, in any letter case."""
 
     include_subclasses: bool = False
     """What is below a class in the hierarchy counts as that class."""
 
-    label_types: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """What shows it, of `boxes` (if not given), `labels`, `segmentations`, `relationships` and `points`."""
+    label_types: Annotated[tuple[LabelType, ...], LABEL_TYPES] = ()
+    """What shows it, a list of `boxes` (if not given), `labels`, `segmentations`, `relationships` and `points`."""
 
     verified_only: bool = False
     """Of labels, only those that people verified to be true; `--label-types` is then `labels` if not given."""
 
-    attributes: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    attributes: Annotated[tuple[str, ...], list_of("attribute", "IsGroupOf=0,IsOccluded=0")] = ()
     """Of boxes, only those with these flags, like `IsGroupOf=0,IsOccluded=0`."""
 
     min_box_area: float | None = None
@@ -69,12 +67,12 @@ class ChoiceOptions(PlaceOptions):
 
     def selection(self, limit: int | None = None) -> Selection:
         """What was chosen. Raises `UsageError` for values that make no sense."""
-        classes = _split(self.classes, "--classes", "name some, like Cat,Dog")
+        classes, types = self.classes, self.label_types
         if self.include_subclasses and not classes:
-            raise UsageError("--include-subclasses is about --classes", hint="name some, like Animal")
-        names = _split(self.label_types, "--label-types", f"choose from {', '.join(LabelType)}")
-        types = tuple(dict.fromkeys(_label_type(name) for name in names))
-        attributes = tuple(_attribute(text) for text in _split(self.attributes, "--attributes", "like IsGroupOf=0"))
+            raise UsageError(
+                "--include-subclasses is about --classes", hint="use it with --classes Animal, for example"
+            )
+        attributes = tuple(map(_attribute, self.attributes))
         of_boxes = bool(attributes) or self.min_box_area is not None
         if not types and (classes or of_boxes or self.verified_only or self.limit_per_class is not None):
             types = (LabelType.LABELS,) if self.verified_only and not of_boxes else (LabelType.BOXES,)
@@ -90,7 +88,7 @@ class ChoiceOptions(PlaceOptions):
         if self.limit_per_class is not None and self.limit_per_class < 1:
             raise UsageError(f"--limit-per-class must be at least 1, not {self.limit_per_class}")
         return Selection(
-            subsets=tuple(dict.fromkeys(self.subset)),
+            subsets=self.subset,
             image_ids=self.image_ids,
             limit=limit,
             classes=classes,
@@ -104,31 +102,6 @@ class ChoiceOptions(PlaceOptions):
             seed=self.seed,
             where=self.where,
         )
-
-
-def as_one(name: str) -> str:
-    """`name` as it is typed where commas part names: in quotes, as in CSV, if it has a comma or begins with a quote."""
-    return '"' + name.replace('"', '""') + '"' if "," in name or name.startswith('"') else name
-
-
-def _parts(text: str) -> Iterator[str]:
-    """What lies between commas; what is in quotes is one."""
-    for found in _PART.finditer(text):
-        yield (found[2] if found[1] is None else found[1].replace('""', '"')).strip()
-
-
-def _split(values: tuple[str, ...], option: str, hint: str) -> tuple[str, ...]:
-    """What was typed with commas between, or several times: each once, in order. Raises `UsageError` for nothing."""
-    parts = tuple(dict.fromkeys(part for value in values for part in _parts(value) if part))
-    if values and not parts:
-        raise UsageError(f"{option} is empty", hint=hint)
-    return parts
-
-
-def _label_type(name: str) -> LabelType:
-    if name.lower() not in tuple(LabelType):
-        raise UsageError(f"--label-types: there is no {name!r}", hint=f"choose from {', '.join(LabelType)}")
-    return LabelType(name.lower())
 
 
 def _attribute(text: str) -> tuple[str, int]:

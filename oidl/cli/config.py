@@ -83,7 +83,7 @@ def config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     if named is None and not path.exists():
         return
     values = _read(path)
-    from oidl.cli.choice import as_one
+    from oidl.cli.lists import quoted
     from oidl.cli.options import OPTIONS
 
     unknown = [key for key in values if key.replace("_", "-") not in OPTIONS]
@@ -101,8 +101,8 @@ def config_file(tokens: Sequence[str]) -> Iterator[Dict]:
             raise UsageError(f"{path}: {key} is a value, or a list of values, and no table", hint=_LIKE)
         if any("\0" in part for part in parts if isinstance(part, str)):
             raise UsageError(f"{path}: {key} has a NUL character", hint="remove it: no path or name can have one")
-    if isinstance(classes := values.get("classes"), list):
-        values["classes"] = [as_one(name) if isinstance(name, str) else name for name in classes]
+        if isinstance(value, list) and key != "rendition":  # an array is of whole items, whatever they have in them
+            values[key] = [quoted(part) if isinstance(part, str) else part for part in parts]
     # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
     yield _File(values, source=str(path), allow_unknown=True)
 

@@ -6,11 +6,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from oidl.cli.lists import list_of
 from oidl.cli.sections import DOWNLOAD, in_section
-from oidl.cli.typed import BY_VALUE, KINDS, absolute
+from oidl.cli.typed import BY_VALUE, absolute
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Reason, Source
 from oidl.settings import Originals
+
+ANNOTATIONS = list_of("kind of annotation", "boxes,labels", [kind for kind in FileKind if kind != FileKind.IMAGE_LIST])
+REASONS = list_of("reason", "forbidden,md5_mismatch", Reason, takes_all=True)
+# Of originals on disk nothing needs to be said: they are taken by themselves.
+SOURCES = list_of("source", "original,cvdf", [source for source in Source if source != Source.LOCAL])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +39,8 @@ class DownloadOptions:
     download_metadata: bool = True
     """Download the version's annotations and classes."""
 
-    annotations: Annotated[tuple[FileKind, ...], KINDS] = ()
-    """Kinds to download; repeatable. Default: what chose the images, or boxes; without a choice, all non-optional."""
+    annotations: Annotated[tuple[FileKind, ...], ANNOTATIONS] = ()
+    """Kinds to download, like `boxes,labels`. Default: what chose the images, or boxes; for whole subsets, all."""
 
     load_annotations: bool = False
     """Load the annotations into the state database too; those of chosen images are loaded in any case."""
@@ -45,11 +51,11 @@ class DownloadOptions:
     save_tar_balls: bool = False
     """Keep the archives after they are unpacked."""
 
-    source: Annotated[tuple[Source, ...], KINDS] = ()
-    """Whose images: `original`, `300k`, or `cvdf` (a mirror's 1024 px copies); repeatable, the next where one fails."""
+    source: Annotated[tuple[Source, ...], SOURCES] = ()
+    """Whose images: `original`, `300k`, or `cvdf` (a mirror's 1024 px copies); of a list, the next where one fails."""
 
     download_300k: Annotated[bool, Parameter(name="--download-300k")] = False
-    """The older spelling of `--source 300k --source original`: the small `Thumbnail300KURL` where an image has one."""
+    """The older spelling of `--source 300k,original`: the small `Thumbnail300KURL` where an image has one."""
 
     save_original_images: bool = False
     """Keep the images as they came."""
@@ -66,8 +72,8 @@ class DownloadOptions:
     always_download: bool = False
     """Download again what is done, or on disk, already."""
 
-    retry_failed: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
-    """Try again what failed for good: all of it, or the failures of these reasons."""
+    retry_failed: Annotated[tuple[Reason, ...] | None, REASONS] = None
+    """Try again what failed for good: all of it, or the failures of these reasons, like `forbidden,md5_mismatch`."""
 
     retry_now: bool = False
     """Ignore pauses and retry times that earlier runs left, and continue at once; `--retry-failed` does so too."""
@@ -82,23 +88,12 @@ class DownloadOptions:
             else checked_subdirectory(self.original_images_subdirectory, "--original-images-subdirectory")
         )
         if self.source and self.download_300k:
-            raise UsageError("--download-300k is --source 300k --source original", hint="use one or the other")
+            raise UsageError("--download-300k is --source 300k,original", hint="use one or the other")
         classic = (Source.THUMBNAIL_300K, Source.ORIGINAL) if self.download_300k else (Source.ORIGINAL,)
-        if Source.LOCAL in self.source:
-            raise UsageError("--source: an original on disk is taken by itself", hint="choose original, 300k or cvdf")
         return Originals(
-            sources=tuple(dict.fromkeys(self.source)) or classic,
+            sources=self.source or classic,
             save=self.save_original_images,
             directory=directory,
             check_md5_if_exists=self.check_md5_if_exists,
             always_download=self.always_download,
         )
-
-    def failed(self) -> tuple[Reason, ...] | None:
-        """The reasons that were named to be tried again."""
-        for name in self.retry_failed or ():
-            if name not in tuple(Reason):
-                raise UsageError(
-                    f"--retry-failed: there is no reason {name!r}", hint=f"choose from {', '.join(Reason)}"
-                )
-        return None if self.retry_failed is None else tuple(Reason(name) for name in dict.fromkeys(self.retry_failed))

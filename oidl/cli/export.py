@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.choice import ChoiceOptions
+from oidl.cli.choice import CLASSES, LABEL_TYPES, ChoiceOptions
 from oidl.cli.choosing import make_choice
 from oidl.cli.sections import CHOOSING, OUTPUT, in_section
 from oidl.cli.typed import absolute
@@ -19,10 +19,11 @@ from oidl.export.formats import FORMATS
 from oidl.export.labels import export_labels, written_kinds
 from oidl.export.request import ExportRequest
 from oidl.export.split import BY_SUBSET, parse_split
+from oidl.model import LabelType
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
-from oidl.text import printable
+from oidl.text import printable, suggestion
 
 _FORMATS = f"One of {', '.join(f'`{name}`' for name in FORMATS)}; `imagefolder` (Hugging Face) needs no labels."
 
@@ -37,13 +38,13 @@ class LabelsOptions(ChoiceOptions):
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """The rendition to export, by name. Default: the only resized one."""
 
-    classes: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
-    """Only these classes, like `"Cat,Dog"`: display names or MIDs, in any letter case; numbered in this order."""
+    classes: Annotated[tuple[str, ...], CLASSES, Parameter(group=CHOOSING)] = ()
+    """Only these classes, like `Cat,Dog`: display names or MIDs, in any letter case; numbered in this order."""
 
     include_subclasses: Annotated[bool, Parameter(group=CHOOSING)] = False
     """And those that are below them in the hierarchy, each as a class of its own."""
 
-    label_types: Annotated[tuple[str, ...], Parameter(show_default=False, group=CHOOSING)] = ()
+    label_types: Annotated[tuple[LabelType, ...], LABEL_TYPES, Parameter(group=CHOOSING)] = ()
     """`boxes` (default), `labels` (`csv`, `imagefolder`), `segmentations`, `relationships`, `points` (all `coco`)."""
 
     limit: Annotated[int | None, Parameter(group=CHOOSING)] = None
@@ -151,7 +152,7 @@ def _of_images(selection: Selection, *, with_empty: bool) -> Selection:
 def _format(typed: str) -> Format:
     form = FORMATS.get(typed.lower())
     if form is None:
-        raise UsageError(f"--format {typed}: choose from {', '.join(FORMATS)}")
+        raise UsageError(f"--format: there is no format {typed!r}", hint=suggestion(typed, FORMATS))
     return form
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict
 
+from oidl.cli.lists import join_list, quoted
 from oidl.cli.places import STATE_DB
 from oidl.cli.typed import absolute
 from oidl.text import without_secrets
@@ -39,6 +40,7 @@ PLAN = (
 
 _PATHS = ("images_csv", "catalogue", "image_ids", "original_images_dir")
 _EITHER = (("source", "download_300k"), ("original_images_subdirectory", "original_images_dir"))
+_REPEATED = ("rendition",)  # the commas in it are its own
 _NOT_OF = {
     # An export writes what is there: how much a run was to fetch does not limit it, and `--rendition` is a name.
     "export": {"rendition", "limit", "limit_per_class", "shuffle", "seed"},
@@ -61,9 +63,8 @@ class PlannedOptions:
             return
         aside = {option for either in _EITHER if any(flag(each) in given for each in either) for option in either}
         values = {option: plan[option] for option in plan.keys() - aside - _NOT_OF.get(commands[-1], set())}
-        Dict({option: _tokens(value) for option, value in values.items()}, source="plan", allow_unknown=True)(
-            app, (), arguments
-        )
+        tokens = {option: _tokens(option, value) for option, value in values.items()}
+        Dict(tokens, source="plan", allow_unknown=True)(app, (), arguments)
 
 
 def plan_of(options: "RunOptions") -> dict[str, "Value"]:
@@ -154,6 +155,8 @@ def _typed(option: str, plan: Mapping[str, "Value"]) -> str:
         return ""
     if isinstance(value, bool):
         return flag(option) if value else flag(f"no-{option}")
+    if isinstance(value, list) and option not in _REPEATED:
+        value = join_list(value)
     values = value if isinstance(value, list) else [value]
     return " ".join(f"{flag(option)} {shlex.quote(str(each))}" for each in values)
 
@@ -182,9 +185,11 @@ def _typed_value(kind: Any, value: Any) -> Any:
     return made(value) if made else value
 
 
-def _tokens(value: "Value") -> Any:
-    """What cyclopts makes tokens of."""
-    return value if isinstance(value, bool | list) else str(value)
+def _tokens(option: str, value: "Value") -> Any:
+    """What cyclopts makes tokens of: of a list, one for each item."""
+    if isinstance(value, list):
+        return value if option in _REPEATED else list(map(quoted, value))
+    return value if isinstance(value, bool) else str(value)
 
 
 def _database(given: Mapping[str, Any]) -> Path:

@@ -2,27 +2,33 @@
 
 import os
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args
+from typing import TypeVar, get_args
 
 from cyclopts import App, ArgumentCollection, Parameter, Token
 
 from oidl.cli.units import LARGEST, parse_bytes, parse_seconds
 from oidl.errors import UsageError
+from oidl.text import suggestion
+
+E = TypeVar("E", bound=StrEnum)
 
 
-def _by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
-    """The member of the enumeration `kind` with this value, in any letter case."""
-    typed = tokens[0].value
-    for member in kind:  # type: ignore[attr-defined]
-        if member.value.lower() == typed.lower():
-            return member
-    raise ValueError(f"choose from {', '.join(kind)}")  # type: ignore[arg-type]
+def member(known: Iterable[E], typed: str, wrong: str, words: Iterable[str] = ()) -> E:
+    """The one of `known` with this value, in any letter case.
+
+    Raises `UsageError` if there is none: `wrong`, with a suggestion from the values and `words`.
+    """
+    by_value = {one.value.lower(): one for one in known}
+    if found := by_value.get(typed.lower()):
+        return found
+    raise UsageError(wrong, hint=suggestion(typed, (*words, *by_value.values())))
 
 
-def _all_by_value(kind: type, tokens: tuple[Token, ...]) -> Any:
-    """The same for a tuple of them."""
-    return tuple(_by_value(get_args(kind)[0], (token,)) for token in tokens)
+def _by_value(kind: type[E], tokens: tuple[Token, ...]) -> E:
+    token = tokens[0]
+    return member(kind, token.value, f"{origin(token)} cannot be {token.value!r}")
 
 
 def check_text(given: Iterable[str]) -> None:
@@ -63,10 +69,10 @@ def check_values(_app: App, _commands: tuple[str, ...], arguments: ArgumentColle
 def _check_whole(token: Token) -> None:
     number = _number(token.value)
     if number is not None and number % 1 != 0:
-        raise UsageError(f"{_origin(token)} must be a whole number, not {token.value}")
+        raise UsageError(f"{origin(token)} must be a whole number, not {token.value}")
     if number is not None and abs(number) > LARGEST:
         bound = f"at most {LARGEST}" if number > 0 else f"at least -{LARGEST}"
-        raise UsageError(f"{_origin(token)} must be {bound}, not {token.value}")
+        raise UsageError(f"{origin(token)} must be {bound}, not {token.value}")
 
 
 def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
@@ -77,7 +83,7 @@ def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
     _check_whole(token)
     number = _number(token.value)
     if number is None:
-        raise UsageError(f"{_origin(token)} must be a whole number or all, not {token.value}")
+        raise UsageError(f"{origin(token)} must be a whole number or all, not {token.value}")
     return int(number)
 
 
@@ -88,11 +94,11 @@ def _is_path(kind: object) -> bool:
 def _at_home(token: Token) -> str:
     found = os.path.expanduser(token.value)
     if found.startswith("~"):
-        raise UsageError(f"{_origin(token)}: there is no user {found.partition('/')[0][1:]}", hint=f"use ./{found}")
+        raise UsageError(f"{origin(token)}: there is no user {found.partition('/')[0][1:]}", hint=f"use ./{found}")
     if "://" not in found:
         from oidl.storage.layout import check_lengths
 
-        check_lengths(found, _origin(token))
+        check_lengths(found, origin(token))
     return found
 
 
@@ -106,7 +112,7 @@ def _number(text: str) -> float | None:
     return None
 
 
-def _origin(token: Token) -> str:
+def origin(token: Token) -> str:
     """The option as it was given: `--limit`, `OIDL_LIMIT`, or `oidl.toml: limit`."""
     name = token.keyword or ""
     return f"{token.source}: {name.strip('[]')}" if name.startswith("[") else name
@@ -114,7 +120,6 @@ def _origin(token: Token) -> str:
 
 # The help must show what is typed; left alone it would show the members' names.
 BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
-KINDS = Parameter(converter=_all_by_value, show_choices=False, show_default=False)
 LIMIT = Parameter(converter=_limit)
 BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
 SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))

@@ -10,13 +10,13 @@ temporary file of SQLite: nothing of it is in memory or in the state database.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from oidl.errors import UsageError
 from oidl.settings import Selection
-from oidl.state.classes import wanted_classes
+from oidl.state.classes import classes_below, wanted_classes
 from oidl.state.database import StateConnection, transaction
 from oidl.state.evidence import EVIDENCE, fitting, fitting_values
 
@@ -50,21 +50,27 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECUR
 class Chosen:
     """How many images are in `temp.chosen`; how many ImageIDs were named that no list has, and a few of these.
 
-    With `is_by_class`, `temp.member` has the images of each class.
+    With `is_by_class`, `temp.member` has the images of each class. `below` are classes that would have counted too,
+    if subclasses were included, known where no image was chosen.
     """
 
     images: int
     unknown: int = 0
     examples: tuple[str, ...] = ()
     is_by_class: bool = False
+    below: tuple[str, ...] = ()
 
     @property
     def remark(self) -> str:
-        """What people should know of the ImageIDs that they named; empty if all are in the list."""
-        if not self.unknown:
-            return ""
-        more = ", …" if self.unknown > len(self.examples) else ""
-        return f"{self.unknown:,} of the chosen ImageIDs are not in the list: {', '.join(self.examples)}{more}"
+        """What people should know of the ImageIDs and classes that they named; empty if there is nothing to say."""
+        remarks = []
+        if self.unknown:
+            named = _some(self.examples, self.unknown)
+            remarks.append(f"{self.unknown:,} of the chosen ImageIDs are not in the list: {named}")
+        if self.below:
+            named = _some(self.below[:4], len(self.below))
+            remarks.append(f"no image was chosen; add --include-subclasses to take the classes below too: {named}")
+        return "; ".join(remarks)
 
 
 def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None) -> Chosen | None:
@@ -106,7 +112,10 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
         )
     if selection.limit_per_class is not None:
         db.executescript(_MEMBERS)
-    return _counted(db, replace(unknown, is_by_class=selection.limit_per_class is not None))
+    chosen = _counted(db, replace(unknown, is_by_class=selection.limit_per_class is not None))
+    if chosen.images or not selection.classes or selection.include_subclasses:
+        return chosen
+    return replace(chosen, below=classes_below(db))
 
 
 def keep_per_class(db: sqlite3.Connection, chosen: Chosen, limit: int) -> Chosen:
@@ -125,6 +134,10 @@ def keep_per_class(db: sqlite3.Connection, chosen: Chosen, limit: int) -> Chosen
 def _counted(db: sqlite3.Connection, chosen: Chosen) -> Chosen:
     (images,) = db.execute("SELECT count(*) FROM chosen").fetchone()
     return replace(chosen, images=images)
+
+
+def _some(names: Sequence[str], total: int) -> str:
+    return ", ".join(names) + (", …" if total > len(names) else "")
 
 
 def forget(db: sqlite3.Connection) -> None:

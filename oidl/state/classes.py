@@ -1,11 +1,12 @@
 """Classes as people name them, and those below them."""
 
-import difflib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from oidl.errors import UsageError
 from oidl.state.evidence import EVIDENCE
+from oidl.text import nearest
 
 _BELOW = """
     WITH RECURSIVE below (label_name) AS (
@@ -26,8 +27,9 @@ def wanted_classes(
 ) -> Iterator[tuple[str, str]]:
     """Every (label name, class that was asked for) of `names`, which are display names or label names, in any case.
 
-    With `include_subclasses` each comes with all that are below it. Raises `UsageError` for a name that there is not,
-    and where it is not known what is below.
+    A name that has commas may come in several parts, one after the other, as it is typed without quotes. With
+    `include_subclasses` each class comes with all that are below it. Raises `UsageError` for a name that there is
+    not, and if it is not known what is below.
     """
     if include_subclasses and not db.execute("SELECT 1 FROM class_hierarchy LIMIT 1").fetchone():
         raise UsageError(
@@ -35,16 +37,26 @@ def wanted_classes(
             hint="`oidl annotations load` brings in that of the version, or one of your own",
         )
     known = db.execute("SELECT label_name, display_name FROM class").fetchall()
-    by_name: dict[str, list[str]] = {}
+    by_parts: dict[_Parts, list[str]] = {}
     for label_name, display_name in known:
-        for name in {label_name.casefold(), (display_name or label_name).casefold()}:
-            by_name.setdefault(name, []).append(label_name)
-    for name in names:
-        for label_name in by_name.get(name.strip().casefold()) or _unnamed(db, name.strip(), known):
+        for parts in {_parts(label_name), _parts(display_name or label_name)}:
+            by_parts.setdefault(parts, []).append(label_name)
+    for name, label_names in _found(tuple(names), by_parts):
+        for label_name in label_names or _unnamed(db, name, known):
             if include_subclasses:
                 yield from ((below, label_name) for (below,) in db.execute(_BELOW, (label_name,)))
             else:
                 yield label_name, label_name
+
+
+def classes_below(db: sqlite3.Connection) -> tuple[str, ...]:
+    """The names of the classes right below those that were asked for on this connection."""
+    rows = db.execute(
+        "SELECT DISTINCT coalesce(c.display_name, h.child) FROM temp.wanted AS w "
+        "JOIN class_hierarchy AS h ON h.parent = w.label_name AND h.kind = 'subcategory' "
+        "LEFT JOIN class AS c ON c.label_name = h.child ORDER BY 1"
+    )
+    return tuple(name for (name,) in rows)
 
 
 def display_names(db: sqlite3.Connection) -> dict[str, str]:
@@ -64,7 +76,33 @@ def _unnamed(db: sqlite3.Connection, name: str, known: Iterable[tuple[str, str |
         for column in evidence.columns
     ):
         return [name]
-    words = {(display_name or label_name).casefold(): display_name or label_name for label_name, display_name in known}
-    close = [words[match] for match in difflib.get_close_matches(name.casefold(), words, 3)]
+    displayed = [display_name or label_name for label_name, display_name in known]
+    (first, *_) = _parts(name)
+    begun = [
+        each for each in displayed if _parts(each)[0] == first
+    ]  # a name with commas, of which this is the first part
+    close = begun[:3] or nearest(name, displayed, 3)
     hint = f"did you mean {' or '.join(close)}?" if close else "the table `class` has the names that there are"
     raise UsageError(f"there is no class {name!r}", hint=hint)
+
+
+_Parts = tuple[str, ...]
+
+
+def _parts(name: str) -> _Parts:
+    """What lies between the commas of a name, in small letters."""
+    return tuple(part.strip() for part in name.casefold().split(","))
+
+
+def _found(names: Sequence[str], by_parts: Mapping[_Parts, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Each name in `names`, which may be several items of it, with the classes of that name; the longest first."""
+    parts = [_parts(name) for name in names]
+    longest = max(map(len, by_parts), default=1)
+    begin = 0
+    while begin < len(names):
+        for end in range(min(begin + longest, len(names)), begin, -1):
+            found = by_parts.get(tuple(chain.from_iterable(parts[begin:end])))
+            if found or end == begin + 1:
+                yield ", ".join(names[begin:end]), found or []
+                begin = end
+                break

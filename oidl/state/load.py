@@ -19,6 +19,7 @@ from oidl.model import Image, LineBreak, ListFile, SkippedRow
 from oidl.state.arrivals import ARRIVING, MAX_KEPT, Repeated, drop_known, drop_repeated, forget, insert, make_room
 from oidl.state.database import BUSY_TIMEOUT_MS, CACHE_KIB, timestamp, transaction
 from oidl.state.merge import Merged, merge
+from oidl.text import suggestion
 
 _BULK_CACHE_KIB = 64 * 1024
 
@@ -88,7 +89,9 @@ def wanted_subsets(db: sqlite3.Connection, named: Collection[str]) -> tuple[str,
     loaded = loaded_subsets(db)
     for subset in named:
         if subset not in loaded:
-            raise UsageError(f"--subset {subset}: the database has {', '.join(loaded)}")
+            raise UsageError(
+                f"--subset: there is no subset {subset!r} in the database", hint=suggestion(subset, loaded)
+            )
     return tuple(subset for subset in loaded if not named or subset in named)
 
 

@@ -255,13 +255,16 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ("--format=tfrecord", "--format tfrecord: choose from coco, yolo, voc, imagefolder, csv"),
+        (
+            "--format=tfrecord",
+            "--format: there is no format 'tfrecord'\n  choose from coco, yolo, voc, imagefolder, csv",
+        ),
         ("--split=80", "--split 80: this is no split\n  use subset, or percentages like 80/20 or 80/10/10"),
         ("--split=80/10", "--split 80/10: the percentages add up to 90, not 100"),
         ("--classes=Cta", "there is no class 'Cta'\n  did you mean Cat?"),
         ("--classes=,", "--classes is empty"),
         ("--include-subclasses", "--include-subclasses is about --classes"),
-        ("--label-types=boxen", "--label-types: there is no 'boxen'\n  choose from boxes, labels"),
+        ("--label-types=boxen", "--label-types: there is no label type 'boxen'\n  did you mean boxes?"),
         ("--label-types=", "--label-types is empty"),
         (
             "--label-types=boxes,labels",
@@ -269,7 +272,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
             "  use --label-types boxes,segmentations,relationships,points, or some of these",
         ),
         ("--label-types=boxes,segmentations", "there are no segmentations in the database"),
-        ("--subset=tst", "--subset tst: the database has test, train, validation"),
+        ("--subset=tst", "--subset: there is no subset 'tst' in the database\n  did you mean test?"),
         ("--limit=0", "--limit must be at least 1, not 0"),
         ("--attributes=IsNice=1", "is no attribute of a box"),
         ("--attributes=", "--attributes is empty"),

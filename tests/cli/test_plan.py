@@ -1,6 +1,7 @@
 """A root goes on with what it is for: what is not said in a later command is as it was in the last run."""
 
 import random
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from oidl.cli import app as cli
 from oidl.cli.config import Environment
 from oidl.cli.options import RunOptions
-from oidl.cli.planning import PLAN, PlannedOptions, plan_of
+from oidl.cli.planning import PLAN, PlannedOptions, plan_line, plan_of
 from oidl.cli.typed import check_values
 from oidl.demo.site import status_answer
 from oidl.state.database import open_writer, transaction
@@ -99,6 +100,13 @@ def test_a_later_run_asks_for_what_the_first_did_and_for_nothing_else(seed: int,
     assert plan_of(again) == first
     remember(again)
     assert plan_of(parsed("run")) == first
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_plan_that_is_typed_as_it_is_shown_is_the_same_plan(seed: int, parsed: Any, remember: Any) -> None:
+    first = plan_of(parsed("run", *_drawn(random.Random(seed))))
+    remember(parsed("run", "--subset=validation", "--classes=Dog", "--limit=3"))
+    assert plan_of(parsed("run", "--new-plan", *shlex.split(plan_line(first)))) == first
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -62,7 +62,7 @@ def test_all_of_them_are_tried_again_and_nothing_else(failed, fine, run, ask):
 
 
 def test_those_of_a_reason_are_tried_again(failed, fine, run, ask):
-    ended = run(fine, "--retry-failed", "not_found", "tls", "--max-retries=3")
+    ended = run(fine, "--retry-failed=not_found,tls", "--max-retries=3")
     assert "1 failure will be retried" in ended.stdout
     assert fine.requests == {fine.path_of(fine.images[1]): 1}
     assert ask("SELECT reason, count(*) FROM failure GROUP BY 1") == [("gone", 2), ("not_found", 1)]
@@ -82,7 +82,7 @@ def test_they_are_chosen_as_the_run_is(failed, fine, run, tmp_path: Path):
 
 
 def test_an_unknown_reason_is_refused_with_those_there_are(failed, fine, run, ask):
-    ended = run(fine, "--retry-failed", "gone", "lost")
+    ended = run(fine, "--retry-failed", "gone,lost")
     assert ended.returncode == 2
     assert "there is no reason 'lost'" in ended.stderr
     assert all(reason in ended.stderr for reason in Reason)

@@ -168,9 +168,9 @@ def test_a_kept_copy_that_was_changed_on_disk_is_found(fine, mirror, run, root: 
 def test_sources_that_make_no_sense_are_refused(fine, run) -> None:
     for arguments, words in (
         (("--source=cvdf",), "the catalogue names no mirror cvdf"),
-        (("--source=local",), "an original on disk is taken by itself"),
+        (("--source=local",), "there is no source 'local'"),
         (("--source=flickr",), "choose from original"),
-        (("--source=original", "--download-300k"), "--download-300k is --source 300k --source original"),
+        (("--source=original", "--download-300k"), "--download-300k is --source 300k,original"),
     ):
         ended = run(fine, *arguments)
         assert ended.returncode == 2

@@ -421,7 +421,7 @@ def test_only_a_file_s_own_tag_is_obeyed_wherever_the_image_was_had_from_since(
         (ExportRequest(COCO, rendition="nosuch"), "no such images"),
         (
             ExportRequest(COCO, rendition="border", selection=Selection(subsets=("test",))),
-            "the database has train, validation",
+            "there is no subset 'test' in the database",
         ),
         (
             ExportRequest(COCO, rendition="border", selection=Selection(label_types=("labels",))),

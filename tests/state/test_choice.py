@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -128,6 +129,45 @@ def test_a_class_that_only_annotations_know_goes_by_its_mid(annotated: StateConn
     assert dict(wanted_classes(annotated, [DOG])) == {DOG: DOG}
     with pytest.raises(UsageError, match="there is no class 'Dog'"):
         list(wanted_classes(annotated, ["Dog"]))
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["Ducks", "geese and swans"], ["/m/ducks"]),
+        (["ducks", "Geese and swans", "Cat"], ["/m/ducks", CAT]),
+        (["Dog", "Ducks, geese and swans"], [DOG, "/m/ducks"]),
+        (["Salt", "pepper", "Cat"], ["/m/both", CAT]),
+        (["Salt", "Cat", "pepper"], ["/m/salt", CAT, "/m/pepper"]),
+        (["Salt"], ["/m/salt"]),
+        (["Cat", "Salt", "pepper", "Salt"], [CAT, "/m/both", "/m/salt"]),
+    ],
+)
+def test_a_name_with_commas_is_found_in_its_parts_the_longest_first(
+    names: list[str], found: list[str], annotated: StateConnection
+) -> None:
+    others = {"ducks": "Ducks, geese and swans", "salt": "Salt", "pepper": "Pepper", "both": "Salt, pepper"}
+    annotated.executemany(
+        "INSERT INTO class (label_name, display_name) VALUES (?, ?)",
+        [(f"/m/{key}", name) for key, name in others.items()],
+    )
+    assert [label_name for label_name, _ in wanted_classes(annotated, names)] == found
+    with pytest.raises(UsageError, match="there is no class 'Ducks'") as error:
+        list(wanted_classes(annotated, ["Cat", "Ducks", "geese"]))
+    assert error.value.hint == "did you mean Ducks, geese and swans?"
+
+
+def test_where_nothing_is_found_the_classes_below_are_proposed(annotated: StateConnection) -> None:
+    annotated.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/0jbk', 'Animal')")
+    annotated.execute("INSERT INTO class_hierarchy (parent, child, kind) VALUES ('/m/0jbk', ?, 'subcategory')", (CAT,))
+    with closing(open_reader(annotated.path)) as reader:
+        chosen = choose(reader, Selection(classes=("Animal",), label_types=BOXES))
+        assert chosen
+        assert chosen.remark == ("no image was chosen; add --include-subclasses to take the classes below too: Cat")
+        forget(reader)
+        chosen = choose(reader, Selection(classes=("Animal",), label_types=BOXES, include_subclasses=True))
+        assert chosen
+        assert (chosen.images, chosen.remark) == (4, "")
 
 
 def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: StateConnection) -> None:

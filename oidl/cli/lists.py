@@ -1,0 +1,90 @@
+"""Lists as they are typed: with commas, by repetition, or both; the same in flags, the environment and `oidl.toml`.
+
+`--subset validation,test`, `--subset validation --subset test`, `OIDL_SUBSET=validation,test`, and in `oidl.toml`
+`subset = "validation,test"` and `subset = ["validation", "test"]` are one list. An item that has a comma
+itself goes in double quotes, as in CSV. Items that are repeated count once.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+
+from cyclopts import Parameter, Token
+
+from oidl.cli.typed import member, origin
+from oidl.errors import UsageError
+
+ALL = "all"
+
+_ITEM = re.compile(r'\s*"((?:[^"]|"")+)"\s*(?:,|$)|([^,]+)')
+
+
+def list_of(noun: str, example: str, known: Iterable[StrEnum] = (), *, takes_all: bool = False) -> Parameter:
+    """An option that is a list of `noun`s: of the values `known`, in any letter case, or, without these, of any text.
+
+    With `takes_all`, `all` is the empty list, and so is the option without a value. What is wrong with
+    an item is a `UsageError`; `example` is a list that is right.
+    """
+
+    members = tuple(known)
+
+    def convert(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+        if any(token.index and token.source == "cli" for token in tokens):
+            raise split_by_blanks(origin(tokens[0]), [token.value for token in tokens])
+        typed = {item: origin(token) for token in tokens for item in _items(token, example)}
+        if takes_all and ALL in typed:
+            return ()
+        if not members:
+            return tuple(typed)
+        words = [ALL] * takes_all
+        found = (member(members, item, f"{where}: there is no {noun} {item!r}", words) for item, where in typed.items())
+        return tuple(dict.fromkeys(found))
+
+    return Parameter(
+        converter=convert,
+        # If several values follow, all of them come here, where it is said how to write them.
+        consume_multiple=takes_all,
+        env_var_split=_unsplit,
+        show_choices=False,
+        show_default=False,
+    )
+
+
+def split_by_blanks(option: str, values: Iterable[str]) -> UsageError:
+    """What to say of `--subset validation test`."""
+    return UsageError(
+        f"{option}: items of a list are separated by commas, not by blanks",
+        hint=f"write {option} {shlex.quote(','.join(values))}",
+    )
+
+
+def split_list(text: str) -> Iterator[str]:
+    """What lies between commas, without the blanks around it; what is in quotes is one."""
+    for found in _ITEM.finditer(text):
+        if item := (found[2] if found[1] is None else found[1].replace('""', '"')).strip():
+            yield item
+
+
+def join_list(items: Iterable[str]) -> str:
+    """`items` as they are typed with commas between; `split_list` takes them apart again."""
+    return ",".join(map(quoted, items))
+
+
+def quoted(item: str) -> str:
+    """`item` as one of a list: in double quotes if it has a comma or begins with a quote."""
+    return '"' + item.replace('"', '""') + '"' if "," in item or item.startswith('"') else item
+
+
+def _items(token: Token, example: str) -> list[str]:
+    if isinstance(token.implicit_value, list):  # `[]` in `oidl.toml`
+        return []
+    items = list(split_list(token.value))
+    if not items:
+        raise UsageError(f"{origin(token)} is empty", hint=f"write one or more, like {example}, or leave it out")
+    return items
+
+
+def _unsplit(_: object, value: str, *, delimiter: str | None = None) -> list[str]:
+    """The value of an environment variable; cyclopts would split it at blanks, which names have."""
+    return [value]
