@@ -6,15 +6,17 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from conftest import image
 
-from oidl.export.format import Format
+from oidl.export.format import ExportTarget, Format
 from oidl.export.formats.coco import COCO
 from oidl.export.formats.imagefolder import IMAGEFOLDER
 from oidl.export.formats.voc import VOC
 from oidl.export.formats.yolo import YOLO
+from oidl.export.image import Category
 from oidl.model import LabelType
 from oidl.settings import Selection
 
@@ -156,4 +158,33 @@ def test_the_classes_of_voc_are_listed(exported: Any, tmp_path: Path) -> None:
     assert lines == ["# name : colour : parts : actions", "background:0,0,0::", "red:::"]
     exported(VOC, rendition="border", label_names=(BLUE,))
     lines = (tmp_path / "VOCdevkit/VOC2012/labelmap.txt").read_text().splitlines()
-    assert lines[2:] == []  # its name has a colon
+    assert lines[2:] == ['blue "box", & <more>- é:::']
+
+
+def test_the_classes_of_voc_are_those_of_its_boxes_whatever_their_names(exported: Any, tmp_path: Path) -> None:
+    """A colon would end a name in the list, and `#` would make a comment of it."""
+    exported(VOC, rendition="border")
+    home = tmp_path / "VOCdevkit/VOC2012"
+    listed = [line.partition(":")[0] for line in (home / "labelmap.txt").read_text("utf-8").splitlines()]
+    used = {each.text for path in home.glob("Annotations/*.xml") for each in ElementTree.parse(path).iterfind("*/name")}
+    assert len(used) == 3  # both objects, and the author
+    assert len(used & set(listed)) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (["sign: stop", "sign: go"], ["sign- stop", "sign- go"]),
+        (["a:b", "a-b", "c"], ["a-b (1)", "a-b (2)", "c"]),
+        (["#1", "no. #2"], ["-1", "no. #2"]),
+    ],
+)
+def test_names_that_a_label_map_cannot_hold_are_spelled_otherwise_and_stay_apart(
+    names: list[str], written: list[str], tmp_path: Path
+) -> None:
+    categories = [Category(number, f"/m/{number}", name, "") for number, name in enumerate(names, 1)]
+    target = ExportTarget(tmp_path, "title", "border", ["train"], categories, (LabelType.BOXES,))
+    with VOC.write(target):
+        pass
+    lines = (tmp_path / "VOCdevkit/VOC2012/labelmap.txt").read_text("utf-8").splitlines()
+    assert [line.removesuffix(":::") for line in lines[2:]] == written
