@@ -12,14 +12,16 @@ from oidl.cli.choosing import make_choice
 from oidl.cli.sections import CHOOSING, OUTPUT, in_section
 from oidl.cli.typed import absolute
 from oidl.errors import UsageError
-from oidl.export.describe import exported_text
+from oidl.export.describe import export_line, exported_text
 from oidl.export.files import ImageFiles
 from oidl.export.format import Format
 from oidl.export.formats import FORMATS
 from oidl.export.labels import export_labels, written_kinds
-from oidl.export.request import ExportRequest
+from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.split import BY_SUBSET, parse_split
 from oidl.model import LabelType
+from oidl.progress.console import open_console
+from oidl.progress.lines import PacedLine
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
 from oidl.state.database import StateConnection, explained, open_reader
@@ -119,10 +121,21 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
                 image_files=_image_files(options),
                 dest=absolute(options.dest) if options.dest else None,
             )
-        exported = export_labels(db, absolute(options.root_dir), request)
+        exported = _export(db, absolute(options.root_dir), request)
     finally:
         db.close()
     print(printable(exported_text(exported, request)))
+
+
+def _export(db: StateConnection, root_dir: Path, request: ExportRequest) -> ExportResult:
+    """Exports, with a line on stderr that says how far it is."""
+    with open_console(None, log_to_stdout=False) as console:
+        line = PacedLine(console.show, is_terminal=console.is_terminal)
+
+        def tell(now: ExportResult) -> None:
+            line(lambda elapsed_s: export_line(now, request, elapsed_s))
+
+        return export_labels(db, root_dir, request, tell)
 
 
 def _of_images(selection: Selection, *, with_empty: bool) -> Selection:

@@ -1,8 +1,21 @@
-"""The result of an export as text for people. Pure."""
+"""An export as text for people: how far it is, and what came of it. Pure."""
 
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.model import LabelType
+from oidl.progress.words import duration
 from oidl.text import counted
+
+
+def export_line(now: ExportResult, request: ExportRequest, elapsed_s: float) -> str:
+    """How far an export is after `elapsed_s` seconds, in one line of under 80 characters."""
+    written = sum(now.images.values())
+    rate = now.looked_at / elapsed_s if elapsed_s else 0.0
+    if limit := request.selection.limit:
+        return f"{written:,} of {limit:,} images exported · {rate:.0f} images/s"
+    parts = [f"{now.looked_at:,} of {counted(now.total, 'image')}", f"{written:,} exported", f"{rate:.0f} images/s"]
+    if rate and now.total > now.looked_at:
+        parts.append(duration((now.total - now.looked_at) / rate))
+    return " · ".join(parts)
 
 
 def exported_text(result: ExportResult, request: ExportRequest) -> str:

@@ -5,7 +5,7 @@ chosen are left out, unless they are asked for.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -42,11 +42,17 @@ def written_kinds(form: Format, label_types: Collection[LabelType]) -> tuple[Lab
     return tuple(kind for kind in form.label_types if kind in label_types)
 
 
-def export_labels(db: StateConnection, root_dir: Path, request: ExportRequest) -> ExportResult:
+def export_labels(
+    db: StateConnection,
+    root_dir: Path,
+    request: ExportRequest,
+    tell: Callable[[ExportResult], None] = lambda result: None,
+) -> ExportResult:
     """Writes one rendition's images, their labels and their attribution; `root_dir` is absolute.
 
     Goes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`, and takes the place of the
-    export that is there. Raises `UsageError` if there is nothing to export, or the request does not say what.
+    export that is there. `tell` is called with each image that was looked at. Raises `UsageError` if there is nothing
+    to export, or the request does not say what.
     """
     form = request.format
     with explained(db.path):
@@ -69,6 +75,7 @@ def export_labels(db: StateConnection, root_dir: Path, request: ExportRequest) -
             kinds,
             images=dict.fromkeys(splits, 0),
             annotations={split: Counter() for split in splits},
+            total=_total(db, request, rendition),
         )
         title = f"Open Images V{held.dataset_version}"
         entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
@@ -88,7 +95,7 @@ def export_labels(db: StateConnection, root_dir: Path, request: ExportRequest) -
             )
             files = ImageDirectory(request.image_files, root_dir, directory, dest)
             images = LabelledImages(db, request, rendition, subsets, kinds, numbered.by_label_name, masks, result)
-            attribution = _write(target, files, images, request, result)
+            attribution = _write(target, files, images, request, result, tell)
             _check_splits(request, splits, [split for split, images in result.images.items() if images])
             write_croissant(target, form, held.dataset_version, attribution)
     return result
@@ -100,14 +107,17 @@ def _write(
     images: Iterable[LabelledImage],
     request: ExportRequest,
     result: ExportResult,
+    tell: Callable[[ExportResult], None],
 ) -> Attribution:
-    """Writes the images and all that is said of them, and counts them in `result`."""
+    """Writes the images and all that is said of them, and counts them in `result`, which `tell` is called with."""
     with (
         request.format.write(target) as write,
         Attribution(target) as attribution,
         target.open_text(SIZES) as sizes,
     ):
         for image in images:
+            result.looked_at += 1
+            tell(result)
             sizes.write(f"{image.file.image_id} {image.height} {image.width}\n")
             if not (image.shows_something or request.with_empty):
                 continue
@@ -121,6 +131,12 @@ def _write(
             if sum(result.images.values()) == request.selection.limit:
                 break
     return attribution
+
+
+def _total(db: StateConnection, request: ExportRequest, rendition: Rendition) -> int:
+    """How many files there are to look at, at most."""
+    files = next(files for each, files in known_renditions(db) if each.name == rendition.name)
+    return min(files, request.chosen.images) if request.chosen else files
 
 
 def _kinds(db: StateConnection, request: ExportRequest) -> tuple[LabelType, ...]:

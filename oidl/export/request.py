@@ -46,6 +46,7 @@ class ExportRequest:
 class ExportResult:
     """What came of an export, while it goes on and at its end; `images` and `annotations` are counted by split.
 
+    `looked_at` files of the chosen images, of `total` at most, were walked through so far, without annotations too.
     `unseen` are the annotations of which nothing, or too little, is in the file. `unread_masks` are missing from the
     archives or damaged; `unread_mask` is the first of them and what is wrong with it.
     """
@@ -60,3 +61,5 @@ class ExportResult:
     unread_mask: str = ""
     missing_files: int = 0
     without_geometry: int = 0
+    total: int = 0
+    looked_at: int = 0

@@ -1,5 +1,6 @@
 """Progress as lines of text: one that is rewritten every second on a terminal, else one every 30 s."""
 
+import time
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -25,3 +26,22 @@ async def repeat_line(line: Callable[[], str], show: Callable[[str], Awaitable[N
     while True:
         await trio.sleep(_TERMINAL_S if is_terminal else _PLAIN_S)
         await show(line())
+
+
+class PacedLine:
+    """The same for work without an event loop, which calls this often: `show` gets a line when it is time for one."""
+
+    def __init__(
+        self, show: Callable[[str], None], *, is_terminal: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._show = show
+        self._every_s = _TERMINAL_S if is_terminal else _PLAIN_S
+        self._clock = clock
+        self._started = self._shown = clock()
+
+    def __call__(self, line: Callable[[float], str]) -> None:
+        """Shows what `line` makes of the seconds since the beginning, if it is time."""
+        now = self._clock()
+        if now - self._shown >= self._every_s:
+            self._shown = now
+            self._show(line(now - self._started))

@@ -103,6 +103,15 @@ def test_an_export_can_take_its_images_along(how: str, labelled: None, export: E
     assert not any(path.is_symlink() for path in files)
 
 
+def test_how_far_it_is_is_said_on_stderr(labelled: None, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oidl.progress.lines._PLAIN_S", 0.0)
+    ended = export("--format=csv")
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 24
+    assert lines[11].startswith("12 of 24 images · 11 exported · ")
+    assert ended.stdout.startswith("/")
+
+
 def test_a_folder_of_images_needs_no_annotations(downloaded: None, export: Export, tmp_path: Path) -> None:
     ended = export("--format=imagefolder", "--copy", "--where=subset = 'validation'", "--dest", tmp_path / "x")
     assert (ended.returncode, ended.stderr) == (0, "")

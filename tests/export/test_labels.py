@@ -22,7 +22,7 @@ from pycocotools import coco as pycoco
 
 from oidl.errors import StateError, UsageError
 from oidl.export import categories
-from oidl.export.describe import exported_text
+from oidl.export.describe import export_line, exported_text
 from oidl.export.format import Format
 from oidl.export.formats import coco as coco_format
 from oidl.export.formats.boxes_csv import BOXES_CSV
@@ -381,6 +381,32 @@ def test_what_is_left_out_is_said() -> None:
         "run `oidl run --always-download` to make them again"
     )
     assert "left out" not in exported_text(ExportResult(Path("/x"), "r", ("boxes",), {}, {}), ExportRequest(YOLO))
+
+
+@pytest.mark.parametrize(
+    ("limit", "looked_at", "line"),
+    [
+        (None, 0, "0 of 40,000 images · 10 exported · 0 images/s"),
+        (None, 20_000, "20,000 of 40,000 images · 10 exported · 400 images/s · 50 s"),
+        (None, 40_000, "40,000 of 40,000 images · 10 exported · 800 images/s"),
+        (500, 10_000, "10 of 500 images exported · 200 images/s"),
+    ],
+)
+def test_how_far_an_export_is_is_said(limit: int | None, looked_at: int, line: str) -> None:
+    now = ExportResult(Path("/x"), "border", (), {"train": 9, "val": 1}, {}, total=40_000, looked_at=looked_at)
+    assert export_line(now, ExportRequest(COCO, selection=Selection(limit=limit)), 50.0) == line
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_an_export_tells_of_every_image_that_it_looks_at(limit: int | None, marked: Marked, tmp_path: Path) -> None:
+    said: list[tuple[int, int]] = []
+
+    def tell(now: ExportResult) -> None:
+        said.append((now.looked_at, now.total))
+
+    request = ExportRequest(COCO, rendition="border", selection=Selection(limit=limit), dest=tmp_path)
+    export_labels(marked.db, marked.root, request, tell)
+    assert said == [(number, IMAGES) for number in range(1, (limit or IMAGES) + 1)]
 
 
 def test_files_that_cannot_be_placed_are_counted_and_left_out(marked: Marked, exported: Any) -> None:

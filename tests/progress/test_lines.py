@@ -6,7 +6,7 @@ import trio.testing
 from conftest import work
 
 from oidl.model import Done, Failure, Reason, Source, Status
-from oidl.progress.lines import print_lines
+from oidl.progress.lines import PacedLine, print_lines
 from oidl.progress.meter import Meter
 from oidl.progress.words import duration, progress_line
 
@@ -32,6 +32,17 @@ def test_lines_come_every_second_on_a_terminal_and_every_half_minute_elsewhere(
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
     assert [at for at, _ in shown] == pytest.approx(at_s)
     assert [line.split(" · ")[0] for _, line in shown] == [f"{done} done" for done in range(4)]
+
+
+@pytest.mark.parametrize(("is_terminal", "at_s"), [(True, [1, 2, 3, 4]), (False, [30, 60, 90, 120])])
+def test_lines_about_work_without_a_loop_come_as_often(is_terminal: bool, at_s: list[int]) -> None:
+    now = 100.0
+    shown: list[str] = []
+    line = PacedLine(shown.append, is_terminal=is_terminal, clock=lambda: now)
+    while now < 100.5 + at_s[-1]:
+        line(lambda elapsed_s: f"{elapsed_s:g} s")
+        now += 0.25
+    assert shown == [f"{at} s" for at in at_s]
 
 
 def statistics(images_a_second: int, seconds: int, remaining: int) -> str:
