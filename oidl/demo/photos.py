@@ -159,7 +159,8 @@ def plan(
         subset="test" if number % 10 == 5 else "validation" if number % 20 == 10 else "train",
         original_url=f"{album}_{rng.getrandbits(40):010x}_o.jpg",
         original_landing_url=f"https://www.flickr.com/photos/{profile}/{flickr_id}",
-        license=edition.licenses[number % len(edition.licenses)],
+        # The subset follows from the last digit; so each licence is found in each.
+        license=edition.licenses[(number + number // 10) % len(edition.licenses)],
         author_profile_url=f"https://www.flickr.com/people/{profile}/",
         author=rng.choice(_AUTHORS),
         title=rng.choice(_TITLES),
