@@ -23,6 +23,7 @@ from pathlib import Path
 
 from bench.measure import machine
 from bench.site import served, write_list
+from oidl.cores import usable_cores
 from oidl.imaging.photo import photo
 from oidl.imaging.vips import pyvips
 from oidl.model import ORIGINAL, Done, Fetched, Orientation, Rendition, ResizeMode, Source, Validation, Work
@@ -95,7 +96,7 @@ def mutated(number: int, seed: int) -> bytes:
 def _in_processes(count: int, seed: int) -> _Batch:
     total = _Batch()
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
+    with ProcessPoolExecutor(usable_cores(), mp_context=spawn) as pool:
         batches = [(begin, min(begin + _BATCH, count)) for begin in range(0, count, _BATCH)]
         futures = [pool.submit(_process, begin, end, seed) for begin, end in batches]
         for (begin, end), future in zip(batches, futures, strict=True):

@@ -9,11 +9,11 @@ import argparse
 import base64
 import hashlib
 import json
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from oidl.cores import usable_cores
 from oidl.imaging.inspect import Picture, inspect
 from oidl.imaging.rendition import render
 from oidl.imaging.vips import pyvips
@@ -48,7 +48,7 @@ def main() -> None:
         base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
         resize(body)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         list(pool.map(one, range(len(bodies))))
         started, cpu_started = time.perf_counter(), time.process_time()
         list(pool.map(one, range(arguments.count)))

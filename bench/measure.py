@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oidl.cores import usable_cores
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -45,4 +47,4 @@ def machine() -> str:
     """The machine and the day, for the line above a table of figures."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     python = ".".join(map(str, sys.version_info[:3]))
-    return f"{os.cpu_count()} cores, {memory_gb:.0f} GB, Python {python}, {time.strftime('%Y-%m-%d')}"
+    return f"{usable_cores()} cores, {memory_gb:.0f} GB, Python {python}, {time.strftime('%Y-%m-%d')}"

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from oidl.cores import usable_cores
 from oidl.dataset.rows import format_row, header
 from oidl.imaging.photo import photo
 from oidl.model import Image
@@ -45,7 +46,7 @@ def make_photos(directory: Path, width: int, height: int, quality: int, count: i
         path.write_bytes(photo(number, width, height, quality=quality))
         return path
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         distinct = list(pool.map(make, range(_DISTINCT)))
     paths = []
     for number in range(count):

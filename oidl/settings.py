@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from oidl.cores import usable_cores
 from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, Source, Validation
 from oidl.text import without_secrets
 
@@ -210,7 +211,8 @@ class Settings:
     `pipeline.needed`. With `load_annotations` they (or, instead,
     `annotation_files`) go into the database, those of the chosen images or every one; with `annotations_only` that is
     all there is to do. Unless `is_directory_given`, the first of `renditions` goes elsewhere if its directory has
-    others. `plan` is what the root is for from now on, by option; a run with none leaves it as it is.
+    others. `plan` is what the root is for from now on, by option; a run with none leaves it as it is. As many `threads`
+    check and resize images.
     """
 
     root_dir: Path
@@ -238,6 +240,7 @@ class Settings:
     export_csv: bool = True
     is_directory_given: bool = True
     plan: Mapping[str, str | int | float | bool | list[str]] = field(default_factory=dict)
+    threads: int = field(default_factory=usable_cores)
 
     @property
     def wanted(self) -> tuple[Rendition, ...]:

@@ -24,6 +24,7 @@ def check_options(options: "RunOptions", known_subsets: tuple[str, ...]) -> None
         ("--confirm-after", options.confirm_after, 0),
         ("--max-retry-after", options.max_retry_after, 0),
         ("--max-pixels", options.max_pixels, 1),
+        ("--threads", options.threads, 1),
     ):
         if value is not None and not value >= least:
             raise UsageError(f"{option} must be at least {least}, not {value}")

@@ -70,6 +70,9 @@ class ImagingOptions:
     discard_png: bool = False
     """Count PNGs as failures."""
 
+    threads: int | None = None
+    """Threads that check and resize images. Default: one for each core that this process may use."""
+
     def imaging(self) -> Imaging:
         """What passes as a picture. Raises `UsageError`."""
         return Imaging(

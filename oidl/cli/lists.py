@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
-from cyclopts import Parameter, Token
+from cyclopts import Argument, Parameter, Token
 
 from oidl.cli.typed import member, origin
 from oidl.errors import UsageError
@@ -49,6 +49,11 @@ def list_of(noun: str, example: str, known: Iterable[StrEnum] = (), *, takes_all
         show_choices=False,
         show_default=False,
     )
+
+
+def is_list(option: Argument) -> bool:
+    """Whether an option is one that `list_of` made."""
+    return option.parameter.env_var_split is _unsplit
 
 
 def split_by_blanks(option: str, values: Iterable[str]) -> UsageError:

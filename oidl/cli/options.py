@@ -19,6 +19,7 @@ from oidl.cli.output import OutputOptions
 from oidl.cli.planning import plan_of
 from oidl.cli.sections import PLACES, in_section
 from oidl.cli.typed import BY_VALUE, absolute
+from oidl.cores import usable_cores
 from oidl.settings import FileNames, Layout, Retries, Settings
 
 
@@ -64,6 +65,7 @@ class RunOptions(ChoiceOptions, DownloadOptions, ImagingOptions, NetworkOptions,
             export_csv=self.export_csv,
             is_directory_given=self.resized_images_subdirectory is not None,
             plan=plan_of(self),
+            threads=self.threads or usable_cores(),
         )
 
 

@@ -13,7 +13,8 @@ from cyclopts import Parameter
 from oidl.cli.places import PlaceOptions
 from oidl.cli.signals import cancel_on_signal
 from oidl.cli.typed import absolute
-from oidl.errors import ExitCode
+from oidl.cores import usable_cores
+from oidl.errors import ExitCode, UsageError
 from oidl.model import Finding
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.audit import Audit
@@ -35,6 +36,9 @@ class VerifyOptions(PlaceOptions):
     json: bool = False
     """Print one JSON object at the end instead of lines."""
 
+    threads: int | None = None
+    """Threads that read files. Default: one for each core that this process may use."""
+
 
 DEFAULTS = VerifyOptions()
 
@@ -45,6 +49,8 @@ def verify(options: Annotated[VerifyOptions, Parameter(name="*")] = DEFAULTS) ->
     Every recorded file is read: originals must have their published MD5, other
     images decode to their end. Works while a run goes on, unless it is to repair.
     """
+    if options.threads is not None and options.threads < 1:
+        raise UsageError(f"--threads must be at least 1, not {options.threads}")
     with _opened(options) as db, open_console(None, log_to_stdout=False, never_waits=False) as console:
         meter = AuditMeter(time.monotonic)
         is_whole = trio.run(_audit, options, db, meter, console)
@@ -75,6 +81,7 @@ async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter,
         now_s=time.time(),
         is_running=lambda: not options.repair and is_held(options.database),
         tell=print_findings,
+        threads=options.threads or usable_cores(),
         is_repair=options.repair,
     )
     is_whole = False

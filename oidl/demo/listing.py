@@ -4,7 +4,6 @@ All of it follows from the seed and the base URLs. V7 has objects on its photos,
 and their annotations; V3 has hills alone, in archives.
 """
 
-import os
 import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from oidl.cores import usable_cores
 from oidl.demo import archives, photos, published
 from oidl.demo.annotations import Annotated, annotate
 from oidl.demo.fates import FATES, PLACEHOLDER, UNAVAILABLE_PATH, Fate, deal
@@ -75,7 +75,7 @@ def make_demo(
     plans = [
         photos.plan(rng, number, fate, base_urls, directory / "photos", edition) for number, fate in enumerate(dealt)
     ]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # libvips lets go of the GIL
+    with ThreadPoolExecutor(usable_cores()) as threads:  # libvips lets go of the GIL
         made = list(threads.map(partial(photos.make, reuse=reuse), plans))
 
     site = site or Site()

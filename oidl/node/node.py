@@ -1,6 +1,5 @@
 """The nursery that joins the stages of one machine between a feed and a recorder."""
 
-import os
 from typing import Protocol, TypeVar
 
 import trio
@@ -41,7 +40,10 @@ class Recorder(Protocol):
 
 
 class Node:
-    """The fetchers and validators of one machine. `max_wait_s` is how long the end of a run waits for retries."""
+    """The fetchers and validators of one machine; as many `threads` check and resize images.
+
+    `max_wait_s` is how long the end of a run waits for retries.
+    """
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Node:
         meter: Meter,
         *,
         max_wait_s: float,
+        threads: int,
     ) -> None:
         self._downloader = downloader
         self._processor = processor
@@ -59,7 +62,7 @@ class Node:
         self._stop = stop
         self._meter = meter
         self._max_wait_s = max_wait_s
-        self._threads = os.cpu_count() or 1
+        self._threads = threads
 
     async def run(self, feed: Feed[End], recorder: Recorder) -> End | None:
         """Brings everything that `feed` hands out to `recorder`; returns why the feed ended, None if cancelled."""

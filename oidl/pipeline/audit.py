@@ -61,7 +61,7 @@ class Audit:
 
     `is_running` tells whether another process writes to the database, `now_s` is
     the time that file times are compared with (seconds since the epoch). `tell`
-    is awaited with the findings of each page, in the task that runs the audit.
+    is awaited with the findings of each page, in the task that runs the audit. As many `threads` read files.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Audit:
         now_s: float,
         is_running: Callable[[], bool],
         tell: Callable[[Sequence[Finding]], Awaitable[None]],
+        threads: int = 1,
         is_repair: bool = False,
     ) -> None:
         held = loaded_list(db)
@@ -87,7 +88,7 @@ class Audit:
         self._tell = tell
         self._repair = Repair(db, self._layout) if is_repair else None
         self._one_at_a_time = trio.CapacityLimiter(1)
-        self._threads = trio.CapacityLimiter(os.cpu_count() or 1)
+        self._threads = trio.CapacityLimiter(threads)
         self._renditions = known_renditions(db)
         self._subsets = loaded_subsets(db)
         self._homes = [

@@ -13,7 +13,6 @@ one that was cut off, or was of another boot, and whose rows go beyond the mark,
 checks the files of those rows as `oidl verify` does; what is not whole is fetched again.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -48,6 +47,7 @@ class Durability:
         stop: Stop,
         say: Callable[[str], None],
         *,
+        threads: int = 1,
         sync: Callable[[Iterable[Path]], None] = sync_filesystems,
         boot: str | None = None,
     ) -> None:
@@ -58,7 +58,7 @@ class Durability:
         self._say = say
         self._sync = sync
         self._boot = boot_id() if boot is None else boot
-        self._threads = trio.CapacityLimiter(os.cpu_count() or 1)
+        self._threads = trio.CapacityLimiter(threads)
         self._syncing = trio.CapacityLimiter(1)
 
     async def check_after_power_cut(self) -> None:

@@ -104,7 +104,7 @@ class Run:
         self._metadata = Metadata(settings, version, state, self._tls, meter, say, self._arrived)
         self._token = secrets.token_hex(4)
         self._files = AtomicWriter(self._token)
-        self._durability = Durability(state, settings.layout, self._written_to, stop, say)
+        self._durability = Durability(state, settings.layout, self._written_to, stop, say, threads=settings.threads)
         self._directories: list[str] = []
         self._is_synced = False
         self._loader = AnnotationLoader(settings, version, self._metadata, state, meter, say)
@@ -308,7 +308,15 @@ class Run:
         client = partial(new_client, transfers, self._tls)
         async with Connections(transfers.max_total_connections, client) as connections:
             downloader = Downloader(permits, connections, transfers, self._arrived)
-            node = Node(downloader, processor, sources, self._stop, self._meter, max_wait_s=settings.retries.max_wait_s)
+            node = Node(
+                downloader,
+                processor,
+                sources,
+                self._stop,
+                self._meter,
+                max_wait_s=settings.retries.max_wait_s,
+                threads=settings.threads,
+            )
             return await node.run(feed, recorder) or FeedEnd.STOPPED
 
     async def _end_waits(self) -> None:

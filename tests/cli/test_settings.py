@@ -82,6 +82,15 @@ def test_a_switch_in_the_file_can_be_undone_by_a_flag(oidl, settings) -> None:
     assert settings(env={"OIDL_SAVE_ORIGINAL_IMAGES": "false"})["originals"]["save"] is False
 
 
+def test_there_is_a_thread_for_each_usable_core_unless_it_is_said_how_many(
+    settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oidl.cli.options.usable_cores", lambda: 5)
+    assert settings()["threads"] == 5
+    assert settings("--threads=3")["threads"] == 3
+    assert settings(env={"OIDL_THREADS": "2"})["threads"] == 2
+
+
 @pytest.mark.parametrize("how", ["flag", "flag with =", "environment"])
 def test_another_file_can_be_named_and_is_read_instead(how: str, oidl, settings, tmp_path: Path) -> None:
     (oidl.cwd / "oidl.toml").write_text("resize-box-size = 111\nmax-retries = 3\n")

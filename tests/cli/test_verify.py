@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,6 +87,23 @@ def cut(path: Path) -> None:
     """As long as before, but its second half is nothing."""
     body = path.read_bytes()
     path.write_bytes(body[: len(body) // 2].ljust(len(body), b"\0"))
+
+
+@pytest.mark.parametrize(("typed", "threads"), [((), 5), (("--threads=3",), 3)])
+def test_files_are_read_in_as_many_threads_as_were_asked_for(
+    typed: tuple[str, ...], threads: int, settled, verify, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[int] = []
+
+    class Asked(audit.Audit):
+        def __init__(self, *arguments: Any, threads: int, **more: Any) -> None:
+            asked.append(threads)
+            super().__init__(*arguments, threads=threads, **more)
+
+    monkeypatch.setattr("oidl.cli.verify.Audit", Asked)
+    monkeypatch.setattr("oidl.cli.verify.usable_cores", lambda: 5)
+    assert verify(*typed)[0] == 0
+    assert asked == [threads]
 
 
 def test_after_a_run_all_is_well(settled, verify, oidl, root: Path):

@@ -5,7 +5,6 @@ up here. The byte budget holds one body, so whatever kept a byte of it would
 stop the next image.
 """
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +65,7 @@ class Line:
     memory_bytes: int = SIZE
     between: Callable[["Line"], Awaitable[None]] | None = None
     record_s: float = 0.0
+    threads: int = 2
     clock: Callable[[], float] = lambda: 0.0
     dead: tuple[str, ...] = ()
     asked: list[Download] = field(default_factory=list)
@@ -103,6 +103,7 @@ class Line:
             self.stop,
             self.meter,
             max_wait_s=Retries().max_wait_s,
+            threads=self.threads,
         )
         with trio.fail_after(1000):  # when somebody keeps what another waits for
             self.end = await node.run(_Feed(self), _Recorder(self))
@@ -451,7 +452,6 @@ def test_bodies_in_memory_are_no_more_than_the_budget(tmp_path: Path, is_local: 
 
 
 def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     fed = 0
 
     async def fetch(_: object, download: Download) -> Fetched:
@@ -468,11 +468,11 @@ def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, m
     line = Line(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
     line.memory_bytes = THUMBNAIL_CAP * 7 // 2
     line.connections = 6
+    line.threads = 1
     assert len(line.run().outcomes) == 6
 
 
 def test_a_slow_recorder_holds_up_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     at_s: list[float] = []
 
     async def fetch(line: object, download: Download) -> Fetched:
