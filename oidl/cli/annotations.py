@@ -15,7 +15,7 @@ from oidl.cli.options import RunOptions
 from oidl.cli.run import execute, make_root
 from oidl.cli.sections import DOWNLOAD, in_section
 from oidl.cli.streams import print_error
-from oidl.cli.typed import BY_VALUE, absolute
+from oidl.cli.typed import absolute, one_of
 from oidl.cli.watching import Watchers
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import StateError
@@ -46,7 +46,7 @@ class AnnotationOptions(ChoiceOptions):
     annotations: Annotated[tuple[FileKind, ...], ANNOTATIONS] = ()
     """Kinds to load, like `boxes,labels`. Default: what chose the images, or boxes; for whole subsets, all."""
 
-    image_list: Annotated[Extent, BY_VALUE] = Extent.FULL
+    image_list: Annotated[Extent, one_of(Extent)] = Extent.FULL
     """The image list that the database has, or should have: `full`, `boxable` or `labels`."""
 
     all: bool = False

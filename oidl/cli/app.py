@@ -29,6 +29,7 @@ app = App(
     name="oidl",
     help="Download, verify and resize the images of the Open Images dataset.",
     version=__version__,
+    version_flags=("--version", "-V"),
     help_format="plaintext",  # markdown would cost 50 ms
     default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
@@ -69,6 +70,8 @@ renditions.command("oidl.cli.kept_renditions:remove", name="remove", help="Delet
 app.command(renditions)
 
 
+app.command("oidl.cli.completion:install", name="--install-completion", help="Let the shell complete what you type.")
+
 _COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"), ("renditions",), ("renditions", "remove"))
 
 
@@ -85,7 +88,7 @@ def _run(arguments: Sequence[str]) -> int:
         if tokens[:1] == ["help"]:  # `oidl help run`
             tokens = [*tokens[1:], "--help"]
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
-        is_question = not tokens or not {"--help", "-h", "--version"}.isdisjoint(tokens)
+        is_question = not tokens or not {"--help", "-h", "--version", "-V"}.isdisjoint(tokens)
         if is_question or is_demo:
             app.config = (Environment(), check_values) if is_question else (check_values,)
         else:

@@ -21,7 +21,7 @@ from cyclopts import Parameter
 from oidl.cli.demo_words import DEFAULT_ROOT, closing, how_to_use, kept_text
 from oidl.cli.places import STATE_DB
 from oidl.cli.signals import cancel_on_signal
-from oidl.cli.typed import BY_VALUE, absolute
+from oidl.cli.typed import absolute, one_of
 from oidl.demo.listing import make_demo
 from oidl.demo.recipe import CATALOGUE, NAME, Recipe, identity, is_same, is_served, read_recipe, write_recipe
 from oidl.demo.server import serve
@@ -67,7 +67,7 @@ class DemoOptions:
     open: bool = False
     """Open that page in a browser."""
 
-    progress: Annotated[Display, BY_VALUE] = Display.AUTO
+    progress: Annotated[Display, one_of(Display)] = Display.AUTO
     """How the run is shown, as with `oidl run`."""
 
 

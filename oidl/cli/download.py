@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from oidl.cli.lists import list_of
 from oidl.cli.sections import DOWNLOAD, in_section
-from oidl.cli.typed import BY_VALUE, absolute
+from oidl.cli.typed import absolute, one_of
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Reason, Source
 from oidl.settings import Originals
@@ -33,7 +33,7 @@ class DownloadOptions:
     catalogue: Path | None = None
     """A TOML file in the built-in catalogue's format, to use instead of that (mirrors, tests)."""
 
-    image_list: Annotated[Extent, BY_VALUE] = Extent.FULL
+    image_list: Annotated[Extent, one_of(Extent)] = Extent.FULL
     """Which images of `train`, in V4–V7: `full`, those with `boxable` objects, or those with `labels`."""
 
     download_metadata: bool = True

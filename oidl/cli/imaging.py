@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from oidl.cli.renditions import check_together, checked_rendition, hex_colour, typed_rendition
 from oidl.cli.sections import IMAGING, in_section
-from oidl.cli.typed import BY_VALUE
+from oidl.cli.typed import one_of
 from oidl.model import Orientation, Rendition, ResizeMode, Validation
 from oidl.settings import Imaging, Originals
 
@@ -28,7 +28,7 @@ class ImagingOptions:
     resize_images: bool = True
     """Make resized images."""
 
-    resize_mode: Annotated[ResizeMode, BY_VALUE] = ResizeMode.SHRINK_TO_FIT
+    resize_mode: Annotated[ResizeMode, one_of(ResizeMode)] = ResizeMode.SHRINK_TO_FIT
     """`ShrinkToFit`, `FillCrop`, `FillDistort`, `Border` or `KeepRatio`; in any letter case."""
 
     resize_box_size: int = 224
@@ -46,7 +46,7 @@ class ImagingOptions:
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """A rendition more, repeatable: `name=thumb,mode=FillCrop,box=224,format=jpg,quality=50,dir=thumbs`."""
 
-    orientation: Annotated[Orientation, BY_VALUE] = Orientation.EXIF
+    orientation: Annotated[Orientation, one_of(Orientation)] = Orientation.EXIF
     """What turns resized images: `exif`, `dataset` (the published `Rotation`, so that boxes match) or `keep`."""
 
     force_rgb: bool = False
@@ -55,7 +55,7 @@ class ImagingOptions:
     background: str = "ffffff"
     """The colour, as six hex digits, under what is transparent and around what has a border."""
 
-    validate: Annotated[Validation, BY_VALUE] = Validation.DECODE
+    validate: Annotated[Validation, one_of(Validation)] = Validation.DECODE
     """`decode` refuses what is damaged, `strict` also what is merely odd; `off` decodes only what is resized."""
 
     max_pixels: int = 200_000_000

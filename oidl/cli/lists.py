@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from cyclopts import Argument, Parameter, Token
 
-from oidl.cli.typed import member, origin
+from oidl.cli.typed import by_value, member, origin
 from oidl.errors import UsageError
 
 ALL = "all"
@@ -48,6 +48,7 @@ def list_of(noun: str, example: str, known: Iterable[StrEnum] = (), *, takes_all
         env_var_split=_unsplit,
         show_choices=False,
         show_default=False,
+        name_transform=by_value(members),
     )
 
 

@@ -18,7 +18,7 @@ from oidl.cli.network import NetworkOptions
 from oidl.cli.output import OutputOptions
 from oidl.cli.planning import plan_of
 from oidl.cli.sections import PLACES, in_section
-from oidl.cli.typed import BY_VALUE, absolute
+from oidl.cli.typed import absolute, one_of
 from oidl.cores import usable_cores
 from oidl.settings import FileNames, Layout, Retries, Settings
 
@@ -31,7 +31,7 @@ class RunOptions(ChoiceOptions, DownloadOptions, ImagingOptions, NetworkOptions,
     prefix_dirs: bool = True
     """Spread files over directories named by the first 3 characters."""
 
-    name_files_by: Annotated[FileNames, BY_VALUE] = FileNames.IMAGE_ID
+    name_files_by: Annotated[FileNames, one_of(FileNames)] = FileNames.IMAGE_ID
     """`image-id`, or `flickr`: the name in `OriginalURL`, as the Scala downloader did."""
 
     new_plan: Annotated[bool, Parameter(negative=())] = False

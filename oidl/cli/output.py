@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.sections import OUTPUT, in_section
-from oidl.cli.typed import BY_VALUE
+from oidl.cli.typed import one_of
 from oidl.settings import Display
 
 
@@ -19,7 +19,7 @@ class OutputOptions:
     export_csv: bool = True
     """Write `images-success.csv` and `images-failure.csv` when the run ends."""
 
-    progress: Annotated[Display, BY_VALUE] = Display.AUTO
+    progress: Annotated[Display, one_of(Display)] = Display.AUTO
     """`full` (a screen), `line`, `json` (an object a second on stderr) or `none`; `auto`: `full` where that can be."""
 
     metrics_file: Path | None = None

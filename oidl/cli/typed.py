@@ -1,12 +1,12 @@
 """What is typed, as values: members of enumerations in any letter case, amounts with units, whole numbers."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from cyclopts import App, ArgumentCollection, Parameter, Token
+from cyclopts import App, ArgumentCollection, Parameter, Token, default_name_transform
 
 from oidl.cli.units import LARGEST, parse_bytes, parse_seconds
 from oidl.errors import UsageError
@@ -26,9 +26,20 @@ def member(known: Iterable[E], typed: str, wrong: str, words: Iterable[str] = ()
     raise UsageError(wrong, hint=suggestion(typed, (*words, *by_value.values())))
 
 
-def _by_value(kind: type[E], tokens: tuple[Token, ...]) -> E:
-    token = tokens[0]
-    return member(kind, token.value, f"{origin(token)} cannot be {token.value!r}")
+def one_of(kind: type[E]) -> Parameter:
+    """An option that has one of the values of `kind`, in any letter case."""
+
+    def convert(_: object, tokens: Sequence[Token]) -> E:
+        token = tokens[0]
+        return member(kind, token.value, f"{origin(token)} cannot be {token.value!r}")
+
+    return Parameter(converter=convert, show_choices=False, show_default=str, name_transform=by_value(kind))
+
+
+def by_value(known: Iterable[StrEnum]) -> Callable[[str], str]:
+    """How shells name the members of an enumeration when they complete it: by their values, as they are typed."""
+    values = {one.name: one.value for one in known}
+    return lambda name: values.get(name) or default_name_transform(name)  # it is for the option's own name, too
 
 
 def check_text(given: Iterable[str]) -> None:
@@ -118,8 +129,6 @@ def origin(token: Token) -> str:
     return f"{token.source}: {name.strip('[]')}" if name.startswith("[") else name
 
 
-# The help must show what is typed; left alone it would show the members' names.
-BY_VALUE = Parameter(converter=_by_value, show_choices=False, show_default=str)
 LIMIT = Parameter(converter=_limit)
 BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
 SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))

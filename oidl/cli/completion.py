@@ -1,0 +1,57 @@
+"""`oidl --install-completion`: the shell completes commands, options and values after Tab."""
+
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts.completion.detect import ShellDetectionError, detect_shell
+
+from oidl.cli.typed import one_of
+from oidl.errors import UsageError
+from oidl.text import printable
+
+
+class Shell(StrEnum):
+    """What there are scripts for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+_STARTUP = {Shell.BASH: ".bashrc", Shell.ZSH: ".zshrc"}
+"""The files below the home directory that load the script, if a shell does not find it by itself."""
+
+_NEXT = "open a new shell to use it"
+_NEXT_OF_ZSH = f"{_NEXT}; zsh needs `autoload -Uz compinit && compinit` in ~/.zshrc, which most set-ups have"
+
+
+def install(*, shell: Annotated[Shell | None, one_of(Shell)] = None) -> None:
+    """Let the shell complete what you type after `oidl`, and say which files were written for that.
+
+    Parameters
+    ----------
+    shell
+        `bash`, `zsh` or `fish`. Default: the one that this is typed in.
+    """
+    from oidl.cli.app import app
+
+    shell = shell or _this_shell()
+    startup = Path.home() / _STARTUP.get(shell, "")
+    before = _content(startup)
+    print(printable(f"wrote {app.install_completion(shell=shell.value)}"))
+    if _content(startup) != before:
+        print(printable(f"added a line to {startup} that loads it"))
+    print(_NEXT_OF_ZSH if shell is Shell.ZSH else _NEXT)
+
+
+def _this_shell() -> Shell:
+    with suppress(ShellDetectionError, ValueError):  # powershell is none of ours
+        return Shell(detect_shell())
+    raise UsageError("it cannot be told which shell this is", hint=f"choose one with --shell: {', '.join(Shell)}")
+
+
+def _content(path: Path) -> bytes:
+    """What is in a file; nothing if it is no file."""
+    return path.read_bytes() if path.is_file() else b""
