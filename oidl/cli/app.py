@@ -18,12 +18,17 @@ from oidl import __version__
 from oidl.cli.config import Environment, check_variables, config_file
 from oidl.cli.places import PlaceOptions
 from oidl.cli.planning import PlannedOptions
+from oidl.cli.short_help import SHORT_HELP
 from oidl.cli.streams import print_error, safe_streams
 from oidl.cli.typed import check_text, check_values
 from oidl.errors import ExitCode, OidlError, UsageError, disk_error
 from oidl.text import printable
 
 _HERE = PlaceOptions()
+_EPILOGUE = """\
+Options can be set in the environment too, where --root-dir is OIDL_ROOT_DIR, and in oidl.toml, where it is root-dir.
+Exit code 0 is that all is settled, 3 that it should be run again; the README has all of them ("Exit codes").
+"""
 
 app = App(
     name="oidl",
@@ -31,7 +36,8 @@ app = App(
     version=__version__,
     version_flags=("--version", "-V"),
     help_format="plaintext",  # markdown would cost 50 ms
-    default_parameter=Parameter(negative_iterable=()),
+    help_epilogue=_EPILOGUE,
+    default_parameter=Parameter(negative_iterable=(), show_env_var=False),
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # it would be an exit without a word
 )
@@ -49,7 +55,9 @@ _HELP = {
 }
 for _name, _help in _HELP.items():
     _module = _name.replace("-", "_")
-    app.command(f"oidl.cli.{_module}:{_module}", name=_name, help=_help)
+    # The epilogue is about options from elsewhere, and the demo takes none.
+    _more = {"help_epilogue": ""} if _name == "demo" else {}
+    app.command(f"oidl.cli.{_module}:{_module}", name=_name, help=_help, **_more)
 
 
 annotations = App(name="annotations", help="Bring annotations into the state database.")
@@ -88,6 +96,9 @@ def _run(arguments: Sequence[str]) -> int:
         if tokens[:1] == ["help"]:  # `oidl help run`
             tokens = [*tokens[1:], "--help"]
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
+        if tokens[:1] == ["run"] and "-h" in tokens and "--help" not in tokens:
+            print(SHORT_HELP)
+            return ExitCode.SETTLED
         is_question = not tokens or not {"--help", "-h", "--version", "-V"}.isdisjoint(tokens)
         if is_question or is_demo:
             app.config = (Environment(), check_values) if is_question else (check_values,)

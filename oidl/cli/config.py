@@ -22,7 +22,7 @@ _LIKE = 'as in limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
 
 
 class Environment(Env):
-    """Every `OIDL_*` variable that is not empty."""
+    """Every `OIDL_*` variable that is not empty and has the name of an option; what has no dashes is only typed."""
 
     def __init__(self) -> None:
         super().__init__(PREFIX, command=False)
@@ -31,7 +31,10 @@ class Environment(Env):
         """Adds their values to `arguments`."""
         super().__call__(app, commands, arguments)
         for argument in arguments:
-            argument.tokens[:] = [token for token in argument.tokens if token.value or token.source != self.source]
+            is_option = argument.name.startswith("--")
+            argument.tokens[:] = [
+                token for token in argument.tokens if token.source != self.source or (token.value and is_option)
+            ]
 
 
 class _File(Dict):
@@ -55,7 +58,8 @@ def check_variables(app: App, commands: Iterable[Sequence[str]]) -> None:
             command = app
             for word in words:
                 command = command[word]
-            known |= {_variable(argument.name) for argument in command.assemble_argument_collection()} - {f"{PREFIX}*"}
+            arguments = command.assemble_argument_collection()
+            known |= {_variable(argument.name) for argument in arguments if argument.name.startswith("--")}
         unknown = [name for name in unknown if name not in known]
     for name in sorted(unknown):
         option = name.removeprefix(f"{PREFIX}NO_").lower().replace("_", "-")

@@ -1,0 +1,64 @@
+"""Help: short with `-h`, complete with `--help`, and in either without the same words again and again."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oidl.cli.app import app
+from oidl.cli.options import OPTIONS
+from oidl.cli.short_help import EXAMPLES, SHORT_HELP
+from oidl.cli.short_help import OPTIONS as USED
+
+_README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_short_help_fits_on_a_screen_and_leads_to_the_long_one(oidl: Any) -> None:
+    ended = oidl("run", "-h")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"{SHORT_HELP}\n", "")
+    lines = SHORT_HELP.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 90
+    assert lines[-1] == "`oidl run --help` has all options, by sections."
+
+
+def test_the_short_help_has_ten_options_and_three_examples_that_the_program_takes() -> None:
+    assert {option.split()[0].removeprefix("--") for option in USED} <= OPTIONS
+    assert (len(USED), len(EXAMPLES)) == (10, 3)
+    for example in EXAMPLES.values():
+        app.parse_args(shlex.split(example)[1:], print_error=False, exit_on_error=False)
+
+
+def test_the_short_help_is_there_whatever_else_is_typed_or_set(oidl: Any) -> None:
+    (oidl.cwd / "oidl.toml").write_text("nonsense")
+    ended = oidl("run", "--limit=3", "-h", env={"OIDL_LIMT": "1"})
+    assert ended.stdout == f"{SHORT_HELP}\n"
+    assert oidl("run", "-h", "--help").stdout == oidl("run", "--help").stdout != ended.stdout
+
+
+@pytest.mark.parametrize("command", ["", "status", "export", "renditions remove"])
+def test_other_help_is_short_as_it_is(command: str, oidl: Any) -> None:
+    assert oidl(*command.split(), "-h").stdout == oidl(*command.split(), "--help").stdout
+
+
+@pytest.mark.parametrize("command", ["", "run", "status", "export", "renditions remove", "annotations load"])
+def test_how_variables_are_named_and_where_the_exit_codes_are_is_said_once(command: str, oidl: Any) -> None:
+    said = " ".join(oidl(*command.split(), "--help").stdout.split())
+    assert "env var" not in said
+    assert said.count("OIDL_") == said.count("OIDL_ROOT_DIR") == 1
+    assert said.count('the README has all of them ("Exit codes")') == 1
+    assert "\n## Exit codes\n" in _README.read_text("utf-8")
+
+
+def test_the_demo_which_takes_nothing_from_the_environment_says_nothing_of_it(oidl: Any) -> None:
+    assert "OIDL_" not in oidl("demo", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "variable"), [("renditions remove", "OIDL_NAME"), ("annotations load", "OIDL_FILES")]
+)
+def test_what_is_no_option_is_only_typed(command: str, variable: str, oidl: Any) -> None:
+    ended = oidl(*command.split(), env={variable: "images-resized"})
+    assert ended.returncode == 2
+    assert f"there is no variable {variable}\n" in ended.stderr
