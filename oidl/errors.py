@@ -10,6 +10,8 @@ import os
 from enum import IntEnum
 from pathlib import Path
 
+from oidl.hints import command
+
 
 class ExitCode(IntEnum):
     """How the process ends; scripts decide by these whether to run it again."""
@@ -91,7 +93,7 @@ _ADVICE = {
     errno.EXDEV: "use a plain directory for {place}, which is on another filesystem than the directory above it",
     errno.EMFILE: "raise the limit on open files (ulimit -n), or lower --max-total-connections",
     errno.ENFILE: "close other programs, or raise the system's limit on open files (fs.file-max)",
-    errno.EIO: "check the disk (dmesg), and run `oidl verify` when it is well",
+    errno.EIO: "check the disk (dmesg), and run {verify} when it is well",
     errno.ENAMETOOLONG: "choose a shorter path",
     errno.ENOENT: "check that the directory was not removed or unmounted",
     errno.ESTALE: "mount the network filesystem again",
@@ -105,7 +107,7 @@ _ADVICE = {
     errno.EOPNOTSUPP: _UNSUPPORTED,
     errno.ENOSYS: _UNSUPPORTED,
 }
-"""What to do about an error of the operating system; `{place}` is the path that causes it."""
+"""What to do about an error of the operating system; `{place}` is the path that causes it, `{verify}` a command."""
 
 
 def disk_error(path: Path, error: OSError, done: str = "written") -> DiskError:
@@ -115,7 +117,7 @@ def disk_error(path: Path, error: OSError, done: str = "written") -> DiskError:
     """
     number = error.errno or 0
     place = _cause(path, number)
-    advice = _ADVICE.get(number, "check the disk and the permissions").format(place=place)
+    advice = _ADVICE.get(number, "check the disk and the permissions").format(place=place, verify=command("verify"))
     if number != errno.ELOOP and os.path.islink(place) and not os.path.exists(place):
         advice = f"{_LINK.format(place=place)}, which leads to {os.readlink(place)}, where nothing is"
     return DiskError(f"{path} could not be {done}: {error.strerror or error}", hint=f"{advice}; then run it again")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import trio
 
+from oidl.hints import note_root
 from oidl.model import Image, Rendition, ResizeMode, Work
 from oidl.state.database import StateConnection, open_reader, open_writer
 from oidl.state.load import ImageList, load_list
@@ -46,6 +47,12 @@ def work(number: int = 1, lacking: tuple[Rendition, ...] = (THUMB,), **changes: 
         "lacking": lacking,
     }
     return Work(**(values | changes))
+
+
+@pytest.fixture(autouse=True)
+def no_root_at_hand() -> None:
+    """Messages are about no root, whatever the test before opened from Python."""
+    note_root(None)
 
 
 @pytest.fixture

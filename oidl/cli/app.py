@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from contextvars import copy_context
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from oidl import __version__
 from oidl.cli.config import Environment, check_variables, config_file
-from oidl.cli.places import PlaceOptions
+from oidl.cli.places import PlaceOptions, note_places
 from oidl.cli.planning import PlannedOptions
 from oidl.cli.short_help import SHORT_HELP
 from oidl.cli.streams import print_error, safe_streams
@@ -86,7 +87,8 @@ _COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"), ("renditions
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line `arguments` (default: the process's) and returns the exit code."""
     with safe_streams():
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        # In a context of its own: what is noted for messages is about this command line alone.
+        return copy_context().run(_run, sys.argv[1:] if arguments is None else arguments)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -104,7 +106,7 @@ def _run(arguments: Sequence[str]) -> int:
             app.config = (Environment(), check_values) if is_question else (check_values,)
         else:
             check_variables(app, _COMMANDS)
-            app.config = (Environment(), *config_file(tokens), check_values, PlannedOptions())
+            app.config = (Environment(), *config_file(tokens), check_values, note_places, PlannedOptions())
         code = app(tokens, exit_on_error=False, print_error=False)
         return ExitCode.SETTLED if code is None else int(code)
     except CycloptsError as error:

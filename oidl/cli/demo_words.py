@@ -6,6 +6,7 @@ from pathlib import Path
 from oidl.cli.places import STATE_DB
 from oidl.demo.published import DIRECTORY, VERSION
 from oidl.demo.recipe import Recipe
+from oidl.hints import command_line
 
 DEFAULT_ROOT = "oidl-demo"
 
@@ -25,12 +26,14 @@ def kept_text(root_dir: Path, kept: Recipe, images: int | None, port: int | None
 
 def how_to_use(root_dir: Path, catalogue: Path, recipe: Recipe, hosts: int) -> str:
     """What `oidl demo --serve` says once it serves; the paths are absolute, because another terminal is elsewhere."""
-    retry = f"  oidl run --root-dir {_quoted(root_dir)} --retry-failed\n" if (root_dir / STATE_DB).exists() else ""
+    retry = command_line("run", "--retry-failed", root_dir=root_dir)
+    retry = f"  {retry}\n" if (root_dir / STATE_DB).exists() else ""
+    cats = f"--catalogue {_quoted(catalogue)} --classes Cat --limit 20"
     return f"""
 serving Open Images V{VERSION}, {recipe.images} made-up photos, on ports {_ports(recipe.port, hosts)} of 127.0.0.1
 until Ctrl-C; try it from another terminal:
 
-  oidl run --root-dir cats --catalogue {_quoted(catalogue)} --classes Cat --limit 20
+  {command_line("run", cats, root_dir=Path("cats"))}
 {retry}  oidl demo{_elsewhere(root_dir)}
 """
 
@@ -38,7 +41,15 @@ until Ctrl-C; try it from another terminal:
 def closing(root_dir: Path, recipe: Recipe) -> str:
     """What is where when a demo has ended, and commands that work without its server."""
     place = f"{root_dir}/{DIRECTORY}"
-    root, database = _quoted(root_dir), _quoted(root_dir / STATE_DB)
+    database = _quoted(root_dir / STATE_DB)
+    asked = (
+        ("status", ""),
+        ("plan", ""),
+        ("export", "--format coco"),
+        ("export", "--format yolo --classes Cat,Dog --split 80/20"),
+        ("run", "--resize-box-size 128"),
+    )
+    commands = "\n".join(f"  {command_line(*words, root_dir=root_dir)}" for words in asked)
     return f"""
 Open Images V{VERSION}, {recipe.images} made-up photos with boxes, labels and masks:
 
@@ -49,11 +60,7 @@ CSVs             {place}/<subset>/images-success.csv, images-failure.csv
 state database   {root_dir / STATE_DB}
 
 Ask it yourself:
-  oidl status --root-dir {root}
-  oidl plan --root-dir {root}
-  oidl export --root-dir {root} --format coco
-  oidl export --root-dir {root} --format yolo --classes Cat,Dog --split 80/20
-  oidl run --root-dir {root} --resize-box-size 128
+{commands}
   sqlite3 {database} "SELECT reason, count(*) FROM failure GROUP BY reason ORDER BY 2 DESC"
   sqlite3 {database} "SELECT display_name, count(*) FROM box JOIN class USING (label_name) GROUP BY 1 ORDER BY 2 DESC"
 

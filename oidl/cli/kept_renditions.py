@@ -9,6 +9,7 @@ from oidl.cli.places import PlaceOptions
 from oidl.cli.planning import plan_changes, planned_options, without_rendition
 from oidl.cli.typed import absolute
 from oidl.errors import StateError, UsageError
+from oidl.hints import command
 from oidl.pipeline.removal import remove_files
 from oidl.progress.words import size
 from oidl.settings import Layout, Settings
@@ -65,7 +66,7 @@ def remove(
 def _remove(db: StateConnection, name: str, options: PlaceOptions) -> None:
     held = loaded_list(db)
     if held is None:
-        raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+        raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
     with explained(db.path):
         directory = known_directory(db, name)
         if directory is None:

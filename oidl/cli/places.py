@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclopts import App, ArgumentCollection
+
 from oidl.cli.sections import PLACES, in_section
 from oidl.cli.typed import absolute
+from oidl.hints import note_root
 
 STATE_DB = "oidl.sqlite3"
 
@@ -27,3 +30,15 @@ class PlaceOptions:
     def database(self) -> Path:
         """The path of the state database."""
         return absolute(self.state_db or self.root_dir / STATE_DB)
+
+
+def given_places(arguments: ArgumentCollection) -> tuple[Path | None, Path | None]:
+    """The root directory and the state database that flags, environment or file name; None where none does."""
+    given = {argument.name: argument for argument in arguments if argument.tokens}
+    root_dir, state_db = (given[name].convert() if name in given else None for name in ("--root-dir", "--state-db"))
+    return root_dir, state_db
+
+
+def note_places(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Has messages name the commands for this root; one of cyclopts' sources of values, which adds none."""
+    note_root(*given_places(arguments))

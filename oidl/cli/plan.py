@@ -1,6 +1,5 @@
 """`oidl plan`: what a root is for, as the command line that makes it so."""
 
-import shlex
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -8,6 +7,7 @@ from cyclopts import Parameter
 from oidl.cli.places import PlaceOptions
 from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
+from oidl.hints import command, command_line
 from oidl.state.database import open_reader
 from oidl.state.plan import read_plan
 from oidl.text import printable
@@ -26,10 +26,5 @@ def plan(options: Annotated[PlaceOptions, Parameter(name="*")] = DEFAULTS) -> No
     finally:
         db.close()
     if not found:
-        raise UsageError("this root has no plan yet", hint="`oidl run` with options makes one")
-    print(printable(f"oidl run {_places(options)}{plan_line(found)}"))
-
-
-def _places(options: PlaceOptions) -> str:
-    places = (("--root-dir", options.root_dir), ("--state-db", options.state_db))
-    return "".join(f"{flag} {shlex.quote(str(path))} " for flag, path in places if path)
+        raise UsageError("this root has no plan yet", hint=f"{command('run')} with options makes one")
+    print(printable(command_line("run", plan_line(found))))

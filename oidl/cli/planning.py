@@ -16,7 +16,7 @@ from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict
 
 from oidl.cli.lists import join_list, quoted
-from oidl.cli.places import STATE_DB
+from oidl.cli.places import STATE_DB, given_places
 from oidl.cli.typed import absolute
 from oidl.text import without_secrets
 
@@ -58,7 +58,8 @@ class PlannedOptions:
             return
         from oidl.state.plan import stored_plan  # slow, and `--help` asks for no plan
 
-        plan = stored_plan(_database(given))
+        root_dir, state_db = given_places(arguments)
+        plan = stored_plan(absolute(state_db or (root_dir or Path()) / STATE_DB))
         if not plan:
             return
         aside = {option for either in _EITHER if any(flag(each) in given for each in either) for option in either}
@@ -190,9 +191,3 @@ def _tokens(option: str, value: "Value") -> Any:
     if isinstance(value, list):
         return value if option in _REPEATED else list(map(quoted, value))
     return value if isinstance(value, bool) else str(value)
-
-
-def _database(given: Mapping[str, Any]) -> Path:
-    """The state database that is meant, as `PlaceOptions.database` has it."""
-    root_dir, state_db = (given[name].convert() if name in given else None for name in ("--root-dir", "--state-db"))
-    return absolute(state_db or (root_dir or Path()) / STATE_DB)

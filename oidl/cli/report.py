@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from oidl.cli.places import PlaceOptions
 from oidl.cli.typed import absolute
 from oidl.errors import StateError
+from oidl.hints import command
 from oidl.progress.words import duration
 from oidl.report.document import report_html
 from oidl.state.counts import read_counts
@@ -44,7 +45,7 @@ def report(options: Annotated[ReportOptions, Parameter(name="*")] = DEFAULTS) ->
         with explained(db.path):
             counts = read_counts(db)
             if not counts.total:
-                raise StateError("there is no image list in the database yet", hint="start with `oidl run`")
+                raise StateError("there is no image list in the database yet", hint=f"start with {command('run')}")
             expected_s = counts.total / _ROWS_PER_S
             if expected_s > _PATIENCE_S:
                 rows = counted(counts.total, "row")

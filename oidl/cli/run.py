@@ -1,6 +1,5 @@
 """`oidl run`: takes the lock, opens the state, runs, says how it ended."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -110,7 +109,7 @@ def execute(
             check_layout(db, settings.every, settings.layout)
             remarks = (
                 *plan_remarks(read_plan(db), settings.plan),
-                *lost_remarks(db, settings, f" --root-dir {shlex.quote(str(settings.root_dir))}"),
+                *lost_remarks(db, settings),
             )
         end = trio.run(_with_company, settings, version, db, console, watchers, remarks, offer)
     finally:

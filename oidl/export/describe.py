@@ -1,6 +1,7 @@
 """An export as text for people: how far it is, and what came of it. Pure."""
 
 from oidl.export.request import ExportRequest, ExportResult
+from oidl.hints import command
 from oidl.model import LabelType
 from oidl.progress.words import duration
 from oidl.text import counted
@@ -33,12 +34,12 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
     if result.missing_files:
         lines.append(
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
-            "run `oidl verify --repair`, then `oidl run`"
+            f"run {command('verify', '--repair')}, then {command('run')}"
         )
     if result.without_geometry:
         lines.append(
             f"  left out: {counted(result.without_geometry, 'file')} without a record of how they were made; "
-            "run `oidl run --always-download` to make them again"
+            f"run {command('run', '--always-download')} to make them again"
         )
     return "\n".join(lines)
 

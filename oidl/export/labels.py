@@ -19,6 +19,7 @@ from oidl.export.image import LabelledImage
 from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
+from oidl.hints import command
 from oidl.model import LabelType, Rendition
 from oidl.state.audit import known_renditions
 from oidl.state.database import StateConnection, explained
@@ -58,7 +59,7 @@ def export_labels(
     with explained(db.path):
         held = loaded_list(db)
         if held is None:
-            raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+            raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
         rendition = find_rendition(db, request.rendition)
         subsets = wanted_subsets(db, request.selection.subsets)
         kinds = _kinds(db, request)
@@ -81,7 +82,7 @@ def export_labels(
         entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
         masks = MaskReader({subset: root_dir / held.directory / subset for subset in subsets})
         if LabelType.SEGMENTATIONS in kinds:
-            masks.require_archives(db, root_dir, rendition.name, request.label_names, request.chosen)
+            masks.require_archives(db, rendition.name, request.label_names, request.chosen)
         with closing(masks), replaced_entries(dest, entries) as directory:
             target = ExportTarget(
                 directory,
@@ -173,7 +174,7 @@ def find_rendition(db: StateConnection, name: str | None) -> Rendition:
     present = [rendition for rendition, files in known_renditions(db) if files]
     names = ", ".join(rendition.name for rendition in present)
     if not present:
-        raise UsageError("there are no images yet", hint="`oidl run` downloads them")
+        raise UsageError("there are no images yet", hint=f"{command('run')} downloads them")
     if name is not None:
         for rendition in present:
             if rendition.name == name:

@@ -7,10 +7,10 @@ sides need not be equal.
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 
 from oidl.dataset.mask_archives import MaskArchives
 from oidl.errors import UsageError
+from oidl.hints import command
 from oidl.imaging.masks import Mask, placed_mask, read_mask
 from oidl.imaging.placing import Placing
 from oidl.model import Failure
@@ -69,7 +69,6 @@ class MaskReader:
     def require_archives(
         self,
         db: StateConnection,
-        root_dir: Path,
         rendition: str,
         label_names: Collection[str] | None,
         chosen: Chosen | None,
@@ -86,8 +85,7 @@ class MaskReader:
                 raise UsageError(
                     f"the mask archives of {subset} are not in {directory} "
                     f"(of ImageIDs that begin with {', '.join(missing)})",
-                    hint=f"run `oidl run --root-dir {quote(str(root_dir))} --annotations segmentations "
-                    "--annotations masks` to fetch them",
+                    hint=f"run {command('run', '--annotations segmentations --annotations masks')} to fetch them",
                 )
 
     def read(self, subset: str, segmentation: Segmentation, placing: Placing) -> Mask | Failure | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oidl.dataset.rows import LINE_ENDS, format_row, header
 from oidl.errors import StateError
+from oidl.hints import command
 from oidl.model import Status
 from oidl.state.choice import Chosen
 from oidl.state.database import StateConnection, explained
@@ -39,7 +40,7 @@ def export_csvs(
     """
     held = loaded_list(db)
     if held is None:
-        raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+        raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
     rows: dict[Path, int] = {}
     with explained(db.path), ExitStack() as files:
         outputs = {}

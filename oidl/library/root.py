@@ -26,6 +26,7 @@ from oidl.export.labels import find_rendition
 from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
+from oidl.hints import note_root
 from oidl.library.image import RootImage, root_image
 from oidl.model import LabelType, Rendition
 from oidl.settings import Selection
@@ -49,6 +50,7 @@ class Root:
     def __init__(self, root_dir: Path | str, *, state_db: Path | str | None = None) -> None:
         self.root_dir = Path(root_dir).absolute()
         self.state_db = Path(state_db).absolute() if state_db else self.root_dir / STATE_DB
+        self._given_db = self.state_db if state_db else None
         self._open().close()
 
     def __repr__(self) -> str:
@@ -65,6 +67,7 @@ class Root:
         `pandas.DataFrame(root.sql("SELECT * FROM failure"))` makes a table of them. Raises `UsageError` for SQL that
         cannot be run.
         """
+        note_root(self.root_dir, self._given_db)
         return query(self.state_db, sql, values)
 
     def images(
@@ -122,11 +125,12 @@ class Root:
         result = ExportResult(version_dir, rendition.name, kinds, {}, {})
         with closing(MaskReader({each: version_dir / each for each in subsets})) as masks:
             if LabelType.SEGMENTATIONS in kinds:
-                masks.require_archives(db, self.root_dir, rendition.name, label_names, request.chosen)
+                masks.require_archives(db, rendition.name, label_names, request.chosen)
             walk = LabelledImages(db, request, rendition, subsets, kinds, by_label_name, masks, result)
             yield from islice(walk, selection.limit)
 
     def _open(self) -> StateConnection:
+        note_root(self.root_dir, self._given_db)
         return open_reader(self.state_db)
 
 

@@ -21,6 +21,7 @@ from typing import TypeVar
 import trio
 
 from oidl.errors import StateError, UsageError
+from oidl.hints import command
 from oidl.model import Fault, Finding, Rendition
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.check import check_files, published_md5
@@ -78,7 +79,7 @@ class Audit:
     ) -> None:
         held = loaded_list(db)
         if held is None:
-            raise StateError("there is no image list in the database yet", hint="`oidl run` loads it")
+            raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
         self._db = db
         self._layout = Layout(root_dir, held.directory)
         self._meter = meter

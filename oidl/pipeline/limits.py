@@ -10,6 +10,7 @@ from pathlib import Path
 
 import trio
 
+from oidl.hints import command
 from oidl.model import Failure, Reason
 from oidl.node.stop import Stop
 from oidl.pipeline.streak import Streak, Streaks
@@ -33,10 +34,10 @@ _DIAGNOSES = {
     Reason.MD5_MISMATCH: "other files come than were published; is it the right list, does a proxy change images?",
     Reason.NOT_FOUND: "the server has none of these images; is it the right list, did the server lose its files?",
     Reason.GONE: "the server has none of these images; is it the right list, did the server lose its files?",
-    Reason.HTTP_ERROR: "the server or a proxy answers with errors; open one of the URLs in `oidl status --failures`",
+    Reason.HTTP_ERROR: "the server or a proxy answers with errors; open one of the URLs in {failures}",
     Reason.INTERNAL_ERROR: "a bug in oidl",
 }
-_UNEXPLAINED = "images rarely all fail for the same reason; check `oidl status` before running again"
+_UNEXPLAINED = "images rarely all fail for the same reason; check {status} before running again"
 
 
 class RunLimits:
@@ -113,6 +114,8 @@ def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int]
 
 def streak_text(streak: Streak) -> str:
     """What failed alike, and what that may mean."""
-    diagnosis = _DIAGNOSES.get(streak.reason, _UNEXPLAINED)
+    diagnosis = _DIAGNOSES.get(streak.reason, _UNEXPLAINED).format(
+        status=command("status"), failures=command("status", "--failures")
+    )
     tries = f"{streak.count} of the last {streak.outcomes} tries"
     return f"{tries} failed alike, {streak.reason} (--max-failure-rate): {diagnosis}"

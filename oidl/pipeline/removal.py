@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oidl.errors import disk_error
+from oidl.hints import command
 from oidl.settings import Layout, Settings
 from oidl.state.audit import known_renditions
 from oidl.state.database import StateConnection, explained
@@ -64,11 +65,8 @@ def remove_files(
     return Removed(files, size_bytes)
 
 
-def lost_remarks(db: StateConnection, settings: Settings, options: str) -> Iterator[str]:
-    """What people should know of renditions that have files, by their rows, and no directory.
-
-    `options` are those by which a command finds this root, each with a blank before it.
-    """
+def lost_remarks(db: StateConnection, settings: Settings) -> Iterator[str]:
+    """What people should know of renditions that have files, by their rows, and no directory."""
     subsets = loaded_subsets(db)
     wanted = {rendition.name for rendition in settings.every}
     for rendition, files in known_renditions(db):
@@ -76,8 +74,8 @@ def lost_remarks(db: StateConnection, settings: Settings, options: str) -> Itera
         if files and rendition.name in wanted and homes and not any(home.is_dir() for home in homes):
             yield (
                 f"{files:,} files of {rendition.name} are missing, as {homes[0]} is not there: mount it; or, if they "
-                f"are lost, run `mkdir {homes[0]}` and `oidl verify{options} --repair` to make them again, or "
-                f"`oidl renditions remove{options} {rendition.name}` to do without them"
+                f"are lost, run `mkdir {homes[0]}` and {command('verify', '--repair')} to make them again, or "
+                f"{command('renditions remove', rendition.name)} to do without them"
             )
 
 

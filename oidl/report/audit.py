@@ -2,6 +2,7 @@
 
 import json
 
+from oidl.hints import command
 from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
 from oidl.progress.audit import AuditStatistics
 from oidl.progress.words import duration
@@ -61,11 +62,11 @@ def audit_text(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool)
     elif is_sound(end, is_repaired=is_repaired):
         lines.append("no problems found")
     elif is_repaired and end.found[Fault.UNREADABLE]:
-        lines.append("fix the disk or the permissions of what cannot be read, then run `oidl verify` again")
+        lines.append(f"fix the disk or the permissions of what cannot be read, then run {command('verify')} again")
     if is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN):
-        lines.append("run `oidl run` to fetch what was put back")
+        lines.append(f"run {command('run')} to fetch what was put back")
     elif not is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN | TO_BE_REMOVED):
-        lines.append("run `oidl verify --repair`, then `oidl run` to fetch what is missing")
+        lines.append(f"run {command('verify', '--repair')}, then {command('run')} to fetch what is missing")
     return "\n".join(lines)
 
 

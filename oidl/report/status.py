@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+from oidl.hints import command
 from oidl.model import Status
 from oidl.net.pace import PaceState
 from oidl.progress.words import duration, moment_words, pace_words, size
@@ -91,7 +92,7 @@ def _reasons(counts: Counts) -> list[str]:
             for reason, row in ranked
         ),
         "",
-        "`oidl run` tries again what is to retry, `oidl run --retry-failed REASON` what failed for good.",
+        f"{command('run')} tries again what is to retry, {command('run', '--retry-failed')} what failed for good.",
     ]
 
 
@@ -115,7 +116,7 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
         return ["No run yet."]
     due = []
     if counts.next_attempt_at:
-        go_on = "." if is_running else "; `oidl run` goes on."
+        go_on = "." if is_running else f"; {command('run')} goes on."
         due = [f"The next retry is due {_words(counts.next_attempt_at)}{go_on}"]
     if not is_running:
         outcome = run.outcome or "killed"
@@ -142,7 +143,7 @@ def pause_lines(counts: Counts, now: datetime) -> list[str]:
     paused = [pace for pace in counts.paces if pace.paused_until and _moment(pace.paused_until) > now]
     return [
         f'{pace.provider} is paused until {_words(pace.paused_until)}, because it answered "too many requests"; '
-        "add `--retry-now` to the command of the run to go on at once."
+        f"run {command('run', '--retry-now')} to go on at once."
         for pace in paused[:_MOST_PAUSES]
     ]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from oidl.errors import UsageError
+from oidl.hints import command
 from oidl.state.evidence import EVIDENCE
 from oidl.text import nearest
 
@@ -34,7 +35,7 @@ def wanted_classes(
     if include_subclasses and not db.execute("SELECT 1 FROM class_hierarchy LIMIT 1").fetchone():
         raise UsageError(
             "--include-subclasses: there is no hierarchy of classes in the database",
-            hint="`oidl annotations load` brings in that of the version, or one of your own",
+            hint=f"{command('annotations load')} brings in that of the version, or one of your own",
         )
     known = db.execute("SELECT label_name, display_name FROM class").fetchall()
     by_parts: dict[_Parts, list[str]] = {}

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oidl.errors import DiskError, HalfLoadedError, StateError, UsageError
+from oidl.hints import command
 from oidl.state.lock import has_locks, no_locks
 from oidl.state.schema import check_schema, migrate, newest_version, schema_version
 
@@ -46,6 +47,9 @@ _NO_LOCKS = (
     sqlite3.SQLITE_IOERR_SHMMAP,
     sqlite3.SQLITE_IOERR_SHMOPEN,
 )
+
+
+_CONTENTS = ("image_list", "annotation_file", "archive")
 
 
 class StateConnection(sqlite3.Connection):
@@ -117,7 +121,7 @@ def open_reader(path: Path) -> StateConnection:
     if not path.is_file():
         raise UsageError(
             f"there is no state database at {path}",
-            hint="name the right --root-dir, or start with `oidl run`",
+            hint=f"use the right --root-dir, or start with {command('run')}",
         )
     with explained(path):
         db = _connect(path, f"{path.absolute().as_uri()}?mode=ro")
@@ -126,19 +130,49 @@ def open_reader(path: Path) -> StateConnection:
             _check_ours(db, path)
             db.execute(f"PRAGMA busy_timeout = {_READER_TIMEOUT_MS}")
             if schema_version(db) == 0:
-                raise HalfLoadedError(f"the state database {path} is still empty", hint="start `oidl run`")
+                raise HalfLoadedError(f"the state database {path} is still empty", hint=f"start {command('run')}")
             if schema_version(db) < newest_version():
-                raise StateError(f"{path} was made by an older oidl", hint="`oidl run --limit 0` brings it up to date")
+                raise StateError(f"{path} was made by an older oidl", hint=f"{_upgrade(db)} brings it up to date")
         except BaseException as error:
             db.close()
             is_locked = isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _HALF_LOADED
             if is_locked and has_locks(path):
                 raise HalfLoadedError(
                     f"the image list is not completely in the state database {path} yet",
-                    hint="wait for `oidl run` to load it; if none is at it, start one",
+                    hint=f"wait for the run that loads it; if there is none, start {command('run')}",
                 ) from error
             raise
     return db
+
+
+def remove_unused(path: Path) -> None:
+    """Removes the database at `path` if it has no image list, no annotations and no file that was fetched.
+
+    The caller holds the writer lock, and has closed all connections.
+    """
+    with explained(path), closing(open_any(path)) as db:
+        if schema_version(db) and any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in _CONTENTS):
+            return
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with suppress(OSError):
+            path.with_name(name).unlink()
+
+
+def open_empty(path: Path) -> StateConnection:
+    """What there is to ask before there is a database at `path`: an empty one in memory; nothing is written."""
+    with explained(path):
+        db = _connect(path, ":memory:")
+        migrate(db, path)
+    return db
+
+
+def _upgrade(db: sqlite3.Connection) -> str:
+    """The command that brings the schema up to date, and loads no list beside those that are there."""
+    has_plan = db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'plan'").fetchone()
+    if has_plan and db.execute("SELECT 1 FROM plan LIMIT 1").fetchone():
+        return command("run", "--limit 0")
+    subsets = db.execute("SELECT subset FROM image_list ORDER BY subset")
+    return command("run", " ".join(["--limit 0", *(f"--subset {subset}" for (subset,) in subsets)]))
 
 
 def open_any(path: Path) -> StateConnection:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oidl.errors import UsageError
+from oidl.hints import command
 from oidl.model import LabelType
 from oidl.settings import Selection
 
@@ -69,5 +70,5 @@ def check_annotated(db: sqlite3.Connection, label_types: Iterable[LabelType]) ->
         if not is_annotated(db, label_type):
             raise UsageError(
                 f"there are no {label_type} in the database",
-                hint=f"run `oidl annotations load --annotations {label_type}` to load them",
+                hint=f"run {command('annotations load', f'--annotations {label_type}')} to load them",
             )

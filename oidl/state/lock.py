@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from oidl.errors import DiskError, StateError, UsageError
+from oidl.hints import command
 
 _BYTE = 1 << 62  # SQLite's own are at 1 GiB
 _RESERVED_LOCK = (1 << 30) + 1
@@ -153,7 +154,7 @@ def _take(fd: int, state_db: Path) -> None:
     except (BlockingIOError, PermissionError):  # POSIX allows either
         raise StateError(
             f"the state database {state_db} is in use by {_holder(state_db)}",
-            hint="wait for it to end or stop it; `oidl status` works meanwhile",
+            hint=f"wait for it to end or stop it; {command('status')} works meanwhile",
         ) from None
     except OSError as error:
         if error.errno in _NO_LOCKS:

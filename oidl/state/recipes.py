@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from oidl.errors import UsageError
+from oidl.hints import command
 from oidl.model import Crop, Orientation, Rendition
 from oidl.settings import Layout, Settings
 from oidl.state.plan import read_plan
@@ -71,7 +72,7 @@ def _check_file(path: PurePath, rendition: Rendition, layout: Layout, names: Any
     if has_prefix and not layout.prefix_dirs:
         raise UsageError(
             f"--no-prefix-dirs: the images in {rendition.directory} lie in directories of three characters",
-            hint=f"{hint}; `oidl export` makes flat folders",
+            hint=f"{hint}; {command('export')} makes flat folders",
         )
     if not has_prefix and layout.prefix_dirs:
         raise UsageError(

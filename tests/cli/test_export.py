@@ -371,10 +371,10 @@ def test_two_renditions_at_once_are_too_many(labelled: None, export: Export) -> 
     assert "one at a time, not a and b" in ended.stderr
 
 
-def test_without_annotations_the_way_to_them_is_said(downloaded: None, export: Export) -> None:
+def test_without_annotations_the_way_to_them_is_said(downloaded: None, export: Export, root: Path) -> None:
     ended = export()
     assert ended.returncode == 2
-    hint = "run `oidl annotations load --annotations boxes` to load them"
+    hint = f"run `oidl annotations load --root-dir {root} --annotations boxes` to load them"
     assert ended.stderr == f"oidl: there are no boxes in the database\n  {hint}\n"
 
 
@@ -383,7 +383,7 @@ def test_without_images_it_is_said(fine, run, export: Export, root: Path) -> Non
     assert run(fine, "--nodownload-metadata", "--limit=0").returncode == 0
     ended = export()
     assert ended.returncode == 2
-    assert ended.stderr == "oidl: there are no images yet\n  `oidl run` downloads them\n"
+    assert ended.stderr == f"oidl: there are no images yet\n  `oidl run --root-dir {root}` downloads them\n"
 
 
 @pytest.mark.parametrize("form", ["coco", "yolo", "voc", "csv", "imagefolder"])

@@ -163,11 +163,13 @@ def test_a_run_does_not_wait_longer_than_it_may(fine, run) -> None:
     assert "images will be retried" in ended.stdout
 
 
-def test_the_summary_names_who_is_paused_and_the_way_out_and_throttled_requests_are_counted(fine, run, ask) -> None:
+def test_the_summary_names_who_is_paused_and_the_way_out_and_throttled_requests_are_counted(
+    fine, run, ask, root
+) -> None:
     for listed in fine.images:
         fine.site.answers[fine.path_of(listed)] = status_answer(429, retry_after="3600")
     ended = run(fine, "--nodownload-metadata")
     assert ended.returncode == 3
     assert " is paused until " in ended.stdout
-    assert "add `--retry-now` to the command of the run" in ended.stdout
+    assert f"run `oidl run --root-dir {root} --retry-now` to go on at once" in ended.stdout
     assert ask("SELECT throttled FROM run") == [(sum(fine.requests.values()),)]

@@ -181,7 +181,10 @@ def test_each_fault_is_found_by_name_and_nothing_is_changed(settled, spoilt, ver
     assert (text.returncode, text.stderr) == (3, "")
     for fault, path in paths.items():
         assert f"{fault:<11}{path.relative_to(root)}" in text.stdout
-    assert "run `oidl verify --repair`" in text.stdout
+    assert (
+        f"run `oidl verify --root-dir {root} --repair`, then `oidl run --root-dir {root}` to fetch what is missing"
+        in text.stdout
+    )
     assert snapshot() == before
 
 

@@ -226,7 +226,7 @@ def test_without_its_archive_the_command_that_fetches_it_is_said_before_anything
     archive(None)
     with pytest.raises(UsageError, match="the mask archives of train are not in") as raised:
         exported(COCO, rendition="border", selection=Selection(label_types=BOTH))
-    assert f"oidl run --root-dir {marked.root} --annotations" in raised.value.hint
+    assert "`oidl run --annotations segmentations --annotations masks`" in raised.value.hint
     assert not list(tmp_path.iterdir())
     exported(COCO, rendition="border", selection=Selection(label_types=BOTH, subsets=("validation",)))
 

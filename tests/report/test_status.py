@@ -131,7 +131,7 @@ def test_the_text_is_these_lines() -> None:
         "           0         500  timeout        no connection, or no byte, in time",
         "          80           0  gone           removed (410)",
         "",
-        "`oidl run` tries again what is to retry, `oidl run --retry-failed REASON` what failed for good.",
+        "`oidl run` tries again what is to retry, `oidl run --retry-failed` what failed for good.",
         "",
         "On disk:",
         "",

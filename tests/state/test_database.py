@@ -16,6 +16,7 @@ from oidl.state.database import (
     open_writer,
     transaction,
 )
+from oidl.state.load import ImageList, load_list
 from oidl.state.schema import migrations, schema_version
 
 
@@ -97,13 +98,15 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
 def test_an_older_database_is_brought_up_by_a_writer_and_refused_by_a_reader(
     state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_writer(state_db).close()
+    with closing(open_writer(state_db)) as db:
+        load_list(db, ImageList("7", "v7", "https://example.org/list.csv"), ["test"], [])
     more = tmp_path / "0002_more.sql"
     more.write_text("CREATE TABLE more (a INTEGER) STRICT;")
     files = [*migrations(), more]
     monkeypatch.setattr(schema, "migrations", lambda: files)
-    with pytest.raises(StateError, match="older oidl"):
+    with pytest.raises(StateError, match="older oidl") as raised:
         open_reader(state_db)
+    assert raised.value.hint == "`oidl run --limit 0 --subset test` brings it up to date", "it fetches no other list"
     open_writer(state_db).close()
     db = open_reader(state_db)
     assert db.execute("SELECT count(*) FROM more").fetchone() == (0,)
