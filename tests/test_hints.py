@@ -13,7 +13,7 @@ from oidl.hints import command, command_line, note_root
 
 PACKAGE = Path(__file__).parents[1] / "oidl"
 _WITH_A_ROOT = [name for name in (*COMMANDS, "plan") if name not in ("demo", "catalogue")]
-_TYPED = re.compile(rf"\boidl ({'|'.join(map(re.escape, _WITH_A_ROOT))})\b")
+_TYPED = re.compile(rf"\boidl ({'|'.join(map(re.escape, _WITH_A_ROOT))})\b(?! (--root-dir|--help|\[OPTIONS\]))")
 
 
 def _texts(tree: ast.AST) -> list[ast.Constant]:

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from oidl.cli.app import _spelled_out, app
 from oidl.cli.options import OPTIONS, RunOptions
 from oidl.cli.reference import updated
 from oidl.cli.sections import SECTIONS
+from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import ExitCode
 from oidl.export.formats import FORMATS
 from oidl.model import (
@@ -37,12 +40,14 @@ from oidl.model import (
 )
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
+from oidl.pipeline.forecast import make_forecast
 from oidl.pipeline.retry import decide
 from oidl.progress.machine import json_line, metrics_text
 from oidl.progress.meter import Meter
+from oidl.progress.words import duration, size
 from oidl.report.status import status_json
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection
+from oidl.state.database import StateConnection, open_empty
 from oidl.state.ledger import Ledger, Tries, Verdict
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +78,6 @@ def words_in_code(text: str) -> list[str]:
 QUERIES = [block for block in code_blocks("sql") if block.startswith("SELECT")]
 CHANGES = [block for block in code_blocks("sql") if not block.startswith("SELECT")]
 COMMANDS = re.findall(r"^(?:until )?((?:OIDL_\S+ )*oidl [^;\n]+)", "\n".join(code_blocks("sh")), re.MULTILINE)
-CLASSIC = [command for command in COMMANDS if command in section("Real use").splitlines()][:3]
 
 
 # ---- options and commands
@@ -120,16 +124,16 @@ def test_every_command_is_one_that_the_program_takes(command: str, parsed: Any) 
 
 
 @pytest.mark.parametrize(
-    ("options", "sources", "saves", "mode", "box_size", "quality", "metadata"),
+    ("root", "sources", "saves", "mode", "box_size", "quality", "metadata"),
     [
-        (0, (Source.THUMBNAIL_300K, Source.ORIGINAL), False, ResizeMode.FILL_CROP, 224, 50, False),
-        (1, (Source.THUMBNAIL_300K, Source.ORIGINAL), False, ResizeMode.SHRINK_TO_FIT, 640, None, False),
-        (2, (Source.ORIGINAL,), True, ResizeMode.SHRINK_TO_FIT, 1024, None, True),
+        ("crops", (Source.THUMBNAIL_300K, Source.ORIGINAL), False, ResizeMode.FILL_CROP, 224, 50, False),
+        ("small", (Source.THUMBNAIL_300K, Source.ORIGINAL), False, ResizeMode.SHRINK_TO_FIT, 640, None, False),
+        ("/data/openimages", (Source.ORIGINAL,), True, ResizeMode.SHRINK_TO_FIT, 1024, None, True),
     ],
     ids=["tiny crops", "640 px", "originals and 1024 px"],
 )
 def test_the_classic_recipes_mean_what_is_said_of_them(
-    options: int,
+    root: str,
     sources: tuple[Source, ...],
     saves: bool,
     mode: ResizeMode,
@@ -138,11 +142,33 @@ def test_the_classic_recipes_mean_what_is_said_of_them(
     metadata: bool,
     parsed: Any,
 ) -> None:
-    settings = parsed(CLASSIC[options]).settings("2017_11", ("train", "validation", "test"))
+    command = next(each for each in COMMANDS if each.startswith(f"oidl run --root-dir {root} "))
+    settings = parsed(command).settings("2017_11", ("train", "validation", "test"))
     (rendition,) = settings.renditions
     assert (settings.originals.sources, settings.originals.save) == (sources, saves)
     assert (rendition.mode, rendition.box_size, rendition.quality) == (mode, box_size, quality)
     assert settings.download_metadata is metadata
+
+
+def test_the_jobs_take_what_a_dry_run_says(parsed: Any, tmp_path: Path) -> None:
+    use = section("Real use")
+    rows = list(table_rows(use))[1:]
+    jobs = [line for line in use.splitlines() if line in COMMANDS][: len(rows)]
+    version = find_version(read_catalogue(None), None)
+    for command, (_, *cells) in zip(jobs, rows, strict=True):
+        settings = replace(parsed(command), root_dir=tmp_path).settings(version.directory, version.subsets)
+        with closing(open_empty(tmp_path / "none")) as db:
+            found = make_forecast(db, settings, version)
+        assert found.bytes
+        assert found.seconds
+        most = "at most " if found.is_most else ""
+        assert cells == [
+            f"{most}{found.images:,}",
+            size(round(found.bytes)),
+            size(found.file_bytes),
+            size(sum(room.needed for room in found.rooms)),
+            duration(found.seconds),
+        ]
 
 
 def test_the_settings_file_is_one_that_the_program_takes(parsed: Any) -> None:

@@ -12,7 +12,8 @@ from oidl.cli.choice import ChoiceOptions
 from oidl.cli.download import ANNOTATIONS
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options import RunOptions
-from oidl.cli.run import execute, make_root
+from oidl.cli.root import locked_root
+from oidl.cli.run import execute
 from oidl.cli.sections import DOWNLOAD, in_section
 from oidl.cli.streams import print_error
 from oidl.cli.typed import absolute, one_of
@@ -25,7 +26,6 @@ from oidl.progress.console import open_console
 from oidl.settings import Display, Selection, Settings
 from oidl.state.database import explained, open_reader
 from oidl.state.load import loaded_subsets
-from oidl.state.lock import writer_lock
 from oidl.state.plan import read_plan
 
 
@@ -94,9 +94,8 @@ def load(
     )
     check_environment(settings.transfers)
     away = why_away(options.catalogue, version)
-    make_root(settings)
     with (
-        writer_lock(settings.state_db),
+        locked_root(settings),
         open_console(None, log_to_stdout=not sys.stdout.isatty()) as console,
     ):
         if away:

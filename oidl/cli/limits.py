@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from cyclopts import Parameter
+
 from oidl.cli.sections import LIMITS, in_section
 from oidl.cli.typed import BYTES, LIMIT, SECONDS
 from oidl.settings import Limits
@@ -18,6 +20,9 @@ class LimitOptions:
 
     dry_run: bool = False
     """Say what would be fetched, how many bytes and how long it may take, and touch nothing."""
+
+    yes: Annotated[bool, Parameter(negative=())] = False
+    """Do not ask. Only a run on a terminal asks, if neither its options nor a plan say what to download or where."""
 
     max_duration: Annotated[float | None, SECONDS] = None
     """Stop after this time, like `90s`, `8h` or `2d`; what is in hand is finished, and a later run goes on."""

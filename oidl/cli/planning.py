@@ -45,27 +45,35 @@ _NOT_OF = {
     # An export writes what is there: how much a run was to fetch does not limit it, and `--rendition` is a name.
     "export": {"rendition", "limit", "limit_per_class", "shuffle", "seed"},
 }
+_PLACES = ("root_dir", "state_db", "config")
 _COMMANDS = (("run",), ("annotations", "load"), ("export",))
 
 
 class PlannedOptions:
-    """The last of the sources of options, for what was said nowhere else: the plan of the root that is meant."""
+    """The last of the sources of options, for what was said nowhere else: the plan of the root that is meant.
+
+    A run that was told by any of them what to download, or where, need not ask: that is as good as `--yes`.
+    """
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
         """Adds the plan's values to `arguments`. Raises as `stored_plan` does."""
+        if commands not in _COMMANDS:
+            return
         given = {argument.name: argument for argument in arguments if argument.tokens}
-        if commands not in _COMMANDS or ((new := given.get("--new-plan")) and new.convert()):
-            return
-        from oidl.state.plan import stored_plan  # slow, and `--help` asks for no plan
-
-        root_dir, state_db = given_places(arguments)
-        plan = stored_plan(absolute(state_db or (root_dir or Path()) / STATE_DB))
-        if not plan:
-            return
+        plan = {} if (new := given.get("--new-plan")) and new.convert() else _plan_of_root(arguments)
         aside = {option for either in _EITHER if any(flag(each) in given for each in either) for option in either}
-        values = {option: plan[option] for option in plan.keys() - aside - _NOT_OF.get(commands[-1], set())}
-        tokens = {option: _tokens(option, value) for option, value in values.items()}
-        Dict(tokens, source="plan", allow_unknown=True)(app, (), arguments)
+        options = plan.keys() - aside - _NOT_OF.get(commands[-1], set())
+        values = {option: _tokens(option, plan[option]) for option in options}
+        if plan or not given.keys().isdisjoint(map(flag, (*PLAN, *_PLACES))):
+            values["yes"] = True
+        Dict(values, source="plan", allow_unknown=True)(app, (), arguments)
+
+
+def _plan_of_root(arguments: ArgumentCollection) -> "dict[str, Value]":
+    from oidl.state.plan import stored_plan  # slow, and `--help` asks for no plan
+
+    root_dir, state_db = given_places(arguments)
+    return stored_plan(absolute(state_db or (root_dir or Path()) / STATE_DB))
 
 
 def plan_of(options: "RunOptions") -> dict[str, "Value"]:

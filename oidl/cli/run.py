@@ -1,41 +1,46 @@
 """`oidl run`: takes the lock, opens the state, runs, says how it ended."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import trio
 from cyclopts import Parameter
 
+from oidl.cli.asking import ask_first
 from oidl.cli.dry_run import dry_run
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options import RunOptions
 from oidl.cli.page import Offer, offer_page, open_page
 from oidl.cli.planning import plan_remarks
+from oidl.cli.root import locked_root
 from oidl.cli.signals import interrupt, watch_signals
 from oidl.cli.streams import print_error
 from oidl.cli.typed import absolute
 from oidl.cli.watching import Watchers, choose_display, watching
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
-from oidl.errors import ExitCode, UsageError, disk_error
+from oidl.errors import ExitCode, UsageError
 from oidl.export.outcomes_csv import export_csvs
 from oidl.imaging.encode import why_not_saved
 from oidl.model import Source
 from oidl.net.client import check_environment
 from oidl.net.descriptors import fit_connections, raise_limit
 from oidl.node.stop import Stop
+from oidl.pipeline.forecast import make_forecast
 from oidl.pipeline.removal import lost_remarks
 from oidl.pipeline.run import Run, RunEnd
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.console import Console, open_console
 from oidl.progress.meter import Meter
+from oidl.report.forecast import forecast_lines
 from oidl.report.summary import run_summary
 from oidl.settings import Display, Settings
-from oidl.state.database import StateConnection, explained, open_reader, open_writer
+from oidl.state.database import StateConnection, explained, interruptible, open_reader, open_writer
 from oidl.state.load import loaded_list
-from oidl.state.lock import writer_lock
 from oidl.state.plan import read_plan
 from oidl.state.recipes import check_layout, with_own_directory
 from oidl.storage.output import open_log
@@ -66,12 +71,12 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     is_new = settings.images_csv is None and not settings.state_db.exists()
     if away and (is_new or settings.retries.failed is not None):
         raise away  # what is asked for begins with a request
+    was_asked = not options.yes and ask_first(settings, version)
     offer = offer_page(options.web, is_to_open=options.open)
-    make_root(settings)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
     watchers = Watchers(choose_display(options.progress, log_to_stdout=to_stdout), options.metrics_file)
     with (
-        writer_lock(settings.state_db),
+        locked_root(settings),
         open_console(
             open_log(absolute(options.log_file)) if options.log_file else None,
             log_to_stdout=to_stdout,
@@ -80,7 +85,7 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     ):
         if away:
             console.say(still_works(away))
-        end = execute(settings, version, console, watchers, offer)
+        end = execute(settings, version, console, watchers, offer, says_forecast=not was_asked)
     if end.error:
         print_error(end.error)
     return end.exit_code
@@ -93,9 +98,13 @@ def execute(
     watchers: Watchers,
     offer: Offer | None = None,
     *,
+    says_forecast: bool = True,
     says_end: bool = True,
 ) -> RunEnd:
-    """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended."""
+    """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended.
+
+    With `says_forecast` a run with another plan than the root has begins by saying what it will do.
+    """
     transfers, cut = fit_connections(settings.transfers, raise_limit())
     if cut:
         console.say(cut)
@@ -107,11 +116,11 @@ def execute(
         with explained(db.path):
             settings = with_own_directory(db, settings)
             check_layout(db, settings.every, settings.layout)
-            remarks = (
-                *plan_remarks(read_plan(db), settings.plan),
-                *lost_remarks(db, settings),
-            )
-        end = trio.run(_with_company, settings, version, db, console, watchers, remarks, offer)
+            plan = read_plan(db)
+            remarks = (*plan_remarks(plan, settings.plan), *lost_remarks(db, settings))
+        is_new = bool(settings.plan) and settings.plan != plan
+        introduce = partial(_introduction, settings, version, remarks, says_forecast=says_forecast and is_new)
+        end = trio.run(_with_company, settings, version, db, console, watchers, introduce, offer)
     finally:
         db.close()
     reader = open_reader(settings.state_db)
@@ -128,13 +137,23 @@ def execute(
     return end
 
 
+def _introduction(
+    settings: Settings, version: Version, remarks: Sequence[str], *, says_forecast: bool
+) -> Sequence[str]:
+    """What a run says before it begins; in a thread, as a choice of images may take a while."""
+    if not says_forecast:
+        return remarks
+    with closing(open_reader(settings.state_db)) as db, interruptible(db, trio.from_thread.check_cancelled):
+        return (*remarks, *forecast_lines(make_forecast(db, settings, version)))
+
+
 async def _with_company(
     settings: Settings,
     version: Version,
     db: StateConnection,
     console: Console,
     watchers: Watchers,
-    remarks: Sequence[str],
+    introduce: Callable[[], Sequence[str]],
     offer: Offer | None,
 ) -> RunEnd:
     """The run, with the signals and whoever watches around it."""
@@ -147,19 +166,8 @@ async def _with_company(
             watching(watchers, meter, console, lambda: interrupt(stop, console.say)) as watched,
             open_page(offer, meter, settings, console.say) as tell_outcome,
         ):
-            end = await Run(settings, version, state, meter, stop, console.say, remarks).run()
+            end = await Run(settings, version, state, meter, stop, console.say, introduce).run()
             watched.outcome = end.outcome
             await tell_outcome(end.outcome)
         nursery.cancel_scope.cancel()
     return end
-
-
-def make_root(settings: Settings) -> None:
-    """Makes the directories that everything lives in."""
-    for directory in (settings.root_dir, settings.state_db.parent):
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise UsageError(f"{directory} is not a directory", hint="choose another --root-dir") from error
-        except OSError as error:
-            raise disk_error(directory, error, "made") from error

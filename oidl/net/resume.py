@@ -36,6 +36,7 @@ MAX_TRIES = 6  # in a row that brought nothing; a try that brings bytes starts t
 MAX_REDIRECTS = 3
 MAX_BACKOFF_S = 60.0
 MAX_RETRY_AFTER_S = 120.0
+_MAX_UNANSWERED = 3  # tries in a row, where there never was an answer: is there a network?
 _BATCH = 256 * 1024
 
 _PASSING = {408, 425, 429}  # and 5xx
@@ -75,18 +76,29 @@ async def download(
             if failure is None:
                 return found.size
             fruitless = 1 if found.size > had else fruitless + 1
-            if fruitless >= MAX_TRIES or (failure.retry_after_s or 0) > MAX_RETRY_AFTER_S:
+            most = MAX_TRIES if transfer.was_answered else _MAX_UNANSWERED
+            if fruitless >= most or (failure.retry_after_s or 0) > MAX_RETRY_AFTER_S:
                 raise MetadataError(
                     f"{without_secrets(url)} could not be fetched: {failure.detail}",
-                    hint="what has arrived is kept; run the same command again to go on from there",
+                    hint=_what_to_do(found.size, was_answered=transfer.was_answered),
                 )
             backoff_s = random.uniform(0, min(MAX_BACKOFF_S, 2.0 ** (fruitless - 1)))
             await trio.sleep(max(backoff_s, failure.retry_after_s or 0))
 
 
+def _what_to_do(kept_bytes: int, *, was_answered: bool) -> str:
+    if kept_bytes:
+        return "what has arrived is kept; run the same command again to go on from there"
+    check = "nothing has arrived; " if was_answered else "there was no answer; check the network and the address, then "
+    return f"{check}run the same command again{' later' if was_answered else ''}"
+
+
 @dataclass(slots=True)
 class _Transfer:
-    """All that changes while one file is fetched; `has_begun` once the consumer was given the part as it was."""
+    """All that changes while one file is fetched.
+
+    `has_begun` once the consumer was given the part as it was, `was_answered` once there was any answer.
+    """
 
     url: str
     part: Part
@@ -96,6 +108,7 @@ class _Transfer:
     on_md5: Callable[[str, str], None]
     limiter: trio.CapacityLimiter
     has_begun: bool = False
+    was_answered: bool = False
 
     async def attempt(self, client: Client) -> Failure | None:
         """None once the file is complete, or why this try ended sooner."""
@@ -104,6 +117,7 @@ class _Transfer:
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 async with client.stream("GET", url, self._range(), is_public_only=is_public) as response:
+                    self.was_answered = True
                     if not response.has_redirect_location:
                         return await self._answered(response)
                     is_public = is_from_public(url, response)

@@ -170,6 +170,7 @@ class AnnotationLoader:
 
     async def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Keep | None) -> None:
         """Loads all of one file, which people know by `name`."""
+        self._metadata.begin_writing()
         self._say(f"loading {name} into the database")
         skipped = Skipped(report=self._say_from_thread)
         with self._meter.reading(name) as reading:

@@ -56,14 +56,25 @@ class RunLimits:
         self._free = free
         self._streaks = Streaks(limits.failure_rate)
         self._streak: Streak | None = None
+        self._places: list[Path] = []
+        self._is_writing = False
 
     async def watch(self, directories: Iterable[Path]) -> None:
-        """Looks at time, and at room where `directories` lie, until one is over or this is cancelled."""
-        places = list(filesystems(directories).values())
+        """Looks at time, and at room where `directories` lie, until one is over or this is cancelled.
+
+        A run that has nothing to write ends well, however full the disk is: room is looked at after `begin_writing`.
+        """
+        self._places = list(filesystems(directories).values())
         while True:
-            if self._stop_if_full(places) or self._stop_if_late():
+            if (self._is_writing and self._stop_if_full()) or self._stop_if_late():
                 return
             await trio.sleep(_LOOK_S)
+
+    def begin_writing(self) -> None:
+        """Something is about to be written: from now on too little room stops the run, and now already if need be."""
+        if not self._is_writing:
+            self._is_writing = True
+            self._stop_if_full()
 
     def count_bytes(self) -> None:
         """Bytes came from the network, and the meter knows."""
@@ -87,8 +98,8 @@ class RunLimits:
         """The streak that stopped the run, or that the run ended with."""
         return self._streak or self._streaks.last()
 
-    def _stop_if_full(self, places: Iterable[Path]) -> bool:
-        failure = too_full(self._limits, places, self._free)
+    def _stop_if_full(self) -> bool:
+        failure = too_full(self._limits, self._places, self._free)
         if failure:
             self._stop.disk_is_full(failure)
         return failure is not None

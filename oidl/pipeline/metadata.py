@@ -52,7 +52,10 @@ _EXAMPLES = 20
 
 
 class Metadata:
-    """Fetches what `version` publishes beside the images. `say` tells people what happens."""
+    """Fetches what `version` publishes beside the images.
+
+    `say` tells people what happens; `begin_writing` is called before anything is written.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,9 @@ class Metadata:
         meter: Meter,
         say: Callable[[str], None],
         on_bytes: Callable[[int], Awaitable[None]],
+        begin_writing: Callable[[], None],
     ) -> None:
+        self.begin_writing = begin_writing
         self._settings = settings
         self._version = version
         self._state = state
@@ -94,7 +99,7 @@ class Metadata:
         missing = await self.find_missing()
         changed = await self._changed_subsets()
         loaded = set(loaded_subsets(self._state.db))
-        for file, subsets in _lists(self._settings, self._version).items():
+        for file, subsets in list_files(self._settings, self._version).items():
             if wanted := tuple(subset for subset in subsets if subset in missing or subset in changed):
                 await self._load_from(file, wanted, is_again=bool(changed))
             elif self._settings.images_csv is None and loaded.intersection(subsets):  # what is to come is gone on with
@@ -147,7 +152,7 @@ class Metadata:
 
     async def _is_changed_there(self) -> bool:
         """Whether the server says that its list has another length or MD5 now; without an answer it has not."""
-        (file,) = _lists(self._settings, self._version)
+        (file,) = list_files(self._settings, self._version)
         (now,) = await probe([file.url], self._settings.transfers)
         kept = await self._state.run(self._state.ledger.archive_content, self._version.recorded_name(file))
         if now.status != HTTPStatus.OK or kept is None:
@@ -156,6 +161,7 @@ class Metadata:
         return now.bytes not in (None, size_bytes) or now.md5 not in (None, md5)
 
     async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...], *, is_again: bool) -> None:
+        self.begin_writing()
         shown = without_secrets(file.url)
         if is_again:
             self._say(f"the image list {shown} may have changed since it was loaded: reading it again")
@@ -228,6 +234,7 @@ class Metadata:
 
     async def _put(self, file: PublishedFile) -> tuple[Path, ...]:
         """Unpacks an archive while it arrives; another file is only moved. Returns what it is now."""
+        self.begin_writing()
         root = self._settings.root_dir
         with self._meter.reading(file.name, file.expected_bytes) as reading:
             if place := self._place(file):
@@ -307,11 +314,11 @@ class Metadata:
 
 def asked_lists(settings: Settings, version: Version) -> dict[str, ImageList]:
     """The image list that the settings ask for, of each subset."""
-    lists = _lists(settings, version)
+    lists = list_files(settings, version)
     return {subset: _image_list(version, file) for file, subsets in lists.items() for subset in subsets}
 
 
-def _lists(settings: Settings, version: Version) -> dict[PublishedFile, tuple[str, ...]]:
+def list_files(settings: Settings, version: Version) -> dict[PublishedFile, tuple[str, ...]]:
     """The lists that the settings ask for, and the subsets in each; one of the user's own has all."""
     source = settings.images_csv
     if source is None:

@@ -32,7 +32,7 @@ from oidl.pipeline.annotations import AnnotationLoader
 from oidl.pipeline.bugs import find_tracebacks
 from oidl.pipeline.durability import Durability
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
-from oidl.pipeline.limits import RunLimits, streak_text, too_full
+from oidl.pipeline.limits import RunLimits, streak_text
 from oidl.pipeline.metadata import UNPACKING, Metadata
 from oidl.pipeline.needed import needed_files
 from oidl.pipeline.record import Recorder, beat
@@ -51,7 +51,6 @@ from oidl.storage.atomic import AtomicWriter
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.files import Files
 from oidl.storage.layout import subset_directory
-from oidl.storage.space import filesystems
 from oidl.storage.sweep import remove_tree
 from oidl.text import counted
 
@@ -77,7 +76,7 @@ class RunEnd:
 class Run:
     """One `oidl run` on an open state database whose writer lock is held.
 
-    `remarks` are said when all that was asked for is known to be possible.
+    `introduce`, called in a thread when all that was asked for is known to be possible, gives what is said first.
     """
 
     def __init__(
@@ -88,9 +87,9 @@ class Run:
         meter: Meter,
         stop: Stop,
         say: Callable[[str], None],
-        remarks: Sequence[str] = (),
+        introduce: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self._remarks = remarks
+        self._introduce = introduce
         self._settings = settings
         self._version = version
         self._state = state
@@ -101,7 +100,9 @@ class Run:
         self._limits = RunLimits(settings.limits, meter, stop)
         self._remark = ""
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
-        self._metadata = Metadata(settings, version, state, self._tls, meter, say, self._arrived)
+        self._metadata = Metadata(
+            settings, version, state, self._tls, meter, say, self._arrived, self._limits.begin_writing
+        )
         self._token = secrets.token_hex(4)
         self._files = AtomicWriter(self._token)
         self._durability = Durability(state, settings.layout, self._written_to, stop, say, threads=settings.threads)
@@ -123,10 +124,9 @@ class Run:
             self._say(already)
             return RunEnd(ExitCode.SETTLED, "finished")
         run_id = await self._state.run(self._open)
-        for remark in self._remarks:
-            self._say(remark)
         outcome = "error"
         try:
+            await self._stop.unless_draining(self._say_first)
             with cached_dns(self._settings.transfers.dns_timeout_s):
                 end = await self._work(run_id)
             outcome = end.outcome
@@ -136,9 +136,6 @@ class Run:
                 await self._state.run(self._close, outcome, self._meter.statistics())
 
     async def _work(self, run_id: int) -> RunEnd:
-        if failure := too_full(self._settings.limits, filesystems(self._written_to()).values()):
-            self._stop.disk_is_full(failure)
-            return self._end(FeedEnd.STOPPED)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._limits.watch, self._written_to())
             is_checked = True
@@ -185,6 +182,8 @@ class Run:
                     queue, target = selected.queue(run_id), selected.target
                     self._meter.stands(await selected.ask(queue.standing))
                     await self._count_plan(selected, queue)
+                    if not target.is_met and await selected.ask(queue.has_left):
+                        self._limits.begin_writing()
                     end = await self._images(queue, selected)
                     is_left = True
 
@@ -203,6 +202,10 @@ class Run:
             await self._stop.unless_draining(partial(self._load_for_done, missing))
         is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
         return self._end(end, missing, waiting, is_left=is_left)
+
+    async def _say_first(self) -> None:
+        for text in await trio.to_thread.run_sync(self._introduce):
+            self._say(text)
 
     async def _count_plan(self, selected: Selected, queue: Queue) -> None:
         """Notes how the images stand that the run is about."""
@@ -241,11 +244,11 @@ class Run:
         if settings.selection.limit:
             self._meter.goal = selected.target.had + self._meter.remaining
         if settings.limits.check_space:
-            images = self._meter.remaining
-            if settings.originals.always_download:  # what is replaced takes no more room
-                images = await selected.ask(selected.new)
+            if self._meter.remaining:
+                self._limits.begin_writing()
+            files = await selected.ask(selected.new_files)
             try:
-                await self._state.run(check_space, self._state.db, settings, images)
+                await self._state.run(check_space, self._state.db, settings, files)
             except DiskError as error:
                 problem.append(error)
 

@@ -4,9 +4,8 @@ The choice is made before the first image is fed, so rows that change meanwhile
 change nothing about it. What asks the database blocks, and is called in a thread.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -14,13 +13,14 @@ from typing import TypeVar
 import trio
 
 from oidl.dataset.ids import read_image_ids
+from oidl.forecast import Share
 from oidl.model import Standing, Status
 from oidl.pipeline.retry import UNCOUNTED
 from oidl.pipeline.target import Target
 from oidl.settings import Selection, Settings
 from oidl.state.choice import Chosen, choose, chosen_ids
 from oidl.state.database import StateConnection, explained, interruptible, open_reader
-from oidl.state.forecast import Asked, forecast_all, forecast_chosen
+from oidl.state.forecast import Asked, forecast_all, forecast_chosen, new_files
 from oidl.state.had import ClassCount, count_by_class, count_done, count_had
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 class Selected:
     """What a run is about, seen through `reader`; until `choose` has said otherwise, every image of the subsets."""
+
+    _shares: Collection[Share] = ()
 
     def __init__(self, settings: Settings, reader: StateConnection) -> None:
         self._settings = settings
@@ -113,16 +115,16 @@ class Selected:
 
     def left(self) -> int:
         """About how many images there are to do; for the time left, not for decisions."""
-        return self._left(asked_of(self._settings))
-
-    def new(self) -> int:
-        """About how many of these take room that no file of theirs has yet."""
-        return self._left(replace(asked_of(self._settings), is_anew=False))
-
-    def _left(self, asked: Asked) -> int:
-        selection = self._settings.selection
         plan = forecast_chosen if self._chosen else forecast_all
-        left = sum(share.images for share in plan(self._reader, selection.subsets, asked).values())
+        self._shares = plan(self._reader, self._settings.selection.subsets, asked_of(self._settings)).values()
+        return self._left()
+
+    def new_files(self) -> dict[str, int]:
+        """By rendition, about how many of their files take room that none takes yet; after `left`."""
+        return new_files(self._reader, self._shares, self._left(), self._settings.wanted)
+
+    def _left(self) -> int:
+        left = sum(share.images for share in self._shares)
         missing = self.target.missing()
         return left if missing is None else min(left, missing)
 

@@ -1,10 +1,11 @@
-"""Whether what a run is to write can fit, before anything is fetched."""
+"""How much room the files of a run take, before any is written: what is likely, and whether they can fit at all."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from oidl.errors import DiskError
+from oidl.forecast import Room
 from oidl.model import Source
 from oidl.progress.words import size
 from oidl.settings import Settings
@@ -14,44 +15,76 @@ from oidl.state.estimate import mean_original_bytes
 from oidl.storage.space import device, existing, free_bytes
 from oidl.text import counted
 
-_STILL_THERE = 0.8  # of the published images; the rest is gone and takes no room
-_BYTES_PER_PIXEL = 0.1  # of a box, for renditions of which there are none yet; a JPEG at a low quality
-# Of what has no published size; the mirror's are the mean of its 561 GB.
-_BYTES_EACH = {Source.THUMBNAIL_300K: 60_000.0, Source.CVDF: 300_000.0}
+BYTES_EACH = {Source.THUMBNAIL_300K: 60_000.0, Source.CVDF: 300_000.0}
+"""About how large an image is that has no published size; the mirror's are the mean of its 561 GB."""
+
+_STILL_THERE = 0.8  # of the published images, for a low estimate; the rest is gone and takes no room
+# Of a box, for renditions of which there are none yet: JPEGs of the default quality, and of a low one.
+_BYTES_PER_PIXEL, _LEAST_BYTES_PER_PIXEL = 0.2, 0.1
 _ENOUGH_FILES = 100  # to go by their mean size
 
 
-def check_space(db: StateConnection, settings: Settings, images: int, free: Callable[[Path], int] = free_bytes) -> None:
-    """Raises `DiskError` if the files of `images` more images cannot fit, even by a low estimate."""
-    needed: defaultdict[int, float] = defaultdict(float)
-    places: dict[int, Path] = {}
-    for directory, bytes_each in _bytes_each(db, settings):
-        place = existing(directory)
-        places.setdefault(device(place), place)
-        needed[device(place)] += bytes_each * images * _STILL_THERE
-    for number, place in places.items():
-        room = free(place) - settings.limits.min_free_bytes
-        if needed[number] > room:
+def check_space(
+    db: StateConnection, settings: Settings, files: Mapping[str, int], free: Callable[[Path], int] = free_bytes
+) -> None:
+    """Raises `DiskError` if so many more `files`, by rendition, cannot fit, even by a low estimate."""
+    images = max(files.values(), default=0)
+    if not images:
+        return
+    each = _bytes_each(db, settings, _LEAST_BYTES_PER_PIXEL, None)
+    needed = [(directory, bytes_each * files[name] * _STILL_THERE) for name, directory, bytes_each in each]
+    for room in _rooms(needed, settings, free):
+        if room.needed > room.usable:
             raise DiskError(
-                f"{counted(images, 'image')} would take about {size(int(needed[number]))} at {place}, "
-                f"and {size(max(room, 0))} may be used there",
+                f"{counted(images, 'image')} would take about {size(room.needed)} at {room.place}, "
+                f"and {size(max(room.usable, 0))} may be used there",
                 hint="free some space, choose fewer images (--subset, --limit), or use --no-check-space to fill it",
             )
 
 
-def _bytes_each(db: StateConnection, settings: Settings) -> list[tuple[Path, float]]:
-    """Where each rendition goes, and how large a file of it is."""
+def likely_rooms(
+    db: StateConnection,
+    settings: Settings,
+    files: Mapping[str, int],
+    mean_bytes: float | None,
+    others: int,
+    free: Callable[[Path], int] = free_bytes,
+) -> tuple[Room, ...]:
+    """What a run needs on each filesystem for so many `files`, by rendition, and `others` bytes in the root.
+
+    `mean_bytes` is about the size of an original where no list is loaded.
+    """
+    each = _bytes_each(db, settings, _BYTES_PER_PIXEL, mean_bytes)
+    needed = [(directory, bytes_each * files[name]) for name, directory, bytes_each in each]
+    return tuple(_rooms([*needed, (settings.root_dir, float(others))], settings, free))
+
+
+def _rooms(
+    needed: list[tuple[Path, float]], settings: Settings, free: Callable[[Path], int] = free_bytes
+) -> Iterator[Room]:
+    places: dict[int, Path] = {}
+    sums: defaultdict[int, float] = defaultdict(float)
+    for directory, size_bytes in needed:
+        place = existing(directory)
+        places.setdefault(device(place), place)
+        sums[device(place)] += size_bytes
+    for number, place in places.items():
+        yield Room(place, int(sums[number]), free(place) - settings.limits.min_free_bytes)
+
+
+def _bytes_each(
+    db: StateConnection, settings: Settings, per_pixel: float, mean_bytes: float | None
+) -> Iterator[tuple[str, Path, float]]:
+    """The name of each rendition, where it goes, and how large a file of it is."""
     files = read_counts(db).files
-    each = []
     for rendition in settings.wanted:
         count, total = files.get(rendition.name, (0, 0))
         if count >= _ENOUGH_FILES:
             bytes_each = total / count
         elif rendition.box_size is not None:
-            bytes_each = rendition.box_size**2 * _BYTES_PER_PIXEL
-        elif settings.originals.sources[0] in _BYTES_EACH:
-            bytes_each = _BYTES_EACH[settings.originals.sources[0]]
+            bytes_each = rendition.box_size**2 * per_pixel
+        elif settings.originals.sources[0] in BYTES_EACH:
+            bytes_each = BYTES_EACH[settings.originals.sources[0]]
         else:
-            bytes_each = mean_original_bytes(db, settings.selection.subsets)
-        each.append((settings.root_dir / rendition.directory, bytes_each))
-    return each
+            bytes_each = mean_original_bytes(db, settings.selection.subsets) or mean_bytes or 0.0
+        yield rendition.name, settings.root_dir / rendition.directory, bytes_each

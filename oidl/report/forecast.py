@@ -1,31 +1,101 @@
-"""What `oidl run --dry-run` says."""
+"""What a run will do, in three lines; and in tables by subset and class, for a dry run. Pure."""
 
+from collections.abc import Iterator, Mapping
+
+from oidl.forecast import GUESSED_BYTES_PER_S, GUESSED_IMAGES_PER_S, FilesToFetch, Forecast, Share
 from oidl.progress.words import duration, size
-from oidl.state.forecast import Share
 from oidl.text import counted
 
+_UNKNOWN = "?"
 
-def forecast_text(
-    subsets: dict[str, Share], classes: dict[str, Share], limit: int | None, pace: float | None, *, is_exact: bool
-) -> str:
-    """Images and bytes by subset and class, and how long it may take; `pace` is in images a second.
 
-    Sizes that are not `is_exact` are from a sample. An image of two classes is counted in each.
-    """
-    images = sum(share.images for share in subsets.values())
-    total = sum(share.bytes for share in subsets.values())
-    fetched = images if limit is None else min(images, limit)
-    about = "" if is_exact and fetched == images else "about "
-    weight = size(round(total * fetched / images)) if images else size(0)
-    those = counted(images, "image")
-    which = f"{those} would be fetched" if fetched == images else f"{fetched:,} of {those} would be fetched (--limit)"
-    lines = [f"{which}, originals of {about}{weight}; nothing was touched"]
-    if pace and fetched:
-        lines.append(f"at the pace of the last run, {pace:.1f} img/s, that takes {duration(fetched / pace)}")
-    elif fetched:
-        lines.append("how long that takes is not known before the first run")
-    for title, shares in (("subset", subsets), ("class", classes)):
-        if shares:
-            lines += ["", f"{title:<32}{'images':>12}{'bytes':>12}"]
-            lines += [f"{name:<32}{share.images:>12,}{size(round(share.bytes)):>12}" for name, share in shares.items()]
+def forecast_lines(forecast: Forecast) -> list[str]:
+    """What is fetched, which annotations come along, and what it takes: room on the disk and time."""
+    if forecast.is_nothing:
+        return ["0 images and no annotations to fetch: all that is asked for is there"]
+    return [_images_line(forecast), _annotations_line(forecast.annotations), _costs_line(forecast)]
+
+
+def forecast_text(forecast: Forecast) -> str:
+    """The same lines, and tables. An image of two classes is counted in each."""
+    lines = [*forecast_lines(forecast), "nothing was fetched or written: this is a dry run"]
+    for title, shares in (("subset", forecast.subsets), ("class", forecast.classes)):
+        lines += _table(title, shares)
     return "\n".join(lines)
+
+
+def _images_line(forecast: Forecast) -> str:
+    images = forecast.images
+    if images is None:
+        line = "images to fetch: how many is known when their list is loaded"
+    else:
+        fetched = images - forecast.local
+        most = "at most " if forecast.is_most else ""
+        is_cut = forecast.available is None or images < forecast.available
+        those = counted(fetched, "image")
+        if is_cut and forecast.available is not None:
+            those = f"{fetched:,} of {counted(forecast.available, 'image')}"
+        line = f"{most}{those} to fetch{' (--limit)' if is_cut else ''}"
+        if fetched and forecast.bytes is not None:
+            about = "" if forecast.is_exact and not is_cut else "about "
+            line += f", {about}{size(round(forecast.bytes))}"
+        if forecast.local:
+            line += f", {counted(forecast.local, 'image')} to make from originals on disk"
+    return f"{line}; {_file_words(forecast.lists)}" if forecast.lists else line
+
+
+def _annotations_line(kinds: tuple[FilesToFetch, ...]) -> str:
+    if not kinds:
+        return "no annotations to fetch"
+    total = sum(each.bytes for each in kinds)
+    about = "" if all(each.is_exact for each in kinds) else "about "
+    rest = ", but for what is of unknown size" if any(each.unknown for each in kinds) else ""
+    in_all = f"; {about}{size(total)} in all{rest}" if len(kinds) > 1 and total else ""
+    return f"annotations to fetch: {', '.join(map(_file_words, kinds))}{in_all}"
+
+
+def _file_words(files: FilesToFetch) -> str:
+    """`boxes 2.4 GB`, `relationships about 369 MB`, `points of unknown size`."""
+    about = "" if files.is_exact else "about "
+    if not files.bytes:
+        return f"{files.name} of unknown size"
+    more = f" and {counted(files.unknown, 'file')} of unknown size" if files.unknown else ""
+    return f"{files.name} {about}{size(files.bytes)}{more}"
+
+
+def _costs_line(forecast: Forecast) -> str:
+    return "; ".join([*_room_words(forecast), _time_words(forecast)])
+
+
+def _room_words(forecast: Forecast) -> Iterator[str]:
+    if forecast.images is None:
+        return
+    for room in forecast.rooms:
+        if room.needed <= room.usable:
+            yield f"on disk about {size(room.needed)} of {size(room.usable)} that may be used at {room.place}"
+        else:
+            usable = size(max(0, room.usable))
+            yield f"on disk about {size(room.needed)}, too much: {usable} may be used at {room.place}"
+
+
+def _time_words(forecast: Forecast) -> str:
+    seconds = forecast.seconds
+    if seconds is None:
+        return "what it takes is known when the image list is loaded"
+    if forecast.learned_pace and forecast.images:
+        pace = f"the pace of the last run, {forecast.learned_pace:.1f} images/s"
+    else:
+        pace = f"{size(GUESSED_BYTES_PER_S)}/s and at most {GUESSED_IMAGES_PER_S} images/s, which is a guess"
+    return f"takes about {duration(seconds)} at {pace}"
+
+
+def _table(title: str, shares: Mapping[str, Share | None]) -> list[str]:
+    if not shares:
+        return []
+    return ["", f"{title:<32}{'images':>12}{'bytes':>12}", *(_row(name, share) for name, share in shares.items())]
+
+
+def _row(name: str, share: Share | None) -> str:
+    images = _UNKNOWN if share is None else f"{share.images:,}"
+    weight = _UNKNOWN if share is None or share.bytes is None else size(round(share.bytes))
+    return f"{name:<32}{images:>12}{weight:>12}"

@@ -25,11 +25,11 @@ def run_summary(
     `waiting` images will be retried, from `next_due` on; at `last_due` all of them are due.
     """
     counts = read_counts(db)
+    lines = [f"{size(counts.run.bytes if counts.run else 0)} downloaded in this run"]
     if counts.plan:
-        lines = [plan_words(counts.plan)]
-    else:
-        lines = [f"{_stand(counts.by_status)} of {counted(counts.total, 'image')}"]
-    lines[0] += f"; {size(counts.run.bytes if counts.run else 0)} downloaded in this run"
+        lines[0] = f"{plan_words(counts.plan)}; {lines[0]}"
+    elif counts.total:
+        lines[0] = f"{_stand(counts.by_status)} of {counted(counts.total, 'image')}; {lines[0]}"
     if counts.skipped_rows:
         lines.append(skipped_words(counts.skipped_rows))
     reasons = counts.plan.by_reason if counts.plan else counts.by_reason

@@ -6,11 +6,12 @@ million rows; of chosen images, and of those that are done while there are few, 
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oidl.model import Reason, Rendition, Status
+from oidl.forecast import Share
+from oidl.model import ORIGINAL, Reason, Rendition, Status
 from oidl.settings import Selection
 from oidl.state.counts import Counts, read_counts
 from oidl.state.estimate import mean_original_bytes
@@ -19,31 +20,32 @@ from oidl.state.queue import PRESENT, wanted_values
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """So many images, whose originals have so many bytes as published."""
-
-    images: int
-    bytes: float
-
-
-@dataclass(frozen=True, slots=True)
 class Asked:
     """What an image must have: all of `wanted`, but only one of those that are named in `kept`.
 
     With `is_anew`, images that are done are done again. `failed` are the reasons of permanent failures that are tried
-    again: empty is any, None is no failure.
+    again: empty is any, None is no failure. With `takes_local`, an original that is on disk is not fetched.
+    `mean_bytes` is what a fetched image has on average, None for what is published of each.
     """
 
     wanted: Sequence[Rendition]
     kept: Collection[str] = ()
     is_anew: bool = False
     failed: Collection[Reason] | None = None
+    takes_local: bool = False
+    mean_bytes: float | None = None
 
     @property
     def values(self) -> dict[str, Any]:
         """The parameters of the conditions below."""
         failed = None if self.failed is None else json.dumps(tuple(self.failed))
-        return {**wanted_values(self.wanted, self.kept), "is_anew": self.is_anew, "failed": failed}
+        return {
+            **wanted_values(self.wanted, self.kept),
+            "is_anew": self.is_anew,
+            "failed": failed,
+            "takes_local": self.takes_local and not self.is_anew,
+            "mean_bytes": self.mean_bytes,
+        }
 
 
 _IS_TRIED_AGAIN = (
@@ -52,6 +54,10 @@ _IS_TRIED_AGAIN = (
 _LEFT = f"""
     (d.status IN ('pending', 'retry') OR d.status = 'done' AND (:is_anew OR {PRESENT} < :wanted_count)
      OR {_IS_TRIED_AGAIN})
+"""
+_IS_LOCAL = """
+    (:takes_local AND EXISTS (SELECT 1 FROM file AS o WHERE o.image_id = d.image_id AND o.rendition = 'original'
+                              AND o.conversion IS NULL))
 """
 _FEW = 100_000  # images that are done: of so many, each that lacks something is counted
 
@@ -66,59 +72,68 @@ def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked)
     shares = {}
     for subset, row in counts.by_subset.items():
         if not subsets or subset in subsets:
-            left = row[Status.PENDING] + row[Status.RETRY] + lacking.get(subset, 0) + failed.get(subset, 0)
-            shares[subset] = Share(left, left * mean_original_bytes(db, (subset,)) if left else 0.0)
+            again, local = lacking.get(subset, (0, 0))
+            left = row[Status.PENDING] + row[Status.RETRY] + again + failed.get(subset, 0)
+            mean = asked.mean_bytes or (mean_original_bytes(db, (subset,)) if left else 0.0)
+            shares[subset] = Share(left, (left - local) * mean, local, again)
     return shares
 
 
-def _lacking(db: sqlite3.Connection, counts: Counts, asked: Asked) -> dict[str, int]:
-    """By subset, how many of the images that are done are to be done again, or lack something."""
+def _lacking(db: sqlite3.Connection, counts: Counts, asked: Asked) -> dict[str, tuple[int, int]]:
+    """By subset, how many of the images that are done are to be done again, or lack something; how many from disk."""
     done = {subset: row[Status.DONE] for subset, row in counts.by_subset.items()}
     every = sum(done.values())
     if asked.is_anew or not every:
-        return done
+        return {subset: (images, 0) for subset, images in done.items()}
+    if not asked.wanted:
+        return {}
     # Of which subset they are, and whether one image lacks two, is not known without looking at each.
     if every <= _FEW:
-        complete = dict(
-            db.execute(
-                "SELECT d.subset, count(*) FROM (SELECT DISTINCT image_id FROM file) AS e "
-                "CROSS JOIN download AS d ON d.image_id = e.image_id "
-                f"WHERE d.status = 'done' AND {PRESENT} >= :wanted_count GROUP BY 1",
+        there = {
+            subset: (images, lacking_local)
+            for subset, images, lacking_local in db.execute(
+                f"SELECT d.subset, sum({PRESENT} >= :wanted_count), sum({PRESENT} < :wanted_count AND {_IS_LOCAL}) "
+                "FROM (SELECT DISTINCT image_id FROM file) AS e CROSS JOIN download AS d ON d.image_id = e.image_id "
+                "WHERE d.status = 'done' GROUP BY 1",
                 asked.values,
             )
-        )
-        return {subset: images - complete.get(subset, 0) if asked.wanted else 0 for subset, images in done.items()}
-    there = {name: files for name, (files, _) in counts.files.items()}
-    files = [there.get(rendition.name, 0) for rendition in asked.wanted if rendition.name not in asked.kept]
+        }
+        found = {subset: (images, *there.get(subset, (0, 0))) for subset, images in done.items()}
+        return {subset: (images - complete, local) for subset, (images, complete, local) in found.items()}
+    files_of = {name: files for name, (files, _) in counts.files.items()}
+    files = [files_of.get(rendition.name, 0) for rendition in asked.wanted if rendition.name not in asked.kept]
     if asked.kept:
-        files.append(sum(there.get(name, 0) for name in asked.kept))
+        files.append(sum(files_of.get(name, 0) for name in asked.kept))
     lacking = max(0, every - min(files, default=every))
-    return {subset: -(-lacking * images // every) for subset, images in done.items()}
+    local = min(lacking, files_of.get(ORIGINAL, 0)) if asked.values["takes_local"] else 0
+    return {subset: (-(-lacking * images // every), local * images // every) for subset, images in done.items()}
 
 
 def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> dict[str, Share]:
     """By subset, what is left to do of the images in `temp.chosen`."""
     rows = db.execute(
         # Rows of the list lie in no order; they are looked up only where the choice did not come by the sizes.
-        "SELECT d.subset, count(*), sum(coalesce(c.original_size, "
-        "(SELECT i.original_size FROM image AS i WHERE i.image_id = c.image_id))) "
+        "SELECT subset, count(*), sum(iif(is_local, 0, bytes)), sum(is_local), sum(status = 'done') FROM ("
+        f"SELECT d.subset, d.status, {_IS_LOCAL} AS is_local, coalesce(:mean_bytes, c.original_size, "
+        "(SELECT i.original_size FROM image AS i WHERE i.image_id = c.image_id)) AS bytes "
         "FROM temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
-        f"WHERE {_LEFT} GROUP BY d.subset ORDER BY d.subset",
+        f"WHERE {_LEFT}) GROUP BY subset ORDER BY subset",
         asked.values,
     )
-    return {subset: Share(images, size) for subset, images, size in rows}
+    return {subset: Share(*amounts) for subset, *amounts in rows}
 
 
 def forecast_classes(db: sqlite3.Connection, asked: Asked) -> dict[str, Share]:
     """By class (its name in words), what is left to do of the chosen images that show it; most images first."""
     rows = db.execute(
-        "SELECT coalesce(k.display_name, c.class), count(*) AS images, sum(i.original_size) FROM temp.candidate AS c "
-        "CROSS JOIN temp.chosen AS n ON n.image_id = c.image_id "
+        "SELECT coalesce(k.display_name, c.class), count(*) AS images, "
+        f"sum(iif({_IS_LOCAL}, 0, coalesce(:mean_bytes, i.original_size))), sum({_IS_LOCAL}) "
+        "FROM temp.candidate AS c CROSS JOIN temp.chosen AS n ON n.image_id = c.image_id "
         "CROSS JOIN download AS d ON d.image_id = c.image_id CROSS JOIN image AS i ON i.image_id = c.image_id "
         f"LEFT JOIN class AS k ON k.label_name = c.class WHERE {_LEFT} GROUP BY c.class ORDER BY images DESC, 1",
         asked.values,
     )
-    return {name: Share(images, size) for name, images, size in rows}
+    return {name: Share(*amounts) for name, *amounts in rows}
 
 
 def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Asked) -> None:
@@ -157,6 +172,27 @@ def missing_to_limit(db: sqlite3.Connection, selection: Selection, asked: Asked,
 
 def _keep(db: sqlite3.Connection, images: str, values: dict[str, Any]) -> None:
     db.execute(f"DELETE FROM temp.chosen WHERE image_id NOT IN ({images})", values)
+
+
+def new_files(
+    db: sqlite3.Connection, shares: Iterable[Share], images: int, wanted: Iterable[Rendition]
+) -> dict[str, int]:
+    """By rendition, about how many files take room that none takes yet, if `images` of `shares` are had.
+
+    Of images that are done, and lack some other rendition, the files that are there stay, or are replaced.
+    """
+    shares = tuple(shares)
+    available = sum(share.images for share in shares)
+    again = sum(share.again for share in shares) * images // available if available else 0
+    counts = read_counts(db)
+    done = counts.by_status[Status.DONE]
+    there = {rendition.name: counts.files.get(rendition.name, (0, 0))[0] for rendition in wanted}
+    return {name: images - again + min(again, max(0, done - files)) for name, files in there.items()}
+
+
+def fetched_files(db: sqlite3.Connection) -> frozenset[str]:
+    """The names of the lists and annotation files that were fetched before."""
+    return frozenset(name for (name,) in db.execute("SELECT name FROM archive"))
 
 
 def learned_pace(db: sqlite3.Connection) -> float | None:

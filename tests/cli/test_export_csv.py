@@ -210,7 +210,7 @@ def test_rows_that_wait_for_a_retry_are_failures_that_say_so(loaded, oidl, root:
 
 
 def test_without_an_image_list_there_is_nothing_to_export(oidl, fine, run, root: Path) -> None:
-    assert run(fine, "--nodownload-images", "--nodownload-metadata").returncode == 0
+    assert run(fine, "--nodownload-images").returncode == 0
     ended = oidl("export-csv", "--root-dir", root)
     assert ended.returncode == 6
     assert ended.stderr.startswith("oidl: there is no image list in the database yet\n")

@@ -45,7 +45,7 @@ def test_where_it_cannot_write_it_says_so(fine, run, oidl, root: Path, tmp_path:
 
 
 def test_without_a_list_there_is_nothing_to_report(fine, run, oidl, root: Path) -> None:
-    run(fine, "--no-download-images", "--no-download-metadata")
+    run(fine, "--no-download-images")
     ended = oidl("report", "--root-dir", root)
     assert ended.returncode == 6
     assert "there is no image list in the database yet" in ended.stderr

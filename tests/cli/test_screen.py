@@ -336,8 +336,9 @@ def test_a_terminal_that_takes_nothing_holds_up_no_image(fine, window, ask, root
     assert ask("SELECT count(*) FROM success") == [(24,)]
     shown.start_reading()
     assert shown.ended() == 0
-    assert "24 done, 0 failed" in shown.raw.decode()
-    assert "24 images in the list" in shown.raw.decode()
+    text = shown.raw.decode(errors="replace")  # what had no room is dropped, wherever that begins
+    assert "24 done, 0 failed" in text
+    assert "24 images in the list" in text
 
 
 def _outcome(ask) -> str | None:

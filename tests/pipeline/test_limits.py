@@ -74,8 +74,13 @@ def test_bytes_are_looked_at_when_they_arrive_and_not_once_a_second() -> None:
 
 
 def test_a_disk_that_fills_up_stops_the_run_as_a_full_one_does() -> None:
-    stop, took_s = _run(Limits(min_free_bytes=10**9), free=10**9 - 1)
-    assert took_s == 0
+    async def write(_: Meter, limits: RunLimits) -> None:
+        await trio.sleep(2.5)
+        limits.begin_writing()
+        await trio.sleep_forever()
+
+    stop, took_s = _run(Limits(min_free_bytes=10**9), write, free=10**9 - 1)
+    assert took_s == 2.5, "a run that writes nothing ends well"
     assert stop.disk_failure is not None
     assert stop.disk_failure.reason is Reason.DISK
     assert "--min-free" in stop.disk_failure.detail

@@ -43,13 +43,18 @@ def _settings(root: Path, *, save: bool = False, source: Source = Source.ORIGINA
     return replace(settings, **changes)
 
 
+def _each(settings: Settings) -> dict[str, int]:
+    """A file of each rendition for every image."""
+    return {rendition.name: COUNT for rendition in settings.wanted}
+
+
 def _needed(loaded, settings: Settings) -> int:
     """The least room with which the run begins."""
     low, high = 0, 10**12
     while low < high:
         middle = (low + high) // 2
         try:
-            check_space(loaded, settings, COUNT, lambda _, room=middle: room)
+            check_space(loaded, settings, _each(settings), lambda _, room=middle: room)
             high = middle
         except DiskError:
             low = middle + 1
@@ -77,8 +82,9 @@ def test_files_that_are_there_say_how_large_the_next_will_be(loaded, tmp_path: P
 
 
 def test_the_message_names_the_place_and_what_to_do(loaded, tmp_path: Path) -> None:
+    settings = _settings(tmp_path, save=True)
     with pytest.raises(DiskError, match=rf"50 images would take about 80\.\d MB at {tmp_path}, and 5\.0 MB") as caught:
-        check_space(loaded, _settings(tmp_path, save=True), COUNT, lambda _: 5_001_000)
+        check_space(loaded, settings, _each(settings), lambda _: 5_001_000)
     assert "--no-check-space" in str(caught.value)
 
 
@@ -93,7 +99,29 @@ def test_files_that_are_replaced_take_no_more_room(loaded, tmp_path: Path, alway
     settings = _settings(tmp_path, originals=Originals(always_download=always_download))
     selected = Selected(settings, loaded)
     assert selected.left() == (COUNT if always_download else COUNT - 10)
-    assert selected.new() == COUNT - 10
+    assert selected.new_files() == {"thumbs": COUNT - 10}
+
+
+def test_originals_that_are_there_do_not_count_for_another_rendition(loaded, tmp_path: Path) -> None:
+    small = replace(THUMB, name="small", directory="small")
+    settings = _settings(tmp_path, save=True, renditions=(THUMB, small))
+    loaded.execute("UPDATE download SET status = 'done'")
+    for name in ("original", "thumbs"):
+        loaded.execute("INSERT INTO rendition (name, directory, format) VALUES (?, ?, 'jpg')", (name, name))
+        loaded.execute(
+            "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
+            "SELECT image_id, ?, image_id, 1, 1, 1, '' FROM download",
+            (name,),
+        )
+    selected = Selected(settings, loaded)
+    assert selected.left() == COUNT
+    files = selected.new_files()
+    assert files == {"original": 0, "thumbs": 0, "small": COUNT}
+    check_space(loaded, settings, files, lambda _: 1_000_000)
+
+
+def test_with_nothing_to_write_there_is_room(loaded, tmp_path: Path) -> None:
+    check_space(loaded, _settings(tmp_path), {"thumbs": 0}, lambda _: 0)
 
 
 def test_the_mean_is_of_the_chosen_subsets(db) -> None:

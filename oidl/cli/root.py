@@ -1,0 +1,45 @@
+"""The root directory while a command writes to it: made, locked, and removed again if nothing came of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from oidl.errors import OidlError, UsageError, disk_error
+from oidl.settings import Settings
+from oidl.state.database import remove_unused
+from oidl.state.lock import writer_lock
+
+
+@contextmanager
+def locked_root(settings: Settings) -> Iterator[None]:
+    """Makes the directories that everything lives in, and holds the writer lock.
+
+    A new root in which nothing was loaded, and for which no byte was fetched, is removed in the end: it would be a
+    root with nothing but a plan. Raises as `writer_lock` does, and `UsageError` or `DiskError` if it cannot be made.
+    """
+    is_new = not settings.state_db.exists()
+    made = [each for directory in (settings.root_dir, settings.state_db.parent) for each in _make(directory)]
+    try:
+        with writer_lock(settings.state_db):
+            try:
+                yield
+            finally:
+                if is_new and not any(part.stat().st_size for part in settings.root_dir.glob("*.part")):
+                    with suppress(OidlError):  # what ended the command is to be said, and not this
+                        remove_unused(settings.state_db)
+    finally:
+        for directory in reversed(made):
+            with suppress(OSError):  # there is something in it
+                directory.rmdir()
+
+
+def _make(directory: Path) -> list[Path]:
+    """Makes `directory`; returns what was not there before, the parents first."""
+    absent = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UsageError(f"{directory} is not a directory", hint="choose another --root-dir") from error
+    except OSError as error:
+        raise disk_error(directory, error, "made") from error
+    return list(reversed(absent))

@@ -1,0 +1,172 @@
+"""What a run with some settings would do, counted without fetching: for `oidl run` before it begins, and for a dry run.
+
+Images of subsets that are loaded are counted in the database, those of others are as many as the catalogue says.
+Where a choice is made by what is not loaded yet, the images are those that it is made from: at most so many.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from oidl.dataset.ids import read_image_ids
+from oidl.dataset.published import PublishedFile, Version
+from oidl.forecast import FilesToFetch, Forecast, Share
+from oidl.model import CLASS_FILES
+from oidl.pipeline.metadata import asked_lists, list_files
+from oidl.pipeline.needed import annotation_files, needed_files
+from oidl.pipeline.selected import asked_of, choose_images
+from oidl.pipeline.space import BYTES_EACH, likely_rooms
+from oidl.settings import Selection, Settings
+from oidl.state.choice import check_where, forget
+from oidl.state.database import StateConnection, explained
+from oidl.state.forecast import (
+    Asked,
+    fetched_files,
+    forecast_all,
+    forecast_chosen,
+    forecast_classes,
+    keep_missing,
+    learned_pace,
+    missing_to_limit,
+    new_files,
+)
+from oidl.state.load import missing_subsets
+from oidl.state.recipes import check_layout, check_recipes, with_own_directory
+
+_MAX_CLASSES = 50
+_ROW_BYTES = 700  # of an image in the database, with its index, its outcome and its files
+_UNPACKED = 6  # times the size of an archive
+_CLASSES = "classes"
+
+
+def make_forecast(
+    db: StateConnection, settings: Settings, version: Version, say: Callable[[str], None] = lambda text: None
+) -> Forecast:
+    """What a run with these settings would do to the database `db`, which is only read, or empty and in memory.
+
+    `say` is told of ImageIDs that no list has. Raises `OidlError` for what the run would refuse too.
+    """
+    with explained(db.path):
+        settings = with_own_directory(db, settings)
+        check_recipes(db, settings.every)
+        check_layout(db, settings.every, settings.layout)
+        check_where(db, settings.selection.where)
+        missing: tuple[str, ...] = ()
+        if settings.download_images:
+            subsets = settings.selection.subsets or version.subsets
+            missing = missing_subsets(db, asked_lists(settings, version), subsets)
+        needed = needed_files(db, version, settings.selection)
+        forecast = Forecast()
+        if settings.download_images and settings.selection.limit != 0:
+            forecast = _of_images(db, settings, version, missing, bool(missing or needed.files), say)
+        lists = [
+            file
+            for file, subsets in list_files(settings, version).items()
+            if set(missing).intersection(subsets) and not settings.local_list
+        ]
+        annotations = _annotations(db, settings, version)
+        forecast = replace(
+            forecast,
+            lists=_sizes("their list" if len(lists) == 1 else "their lists", lists) if lists else None,
+            annotations=tuple(_by_kind(annotations)),
+            learned_pace=learned_pace(db),
+        )
+        others = _other_bytes(annotations, _published(settings, version, missing))
+        shares = [share for share in forecast.subsets.values() if share]
+        files = new_files(db, shares, forecast.images or 0, settings.wanted)
+        return replace(forecast, rooms=likely_rooms(db, settings, files, version.mean_original_bytes, others))
+
+
+def _of_images(
+    db: StateConnection,
+    settings: Settings,
+    version: Version,
+    missing: tuple[str, ...],
+    is_early: bool,
+    say: Callable[[str], None],
+) -> Forecast:
+    """The images; `is_early` if something that they are chosen by is not loaded yet, as the lists `missing` are not."""
+    selection = settings.selection
+    if is_early or (selection.limit is None and selection.limit_per_class is None):
+        selection = replace(selection, shuffle=False)  # the order changes nothing of a sum, and takes long to draw
+    asked = replace(
+        asked_of(settings),
+        takes_local=settings.originals.takes_local,
+        mean_bytes=BYTES_EACH.get(settings.originals.sources[0]),
+    )
+    if selection.is_choice and not is_early:
+        return _of_choice(db, selection, asked, say)
+    loaded = forecast_all(db, selection.subsets, asked)
+    mean = asked.mean_bytes or version.mean_original_bytes
+    subsets: dict[str, Share | None] = dict(loaded)
+    for subset, images in _published(settings, version, missing).items():
+        subsets[subset] = None if images is None else Share(images, mean and mean * images)
+    most = _most(selection) if selection.is_choice else None
+    limit = missing_to_limit(db, selection, asked, are_chosen=False) if most is None else most
+    return Forecast(subsets, limit=limit, is_most=selection.is_choice, is_exact=False)
+
+
+def _of_choice(db: StateConnection, selection: Selection, asked: Asked, say: Callable[[str], None]) -> Forecast:
+    """The images that are chosen by what is loaded, each of which is counted."""
+    try:
+        chosen = choose_images(db, selection)
+        if chosen and chosen.remark:
+            say(chosen.remark)
+        keep_missing(db, selection, asked)
+        classes = forecast_classes(db, asked) if selection.label_types else {}
+        return Forecast(
+            forecast_chosen(db, selection.subsets, asked),
+            dict(list(classes.items())[:_MAX_CLASSES]),
+            is_exact=asked.mean_bytes is None,
+        )
+    finally:
+        forget(db)
+
+
+def _most(selection: Selection) -> int | None:
+    """How many images a choice comes to at most, as far as that can be told from its words; None for no bound."""
+    bounds = [] if selection.limit is None else [selection.limit]
+    if selection.limit_per_class is not None and selection.classes and not selection.include_subclasses:
+        bounds.append(selection.limit_per_class * len(selection.classes))
+    if selection.image_ids:
+        bounds.append(sum(1 for _ in read_image_ids(selection.image_ids)))
+    return min(bounds, default=None)
+
+
+def _published(settings: Settings, version: Version, subsets: Iterable[str]) -> dict[str, int | None]:
+    """How many images the list of each of `subsets` has; None for one that the catalogue does not know."""
+    if settings.images_csv is not None:
+        return dict.fromkeys(subsets)
+    return version.image_counts(settings.image_list, subsets)
+
+
+def _annotations(db: StateConnection, settings: Settings, version: Version) -> list[PublishedFile]:
+    """The annotation files that are still to be fetched."""
+    needed = needed_files(db, version, settings.selection)
+    files = dict.fromkeys(needed.files)
+    if settings.download_metadata and settings.selection.limit != 0:
+        for file in annotation_files(settings, version):
+            if file.kind not in needed.replaced or file.kind in settings.annotations:
+                files[file] = None
+    there = fetched_files(db)
+    return [file for file in files if version.recorded_name(file) not in there]
+
+
+def _by_kind(files: Iterable[PublishedFile]) -> Iterator[FilesToFetch]:
+    """What is to be fetched of each kind; all small files without which no annotation can be read are one."""
+    by_kind: dict[str, list[PublishedFile]] = {}
+    for file in files:
+        by_kind.setdefault(_CLASSES if file.kind in CLASS_FILES else file.kind, []).append(file)
+    for kind, of_kind in sorted(by_kind.items(), key=lambda item: item[0] == _CLASSES):  # these last
+        yield _sizes(kind, of_kind)
+
+
+def _sizes(name: str, files: Sequence[PublishedFile]) -> FilesToFetch:
+    known = [file.expected_bytes for file in files if file.expected_bytes]
+    is_exact = all(file.bytes for file in files if file.expected_bytes)
+    return FilesToFetch(name, sum(known), is_exact, len(files) - len(known))
+
+
+def _other_bytes(files: Iterable[PublishedFile], listed: Mapping[str, int | None]) -> int:
+    """About what annotation files take on the disk, and images in the database that are not `listed` there yet."""
+    annotations = sum((file.expected_bytes or 0) * (_UNPACKED if file.is_tar else 1) for file in files)
+    return annotations + _ROW_BYTES * sum(images or 0 for images in listed.values())
