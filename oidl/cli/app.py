@@ -22,7 +22,7 @@ from oidl.cli.planning import PlannedOptions
 from oidl.cli.short_help import SHORT_HELP
 from oidl.cli.streams import print_error, safe_streams
 from oidl.cli.typed import check_text, check_values
-from oidl.errors import ExitCode, OidlError, UsageError, disk_error
+from oidl.errors import ExitCode, OidlError, disk_error
 from oidl.text import printable
 
 _HERE = PlaceOptions()
@@ -110,7 +110,9 @@ def _run(arguments: Sequence[str]) -> int:
         code = app(tokens, exit_on_error=False, print_error=False)
         return ExitCode.SETTLED if code is None else int(code)
     except CycloptsError as error:
-        return print_error(UsageError(_sentence(error), hint=f"`{_named(error)} --help` lists what there is"))
+        from oidl.cli.mistakes import mistake
+
+        return print_error(mistake(error, app, tokens))
     except KeyboardInterrupt:
         return _interrupted()
     except (BaseExceptionGroup, Exception) as error:
@@ -149,15 +151,6 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(each)
     else:
         yield error
-
-
-def _named(error: CycloptsError) -> str:
-    """The command that was typed wrongly, as one types it."""
-    return " ".join(("oidl", *(error.command_chain or ())))
-
-
-def _sentence(error: CycloptsError) -> str:
-    return " ".join(str(error).split())
 
 
 def _spelled_out(token: str) -> str:

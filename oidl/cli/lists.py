@@ -57,12 +57,12 @@ def is_list(option: Argument) -> bool:
     return option.parameter.env_var_split is _unsplit
 
 
-def split_by_blanks(option: str, values: Iterable[str]) -> UsageError:
-    """What to say of `--subset validation test`."""
-    return UsageError(
-        f"{option}: items of a list are separated by commas, not by blanks",
-        hint=f"write {option} {shlex.quote(','.join(values))}",
-    )
+def split_by_blanks(option: str, values: Sequence[str], *, are_names: bool = False) -> UsageError:
+    """What to say of `--subset validation test`; `are_names` that an item may have blanks itself."""
+    hint = f"write {option} {shlex.quote(','.join(values))}"
+    if are_names:
+        hint += f", or quotes around a name with blanks: {option} {shlex.quote(' '.join(values))}"
+    return UsageError(f"{option}: items of a list are separated by commas, not by blanks", hint=hint)
 
 
 def split_list(text: str) -> Iterator[str]:

@@ -36,7 +36,14 @@ def test_help_can_come_before_the_command_or_after_it(oidl) -> None:
     assert shown.pop().startswith("Usage: oidl run")
 
 
-@pytest.mark.parametrize(("typed", "said"), [("statsu", 'Did you mean "status"?'), ("annotations lod", '"load"')])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("statsu", "there is no command `oidl statsu`\n  did you mean `oidl status`?\n"),
+        ("annotations lod", "did you mean `oidl annotations load`?"),
+        ("frobnicate", "there are run, plan, status,"),
+    ],
+)
 def test_an_unknown_command_is_refused_with_the_nearest_one(oidl, typed: str, said: str) -> None:
     ended = oidl(*typed.split())
     assert ended.returncode == 2

@@ -1,0 +1,164 @@
+"""What is wrong with a command line that cannot be read, as a sentence for the person who typed it.
+
+cyclopts finds the mistakes; its sentences are about parameters, tokens and types. Here each kind of them is put as
+everything else that `oidl` says, with what to type instead as far as that can be guessed.
+"""
+
+import shlex
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, takewhile
+from pathlib import Path
+from typing import get_args
+
+from cyclopts import (
+    App,
+    ArgumentCollection,
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from oidl.cli.lists import is_list, split_by_blanks
+from oidl.cli.typed import origin
+from oidl.errors import UsageError
+from oidl.text import nearest
+
+_OFTEN = {
+    "class": "classes", "label": "classes", "labels": "label-types",
+    "split": "subset", "splits": "subset", "subsets": "subset",
+    "max-samples": "limit", "max-images": "limit", "num-images": "limit", "n": "limit",
+    "output": "root-dir", "out": "root-dir", "output-dir": "root-dir", "output-folder": "root-dir", "dest": "root-dir",
+    "dir": "root-dir", "root": "root-dir", "size": "resize-box-size", "image-size": "resize-box-size",
+    "workers": "threads", "num-workers": "threads", "jobs": "threads", "j": "threads", "processes": "threads",
+    "connections": "max-total-connections", "thread-count": "max-total-connections",
+    "force": "always-download", "overwrite": "always-download", "version": "dataset-version",
+    "timeout": "stall-timeout", "retries": "max-retries", "quality": "resize-compression-quality",
+    "quiet": "progress none", "q": "progress none", "verbose": "progress line",
+}  # fmt: skip
+"""What other programs call an option, without its dashes, and what it is called here."""
+
+_SUBSETS = ("train", "validation", "test")
+_MUST_BE = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def mistake(error: CycloptsError, app: App, tokens: Sequence[str]) -> UsageError:
+    """What `error`, met in `tokens` by `app`, means, and what to do about it."""
+    command = " ".join(("oidl", *(error.command_chain or ())))
+    found = _mistake(error, app, tokens, command)
+    if found is None:
+        return UsageError(" ".join(str(error).split()), hint=f"`{command} --help` lists what there is")
+    return found if found.hint else UsageError(found.message, hint=f"`{command} --help` lists what there is")
+
+
+def _mistake(error: CycloptsError, app: App, tokens: Sequence[str], command: str) -> UsageError | None:
+    match error:
+        case UnknownCommandError():
+            return _unknown_command(error, command)
+        case UnknownOptionError():
+            return _unknown_option(error, app)
+        case UnusedCliTokensError():
+            return _surplus(error, app, tokens, command)
+        case MissingArgumentError():
+            return _missing(error, app, tokens, command)
+        case RepeatArgumentError():
+            return UsageError(f"{error.token.keyword} is given twice", hint="leave one of them out")
+        case CoercionError():
+            return _not_a_value(error)
+    return None
+
+
+def _unknown_command(error: UnknownCommandError, command: str) -> UsageError:
+    (typed, *_) = error.unused_tokens or [""]
+    names = [name for name in error.app or () if not name.startswith("-")]
+    close = nearest(typed, names)
+    hint = f"did you mean `{command} {close[0]}`?" if close else f"there are {', '.join(names)}"
+    return UsageError(f"there is no command `{command} {typed}`", hint=hint)
+
+
+def _unknown_option(error: UnknownOptionError, app: App) -> UsageError:
+    typed = (error.token.keyword or error.token.value).partition("=")[0]
+    names = [name for argument in error.argument_collection for name in argument.names if name.startswith("--")]
+    plain = typed.lstrip("-").replace("_", "-").lower()
+    option, _, value = _OFTEN.get(plain, "").partition(" ")
+    if f"--{plain}" in names:
+        hint = f"write --{plain}"
+    elif f"--{option}" in names:
+        hint = f"it is called --{option} {value}".rstrip() + " here"
+    elif others := _commands_with(f"--{plain}", app):
+        hint = f"it is an option of {', '.join(f'`oidl {name}`' for name in others)}"
+    else:
+        close = nearest(f"--{plain}", names)
+        hint = f"did you mean {close[0]}?" if close else ""
+    return UsageError(f"there is no option {typed}", hint=hint)
+
+
+def _surplus(error: UnusedCliTokensError, app: App, tokens: Sequence[str], command: str) -> UsageError:
+    """About a word that belongs to no option: most often the second one of a list, or of a name with a blank."""
+    (surplus, *_) = error.unused_tokens or [""]
+    arguments = _arguments(app, error.command_chain)
+    at = tokens.index(surplus) if surplus in tokens else 0
+    before, values = list(tokens[:at]), list(takewhile(_is_value, tokens[at:])) or [surplus]
+    while before and _is_value(before[-1]):
+        values.insert(0, before.pop())
+    option, equals, value = before[-1].partition("=") if before else ("", "", "")
+    values = [value, *values] if equals else values
+    argument = next((each for each in arguments if option in each.names), None)
+    if argument is None or len(values) == 1:
+        is_subset = surplus in _SUBSETS and any("--subset" in each.names for each in arguments)
+        hint = f"write --subset {surplus}" if is_subset else "options begin with --, like --root-dir"
+        return UsageError(f"`{command}` has no use for {surplus!r}", hint=hint)
+    if is_list(argument):
+        return split_by_blanks(option, values, are_names=option == "--classes")
+    if not {str, Path} & {argument.hint, *get_args(argument.hint)}:
+        return UsageError(f"{option} takes one value, and not {' and '.join(values)}")
+    text = shlex.quote(" ".join(values))
+    return UsageError(f"{surplus!r} belongs to no option", hint=f"write {option} {text} if it is part of that")
+
+
+def _missing(error: MissingArgumentError, app: App, tokens: Sequence[str], command: str) -> UsageError:
+    arguments = _arguments(app, error.command_chain)
+    name = error.keyword or (error.argument.name if error.argument else "")
+    meaning = next((each.parameter.help for each in arguments if name in each.names), "") or ""
+    if not name.startswith("-"):
+        return UsageError(f"`{command}` needs {name}", hint=meaning)
+    value = next((after for each, after in pairwise(tokens) if each == name), "")
+    is_option = value.partition("=")[0] in {other for each in arguments for other in each.names}
+    if value.startswith("-") and not is_option:
+        return UsageError(f"{name} needs a value", hint=f"write {name}={shlex.quote(value)} if that is it")
+    return UsageError(f"{name} needs a value", hint=meaning)
+
+
+def _not_a_value(error: CoercionError) -> UsageError | None:
+    if error.token is None or error.token.keyword is None:
+        return None
+    where = origin(error.token)
+    if error.msg is not None:
+        return UsageError(f"{where} must be {error.msg}, not {error.token.value!r}")
+    kind = next((words for kind, words in _MUST_BE.items() if kind is error.target_type), None)
+    return UsageError(f"{where} must be {kind}, not {error.token.value!r}") if kind else None
+
+
+def _is_value(token: str) -> bool:
+    return not token.startswith("-")
+
+
+def _arguments(app: App, chain: Sequence[str] | None) -> ArgumentCollection:
+    """The arguments of a command of `app`, with their meanings."""
+    for word in chain or ():
+        app = app[word]
+    return app.assemble_argument_collection(parse_docstring=True)
+
+
+def _commands_with(option: str, app: App) -> Iterable[str]:
+    """The commands that have an option; slow, as all of them are imported."""
+    return [
+        name
+        for name in app
+        if app[name].default_command is not None and not name.startswith("-")
+        for argument in _arguments(app, (name,))
+        if option in argument.names
+    ]
