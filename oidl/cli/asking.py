@@ -9,6 +9,7 @@ from oidl.dataset.published import Version
 from oidl.errors import StoppedError
 from oidl.hints import command, command_line
 from oidl.pipeline.forecast import make_forecast
+from oidl.progress.repaint import is_in_notebook
 from oidl.report.forecast import forecast_lines
 from oidl.settings import Settings
 from oidl.text import printable
@@ -19,7 +20,7 @@ def ask_first(settings: Settings, version: Version) -> bool:
 
     Raises `StoppedError` if the answer is not yes, and as `make_forecast` does.
     """
-    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+    if is_in_notebook() or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):  # a cell takes no answer
         return False
     with opened_or_empty(settings) as db:
         lines = forecast_lines(make_forecast(db, settings, version))

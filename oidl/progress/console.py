@@ -17,6 +17,7 @@ from functools import partial
 from typing import TextIO
 
 from oidl.progress.outlet import Outlet
+from oidl.progress.repaint import why_not_rewritten
 from oidl.text import printable
 
 log = logging.getLogger("oidl")
@@ -35,7 +36,7 @@ class Console:
     @property
     def is_terminal(self) -> bool:
         """Whether somebody watches: the progress line may then be rewritten."""
-        return self._screen is not None and self._screen.isatty() and os.environ.get("TERM") != "dumb"
+        return self._screen is not None and why_not_rewritten(self._screen) is None
 
     def say(self, text: str) -> None:
         """Something happened that people want to know."""

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from oidl.progress.deaths import before_death
 
@@ -13,13 +13,24 @@ _OTHER_SCREEN, _BACK = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _HOME, _NEXT_LINE, _BELOW = "\x1b[H\x1b[K", "\n\x1b[K", "\n\x1b[J"
 
 
-def why_not_rewritten(stream: TextIO) -> str | None:
+class _Stream(Protocol):
+    def isatty(self) -> bool: ...
+
+
+def is_in_notebook() -> bool:
+    """Whether a cell of a notebook shows what this writes; its `!` gives programs a terminal that cannot be used."""
+    is_told = any(name in os.environ for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME"))
+    is_kernel = "ipykernel" in sys.modules or "matplotlib_inline" in os.environ.get("MPLBACKEND", "")
+    return is_told or is_kernel
+
+
+def why_not_rewritten(stream: _Stream) -> str | None:
     """Why nothing can be shown in place on `stream`, or None if it can."""
     if not stream.isatty():
         return "it is not a terminal"
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
         return "the terminal cannot do it (TERM)"
-    if "JPY_PARENT_PID" in os.environ or "ipykernel" in sys.modules:  # its `!` gives programs a terminal
+    if is_in_notebook():
         return "it runs in a notebook"
     return None
 

@@ -130,6 +130,14 @@ def test_what_says_nothing_of_what_or_where_still_asks(terminal: Terminal, oidl:
     assert terminal("run", "--progress=line")[0] == 0
 
 
+def test_a_cell_of_a_notebook_which_takes_no_answer_is_not_asked(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    code, shown = terminal("run", "--progress=line")
+    assert (code, "[y/N]" in shown) == (0, False)
+
+
 def test_where_stdout_is_no_terminal_nobody_is_asked(terminal: Terminal, oidl: Any) -> None:
     with open(oidl.cwd / "log", "wb") as log:
         code, _ = terminal("run", stdout=log)

@@ -1,6 +1,11 @@
 """Help: short with `-h`, complete with `--help`, and in either without the same words again and again."""
 
+import os
+import pty
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +58,25 @@ def test_how_variables_are_named_and_where_the_exit_codes_are_is_said_once(comma
 
 def test_the_demo_which_takes_nothing_from_the_environment_says_nothing_of_it(oidl: Any) -> None:
     assert "OIDL_" not in oidl("demo", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("env", "has_colours", "has_codes"),
+    [({}, True, True), ({"NO_COLOR": "1"}, False, True), ({"TERM": "dumb"}, False, False)],
+)
+def test_help_has_no_colours_where_they_are_not_wanted(
+    env: dict[str, str], has_colours: bool, has_codes: bool, oidl: Any
+) -> None:
+    mine, its = pty.openpty()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("OIDL_", "NO_COLOR", "FORCE_"))}
+    command = [sys.executable, "-m", "oidl", "status", "--help"]
+    subprocess.run(command, stdout=its, env=clean | {"TERM": "xterm-256color"} | env, cwd=oidl.cwd, check=True)
+    os.close(its)
+    shown = os.read(mine, 65_536)
+    os.close(mine)
+    assert b"--watch" in shown
+    assert bool(re.search(rb"\x1b\[(?:\d+;)*3[0-8]", shown)) is has_colours
+    assert (b"\x1b" in shown) is has_codes
 
 
 @pytest.mark.parametrize(

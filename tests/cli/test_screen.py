@@ -352,13 +352,21 @@ def _outcome(ask) -> str | None:
 
 
 @pytest.mark.parametrize(
-    "env", [{"TERM": "dumb"}, {"TERM": ""}, {"PYTHONIOENCODING": "latin-1"}, {"JPY_PARENT_PID": "1"}]
+    "env",
+    [
+        {"TERM": "dumb"},
+        {"TERM": ""},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"JPY_PARENT_PID": "1"},
+        {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+    ],
 )
 def test_a_terminal_that_cannot_do_it_gets_lines(env: dict[str, str], fine, window) -> None:
     shown = window(fine, "--limit=2", env=env)
     assert shown.ended() == 0
     assert b"\x1b[?1049h" not in shown.raw
     assert b"2 of 2 images are done" in shown.raw
+    assert "PYTHONIOENCODING" in env or b"\x1b" not in shown.raw
 
 
 @pytest.mark.parametrize("display", ["line", "none"])

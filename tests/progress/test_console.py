@@ -25,6 +25,8 @@ class Terminal(io.StringIO):
 def _fresh_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The log as a new process has it, and each test leaves it so."""
     monkeypatch.setenv("TERM", "xterm")
+    for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME", "MPLBACKEND"):
+        monkeypatch.delenv(name, raising=False)
     before = (log.level, log.propagate, list(log.handlers))
     yield
     assert (log.level, log.propagate, list(log.handlers)) == before
@@ -93,8 +95,20 @@ def test_the_line_of_a_terminal_is_not_in_the_log(caplog: pytest.LogCaptureFixtu
     assert caplog.messages == ["2 done", "3 done", "waiting"]
 
 
-def test_a_dumb_terminal_is_not_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TERM", "dumb"),
+        ("TERM", ""),
+        ("JPY_PARENT_PID", "12"),
+        ("JPY_SESSION_NAME", "/a.ipynb"),
+        ("MPLBACKEND", "module://matplotlib_inline.backend_inline"),
+    ],
+)
+def test_a_dumb_terminal_and_a_notebook_are_not_rewritten(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
     screen = Terminal()
     console = Console(screen)
     console.show("1 done")
