@@ -20,7 +20,7 @@ from oidl.state.database import open_reader
 class WebOptions(PlaceOptions):
     """What `oidl web` can be told."""
 
-    at: str = ""
+    address: str = ""
     """Where to serve it, `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
@@ -38,7 +38,7 @@ def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
     """
     with suppress(HalfLoadedError):
         open_reader(options.database).close()  # says what is wrong with it, if anything is
-    address = listen_for_page((options.at,) if options.at else (), "--at")
+    address = listen_for_page((options.address,) if options.address else (), "--address")
     trio.run(_serve, options, Offer(address, options.open))
 
 

@@ -61,7 +61,7 @@ def read_annotations(
     readers = [known[header[place]][1] for place in places]
     pairs = [(at, columns.index(low.replace("_min", "_max"))) for at, low in enumerate(columns) if "_min" in low]
     file = _File(name, header, places, readers, pairs, is_numbered, skipped, keep)
-    return Annotations(table, (*columns, *(["number"] if is_numbered else [])), file.batches(chain([rest], texts)))
+    return Annotations(table, (*columns, *(["row_number"] if is_numbered else [])), file.batches(chain([rest], texts)))
 
 
 def _is_of(table: str, header: set[str]) -> bool:

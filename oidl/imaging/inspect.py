@@ -45,7 +45,6 @@ class Picture:
     is_cmyk: bool
     is_grey: bool
     is_plain_jpeg: bool
-    has_alpha: bool
     is_standard: bool
 
 
@@ -109,7 +108,6 @@ def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
         is_cmyk=header.bands == 4,
         is_grey=header.bands < 3,
         is_plain_jpeg=header.bands in (1, 3),
-        has_alpha=False,
         is_standard=True,
     )
 
@@ -140,7 +138,6 @@ def _other(body: bytes, name: str, max_pixels: int) -> Picture | Failure | None:
         is_cmyk=header.interpretation == "cmyk",
         is_grey=colours(header) == 1,
         is_plain_jpeg=False,
-        has_alpha=bool(header.hasalpha()),
         is_standard=is_standard(header),
     )
 

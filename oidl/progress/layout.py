@@ -83,8 +83,8 @@ def _message(message: str, page_url: str, width: int) -> Line:
 
 def _head(now: Statistics, width: int) -> Line:
     to_go = f"{now.remaining:,} to go"
-    if now.left_s is not None and now.remaining:
-        to_go += f", {duration(now.left_s)} left"
+    if now.eta_s is not None and now.remaining:
+        to_go += f", {duration(now.eta_s)} left"
     return apart(
         (Span("oidl", HEAD), Span(f"  {now.done:,} done, {now.failed:,} failed in {duration(now.elapsed_s)}", DIM)),
         (Span(to_go, HEAD),),

@@ -35,7 +35,7 @@ def json_line(now: Statistics, before: Statistics | None, at: datetime, outcome:
             "images_per_s": round(now.images_per_s, 3),
             "read_bytes_per_s": round(now.read_bytes_per_s),
             "written_bytes_per_s": round(now.written_bytes_per_s),
-            "left_s": None if now.left_s is None else round(now.left_s, 1),
+            "eta_s": None if now.eta_s is None else round(now.eta_s, 1),
             "run": {
                 "done": now.done,
                 "failed": now.failed,
@@ -170,7 +170,7 @@ def _metrics(now: Statistics, at: datetime) -> Iterator[str]:
         "written_bytes_per_second", "gauge", "Bytes written, over the last 20 s.", one(now.written_bytes_per_s)
     )
     yield metric("remaining_images", "gauge", "Images that this run is to settle yet.", one(now.remaining))
-    yield metric("left_seconds", "gauge", "Time left at the present rate; absent if nothing moves.", one(now.left_s))
+    yield metric("eta_seconds", "gauge", "Time left at the present rate; absent if nothing moves.", one(now.eta_s))
     yield metric("in_flight_images", "gauge", "Images in hand, at any stage.", one(now.in_flight))
     yield metric("downloads_in_progress", "gauge", "Downloads in progress.", one(len(now.transfers)))
     yield metric("resizes_in_progress", "gauge", "Images that are verified and resized.", one(len(now.processing)))

@@ -147,7 +147,7 @@ class Statistics:
         return self.reading is not None and not self.remaining and not self.in_flight
 
     @property
-    def left_s(self) -> float | None:
+    def eta_s(self) -> float | None:
         """Seconds until all is settled at the present rate, or None if nothing moves."""
         return self.remaining / self.images_per_s if self.images_per_s else None
 

@@ -21,8 +21,8 @@ def progress_line(now: Statistics) -> str:
         f"{now.read_bytes_per_s / 1e6:.1f} MB/s",
         f"{now.remaining:,} left",
     ]
-    if now.left_s is not None and now.remaining:
-        parts.append(duration(now.left_s))
+    if now.eta_s is not None and now.remaining:
+        parts.append(duration(now.eta_s))
     parts += [pace_words(pace) for pace in now.paces if pace.pause_s >= 1][:1]
     return " · ".join(parts)
 

@@ -130,9 +130,9 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
         f"A run has been active since {_words(run.started_at)}: {run.done:,} done, {run.failed:,} failed"
         f"{_throttled(run)}, {run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
     )
-    left_s = _left_s(run, counts)
+    eta_s = _eta_s(run, counts)
     return [
-        line + (f", about {duration(left_s)} left." if left_s is not None else "."),
+        line + (f", about {duration(eta_s)} left." if eta_s is not None else "."),
         *(f"  {_pace_words(pace, run)}" for pace in counts.paces if pace.updated_at >= run.started_at),
         *due,
     ]
@@ -169,7 +169,7 @@ def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
         "images_per_s": run.images_per_s,
         "bytes_per_s": run.bytes_per_s,
         "elapsed_s": run.elapsed_s,
-        "left_s": _left_s(run, counts),
+        "eta_s": _eta_s(run, counts),
     }
 
 
@@ -185,7 +185,7 @@ def _plan_json(plan: PlanCounts) -> dict[str, object]:
     }
 
 
-def _left_s(run: RunFacts, counts: Counts) -> float | None:
+def _eta_s(run: RunFacts, counts: Counts) -> float | None:
     left = counts.plan.left if counts.plan else counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
     return left / run.images_per_s if run.images_per_s else None
 

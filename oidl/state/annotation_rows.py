@@ -74,7 +74,7 @@ def annotations_of(
 
     Only of `label_names` if given; of a relationship, one of the two classes suffices.
     """
-    return rows_by_image(db, kind, _TYPES[kind], "file_number, number", image_ids, label_names, Selection())
+    return rows_by_image(db, kind, _TYPES[kind], "file_id, row_number", image_ids, label_names, Selection())
 
 
 def has_segmentations(

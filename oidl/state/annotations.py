@@ -102,18 +102,18 @@ def load_file(
     """
     rows = new = 0
     with transaction(db):
-        file_number, contents, gone = _begun(db, file)
+        file_id, contents, gone = _begun(db, file)
         for table, columns, batches in parts:
             if file.kind == OWN:
                 batches = _noted(db, table, columns, batches, contents)
             if table == "class":
                 count = added = _classes(db, columns, batches)
             else:
-                count, added = _add(db, table, columns, batches, file_number)
+                count, added = _add(db, table, columns, batches, file_id)
             rows, new = rows + count, new + added
         db.execute(
-            "UPDATE annotation_file SET rows = ?, skipped = ?, loaded_at = ?, contents = ? WHERE file_number = ?",
-            (rows, bad_rows(), timestamp(), _told(contents) or None, file_number),
+            "UPDATE annotation_file SET rows = ?, skipped = ?, loaded_at = ?, contents = ? WHERE file_id = ?",
+            (rows, bad_rows(), timestamp(), _told(contents) or None, file_id),
         )
     return Added(rows, new, gone)
 
@@ -122,7 +122,7 @@ def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, set[str],
     """The number that the file's rows have, what it is known to have, and how many rows went if it was changed."""
     gone, contents = 0, set[str]()
     found = db.execute(
-        "SELECT file_number, modified_at, contents FROM annotation_file WHERE name = ?", (file.name,)
+        "SELECT file_id, modified_at, contents FROM annotation_file WHERE name = ?", (file.name,)
     ).fetchone()
     if found and found[2]:
         contents = set(found[2].split(", "))
@@ -130,23 +130,23 @@ def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, set[str],
         # Its tables are read from end to end: only those that it is known to be in, if that is known.
         known = {part.partition("/")[0] for part in contents}
         gone = sum(
-            db.execute(f"DELETE FROM {table} WHERE file_number = ?", found[:1]).rowcount
+            db.execute(f"DELETE FROM {table} WHERE file_id = ?", found[:1]).rowcount
             for table in _TABLES
             if not known or table in known
         )
         contents.clear()
-    (file_number,) = db.execute(
+    (file_id,) = db.execute(
         """
         INSERT INTO annotation_file (name, kind, images, modified_at, rows, skipped, loaded_at)
         VALUES (?, ?, ?, ?, 0, 0, '')
         ON CONFLICT (name)
         DO UPDATE SET kind = excluded.kind, images = excluded.images,
                       modified_at = coalesce(excluded.modified_at, modified_at)
-        RETURNING file_number
+        RETURNING file_id
         """,
         (file.name, file.kind, file.images, file.modified_at),
     ).fetchone()
-    return file_number, contents, gone
+    return file_id, contents, gone
 
 
 def _told(contents: Collection[str]) -> str:
@@ -219,7 +219,7 @@ def _noted(
 
 
 def _add(
-    db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], file_number: int
+    db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], file_id: int
 ) -> tuple[int, int]:
     """Adds rows, less those that are there already; returns how many came, and how many were new."""
     before, indexes = db.total_changes, _indexes(db, table)
@@ -233,7 +233,7 @@ def _add(
                 for name in indexes:
                     db.execute(f"DROP INDEX {_quoted(name)}")
                 is_indexed = False
-            _insert(db, table, columns, batch, file_number)
+            _insert(db, table, columns, batch, file_id)
             rows += len(batch[0])
     new = db.total_changes - before
     if not is_indexed:
@@ -241,7 +241,7 @@ def _add(
     return rows, new
 
 
-def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch: Columns, file_number: int) -> None:
+def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch: Columns, file_id: int) -> None:
     """Adds the rows of a batch, less those that are there already.
 
     A value that all of them have, as a source or a flag often is, is given once a statement, as each that is
@@ -250,9 +250,9 @@ def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch:
     count = len(batch[0])
     alike = [at for at, column in enumerate(batch[:-1]) if column[0] == column[-1] and column.count(column[0]) == count]
     others = [at for at in range(len(batch)) if at not in alike]
-    insert = f"INSERT OR IGNORE INTO {table} (file_number, {', '.join(columns[at] for at in alike + others)}) VALUES "
+    insert = f"INSERT OR IGNORE INTO {table} (file_id, {', '.join(columns[at] for at in alike + others)}) VALUES "
     # A plain "?" is the parameter after the highest so far, so those with numbers come first.
-    row = f"({', '.join([str(file_number), *(f'?{at + 1}' for at in range(len(alike))), *'?' * len(others)])})"
+    row = f"({', '.join([str(file_id), *(f'?{at + 1}' for at in range(len(alike))), *'?' * len(others)])})"
     shared = [batch[at][0] for at in alike]
     width = len(others)
     values = [None] * (width * count)  # row after row: put there by columns, in a third of the time of zip()

@@ -18,11 +18,6 @@ _BELOW = """
 """
 
 
-def has_classes(db: sqlite3.Connection) -> bool:
-    """Whether any class is known by its name."""
-    return bool(db.execute("SELECT EXISTS (SELECT 1 FROM class WHERE display_name NOTNULL)").fetchone()[0])
-
-
 def wanted_classes(
     db: sqlite3.Connection, names: Iterable[str], *, include_subclasses: bool = False
 ) -> Iterator[tuple[str, str]]:
@@ -58,15 +53,6 @@ def classes_below(db: sqlite3.Connection) -> tuple[str, ...]:
         "LEFT JOIN class AS c ON c.label_name = h.child ORDER BY 1"
     )
     return tuple(name for (name,) in rows)
-
-
-def display_names(db: sqlite3.Connection) -> dict[str, str]:
-    """The name in words of each class that was asked for on this connection."""
-    rows = db.execute(
-        "SELECT DISTINCT w.class, coalesce(c.display_name, w.class) "
-        "FROM temp.wanted AS w LEFT JOIN class AS c ON c.label_name = w.class"
-    )
-    return dict(rows.fetchall())
 
 
 def _unnamed(db: sqlite3.Connection, name: str, known: Iterable[tuple[str, str | None]]) -> list[str]:

@@ -89,7 +89,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
         by_reason: dict[str, dict[Status, int]] = {}
         bytes_downloaded = 0
         for subset, status, reason, images, size in db.execute(
-            "SELECT subset, status, reason, images, bytes FROM tally ORDER BY subset, status, reason"
+            "SELECT subset, status, reason, images, bytes FROM status_count ORDER BY subset, status, reason"
         ):
             statuses = by_subset.setdefault(subset, dict.fromkeys(Status, 0))
             statuses[Status(status)] += images

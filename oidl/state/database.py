@@ -363,6 +363,11 @@ def _check_ours(db: sqlite3.Connection, path: Path) -> None:
     is_new = schema_version(db) == 0 and not db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application_id != _APPLICATION_ID and not is_new:
         raise StateError(f"{path} is not a state database of oidl", hint="name another --state-db")
+    if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'identity'").fetchone():
+        raise StateError(
+            f"{path} was made by a development version of oidl from before 0.1.0",
+            hint="move it away or choose another --state-db; originals on disk are found and used again",
+        )
     if schema_version(db) > newest_version():
         raise StateError(
             f"{path} was made by a newer oidl: schema {schema_version(db)}, this one knows {newest_version()}",

@@ -66,7 +66,9 @@ def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked)
     """By subset, about what is left to do of all images of `subsets` (empty is all)."""
     counts = read_counts(db)
     failed = dict(
-        db.execute(f"SELECT d.subset, sum(d.images) FROM tally AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", asked.values)
+        db.execute(
+            f"SELECT d.subset, sum(d.images) FROM status_count AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", asked.values
+        )
     )
     lacking = _lacking(db, counts, asked)
     shares = {}

@@ -53,7 +53,7 @@ def count_had(
 def count_done(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> int:
     """How many images of `subsets` (empty is all) are done, whatever they have."""
     (count,) = db.execute(
-        "SELECT coalesce(sum(images), 0) FROM tally WHERE status = 'done' "
+        "SELECT coalesce(sum(images), 0) FROM status_count WHERE status = 'done' "
         "AND (:subsets = '[]' OR subset IN (SELECT value FROM json_each(:subsets)))",
         {"subsets": json.dumps(subsets)},
     ).fetchone()

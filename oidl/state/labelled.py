@@ -177,7 +177,7 @@ def boxes_of(
 
     And only those whose attributes and area fit `selection`.
     """
-    return rows_by_image(db, Box, LabelType.BOXES, "file_number, number", image_ids, label_names, selection)
+    return rows_by_image(db, Box, LabelType.BOXES, "file_id, row_number", image_ids, label_names, selection)
 
 
 def labels_of(

@@ -169,7 +169,8 @@ class Ledger:
         """
         names = tuple(uncounted)
         row = self._db.execute(
-            "SELECT coalesce(sum(run_id = ? AND place = 0 AND reason NOT IN (SELECT value FROM json_each(?))), 0), "
+            "SELECT coalesce(sum(run_id = ? AND source_index = 0 "
+            "AND reason NOT IN (SELECT value FROM json_each(?))), 0), "
             "coalesce(sum(reason = ? AND counts AND source IS coalesce(?, source)), 0) FROM attempt WHERE image_id = ?",
             (self._run_id, json.dumps(names), reason, source, image_id),
         ).fetchone()
@@ -210,7 +211,7 @@ class Ledger:
 
     def _attempts(self, image_id: str, failures: Iterable[Failure], now: str) -> None:
         self._db.executemany(
-            "INSERT INTO attempt (image_id, run_id, at, source, url, reason, http_status, detail, place) "
+            "INSERT INTO attempt (image_id, run_id, at, source, url, reason, http_status, detail, source_index) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
@@ -222,9 +223,9 @@ class Ledger:
                     failure.reason,
                     failure.http_status,
                     failure.detail,
-                    place,
+                    index,
                 )
-                for place, failure in enumerate(failures)
+                for index, failure in enumerate(failures)
             ],
         )
 

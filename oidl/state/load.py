@@ -227,7 +227,7 @@ def _record(
             ),
         )
         if is_first:
-            db.execute("INSERT INTO tally VALUES (?, 'pending', '', ?, 0)", (subset, images))
+            db.execute("INSERT INTO status_count VALUES (?, 'pending', '', ?, 0)", (subset, images))
         db.execute("DELETE FROM skipped_row WHERE subset = ?", (subset,))
     rows = [*reading.kept, *chain.from_iterable(each.rows for each in repeated)][:MAX_KEPT]
     db.executemany(

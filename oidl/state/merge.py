@@ -64,9 +64,9 @@ def merge(db: sqlite3.Connection, subsets: Sequence[str]) -> Merged:
     for table in ("changed", "gone"):
         db.execute(f"DROP TABLE temp.{table}")
     # There are no triggers for rows of `download` that come and go.
-    db.execute("DELETE FROM tally")
+    db.execute("DELETE FROM status_count")
     db.execute(
-        "INSERT INTO tally SELECT subset, status, coalesce(reason, ''), count(*), "
+        "INSERT INTO status_count SELECT subset, status, coalesce(reason, ''), count(*), "
         "sum(iif(source IS 'local', 0, coalesce(bytes, 0))) FROM download GROUP BY 1, 2, 3"
     )
     return Merged(added, changed, removed, kept)

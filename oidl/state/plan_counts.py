@@ -51,7 +51,7 @@ def write_plan_counts(db: sqlite3.Connection, standing: Iterable[Standing], clas
     """Notes how the images of the plan stand, inside the caller's transaction; nothing for the whole list."""
     forget_plan_counts(db)
     db.executemany(
-        "INSERT INTO plan_tally VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET images = images + excluded.images",
+        "INSERT INTO plan_status_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET images = images + excluded.images",
         ((status, reason or "", images) for _, status, reason, images in standing),
     )
     db.executemany(
@@ -61,7 +61,7 @@ def write_plan_counts(db: sqlite3.Connection, standing: Iterable[Standing], clas
 
 def forget_plan_counts(db: sqlite3.Connection) -> None:
     """Forgets how the images of the plan stand, as something changed them; the next run counts them again."""
-    db.execute("DELETE FROM plan_tally")
+    db.execute("DELETE FROM plan_status_count")
     db.execute("DELETE FROM plan_class")
 
 
@@ -69,9 +69,12 @@ def move_plan_counts(db: sqlite3.Connection, work: Work, status: Status, reason:
     """Notes that `work`, an image of the plan, is `status` now, inside the caller's transaction."""
     # What was done was fed because it lacked something.
     before = Status.PENDING if work.status is Status.DONE else work.status
-    db.execute("UPDATE plan_tally SET images = images - 1 WHERE status = ? AND reason = ?", (before, work.reason or ""))
     db.execute(
-        "INSERT INTO plan_tally VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET images = images + 1", (status, reason or "")
+        "UPDATE plan_status_count SET images = images - 1 WHERE status = ? AND reason = ?", (before, work.reason or "")
+    )
+    db.execute(
+        "INSERT INTO plan_status_count VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET images = images + 1",
+        (status, reason or ""),
     )
     if status is Status.DONE and work.classes:
         db.execute(
@@ -83,14 +86,15 @@ def move_plan_counts(db: sqlite3.Connection, work: Work, status: Status, reason:
 def read_plan_counts(db: sqlite3.Connection) -> PlanCounts | None:
     """How the images of the plan stand; None if it is about the whole list, or if no run counted them."""
     plan = read_plan(db)
-    rows = db.execute("SELECT status, reason, images FROM plan_tally WHERE images > 0").fetchall()
+    rows = db.execute("SELECT status, reason, images FROM plan_status_count WHERE images > 0").fetchall()
     subset = plan.get("subset")
     if not rows and subset and not any(plan.get(option) for option in _CHOOSING):
         rows = db.execute(
-            "SELECT status, reason, images FROM tally WHERE images > 0 AND subset IN (SELECT value FROM json_each(?))",
+            "SELECT status, reason, images FROM status_count "
+            "WHERE images > 0 AND subset IN (SELECT value FROM json_each(?))",
             (json.dumps(subset),),
         ).fetchall()
-        (total,) = db.execute("SELECT sum(images) FROM tally").fetchone()
+        (total,) = db.execute("SELECT sum(images) FROM status_count").fetchone()
         rows = [] if sum(images for *_, images in rows) == total else rows
     if not rows:
         return None

@@ -40,7 +40,7 @@ PRESENT = """
 _TRIED = "EXISTS (SELECT 1 FROM attempt AS a WHERE a.image_id = d.image_id AND a.run_id = :run)"
 _TRIES = """
     (SELECT count(*) FROM attempt AS a
-     WHERE a.image_id = d.image_id AND a.run_id = :run AND a.place = 0
+     WHERE a.image_id = d.image_id AND a.run_id = :run AND a.source_index = 0
      AND a.reason NOT IN (SELECT value FROM json_each(:uncounted)))
 """
 
@@ -123,7 +123,8 @@ class Queue:
             )
         else:
             query = (
-                f"SELECT d.subset, d.status, d.reason, d.images FROM tally AS d WHERE d.images > 0 AND {self._selected}"
+                "SELECT d.subset, d.status, d.reason, d.images FROM status_count AS d "
+                f"WHERE d.images > 0 AND {self._selected}"
             )
         return [
             Standing(subset, Status(status), _reason(reason), images)

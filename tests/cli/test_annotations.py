@@ -279,12 +279,12 @@ _KILLED = """
 import os, signal, sys
 from oidl.state import annotations
 add = annotations._add
-def killed(db, table, columns, batches, file_number):
+def killed(db, table, columns, batches, file_id):
     def until():
         for batch in batches:
             yield batch
             os.kill(os.getpid(), signal.SIGKILL)
-    return add(db, table, columns, until() if table == "label" else batches, file_number)
+    return add(db, table, columns, until() if table == "label" else batches, file_id)
 annotations._add = killed
 from oidl.cli import main
 sys.exit(main(sys.argv[1:]))

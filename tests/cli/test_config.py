@@ -74,7 +74,9 @@ def test_a_variable_that_is_no_option_is_refused(oidl, name: str, hint: str, com
     assert ended.stderr == f"oidl: there is no variable {name}\n  {hint}\n"
 
 
-@pytest.mark.parametrize("name", ["OIDL_CONFIG", "OIDL_LIMIT", "OIDL_WITH_EMPTY", "OIDL_FIRST", "OIDL_AT", "OIDL_ALL"])
+@pytest.mark.parametrize(
+    "name", ["OIDL_CONFIG", "OIDL_LIMIT", "OIDL_WITH_EMPTY", "OIDL_FIRST", "OIDL_ADDRESS", "OIDL_ALL"]
+)
 def test_options_of_every_command_are_known_to_all(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     from oidl.cli.app import _COMMANDS, app
 

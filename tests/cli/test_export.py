@@ -25,7 +25,7 @@ def labelled(downloaded: None, tell: Callable[..., None]) -> None:
     """The same, with a cat in every image."""
     tell("INSERT INTO class (label_name, display_name, is_boxable) VALUES ('/m/01yrx', 'Cat', 1), ('/m/0b', 'Dog', 1)")
     tell(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
         "SELECT image_id, 1, 'xclick', '/m/01yrx', 1, 0.25, 0.75, 0.25, 0.75 FROM image"
     )
     tell(f"INSERT INTO {_LABEL} SELECT image_id, '/m/0b', 'machine', 0.5 FROM image")
@@ -147,7 +147,8 @@ def with_groups(labelled: None, tell) -> None:
     """Every third cat is a group, and there is a small one beside each of the others, which people saw to be there."""
     tell("UPDATE box SET is_group_of = (SELECT i.rowid % 3 = 0 FROM image AS i WHERE i.image_id = box.image_id)")
     tell(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, "
+        "x_min, x_max, y_min, y_max, is_group_of) "
         "SELECT image_id, 2, 'xclick', '/m/01yrx', 1, 0.0, 0.1, 0.0, 0.1, 0 FROM image WHERE rowid % 3 > 0"
     )
     tell(f"INSERT INTO {_LABEL} SELECT image_id, '/m/0b', 'verification', 1 FROM image WHERE rowid % 3 > 0")

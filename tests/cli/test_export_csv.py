@@ -120,7 +120,7 @@ def all_done(fine, run, tell, root: Path) -> dict[str, bytes]:
     tell("UPDATE download SET status = 'done'")
     tell("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
     tell(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
         "SELECT image_id, 1, 'xclick', '/m/01yrx', 1, 0.0, 1.0 - rowid % 2 * 0.9, 0.0, 1.0 FROM image WHERE rowid > 1"
     )
     return {row[:16].decode(): row for rows in fine.rows().values() for row in rows}

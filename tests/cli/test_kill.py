@@ -99,7 +99,7 @@ def end_state(ask, tree, root: Path) -> Callable[[], EndState]:
             ask(f"SELECT {columns} FROM download JOIN image USING (image_id, subset) ORDER BY image_id"),
             ask("SELECT image_id, rendition, path, bytes, width, height FROM file ORDER BY image_id, rendition"),
             ask("SELECT * FROM rendition ORDER BY name"),
-            ask("SELECT subset, status, reason, images FROM tally WHERE images > 0 ORDER BY 1, 2, 3"),
+            ask("SELECT subset, status, reason, images FROM status_count WHERE images > 0 ORDER BY 1, 2, 3"),
             {path: body for path, body in tree(root).items() if not path.startswith("oidl.sqlite3")},
         )
 

@@ -422,7 +422,7 @@ def test_words_of_others_stay_words(done_root: Path, web, look, tell, ask) -> No
 
 
 def test_bound_elsewhere_it_warns_and_takes_a_token(done_root: Path, oidl, address_of, look) -> None:
-    process = oidl.start("web", "--root-dir", done_root, "--at", "0.0.0.0:0")
+    process = oidl.start("web", "--root-dir", done_root, "--address", "0.0.0.0:0")
     url = address_of(process, "stdout")
     assert "whoever can reach this machine" in process.stdout.readline()
     port = int(re.search(r":(\d+)/", url)[1])  # type: ignore[index]
@@ -526,7 +526,7 @@ def labelled_root(done_root: Path, tell, ask) -> Path:
     (cat,) = ask("SELECT image_id FROM download WHERE status = 'done' AND coalesce(orientation, 1) = 1 LIMIT 1")[0]
     tell("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat <b>')")
     tell(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
         "VALUES (?, 1, 'xclick', '/m/01yrx', 1, 0, 0.5, 0, 0.5)",
         cat,
     )

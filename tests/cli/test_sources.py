@@ -49,7 +49,7 @@ def test_what_is_gone_and_on_the_mirror_is_done_and_says_whose_copy_it_is(fine, 
     assert url.endswith(path)
     assert where(ask)[other.image.image_id][1] == "original"
     assert fine.site.requests[path] == 1
-    assert ask("SELECT source, reason, place FROM attempt") == [("original", "not_found", 0)]
+    assert ask("SELECT source, reason, source_index FROM attempt") == [("original", "not_found", 0)]
 
     assert oidl("export-csv", "--root-dir", root, "--with-source", "--dest", root / "csv").returncode == 0
     rows = (root / "csv" / listed.image.subset / "images-success.csv").read_text().splitlines()
@@ -71,7 +71,7 @@ def test_what_is_nowhere_is_failed_for_the_first_sources_reason_and_both_are_tol
     assert url == first.image.original_url
     assert detail == "HTTP 410; cvdf: not on the mirror (HTTP 404)"
     assert stands[second.image.image_id][3] == "not_found"
-    query = "SELECT source, reason, http_status, place FROM attempt WHERE image_id = ? ORDER BY id"
+    query = "SELECT source, reason, http_status, source_index FROM attempt WHERE image_id = ? ORDER BY id"
     assert ask(query, second.image.image_id) == [
         ("original", "not_found", 404, 0),
         ("cvdf", "not_found", 403, 1),
@@ -93,7 +93,7 @@ def test_what_may_pass_at_one_source_is_tried_again(fine, mirror, run, ask) -> N
     fine.site.answers[path] = Answer(COPY, first=(status_answer(500),))
     assert run(fine, *CHAIN).returncode == 0
     assert where(ask)[listed.image.image_id][:2] == ("done", "cvdf")
-    assert ask("SELECT reason, place FROM attempt ORDER BY id") == [
+    assert ask("SELECT reason, source_index FROM attempt ORDER BY id") == [
         ("not_found", 0),
         ("http_error", 1),
         ("not_found", 0),

@@ -108,7 +108,7 @@ oidl.state.database._CACHE_KIB = 50  # so that a short list is too long for it
 execute = oidl.state.database.StateConnection.execute
 
 def watched(db, sql, *values):
-    if sql.startswith("INSERT INTO tally"):
+    if sql.startswith("INSERT INTO status_count"):
         print("half way", flush=True)
         sys.stdin.read()
     return execute(db, sql, *values)

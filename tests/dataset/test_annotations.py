@@ -40,7 +40,7 @@ def test_boxes_of_v4(end: str) -> None:
             "is_group_of": -1,
             "is_depiction": 0,
             "is_inside": 1,
-            "number": 1,
+            "row_number": 1,
         }
     ]
 
@@ -90,7 +90,7 @@ def test_the_header_says_what_it_is(header: str, row: str, table: str, some: dic
     assert found.table == table
     (read,) = rows("".join(lines))
     assert {column: read[column] for column in some} == some
-    assert ("number" in read) is (table != "label")
+    assert ("row_number" in read) is (table != "label")
 
 
 def test_shares_of_many_rows_are_those_of_each() -> None:
@@ -157,7 +157,7 @@ def test_a_bad_row_is_told_by_its_line_and_left_out(bad: str, complaint: str) ->
     (said,) = told
     assert said.startswith(f"f.csv line 1502: {complaint}")
     assert (skipped.rows, skipped.bad) == (3001, 1)
-    assert [row["number"] for row in read] == [*range(1, 1501), *range(1503, 3003)]
+    assert [row["row_number"] for row in read] == [*range(1, 1501), *range(1503, 3003)]
     skipped.judge("f.csv")
 
 
@@ -196,7 +196,7 @@ def test_a_box_that_ends_before_it_begins_is_a_bad_row(header: str, low: str, hi
     text = f"{header},{','.join([low, high, *others])}\n"
     for least, most in [("0.2", "0.9"), ("0.50", "0.5"), ("0.9", "0.25")]:
         text += f"{SIDES[header]},{least},{most}{',0.5' * len(others)}\n"
-    assert [row["number"] for row in rows(text, skipped)] == [1, 2]
+    assert [row["row_number"] for row in rows(text, skipped)] == [1, 2]
     assert told == [f"f.csv line 4: {low} 0.9 is more than {high} 0.25"]
     assert (skipped.rows, skipped.bad) == (3, 1)
 
@@ -222,14 +222,14 @@ def test_a_row_that_begins_with_the_last_field_of_the_one_before_is_bad_and_so_i
     first, _, last = GOOD.rpartition(",")
     read = rows(f"{BOXES}\n{first}\n{last},{GOOD}\n" + f"{GOOD}\n" * 300, Skipped(report=told.append))
     assert told == ["f.csv line 2: 12 fields instead of 13", "f.csv line 3: 14 fields instead of 13"]
-    assert [row["number"] for row in read] == list(range(3, 303))
+    assert [row["row_number"] for row in read] == list(range(3, 303))
 
 
 def test_so_they_are_where_the_last_column_may_be_any_text() -> None:
     told: list[str] = []
     point = f"{ID},0.5,0.25,/m/1"
     text = f"ImageId,X,Y,Label,TextLabel\n{point}\nwords,{point},more\n" + f"{point},words\n" * 300
-    assert [row["number"] for row in rows(text, Skipped(report=told.append))] == list(range(3, 303))
+    assert [row["row_number"] for row in rows(text, Skipped(report=told.append))] == list(range(3, 303))
     assert told == ["f.csv line 2: 4 fields instead of 5", "f.csv line 3: 6 fields instead of 5"]
 
 
@@ -248,7 +248,7 @@ def test_only_wanted_images_are_kept_with_the_numbers_of_their_rows() -> None:
         return {OTHER}
 
     read = rows(f"{BOXES}\n{GOOD}\n{GOOD.replace(ID, OTHER)}\n{GOOD}\n", keep=keep)
-    assert [(row["image_id"], row["number"]) for row in read] == [(OTHER, 2)]
+    assert [(row["image_id"], row["row_number"]) for row in read] == [(OTHER, 2)]
     assert asked == [{ID, OTHER}]
 
 

@@ -120,8 +120,8 @@ def put_mask(
 ) -> None:
     """Puts a mask with the published sides of its box into the database."""
     db.execute(
-        "INSERT INTO segmentation (image_id, number, mask_path, label_name, box_id, box_x_min, box_x_max, box_y_min, "
-        "box_y_max) VALUES (?, ?, ?, ?, '0', ?, ?, ?, ?)",
+        "INSERT INTO segmentation (image_id, row_number, mask_path, label_name, box_id, "
+        "box_x_min, box_x_max, box_y_min, box_y_max) VALUES (?, ?, ?, ?, '0', ?, ?, ?, ?)",
         (image_id, number, mask_path, label_name, *where),
     )
 
@@ -130,7 +130,7 @@ def put_others(db: StateConnection, image_id: str) -> None:
     """Relationships: red is on blue and wooden. Points: the middle of each object, which is red and is not blue."""
     for number, (other, words) in enumerate(((BLUE, "on"), (WOODEN, "is"))):
         db.execute(
-            "INSERT INTO relationship (image_id, number, label_name1, label_name2, x_min1, x_max1, y_min1, y_max1, "
+            "INSERT INTO relationship (image_id, row_number, label_name1, label_name2, x_min1, x_max1, y_min1, y_max1, "
             "x_min2, x_max2, y_min2, y_max2, relationship_label) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (image_id, number, RED, other, *sides("red"), *sides("blue" if other == BLUE else "red"), words),
         )
@@ -138,7 +138,7 @@ def put_others(db: StateConnection, image_id: str) -> None:
         left, top, right, bottom = OBJECTS[OBJECT[label_name]]
         middle = (left + right) / 2 / WIDTH, (top + bottom) / 2 / HEIGHT
         db.execute(
-            "INSERT INTO point (image_id, number, x, y, label, estimated_yes_no, yes_votes) "
+            "INSERT INTO point (image_id, row_number, x, y, label, estimated_yes_no, yes_votes) "
             "VALUES (?, ?, ?, ?, ?, ?, 3)",
             (image_id, number, *middle, label_name, answer),
         )
@@ -148,7 +148,18 @@ def put_box(
     db: StateConnection, image_id: str, number: int, label_name: str, where: tuple[float, ...], **more: object
 ) -> None:
     """Puts a box with these published sides into the database."""
-    columns = ["image_id", "number", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max", *more]
+    columns = [
+        "image_id",
+        "row_number",
+        "source",
+        "label_name",
+        "confidence",
+        "x_min",
+        "x_max",
+        "y_min",
+        "y_max",
+        *more,
+    ]
     values = (image_id, number, "xclick", label_name, 1.0, *where, *more.values())
     db.execute(f"INSERT INTO box ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", values)
 

@@ -250,7 +250,7 @@ def test_the_database_says_the_same_of_where_boxes_are(
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
     view = marked.db.execute(
         "SELECT image_id, label_name, x_min * width, y_min * height, x_max * width, y_max * height "
-        "FROM box_of_file WHERE rendition = ?",
+        "FROM file_box WHERE rendition = ?",
         (rendition,),
     )
     found = {(row["image_id"], row["label_name"]): row for row in rows}

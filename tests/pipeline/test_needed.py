@@ -32,10 +32,10 @@ def own(db: StateConnection, table: str, name: str = "mine.csv", images: str = L
     """Loads a file of one's own with a row of an image in `train`."""
     columns, values = {
         "box": (
-            ("image_id", "number", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max"),
+            ("image_id", "row_number", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max"),
             (image(1).image_id, 1, "me", CAT, 1, 0, 1, 0, 1),
         ),
-        "point": (("image_id", "number", "x", "y", "label"), (image(1).image_id, 1, 0, 0, CAT)),
+        "point": (("image_id", "row_number", "x", "y", "label"), (image(1).image_id, 1, 0, 0, CAT)),
         "class": (("label_name", "display_name"), (CAT, "Cat")),
         "class_hierarchy": (("parent", "child", "kind"), (CAT, "/m/0tabby", "subcategory")),
     }[table]

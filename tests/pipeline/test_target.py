@@ -120,7 +120,8 @@ def path(tmp_path: Path) -> Path:
     ]
     db.executemany("INSERT INTO class (label_name, display_name) VALUES (?, ?)", [(name, name) for name in CLASSES])
     db.executemany(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, "
+        "x_min, x_max, y_min, y_max, is_group_of) "
         "VALUES (?, ?, 'xclick', ?, 1, 0.1, 0.9, 0.1, 0.9, 0)",
         [(image(number).image_id, place, name) for place, (number, name) in enumerate(boxes)],
     )

@@ -27,7 +27,7 @@ def locked(db: StateConnection) -> Iterator[sqlite3.Connection]:
 
 def write(db: StateConnection) -> None:
     with transaction(db):
-        db.execute("INSERT INTO tally VALUES ('train', 'done', '', 1, 1)")
+        db.execute("INSERT INTO status_count VALUES ('train', 'done', '', 1, 1)")
 
 
 def test_a_lock_of_another_program_is_waited_for_and_said_once_a_minute(
@@ -48,7 +48,7 @@ def test_a_lock_of_another_program_is_waited_for_and_said_once_a_minute(
 
     trio.run(wait_and_free)
     assert said == ["waiting for another program, which holds a write lock on the state database"]
-    assert db.execute("SELECT count(*) FROM tally").fetchone() == (1,)
+    assert db.execute("SELECT count(*) FROM status_count").fetchone() == (1,)
 
 
 def test_the_second_request_to_stop_ends_the_wait(db: StateConnection, locked: sqlite3.Connection) -> None:

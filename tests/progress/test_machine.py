@@ -62,7 +62,7 @@ def test_a_line_has_every_number() -> None:
         "images_per_s": 2.0,
         "read_bytes_per_s": 3000,
         "written_bytes_per_s": 40,
-        "left_s": 3.0,
+        "eta_s": 3.0,
         "run": {
             "done": 1,
             "failed": 1,
@@ -172,7 +172,7 @@ def test_the_metrics_have_every_number_by_its_labels() -> None:
         "oidl_read_bytes_per_second": "3000.0",
         "oidl_written_bytes_per_second": "40.0",
         "oidl_remaining_images": "6",
-        "oidl_left_seconds": "3.0",
+        "oidl_eta_seconds": "3.0",
         "oidl_in_flight_images": "2",
         "oidl_downloads_in_progress": "1",
         "oidl_resizes_in_progress": "1",

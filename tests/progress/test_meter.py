@@ -43,10 +43,10 @@ def test_the_rate_is_of_the_last_seconds() -> None:
             meter.read(100)
     now = meter.statistics()
     assert 1.8 < now.images_per_s < 2.3
-    assert now.left_s is not None
+    assert now.eta_s is not None
     clock.now += 100
     assert meter.statistics().images_per_s == 0
-    assert meter.statistics().left_s is None
+    assert meter.statistics().eta_s is None
 
 
 def test_the_first_seconds_count_for_what_they_were() -> None:

@@ -80,7 +80,7 @@ def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
             "images_per_s": 12.5,
             "bytes_per_s": 24_000_000.0,
             "elapsed_s": 100.5,
-            "left_s": 600.0,
+            "eta_s": 600.0,
         },
         "paces": {
             "flickr": {"window": 16, "rate": 38.5, "learned_rate": 40.0, "paused_until": None},
@@ -102,7 +102,7 @@ def test_before_there_is_a_list_the_json_has_all_its_keys() -> None:
 
 def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
     slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0), paces=(), next_attempt_at=None)
-    assert json.loads(status_json(slow, is_running=True))["run"]["left_s"] is None
+    assert json.loads(status_json(slow, is_running=True))["run"]["eta_s"] is None
     assert status_text(slow, is_running=True).endswith("0.0 img/s, 24.0 MB/s.")
 
 
@@ -248,7 +248,7 @@ def test_a_plan_comes_first_and_what_is_left_is_of_it() -> None:
         "classes": 0,
         "full_classes": 0,
     }
-    assert found["run"]["left_s"] == 1 / 12.5
+    assert found["run"]["eta_s"] == 1 / 12.5
 
 
 @pytest.mark.parametrize(

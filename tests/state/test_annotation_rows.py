@@ -22,7 +22,7 @@ def put(db: StateConnection, table: str, row: dict[str, object]) -> None:
 
 def put_mask(db: StateConnection, image_id: str, number: int, label_name: str) -> Segmentation:
     mask = Segmentation(image_id, f"{image_id}_{number}.png", label_name, *SIDES)
-    put(db, "segmentation", {**mask._asdict(), "number": number, "box_id": "b"})
+    put(db, "segmentation", {**mask._asdict(), "row_number": number, "box_id": "b"})
     return mask
 
 
@@ -40,7 +40,7 @@ def test_a_relationship_is_of_each_of_its_two_classes(loaded_db: StateConnection
     first = Relationship(ONE, CAT, SKY, *SIDES, *SIDES, "under")
     second = Relationship(ONE, DOG, WOODEN, *SIDES, *SIDES, "is")
     for number, row in enumerate((first, second)):
-        put(loaded_db, "relationship", {**row._asdict(), "number": number})
+        put(loaded_db, "relationship", {**row._asdict(), "row_number": number})
     assert annotations_of(loaded_db, Relationship, [ONE, TWO], None) == {ONE: [first, second]}
     assert annotations_of(loaded_db, Relationship, [ONE], [CAT]) == {ONE: [first]}
     assert annotations_of(loaded_db, Relationship, [ONE], [WOODEN]) == {ONE: [second]}
@@ -58,7 +58,7 @@ def test_a_point_tells_whether_it_lies_on_its_class(
     point = Point(ONE, SKY, 0.25, 0.75, answer, "ih", 3, 0, 1, None, is_there == 1)
     row = point._asdict()
     del row["is_there"]
-    put(loaded_db, "point", {**row, "number": 1})
+    put(loaded_db, "point", {**row, "row_number": 1})
     assert annotations_of(loaded_db, Point, [ONE], [SKY]) == {ONE: [point]}
     assert [each.label_name for each in known_classes(loaded_db, [LabelType.POINTS])] == [SKY]
 

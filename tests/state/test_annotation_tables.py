@@ -10,7 +10,7 @@ CAT = "/m/01yrx"
 
 def _box(db: StateConnection, number: int, corners: tuple[float, float, float, float], *flags: int) -> None:
     db.execute(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max, "
         "is_occluded, is_truncated, is_group_of, is_depiction, is_inside) "
         "VALUES (?, ?, 'xclick', ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (image(1).image_id, number, CAT, *corners, *(flags or (0, 0, 0, 0, 0))),
@@ -60,7 +60,7 @@ def test_a_box_turns_with_its_picture(
         "VALUES (?, 'original', 'p.jpg', 1, 50, 50, '', ?), (?, 'not known how', 'q.jpg', 1, 50, 50, '', ?)",
         2 * (image(1).image_id, orientation),
     )
-    (found,) = loaded_db.execute("SELECT x_min, x_max, y_min, y_max FROM box_of_file").fetchall()
+    (found,) = loaded_db.execute("SELECT x_min, x_max, y_min, y_max FROM file_box").fetchall()
     assert found == pytest.approx(expected)
 
 
@@ -73,7 +73,7 @@ def test_a_box_is_moved_and_cut_with_its_picture(loaded_db: StateConnection) -> 
         (image(1).image_id,),
     )
     loaded_db.execute("INSERT INTO class (label_name, display_name) VALUES (?, 'Cat')", (CAT,))
-    rows = loaded_db.execute("SELECT display_name, number, x_min, x_max, y_min, y_max, subset, path FROM box_of_file")
+    rows = loaded_db.execute("SELECT display_name, row_number, x_min, x_max, y_min, y_max, subset, path FROM file_box")
     assert rows.fetchall() == [("Cat", 1, 0.0, pytest.approx(0.2), 0.0, 1.0, "train", "p.jpg")]
 
 
@@ -87,5 +87,5 @@ def test_the_labels_of_a_file_have_their_names(loaded_db: StateConnection) -> No
         "VALUES (?, 'r', 'p.jpg', 1, 50, 40, '')",
         (image(1).image_id,),
     )
-    rows = loaded_db.execute("SELECT path, label_name, display_name, confidence FROM label_of_file").fetchall()
+    rows = loaded_db.execute("SELECT path, label_name, display_name, confidence FROM file_label").fetchall()
     assert rows == [("p.jpg", CAT, None, 1.0)]

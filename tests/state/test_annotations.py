@@ -12,7 +12,7 @@ from oidl.state.database import StateConnection
 from oidl.state.load import load_list
 
 FILE = AnnotationFile("v7/train/boxes.csv", "boxes")
-COLUMNS = ("image_id", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max", "number")
+COLUMNS = ("image_id", "source", "label_name", "confidence", "x_min", "x_max", "y_min", "y_max", "row_number")
 
 
 def boxes(*numbers: int) -> list[Any]:
@@ -60,7 +60,7 @@ def test_two_files_may_have_the_same_row_of_an_image(db: StateConnection) -> Non
     load(db, boxes(1, 2))
     added = load(db, boxes(2, 3), file=AnnotationFile("mine.csv", OWN))
     assert (added.rows, added.new) == (2, 2)
-    query = "SELECT name, number FROM box JOIN annotation_file USING (file_number) ORDER BY name, number"
+    query = "SELECT name, row_number FROM box JOIN annotation_file USING (file_id) ORDER BY name, row_number"
     assert db.execute(query).fetchall() == [("mine.csv", 2), ("mine.csv", 3), (FILE.name, 1), (FILE.name, 2)]
 
 

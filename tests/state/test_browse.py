@@ -39,7 +39,7 @@ def browsed(loaded_db: StateConnection) -> StateConnection:
     ledger.failed(work(3), Failure(Reason.GONE), Verdict(Status.FAILED))
     loaded_db.execute("UPDATE image SET license = ? WHERE image_id IN (?, ?)", (CC0, id_of(7), id_of(8)))
     loaded_db.executemany(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
         "VALUES (?, ?, 'xclick', ?, 1, 0.1, 0.5, 0.2, 0.4)",
         [(id_of(1), 1, CAT), (id_of(1), 2, CAT), (id_of(3), 3, CAT), (id_of(7), 4, CAT), (id_of(7), 5, DOG)],
     )

@@ -41,7 +41,8 @@ def annotated(loaded_db: StateConnection) -> StateConnection:
     boxes = [(1, CAT, 0.9, 0), (2, CAT, 0.9, 1), (3, CAT, 0.2, 0), (4, TABBY, 0.9, 0)]
     boxes += [(number, DOG, 0.9, 0) for number in (2, 5, 10)]
     loaded_db.executemany(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, "
+        "x_min, x_max, y_min, y_max, is_group_of) "
         "VALUES (?, ?, 'xclick', ?, 1, 0.1, ?, 0.1, 0.9, ?)",
         [
             (image(number).image_id, place, label_name, right, group)
@@ -206,7 +207,7 @@ def test_images_are_chosen_by_the_size_of_the_picture_that_was_had(
     [
         "",
         "nope = 1",
-        "1) UNION SELECT token FROM identity WHERE (1",
+        "1) UNION SELECT token FROM meta WHERE (1",
         "1) OR (1",
         "1 THEN 1 END) OR (CASE WHEN 1",
         "image_id IN (SELECT image_id FROM box)",
@@ -220,7 +221,7 @@ def test_images_are_chosen_by_the_size_of_the_picture_that_was_had(
 def test_sql_that_is_no_expression_over_images_is_refused(where: str, reader: StateConnection) -> None:
     with pytest.raises(UsageError, match="--where"):
         check_where(reader, where)
-    assert reader.execute("SELECT count(*) FROM identity").fetchone() == (1,)
+    assert reader.execute("SELECT count(*) FROM meta").fetchone() == (1,)
 
 
 @pytest.mark.parametrize(

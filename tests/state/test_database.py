@@ -134,12 +134,12 @@ def test_temporary_files_are_beside_the_database_unless_the_user_chose_a_place(
 def test_a_transaction_that_raises_leaves_nothing(db: sqlite3.Connection) -> None:
     def write_and_fail() -> None:
         with transaction(db):
-            db.execute("INSERT INTO tally VALUES ('train', 'done', '', 1, 1)")
+            db.execute("INSERT INTO status_count VALUES ('train', 'done', '', 1, 1)")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write_and_fail()
-    assert db.execute("SELECT count(*) FROM tally").fetchone() == (0,)
+    assert db.execute("SELECT count(*) FROM status_count").fetchone() == (0,)
 
 
 def test_a_transaction_that_cannot_be_committed_leaves_nothing_and_the_next_one_can_begin(tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_whatever_sqlite_is_at_can_be_ended(db: StateConnection) -> None:
 
     endless = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 100000000) SELECT max(x) FROM n"
     with pytest.raises(Stopped), interruptible(db, check), transaction(db):
-        db.execute(f"DELETE FROM identity WHERE ({endless}) > 0")
+        db.execute(f"DELETE FROM meta WHERE ({endless}) > 0")
     assert not db.in_transaction
-    assert db.execute("SELECT count(*) FROM identity").fetchone() == (1,)
+    assert db.execute("SELECT count(*) FROM meta").fetchone() == (1,)
     calls.clear()
     with pytest.raises(Stopped), interruptible(db, check), explained(db.path):
         db.execute(endless)
@@ -182,71 +182,12 @@ def test_whatever_sqlite_is_at_can_be_ended(db: StateConnection) -> None:
         db.execute("SELECT * FROM nowhere")
 
 
-def test_what_was_loaded_and_written_before_is_there_as_it_should_be(
-    state_db: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "migrations", lambda: migrations()[:8])
-        old = open_writer(state_db)
-    old.executescript("""
-        INSERT INTO annotation_file (file_number, name, kind, images, rows, skipped, loaded_at) VALUES
-            (1, 'v7/boxes.csv', 'boxes', 'all', 1, 0, ''), (2, 'v3/all.tar.gz', 'labels', 'all', 1, 0, '');
-        INSERT INTO label (image_id, label_name, source, confidence, file_number) VALUES
-            ('a', '/m/1', 'verification', 1, 1), ('b', '/m/1', 'machine', 0.5, 2), ('c', '/m/1', 'mine', 0, 0);
-        INSERT INTO box (image_id, file_number, number, source, label_name, confidence, x_min, x_max, y_min, y_max)
-            VALUES ('a', 1, 1, 's', '/m/1', 1, 0, 1, 0, 1), ('b', 2, 1, 's', '/m/1', 1, 0, 1, 0, 1);
-        INSERT INTO rendition (name, directory, mode, box_size, format) VALUES
-            ('original', 'images-original', NULL, NULL, 'jpg'), ('small', 'small', 'ShrinkToFit', 64, 'jpg');
-        INSERT INTO image VALUES ('a', 'train', '', '', '', '', '', '', 9, '', '', ''),
-                                 ('b', 'train', '', '', '', '', '', '', 9, '', '', '');
-        INSERT INTO download (image_id, subset, status, bytes, orientation) VALUES
-            ('a', 'train', 'done', 9, 6), ('b', 'train', 'done', 7, 8);
-        INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) VALUES
-            ('a', 'original', 'a', 9, 1, 1, ''), ('a', 'small', 'sa', 9, 1, 1, ''), ('b', 'original', 'b', 9, 1, 1, '');
-    """)
-    old.close()
-    db = open_writer(state_db)
-    assert db.execute("SELECT image_id, source, confidence, file_number FROM label ORDER BY 1").fetchall() == [
-        ("a", "verification", 1.0, 1),
-        ("c", "mine", 0.0, 0),
-    ]
-    assert db.execute("SELECT image_id FROM box").fetchall() == [("a",)]
-    assert db.execute("SELECT name FROM annotation_file").fetchall() == [("v7/boxes.csv",)]
-    assert db.execute("SELECT path, exif_orientation FROM file ORDER BY path").fetchall() == [
-        ("a", 6),
-        ("b", None),
-        ("sa", None),
-    ]
-    assert db.execute("SELECT count(*) FROM label_of_file").fetchone() == (2,)
-    assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    db.close()
-
-
-def test_images_of_before_that_share_a_file_are_to_be_done_again_and_other_names_are_claimed(
-    state_db: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "migrations", lambda: migrations()[:11])
-        old = open_writer(state_db)
-    for image_id, path in (("a", "t/1/1_b_o.jpg"), ("b", "t/1/1_b_o.jpg"), ("c", "t/2/2_b_o.gif"), ("d", "t/d/d.jpg")):
-        old.execute(
-            "INSERT INTO download (image_id, subset, status, bytes, source) VALUES (?, 't', 'done', 5, 'original')",
-            (image_id,),
+def test_a_database_of_a_development_version_is_refused_in_one_line(state_db: Path) -> None:
+    with closing(sqlite3.connect(state_db)) as old:
+        old.executescript(
+            "PRAGMA application_id = 0x6f69646c; CREATE TABLE identity (token TEXT); PRAGMA user_version = 20;"
         )
-        old.execute(
-            "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
-            "VALUES (?, 'r', ?, 1, 1, 1, '')",
-            (image_id, path),
-        )
-    old.execute("INSERT INTO tally VALUES ('t', 'done', '', 4, 20)")
-    old.close()
-    with closing(open_writer(state_db)) as db:
-        assert db.execute("SELECT image_id, status FROM download ORDER BY 1").fetchall() == [
-            ("a", "pending"),
-            ("b", "pending"),
-            ("c", "done"),
-            ("d", "done"),
-        ]
-        assert db.execute("SELECT image_id FROM file ORDER BY 1").fetchall() == [("c",), ("d",)]
-        assert db.execute("SELECT name, image_id FROM file_name").fetchall() == [("2_b_o", "c")]
-        assert db.execute("SELECT status, images FROM tally ORDER BY 1").fetchall() == [("done", 2), ("pending", 2)]
+    for open_database in (open_writer, open_reader):
+        with pytest.raises(StateError, match="development version of oidl") as raised:
+            open_database(state_db)
+        assert "move it away or choose another --state-db" in (raised.value.hint or "")

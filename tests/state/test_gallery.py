@@ -98,7 +98,7 @@ def test_no_more_than_a_hundred_successes_are_remembered(tried_db: StateConnecti
 def test_details_have_boxes_and_labels_with_their_names(tried_db: StateConnection) -> None:
     tried_db.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/cat', 'Cat')")
     tried_db.execute(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
         "VALUES (?, 1, 'xclick', '/m/cat', 1, 0.1, 0.5, 0.2, 0.4)",
         (id_of(2),),
     )

@@ -18,7 +18,8 @@ CAT, DOG, SKY = "/m/01yrx", "/m/0bt9lr", "/m/0sky"
 
 def put_box(db: StateConnection, image_number: int, number: int, label_name: str) -> None:
     db.execute(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_occluded) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, "
+        "x_min, x_max, y_min, y_max, is_occluded) "
         "VALUES (?, ?, 'xclick', ?, 1, 0.1, 0.2, 0.3, 0.4, -1)",
         (image(image_number).image_id, number, label_name),
     )
@@ -105,7 +106,7 @@ def test_annotations_come_by_image_and_of_the_chosen_classes(loaded_db: StateCon
 def test_only_what_fits_the_choice_is_given_out(loaded_db: StateConnection) -> None:
     for number, (right, is_group) in enumerate(((0.9, 0), (0.9, 1), (0.3, 0))):
         loaded_db.execute(
-            "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, "
+            "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max, "
             "is_group_of) VALUES (?, ?, 'xclick', ?, 1, 0.1, ?, 0.0, 1.0, ?)",
             (image(1).image_id, number, CAT, right, is_group),
         )

@@ -67,7 +67,7 @@ def test_the_tallies_always_agree_with_the_rows(ledger: Ledger, loaded_db: State
         "SELECT subset, status, coalesce(reason, ''), count(*), coalesce(sum(bytes), 0) FROM download "
         "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
     ).fetchall()
-    assert counted == loaded_db.execute("SELECT * FROM tally WHERE images > 0 ORDER BY 1, 2, 3").fetchall()
+    assert counted == loaded_db.execute("SELECT * FROM status_count WHERE images > 0 ORDER BY 1, 2, 3").fetchall()
     assert (
         loaded_db.execute("SELECT files, bytes FROM rendition").fetchall()
         == loaded_db.execute("SELECT count(*), sum(bytes) FROM file").fetchall()
@@ -151,7 +151,7 @@ def test_a_try_at_several_sources_is_one_try_and_a_row_for_each(loaded_db: State
     second = Failure(Reason.TIMEOUT, source=Source.CVDF)
     for _ in range(2):
         ledger.failed(work(1), second, Verdict(Status.RETRY), first, (first,))
-    rows = loaded_db.execute("SELECT source, reason, place FROM attempt ORDER BY id LIMIT 2").fetchall()
+    rows = loaded_db.execute("SELECT source, reason, source_index FROM attempt ORDER BY id LIMIT 2").fetchall()
     assert rows == [("original", "forbidden", 0), ("cvdf", "timeout", 1)]
     assert loaded_db.execute("SELECT attempts, reason, source FROM download WHERE reason > ''").fetchall() == [
         (2, "forbidden", "original")

@@ -65,7 +65,7 @@ def test_each_writer_takes_the_steps_of_its_event_and_no_others(event: Event, db
         )
         db.execute("DELETE FROM attempt")
         db.execute(
-            "INSERT INTO attempt (image_id, run_id, at, reason, place) VALUES (?, ?, ?, 'gone', 0)",
+            "INSERT INTO attempt (image_id, run_id, at, reason, source_index) VALUES (?, ?, ?, 'gone', 0)",
             (IMAGE.image_id, earlier_run, timestamp(NOW)),
         )
         db.execute(

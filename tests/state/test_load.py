@@ -46,7 +46,7 @@ def test_a_list_that_breaks_off_leaves_nothing(db: StateConnection) -> None:
 
     with pytest.raises(MetadataError):
         load_list(db, LIST, ("train",), images())
-    assert _count(db, "image") == _count(db, "download") == _count(db, "image_list") == _count(db, "tally") == 0
+    assert _count(db, "image") == _count(db, "download") == _count(db, "image_list") == _count(db, "status_count") == 0
     load_list(db, LIST, ("train",), [image(1)])
     assert _count(db, "image") == 1
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -188,7 +188,7 @@ def test_a_list_that_has_changed_brings_its_images_up_to_date(loaded_db: StateCo
     assert rows == expected
     counted = loaded_db.execute("SELECT subset, status, count(*) FROM download GROUP BY 1, 2").fetchall()
     assert [
-        tuple(row) for row in loaded_db.execute("SELECT subset, status, sum(images) FROM tally GROUP BY 1, 2")
+        tuple(row) for row in loaded_db.execute("SELECT subset, status, sum(images) FROM status_count GROUP BY 1, 2")
     ] == counted
     assert loaded_db.execute("SELECT images FROM image_list ORDER BY subset").fetchall() == [(2,), (10,)]
     again = load_list(loaded_db, LIST, ("train", "test"), published)

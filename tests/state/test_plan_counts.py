@@ -35,7 +35,8 @@ def ledger(loaded_db: StateConnection) -> Ledger:
         (image(number).image_id, place, name) for place, (number, name) in enumerate([(1, "a"), (2, "a"), (2, "b")])
     ]
     loaded_db.executemany(
-        "INSERT INTO box (image_id, number, source, label_name, confidence, x_min, x_max, y_min, y_max, is_group_of) "
+        "INSERT INTO box (image_id, row_number, source, label_name, confidence, "
+        "x_min, x_max, y_min, y_max, is_group_of) "
         "VALUES (?, ?, 'xclick', ?, 1, 0.1, 0.9, 0.1, 0.9, 0)",
         rows,
     )
@@ -74,7 +75,7 @@ def test_the_counts_that_are_kept_are_those_that_are_counted(
             case _:
                 ledger.postponed(item, Postponed(Reason.CONNECTION, "", 1.0), NOW)
         counted = {(each.status, each.reason or ""): each.images for each in queue.plan_standing()}
-        kept = loaded_db.execute("SELECT status, reason, images FROM plan_tally WHERE images > 0").fetchall()
+        kept = loaded_db.execute("SELECT status, reason, images FROM plan_status_count WHERE images > 0").fetchall()
         assert {(status, reason): images for status, reason, images in kept} == counted
 
 

@@ -92,7 +92,7 @@ def test_a_live_moment_has_every_number_of_the_run(meter: Meter) -> None:
         "retried": 1,
         "bytes_read": 20_000,
         "bytes_written": 700,
-        "left_s": statistics.left_s,
+        "eta_s": statistics.eta_s,
     }
     (half,) = now["downloads"]
     assert half == {
@@ -166,7 +166,7 @@ def test_a_database_tells_a_moment_of_the_same_shape(meter: Meter) -> None:
         "written_bytes_per_s": 40,
         "are_means": False,
     }
-    assert (now["outcome"], now["run"]["elapsed_s"], now["run"]["left_s"]) == (None, 100.0, 40.0)
+    assert (now["outcome"], now["run"]["elapsed_s"], now["run"]["eta_s"]) == (None, 100.0, 40.0)
     assert (now["downloads"], now["resizes"]) == (None, None)
     (success,) = now["successes"]
     assert success.keys() == live["successes"][0].keys()
@@ -181,7 +181,7 @@ def test_of_a_run_that_is_over_its_means_are_told() -> None:
         "written_bytes_per_s": None,
         "are_means": True,
     }
-    assert (now["outcome"], now["run"]["left_s"]) == ("killed", None)
+    assert (now["outcome"], now["run"]["eta_s"]) == ("killed", None)
     ended = replace(COUNTS, run=replace(RUN, outcome="finished"))
     assert resting_moment(ended, [], [], [], [], is_running=False)["outcome"] == "finished"
 

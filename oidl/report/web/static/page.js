@@ -53,7 +53,7 @@ const showOverall = (now) => {
   say("share", now.total ? share(done + failed, now.total) : "–");
   say("settled", count(done + failed));
   say("total", count(now.total));
-  const left = now.run?.left_s;
+  const left = now.run?.eta_s;
   const lasts = now.outcome || left == null ? "" : `about ${duration(left)} left`;
   say("left", [now.plan, lasts].filter(Boolean).join(" · "));
   for (const status of STATUSES) say(status, count(now.by_status[status]));

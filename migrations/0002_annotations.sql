@@ -1,9 +1,10 @@
--- What people and machines saw in the pictures: the published columns in snake case. A column that a version
--- does not publish is NULL. Coordinates are shares of the picture's width and height as stored, 0 to 1 from the top left.
+-- What people and machines saw in the images: the published columns in snake case. A column that a version does not
+-- publish is NULL. Coordinates are fractions of the image's width and height as stored, from 0 to 1, from the top left.
 --
--- Rows lie by image, so that one of fourteen million boxes costs one entry in its table and one in the index of
--- its class. `number` is the row's in its published file: loading a file once more finds the same key.
+-- Rows are clustered by image, so that one of fourteen million boxes costs one entry in its table and one in the index
+-- of its class. `file_id` and `row_number` say which row of which file it was: loading a file again finds the same key.
 
+-- The classes, with the words of the class lists. Flags say which lists a class is in.
 CREATE TABLE class (
     label_name       TEXT NOT NULL PRIMARY KEY,
     display_name     TEXT,
@@ -14,25 +15,46 @@ CREATE TABLE class (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX class_by_display_name ON class (display_name);
 
+-- The published hierarchy: `child` is a kind of `parent`, or a part of it.
 CREATE TABLE class_hierarchy (
-    parent TEXT NOT NULL,
-    child  TEXT NOT NULL,
-    kind   TEXT NOT NULL CHECK (kind IN ('subcategory', 'part')),
-    PRIMARY KEY (parent, kind, child)
+    parent  TEXT NOT NULL,
+    child   TEXT NOT NULL,
+    kind    TEXT NOT NULL CHECK (kind IN ('subcategory', 'part')),
+    file_id INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (parent, kind, child, file_id)
 ) STRICT, WITHOUT ROWID;
 
+-- What is loaded of which annotation file. `contents` is NULL for published files; for the user's own it lists the
+-- tables that the file has rows for, and for annotations the subsets of their images ('class, box/train, box/test'), so
+-- that images can be selected by it. `modified_at` is when such a file was last changed, NULL for what oidl fetched.
+-- `images` is 'all', or the selection as text: the same selection is not loaded again, another one adds its rows.
+CREATE TABLE annotation_file (
+    file_id     INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE,
+    kind        TEXT NOT NULL,
+    contents    TEXT,
+    modified_at TEXT,
+    images      TEXT NOT NULL,
+    rows        INTEGER NOT NULL,
+    skipped     INTEGER NOT NULL,
+    loaded_at   TEXT NOT NULL
+) STRICT;
+
+-- Whole-image labels. `confidence` is 1 for present and 0 for absent where people verified it.
 CREATE TABLE label (
     image_id   TEXT NOT NULL,
     label_name TEXT NOT NULL,
     source     TEXT NOT NULL,
+    file_id    INTEGER NOT NULL DEFAULT 0,
     confidence REAL NOT NULL,
-    PRIMARY KEY (image_id, label_name, source)
+    PRIMARY KEY (image_id, label_name, source, file_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX label_by_class ON label (label_name, image_id, confidence);
 
 CREATE TABLE box (
     image_id     TEXT NOT NULL,
-    number       INTEGER NOT NULL,
+    file_id      INTEGER NOT NULL DEFAULT 0,
+    row_number   INTEGER NOT NULL,
     source       TEXT NOT NULL,
     label_name   TEXT NOT NULL,
     confidence   REAL NOT NULL,
@@ -53,7 +75,7 @@ CREATE TABLE box (
     x_click2_y   REAL,
     x_click3_y   REAL,
     x_click4_y   REAL,
-    PRIMARY KEY (image_id, number)
+    PRIMARY KEY (image_id, file_id, row_number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX box_by_class ON box (
     label_name, image_id, is_occluded, is_truncated, is_group_of, is_depiction, is_inside
@@ -61,7 +83,8 @@ CREATE INDEX box_by_class ON box (
 
 CREATE TABLE relationship (
     image_id           TEXT NOT NULL,
-    number             INTEGER NOT NULL,
+    file_id            INTEGER NOT NULL DEFAULT 0,
+    row_number         INTEGER NOT NULL,
     label_name1        TEXT NOT NULL,
     label_name2        TEXT NOT NULL,
     x_min1             REAL NOT NULL,
@@ -73,14 +96,15 @@ CREATE TABLE relationship (
     y_min2             REAL NOT NULL,
     y_max2             REAL NOT NULL,
     relationship_label TEXT NOT NULL,
-    PRIMARY KEY (image_id, number)
+    PRIMARY KEY (image_id, file_id, row_number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX relationship_by_class1 ON relationship (label_name1, image_id);
 CREATE INDEX relationship_by_class2 ON relationship (label_name2, image_id);
 
 CREATE TABLE segmentation (
     image_id      TEXT NOT NULL,
-    number        INTEGER NOT NULL,
+    file_id       INTEGER NOT NULL DEFAULT 0,
+    row_number    INTEGER NOT NULL,
     mask_path     TEXT NOT NULL,
     label_name    TEXT NOT NULL,
     box_id        TEXT NOT NULL,
@@ -90,13 +114,14 @@ CREATE TABLE segmentation (
     box_y_max     REAL NOT NULL,
     predicted_iou REAL,
     clicks        TEXT,
-    PRIMARY KEY (image_id, number)
+    PRIMARY KEY (image_id, file_id, row_number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX segmentation_by_class ON segmentation (label_name, image_id);
 
 CREATE TABLE point (
     image_id         TEXT NOT NULL,
-    number           INTEGER NOT NULL,
+    file_id          INTEGER NOT NULL DEFAULT 0,
+    row_number       INTEGER NOT NULL,
     x                REAL NOT NULL,
     y                REAL NOT NULL,
     label            TEXT NOT NULL,
@@ -106,28 +131,18 @@ CREATE TABLE point (
     no_votes         INTEGER,
     unsure_votes     INTEGER,
     text_label       TEXT,
-    PRIMARY KEY (image_id, number)
+    PRIMARY KEY (image_id, file_id, row_number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX point_by_class ON point (label, image_id, estimated_yes_no);
 
--- What is loaded of which published file. `images` says for which images: 'all', or a choice in words, which
--- is compared as text: the same choice is not loaded again, another one adds its rows.
-CREATE TABLE annotation_file (
-    name      TEXT NOT NULL PRIMARY KEY,
-    kind      TEXT NOT NULL,
-    images    TEXT NOT NULL,
-    rows      INTEGER NOT NULL,
-    skipped   INTEGER NOT NULL,
-    loaded_at TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
--- The boxes that are to be seen in each file, as shares of that file's width and height: the published box, turned
--- as the picture was (EXIF's orientation), scaled, moved by what was cut off, and cut at the edges.
-CREATE VIEW box_of_file AS
+-- The boxes that can be seen in each file, in fractions of that file's width and height: the published box, turned as
+-- the image was (EXIF's orientation), scaled, moved by the crop, and clipped at the edges. Files whose scale is not
+-- known are left out.
+CREATE VIEW file_box AS
 WITH turned AS (
     SELECT f.image_id, f.rendition, f.path, f.width, f.height,
            coalesce(f.scaled_width, f.width) AS scaled_width, coalesce(f.scaled_height, f.height) AS scaled_height,
-           f.crop_left, f.crop_top, b.number, b.label_name, b.source, b.confidence,
+           f.crop_left, f.crop_top, b.file_id, b.row_number, b.label_name, b.source, b.confidence,
            CASE WHEN f.orientation IN (1, 4) THEN b.x_min WHEN f.orientation IN (2, 3) THEN 1 - b.x_max
                 WHEN f.orientation IN (5, 8) THEN b.y_min ELSE 1 - b.y_max END AS x_min,
            CASE WHEN f.orientation IN (1, 4) THEN b.x_max WHEN f.orientation IN (2, 3) THEN 1 - b.x_min
@@ -138,6 +153,7 @@ WITH turned AS (
                 WHEN f.orientation IN (5, 6) THEN b.x_max ELSE 1 - b.x_min END AS y_max,
            b.is_occluded, b.is_truncated, b.is_group_of, b.is_depiction, b.is_inside
     FROM file AS f JOIN box AS b USING (image_id)
+    WHERE f.scaled_width NOTNULL OR f.rendition = 'original'
 ), moved AS (
     SELECT t.*,
            max(0.0, (t.x_min * t.scaled_width - t.crop_left) / t.width) AS left,
@@ -147,13 +163,14 @@ WITH turned AS (
     FROM turned AS t
 )
 SELECT m.image_id, d.subset, m.rendition, m.path, m.width, m.height,
-       m.number, m.label_name, c.display_name, m.source, m.confidence,
+       m.file_id, m.row_number, m.label_name, c.display_name, m.source, m.confidence,
        m.left AS x_min, m.right AS x_max, m.top AS y_min, m.bottom AS y_max,
        m.is_occluded, m.is_truncated, m.is_group_of, m.is_depiction, m.is_inside
 FROM moved AS m JOIN download AS d USING (image_id) LEFT JOIN class AS c USING (label_name)
 WHERE m.left < m.right AND m.top < m.bottom;
 
-CREATE VIEW label_of_file AS
+-- The labels of each file.
+CREATE VIEW file_label AS
 SELECT f.image_id, d.subset, f.rendition, f.path, f.width, f.height,
        l.label_name, c.display_name, l.source, l.confidence
 FROM file AS f JOIN download AS d USING (image_id) JOIN label AS l USING (image_id) LEFT JOIN class AS c USING (label_name);
