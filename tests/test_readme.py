@@ -371,6 +371,16 @@ def test_every_room_is_in_the_table() -> None:
     assert listed == rooms
 
 
+def test_the_table_says_which_room_may_import_which_library() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    allowed: dict[str, set[str]] = {}
+    for contract in contracts:
+        for importer in contract.get("allowed_importers", ()):
+            allowed.setdefault(importer.removeprefix("oidl."), set()).update(contract["protected_modules"])
+    rows = [row for row in table_rows(section("How it works")) if row[0].endswith("/`")]
+    assert {row[0].strip("`/"): set(row[2].split(", ")) for row in rows if row[2]} == allowed
+
+
 # ---- the test command
 
 

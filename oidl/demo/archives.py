@@ -5,8 +5,10 @@ The same images give the same bytes, so that sizes and MD5s hold.
 
 import gzip
 import hashlib
+import io
 import json
 import random
+import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 
 from oidl.dataset.rows import Quoting, format_row, header
@@ -19,7 +21,6 @@ IMAGE_LIST = "images_demo.tar.gz"
 CLASSES = "classes_demo.tar.gz"
 LABELS = "annotations_human_demo.tar.gz"
 
-_BLOCK_BYTES = 512
 _KINDS = {
     IMAGE_LIST: FileKind.IMAGE_LIST,
     CLASSES: FileKind.CLASSES,
@@ -90,16 +91,11 @@ def _labels(images: Sequence[Image], rng: random.Random) -> Iterable[str]:
 
 
 def _tar_gz(members: Mapping[str, str]) -> bytes:
-    blocks = [_tar_member(name, text.encode()) for name, text in members.items()]
-    end = bytes(2 * _BLOCK_BYTES)
-    return gzip.compress(b"".join([*blocks, end]), mtime=0)  # no time in its header: the same tomorrow
-
-
-def _tar_member(name: str, body: bytes) -> bytes:
-    """A file in a tar archive as POSIX.1-1988 lays it out; `tarfile`, which reads these, is another room's."""
-    numbers = b"0000644\0" + 2 * b"0000000\0" + b"%011o\0" % len(body) + b"%011o\0" % 0
-    before, after = name.encode().ljust(100, b"\0") + numbers, b"0" + bytes(100) + b"ustar\x0000"
-    # The checksum is taken with blanks in its own place.
-    checksum = b"%06o\0 " % sum(before + b" " * 8 + after)
-    header = (before + checksum + after).ljust(_BLOCK_BYTES, b"\0")
-    return header + body + bytes(-len(body) % _BLOCK_BYTES)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, text in members.items():
+            body = text.encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(body)
+            archive.addfile(member, io.BytesIO(body))
+    return gzip.compress(packed.getvalue(), mtime=0)  # no time in its header: the same tomorrow

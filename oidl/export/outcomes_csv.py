@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oidl.dataset.rows import LINE_ENDS, format_row, header
 from oidl.errors import StateError
+from oidl.export.text import csv_line
 from oidl.hints import command
 from oidl.model import Status
 from oidl.state.choice import Chosen
@@ -56,7 +57,7 @@ def export_csvs(
         for settled in settled_rows(db, subsets, chosen):
             is_done = settled.status == Status.DONE
             path, file = outputs[settled.image.subset, SUCCESS if is_done else FAILURE]
-            more = f",{settled.source}" * with_source if is_done else f",{_quoted(_details(settled))}"
+            more = f",{settled.source}" * with_source if is_done else f",{csv_line([_details(settled)]).rstrip()}"
             quoting, end = style[settled.image.subset]
             file.write(format_row(settled.image, quoting, more + end))
             rows[path] += 1
@@ -64,11 +65,7 @@ def export_csvs(
 
 
 def _details(settled: Settled) -> str:
+    """Why an image failed, on one line."""
     details = f"{settled.reason}: {settled.detail}" if settled.detail else str(settled.reason)
-    return f"{details} (to be tried again)" if settled.status == Status.RETRY else details
-
-
-def _quoted(text: str) -> str:
-    """One CSV field: quoted where needed, on one line."""
-    text = " ".join(text.split())
-    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
+    more = " (to be tried again)" if settled.status == Status.RETRY else ""
+    return " ".join(f"{details}{more}".split())

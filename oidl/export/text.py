@@ -1,5 +1,7 @@
 """Text that the formats can hold. Pure."""
 
+import csv
+import io
 import re
 from collections.abc import Iterable
 
@@ -14,13 +16,11 @@ def plain(text: str) -> str:
 
 def csv_line(fields: Iterable[object]) -> str:
     """A line of CSV, quoted where needed; None is an empty field."""
-    return ",".join(_csv_field("" if field is None else str(field)) for field in fields) + "\n"
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(fields)  # so that either of the two characters is quoted
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def number(value: float) -> str:
     """`value` with at most two decimals: hundredths of a pixel."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _csv_field(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"' if re.search('[",\r\n]', text) else text
