@@ -1,12 +1,13 @@
 """The question before a run that was told neither what to download nor where: it would be all of it, right here."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 from oidl.cli.dry_run import opened_or_empty
 from oidl.dataset.published import Version
-from oidl.errors import StoppedError
+from oidl.errors import StateError, StoppedError
 from oidl.hints import command, command_line
 from oidl.pipeline.forecast import make_forecast
 from oidl.progress.repaint import is_in_notebook
@@ -22,7 +23,9 @@ def ask_first(settings: Settings, version: Version) -> bool:
     """
     if is_in_notebook() or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):  # a cell takes no answer
         return False
-    with opened_or_empty(settings) as db:
+    lines: list[str] = []
+    # A database of another schema is brought up to date, or refused, by the run itself.
+    with suppress(StateError), opened_or_empty(settings) as db:
         lines = forecast_lines(make_forecast(db, settings, version))
     print(printable("\n".join([f"This will download all of {version.title} to {settings.root_dir}:", *lines])))
     print("Go on? [y/N] ", end="", flush=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from oidl.dataset.ids import read_image_ids
 from oidl.dataset.published import PublishedFile, Version
+from oidl.dataset.unpack import open_local_list
 from oidl.forecast import FilesToFetch, Forecast, Share
 from oidl.model import CLASS_FILES
 from oidl.pipeline.metadata import asked_lists, list_files
@@ -54,6 +55,9 @@ def make_forecast(
         if settings.download_images:
             subsets = settings.selection.subsets or version.subsets
             missing = missing_subsets(db, asked_lists(settings, version), subsets)
+        if missing and settings.local_list:
+            with open_local_list(settings.local_list):  # what is there, and what it has, is known when it is read
+                pass
         needed = needed_files(db, version, settings.selection)
         forecast = Forecast()
         if settings.download_images and settings.selection.limit != 0:

@@ -197,6 +197,12 @@ def test_a_dry_run_of_a_choice_in_an_empty_directory_is_at_most(annotated: Any, 
     assert limited.stdout.startswith(f"at most 3 of {len(annotated.images)} images to fetch (--limit), about ")
 
 
+def test_a_dry_run_refuses_a_list_that_is_not_there(oidl: Any) -> None:
+    ended = oidl("run", "--dry-run", "--images-csv=none.csv")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "there is no image list" in ended.stderr
+
+
 @pytest.mark.parametrize("version", ["1", "2", "3", "4", "5", "6", "7"])
 def test_a_dry_run_of_every_version_needs_no_network(version: str, oidl: Any, monkeypatch: Any) -> None:
     def refuse(*_: Any, **__: Any) -> None:

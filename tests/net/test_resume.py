@@ -297,6 +297,25 @@ def test_tries_that_bring_nothing_come_to_an_end_and_the_part_stays(fetch: Calla
     assert "HTTP 503" in str(outcome.error)
     assert len(outcome.script.requests) == MAX_TRIES
     assert part.read_bytes() == BODY[:300_000]
+    assert outcome.error.hint.startswith("what has arrived is kept; ")
+
+
+def test_a_server_that_never_answers_is_given_up_sooner_and_nothing_is_said_to_be_kept(
+    fetch: Callable[..., Outcome], part: Path
+) -> None:
+    outcome = fetch(Answer("", is_silent=True))
+    assert isinstance(outcome.error, MetadataError)
+    assert len(outcome.script.requests) == 3
+    assert outcome.error.hint == (
+        "there was no answer; check the network and the address, then run the same command again"
+    )
+    assert not part.exists()
+
+
+def test_where_nothing_arrives_nothing_is_said_to_be_kept(fetch: Callable[..., Outcome]) -> None:
+    outcome = fetch(Answer("503 Service Unavailable"))
+    assert isinstance(outcome.error, MetadataError)
+    assert outcome.error.hint == "nothing has arrived; run the same command again later"
 
 
 def test_every_byte_gained_starts_the_count_of_tries_again(fetch: Callable[..., Outcome]) -> None:
