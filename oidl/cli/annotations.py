@@ -13,7 +13,7 @@ from oidl.cli.download import ANNOTATIONS
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options import RunOptions
 from oidl.cli.root import locked_root
-from oidl.cli.run import execute
+from oidl.cli.running import execute
 from oidl.cli.sections import DOWNLOAD, in_section
 from oidl.cli.streams import print_error
 from oidl.cli.typed import absolute, one_of

@@ -86,3 +86,17 @@ def test_what_is_no_option_is_only_typed(command: str, variable: str, oidl: Any)
     ended = oidl(*command.split(), env={variable: "images-resized"})
     assert ended.returncode == 2
     assert f"there is no variable {variable}\n" in ended.stderr
+
+
+@pytest.mark.parametrize("command", [("--help",), ("run", "-h"), ("run", "--help"), ("status", "--help"), ("-V",)])
+def test_help_does_not_wait_for_what_only_a_run_needs(command: tuple[str, ...]) -> None:
+    heavy = "httpx", "numpy", "pyvips", "sqlite3", "trio"
+    program = f"""
+import sys
+from oidl.cli import main
+main({command!r})
+print(*[name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    slow = ended.stderr.split()
+    assert slow == (["sqlite3"] if command[0] == "status" else [])
