@@ -7,8 +7,9 @@ knows is one SQLite file, and that file is a public interface (see the README).
 The folders are the things the program is about: `dataset` is what Open Images
 publishes, `state` what became of each image, `net` one transfer, `imaging` one
 picture, `storage` one file, `pipeline` all of them at once, `progress` and
-`report` what people see, `cli` what they type, `demo` a small Open Images on
-loopback to try it all on. `oidl.open` reads a root directory from Python.
+`report` what people see, `web` the same in a browser, `cli` what they type,
+`demo` a small Open Images on loopback to try it all on. `oidl.open` reads a
+root directory from Python.
 """
 
 from pathlib import Path

@@ -39,7 +39,7 @@ sys.meta_path.insert(0, Absent)
 import oidl
 
 def needs_the_extra(name):  # "web", which only these modules are for
-    return name.startswith("oidl.report.web.") and name not in ("oidl.report.web.address", "oidl.report.web.moment")
+    return name.startswith("oidl.web.") and name not in ("oidl.web.address", "oidl.web.snapshot")
 
 names = [found.name for found in pkgutil.walk_packages(oidl.__path__, "oidl.") if not needs_the_extra(found.name)]
 print(json.dumps([importlib.import_module(name).__name__ for name in names]))
@@ -99,10 +99,10 @@ def test_the_wheel_has_what_the_program_needs_and_nothing_else(wheel: Path) -> N
     names = names_in(wheel)
     assert {f"oidl/migrations/{name}" for name in SQL} <= names
     assert {"oidl/dataset/catalogue.toml", "oidl/py.typed", "oidl/cli/app.py"} <= names
-    assert {f"oidl/report/{name}" for name in ("look.css", "report.css", "web/static/index.html")} <= names
-    scripts = {f"oidl/report/web/static/{path.name}" for path in (ROOT / "oidl/report/web/static").glob("*.*")}
-    assert len(scripts) >= 8
-    assert scripts <= names
+    assert {"oidl/report/base.css", "oidl/report/report.css", "oidl/web/static/index.html"} <= names
+    static = {f"oidl/web/static/{path.name}" for path in (ROOT / "oidl/web/static").glob("*.*")}
+    assert len(static) >= 8
+    assert static <= names
     assert {name.partition("/")[0] for name in names} == {"oidl", f"oidl-{oidl.__version__}.dist-info"}
 
 
@@ -143,7 +143,7 @@ def test_every_module_can_do_without_the_development_tools(tmp_path: Path) -> No
     distributions = [name.partition(">=")[0] for name in names]
     modules = [{"import-linter": "importlinter", "pillow": "PIL"}.get(name, name) for name in distributions]
     imported = python(ALL_MODULES_WITHOUT, *modules, cwd=tmp_path)
-    needing = {path.stem for path in (ROOT / "oidl/report/web").glob("*.py")} - {"__init__", "address", "moment"}
+    needing = {path.stem for path in (ROOT / "oidl/web").glob("*.py")} - {"__init__", "address", "snapshot"}
     assert len(imported) == sum(1 for _ in (ROOT / "oidl").rglob("*.py")) - 1 - len(needing)
 
 

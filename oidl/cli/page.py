@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
-from oidl.report.web.address import Address, listen
+from oidl.web.address import Address, listen
 
 if TYPE_CHECKING:
     from oidl.progress.meter import Meter
@@ -57,8 +57,8 @@ async def open_page(
         return
     import trio
 
-    from oidl.report.web.moment import about_json
-    from oidl.report.web.process import PageProcess
+    from oidl.web.process import PageProcess
+    from oidl.web.snapshot import about_json
 
     about = about_json(settings.root_dir, settings.dataset_version, plan_line(settings.plan))
     page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir, about, say)
@@ -73,7 +73,7 @@ async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Cal
     """Says where the page is, and serves it until cancelled."""
     import trio
 
-    from oidl.report.web.browser import open_in_browser
+    from oidl.web.browser import open_in_browser
 
     address = offer.address
     say(f"the web page is at {address.url}" + (f" (port {address.taken} is taken)" if address.taken else ""))

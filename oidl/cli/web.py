@@ -43,9 +43,9 @@ def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
 
 
 async def _serve(options: WebOptions, offer: Offer) -> None:
-    from oidl.report.web.lookup import Lookup
-    from oidl.report.web.server import Page
-    from oidl.report.web.sources import AtRest
+    from oidl.web.database import Lookup
+    from oidl.web.feeds import AtRest
+    from oidl.web.server import Page
 
     lookup = Lookup(options.database)
     root_dir = absolute(options.root_dir)

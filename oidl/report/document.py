@@ -23,7 +23,7 @@ _RUNS = 50
 
 def report_html(counts: Counts, survey: Survey, *, root: str, now: datetime) -> str:
     """The whole document, about what is kept at `root`."""
-    look = "".join(files("oidl.report").joinpath(name).read_text("utf-8") for name in ("look.css", "report.css"))
+    look = "".join(files("oidl.report").joinpath(name).read_text("utf-8") for name in ("base.css", "report.css"))
     name = f"Open Images V{counts.dataset_version}" if counts.dataset_version else "Open Images"
     body = "\n".join(
         [

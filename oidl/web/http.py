@@ -13,7 +13,7 @@ import h11
 import trio
 from starlette.types import ASGIApp, Message, Scope
 
-from oidl.report.web.ceiling import Ceiling
+from oidl.web.limiter import Ceiling
 
 _HEAD_BYTES = 16 * 1024
 _HEAD_S = 15.0  # from the last answer, so that an idle connection ends then too

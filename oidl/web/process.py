@@ -24,13 +24,13 @@ from pathlib import Path
 import trio
 
 from oidl.progress.meter import Meter
-from oidl.report.web.address import Address
-from oidl.report.web.images import Json
-from oidl.report.web.lines import Lines
-from oidl.report.web.moment import in_a_line, live_moment
 from oidl.text import printable, shortened
+from oidl.web.address import Address
+from oidl.web.images import Json
+from oidl.web.lines import Lines
+from oidl.web.snapshot import in_a_line, live_moment
 
-_COMMAND = [sys.executable, "-P", "-m", "oidl.report.web.child"]
+_COMMAND = [sys.executable, "-P", "-m", "oidl.web.child"]
 _MOMENT_S = 0.5  # at least, from one moment to the next
 _FOLLOWED_S = 3.0  # a page that asks for no moment for so long has no followers
 _GOODBYE_S = 1.5

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from oidl.report.web.address import Address
-from oidl.report.web.app import make_app
-from oidl.report.web.ceiling import Ceiling
-from oidl.report.web.events import Events
-from oidl.report.web.guard import Guard
-from oidl.report.web.http import Connection
-from oidl.report.web.lookup import Lookup
-from oidl.report.web.sources import Source
+from oidl.web.address import Address
+from oidl.web.app import make_app
+from oidl.web.database import Lookup
+from oidl.web.events import Events
+from oidl.web.feeds import Source
+from oidl.web.http import Connection
+from oidl.web.limiter import Ceiling
+from oidl.web.security import Guard
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

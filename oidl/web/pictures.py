@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from oidl.report.web.lookup import Lookup
 from oidl.state.gallery import output_file
 from oidl.storage.layout import is_image_id
+from oidl.web.database import Lookup
 
 _PIECE_BYTES = 64 * 1024
 _SECONDS_TO_KEEP = 600  # in the browser: the same URL may be made anew by a later run

@@ -3,7 +3,7 @@
 import { ask } from "./details.js";
 import { find, make, say } from "./draw.js";
 import { count } from "./words.js";
-import { append, clear } from "./wall.js";
+import { append, clear } from "./grid.js";
 
 const ENOUGH = 24; // pictures at a time
 const PARTS = 25; // of a search, without being asked to go on

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from oidl.model import Status
 from oidl.progress.statistics import Failed, Second, Statistics, Success
-from oidl.report.web.images import Json, attempt_json, card_json, host_of, try_json
 from oidl.report.words import meaning, plan_words
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.database import parse_timestamp
 from oidl.state.gallery import Card, DoneImage, Try
 from oidl.state.plan_counts import PlanCounts
+from oidl.web.images import Json, attempt_json, card_json, host_of, try_json
 
 
 def about_json(root_dir: Path, dataset_version: str | None, plan: str) -> Json:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from oidl.report.web.address import Address
+from oidl.web.address import Address
 
 _POLICY = "; ".join(
     [

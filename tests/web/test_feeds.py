@@ -9,10 +9,10 @@ import trio
 import trio.testing
 from conftest import image
 
-from oidl.report.web.lookup import Lookup
-from oidl.report.web.moment import in_a_line
-from oidl.report.web.sources import RunMoments
 from oidl.state.database import StateConnection
+from oidl.web.database import Lookup
+from oidl.web.feeds import RunMoments
+from oidl.web.snapshot import in_a_line
 
 
 class Run:

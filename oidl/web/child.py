@@ -10,12 +10,12 @@ from pathlib import Path
 
 import trio
 
-from oidl.report.web.address import Address
-from oidl.report.web.lines import Lines
-from oidl.report.web.lookup import Lookup
-from oidl.report.web.moment import in_a_line
-from oidl.report.web.server import Page
-from oidl.report.web.sources import RunMoments
+from oidl.web.address import Address
+from oidl.web.database import Lookup
+from oidl.web.feeds import RunMoments
+from oidl.web.lines import Lines
+from oidl.web.server import Page
+from oidl.web.snapshot import in_a_line
 
 _NICE = 10
 _MOST_BYTES = 512 * 1024 * 1024  # of memory; 60 MB are usual

@@ -10,9 +10,9 @@ import pytest
 import trio
 
 from oidl.progress.meter import Meter
-from oidl.report.web import process
-from oidl.report.web.address import listen
-from oidl.report.web.process import PageProcess
+from oidl.web import process
+from oidl.web.address import listen
+from oidl.web.process import PageProcess
 
 said: list[str] = []
 

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import trio
 
 from oidl.progress.statistics import Second
-from oidl.report.web.images import card_json
-from oidl.report.web.lookup import Lookup
-from oidl.report.web.moment import about_json, in_a_line, resting_moment
 from oidl.state.browse import Filter, find_done
 from oidl.state.counts import NOTHING_YET, Counts, read_counts, read_runs
 from oidl.state.gallery import Card, cards, last_successes, last_tries
 from oidl.state.lock import is_held
 from oidl.state.plan import Value, read_plan
+from oidl.web.database import Lookup
+from oidl.web.images import card_json
+from oidl.web.snapshot import about_json, in_a_line, resting_moment
 
 _SHOWN = 100  # the latest tries
 _RUNS = 50  # that are looked at for one with images

@@ -7,7 +7,7 @@ import pytest
 import trio
 import trio.testing
 
-from oidl.report.web.events import Events
+from oidl.web.events import Events
 
 GET = {"type": "http", "method": "GET", "headers": []}
 

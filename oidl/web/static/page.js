@@ -3,7 +3,7 @@
 import { ask, openImage, search, tryIt } from "./details.js";
 import { bar, chart, find, make, number, rows, say, stacked } from "./draw.js";
 import { offerSubsets, refreshFilter, startFilter } from "./filter.js";
-import { arrive, startWall } from "./wall.js";
+import { arrive, startWall } from "./grid.js";
 import { count, duration, milliseconds, moment, pace as paceWords, rate, share, size } from "./words.js";
 
 const STATUSES = ["done", "failed", "retry", "pending"];

@@ -2,7 +2,7 @@
 
 import { counted, withBoxes } from "./boxes.js";
 import { find, link, make, number } from "./draw.js";
-import { attribution } from "./wall.js";
+import { attribution } from "./grid.js";
 import { count, duration, milliseconds, moment, size } from "./words.js";
 
 const dialog = find("details");

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from oidl.errors import UsageError
-from oidl.report.web import address as address_module
-from oidl.report.web.address import PORT, Address, listen
+from oidl.web import address as address_module
+from oidl.web.address import PORT, Address, listen
 
 
 @pytest.fixture

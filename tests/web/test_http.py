@@ -8,8 +8,8 @@ import trio
 import trio.testing
 from starlette.responses import PlainTextResponse
 
-from oidl.report.web.ceiling import Ceiling
-from oidl.report.web.http import Connection
+from oidl.web.http import Connection
+from oidl.web.limiter import Ceiling
 
 GET = b"GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\n\r\n"
 

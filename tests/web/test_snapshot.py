@@ -10,12 +10,12 @@ from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenF
 from oidl.net.body import Body
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Second
-from oidl.report.web.images import card_json, details_json, placing_of, shown_file
-from oidl.report.web.moment import live_moment, resting_moment
 from oidl.state.counts import NOTHING_YET, Counts, RunFacts
 from oidl.state.gallery import Card, Details, DoneImage, OutputFile
 from oidl.state.labelled import Box
 from oidl.state.plan_counts import PlanCounts
+from oidl.web.images import card_json, details_json, placing_of, shown_file
+from oidl.web.snapshot import live_moment, resting_moment
 
 CARD = Card(
     image(1).image_id,

@@ -8,8 +8,8 @@ import pytest
 import trio
 from starlette.responses import PlainTextResponse
 
-from oidl.report.web.address import Address
-from oidl.report.web.guard import Guard
+from oidl.web.address import Address
+from oidl.web.security import Guard
 
 ADDRESS = Address(socket.socket(), "127.0.0.1", 1, frozenset({"127.0.0.1", "localhost"}), None)
 ADDRESS.listener.close()

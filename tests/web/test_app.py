@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from conftest import image
 
-from oidl.report.web.app import make_app
-from oidl.report.web.events import Events
-from oidl.report.web.lookup import Lookup
-from oidl.report.web.pictures import kind_of
-from oidl.report.web.sources import AtRest
 from oidl.state.database import StateConnection
 from oidl.state.plan import write_plan
+from oidl.web.app import make_app
+from oidl.web.database import Lookup
+from oidl.web.events import Events
+from oidl.web.feeds import AtRest
+from oidl.web.pictures import kind_of
 
 
 def plan_words(plan: Mapping[str, object]) -> str:
@@ -247,14 +247,14 @@ def test_the_page_and_all_that_it_names_are_there(get) -> None:
     page = get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     names = [part.split('"')[0] for part in page.body.decode().split('="/')[1:]]
-    scripts = ["draw.js", "words.js", "wall.js", "details.js", "boxes.js", "filter.js"]
-    assert set(names) == {"icon.svg", "look.css", "page.css", "page.js"}
+    scripts = ["draw.js", "words.js", "grid.js", "details.js", "boxes.js", "filter.js"]
+    assert set(names) == {"icon.svg", "base.css", "page.css", "page.js"}
     for name in names + scripts:
         answer = get(f"/{name}")
         assert (answer.status, len(answer.body) > 100) == (200, True)
 
 
-@pytest.mark.parametrize("target", ["/nothing", "/static/page.js", "/../look.css", "/picture", "/api/image/"])
+@pytest.mark.parametrize("target", ["/nothing", "/static/page.js", "/../base.css", "/picture", "/api/image/"])
 def test_there_is_nothing_else(get, target: str) -> None:
     assert get(target).status == 404
 

@@ -11,18 +11,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from oidl.errors import UsageError
-from oidl.report.web.events import Events
-from oidl.report.web.images import card_json, details_json, examples_json
-from oidl.report.web.lookup import Lookup
-from oidl.report.web.moment import run_json
-from oidl.report.web.pictures import Pictures
-from oidl.report.web.sources import Source
 from oidl.report.words import license_name
 from oidl.state.browse import Filter, Found, class_filter, classes_called, find_done, frequent_licenses
 from oidl.state.counts import read_runs
 from oidl.state.database import StateConnection
 from oidl.state.gallery import cards_beginning, details, last_tries
 from oidl.storage.layout import is_image_id
+from oidl.web.database import Lookup
+from oidl.web.events import Events
+from oidl.web.feeds import Source
+from oidl.web.images import card_json, details_json, examples_json
+from oidl.web.pictures import Pictures
+from oidl.web.snapshot import run_json
 
 _FOUND = 20
 _TRIES = 2_000  # that examples are taken from
@@ -35,13 +35,13 @@ _HEX = frozenset("0123456789abcdef")
 
 _FILES = {
     "": ("web/static/index.html", "text/html"),
-    "look.css": ("look.css", "text/css"),
+    "base.css": ("report/base.css", "text/css"),
     "page.css": ("web/static/page.css", "text/css"),
     "page.js": ("web/static/page.js", "text/javascript"),
     "draw.js": ("web/static/draw.js", "text/javascript"),
     "boxes.js": ("web/static/boxes.js", "text/javascript"),
     "filter.js": ("web/static/filter.js", "text/javascript"),
-    "wall.js": ("web/static/wall.js", "text/javascript"),
+    "grid.js": ("web/static/grid.js", "text/javascript"),
     "details.js": ("web/static/details.js", "text/javascript"),
     "words.js": ("web/static/words.js", "text/javascript"),
     "icon.svg": ("web/static/icon.svg", "image/svg+xml"),
@@ -121,7 +121,7 @@ def _filtered(db: StateConnection, class_name: str, subset: str, license: str, s
 
 
 def _file(name: str, kind: str) -> Callable[[Request], Any]:
-    body = files("oidl.report").joinpath(name).read_bytes()
+    body = files("oidl").joinpath(name).read_bytes()
 
     async def answer(request: Request) -> Response:
         return Response(body, media_type=kind, headers={"Cache-Control": "no-cache"})

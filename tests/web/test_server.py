@@ -10,10 +10,10 @@ import pytest
 import trio
 import trio.testing
 
-from oidl.report.web import browser, server
-from oidl.report.web.address import listen
-from oidl.report.web.lookup import Lookup
-from oidl.report.web.server import Page
+from oidl.web import browser, server
+from oidl.web.address import listen
+from oidl.web.database import Lookup
+from oidl.web.server import Page
 
 LARGE = 4_000_000  # more than the kernel keeps for two ends of a connection
 
@@ -93,7 +93,7 @@ async def wait_until(condition: Callable[[], object]) -> None:
 
 def test_pages_and_moments_are_served(tmp_path: Path) -> None:
     async def test(page: Page, clients: Clients) -> None:
-        stream = await clients.connect("/look.css")
+        stream = await clients.connect("/base.css")
         assert (await read_until(stream, b"--ground")).startswith(b"HTTP/1.1 200")
         stream = await clients.connect("/events")
         assert b"data: 1 " in await read_until(stream, b"data: 1 ")

@@ -52,7 +52,7 @@ def test_sizes_times_and_shares_are_the_same_on_the_page(node: str, tmp_path: Pa
         (3, 400),
         *((n, 997) for n in range(997)),
     ]
-    text = files("oidl.report").joinpath("web/static/words.js").read_text("utf-8")
+    text = files("oidl.web").joinpath("static/words.js").read_text("utf-8")
     (tmp_path / "words.mjs").write_text(text, "utf-8")
     (tmp_path / "compare.mjs").write_text(_SCRIPT, "utf-8")
     given = json.dumps({"size": sizes, "duration": durations, "share": shares})
