@@ -129,7 +129,7 @@ def _never_read(port: int, end: float) -> None:
 ATTACKS: dict[str, tuple[int, Attack]] = {
     "1 connection, pipelined GET /": (1, partial(_pipeline, "/")),
     "4 connections, pipelined GET /": (4, partial(_pipeline, "/")),
-    "4 connections, pipelined GET /api/moment": (4, partial(_pipeline, "/api/moment")),
+    "4 connections, pipelined GET /api/snapshot": (4, partial(_pipeline, "/api/snapshot")),
     "4 connections, pipelined GET /api/examples": (4, partial(_pipeline, "/api/examples")),
     "4 connections, pipelined 404s": (4, partial(_pipeline, "/none")),
     "2 connections of HTTP/2, open and reset": (2, _reset_streams),

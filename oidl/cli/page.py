@@ -65,7 +65,7 @@ async def open_page(
     meter.page_url = offer.address.url
     async with trio.open_nursery() as nursery:
         nursery.start_soon(show_page, page.serve, offer, say)
-        yield page.tell_the_end
+        yield page.publish_final
         nursery.cancel_scope.cancel()
 
 
@@ -76,7 +76,10 @@ async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Cal
     from oidl.web.browser import open_in_browser
 
     address = offer.address
-    say(f"the web page is at {address.url}" + (f" (port {address.taken} is taken)" if address.taken else ""))
+    say(
+        f"the web page is at {address.url}"
+        + (f" (port {address.occupied_port} is taken)" if address.occupied_port else "")
+    )
     if address.token:
         say(
             "whoever can reach this machine and knows that address can see the page: it travels unencrypted, "

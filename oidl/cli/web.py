@@ -43,17 +43,17 @@ def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
 
 
 async def _serve(options: WebOptions, offer: Offer) -> None:
-    from oidl.web.database import Lookup
-    from oidl.web.feeds import AtRest
+    from oidl.web.database import Database
+    from oidl.web.feeds import DatabaseFeed
     from oidl.web.server import Page
 
-    lookup = Lookup(options.database)
+    database = Database(options.database)
     root_dir = absolute(options.root_dir)
-    page = Page(offer.address, AtRest(options.database, lookup, root_dir, plan_line), lookup, root_dir)
+    page = Page(offer.address, DatabaseFeed(options.database, database, root_dir, plan_line), database, root_dir)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)
             await show_page(page.serve, offer, lambda text: print(text, flush=True))
             nursery.cancel_scope.cancel()
     finally:
-        lookup.close()
+        database.close()

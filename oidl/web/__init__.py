@@ -1,7 +1,8 @@
 """The web page: a run, or a database at rest, in a browser.
 
-It reads and changes nothing, and its clients do not slow a run: the page of a
-run is served by a process of its own. What clients ask of the database and the
-disk is done in a few threads there, what they do not take is not kept for them,
-and a client that blocks is cut off. starlette and h11 are in the extra `web`.
+The page reads and changes nothing, and its clients do not slow a run: a run
+serves its page from a process of its own. A few threads there answer what
+clients ask of the database and the disk; what a client does not take is not
+kept for it, and a client that blocks is disconnected. starlette and h11 come
+with the extra `web`.
 """

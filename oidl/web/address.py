@@ -1,7 +1,7 @@
-"""Where the page is served, and whom it is for.
+"""Where the page is served, and who may open it.
 
-On loopback it is for whoever uses this machine. Anywhere else it takes a random
-token, which stands in the address that is printed.
+On loopback, everyone who uses this machine may. Anywhere else a random token is
+needed, which is part of the address that is printed.
 """
 
 import errno
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from oidl.errors import UsageError
 
 PORT = 8640
-"""The port of the page where none is named: the same each time, so that a tunnel to it can be written down."""
+"""The default port of the page: the same each time, so that a tunnel to it can be written down."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _PORTS_TRIED = 100
@@ -23,9 +23,9 @@ _PORTS_TRIED = 100
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What is listened at, with the names that `Host` may have; `token` is None where none is needed.
+    """Where the server listens, and the names that a `Host` header may have; `token` is None if none is needed.
 
-    `taken` is the port that it would have had, if another program has that.
+    `occupied_port` is the default port if another program uses it; None otherwise.
     """
 
     listener: socket.socket
@@ -33,18 +33,18 @@ class Address:
     port: int
     names: frozenset[str]
     token: str | None
-    taken: int | None = None
+    occupied_port: int | None = None
 
     @property
     def url(self) -> str:
         """What to open in a browser."""
         return f"http://{self.host}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
-    def is_for_us(self, host: str) -> bool:
+    def is_our_host(self, host: str) -> bool:
         """Whether a `Host` header names this server.
 
         A page of another site can make a browser believe that its own name is
-        this machine (DNS rebinding); it cannot do so with a number or a name of ours.
+        this machine (DNS rebinding). It cannot do so with a number or a name of ours.
         """
         name, bracket, _ = host.lower().partition("]")
         name = name + bracket if bracket else name.partition(":")[0]
@@ -52,23 +52,24 @@ class Address:
 
 
 def listen(typed: str) -> Address:
-    """Takes the port of `typed`: `HOST:PORT`, one of both, or nothing. Raises `UsageError` if that cannot be had.
+    """Listens at `typed`: `HOST:PORT`, one of the two, or nothing. Raises `UsageError` if that is not possible.
 
-    Without a port it is `PORT`, or the next one that is free; port 0 is any free one.
+    Without a port it is `PORT`, or the next free one; port 0 is any free one.
     """
-    host, named = _parts(typed)
-    listener = _taken(host, range(PORT, PORT + _PORTS_TRIED) if named is None else [named])
-    bound, port = listener.getsockname()[:2]
-    ip = ipaddress.ip_address(bound)
+    host, port = _parse(typed)
+    listener = _listen_at(host, range(PORT, PORT + _PORTS_TRIED) if port is None else [port])
+    bound_host, bound_port = listener.getsockname()[:2]
+    ip = ipaddress.ip_address(bound_host)
     shown = socket.gethostname() if ip.is_unspecified else host
     shown = f"[{shown}]" if ":" in shown else shown
     names = frozenset(name.lower() for name in (*_LOOPBACK, shown, socket.gethostname()))
     token = None if ip.is_loopback else secrets.token_urlsafe(16)
-    return Address(listener, shown, port, names, token, PORT if named is None and port != PORT else None)
+    occupied_port = PORT if port is None and bound_port != PORT else None
+    return Address(listener, shown, bound_port, names, token, occupied_port)
 
 
-def _taken(host: str, ports: Sequence[int]) -> socket.socket:
-    """A socket that listens at the first of `ports` that is free."""
+def _listen_at(host: str, ports: Sequence[int]) -> socket.socket:
+    """A socket that listens at the first free one of `ports`."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in ports:
         try:
@@ -82,17 +83,17 @@ def _taken(host: str, ports: Sequence[int]) -> socket.socket:
     raise AssertionError
 
 
-def _parts(typed: str) -> tuple[str, int | None]:
-    """Host and port; None where no port was typed."""
+def _parse(typed: str) -> tuple[str, int | None]:
+    """Host and port; None if no port was typed."""
     try:
         parts = urlsplit(f"//{typed}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
         parts, host, port = None, "", None
     if parts is None or parts.netloc != typed or "@" in typed:
-        raise UsageError(f"{typed!r} is not a place for the page", hint=f"use HOST:PORT, like 127.0.0.1:{PORT}")
+        raise UsageError(f"{typed!r} is not an address for the page", hint=f"use HOST:PORT, like 127.0.0.1:{PORT}")
     if host.isdecimal() and port is None:
-        return _parts(f":{host}")
+        return _parse(f":{host}")
     return host or _LOOPBACK[0], port
 
 

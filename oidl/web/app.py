@@ -1,8 +1,8 @@
-"""The routes: the page itself, its moments, and what it asks for when somebody wants to know more."""
+"""The routes: the page itself, its snapshots, and what it requests when the user wants to know more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from starlette.applications import Starlette
@@ -17,114 +17,110 @@ from oidl.state.counts import read_runs
 from oidl.state.database import StateConnection
 from oidl.state.gallery import cards_beginning, details, last_tries
 from oidl.storage.layout import is_image_id
-from oidl.web.database import Lookup
+from oidl.web.database import Database
 from oidl.web.events import Events
-from oidl.web.feeds import Source
-from oidl.web.images import card_json, details_json, examples_json
+from oidl.web.feeds import SnapshotSource
+from oidl.web.images import details_json, examples_json, summary_json
 from oidl.web.pictures import Pictures
 from oidl.web.snapshot import run_json
 
 _FOUND = 20
-_TRIES = 2_000  # that examples are taken from
+_TRIES = 2_000  # the examples of each reason are taken from the last so many
 _RUNS = 50
 _PICTURES = 24
 _NAMES = 50
-_LONGEST_NAME = 200
-_START_LENGTH = 17  # an ImageID, and what makes it the next one
+_MAX_NAME = 200
+_MAX_START = 17  # an ImageID, and a digit that comes after it
 _HEX = frozenset("0123456789abcdef")
 
-_FILES = {
-    "": ("web/static/index.html", "text/html"),
-    "base.css": ("report/base.css", "text/css"),
-    "page.css": ("web/static/page.css", "text/css"),
-    "page.js": ("web/static/page.js", "text/javascript"),
-    "draw.js": ("web/static/draw.js", "text/javascript"),
-    "boxes.js": ("web/static/boxes.js", "text/javascript"),
-    "filter.js": ("web/static/filter.js", "text/javascript"),
-    "grid.js": ("web/static/grid.js", "text/javascript"),
-    "details.js": ("web/static/details.js", "text/javascript"),
-    "words.js": ("web/static/words.js", "text/javascript"),
-    "icon.svg": ("web/static/icon.svg", "image/svg+xml"),
-}
+_MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def make_app(source: Source, lookup: Lookup, events: Events, root_dir: Path) -> Starlette:
-    """The page's application, about what `source` tells and `lookup` finds."""
+def make_app(source: SnapshotSource, database: Database, events: Events, root_dir: Path) -> Starlette:
+    """The page's application: it shows the snapshots of `source` and what `database` finds."""
 
-    async def moment(request: Request) -> Response:
-        return Response(await source.moment(), media_type="application/json")
+    async def snapshot(request: Request) -> Response:
+        return Response(await source.snapshot(), media_type="application/json")
 
     async def image(request: Request) -> Response:
         image_id = request.path_params["image_id"]
-        found = await lookup(details, image_id) if is_image_id(image_id) else None
-        return JSONResponse(details_json(found)) if found else _missing("There is no such image in the list.")
+        found = await database(details, image_id) if is_image_id(image_id) else None
+        return JSONResponse(details_json(found)) if found else _missing("This ImageID is not in the list.")
 
     async def search(request: Request) -> Response:
         beginning = request.query_params.get("id", "").strip().lower()
         if not beginning or len(beginning) > 16 or not set(beginning) <= _HEX:
-            return JSONResponse({"error": "An ImageID is 16 digits and letters a to f; its beginning will do."}, 400)
-        found = await lookup(cards_beginning, beginning, _FOUND) or []
-        return JSONResponse([card_json(card) for card in found])
+            return JSONResponse(
+                {"error": "An ImageID has 16 characters, 0 to 9 and a to f; its first few are enough."}, 400
+            )
+        found = await database(cards_beginning, beginning, _FOUND) or []
+        return JSONResponse([summary_json(card) for card in found])
 
-    async def wall(request: Request) -> Response:
+    async def images(request: Request) -> Response:
         asked = request.query_params
         start = asked.get("start", "")
-        if len(start) > _START_LENGTH or not set(start) <= _HEX:
-            return JSONResponse({"error": "The wall starts at an ImageID."}, 400)
-        found = await lookup(
+        if len(start) > _MAX_START or not set(start) <= _HEX:
+            return JSONResponse({"error": "`start` must be an ImageID."}, 400)
+        found = await database(
             _filtered, asked.get("class", ""), asked.get("subset", ""), asked.get("license", ""), start
         )
         if found is None:
             return JSONResponse({"pictures": [], "next": None})
-        if isinstance(found, str):  # an answer like others: browsers log what is none
+        if isinstance(found, str):  # not an error status, because browsers log those
             return JSONResponse({"error": found})
-        return JSONResponse({"pictures": [card_json(card) for card in found.cards], "next": found.next})
+        return JSONResponse({"pictures": [summary_json(card) for card in found.cards], "next": found.next})
 
     async def classes(request: Request) -> Response:
-        typed = request.query_params.get("name", "")[:_LONGEST_NAME]
-        return JSONResponse(await lookup(classes_called, typed, _NAMES) or [])
+        typed = request.query_params.get("name", "")[:_MAX_NAME]
+        return JSONResponse(await database(classes_called, typed, _NAMES) or [])
 
     async def licenses(request: Request) -> Response:
-        found = await lookup(frequent_licenses) or []
+        found = await database(frequent_licenses) or []
         return JSONResponse([{"license": url, "name": license_name(url)} for url in found[:_NAMES]])
 
     async def examples(request: Request) -> Response:
-        return JSONResponse(examples_json(await lookup(last_tries, _TRIES) or ()))
+        return JSONResponse(examples_json(await database(last_tries, _TRIES) or ()))
 
     async def runs(request: Request) -> Response:
-        return JSONResponse([run_json(run) for run in await lookup(read_runs, _RUNS) or ()])
+        return JSONResponse([run_json(run) for run in await database(read_runs, _RUNS) or ()])
 
     return Starlette(
         routes=[
-            *(Route(f"/{name}", _file(*file)) for name, file in _FILES.items()),
+            *_static_routes(),
             Route("/events", events),
-            Route("/api/moment", moment),
+            Route("/api/snapshot", snapshot),
             Route("/api/image/{image_id}", image),
             Route("/api/search", search),
-            Route("/api/wall", wall),
+            Route("/api/images", images),
             Route("/api/classes", classes),
             Route("/api/licenses", licenses),
             Route("/api/examples", examples),
             Route("/api/runs", runs),
-            Route("/picture/{image_id}/{rendition:path}", Pictures(lookup, root_dir)),
+            Route("/picture/{image_id}/{rendition:path}", Pictures(database, root_dir)),
         ]
     )
 
 
 def _filtered(db: StateConnection, class_name: str, subset: str, license: str, start: str) -> Found | str:
-    """A part of the wall; in words what is wrong with `class_name`, if anything is."""
+    """Some of the images that are done; a text if there is no class `class_name`."""
     try:
-        label_names = class_filter(db, class_name[:_LONGEST_NAME]) if class_name else ()
+        label_names = class_filter(db, class_name[:_MAX_NAME]) if class_name else ()
     except UsageError as error:
         return f"{error.message}; {error.hint}"
     return find_done(db, Filter(label_names, subset, license), start, _PICTURES)
 
 
-def _file(name: str, kind: str) -> Callable[[Request], Any]:
-    body = files("oidl").joinpath(name).read_bytes()
+def _static_routes() -> Iterator[Route]:
+    """The files of the page: those in `static/`, and the style sheet that the report has too."""
+    for file in [*files("oidl.web").joinpath("static").iterdir(), files("oidl.report").joinpath("base.css")]:
+        if media_type := _MEDIA_TYPES.get(PurePath(file.name).suffix):
+            path = "/" if file.name == "index.html" else f"/{file.name}"
+            yield Route(path, _static(file.read_bytes(), media_type))
 
+
+def _static(body: bytes, media_type: str) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
-        return Response(body, media_type=kind, headers={"Cache-Control": "no-cache"})
+        return Response(body, media_type=media_type, headers={"Cache-Control": "no-cache"})
 
     return answer
 

@@ -1,4 +1,4 @@
-"""The page of a run, in a process of its own: `process.py` starts it, and says what it is told and answers."""
+"""The page of a run, in a process of its own: the child's side. `process.py` starts it and describes the protocol."""
 
 import json
 import logging
@@ -11,21 +11,21 @@ from pathlib import Path
 import trio
 
 from oidl.web.address import Address
-from oidl.web.database import Lookup
-from oidl.web.feeds import RunMoments
-from oidl.web.lines import Lines
+from oidl.web.database import Database
+from oidl.web.feeds import RunFeed
+from oidl.web.lines import LineReader
 from oidl.web.server import Page
 from oidl.web.snapshot import in_a_line
 
 _NICE = 10
-_MOST_BYTES = 512 * 1024 * 1024  # of memory; 60 MB are usual
-_LINE_BYTES = 16 * 1024 * 1024  # a moment has some 50 kB
+_MAX_MEMORY_BYTES = 512 * 1024 * 1024  # 60 MB are usual
+_LINE_BYTES = 16 * 1024 * 1024  # a snapshot has some 50 kB
 
 log = logging.getLogger("oidl")
 
 
-class _ToTheRun(logging.Handler):
-    """Gives what is logged here to the run, and drops it if that does not take it at once."""
+class _RunHandler(logging.Handler):
+    """Sends what is logged here to the run, and drops what the run does not take at once."""
 
     def __init__(self, channel: socket.socket) -> None:
         super().__init__()
@@ -38,40 +38,42 @@ class _ToTheRun(logging.Handler):
 
 
 def main() -> None:
-    """Serves the page until the run has ended it, or has ended itself."""
+    """Serves the page until the run ends it or ends itself."""
     os.nice(_NICE)
-    with suppress(ValueError, OSError):  # a lower limit is set already, or the system has none
-        resource.setrlimit(resource.RLIMIT_DATA, (_MOST_BYTES, _MOST_BYTES))
+    with suppress(ValueError, OSError):  # a lower limit is set already, or the system has no limits
+        resource.setrlimit(resource.RLIMIT_DATA, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     channel = socket.socket(fileno=os.dup(0))
-    log.addHandler(_ToTheRun(channel))
+    log.addHandler(_RunHandler(channel))
     log.propagate = False
     trio.run(_serve, channel)
 
 
 async def _serve(channel: socket.socket) -> None:
     stream = trio.SocketStream(trio.socket.from_stdlib_socket(channel))
-    lines = Lines(stream, _LINE_BYTES)
-    what = json.loads(await lines.next() or "")
-    listener = socket.socket(fileno=what["listener"])
-    address = Address(listener, what["host"], what["port"], frozenset(what["names"]), what["token"])
-    lookup = Lookup(Path(what["state_db"]))
-    moments = RunMoments(lambda: stream.send_all(b"{}\n"), lookup, what["about"])
-    page = Page(address, moments, lookup, Path(what["root_dir"]))
+    lines = LineReader(stream, _LINE_BYTES)
+    description = json.loads(await lines.read_line() or "")
+    listener = socket.socket(fileno=description["listener"])
+    address = Address(
+        listener, description["host"], description["port"], frozenset(description["names"]), description["token"]
+    )
+    database = Database(Path(description["state_db"]))
+    feed = RunFeed(lambda: stream.send_all(b"{}\n"), database, description["about"])
+    page = Page(address, feed, database, Path(description["root_dir"]))
 
     async def serve(scope: trio.CancelScope) -> None:
         await page.serve()
-        scope.cancel()  # it has ended by itself, and has logged why
+        scope.cancel()  # the page ended by itself, and logged why
 
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(serve, nursery.cancel_scope)
-            while (line := await lines.next()) is not None:
-                if await moments.receive(line):
-                    await page.tell_the_end()
+            while (line := await lines.read_line()) is not None:
+                if await feed.receive(line):
+                    await page.publish_final()
                     break
             nursery.cancel_scope.cancel()
     finally:
-        lookup.close()
+        database.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Questions to the database, one at a time in a thread, on one reading connection."""
+"""The state database as the page reads it: one question at a time, in a thread, on one read-only connection."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,8 +14,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Lookup:
-    """Asks the state database at `path`, which may still be in the making."""
+class Database:
+    """Asks the state database at `path`, which need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,11 +25,11 @@ class Lookup:
     async def __call__(
         self, question: Callable[Concatenate[StateConnection, P], T], *args: P.args, **named: P.kwargs
     ) -> T | None:
-        """What `question(db, …)` returns; None where the database cannot be read (now)."""
+        """What `question(db, …)` returns; None if the database cannot be read now."""
         return await trio.to_thread.run_sync(partial(self._ask, question, *args, **named), limiter=self._one_at_a_time)
 
     def close(self) -> None:
-        """Closes the connection; nobody may ask any more."""
+        """Closes the connection. Nothing may be asked afterwards."""
         if self._db is not None:
             self._db.close()
 
@@ -41,5 +41,5 @@ class Lookup:
                 self._db = open_reader(self._path)
             with explained(self._path):
                 return question(self._db, *args, **named)
-        except OidlError:  # it is being loaded, or its disk has trouble: the run itself tells
+        except OidlError:  # it is being loaded, or its disk has trouble: the run itself reports that
             return None

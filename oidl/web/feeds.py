@@ -1,4 +1,4 @@
-"""Where the moments come from: the run whose page it is, or the database alone."""
+"""Where the page's snapshots come from: a run in another process, or the database."""
 
 import json
 import random
@@ -16,110 +16,114 @@ from oidl.state.counts import NOTHING_YET, Counts, read_counts, read_runs
 from oidl.state.gallery import Card, cards, last_successes, last_tries
 from oidl.state.lock import is_held
 from oidl.state.plan import Value, read_plan
-from oidl.web.database import Lookup
-from oidl.web.images import card_json
-from oidl.web.snapshot import about_json, in_a_line, resting_moment
+from oidl.web.database import Database
+from oidl.web.images import summary_json
+from oidl.web.snapshot import about_json, database_snapshot, in_a_line
 
-_SHOWN = 100  # the latest tries
-_RUNS = 50  # that are looked at for one with images
-_WALL = 24
-_NEW_PICTURES = 6  # a moment: a sample, where there are more
+_LISTED = 100  # successes and failed tries, of each
+_RUNS = 50  # the last one of these that settled images gives the mean rates
+_PICTURES = 24
+_NEW_PICTURES = 6  # per snapshot; a sample if there are more
 _HISTORY_S = 300
 _FRESH_S = 0.9
 
 
-class Source(Protocol):
-    """Gives a moment as one line of JSON."""
+class SnapshotSource(Protocol):
+    """Gives the page its snapshots."""
 
-    async def moment(self) -> str:
-        """How it stands now."""
+    async def snapshot(self) -> str:
+        """The current snapshot, as one line of JSON."""
 
 
-class RunMoments:
-    """The moments of a run in another process, which gives one when `ask` is called; `receive` is told of each."""
+class RunFeed:
+    """The snapshots of a run in another process: `ask` requests one, and each that arrives goes to `receive`."""
 
-    def __init__(self, ask: Callable[[], Awaitable[None]], lookup: Lookup, about: dict[str, Any]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[None]], database: Database, about: dict[str, Any]) -> None:
         self._ask = ask
-        self._lookup = lookup
+        self._database = database
         self._about = about
-        self._wall: deque[Card] = deque(maxlen=_WALL)
-        self._newest = ""
+        self._pictures: deque[Card] = deque(maxlen=_PICTURES)
+        self._latest = ""
         self._expires = 0.0
-        self._is_asked = False
-        self._news = trio.Event()
+        self._is_requested = False
+        self._arrived = trio.Event()
 
-    async def moment(self) -> str:
-        """The newest one; a newer one is asked for if that is about a second old."""
-        if not self._newest or trio.current_time() >= self._expires:
-            news = self._news
-            if not self._is_asked:
-                self._is_asked = True
+    async def snapshot(self) -> str:
+        """The latest one, not older than about a second."""
+        if not self._latest or trio.current_time() >= self._expires:
+            arrived = self._arrived
+            if not self._is_requested:
+                self._is_requested = True
                 await self._ask()
-            await news.wait()
-        return self._newest
+            await arrived.wait()
+        return self._latest
 
     async def receive(self, line: bytes) -> bool:
-        """Takes a moment, with the newest pictures, of which a few at a time are looked up; whether it is the last."""
+        """Takes one snapshot and adds the latest pictures, a few per snapshot. Returns whether it is the final one."""
         now: dict[str, Any] = json.loads(line)
-        shown = {card.image_id for card in self._wall}
-        most = _NEW_PICTURES if self._wall else _WALL
-        fresh: list[str] = []
+        known = {card.image_id for card in self._pictures}
+        most = _NEW_PICTURES if self._pictures else _PICTURES
+        new: list[str] = []
         for success in now["successes"]:
-            if success["id"] in shown or len(fresh) == most:
+            if success["id"] in known or len(new) == most:
                 break
-            fresh.append(success["id"])
-        if fresh:
-            self._wall.extendleft(reversed(await self._lookup(cards, fresh) or []))
-        self._newest = in_a_line(now | {"about": self._about, "pictures": [card_json(card) for card in self._wall]})
+            new.append(success["id"])
+        if new:
+            self._pictures.extendleft(reversed(await self._database(cards, new) or []))
+        self._latest = in_a_line(
+            now | {"about": self._about, "pictures": [summary_json(card) for card in self._pictures]}
+        )
         is_last = now["outcome"] is not None
         self._expires = float("inf") if is_last else trio.current_time() + _FRESH_S
-        self._is_asked = False
-        self._news.set()
-        self._news = trio.Event()
+        self._is_requested = False
+        self._arrived.set()
+        self._arrived = trio.Event()
         return is_last
 
 
-class AtRest:
-    """The database of `root_dir` at `path`, which another process may be writing; its wall is a sample of the images.
+class DatabaseFeed:
+    """Snapshots of the database of `root_dir` at `path`, which another process may be writing.
 
-    `plan_words` puts a plan in words.
+    The pictures are a sample of all images. `plan_words` describes a plan.
     """
 
     def __init__(
-        self, path: Path, lookup: Lookup, root_dir: Path, plan_words: Callable[[Mapping[str, Value]], str]
+        self, path: Path, database: Database, root_dir: Path, plan_words: Callable[[Mapping[str, Value]], str]
     ) -> None:
         self._path = path
-        self._lookup = lookup
+        self._database = database
         self._root_dir = root_dir
         self._plan_words = plan_words
-        self._wall: deque[Card] = deque(maxlen=_WALL)
+        self._pictures: deque[Card] = deque(maxlen=_PICTURES)
         self._history: deque[Second] = deque(maxlen=_HISTORY_S)
         self._on_disk: tuple[float, int] | None = None
 
-    async def moment(self) -> str:
-        """Asks the database; rates are those that a run notes there."""
-        counts = await self._lookup(read_counts) or NOTHING_YET
+    async def snapshot(self) -> str:
+        """Reads the database; the rates are those that a run records there."""
+        counts = await self._database(read_counts) or NOTHING_YET
         is_running = is_held(self._path)
         self._note(counts, is_running)
-        successes = await self._lookup(last_successes, _SHOWN) or ()
-        tries = await self._lookup(last_tries, _SHOWN) or ()
-        plan = await self._lookup(read_plan) or {}
-        runs = await self._lookup(read_runs, _RUNS) or ()
+        successes = await self._database(last_successes, _LISTED) or ()
+        tries = await self._database(last_tries, _LISTED) or ()
+        plan = await self._database(read_plan) or {}
+        runs = await self._database(read_runs, _RUNS) or ()
         worked = next((run for run in runs if run.done or run.failed), None)
-        await self._walk()
-        now = resting_moment(counts, self._history, successes, tries, self._wall, is_running=is_running, worked=worked)
+        await self._sample()
+        now = database_snapshot(
+            counts, self._history, successes, tries, self._pictures, is_running=is_running, worked=worked
+        )
         return in_a_line(now | {"about": about_json(self._root_dir, counts.dataset_version, self._plan_words(plan))})
 
-    async def _walk(self) -> None:
-        most = 2 if self._wall else _WALL
-        shown = {card.image_id for card in self._wall}
+    async def _sample(self) -> None:
+        most = 2 if self._pictures else _PICTURES
+        known = {card.image_id for card in self._pictures}
         found = await self._cards_from(f"{random.getrandbits(64):016x}", most)
-        if len(found) < most:  # the list ends there
+        if len(found) < most:  # the list ends there; go on at its beginning
             found += await self._cards_from("", most)
-        self._wall.extendleft([card for card in found if card.image_id not in shown][:most])
+        self._pictures.extendleft([card for card in found if card.image_id not in known][:most])
 
     async def _cards_from(self, start: str, most: int) -> tuple[Card, ...]:
-        found = await self._lookup(find_done, Filter(), start, most)
+        found = await self._database(find_done, Filter(), start, most)
         return found.cards if found else ()
 
     def _note(self, counts: Counts, is_running: bool) -> None:

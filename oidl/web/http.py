@@ -1,9 +1,10 @@
 """HTTP/1.1 between one client and the page's application.
 
-h11 speaks it. One request at a time: what a client sends ahead waits, unread,
-until its turn. HTTP/2 is not spoken, since it lets one connection ask without
-limit. Everything that a client sends or takes has a bound here: the length of a
-head, the time for it, and the time in which it must take what it asked for.
+h11 parses and writes the messages. A connection has one request at a time; what
+a client sends ahead stays unread until then. HTTP/2 is not offered, because it
+lets one connection make any number of requests. Everything that a client sends
+or takes is bounded: the length of a request's head, the time to send it, and the
+time to take the answer.
 """
 
 from email.utils import formatdate
@@ -13,37 +14,37 @@ import h11
 import trio
 from starlette.types import ASGIApp, Message, Scope
 
-from oidl.web.limiter import Ceiling
+from oidl.web.limiter import RateLimiter
 
 _HEAD_BYTES = 16 * 1024
-_HEAD_S = 15.0  # from the last answer, so that an idle connection ends then too
+_HEAD_S = 15.0  # counted from the last answer, so it bounds idle connections too
 _SEND_S = 20.0
 _READ_BYTES = 4096
 
 
 class Connection:
-    """A client at `address`, whose requests `app` answers as fast as `ceiling` allows."""
+    """One client at `address`; `app` answers its requests as fast as `limiter` allows."""
 
-    def __init__(self, stream: trio.abc.Stream, address: str, app: ASGIApp, ceiling: Ceiling) -> None:
+    def __init__(self, stream: trio.abc.Stream, address: str, app: ASGIApp, limiter: RateLimiter) -> None:
         self._stream = stream
         self.address = address
         self._app = app
-        self._ceiling = ceiling
+        self._limiter = limiter
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
         self._scope = trio.CancelScope()
         self._is_head = False
         self.idle_since: float | None = None
-        """The time since which a request is awaited; None while one is answered."""
+        """Since when this waits for a request; None while one is answered."""
 
     async def serve(self) -> None:
-        """Answers requests until the client goes, is cut off, or has sent what is not a request.
+        """Answers requests until the client leaves, `cut` is called, or something that is not a request arrives.
 
-        Raises what the application raises; `trio.BrokenResourceError` if the client goes or takes nothing.
+        Raises what the application raises, and `trio.BrokenResourceError` if the client leaves or takes nothing.
         """
         with self._scope:
             try:
                 while (request := await self._next_request()) is not None:
-                    await self._ceiling.take()
+                    await self._limiter.acquire()
                     await self._app(_scope(request), self._receive, self._send_message)
                     if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                         return
@@ -67,7 +68,7 @@ class Connection:
                     await self._refuse(505)
                     return None
                 self._is_head = event.method == b"HEAD"
-                self._http.next_event()  # the end of the request, unless it has a body; then it is the last one
+                self._http.next_event()  # the end of the request; if it has a body instead, no other request follows
                 return event
         return None
 
@@ -77,7 +78,7 @@ class Connection:
             await self._send(h11.Response(status_code=status, headers=headers))
 
     async def _receive(self) -> Message:
-        """Waits until the client is gone. What it sends ahead is kept, up to one piece, and then no more is read."""
+        """Waits until the client has left. Up to one piece of what it sends ahead is kept, and no more is read."""
         try:
             if ahead := await self._stream.receive_some(_READ_BYTES):
                 self._http.receive_data(bytes(ahead))
@@ -89,12 +90,12 @@ class Connection:
     async def _send_message(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = [*message["headers"], (b"date", formatdate(usegmt=True).encode())]
-            if self._http.their_state is h11.SEND_BODY:  # a body, which is not read
+            if self._http.their_state is h11.SEND_BODY:  # it sends a body, which is not read
                 headers.append((b"connection", b"close"))
             await self._send(h11.Response(status_code=message["status"], headers=headers))
             return
         if message["body"] and not self._is_head:
-            await self._ceiling.take()
+            await self._limiter.acquire()
             await self._send(h11.Data(data=message["body"]))
         if not message.get("more_body"):
             await self._send(h11.EndOfMessage())

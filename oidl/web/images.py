@@ -1,7 +1,7 @@
-"""Images as a browser is told them: whose they are, their files, boxes, labels and failed tries. Pure.
+"""Images as JSON for the browser: attribution, files, boxes, labels and failed tries. Pure.
 
-Titles and authors are published with HTML entities; they are given as the text that those stand for, and it is
-for the page to show them as text and nothing else.
+Titles and authors are published with HTML entities. Here they are plain text, and the page must show them as text
+and nothing else.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,13 +19,13 @@ from oidl.text import without_passwords
 
 Json = dict[str, Any]
 
-_SHOWN = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
-_LONGEST = 300  # characters of what a server said
+_DISPLAYABLE = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
+_MAX_CHARACTERS = 300  # of what a server said
 
 
-def card_json(card: Card) -> Json:
-    """An image, with what must be said beside its picture; `picture` is null where there is none that browsers show."""
-    shown = shown_file(card)
+def summary_json(card: Card) -> Json:
+    """An image with its attribution; `picture` is null if it has no file that browsers show."""
+    file = display_file(card)
     return {
         "id": card.image_id,
         "subset": card.subset,
@@ -37,18 +37,18 @@ def card_json(card: Card) -> Json:
         "license": card.license,
         "license_name": license_name(card.license),
         "landing_url": card.original_landing_url,
-        "picture": shown and picture_path(card.image_id, shown.rendition),
-        "width": shown and shown.width,
-        "height": shown and shown.height,
+        "picture": file and picture_path(card.image_id, file.rendition),
+        "width": file and file.width,
+        "height": file and file.height,
     }
 
 
 def details_json(details: Details) -> Json:
-    """An image with all its figures, files, failed tries, labels, and the boxes as they lie in each file."""
+    """An image with everything that is known about it: files, failed tries, labels, and the boxes in each file."""
     card = details.card
     names = details.class_names
     return {
-        **card_json(card),
+        **summary_json(card),
         "original_url": without_passwords(details.original_url),
         "original_size": details.original_size,
         "download": {**details.download, "width": card.width, "height": card.height},
@@ -58,8 +58,8 @@ def details_json(details: Details) -> Json:
                 "bytes": file.bytes,
                 "width": file.width,
                 "height": file.height,
-                "picture": picture_path(card.image_id, file.rendition) if _is_shown(file) else None,
-                "boxes": [] if (whole := placing_of(file)) is None else _boxes_json(details.boxes, whole, names),
+                "picture": picture_path(card.image_id, file.rendition) if _is_displayable(file) else None,
+                "boxes": [] if (placing := placing_of(file)) is None else _boxes_json(details.boxes, placing, names),
             }
             for file in card.files
         ],
@@ -69,7 +69,7 @@ def details_json(details: Details) -> Json:
 
 
 def examples_json(tries: Iterable[Try], most: int = 5) -> dict[str, list[Json]]:
-    """The first few of `tries` for each reason."""
+    """The first `most` of `tries` for each reason."""
     examples: dict[str, list[Json]] = {}
     for each in tries:
         found = examples.setdefault(each.reason, [])
@@ -88,9 +88,9 @@ def try_json(each: Try) -> Json:
 
 
 def placing_of(file: OutputFile) -> Placing | None:
-    """How `file`, as a browser shows it, came out of the published picture; None where that was not noted."""
+    """How `file`, as a browser shows it, was made from the published image; None if that was not recorded."""
     if file.scaled_width is not None and file.scaled_height is not None:
-        whole = Placing(
+        placing = Placing(
             file.orientation,
             file.scaled_width,
             file.scaled_height,
@@ -100,38 +100,38 @@ def placing_of(file: OutputFile) -> Placing | None:
             file.height,
         )
     elif file.rendition == ORIGINAL:
-        whole = Placing(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
+        placing = Placing(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
     else:
         return None
-    return as_exif_turns(whole, file.exif_orientation) if file.exif_orientation else whole
+    return as_exif_turns(placing, file.exif_orientation) if file.exif_orientation else placing
 
 
-def shown_file(card: Card) -> OutputFile | None:
-    """The smallest file of an image that browsers show."""
-    return next((file for file in card.files if _is_shown(file)), None)
+def display_file(card: Card) -> OutputFile | None:
+    """The smallest file of an image that browsers can show; None if there is none."""
+    return next((file for file in card.files if _is_displayable(file)), None)
 
 
 def picture_path(image_id: str, rendition: str) -> str:
-    """Where a picture is served."""
+    """The path at which the file of this rendition is served."""
     return f"/picture/{image_id}/{quote(rendition, safe='')}"
 
 
-def _is_shown(file: OutputFile) -> bool:
-    return file.path.lower().endswith(_SHOWN)
+def _is_displayable(file: OutputFile) -> bool:
+    return file.path.lower().endswith(_DISPLAYABLE)
 
 
-def _boxes_json(boxes: Iterable[Box], whole: Placing, names: Mapping[str, str]) -> list[Json]:
-    """The boxes that are in the file, as shares of its width and height."""
-    seen = ((box, placed(box.x_min, box.x_max, box.y_min, box.y_max, whole)) for box in boxes)
+def _boxes_json(boxes: Iterable[Box], placing: Placing, names: Mapping[str, str]) -> list[Json]:
+    """The boxes that lie in the file, as fractions of its width and height."""
+    visible = ((box, placed(box.x_min, box.x_max, box.y_min, box.y_max, placing)) for box in boxes)
     return [
         {
             "name": _name(box.label_name, names),
-            "left": where.left / whole.width,
-            "top": where.top / whole.height,
-            "width": where.width / whole.width,
-            "height": where.height / whole.height,
+            "left": where.left / placing.width,
+            "top": where.top / placing.height,
+            "width": where.width / placing.width,
+            "height": where.height / placing.height,
         }
-        for box, where in seen
+        for box, where in visible
         if where is not None
     ]
 
@@ -156,7 +156,7 @@ def attempt_json(
         "subset": subset,
         "status": status,
         "reason": reason,
-        "detail": (detail or "")[:_LONGEST],
+        "detail": (detail or "")[:_MAX_CHARACTERS],
         "http_status": http_status,
         "host": host_of(url),
         "url": url and without_passwords(url),
@@ -165,8 +165,8 @@ def attempt_json(
 
 
 def host_of(url: str | None) -> str | None:
-    """The host of `url`; None where there is none."""
+    """The host of `url`; None if there is none."""
     try:
         return urlsplit(url).hostname if url else None
-    except ValueError:  # half of an IPv6 address, from a list or by hand
+    except ValueError:  # half of an IPv6 address, for example
         return None

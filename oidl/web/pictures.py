@@ -1,7 +1,7 @@
-"""A picture from disk: one that the database names, and that is a picture by its first bytes.
+"""Image files from disk: those that the database has a row for, and that are images by their first bytes.
 
 A client names an ImageID and a rendition, never a path. Files are read in
-pieces, so that a slow client holds little memory.
+pieces, so that a slow client takes little memory.
 """
 
 import os
@@ -18,12 +18,12 @@ from starlette.types import Receive, Scope, Send
 
 from oidl.state.gallery import output_file
 from oidl.storage.layout import is_image_id
-from oidl.web.database import Lookup
+from oidl.web.database import Database
 
 _PIECE_BYTES = 64 * 1024
-_SECONDS_TO_KEEP = 600  # in the browser: the same URL may be made anew by a later run
+_CACHED_S = 600  # in the browser; a later run may make the file again, under the same URL
 
-_KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+_MEDIA_TYPES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
     ("image/jpeg", lambda head: head.startswith(b"\xff\xd8\xff")),
     ("image/png", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n")),
     ("image/gif", lambda head: head.startswith((b"GIF87a", b"GIF89a"))),
@@ -32,73 +32,73 @@ _KINDS: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
 )
 
 
-def kind_of(head: bytes) -> str | None:
-    """The type of a picture that browsers show, by its first 12 bytes; None for anything else."""
-    return next((kind for kind, is_it in _KINDS if is_it(head)), None)
+def media_type(head: bytes) -> str | None:
+    """The media type of an image that browsers show, by its first 12 bytes; None for anything else."""
+    return next((name for name, matches in _MEDIA_TYPES if matches(head)), None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class _ImageFile:
     file: BinaryIO
-    kind: str
+    media_type: str
     size_bytes: int
 
 
 class Pictures:
-    """Answers requests for pictures of what lies below, or is recorded from, `root_dir`."""
+    """Answers requests for the image files that `database` has rows for; relative paths start at `root_dir`."""
 
-    def __init__(self, lookup: Lookup, root_dir: Path) -> None:
-        self._lookup = lookup
+    def __init__(self, database: Database, root_dir: Path) -> None:
+        self._database = database
         self._root_dir = root_dir
         self._threads = trio.CapacityLimiter(4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the picture that the path names, or 404."""
+        """Sends the file that the path of the request names, or 404."""
         named = Request(scope).path_params
-        opened = await self._open(named["image_id"], named["rendition"])
-        if opened is None:
-            await PlainTextResponse("There is no such picture.\n", 404)(scope, receive, send)
+        image = await self._open(named["image_id"], named["rendition"])
+        if image is None:
+            await PlainTextResponse("There is no such image file.\n", 404)(scope, receive, send)
             return
         try:
-            await self._send(opened, scope, send)
+            await self._send(image, scope, send)
         finally:
-            opened.file.close()
+            image.file.close()
 
-    async def _open(self, image_id: str, rendition: str) -> _Opened | None:
+    async def _open(self, image_id: str, rendition: str) -> _ImageFile | None:
         if not is_image_id(image_id):
             return None
-        row = await self._lookup(output_file, image_id, rendition)
+        row = await self._database(output_file, image_id, rendition)
         if row is None:
             return None
-        return await trio.to_thread.run_sync(_opened, self._root_dir / row.path, limiter=self._threads)
+        return await trio.to_thread.run_sync(_open_image, self._root_dir / row.path, limiter=self._threads)
 
-    async def _send(self, opened: _Opened, scope: Scope, send: Send) -> None:
+    async def _send(self, image: _ImageFile, scope: Scope, send: Send) -> None:
         headers = [
-            (b"content-type", opened.kind.encode()),
-            (b"content-length", str(opened.size_bytes).encode()),
-            (b"cache-control", f"private, max-age={_SECONDS_TO_KEEP}".encode()),
+            (b"content-type", image.media_type.encode()),
+            (b"content-length", str(image.size_bytes).encode()),
+            (b"cache-control", f"private, max-age={_CACHED_S}".encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        left = opened.size_bytes if scope["method"] == "GET" else 0
+        left = image.size_bytes if scope["method"] == "GET" else 0
         while left:
-            piece = await trio.to_thread.run_sync(opened.file.read, min(left, _PIECE_BYTES), limiter=self._threads)
-            if not piece:  # the file was cut short meanwhile; the client sees that it is
+            piece = await trio.to_thread.run_sync(image.file.read, min(left, _PIECE_BYTES), limiter=self._threads)
+            if not piece:  # the file became shorter meanwhile; the client sees that the body ends early
                 return
             left -= len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
-def _opened(path: Path) -> _Opened | None:
-    """The file at `path`, if it is one and a picture; nobody is kept waiting by a pipe."""
+def _open_image(path: Path) -> _ImageFile | None:
+    """The file at `path`; None if it is no regular file or no image. Never waits, not even for a named pipe."""
     try:
-        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115 - the caller's
+        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115 - the caller closes it
     except (OSError, ValueError):  # ValueError: a zero byte in a path
         return None
-    about = os.fstat(file.fileno())
-    kind = kind_of(file.read(12)) if stat.S_ISREG(about.st_mode) else None
-    if kind is None:
+    status = os.fstat(file.fileno())
+    found = media_type(file.read(12)) if stat.S_ISREG(status.st_mode) else None
+    if found is None:
         file.close()
         return None
     file.seek(0)
-    return _Opened(file, kind, about.st_size)
+    return _ImageFile(file, found, status.st_size)

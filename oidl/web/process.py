@@ -1,13 +1,14 @@
 """The page of a run, in a process of its own: the run's side.
 
-Whatever clients ask of the page, they ask of that process, which has a low
-priority and a limit on its memory. The run gives it a snapshot a second, if any
-client follows, and nothing more. `child.py` is the other side.
+Clients talk to that process alone, which has a low priority and a limit on its
+memory. The run sends it one snapshot per second while there are clients, and
+nothing else. `child.py` is the other side.
 
-The two talk over a socket, in lines. The first line from here says what to
-serve; the others are moments, and one with an outcome is the last. A line from
-there is a JSON object: empty to ask for a moment, or with something to log. At
-the end of the socket, the other side ends too, so a killed run leaves no page.
+The two send each other lines over a socket. The first line from here describes
+what to serve; the others are snapshots, and one with an outcome is the final
+one. A line from there is a JSON object: an empty one requests a snapshot, others
+have something to log. When the socket is closed the child process ends, so a
+killed run leaves no page behind.
 """
 
 import json
@@ -27,12 +28,12 @@ from oidl.progress.meter import Meter
 from oidl.text import printable, shortened
 from oidl.web.address import Address
 from oidl.web.images import Json
-from oidl.web.lines import Lines
-from oidl.web.snapshot import in_a_line, live_moment
+from oidl.web.lines import LineReader
+from oidl.web.snapshot import in_a_line, run_snapshot
 
 _COMMAND = [sys.executable, "-P", "-m", "oidl.web.child"]
-_MOMENT_S = 0.5  # at least, from one moment to the next
-_FOLLOWED_S = 3.0  # a page that asks for no moment for so long has no followers
+_SNAPSHOT_S = 0.5  # the least time between two snapshots
+_WATCHED_S = 3.0  # a page that requests no snapshot for this long has no clients
 _GOODBYE_S = 1.5
 _LINE_BYTES = 64 * 1024
 _LOG_CHARACTERS = 4000
@@ -41,9 +42,9 @@ log = logging.getLogger("oidl")
 
 
 class PageProcess:
-    """The process that serves the page of the run whose `meter` this is, at `address`.
+    """The process that serves the page at `address`, for the run that `meter` counts.
 
-    `about` is for its head (`about_json`). `say` tells people if it ends before the run does.
+    `about` is for the head of the page (`about_json`); `say` tells the user if the process ends before the run.
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class PageProcess:
         self._outcome: str | None = None
         self._stream: trio.SocketStream | None = None
         self._sending = trio.Lock()
-        self._asked_at = float("-inf")
+        self._requested_at = float("-inf")
         self._ended = trio.Event()
 
     async def serve(self) -> None:
-        """Serves until cancelled. Whatever goes wrong here ends the page, and nothing else."""
+        """Serves until cancelled. An error here ends the page and nothing else."""
         try:
             await self._serve()
         except* Exception as errors:
@@ -72,12 +73,12 @@ class PageProcess:
         if self._outcome is None:
             self._say("the web page has ended; the run goes on without it")
 
-    async def tell_the_end(self, outcome: str) -> None:
-        """Gives the last moment to all who follow, and a little time to take it."""
+    async def publish_final(self, outcome: str) -> None:
+        """Sends the final snapshot to all clients, and gives them a little time to take it."""
         self._outcome = outcome
-        if trio.current_time() < self._asked_at + _FOLLOWED_S:
+        if trio.current_time() < self._requested_at + _WATCHED_S:
             with trio.move_on_after(_GOODBYE_S):
-                await self._send(self._moment())
+                await self._send(self._snapshot())
                 await self._ended.wait()
 
     async def _serve(self) -> None:
@@ -99,31 +100,31 @@ class PageProcess:
                 )
                 process: trio.Process = await nursery.start(start)
                 await self._send(self._description(listener.fileno()))
-            lines = Lines(self._stream, _LINE_BYTES)
-            while (line := await lines.next()) is not None:
-                await self._take(line)
+            lines = LineReader(self._stream, _LINE_BYTES)
+            while (line := await lines.read_line()) is not None:
+                await self._answer(line)
             code = await process.wait()
             if code and self._outcome is None:
                 log.error("the page has ended: its process ended with exit code %d", code)
 
-    async def _take(self, line: bytes) -> None:
-        said = json.loads(line)
-        if text := said.get("text"):
-            log.log(said["level"], "%s", shortened(printable(text), _LOG_CHARACTERS))
+    async def _answer(self, line: bytes) -> None:
+        message = json.loads(line)
+        if text := message.get("text"):
+            log.log(message["level"], "%s", shortened(printable(text), _LOG_CHARACTERS))
         elif self._outcome is None:
-            self._asked_at = trio.current_time()
-            await self._send(self._moment())
-            await trio.sleep(_MOMENT_S)
+            self._requested_at = trio.current_time()
+            await self._send(self._snapshot())
+            await trio.sleep(_SNAPSHOT_S)
 
     async def _send(self, line: str) -> None:
-        """Sends `line`; to a process that has ended, nothing, as `_serve` is told of its end too."""
+        """Sends `line`. If the process has ended this does nothing; `_serve` notices the end."""
         assert self._stream is not None
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             async with self._sending:
                 await self._stream.send_all(line.encode() + b"\n")
 
-    def _moment(self) -> str:
-        return in_a_line(live_moment(self._meter.statistics(), outcome=self._outcome))
+    def _snapshot(self) -> str:
+        return in_a_line(run_snapshot(self._meter.statistics(), outcome=self._outcome))
 
     def _description(self, listener: int) -> str:
         return in_a_line(

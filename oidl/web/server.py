@@ -1,10 +1,10 @@
-"""The page's server: it accepts clients, and bounds how many there are and how much is done for them.
+"""The page's server: accepts clients, and bounds how many there are and how much is done for them.
 
-No client decides what it costs: connections are counted, in all and for each
-address, and the answers of a second too. When there are too many connections,
-the one that has been silent for longest makes way, so clients that only hold
-connections shut out no other. What goes wrong with one client ends its
-connection and nothing else.
+Clients cannot raise the cost without limit: connections are limited in total and
+per address, and answers per second. When there are too many connections, the one
+that has been idle longest is closed, so that clients which only hold connections
+cannot shut out others. An error with one client ends its connection and nothing
+else.
 """
 
 import logging
@@ -15,66 +15,66 @@ import trio
 
 from oidl.web.address import Address
 from oidl.web.app import make_app
-from oidl.web.database import Lookup
+from oidl.web.database import Database
 from oidl.web.events import Events
-from oidl.web.feeds import Source
+from oidl.web.feeds import SnapshotSource
 from oidl.web.http import Connection
-from oidl.web.limiter import Ceiling
-from oidl.web.security import Guard
+from oidl.web.limiter import RateLimiter
+from oidl.web.security import SecurityMiddleware
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-_MOMENT_S = 1.0
-_MOST_CONNECTIONS = 256
-_MOST_OF_AN_ADDRESS = 128
+_SNAPSHOT_S = 1.0
+_MAX_CONNECTIONS = 256
+_MAX_PER_ADDRESS = 128
 _CONNECTIONS_PER_S = 100
 _ANSWERS_PER_S = 300  # requests, and pieces of answers
 _GOODBYE_S = 1.0
-_MOST_WARNINGS = 20
+_MAX_WARNINGS = 20
 
 log = logging.getLogger("oidl")
 
 
 class Page:
-    """The page of one run, or of one database: what `source` tells, and files of `root_dir` that `lookup` finds."""
+    """The page of one run or one database: snapshots of `source`, and files in `root_dir` that `database` knows."""
 
-    def __init__(self, address: Address, source: Source, lookup: Lookup, root_dir: Path) -> None:
+    def __init__(self, address: Address, source: SnapshotSource, database: Database, root_dir: Path) -> None:
         self._address = address
         self._source = source
         self.events = Events()
-        self._app: ASGIApp = Guard(make_app(source, lookup, self.events, root_dir), address)
+        self._app: ASGIApp = SecurityMiddleware(make_app(source, database, self.events, root_dir), address)
         self.connections: set[Connection] = set()
-        self._answers = Ceiling(_ANSWERS_PER_S)
+        self._answers = RateLimiter(_ANSWERS_PER_S)
         self._warnings = 0
 
     async def serve(self) -> None:
-        """Serves until cancelled. Whatever goes wrong here ends the page, and nothing else."""
+        """Serves until cancelled. An error here ends the page and nothing else."""
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._address.listener))
         async with listener:
             try:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._tell)
+                    nursery.start_soon(self._publish)
                     await self._accept(listener, nursery)
             except* Exception as errors:
                 log.error("the page has ended: %r", errors.exceptions, exc_info=errors)
 
     async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
-        ceiling = Ceiling(_CONNECTIONS_PER_S)
+        limiter = RateLimiter(_CONNECTIONS_PER_S)
         while True:
-            await ceiling.take()
+            await limiter.acquire()
             try:
                 stream = await listener.accept()
-            except OSError:  # it is gone already, or there are too many open files for the moment
+            except OSError:  # the client has left already, or too many files are open now
                 continue
-            nursery.start_soon(self._attend, stream)
+            nursery.start_soon(self._serve_client, stream)
 
-    async def _attend(self, stream: trio.SocketStream) -> None:
+    async def _serve_client(self, stream: trio.SocketStream) -> None:
         try:
             connection = Connection(stream, _address_of(stream), self._app, self._answers)
             self.connections.add(connection)
             try:
-                if self._has_room(connection):
+                if self._make_room(connection):
                     await connection.serve()
             finally:
                 self.connections.discard(connection)
@@ -85,38 +85,38 @@ class Page:
         finally:
             stream.socket.close()
 
-    def _has_room(self, newcomer: Connection) -> bool:
-        """Whether there is room for `newcomer`, which the connection that has been silent for longest may make."""
-        crowd = [each for each in self.connections if each.address == newcomer.address]
-        if len(crowd) <= _MOST_OF_AN_ADDRESS:
-            crowd = list(self.connections)
-            if len(crowd) <= _MOST_CONNECTIONS:
+    def _make_room(self, newcomer: Connection) -> bool:
+        """Whether `newcomer` may stay; closes the connection that has been idle longest if that is what it takes."""
+        rivals = [each for each in self.connections if each.address == newcomer.address]
+        if len(rivals) <= _MAX_PER_ADDRESS:
+            rivals = list(self.connections)
+            if len(rivals) <= _MAX_CONNECTIONS:
                 return True
-        silent = [(each.idle_since, each) for each in crowd if each.idle_since is not None]
-        if not silent:
+        idle = [(each.idle_since, each) for each in rivals if each.idle_since is not None]
+        if not idle:
             return False
-        min(silent, key=lambda pair: pair[0])[1].cut()
+        min(idle, key=lambda pair: pair[0])[1].cut()
         return True
 
     def _warn(self, errors: BaseExceptionGroup) -> None:
         self._warnings += 1
-        if self._warnings <= _MOST_WARNINGS:
+        if self._warnings <= _MAX_WARNINGS:
             log.warning("the page: %r", errors.exceptions)
 
-    async def tell_the_end(self) -> None:
-        """Gives the last moment to all who follow, and a second to take it."""
-        self.events.publish(await self._source.moment(), is_last=True)
+    async def publish_final(self) -> None:
+        """Sends the final snapshot to all clients, and gives them a second to take it."""
+        self.events.publish(await self._source.snapshot(), is_final=True)
         with trio.move_on_after(_GOODBYE_S):
-            await self.events.wait_nobody()
+            await self.events.wait_no_client()
 
-    async def _tell(self) -> None:
+    async def _publish(self) -> None:
         while True:
-            await self.events.wait_somebody()
-            self.events.publish(await self._source.moment())
-            await trio.sleep(_MOMENT_S)
+            await self.events.wait_any_client()
+            self.events.publish(await self._source.snapshot())
+            await trio.sleep(_SNAPSHOT_S)
 
 
 def _address_of(stream: trio.SocketStream) -> str:
-    """Whose connection this is; of IPv6 the network, as a machine has all addresses of one."""
+    """The client's address; for IPv6 its network, because one machine can use every address of a network."""
     host: str = stream.socket.getpeername()[0]
     return ":".join(host.split("%")[0].split(":")[:4]) if ":" in host else host

@@ -1,7 +1,6 @@
-"""What a browser is told each second: a run, or a database, as plain values for JSON. Pure.
+"""What a browser is sent each second: the state of a run or of a database, as JSON. Pure.
 
-A run of this process and a database that is only looked at give moments of one
-shape; what the latter cannot know is null.
+Both have the same keys; what a database does not know is null.
 """
 
 import json
@@ -15,16 +14,16 @@ from oidl.state.counts import Counts, RunFacts
 from oidl.state.database import parse_timestamp
 from oidl.state.gallery import Card, DoneImage, Try
 from oidl.state.plan_counts import PlanCounts
-from oidl.web.images import Json, attempt_json, card_json, host_of, try_json
+from oidl.web.images import Json, attempt_json, host_of, summary_json, try_json
 
 
 def about_json(root_dir: Path, dataset_version: str | None, plan: str) -> Json:
-    """Whose page it is: the root, the dataset's version where it is known, and the plan as options."""
+    """What the page is about: the root, the dataset's version if it is known, and the plan as options."""
     return {"root": str(root_dir), "version": dataset_version, "plan": plan}
 
 
-def live_moment(now: Statistics, *, outcome: str | None) -> Json:
-    """A moment of the run in this process; `outcome` is how it ended, if it has.
+def run_snapshot(now: Statistics, *, outcome: str | None) -> Json:
+    """A snapshot of the run in this process; `outcome` is how the run ended, None while it goes on.
 
     The page adds the pictures, and what it is about.
     """
@@ -74,7 +73,7 @@ def live_moment(now: Statistics, *, outcome: str | None) -> Json:
     }
 
 
-def resting_moment(
+def database_snapshot(
     counts: Counts,
     history: Sequence[Second],
     successes: Iterable[DoneImage],
@@ -84,9 +83,9 @@ def resting_moment(
     is_running: bool,
     worked: RunFacts | None = None,
 ) -> Json:
-    """A moment of a database, which another process may be writing.
+    """A snapshot of a database, which another process may be writing.
 
-    While no run is at work, the rates are means of `worked`, the last run that settled any images.
+    While no run is active, the rates are means of `worked`, the last run that settled any images.
     """
     run = counts.run
     rates: Json | None = None
@@ -121,17 +120,17 @@ def resting_moment(
         ],
         "successes": [_done_json(each) for each in successes],
         "failures": [try_json(each) for each in tries],
-        "pictures": [card_json(card) for card in cards],
+        "pictures": [summary_json(card) for card in cards],
     }
 
 
 def in_a_line(value: Json) -> str:
-    """A moment as one line of JSON."""
+    """`value` as one line of JSON."""
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 def run_json(run: RunFacts) -> Json:
-    """A line of the history of runs."""
+    """One run, for the list of runs."""
     return {
         "id": run.id,
         "started_at": run.started_at,
@@ -195,7 +194,7 @@ def _rates(images: float, read: float, written: float | None, *, are_means: bool
 
 
 def _means(elapsed_s: float, images: int, read: int, written: int | None) -> Json | None:
-    """The rates of a whole run; None if that took no time."""
+    """The mean rates of a whole run; None if it took no time."""
     if not elapsed_s:
         return None
     return _rates(
@@ -204,7 +203,7 @@ def _means(elapsed_s: float, images: int, read: int, written: int | None) -> Jso
 
 
 def _of_plan(plan: PlanCounts) -> Json:
-    """How the images of a plan stand; those to choose from count as far as a limit asks for them."""
+    """How the images of a plan stand; of the pending ones, only as many count as the limit asks for."""
     is_full = plan.classes > 0 and plan.full_classes == plan.classes
     left = 0 if is_full else plan.left
     retry = min(left, plan.by_status[Status.RETRY])

@@ -152,7 +152,7 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
 
     def see(page: Any) -> None:
         wait(page, lambda: text(page, "#done") not in ("–", "0") and page.locator("#downloads .id").count() == 2)
-        wait(page, lambda: page.locator("#wall li img").count() >= 6)
+        wait(page, lambda: page.locator("#grid li img").count() >= 6)
         # Whose page it is.
         assert text(page, "#title") == "Open Images V3"
         assert text(page, "#root") == str(root)
@@ -173,7 +173,7 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
         wait(page, lambda: page.locator("#successes .id").count() == int(text(page, "#done")))
         wait(page, lambda: page.locator("#failures .id").count() >= int(text(page, "#failed")) > 0)  # tries, not images
         # Every picture with its author and licence, which are links.
-        for tile in page.locator("#wall li").all():
+        for tile in page.locator("#grid li").all():
             wait(page, lambda tile=tile: tile.locator("img").evaluate("image => image.naturalWidth") > 0)
             assert [link.get_attribute("href").split("/")[2] for link in tile.locator("a").all()] == [
                 "www.flickr.com",
@@ -277,7 +277,7 @@ def attack(url: str, end: float) -> None:
     """Connections with requests sent ahead, with HTTP/2, and with garbage, as fast as they go."""
     at = (urlsplit(url).hostname, urlsplit(url).port)
     attacks = [
-        b"GET /api/moment HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 200,
+        b"GET /api/snapshot HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 200,
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
         b"\0" * 20_000,
     ]
@@ -335,7 +335,7 @@ def test_a_database_at_rest_is_shown_too(done_root: Path, web, look, ask) -> Non
     (done,) = ask("SELECT image_id FROM download WHERE status = 'done' LIMIT 1")[0]
 
     def see(page: Any) -> None:
-        wait(page, lambda: page.locator("#wall li img").count() >= 10)
+        wait(page, lambda: page.locator("#grid li img").count() >= 10)
         assert text(page, "#state").startswith("last run finished")
         assert text(page, "#done") == str(ask("SELECT count(*) FROM download WHERE status = 'done'")[0][0])
         assert "finished" in text(page, "#runs")
@@ -351,7 +351,7 @@ def test_a_database_at_rest_is_shown_too(done_root: Path, web, look, ask) -> Non
         shot(page, "details")
         page.keyboard.press("Escape")
         assert page.locator("dialog[open]").count() == 0
-        page.locator("#wall button").first.focus()
+        page.locator("#grid button").first.focus()
         page.keyboard.press("Enter")
         wait(page, lambda: page.locator("dialog[open] img.large").count())
         page.keyboard.press("Escape")
@@ -382,7 +382,7 @@ def test_a_database_at_rest_is_shown_too(done_root: Path, web, look, ask) -> Non
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "dark")])
 def test_it_fits_a_telephone_and_the_night(done_root: Path, web, look, width: int, scheme: str) -> None:
     def see(page: Any) -> None:
-        wait(page, lambda: page.locator("#wall li img").count() >= 10)
+        wait(page, lambda: page.locator("#grid li img").count() >= 10)
         page.mouse.move(width / 2, 500)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         cut_off = "all => all.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.innerText)"
@@ -405,8 +405,8 @@ def test_words_of_others_stay_words(done_root: Path, web, look, tell, ask) -> No
     tell("UPDATE attempt SET detail = ?", SCRIPT)
 
     def see(page: Any) -> None:
-        wait(page, lambda: page.locator("#wall li img").count() >= 5)
-        tile = page.locator("#wall li").first
+        wait(page, lambda: page.locator("#grid li img").count() >= 5)
+        tile = page.locator("#grid li").first
         assert tile.locator("a").count() == 0
         assert "<img src=x onerror=alert(3)>" in tile.inner_text()
         assert SCRIPT in text(page, "#failures")
@@ -499,7 +499,7 @@ def test_what_is_read_aloud_is_not_what_changes_every_second(done_root: Path, we
 
 
 _OVERLAPS = """() => {
-    const boxes = [...document.querySelectorAll("#wall li")].map(tile => tile.getBoundingClientRect());
+    const boxes = [...document.querySelectorAll("#grid li")].map(tile => tile.getBoundingClientRect());
     const meet = (one, other) =>
         one.left < other.right - 1 && other.left < one.right - 1 &&
         one.top < other.bottom - 1 && other.top < one.bottom - 1;
@@ -509,13 +509,13 @@ _OVERLAPS = """() => {
 
 def test_pictures_do_not_overlap_while_they_change(done_root: Path, web, look) -> None:
     def see(page: Any) -> None:
-        wait(page, lambda: page.locator("#wall li img").count() >= 10)
+        wait(page, lambda: page.locator("#grid li img").count() >= 10)
         page.mouse.move(5, 5)
-        before = page.locator("#wall").inner_html()
+        before = page.locator("#grid").inner_html()
         for _ in range(60):
             assert page.evaluate(_OVERLAPS) == 0
             page.wait_for_timeout(30)
-        assert page.locator("#wall").inner_html() != before
+        assert page.locator("#grid").inner_html() != before
 
     look(web(done_root), see)
 
@@ -533,14 +533,14 @@ def labelled_root(done_root: Path, tell, ask) -> Path:
     return done_root
 
 
-def test_the_wall_is_filtered_and_boxes_lie_on_the_opened_image(labelled_root: Path, web, look, ask) -> None:
+def test_the_grid_is_filtered_and_boxes_lie_on_the_opened_image(labelled_root: Path, web, look, ask) -> None:
     def see(page: Any) -> None:
-        wait(page, lambda: page.locator("#filter").is_visible() and page.locator("#wall li").count() >= 10)
+        wait(page, lambda: page.locator("#filter").is_visible() and page.locator("#grid li").count() >= 10)
         page.fill("#class", "cat <b>")
         page.keyboard.press("Enter")
         wait(page, lambda: text(page, "#no-pictures") == "1 image.")
-        assert page.locator("#wall li").count() == 1
-        page.locator("#wall button").click()
+        assert page.locator("#grid li").count() == 1
+        page.locator("#grid button").click()
         wait(page, lambda: page.locator("dialog svg.boxes rect").count() == 1)
         wait(page, lambda: page.locator("dialog img.large").evaluate("image => image.naturalWidth") > 0)
         assert page.text_content("dialog svg.boxes text") == "Cat <b>"
@@ -558,14 +558,14 @@ def test_the_wall_is_filtered_and_boxes_lie_on_the_opened_image(labelled_root: P
         page.keyboard.press("Enter")
         wait(page, lambda: "did you mean Cat <b>?" in text(page, "#no-pictures"))
         page.get_by_role("button", name="Show all").click()
-        wait(page, lambda: page.locator("#wall li").count() >= 10)
+        wait(page, lambda: page.locator("#grid li").count() >= 10)
         # A subset.
         subset, done = ask("SELECT subset, count(*) FROM download WHERE status = 'done' GROUP BY 1 ORDER BY 2 LIMIT 1")[
             0
         ]
         page.select_option("#subset", subset)
         wait(page, lambda: text(page, "#no-pictures") == f"{done} image{'s' * (done != 1)}.")
-        assert page.locator("#wall li").count() == done
+        assert page.locator("#grid li").count() == done
 
     look(web(labelled_root), see)
 
@@ -576,15 +576,15 @@ _MOMENTS = """count => new Promise(done => {
 })"""
 
 
-def test_while_it_is_paused_the_wall_stands_still(done_root: Path, web, look) -> None:
+def test_while_it_is_paused_the_grid_stands_still(done_root: Path, web, look) -> None:
     def see(page: Any) -> None:
-        wait(page, lambda: page.locator("#wall li img").count() >= 3)
+        wait(page, lambda: page.locator("#grid li img").count() >= 3)
         page.get_by_role("button", name="Pause").click()
         page.evaluate(_MOMENTS, 1)  # what was on its way is there
-        before = page.locator("#wall").inner_html()
+        before = page.locator("#grid").inner_html()
         page.evaluate(_MOMENTS, 3)  # each brings new pictures
-        assert page.locator("#wall").inner_html() == before
+        assert page.locator("#grid").inner_html() == before
         page.get_by_role("button", name="Go on").click()
-        wait(page, lambda: page.locator("#wall").inner_html() != before)
+        wait(page, lambda: page.locator("#grid").inner_html() != before)
 
     look(web(done_root), see)

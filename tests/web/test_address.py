@@ -35,9 +35,9 @@ def test_without_a_port_it_is_the_same_one_each_time_or_the_next(
     assert PORT == 8640
     monkeypatch.setattr(address_module, "PORT", a_free_port())
     first, second = listening(typed), listening(typed)
-    assert (first.port, first.taken) == (address_module.PORT, None)
+    assert (first.port, first.occupied_port) == (address_module.PORT, None)
     assert second.port > first.port
-    assert second.taken == first.port
+    assert second.occupied_port == first.port
 
 
 def test_when_no_port_is_free_it_says_so(listening: Callable[[str], Address], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,5 +107,5 @@ OPEN = Address(LOOPBACK.listener, "here", 80, frozenset({"127.0.0.1", "localhost
     ],
 )
 def test_only_our_own_names_are_for_us(host: str, of_loopback: bool, of_open: bool) -> None:
-    assert LOOPBACK.is_for_us(host) == of_loopback
-    assert OPEN.is_for_us(host) == of_open
+    assert LOOPBACK.is_our_host(host) == of_loopback
+    assert OPEN.is_our_host(host) == of_open

@@ -11,10 +11,10 @@ from conftest import image
 from oidl.state.database import StateConnection
 from oidl.state.plan import write_plan
 from oidl.web.app import make_app
-from oidl.web.database import Lookup
+from oidl.web.database import Database
 from oidl.web.events import Events
-from oidl.web.feeds import AtRest
-from oidl.web.pictures import kind_of
+from oidl.web.feeds import DatabaseFeed
+from oidl.web.pictures import media_type
 
 
 def plan_words(plan: Mapping[str, object]) -> str:
@@ -24,10 +24,10 @@ def plan_words(plan: Mapping[str, object]) -> str:
 @pytest.fixture
 def get(stocked: StateConnection, root: Path, ask) -> Iterator[Callable]:
     """What the application about `stocked` answers to a path."""
-    lookup = Lookup(stocked.path)
-    app = make_app(AtRest(stocked.path, lookup, root, plan_words), lookup, Events(), root)
+    database = Database(stocked.path)
+    app = make_app(DatabaseFeed(stocked.path, database, root, plan_words), database, Events(), root)
     yield lambda target, method="GET": ask(app, target, method)
-    lookup.close()
+    database.close()
 
 
 def id_of(number: int) -> str:
@@ -101,7 +101,7 @@ def test_a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting(get, root: Path) 
     ],
 )
 def test_what_a_picture_is_its_first_bytes_say(head: bytes, kind: str | None) -> None:
-    assert kind_of(head) == kind
+    assert media_type(head) == kind
 
 
 # ---- what is known of images
@@ -170,8 +170,8 @@ def test_runs_are_told(get) -> None:
     assert (run["id"], run["outcome"], run["done"]) == (1, None, 0)
 
 
-def test_a_moment_agrees_with_the_database(get, stocked: StateConnection) -> None:
-    now = json.loads(get("/api/moment").body)
+def test_a_snapshot_agrees_with_the_database(get, stocked: StateConnection) -> None:
+    now = json.loads(get("/api/snapshot").body)
     assert now["by_status"] == {"pending": 6, "retry": 1, "done": 4, "failed": 1}
     assert now["total"] == 12
     assert {(row["reason"], row["failed"], row["retry"]) for row in now["by_reason"]} == {
@@ -184,50 +184,50 @@ def test_a_moment_agrees_with_the_database(get, stocked: StateConnection) -> Non
     assert now["downloads"] is None
 
 
-def test_a_moment_says_which_root_version_and_plan_it_is_about(get, stocked: StateConnection, root: Path) -> None:
+def test_a_snapshot_says_which_root_version_and_plan_it_is_about(get, stocked: StateConnection, root: Path) -> None:
     write_plan(stocked, {"limit": 5})
-    about = json.loads(get("/api/moment").body)["about"]
+    about = json.loads(get("/api/snapshot").body)["about"]
     assert about == {"root": str(root), "version": "3", "plan": "--limit 5"}
 
 
 def test_a_failed_try_names_the_url_to_try_without_its_password(get, stocked: StateConnection) -> None:
     stocked.execute("UPDATE attempt SET url = 'https://me:secret@example.org/x.jpg'")
-    now = json.loads(get("/api/moment").body)
+    now = json.loads(get("/api/snapshot").body)
     assert {each["url"] for each in now["failures"]} == {"https://example.org/x.jpg"}
     stocked.execute("UPDATE attempt SET url = NULL")
-    now = json.loads(get("/api/moment").body)
+    now = json.loads(get("/api/snapshot").body)
     assert [each["url"] for each in now["failures"]] == [image(3).original_url, image(2).original_url]
 
 
-# ---- the wall's filter
+# ---- the filter of the grid
 
 
-def test_the_wall_is_filtered_part_by_part(get) -> None:
-    first = json.loads(get("/api/wall?subset=train").body)
+def test_the_grid_is_filtered_part_by_part(get) -> None:
+    first = json.loads(get("/api/images?subset=train").body)
     assert [card["id"] for card in first["pictures"]] == [id_of(number) for number in (1, 4, 5, 6)]
     assert first["next"] is None
-    rest = json.loads(get(f"/api/wall?subset=train&start={id_of(1)}0").body)
+    rest = json.loads(get(f"/api/images?subset=train&start={id_of(1)}0").body)
     assert [card["id"] for card in rest["pictures"]] == [id_of(number) for number in (4, 5, 6)]
-    assert json.loads(get("/api/wall?license=https%3A%2F%2Fexample.org").body)["pictures"] == []
+    assert json.loads(get("/api/images?license=https%3A%2F%2Fexample.org").body)["pictures"] == []
 
 
 def test_a_class_that_there_is_not_is_answered_with_one_that_there_is(get, stocked: StateConnection) -> None:
     stocked.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
-    answer = get("/api/wall?class=Catt")
+    answer = get("/api/images?class=Catt")
     assert answer.status == 200
     assert json.loads(answer.body)["error"] == "there is no class 'Catt'; did you mean Cat?"
-    assert json.loads(get("/api/wall?class=cat").body) == {"pictures": [], "next": None}
+    assert json.loads(get("/api/images?class=cat").body) == {"pictures": [], "next": None}
 
 
 @pytest.mark.parametrize("start", ["x", "0" * 18, "%00", "'", "%25"])
-def test_a_wall_that_starts_nowhere_is_refused(get, start: str) -> None:
-    assert get(f"/api/wall?start={start}").status == 400
+def test_a_grid_that_starts_nowhere_is_refused(get, start: str) -> None:
+    assert get(f"/api/images?start={start}").status == 400
 
 
 @pytest.mark.parametrize("field", ["class", "subset", "license"])
 @pytest.mark.parametrize("typed", ["'%20OR%201=1%20--", "%00", "%25", "x" * 5000, "%F0%9F%98%80"])
-def test_whatever_is_asked_of_the_wall_finds_nothing_and_breaks_nothing(get, field: str, typed: str) -> None:
-    answer = get(f"/api/wall?{field}={typed}")
+def test_whatever_is_asked_of_the_grid_finds_nothing_and_breaks_nothing(get, field: str, typed: str) -> None:
+    answer = get(f"/api/images?{field}={typed}")
     assert answer.status == 200
     assert not json.loads(answer.body).get("pictures")
 
@@ -261,11 +261,11 @@ def test_there_is_nothing_else(get, target: str) -> None:
 
 def test_before_there_is_a_database_it_says_that_nothing_is_there(tmp_path: Path, ask) -> None:
     path = tmp_path / "none.sqlite3"
-    lookup = Lookup(path)
-    app = make_app(AtRest(path, lookup, tmp_path, plan_words), lookup, Events(), tmp_path)
-    assert json.loads(ask(app, "/api/moment").body)["total"] == 0
+    database = Database(path)
+    app = make_app(DatabaseFeed(path, database, tmp_path, plan_words), database, Events(), tmp_path)
+    assert json.loads(ask(app, "/api/snapshot").body)["total"] == 0
     assert ask(app, f"/api/image/{id_of(1)}").status == 404
     assert ask(app, f"/picture/{id_of(1)}/thumbs").status == 404
     for listed in ("runs", "classes", "licenses"):
         assert json.loads(ask(app, f"/api/{listed}").body) == []
-    assert json.loads(ask(app, "/api/wall?class=cat").body) == {"pictures": [], "next": None}
+    assert json.loads(ask(app, "/api/images?class=cat").body) == {"pictures": [], "next": None}

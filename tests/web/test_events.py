@@ -19,7 +19,7 @@ class Client:
         self.events = events
         self.method = method
         self.status = 0
-        self.moments: list[bytes] = []
+        self.received: list[bytes] = []
         self.has_ended = False
         self.goes = trio.Event()
         self.takes: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
@@ -35,7 +35,7 @@ class Client:
                 return
             await self.takes()
             if message["body"]:
-                self.moments.append(message["body"])
+                self.received.append(message["body"])
             self.has_ended = not message.get("more_body")
 
         await self.events(GET | {"method": self.method}, receive, send)  # type: ignore[arg-type]
@@ -43,14 +43,14 @@ class Client:
 
 @pytest.fixture
 def events() -> Events:
-    return Events(most=3)
+    return Events(max_clients=3)
 
 
 def in_time(main: Callable[[], Awaitable[None]]) -> None:
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-def test_everybody_is_given_each_moment(events: Events) -> None:
+def test_everybody_is_given_each_event(events: Events) -> None:
     async def main() -> None:
         clients = [Client(events), Client(events)]
         async with trio.open_nursery() as nursery:
@@ -58,9 +58,9 @@ def test_everybody_is_given_each_moment(events: Events) -> None:
                 nursery.start_soon(client.run)
             for number in range(3):
                 await trio.testing.wait_all_tasks_blocked()
-                events.publish(str(number), is_last=number == 2)
+                events.publish(str(number), is_final=number == 2)
         for client in clients:
-            assert client.moments == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
+            assert client.received == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
             assert client.has_ended
 
     in_time(main)
@@ -80,8 +80,8 @@ def test_who_is_slow_is_given_the_newest_and_not_what_was_missed(events: Events)
             for number in range(100):
                 events.publish(str(number))
                 await trio.sleep(0.5)
-            events.publish("last", is_last=True)
-        assert slow.moments == [
+            events.publish("last", is_final=True)
+        assert slow.received == [
             b"data: 0\n\n",
             *(b"data: %d\n\n" % number for number in (20, 40, 61, 81)),
             b"data: last\n\n",
@@ -101,7 +101,7 @@ def test_who_comes_later_is_given_what_is_now(events: Events) -> None:
             await trio.testing.wait_all_tasks_blocked()
             nursery.start_soon(second.run)
             await trio.testing.wait_all_tasks_blocked()
-            assert second.moments == [b"data: b\n\n"]
+            assert second.received == [b"data: b\n\n"]
             nursery.cancel_scope.cancel()
 
     in_time(main)
@@ -128,22 +128,22 @@ def test_one_more_than_can_be_borne_is_told_to_come_again(events: Events) -> Non
     in_time(main)
 
 
-def test_moments_are_made_only_while_somebody_follows(events: Events) -> None:
+def test_events_are_made_only_while_somebody_follows(events: Events) -> None:
     async def main() -> None:
         client = Client(events)
         with trio.move_on_after(1) as waited:
-            await events.wait_somebody()
+            await events.wait_any_client()
         assert waited.cancelled_caught
         async with trio.open_nursery() as nursery:
             nursery.start_soon(client.run)
-            await events.wait_somebody()
+            await events.wait_any_client()
             events.publish("old")
             client.goes.set()
-            await events.wait_nobody()
+            await events.wait_no_client()
             late = Client(events)
             nursery.start_soon(late.run)
             await trio.testing.wait_all_tasks_blocked()
-            assert late.moments == []  # the old one is not news
+            assert late.received == []  # the old one is not news
             nursery.cancel_scope.cancel()
 
     in_time(main)
@@ -153,6 +153,6 @@ def test_a_head_is_answered_and_ends(events: Events) -> None:
     async def main() -> None:
         client = Client(events, "HEAD")
         await client.run()
-        assert (client.status, client.moments, client.has_ended) == (200, [], True)
+        assert (client.status, client.received, client.has_ended) == (200, [], True)
 
     in_time(main)

@@ -1,4 +1,4 @@
-"""The moments of a run in another process: asked for about once a second, and completed with pictures."""
+"""The snapshots of a run in another process: asked for about once a second, and completed with pictures."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -10,8 +10,8 @@ import trio.testing
 from conftest import image
 
 from oidl.state.database import StateConnection
-from oidl.web.database import Lookup
-from oidl.web.feeds import RunMoments
+from oidl.web.database import Database
+from oidl.web.feeds import RunFeed
 from oidl.web.snapshot import in_a_line
 
 
@@ -20,14 +20,14 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.asked = 0
-        self.moments = RunMoments(self.ask, Lookup(path), {"root": "/r", "plan": "--limit 5"})
+        self.feed = RunFeed(self.ask, Database(path), {"root": "/r", "plan": "--limit 5"})
 
     async def ask(self) -> None:
         self.asked += 1
 
     async def tell(self, *numbers: int, outcome: str | None = None) -> bool:
         successes = [{"id": image(number).image_id} for number in numbers]
-        return await self.moments.receive(in_a_line({"outcome": outcome, "successes": successes}).encode())
+        return await self.feed.receive(in_a_line({"outcome": outcome, "successes": successes}).encode())
 
 
 @pytest.fixture
@@ -44,16 +44,16 @@ def test_the_run_is_asked_once_for_all_and_once_a_second_at_most(in_time) -> Non
     async def test(run: Run) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(50):
-                nursery.start_soon(run.moments.moment)
+                nursery.start_soon(run.feed.snapshot)
             await trio.testing.wait_all_tasks_blocked()
             assert run.asked == 1
             await run.tell()
         for _ in range(50):
-            await run.moments.moment()
+            await run.feed.snapshot()
         assert run.asked == 1
         await trio.sleep(1)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run.moments.moment)
+            nursery.start_soon(run.feed.snapshot)
             await trio.testing.wait_all_tasks_blocked()
             assert run.asked == 2
             await run.tell()
@@ -61,30 +61,30 @@ def test_the_run_is_asked_once_for_all_and_once_a_second_at_most(in_time) -> Non
     in_time(test)
 
 
-def test_a_moment_has_the_pictures_that_came_the_newest_first(in_time) -> None:
+def test_a_snapshot_has_the_pictures_that_came_the_newest_first(in_time) -> None:
     async def test(run: Run) -> None:
         await run.tell(1)
         await run.tell(4, 1)
-        now = json.loads(await run.moments.moment())
+        now = json.loads(await run.feed.snapshot())
         assert [card["id"] for card in now["pictures"]] == [image(4).image_id, image(1).image_id]
 
     in_time(test)
 
 
-def test_a_moment_says_what_the_page_is_about(in_time) -> None:
+def test_a_snapshot_says_what_the_page_is_about(in_time) -> None:
     async def test(run: Run) -> None:
         await run.tell()
-        assert json.loads(await run.moments.moment())["about"] == {"root": "/r", "plan": "--limit 5"}
+        assert json.loads(await run.feed.snapshot())["about"] == {"root": "/r", "plan": "--limit 5"}
 
     in_time(test)
 
 
-def test_after_the_last_moment_the_run_is_asked_no_more(in_time) -> None:
+def test_after_the_last_snapshot_the_run_is_asked_no_more(in_time) -> None:
     async def test(run: Run) -> None:
         assert not await run.tell()
         assert await run.tell(outcome="finished")
         await trio.sleep(100)
-        assert json.loads(await run.moments.moment())["outcome"] == "finished"
+        assert json.loads(await run.feed.snapshot())["outcome"] == "finished"
         assert run.asked == 0
 
     in_time(test)

@@ -9,7 +9,7 @@ import trio.testing
 from starlette.responses import PlainTextResponse
 
 from oidl.web.http import Connection
-from oidl.web.limiter import Ceiling
+from oidl.web.limiter import RateLimiter
 
 GET = b"GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -22,7 +22,7 @@ class Client:
         self.scopes: list[dict[str, Any]] = []
         self.at_once = self.most_at_once = 0
         self._answer_s = answer_s
-        self.connection = Connection(server, "1.2.3.4", self._app, Ceiling(per_s))
+        self.connection = Connection(server, "1.2.3.4", self._app, RateLimiter(per_s))
         self._server = server
 
     async def _app(self, scope: Any, receive: Any, send: Any) -> None:
@@ -82,7 +82,7 @@ def test_requests_sent_ahead_wait_for_their_turn() -> None:
     with_client(test, answer_s=1)
 
 
-def test_no_more_is_answered_in_a_second_than_the_ceiling_allows() -> None:
+def test_no_more_is_answered_in_a_second_than_the_limit_allows() -> None:
     async def test(client: Client) -> None:
         await client.stream.send_all(GET * 500)
         await trio.sleep(10)
@@ -93,12 +93,12 @@ def test_no_more_is_answered_in_a_second_than_the_ceiling_allows() -> None:
 
 def test_what_is_saved_up_is_a_second_worth() -> None:
     async def main() -> list[float]:
-        ceiling = Ceiling(4)
+        limiter = RateLimiter(4)
         await trio.sleep(100)
         began = trio.current_time()
         taken = []
         for _ in range(8):
-            await ceiling.take()
+            await limiter.acquire()
             taken.append(trio.current_time() - began)
         return taken
 

@@ -43,10 +43,10 @@ async def ask(url: str) -> bytes:
     return await trio.to_thread.run_sync(get, url)
 
 
-def test_it_serves_the_moments_of_the_run(tmp_path: Path) -> None:
+def test_it_serves_the_snapshots_of_the_run(tmp_path: Path) -> None:
     async def test(page: PageProcess, url: str) -> None:
         assert b"<title>" in await ask(url)
-        now = json.loads(await ask(f"{url}api/moment"))
+        now = json.loads(await ask(f"{url}api/snapshot"))
         assert (now["source"], now["outcome"], now["pictures"]) == ("run", None, [])
 
     with_process(test, tmp_path)
@@ -61,9 +61,9 @@ def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(follow)
-            while page._asked_at < 0:  # noqa: ASYNC110 - another process
+            while page._requested_at < 0:  # noqa: ASYNC110 - another process
                 await trio.sleep(0.05)
-            await page.tell_the_end("finished")
+            await page.publish_final("finished")
         assert followed[0].count(b"data: ") >= 1
         assert b'"outcome":"finished"' in followed[0]
 
@@ -73,7 +73,7 @@ def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
 def test_the_end_waits_for_no_page_that_nobody_follows(tmp_path: Path) -> None:
     async def test(page: PageProcess, url: str) -> None:
         began = trio.current_time()
-        await page.tell_the_end("finished")
+        await page.publish_final("finished")
         assert trio.current_time() - began < 0.5
 
     with_process(test, tmp_path)
@@ -88,8 +88,8 @@ def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
 
     async def test(page: PageProcess, url: str) -> None:
         await page._ended.wait()
-        page._asked_at = trio.current_time()
-        await page.tell_the_end("finished")
+        page._requested_at = trio.current_time()
+        await page.publish_final("finished")
         with pytest.raises(OSError, match="refused"):
             await ask(url)
 

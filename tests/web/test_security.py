@@ -9,12 +9,12 @@ import trio
 from starlette.responses import PlainTextResponse
 
 from oidl.web.address import Address
-from oidl.web.security import Guard
+from oidl.web.security import SecurityMiddleware
 
 ADDRESS = Address(socket.socket(), "127.0.0.1", 1, frozenset({"127.0.0.1", "localhost"}), None)
 ADDRESS.listener.close()
-APP = Guard(PlainTextResponse("the app"), ADDRESS)
-WITH_TOKEN = Guard(PlainTextResponse("the app"), replace(ADDRESS, token="s3cret"))
+APP = SecurityMiddleware(PlainTextResponse("the app"), ADDRESS)
+WITH_TOKEN = SecurityMiddleware(PlainTextResponse("the app"), replace(ADDRESS, token="s3cret"))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -61,7 +61,7 @@ def test_every_answer_is_marked_refusals_too(ask) -> None:
         assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("target", ["/", "/?token=", "/?token=guess", "/?token=s3cretx", "/api/moment?token=s3cre"])
+@pytest.mark.parametrize("target", ["/", "/?token=", "/?token=guess", "/?token=s3cretx", "/api/snapshot?token=s3cre"])
 def test_without_the_token_nothing_is_told(ask, target: str) -> None:
     answer = ask(WITH_TOKEN, target)
     assert answer.status == 403

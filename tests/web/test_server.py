@@ -12,20 +12,20 @@ import trio.testing
 
 from oidl.web import browser, server
 from oidl.web.address import listen
-from oidl.web.database import Lookup
+from oidl.web.database import Database
 from oidl.web.server import Page
 
 LARGE = 4_000_000  # more than the kernel keeps for two ends of a connection
 
 
 class Source:
-    """Numbers its moments, each of `size` bytes."""
+    """Numbers its snapshots, each of `size` bytes."""
 
     def __init__(self, size: int = 10) -> None:
         self.size = size
         self.given = 0
 
-    async def moment(self) -> str:
+    async def snapshot(self) -> str:
         self.given += 1
         return f"{self.given:<{self.size}}"
 
@@ -57,7 +57,7 @@ def with_page(test: Callable[[Page, Clients], Awaitable[None]], source: Source, 
     """Runs `test` while a page of `source` is served, then ends it, which takes so many seconds; time takes no time."""
 
     async def main() -> float:
-        page = Page(listen("0"), source, Lookup(tmp_path / "none"), tmp_path)
+        page = Page(listen("0"), source, Database(tmp_path / "none"), tmp_path)
         async with trio.open_nursery() as clients_nursery:
             clients = Clients(page, clients_nursery)
             try:
@@ -91,7 +91,7 @@ async def wait_until(condition: Callable[[], object]) -> None:
             await trio.sleep(0.1)
 
 
-def test_pages_and_moments_are_served(tmp_path: Path) -> None:
+def test_pages_and_snapshots_are_served(tmp_path: Path) -> None:
     async def test(page: Page, clients: Clients) -> None:
         stream = await clients.connect("/base.css")
         assert (await read_until(stream, b"--ground")).startswith(b"HTTP/1.1 200")
@@ -109,7 +109,7 @@ def test_clients_that_never_read_are_cut_off_and_others_see_nothing_of_them(tmp_
         for _ in range(50):
             await clients.connect("/events")
         await wait_until(lambda: page.events.clients == 50)
-        with trio.fail_after(5):  # of the mock clock: one second a moment
+        with trio.fail_after(5):  # of the mock clock: one second a snapshot
             await wait_until(lambda: source.given >= 3)
         await wait_until(lambda: page.events.clients == 0)
         assert page.connections == set()
@@ -165,7 +165,7 @@ def test_what_is_not_http_is_no_harm(tmp_path: Path, garbage: bytes) -> None:
 
 
 def test_more_connections_than_can_be_borne_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 2)
 
     async def test(page: Page, clients: Clients) -> None:
         held = [await clients.connect("/events") for _ in range(2)]
@@ -180,7 +180,7 @@ def test_more_connections_than_can_be_borne_are_closed(tmp_path: Path, monkeypat
 
 
 def test_clients_that_only_hold_connections_shut_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_MOST_OF_AN_ADDRESS", 3)
+    monkeypatch.setattr(server, "_MAX_PER_ADDRESS", 3)
 
     async def test(page: Page, clients: Clients) -> None:
         for _ in range(20):
@@ -216,13 +216,13 @@ def test_a_bug_met_by_one_client_ends_its_connection_and_is_a_line_in_the_log(
             raise RuntimeError("a bug")
 
         sound, page._app = page._app, fail
-        for _ in range(server._MOST_WARNINGS + 10):
+        for _ in range(server._MAX_WARNINGS + 10):
             assert await read_until(await clients.connect("/"), b"never") == b""
         page._app = sound
         assert b"200" in await read_until(await clients.connect("/"), b"<title>")
 
     with_page(test, Source(), tmp_path)
-    assert len(caplog.records) == server._MOST_WARNINGS
+    assert len(caplog.records) == server._MAX_WARNINGS
     assert not any(record.exc_info for record in caplog.records)
 
 
@@ -230,7 +230,7 @@ def test_the_end_is_told_to_all_who_follow(tmp_path: Path) -> None:
     async def test(page: Page, clients: Clients) -> None:
         stream = await clients.connect("/events")
         await read_until(stream, b"data: 1 ")
-        clients.nursery.start_soon(page.tell_the_end)
+        clients.nursery.start_soon(page.publish_final)
         rest = await read_until(stream, b"0\r\n\r\n")
         assert rest.count(b"data: ") >= 1
         assert rest.endswith(b"0\r\n\r\n")  # and that is all there will be
@@ -243,7 +243,7 @@ def test_nobody_who_does_not_read_delays_the_end_by_more_than_a_second(tmp_path:
         await clients.connect("/events")
         await wait_until(lambda: page._source.given >= 2)  # type: ignore[attr-defined]
         began = trio.current_time()
-        await page.tell_the_end()
+        await page.publish_final()
         assert trio.current_time() - began == pytest.approx(1.0, abs=0.1)
 
     with_page(test, Source(LARGE), tmp_path)
@@ -253,7 +253,7 @@ def test_an_error_of_the_page_ends_the_page_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken(Source):
-        async def moment(self) -> str:
+        async def snapshot(self) -> str:
             raise RuntimeError("a bug of the page")
 
     async def test(page: Page, clients: Clients) -> None:

@@ -1,4 +1,4 @@
-"""A moment as a browser is told it: every number of the run, and what a database alone can tell."""
+"""A snapshot as a browser gets it: every number of the run, and what a database alone can tell."""
 
 import json
 from dataclasses import replace
@@ -14,8 +14,8 @@ from oidl.state.counts import NOTHING_YET, Counts, RunFacts
 from oidl.state.gallery import Card, Details, DoneImage, OutputFile
 from oidl.state.labelled import Box
 from oidl.state.plan_counts import PlanCounts
-from oidl.web.images import card_json, details_json, placing_of, shown_file
-from oidl.web.snapshot import live_moment, resting_moment
+from oidl.web.images import details_json, display_file, placing_of, summary_json
+from oidl.web.snapshot import database_snapshot, run_snapshot
 
 CARD = Card(
     image(1).image_id,
@@ -68,9 +68,9 @@ def meter() -> Meter:
     return meter
 
 
-def test_a_live_moment_has_every_number_of_the_run(meter: Meter) -> None:
+def test_a_snapshot_of_a_run_has_every_number_of_the_run(meter: Meter) -> None:
     statistics = meter.statistics()
-    now = live_moment(statistics, outcome=None)
+    now = run_snapshot(statistics, outcome=None)
     assert (now["source"], now["outcome"]) == ("run", None)
     assert now["rates"] == {
         "images_per_s": pytest.approx(0.4),
@@ -115,7 +115,7 @@ def test_a_live_moment_has_every_number_of_the_run(meter: Meter) -> None:
     assert now["history"] == {name: list(values) for name, values in zip(
         ("images", "read", "written"), zip(*statistics.history, strict=True), strict=True
     )}  # fmt: skip
-    ended = live_moment(statistics, outcome="finished")
+    ended = run_snapshot(statistics, outcome="finished")
     assert ended["outcome"] == "finished"
     assert ended["rates"] == {
         "images_per_s": pytest.approx(2 / 5),
@@ -127,7 +127,7 @@ def test_a_live_moment_has_every_number_of_the_run(meter: Meter) -> None:
 
 
 def test_a_card_says_whose_picture_it_is_in_plain_text() -> None:
-    card = card_json(CARD)
+    card = summary_json(CARD)
     assert (card["title"], card["author"]) == ("Ridge > valley & back", "O'Hill")
     assert (card["license"], card["license_name"]) == (CARD.license, "CC BY 2.0")
     assert card["landing_url"] == CARD.original_landing_url
@@ -137,8 +137,8 @@ def test_a_card_says_whose_picture_it_is_in_plain_text() -> None:
 
 def test_without_a_file_that_browsers_show_there_is_no_picture() -> None:
     bare = replace(CARD, files=CARD.files[:1])
-    assert shown_file(bare) is None
-    assert card_json(bare)["picture"] is None
+    assert display_file(bare) is None
+    assert summary_json(bare)["picture"] is None
 
 
 DONE = DoneImage(
@@ -156,9 +156,9 @@ COUNTS = Counts(
 )
 
 
-def test_a_database_tells_a_moment_of_the_same_shape(meter: Meter) -> None:
-    now = resting_moment(COUNTS, [Second(2, 100, 40)], [DONE], [], [CARD], is_running=True)
-    live = live_moment(meter.statistics(), outcome=None)
+def test_a_database_gives_a_snapshot_of_the_same_shape(meter: Meter) -> None:
+    now = database_snapshot(COUNTS, [Second(2, 100, 40)], [DONE], [], [CARD], is_running=True)
+    live = run_snapshot(meter.statistics(), outcome=None)
     assert now.keys() == live.keys() | {"pictures"}
     assert now["rates"] == {
         "images_per_s": 2.0,
@@ -174,7 +174,7 @@ def test_a_database_tells_a_moment_of_the_same_shape(meter: Meter) -> None:
 
 
 def test_of_a_run_that_is_over_its_means_are_told() -> None:
-    now = resting_moment(COUNTS, [Second(2, 100, 40)], [], [], [], is_running=False, worked=RUN)
+    now = database_snapshot(COUNTS, [Second(2, 100, 40)], [], [], [], is_running=False, worked=RUN)
     assert now["rates"] == {
         "images_per_s": 1.0,
         "read_bytes_per_s": 50.0,
@@ -183,31 +183,31 @@ def test_of_a_run_that_is_over_its_means_are_told() -> None:
     }
     assert (now["outcome"], now["run"]["eta_s"]) == ("killed", None)
     ended = replace(COUNTS, run=replace(RUN, outcome="finished"))
-    assert resting_moment(ended, [], [], [], [], is_running=False)["outcome"] == "finished"
+    assert database_snapshot(ended, [], [], [], [], is_running=False)["outcome"] == "finished"
 
 
 def test_without_a_run_that_settled_anything_there_are_no_rates() -> None:
-    assert resting_moment(COUNTS, [], [], [], [], is_running=False)["rates"] is None
+    assert database_snapshot(COUNTS, [], [], [], [], is_running=False)["rates"] is None
 
 
 def test_where_the_plan_chooses_images_it_is_their_numbers_that_count() -> None:
     by_status = {Status.PENDING: 70, Status.RETRY: 5, Status.DONE: 20, Status.FAILED: 3}
     reasons = {"gone": {Status.PENDING: 0, Status.RETRY: 5, Status.DONE: 0, Status.FAILED: 3}}
     chosen = replace(COUNTS, plan=PlanCounts(by_status, reasons))
-    now = resting_moment(chosen, [], [], [], [], is_running=False)
+    now = database_snapshot(chosen, [], [], [], [], is_running=False)
     assert (now["total"], now["by_status"]) == (98, {"pending": 70, "retry": 5, "done": 20, "failed": 3})
     assert [(row["failed"], row["retry"]) for row in now["by_reason"]] == [(3, 5)]
     assert now["plan"] == "20 of 98 chosen images are done, 3 failed, 75 left"
     met = replace(COUNTS, plan=PlanCounts(by_status, reasons, limit=20))
-    now = resting_moment(met, [], [], [], [], is_running=False)
+    now = database_snapshot(met, [], [], [], [], is_running=False)
     assert (now["total"], now["by_status"]) == (23, {"pending": 0, "retry": 0, "done": 20, "failed": 3})
     assert now["plan"] == "20 of 20 images are done"
     per_class = PlanCounts(by_status, reasons, limit_per_class=10, classes=2, full_classes=2)
-    assert resting_moment(replace(COUNTS, plan=per_class), [], [], [], [], is_running=False)["total"] == 23
+    assert database_snapshot(replace(COUNTS, plan=per_class), [], [], [], [], is_running=False)["total"] == 23
 
 
 def test_before_the_first_run_there_is_none() -> None:
-    now = resting_moment(NOTHING_YET, [], [], [], [], is_running=False)
+    now = database_snapshot(NOTHING_YET, [], [], [], [], is_running=False)
     assert (now["outcome"], now["run"], now["rates"], now["total"]) == ("none yet", None, None, 0)
 
 

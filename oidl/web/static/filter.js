@@ -1,17 +1,17 @@
-// What the wall is about: everything, or images of one class, subset or licence, which are asked for part by part.
+// What the grid shows: images as they arrive, or those of one class, subset or licence, which are fetched part by part.
 
 import { ask } from "./details.js";
 import { find, make, say } from "./draw.js";
 import { count } from "./words.js";
 import { append, clear } from "./grid.js";
 
-const ENOUGH = 24; // pictures at a time
-const PARTS = 25; // of a search, without being asked to go on
+const ENOUGH = 24; // images at a time
+const PARTS = 25; // of a search, before the user has to ask for more
 const TYPING_MS = 200;
 
 const form = find("filter");
 const fields = { class: find("class"), subset: find("subset"), license: find("license") };
-let search = 0; // counts, so that the answers of one that was given up are passed over
+let search = 0; // a number, so that the answers to an earlier search are ignored
 
 export const startFilter = () => {
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -26,7 +26,7 @@ export const startFilter = () => {
   refreshFilter();
 };
 
-// A run may load its list and annotations meanwhile.
+// A run may load its list and annotations later.
 export const refreshFilter = async () => {
   offer(fields.license, (await list("/api/licenses")).map((one) => [one.license, one.name]), "any licence");
   fields.class.hidden = !(await list("/api/classes")).length;
@@ -88,7 +88,7 @@ const more = async (mine, next) => {
   find("more").hidden = true;
   let shown = 0;
   for (let part = 0; part < PARTS && next != null && shown < ENOUGH; part += 1) {
-    const found = await ask(`/api/wall?${new URLSearchParams([...chosen(), ["start", next]])}`);
+    const found = await ask(`/api/images?${new URLSearchParams([...chosen(), ["start", next]])}`);
     if (mine !== search) return;
     if (found.error) {
       say("no-pictures", found.error);
@@ -98,7 +98,7 @@ const more = async (mine, next) => {
     shown += append(found.pictures);
     next = found.next;
   }
-  const all = find("wall").children.length;
+  const all = find("grid").children.length;
   const rest = next == null ? "" : " so far";
   say("no-pictures", all ? `${count(all)} ${all === 1 ? "image" : "images"}${rest}.` : `No image fits${rest}.`);
   find("no-pictures").hidden = false;

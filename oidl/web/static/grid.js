@@ -1,29 +1,29 @@
-// The wall: pictures as they arrive, with whose they are. It samples: one at a time, at a calm pace. No picture
-// moves: a new one takes the place of the oldest.
+// The grid: images as they arrive, with their attribution. It samples them, one at a time and slowly. No image moves:
+// a new one takes the place of the oldest.
 
 import { find, link, make } from "./draw.js";
 
-const QUEUED = 8; // of more, the oldest are passed over
+const QUEUED = 8; // if there are more, the oldest are skipped
 const PACE_MS = 450;
-const FILL_MS = 90; // until it is full
+const FILL_MS = 90; // until the grid is full
 
-const wall = find("wall");
+const grid = find("grid");
 
-// Whole rows: three, or as many as make a dozen.
+// Whole rows: three, or as many as make a dozen images.
 const most = () => {
-  const columns = getComputedStyle(wall).gridTemplateColumns.split(" ").length;
+  const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length;
   return columns * Math.max(3, Math.ceil(12 / columns));
 };
 const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 let queue = [];
-let oldest = 0; // its place
+let oldest = 0; // its index
 let isPaused = false;
 let isFiltered = false;
 let openImage;
-const seen = new Set(); // of the pictures on the wall and in the queue
+const seen = new Set(); // the images in the grid and in the queue
 
-// `open` is called with an ImageID when a picture is chosen.
-export const startWall = (open) => {
+// `open` is called with the ImageID when the user clicks an image.
+export const startGrid = (open) => {
   openImage = open;
   const pause = find("pause");
   pause.addEventListener("click", () => {
@@ -33,46 +33,46 @@ export const startWall = (open) => {
   });
   const step = async () => {
     if (queue.length && !isHeld()) await show(queue.shift());
-    setTimeout(step, wall.children.length < most() ? FILL_MS : PACE_MS);
+    setTimeout(step, grid.children.length < most() ? FILL_MS : PACE_MS);
   };
   step();
 };
 
-// `cards` are the newest pictures, the newest first.
+// `cards` are the latest images, the latest first.
 export const arrive = (cards) => {
   if (isFiltered) return;
   const fresh = cards.filter((card) => card.picture && !seen.has(card.id)).reverse();
   for (const card of fresh) seen.add(card.id);
   queue.push(...fresh);
-  const room = wall.children.length ? QUEUED : most();
+  const room = grid.children.length ? QUEUED : most();
   for (const card of queue.splice(0, Math.max(0, queue.length - room))) seen.delete(card.id);
 };
 
-// Empties the wall; filtered, it has what `append` is given, and nothing that arrives.
+// Empties the grid. If `filtered`, it then shows only what `append` is given.
 export const clear = (filtered) => {
   isFiltered = filtered;
   queue = [];
   oldest = 0;
   seen.clear();
-  wall.replaceChildren();
+  grid.replaceChildren();
 };
 
-// Puts `cards` at the end; returns how many have a picture.
+// Adds `cards` at the end; returns how many of them have a picture.
 export const append = (cards) => {
   const tiles = cards.filter((card) => card.picture).map((card) => tileOf(card, image(card, { loading: "lazy" })));
-  wall.append(...tiles);
+  grid.append(...tiles);
   return tiles.length;
 };
 
 const isHeld = () =>
-  isPaused || document.hidden || wall.matches(":hover") || wall.contains(document.activeElement) || find("details").open;
+  isPaused || document.hidden || grid.matches(":hover") || grid.contains(document.activeElement) || find("details").open;
 
 export const attribution = (card) =>
   make(
     "span",
     { class: "attribution" },
     link(card.landing_url, card.author || "unknown author"),
-    " ", // they stand on two lines on the wall, on one in the dialog
+    " ", // two lines in the grid, one line in the dialog
     link(card.license, card.license_name),
   );
 
@@ -93,17 +93,17 @@ const show = async (card) => {
     await picture.decode();
   } catch {
     seen.delete(card.id);
-    return; // it is gone from disk
+    return; // the file was deleted
   }
   if (isFiltered) return;
   const tile = tileOf(card, picture);
   const room = most();
-  while (wall.children.length > room) leave(wall.lastElementChild); // the window is smaller now
-  if (wall.children.length < room) {
-    wall.append(tile);
+  while (grid.children.length > room) leave(grid.lastElementChild); // the window became smaller
+  if (grid.children.length < room) {
+    grid.append(tile);
     oldest = 0;
   } else {
-    const old = wall.children[oldest % room];
+    const old = grid.children[oldest % room];
     seen.delete(old.dataset.id);
     old.replaceWith(tile);
     oldest = (oldest + 1) % room;

@@ -3,7 +3,7 @@
 import { ask, openImage, search, tryIt } from "./details.js";
 import { bar, chart, find, make, number, rows, say, stacked } from "./draw.js";
 import { offerSubsets, refreshFilter, startFilter } from "./filter.js";
-import { arrive, startWall } from "./grid.js";
+import { arrive, startGrid } from "./grid.js";
 import { count, duration, milliseconds, moment, pace as paceWords, rate, share, size } from "./words.js";
 
 const STATUSES = ["done", "failed", "retry", "pending"];
@@ -218,7 +218,7 @@ const show = (now) => {
   showLast(now);
   showSubsets(now);
   arrive(now.pictures);
-  say("wall-title", now.source === "run" ? "Images as they arrive" : "Some of the images");
+  say("grid-title", now.source === "run" ? "Images as they arrive" : "Some of the images");
 };
 
 const follow = () => {
@@ -239,7 +239,7 @@ const follow = () => {
   };
 };
 
-startWall(openImage);
+startGrid(openImage);
 startFilter();
 follow();
 showRuns();
