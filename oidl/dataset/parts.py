@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 from oidl.dataset.annotations import Columns, Keep, read_annotations
 from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
 from oidl.dataset.columns import TABLES
+from oidl.dataset.lists import Lines, open_lists
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import Lines, open_lists, reading
+from oidl.dataset.streams import translating_archive_errors
 from oidl.errors import MetadataError, UsageError
 from oidl.model import FileKind
 
@@ -48,7 +49,7 @@ def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None, kind: Fil
                 yield _class_part(found[0], Lines(pieces), list_name)
                 continue
             lines = Lines(pieces)
-            with reading(list_name, lines):
+            with translating_archive_errors(list_name, lines):
                 annotations = read_annotations(lines.texts(), name=list_name, skipped=skipped, keep=keep)
             if not annotations:
                 raise MetadataError(
@@ -67,7 +68,7 @@ def _class_part(flag: str | None, lines: Lines, name: str) -> Part:
 
 
 def _read(name: str, batches: Iterable[Columns], lines: Lines | None = None) -> Iterator[Columns]:
-    with reading(name, lines):
+    with translating_archive_errors(name, lines):
         yield from batches
 
 

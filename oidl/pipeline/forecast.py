@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from oidl.dataset.ids import read_image_ids
+from oidl.dataset.local_list import open_local_list
 from oidl.dataset.published import PublishedFile, Version
-from oidl.dataset.unpack import open_local_list
 from oidl.forecast import FilesToFetch, Forecast, Share
 from oidl.model import CLASS_FILES
 from oidl.pipeline.metadata import asked_lists, list_files

@@ -19,9 +19,12 @@ import trio
 
 from oidl.dataset.archive import FetchedArchive, VerifiedStream, discard_part, fetch_archive
 from oidl.dataset.classes import class_list
+from oidl.dataset.lists import read_list
+from oidl.dataset.local_list import HashedFile, identify, open_local_list
 from oidl.dataset.published import PublishedFile, Version
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import HashedFile, Stream, identify, open_local_list, read_list, unpack
+from oidl.dataset.streams import Stream
+from oidl.dataset.unpack import unpack
 from oidl.errors import MetadataError
 from oidl.model import FileKind, ListFile
 from oidl.net.probe import probe

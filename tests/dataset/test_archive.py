@@ -18,9 +18,10 @@ import trio.testing
 
 from oidl.dataset import archive as archive_module
 from oidl.dataset.archive import FetchedArchive, VerifiedStream, discard_part, fetch_archive, part_of
+from oidl.dataset.lists import read_list
 from oidl.dataset.published import PublishedFile
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import read_list, unpack
+from oidl.dataset.unpack import unpack
 from oidl.errors import DiskError, ExitCode, MetadataError
 from oidl.net.client import tls_context
 from oidl.net.resume import ContentChangedError

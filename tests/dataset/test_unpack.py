@@ -10,19 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from oidl.dataset.lists import MAX_LINE_BYTES, Lines, open_lists, read_list
+from oidl.dataset.local_list import identify, open_local_list
 from oidl.dataset.rows import Skipped
-from oidl.dataset.unpack import (
-    MAX_LINE_BYTES,
-    MAX_NOTE_BYTES,
-    Lines,
-    Stream,
-    identify,
-    open_lists,
-    open_local_list,
-    read_list,
-    reading,
-    unpack,
-)
+from oidl.dataset.streams import Stream, translating_archive_errors
+from oidl.dataset.tar import MAX_NOTE_BYTES
+from oidl.dataset.unpack import unpack
 from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
 from oidl.model import Image, ListFile
 
@@ -333,7 +326,7 @@ def test_a_byte_that_is_not_utf_8_is_told_of_by_its_line(tmp_path: Path) -> None
 def _numbered(stream: Stream) -> Iterator[str]:
     for name, pieces in open_lists(stream, "list"):
         lines = Lines(pieces)
-        with reading(name, lines):
+        with translating_archive_errors(name, lines):
             yield from lines
 
 

@@ -1,0 +1,116 @@
+"""Image lists and annotation files as lines of text, whatever they are packed in."""
+
+import codecs
+import io
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import IO
+
+from oidl.dataset.rows import Skipped, read_images
+from oidl.dataset.streams import PeekedStream, Stream, chunks, gunzipped, translating_archive_errors
+from oidl.dataset.tar import members
+from oidl.errors import MetadataError
+from oidl.model import Image
+
+MAX_LINE_BYTES = 1024 * 1024
+_TAR_MAGIC_AT = 257
+_WHAT_IS_NEEDED = "a CSV file in the published format is needed, plain, gzipped or in a tar"
+
+
+def read_list(
+    stream: Stream, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: Skipped
+) -> Iterator[Image]:
+    """The images of `subsets` in an image list, packed or plain; ends only after the stream's (verified) end.
+
+    Raises `MetadataError` for what is no image list, is damaged, holds no
+    images, or has more bad rows than may be skipped.
+    """
+    for list_name, pieces in open_lists(stream, name):
+        lines = Lines(pieces)
+        with translating_archive_errors(list_name, lines):
+            yield from read_images(
+                iter(lines), name=list_name, subsets=subsets, known_subsets=known_subsets, skipped=skipped
+            )
+    skipped.check(name)
+
+
+def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The CSV files in `stream`, each in pieces of whole lines: it may be one itself, gzipped, or a tar of some.
+
+    What it is, its first bytes say, not `name`. Pieces are to be read before the
+    next file is asked for, and where `translating_archive_errors` is about. Reads the stream to its end.
+    """
+    with translating_archive_errors(name):
+        content = PeekedStream(gunzipped(PeekedStream(stream, 2)), tarfile.BLOCKSIZE)
+    if content.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise MetadataError(
+            f"{name} is UTF-16 text, by the byte order mark in line 1",
+            hint="save it as UTF-8, for example with `iconv -f utf-16 -t utf-8`",
+        )
+    if not content.head[_TAR_MAGIC_AT:].startswith(b"ustar"):
+        yield name, _line_blocks(content, name)
+        return
+    is_empty = True
+    for member, file in members(content, name):
+        if member.suffix in suffixes:
+            is_empty = False
+            yield f"{name}: {member}", _line_blocks(file, name)
+    if is_empty:
+        raise MetadataError(f"{name} holds no image list", hint="a .csv file is looked for in it")
+
+
+class Lines:
+    """The lines of UTF-8 text, with their ends, which comes in pieces of whole lines; to be gone through once.
+
+    It knows which piece is being read, so `first_undecodable` can say where text is not UTF-8.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._before = 0  # lines
+
+    def __iter__(self) -> Iterator[str]:
+        # Only "\n" ends a line, so that csv sees line ends as they are. There is no faster way to get
+        # lines: a generator that yields each costs 1 µs a line.
+        return chain.from_iterable(
+            io.TextIOWrapper(io.BytesIO(piece), encoding="utf-8", newline="\n") for piece in self._noted()
+        )
+
+    def _noted(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self._before += self._piece.count(b"\n")
+            self._piece = piece
+            yield piece
+
+    def texts(self) -> Iterator[str]:
+        """The pieces as text."""
+        return map(bytes.decode, self._noted())
+
+    def first_undecodable(self) -> str:
+        """Where the piece that was read last stops being UTF-8, in words."""
+        try:
+            self._piece.decode()
+        except UnicodeDecodeError as error:
+            line = self._before + self._piece.count(b"\n", 0, error.start) + 1
+            return f"line {line} has the byte 0x{self._piece[error.start]:02x}"
+        return "it has bytes that are none"
+
+
+def _line_blocks(content: Stream | IO[bytes], name: str) -> Iterator[bytes]:
+    """The bytes of `content` in pieces of whole lines, none of these much longer than `MAX_LINE_BYTES`."""
+    rest = b""
+    with translating_archive_errors(name):
+        for chunk in chunks(content, name):
+            if b"\0" in chunk:
+                raise MetadataError(f"{name} is not a text file", hint=_WHAT_IS_NEEDED)
+            whole, newline, last = chunk.rpartition(b"\n")
+            if newline:
+                yield rest + whole + newline
+                rest = b""
+            rest += last
+            if len(rest) > MAX_LINE_BYTES:
+                raise MetadataError(f"{name} has a line of more than {MAX_LINE_BYTES} bytes, so it is no image list")
+        if rest:
+            yield rest
