@@ -21,8 +21,8 @@ from oidl.cli.app import app
 from oidl.cli.sections import SECTIONS
 from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Reason
 from oidl.pipeline.retry import RULES
+from oidl.reasons import meaning
 from oidl.report.audit import FAULTS
-from oidl.report.words import MEANINGS
 
 COMMANDS = (
     "run",
@@ -110,7 +110,7 @@ def _default(value: object) -> str:
 
 
 def _reasons() -> str:
-    rows = "\n".join(f"| `{reason}` | {MEANINGS[reason]} | {_class(reason)} |" for reason in Reason)
+    rows = "\n".join(f"| `{reason}` | {meaning(reason)} | {_class(reason)} |" for reason in Reason)
     return f"| reason | meaning | class |\n|---|---|---|\n{rows}"
 
 

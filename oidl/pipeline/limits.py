@@ -10,34 +10,16 @@ from pathlib import Path
 
 import trio
 
-from oidl.hints import command
 from oidl.model import Failure, Reason
 from oidl.node.stop import Stop
 from oidl.pipeline.streak import Streak, Streaks
 from oidl.progress.meter import Meter
 from oidl.progress.words import duration, size
+from oidl.reasons import diagnosis
 from oidl.settings import Limits
 from oidl.storage.space import filesystems, free_bytes
 
 _LOOK_S = 1.0
-
-_DIAGNOSES = {
-    Reason.DNS: "names are not resolved; is the network up, does its DNS answer?",
-    Reason.CONNECTION: "connections are refused or break; is the server up, is there a firewall, does the proxy work?",
-    Reason.TIMEOUT: "nothing arrives in time; is the network up, is the server blocked from here?",
-    Reason.TOO_SLOW: "the network is too slow for so many connections; lower --max-total-connections",
-    Reason.TLS: "certificates are refused; name your proxy's in SSL_CERT_FILE if it opens TLS",
-    Reason.RATE_LIMITED: "the server wants fewer requests; wait a while, then lower --max-host-connections",
-    Reason.FORBIDDEN: "the server or a proxy refuses this address; wait, or use another network",
-    Reason.NOT_AN_IMAGE: "web pages come in place of images; does the network want a login, does a proxy step in?",
-    Reason.SIZE_MISMATCH: "other files come than were published; is it the right list, does a proxy change images?",
-    Reason.MD5_MISMATCH: "other files come than were published; is it the right list, does a proxy change images?",
-    Reason.NOT_FOUND: "the server has none of these images; is it the right list, did the server lose its files?",
-    Reason.GONE: "the server has none of these images; is it the right list, did the server lose its files?",
-    Reason.HTTP_ERROR: "the server or a proxy answers with errors; open one of the URLs in {failures}",
-    Reason.INTERNAL_ERROR: "a bug in oidl",
-}
-_UNEXPLAINED = "images rarely all fail for the same reason; check {status} before running again"
 
 
 class RunLimits:
@@ -125,8 +107,5 @@ def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int]
 
 def streak_text(streak: Streak) -> str:
     """What failed alike, and what that may mean."""
-    diagnosis = _DIAGNOSES.get(streak.reason, _UNEXPLAINED).format(
-        status=command("status"), failures=command("status", "--failures")
-    )
     tries = f"{streak.count} of the last {streak.outcomes} tries"
-    return f"{tries} failed alike, {streak.reason} (--max-failure-rate): {diagnosis}"
+    return f"{tries} failed alike, {streak.reason} (--max-failure-rate): {diagnosis(streak.reason)}"

@@ -11,8 +11,9 @@ from itertools import pairwise
 
 from oidl.model import Status
 from oidl.progress.words import duration, size
+from oidl.reasons import meaning
 from oidl.report.plots import Part, bar, columns
-from oidl.report.words import license_name, meaning, share
+from oidl.report.words import license_name, share
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.survey import SIDE_CLASS, SIZE_CLASSES, HostFacts, Slice, Survey
 

@@ -7,7 +7,8 @@ from oidl.hints import command
 from oidl.model import Status
 from oidl.net.pace import PaceState
 from oidl.progress.words import duration, moment_words, pace_words, size
-from oidl.report.words import meaning, plan_words, share, skipped_words
+from oidl.reasons import meaning
+from oidl.report.words import plan_words, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
 from oidl.state.database import parse_timestamp
 from oidl.state.plan_counts import PlanCounts

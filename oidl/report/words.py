@@ -1,39 +1,10 @@
-"""Reasons, shares and licences in words. Pure."""
+"""Shares, plans and licences in words. Pure."""
 
 import re
 
-from oidl.model import Reason, Status
+from oidl.model import Status
 from oidl.state.plan_counts import PlanCounts
 from oidl.text import counted
-
-MEANINGS: dict[Reason, str] = {
-    Reason.UNAVAILABLE: "the photo was taken down (a placeholder is served instead)",
-    Reason.NOT_FOUND: "not there any more (404)",
-    Reason.GONE: "removed (410)",
-    Reason.FORBIDDEN: "not public any more (403)",
-    Reason.SIZE_MISMATCH: "changed: not the published size",
-    Reason.MD5_MISMATCH: "changed: not the published MD5",
-    Reason.NOT_AN_IMAGE: "something else than a picture was served",
-    Reason.CORRUPT: "a part of the picture is missing",
-    Reason.HTTP_ERROR: "another HTTP error",
-    Reason.RATE_LIMITED: "the server asked us to slow down",
-    Reason.TIMEOUT: "no connection, or no byte, in time",
-    Reason.TOO_SLOW: "not complete in time",
-    Reason.CONNECTION: "the host could not be reached, or the connection broke",
-    Reason.DNS: "the host's name could not be resolved",
-    Reason.TLS: "the server's certificate or TLS is not valid",
-    Reason.TOO_LARGE: "longer, or larger, than it may be",
-    Reason.RESIZE_FAILED: "could not be resized",
-    Reason.INTERNAL_ERROR: "oidl failed on this image; the log has the traceback",
-    Reason.DISK: "could not be written to disk",
-}
-
-_UNKNOWN = "not a reason of oidl's"
-
-
-def meaning(reason: str) -> str:
-    """What `reason`, as it is in the database, means; people write reasons of their own there too."""
-    return next((text for known, text in MEANINGS.items() if known == reason), _UNKNOWN)
 
 
 def share(part: int, whole: int) -> str:

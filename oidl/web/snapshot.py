@@ -9,7 +9,8 @@ from pathlib import Path
 
 from oidl.model import Status
 from oidl.progress.statistics import Failed, Second, Statistics, Success
-from oidl.report.words import meaning, plan_words
+from oidl.reasons import meaning
+from oidl.report.words import plan_words
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.database import parse_timestamp
 from oidl.state.gallery import Card, DoneImage, Try

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from oidl.model import Reason, Status
+from oidl.reasons import meaning
 from oidl.report.document import report_html
-from oidl.report.words import MEANINGS, license_name
+from oidl.report.words import license_name
 from oidl.state.counts import Counts, RunFacts
 from oidl.state.survey import SIDE_CLASSES, SIZE_CLASSES, HostFacts, Slice, Survey
 
@@ -113,7 +114,7 @@ def test_the_numbers_are_those_that_were_given(page: Page, figure: str) -> None:
 def test_every_reason_is_told_with_what_it_means(page: Page) -> None:
     for reason in Reason:
         assert reason in page.text.splitlines()
-        assert MEANINGS[reason] in page.text.splitlines()
+        assert meaning(reason) in page.text.splitlines()
 
 
 def test_the_slowest_host_comes_first_and_the_most_troublesome(page: Page) -> None:

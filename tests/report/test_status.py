@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from oidl.model import Reason, Status
+from oidl.reasons import meaning
 from oidl.report.status import status_json, status_text
-from oidl.report.words import MEANINGS, plan_words
+from oidl.report.words import plan_words
 from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
 from oidl.state.plan_counts import PlanCounts
 
@@ -127,9 +128,9 @@ def test_the_text_is_these_lines() -> None:
         "Why images failed:",
         "",
         "    for good    to retry",
-        "         600           1  forbidden      not public any more (403)",
-        "           0         500  timeout        no connection, or no byte, in time",
-        "          80           0  gone           removed (410)",
+        "         600           1  forbidden      the photo is no longer public (403)",
+        "           0         500  timeout        no connection, or no data, within the timeout",
+        "          80           0  gone           the photo was removed (410)",
         "",
         "`oidl run` tries again what is to retry, `oidl run --retry-failed` what failed for good.",
         "",
@@ -201,11 +202,10 @@ def test_a_pause_that_the_next_run_keeps_is_named_with_the_way_out() -> None:
 
 
 def test_there_are_words_for_every_reason() -> None:
-    assert MEANINGS.keys() == set(Reason)
     for reason in Reason:
         counts = replace(COUNTS, by_reason={reason.value: row(failed=3)})
         assert (
-            f"           3           0  {reason:<14} {MEANINGS[reason]}"
+            f"           3           0  {reason:<14} {meaning(reason)}"
             in status_text(counts, is_running=False).splitlines()
         )
 

@@ -38,7 +38,7 @@ def test_it_counts_everything_and_says_why_the_most_frequent_first(tried_db: Sta
         "4 done, 3 failed, 5 left of 12 images; 1.0 MB downloaded in this run",
         "3 images failed:",
         "         2  unavailable    the photo was taken down (a placeholder is served instead)",
-        "         1  gone           removed (410)",
+        "         1  gone           the photo was removed (410)",
         "2 images will be retried:",
         "         2  unavailable    the photo was taken down (a placeholder is served instead)",
     ]
@@ -81,5 +81,5 @@ def test_of_a_plan_it_is_said_how_its_images_stand_and_why_they_failed(tried_db:
     assert run_summary(tried_db, 0, None, ExitCode.SETTLED).splitlines() == [
         "1 of 2 chosen images are done, 1 left; 1.0 MB downloaded in this run",
         "1 image will be retried:",
-        "         1  timeout        no connection, or no byte, in time",
+        "         1  timeout        no connection, or no data, within the timeout",
     ]

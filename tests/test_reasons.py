@@ -1,0 +1,27 @@
+"""Every reason has a meaning and a diagnosis, and text that users can read."""
+
+import pytest
+
+from oidl.model import Reason
+from oidl.reasons import EXPLANATIONS, diagnosis, meaning
+
+
+def test_every_reason_is_explained_in_the_order_of_the_enumeration() -> None:
+    assert list(EXPLANATIONS) == list(Reason)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_meaning_and_a_diagnosis_are_one_short_line(reason: Reason) -> None:
+    for text in (meaning(reason), diagnosis(reason)):
+        assert 10 < len(text) < 140
+        assert text[-1] not in ".\n"
+        assert "{" not in text
+
+
+def test_every_meaning_is_another_one() -> None:
+    assert len({meaning(reason) for reason in Reason}) == len(Reason)
+
+
+@pytest.mark.parametrize("text", ["", "Gone", "UNAVAILABLE", "watermark"])
+def test_a_reason_that_users_wrote_into_the_database_is_no_error(text: str) -> None:
+    assert meaning(text) == "not a reason that oidl knows"
