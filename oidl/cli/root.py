@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from oidl.errors import OidlError, UsageError, disk_error
@@ -10,21 +11,34 @@ from oidl.state.database import remove_unused
 from oidl.state.lock import writer_lock
 
 
+@dataclass(slots=True)
+class LockedRoot:
+    """A root while its lock is held; `is_kept` that it has a plan that is gone on with, even if it has nothing else."""
+
+    is_kept: bool = False
+
+
 @contextmanager
-def locked_root(settings: Settings) -> Iterator[None]:
+def locked_root(settings: Settings) -> Iterator[LockedRoot]:
     """Makes the directories that everything lives in, and holds the writer lock.
 
-    A new root in which nothing was loaded, and for which no byte was fetched, is removed in the end: it would be a
-    root with nothing but a plan. Raises as `writer_lock` does, and `UsageError` or `DiskError` if it cannot be made.
+    Unless it `is_kept`, a new root in which nothing was loaded, and for which no byte was fetched, is removed in the
+    end: it would be a root with nothing but a plan. Raises as `writer_lock` does, and `UsageError` or `DiskError` if it
+    cannot be made.
     """
     is_new = not settings.state_db.exists()
     made = [each for directory in (settings.root_dir, settings.state_db.parent) for each in _make(directory)]
     try:
         with writer_lock(settings.state_db):
+            root = LockedRoot()
             try:
-                yield
+                yield root
             finally:
-                if is_new and not any(part.stat().st_size for part in settings.root_dir.glob("*.part")):
+                if (
+                    is_new
+                    and not root.is_kept
+                    and not any(part.stat().st_size for part in settings.root_dir.glob("*.part"))
+                ):
                     with suppress(OidlError):  # what ended the command is to be said, and not this
                         remove_unused(settings.state_db)
     finally:

@@ -67,7 +67,7 @@ def run_root(options: RunOptions) -> int:
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
     watchers = Watchers(choose_display(options.progress, log_to_stdout=to_stdout), options.metrics_file)
     with (
-        locked_root(settings),
+        locked_root(settings) as root,
         open_console(
             open_log(absolute(options.log_file)) if options.log_file else None,
             log_to_stdout=to_stdout,
@@ -77,6 +77,7 @@ def run_root(options: RunOptions) -> int:
         if away:
             console.say(still_works(away))
         end = execute(settings, version, console, watchers, offer, says_forecast=not was_asked)
+        root.is_kept = end.exit_code is ExitCode.UNFINISHED  # a limit of the run: the next goes on
     if end.error:
         print_error(end.error)
     return end.exit_code

@@ -277,6 +277,11 @@ def test_a_root_that_is_there_already_stays(nowhere: dict[str, str], oidl: Any, 
     assert [path.name for path in root.iterdir()] == ["mine"]
 
 
+def test_a_run_that_a_limit_stops_keeps_its_plan(fine: Any, run: Any, oidl: Any, root: Path) -> None:
+    assert run(fine, "--subset=test", "--max-duration=0s").returncode == 3
+    assert oidl("plan", "--root-dir", root).stdout.endswith("--subset test\n")
+
+
 def test_a_list_that_nobody_has_leaves_nothing(fine: Any, run: Any, root: Path) -> None:
     fine.site.answers[fine.list_path] = status_answer(404)
     assert run(fine).returncode == 4
