@@ -21,7 +21,8 @@ from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.model import LabelType
 from oidl.pipeline.needed import needed_files
 from oidl.settings import Selection
-from oidl.state.database import StateConnection, open_writer
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_writer
 
 _COLUMNS = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"| {cpu_s:.1f} | {peak_mb:.0f} |"
             )
         print()
-        with closing(open_writer(home / "root/oidl.sqlite3")) as db:
+        with closing(connect_writer(home / "root/oidl.sqlite3")) as db:
             _questions(db, label_names)
             _dry_runs(home, db, list_, label_names[_CAT])
 

@@ -18,7 +18,7 @@ from bench.attacks import ATTACKS
 from bench.measure import machine, measured
 from bench.site import make_photos, served, write_list
 from oidl.state.counts import read_runs
-from oidl.state.database import open_reader
+from oidl.state.database import connect_reader
 
 _ADDRESS = re.compile(r"the web page is at http://[^:]+:(\d+)/")
 _WITH_TOKEN = ("cookies",)  # attacks on what only a page for the network does
@@ -103,7 +103,7 @@ def _run(root: Path, *, has_page: bool) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    db = open_reader(home / "oidl.sqlite3")
+    db = connect_reader(home / "oidl.sqlite3")
     elapsed_s = read_runs(db, 1)[0].elapsed_s
     db.close()
     return elapsed_s, usage.ru_utime + usage.ru_stime
@@ -120,7 +120,7 @@ class _Watched:
 
     def done(self) -> int:
         """Images that are done."""
-        db = open_reader(self.home / "oidl.sqlite3")
+        db = connect_reader(self.home / "oidl.sqlite3")
         count: int = db.execute("SELECT count(*) FROM download WHERE status = 'done'").fetchone()[0]
         db.close()
         return count

@@ -9,7 +9,8 @@ import trio
 
 from oidl.hints import note_root
 from oidl.model import Image, Rendition, ResizeMode, Work
-from oidl.state.database import StateConnection, open_reader, open_writer
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_reader, connect_writer
 from oidl.state.load import ImageList, load_list
 
 LIST = ImageList("3", "2017_11", "list.csv")
@@ -76,7 +77,7 @@ def state_db(tmp_path: Path) -> Path:
 @pytest.fixture
 def db(state_db: Path) -> Iterator[StateConnection]:
     """A new state database, open for writing."""
-    connection = open_writer(state_db)
+    connection = connect_writer(state_db)
     yield connection
     connection.close()
 
@@ -92,6 +93,6 @@ def loaded_db(db: StateConnection) -> StateConnection:
 @pytest.fixture
 def reader(loaded_db: StateConnection) -> Iterator[StateConnection]:
     """A reader of `loaded_db`."""
-    connection = open_reader(loaded_db.path)
+    connection = connect_reader(loaded_db.path)
     yield connection
     connection.close()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import oidl
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 
 ROOT = Path(__file__).parents[1]
 SQL = sorted(path.name for path in (ROOT / "migrations").glob("[0-9]*.sql"))

@@ -46,8 +46,9 @@ from oidl.progress.machine import json_line, metrics_text
 from oidl.progress.meter import Meter
 from oidl.progress.words import duration, size
 from oidl.report.status import status_json
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection, open_empty
+from oidl.state.database import open_empty
 from oidl.state.ledger import Ledger, Tries, Verdict
 
 ROOT = Path(__file__).parents[1]

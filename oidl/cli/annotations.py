@@ -1,7 +1,6 @@
 """`oidl annotations load`: annotation files into the state database, without images."""
 
 import sys
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +23,7 @@ from oidl.model import Extent, FileKind
 from oidl.net.client import check_environment
 from oidl.progress.console import open_console
 from oidl.settings import Display, Selection, Settings
-from oidl.state.database import explained, open_reader
+from oidl.state.database import open_reader
 from oidl.state.load import loaded_subsets
 from oidl.state.plan import read_plan
 
@@ -112,7 +111,7 @@ def _of_the_root(settings: Settings) -> Selection:
     if not settings.state_db.is_file() or not settings.download_images:
         return selection
     try:
-        with closing(open_reader(settings.state_db)) as db, explained(db.path):
+        with open_reader(settings.state_db) as db:
             limit = read_plan(db).get("limit")
             subsets = selection.subsets or loaded_subsets(db)
     except StateError:  # half loaded, or of another schema: whoever takes the lock will say so, or bring it up to date

@@ -9,7 +9,7 @@ import sys
 from oidl.dataset.ids import read_image_ids
 from oidl.settings import Selection
 from oidl.state.choice import Chosen, choose, keep_per_class
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.evidence import check_annotated
 from oidl.text import printable
 

@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 from oidl.dataset.published import Version
 from oidl.errors import HalfLoadedError
 from oidl.pipeline.forecast import make_forecast
 from oidl.report.forecast import forecast_text
 from oidl.settings import Settings
-from oidl.state.database import StateConnection, open_empty, open_reader
+from oidl.state.connection import StateConnection
+from oidl.state.database import open_empty, open_reader
 from oidl.text import printable
 
 
@@ -22,15 +23,12 @@ def dry_run(settings: Settings, version: Version) -> str:
 @contextmanager
 def opened_or_empty(settings: Settings) -> Iterator[StateConnection]:
     """The state database, to be read; an empty one in memory if there is none, or none that is filled yet."""
-    db = None
-    if settings.state_db.exists():
-        with suppress(HalfLoadedError):
-            db = open_reader(settings.state_db)
-    db = db or open_empty(settings.state_db)
-    try:
-        yield db
-    finally:
-        db.close()
+    with ExitStack() as opened:
+        db = None
+        if settings.state_db.exists():
+            with suppress(HalfLoadedError):
+                db = opened.enter_context(open_reader(settings.state_db))
+        yield db or opened.enter_context(closing(open_empty(settings.state_db)))
 
 
 def _remark(text: str) -> None:

@@ -24,7 +24,8 @@ from oidl.progress.console import open_console
 from oidl.progress.lines import PacedLine
 from oidl.settings import Selection
 from oidl.state.classes import wanted_classes
-from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.connection import StateConnection
+from oidl.state.database import open_reader
 from oidl.text import printable, suggestion
 
 _FORMATS = f"One of {', '.join(f'`{name}`' for name in FORMATS)}; `imagefolder` (Hugging Face) needs no labels."
@@ -104,26 +105,22 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
             print(f"oidl: --format {form.name} has no place for {', '.join(left_out)}", file=sys.stderr)
         selection = replace(selection, label_types=kinds)
     with_empty = options.with_empty or takes_all
-    db = open_reader(options.database)
-    try:
-        with explained(db.path):
-            request = ExportRequest(
-                format=form,
-                rendition=_rendition(options.rendition),
-                selection=selection,
-                chosen=make_choice(db, _of_images(selection, with_empty=with_empty)),
-                label_names=_label_names(db, selection),
-                min_visible=options.min_visible,
-                with_empty=with_empty,
-                apply_exif=options.apply_exif,
-                box_polygons=options.box_polygons,
-                split=split,
-                image_files=_image_files(options),
-                dest=absolute(options.dest) if options.dest else None,
-            )
+    with open_reader(options.database) as db:
+        request = ExportRequest(
+            format=form,
+            rendition=_rendition(options.rendition),
+            selection=selection,
+            chosen=make_choice(db, _of_images(selection, with_empty=with_empty)),
+            label_names=_label_names(db, selection),
+            min_visible=options.min_visible,
+            with_empty=with_empty,
+            apply_exif=options.apply_exif,
+            box_polygons=options.box_polygons,
+            split=split,
+            image_files=_image_files(options),
+            dest=absolute(options.dest) if options.dest else None,
+        )
         exported = _export(db, absolute(options.root_dir), request)
-    finally:
-        db.close()
     print(printable(exported_text(exported, request)))
 
 

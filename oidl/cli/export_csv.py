@@ -11,7 +11,7 @@ from oidl.cli.choosing import make_choice
 from oidl.cli.sections import OUTPUT, in_section
 from oidl.cli.typed import absolute
 from oidl.export.outcomes_csv import export_csvs
-from oidl.state.database import explained, open_reader
+from oidl.state.database import open_reader
 from oidl.text import counted, printable
 
 
@@ -38,10 +38,8 @@ def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS
     selection = options.selection()
     if selection.limit_per_class is None:
         selection = replace(selection, shuffle=False)  # takes long to draw, and rows come in published order
-    db = open_reader(options.database)
-    try:
-        with explained(db.path):
-            chosen = make_choice(db, selection)
+    with open_reader(options.database) as db:
+        chosen = make_choice(db, selection)
         written = export_csvs(
             db,
             absolute(options.root_dir),
@@ -50,7 +48,5 @@ def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS
             subsets=selection.subsets,
             chosen=chosen,
         )
-    finally:
-        db.close()
     for path, rows in written.items():
         print(printable(f"{path}: {counted(rows, 'image')}"))

@@ -13,7 +13,8 @@ from oidl.hints import command
 from oidl.pipeline.removal import remove_files
 from oidl.progress.words import size
 from oidl.settings import Layout, Settings
-from oidl.state.database import StateConnection, explained, open_reader, open_writer
+from oidl.state.connection import StateConnection
+from oidl.state.database import check_database, open_reader, open_writer
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.lock import writer_lock
 from oidl.state.plan import read_plan
@@ -26,12 +27,8 @@ DEFAULTS = PlaceOptions()
 
 def print_renditions(options: PlaceOptions) -> None:
     """List what images are kept as: recipe, directory, files, bytes, and whether the plan still makes it."""
-    db = open_reader(options.database)
-    try:
-        with explained(db.path):
-            found, planned = kept_renditions(db), _planned(db)
-    finally:
-        db.close()
+    with open_reader(options.database) as db:
+        found, planned = kept_renditions(db), _planned(db)
     if not found:
         print("There are no renditions yet.")
         return
@@ -53,30 +50,25 @@ def remove(
     Images stay done: a later run neither downloads them again nor makes these files. A removal that was interrupted
     is finished by the same command.
     """
-    open_reader(options.database).close()  # it makes no database, and brings none up to date
-    with writer_lock(options.database):
-        db = open_writer(options.database)
-        try:
-            db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
-            _remove(db, name, options)
-        finally:
-            db.close()
+    check_database(options.database)  # this makes no database, and brings none up to date
+    with writer_lock(options.database), open_writer(options.database) as db:
+        db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
+        _remove(db, name, options)
 
 
 def _remove(db: StateConnection, name: str, options: PlaceOptions) -> None:
     held = loaded_list(db)
     if held is None:
         raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
-    with explained(db.path):
-        directory = known_directory(db, name)
-        if directory is None:
-            names = ", ".join(each.name for each in kept_renditions(db))
-            raise UsageError(f"there is no rendition {name}", hint=f"choose from {names}" if names else "")
-        plan, planned = read_plan(db), _planned(db)
-        is_planned = planned is not None and name in {rendition.name for rendition in planned.every}
-        new = without_rendition(plan, name, _classic(planned)) if is_planned else plan
-        begin_removal(db, name, directory, new if new != plan else None)
-        subsets = loaded_subsets(db)
+    directory = known_directory(db, name)
+    if directory is None:
+        names = ", ".join(each.name for each in kept_renditions(db))
+        raise UsageError(f"there is no rendition {name}", hint=f"choose from {names}" if names else "")
+    plan, planned = read_plan(db), _planned(db)
+    is_planned = planned is not None and name in {rendition.name for rendition in planned.every}
+    new = without_rendition(plan, name, _classic(planned)) if is_planned else plan
+    begin_removal(db, name, directory, new if new != plan else None)
+    subsets = loaded_subsets(db)
     if changes := plan_changes(plan, new):
         print(printable(f"changed in the plan: {changes}"))
     layout = Layout(absolute(options.root_dir), held.directory)

@@ -20,11 +20,8 @@ def plan(options: Annotated[PlaceOptions, Parameter(name="*")] = DEFAULTS) -> No
 
     It is what `oidl run --root-dir R` goes on with, and what other commands take where they are not told.
     """
-    db = open_reader(options.database)
-    try:
+    with open_reader(options.database) as db:
         found = read_plan(db)
-    finally:
-        db.close()
     if not found:
         raise UsageError("this root has no plan yet", hint=f"{command('run')} with options makes one")
     print(printable(command_line("run", plan_line(found))))

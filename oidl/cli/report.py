@@ -15,7 +15,7 @@ from oidl.hints import command
 from oidl.progress.words import duration
 from oidl.report.document import report_html
 from oidl.state.counts import read_counts
-from oidl.state.database import explained, open_reader
+from oidl.state.database import open_reader
 from oidl.state.survey import read_survey
 from oidl.storage.output import output_text, standard_stream
 from oidl.text import counted, printable
@@ -40,19 +40,15 @@ def report(options: Annotated[ReportOptions, Parameter(name="*")] = DEFAULTS) ->
 
     It needs nothing else to be read: no network, no script, no other file.
     """
-    db = open_reader(options.database)
-    try:
-        with explained(db.path):
-            counts = read_counts(db)
-            if not counts.total:
-                raise StateError("there is no image list in the database yet", hint=f"start with {command('run')}")
-            expected_s = counts.total / _ROWS_PER_S
-            if expected_s > _PATIENCE_S:
-                rows = counted(counts.total, "row")
-                print(f"reading {rows}; about {duration(expected_s)} …", file=sys.stderr, flush=True)
-            survey = read_survey(db)
-    finally:
-        db.close()
+    with open_reader(options.database) as db:
+        counts = read_counts(db)
+        if not counts.total:
+            raise StateError("there is no image list in the database yet", hint=f"start with {command('run')}")
+        expected_s = counts.total / _ROWS_PER_S
+        if expected_s > _PATIENCE_S:
+            rows = counted(counts.total, "row")
+            print(f"reading {rows}; about {duration(expected_s)} …", file=sys.stderr, flush=True)
+        survey = read_survey(db)
     root = str(absolute(options.root_dir))
     out = absolute(options.out)
     with output_text(out) as file:

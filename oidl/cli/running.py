@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -37,7 +36,8 @@ from oidl.progress.meter import Meter
 from oidl.report.forecast import forecast_lines
 from oidl.report.summary import run_summary
 from oidl.settings import Display, Settings
-from oidl.state.database import StateConnection, explained, interruptible, open_reader, open_writer
+from oidl.state.connection import StateConnection, interruptible
+from oidl.state.database import open_reader, open_writer
 from oidl.state.load import loaded_list
 from oidl.state.plan import read_plan
 from oidl.state.recipes import check_layout, with_own_directory
@@ -101,22 +101,17 @@ def execute(
     if cut:
         console.say(cut)
         settings = replace(settings, transfers=transfers)
-    db = open_writer(settings.state_db)
-    for remark in db.remarks:
-        console.say(remark)
-    try:
-        with explained(db.path):
-            settings = with_own_directory(db, settings)
-            check_layout(db, settings.every, settings.layout)
-            plan = read_plan(db)
-            remarks = (*plan_remarks(plan, settings.plan), *lost_remarks(db, settings))
+    with open_writer(settings.state_db) as db:
+        for remark in db.remarks:
+            console.say(remark)
+        settings = with_own_directory(db, settings)
+        check_layout(db, settings.every, settings.layout)
+        plan = read_plan(db)
+        remarks = (*plan_remarks(plan, settings.plan), *lost_remarks(db, settings))
         is_new = bool(settings.plan) and settings.plan != plan
         introduce = partial(_introduction, settings, version, remarks, says_forecast=says_forecast and is_new)
         end = trio.run(_with_company, settings, version, db, console, watchers, introduce, offer)
-    finally:
-        db.close()
-    reader = open_reader(settings.state_db)
-    try:
+    with open_reader(settings.state_db) as reader:
         is_wanted = (
             settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK and not end.is_cut
         )
@@ -124,8 +119,6 @@ def execute(
             export_csvs(reader, settings.root_dir)
         if says_end:
             console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code, end.last_due))
-    finally:
-        reader.close()
     return end
 
 
@@ -135,7 +128,7 @@ def _introduction(
     """What a run says before it begins; in a thread, as a choice of images may take a while."""
     if not says_forecast:
         return remarks
-    with closing(open_reader(settings.state_db)) as db, interruptible(db, trio.from_thread.check_cancelled):
+    with open_reader(settings.state_db) as db, interruptible(db, trio.from_thread.check_cancelled):
         return (*remarks, *forecast_lines(make_forecast(db, settings, version)))
 
 

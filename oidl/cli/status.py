@@ -16,7 +16,7 @@ from oidl.progress.repaint import repainted, why_not_rewritten
 from oidl.report.failures import failure_json, failure_line
 from oidl.report.status import status_json, status_text
 from oidl.state.counts import NOTHING_YET, read_counts
-from oidl.state.database import explained, open_reader
+from oidl.state.database import open_reader
 from oidl.state.lock import is_held
 from oidl.state.rows import failed_rows
 from oidl.storage.space import existing, free_bytes
@@ -62,12 +62,8 @@ def status(options: Annotated[StatusOptions, Parameter(name="*")] = DEFAULTS) ->
 
 def _where_it_stands(options: StatusOptions) -> str:
     try:
-        db = open_reader(options.database)
-        try:
-            with explained(db.path):
-                counts = read_counts(db)
-        finally:
-            db.close()
+        with open_reader(options.database) as db:
+            counts = read_counts(db)
     except HalfLoadedError:
         counts = NOTHING_YET
     is_running = is_held(options.database)
@@ -106,12 +102,8 @@ def _interval_s(typed: tuple[float, ...]) -> float:
 def _list_failures(options: StatusOptions) -> None:
     if options.first is not None and options.first < 0:
         raise UsageError(f"--first must be at least 0, not {options.first}")
-    db = open_reader(options.database)
-    try:
-        with explained(db.path):
-            for failed in islice(failed_rows(db), options.first):
-                print(failure_json(failed) if options.json else failure_line(failed))
-                if is_lost(sys.stdout):
-                    break
-    finally:
-        db.close()
+    with open_reader(options.database) as db:
+        for failed in islice(failed_rows(db), options.first):
+            print(failure_json(failed) if options.json else failure_line(failed))
+            if is_lost(sys.stdout):
+                break

@@ -22,7 +22,8 @@ from oidl.progress.audit import AuditMeter
 from oidl.progress.console import Console, open_console
 from oidl.progress.lines import repeat_line
 from oidl.report.audit import audit_json, audit_line, audit_text, finding_line, is_sound
-from oidl.state.database import StateConnection, open_reader, open_writer
+from oidl.state.connection import StateConnection
+from oidl.state.database import open_reader, open_writer
 from oidl.state.lock import is_held, writer_lock
 
 
@@ -108,18 +109,10 @@ def _print_findings(findings: Sequence[Finding], console: Console) -> None:
 @contextmanager
 def _opened(options: VerifyOptions) -> Iterator[StateConnection]:
     """The database, to be read; or, with its lock, to be written."""
-    db = open_reader(options.database)  # a repair makes no database, and brings none up to date, either
-    if not options.repair:
-        try:
+    with open_reader(options.database) as db:  # a repair makes no database, and brings none up to date, either
+        if not options.repair:
             yield db
-        finally:
-            db.close()
-        return
-    db.close()
-    with writer_lock(options.database):
-        db = open_writer(options.database)
+            return
+    with writer_lock(options.database), open_writer(options.database) as db:
         db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
-        try:
-            yield db
-        finally:
-            db.close()
+        yield db

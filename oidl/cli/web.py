@@ -13,7 +13,7 @@ from oidl.cli.planning import plan_line
 from oidl.cli.signals import cancel_on_signal
 from oidl.cli.typed import absolute
 from oidl.errors import HalfLoadedError
-from oidl.state.database import open_reader
+from oidl.state.database import check_database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
     --web`; this one tells what the database knows.
     """
     with suppress(HalfLoadedError):
-        open_reader(options.database).close()  # says what is wrong with it, if anything is
+        check_database(options.database)
     address = listen_for_page((options.address,) if options.address else (), "--address")
     trio.run(_serve, options, Offer(address, options.open))
 

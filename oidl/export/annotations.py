@@ -14,7 +14,7 @@ from oidl.imaging.masks import Mask
 from oidl.imaging.placing import PlacedBox, Placing, placed, placed_point
 from oidl.model import Failure, LabelType
 from oidl.state.annotation_rows import Point, Relationship, Segmentation, annotations_of
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.labelled import Box, FileRow, Label, boxes_of, labels_of
 
 _Other = TypeVar("_Other", Segmentation, Relationship, Point)

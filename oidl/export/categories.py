@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from oidl.export.image import Category
 from oidl.export.text import plain
 from oidl.model import LabelType
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.labelled import LabelClass, classes_of, known_classes
 
 _OTHER_KINDS = (LabelType.RELATIONSHIPS, LabelType.POINTS)

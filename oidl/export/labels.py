@@ -22,7 +22,7 @@ from oidl.export.walk import LabelledImages
 from oidl.hints import command
 from oidl.model import LabelType, Rendition
 from oidl.state.audit import known_renditions
-from oidl.state.database import StateConnection, explained
+from oidl.state.connection import StateConnection
 from oidl.state.evidence import check_annotated, is_annotated
 from oidl.state.labelled import subsets_with_images
 from oidl.state.load import loaded_list, wanted_subsets
@@ -56,49 +56,48 @@ def export_labels(
     to export, or the request does not say what.
     """
     form = request.format
-    with explained(db.path):
-        held = loaded_list(db)
-        if held is None:
-            raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
-        rendition = find_rendition(db, request.rendition)
-        subsets = wanted_subsets(db, request.selection.subsets)
-        kinds = _kinds(db, request)
-        numbered = export_categories(db, kinds, request.label_names)
-        dest = request.dest
-        if dest is None:
-            name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
-            dest = root_dir / held.directory / "export" / form.name / name
-        splits = [form.split_name(split) for split in request.split.names(subsets)]
-        _check_splits(request, splits, _expected_splits(db, request, rendition, subsets))
-        result = ExportResult(
-            dest,
+    held = loaded_list(db)
+    if held is None:
+        raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
+    rendition = find_rendition(db, request.rendition)
+    subsets = wanted_subsets(db, request.selection.subsets)
+    kinds = _kinds(db, request)
+    numbered = export_categories(db, kinds, request.label_names)
+    dest = request.dest
+    if dest is None:
+        name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
+        dest = root_dir / held.directory / "export" / form.name / name
+    splits = [form.split_name(split) for split in request.split.names(subsets)]
+    _check_splits(request, splits, _expected_splits(db, request, rendition, subsets))
+    result = ExportResult(
+        dest,
+        rendition.name,
+        kinds,
+        images=dict.fromkeys(splits, 0),
+        annotations={split: Counter() for split in splits},
+        total=_total(db, request, rendition),
+    )
+    title = f"Open Images V{held.dataset_version}"
+    entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
+    masks = MaskReader({subset: root_dir / held.directory / subset for subset in subsets})
+    if LabelType.SEGMENTATIONS in kinds:
+        masks.require_archives(db, rendition.name, request.label_names, request.chosen)
+    with closing(masks), replaced_entries(dest, entries) as directory:
+        target = ExportTarget(
+            directory,
+            title,
             rendition.name,
+            splits,
+            numbered.of_objects,
             kinds,
-            images=dict.fromkeys(splits, 0),
-            annotations={split: Counter() for split in splits},
-            total=_total(db, request, rendition),
+            numbered.of_others,
+            box_polygons=request.box_polygons,
         )
-        title = f"Open Images V{held.dataset_version}"
-        entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
-        masks = MaskReader({subset: root_dir / held.directory / subset for subset in subsets})
-        if LabelType.SEGMENTATIONS in kinds:
-            masks.require_archives(db, rendition.name, request.label_names, request.chosen)
-        with closing(masks), replaced_entries(dest, entries) as directory:
-            target = ExportTarget(
-                directory,
-                title,
-                rendition.name,
-                splits,
-                numbered.of_objects,
-                kinds,
-                numbered.of_others,
-                box_polygons=request.box_polygons,
-            )
-            files = ImageDirectory(request.image_files, root_dir, directory, dest)
-            images = LabelledImages(db, request, rendition, subsets, kinds, numbered.by_label_name, masks, result)
-            attribution = _write(target, files, images, request, result, tell)
-            _check_splits(request, splits, [split for split, images in result.images.items() if images])
-            write_croissant(target, form, held.dataset_version, attribution)
+        files = ImageDirectory(request.image_files, root_dir, directory, dest)
+        images = LabelledImages(db, request, rendition, subsets, kinds, numbered.by_label_name, masks, result)
+        attribution = _write(target, files, images, request, result, tell)
+        _check_splits(request, splits, [split for split, images in result.images.items() if images])
+        write_croissant(target, form, held.dataset_version, attribution)
     return result
 
 

@@ -16,7 +16,7 @@ from oidl.imaging.placing import Placing
 from oidl.model import Failure
 from oidl.state.annotation_rows import Segmentation, has_segmentations
 from oidl.state.choice import Chosen
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.labelled import Box
 
 _SAME_SIDE = 0.001  # of the width or height: a pixel, where boxes were drawn

@@ -13,7 +13,7 @@ from oidl.export.text import csv_line
 from oidl.hints import command
 from oidl.model import Status
 from oidl.state.choice import Chosen
-from oidl.state.database import StateConnection, explained
+from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_list, styles, wanted_subsets
 from oidl.state.rows import Settled, settled_rows
 from oidl.storage.atomic import atomic_text
@@ -43,7 +43,7 @@ def export_csvs(
     if held is None:
         raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
     rows: dict[Path, int] = {}
-    with explained(db.path), ExitStack() as files:
+    with ExitStack() as files:
         outputs = {}
         style = {subset: (quoting, LINE_ENDS[line_end]) for subset, (quoting, line_end) in styles(db).items()}
         for subset in wanted_subsets(db, subsets):

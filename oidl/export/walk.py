@@ -13,7 +13,7 @@ from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.imaging.placing import Placing, as_exif_turns
 from oidl.model import LabelType, Rendition
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.labelled import FileRow, file_pages
 
 

@@ -13,7 +13,7 @@ threads, can be sent to other processes (as the workers of a data loader are) an
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ from oidl.model import LabelType, Rendition
 from oidl.settings import Selection
 from oidl.state.choice import choose
 from oidl.state.classes import wanted_classes
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.database import check_database, open_reader
 from oidl.state.evidence import check_annotated, is_annotated
 from oidl.state.load import loaded_list, wanted_subsets
 from oidl.state.query import query
@@ -51,14 +52,15 @@ class Root:
         self.root_dir = Path(root_dir).absolute()
         self.state_db = Path(state_db).absolute() if state_db else self.root_dir / STATE_DB
         self._given_db = self.state_db if state_db else None
-        self._open().close()
+        note_root(self.root_dir, self._given_db)
+        check_database(self.state_db)
 
     def __repr__(self) -> str:
         return f"oidl.open({str(self.root_dir)!r})"
 
     def counts(self) -> dict[str, int]:
         """How many images of the list are `done`, `failed`, `retry` (tried again later) and `pending`."""
-        with closing(self._open()) as db, explained(self.state_db):
+        with self._open() as db:
             return {str(status): images for status, images in read_counts(db).by_status.items()}
 
     def sql(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
@@ -102,7 +104,7 @@ class Root:
             seed=seed,
             where=where,
         )
-        with closing(self._open()) as db, explained(self.state_db):
+        with self._open() as db:
             found = kinds if kinds is not None else tuple(kind for kind in _USUAL if is_annotated(db, kind))
             check_annotated(db, kinds or selection.label_types)
             for image in self._walk(db, selection, found, find_rendition(db, rendition)):
@@ -129,9 +131,11 @@ class Root:
             walk = LabelledImages(db, request, rendition, subsets, kinds, by_label_name, masks, result)
             yield from islice(walk, selection.limit)
 
-    def _open(self) -> StateConnection:
+    @contextmanager
+    def _open(self) -> Iterator[StateConnection]:
         note_root(self.root_dir, self._given_db)
-        return open_reader(self.state_db)
+        with open_reader(self.state_db) as db:
+            yield db
 
 
 def _several(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -35,8 +35,10 @@ from oidl.state.annotations import (
     listed_images,
     load_file,
 )
-from oidl.state.database import explained, interruptible, timestamp
+from oidl.state.connection import interruptible
 from oidl.state.load import loaded_subsets
+from oidl.state.times import timestamp
+from oidl.state.translate import translating_sqlite_errors
 from oidl.text import counted
 
 _READABLE = (".csv", ".gz", ".txt", ".json", ".tgz", ".tar")
@@ -188,7 +190,7 @@ class AnnotationLoader:
         db = self._state.db
         kind = file.kind if isinstance(file.kind, FileKind) and len(paths) == 1 else None
         parts = (part for path in paths for part in _told(read_parts(path, skipped, keep, kind), reading))
-        with explained(db.path), interruptible(db, trio.from_thread.check_cancelled):
+        with translating_sqlite_errors(db.path), interruptible(db, trio.from_thread.check_cancelled):
             return load_file(db, file, parts, lambda: skipped.bad)
 
     def _say_from_thread(self, text: str) -> None:

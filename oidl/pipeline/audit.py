@@ -40,9 +40,10 @@ from oidl.state.audit import (
     paths_by_name,
     promises,
 )
-from oidl.state.database import StateConnection, explained
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import loaded_list, loaded_subsets
+from oidl.state.translate import translating_sqlite_errors
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path, subset_directory
@@ -231,10 +232,10 @@ class Audit:
 
     async def _ask(self, question: Callable[[], T]) -> T:
         """What `question` gives, asked in a thread, alone on the connection."""
-        return await trio.to_thread.run_sync(partial(self._explained, question), limiter=self._one_at_a_time)
+        return await trio.to_thread.run_sync(partial(self._translated, question), limiter=self._one_at_a_time)
 
-    def _explained(self, question: Callable[[], T]) -> T:
-        with explained(self._db.path):
+    def _translated(self, question: Callable[[], T]) -> T:
+        with translating_sqlite_errors(self._db.path):
             return question()
 
 

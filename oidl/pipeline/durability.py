@@ -27,7 +27,7 @@ from oidl.pipeline.repair import Repair
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.audit import FileRow, count_files, file_page
-from oidl.state.database import timestamp
+from oidl.state.times import timestamp
 from oidl.storage.durability import boot_id, sync_filesystems
 from oidl.text import counted
 

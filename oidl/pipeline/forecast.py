@@ -18,7 +18,7 @@ from oidl.pipeline.selected import asked_of, choose_images
 from oidl.pipeline.space import BYTES_EACH, likely_rooms
 from oidl.settings import Selection, Settings
 from oidl.state.choice import check_where, forget
-from oidl.state.database import StateConnection, explained
+from oidl.state.connection import StateConnection
 from oidl.state.forecast import (
     Asked,
     fetched_files,
@@ -32,6 +32,7 @@ from oidl.state.forecast import (
 )
 from oidl.state.load import missing_subsets
 from oidl.state.recipes import check_layout, check_recipes, with_own_directory
+from oidl.state.translate import translating_sqlite_errors
 
 _MAX_CLASSES = 50
 _ROW_BYTES = 700  # of an image in the database, with its index, its outcome and its files
@@ -46,7 +47,7 @@ def make_forecast(
 
     `say` is told of ImageIDs that no list has. Raises `OidlError` for what the run would refuse too.
     """
-    with explained(db.path):
+    with translating_sqlite_errors(db.path):
         settings = with_own_directory(db, settings)
         check_recipes(db, settings.every)
         check_layout(db, settings.every, settings.layout)

@@ -32,7 +32,7 @@ from oidl.pipeline.needed import NOT_LOADED, annotation_files, needed_files
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import FileInHand, Meter
 from oidl.settings import Settings
-from oidl.state.database import explained, interruptible
+from oidl.state.connection import interruptible
 from oidl.state.load import (
     ImageList,
     Loaded,
@@ -44,6 +44,7 @@ from oidl.state.load import (
     stored_file,
 )
 from oidl.state.merge import Merged
+from oidl.state.translate import translating_sqlite_errors
 from oidl.storage.durability import sync_filesystems
 from oidl.text import counted, without_secrets
 
@@ -306,7 +307,7 @@ class Metadata:
             skipped=skipped,
         )
         db = self._state.db
-        with explained(db.path), interruptible(db, trio.from_thread.check_cancelled):
+        with translating_sqlite_errors(db.path), interruptible(db, trio.from_thread.check_cancelled):
             rows = chain(images, reading.rows_are_in())
             file = partial(_identity, stream)
             return load_list(db, image_list, subsets, rows, skipped, file), skipped

@@ -13,7 +13,7 @@ from oidl.model import CLASS_FILES, TYPE_FILES, FileKind
 from oidl.settings import Selection, Settings
 from oidl.state.annotations import AnnotationFile, is_loaded, listed_images, own_contents
 from oidl.state.classes import wanted_classes
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.evidence import EVIDENCE
 from oidl.state.load import loaded_subsets
 

@@ -24,8 +24,8 @@ from oidl.pipeline.retry import UNCOUNTED, decide_all, rule_for
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
-from oidl.state.database import explained
 from oidl.state.ledger import Ledger, Tries
+from oidl.state.translate import translating_sqlite_errors
 
 _BATCH = 500
 _BATCH_S = 0.25
@@ -124,7 +124,7 @@ class Recorder:
     @contextmanager
     def _part(self) -> Iterator[None]:
         """A part of the transaction that can fail alone; what SQLite has against the database stops the program."""
-        with explained(self._state.db.path), self._ledger.part():
+        with translating_sqlite_errors(self._state.db.path), self._ledger.part():
             yield
 
     def _write(self, outcome: Outcome) -> _Recorded:

@@ -14,9 +14,10 @@ from oidl.errors import disk_error
 from oidl.hints import command
 from oidl.settings import Layout, Settings
 from oidl.state.audit import known_renditions
-from oidl.state.database import StateConnection, explained
+from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_subsets
 from oidl.state.removal import end_removal, files_are_gone, files_to_remove, take_rows
+from oidl.state.translate import translating_sqlite_errors
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path, subset_directory
 from oidl.storage.sweep import remove_tree
@@ -45,7 +46,7 @@ def remove_files(
     Raises `DiskError` if a file cannot be removed; what is removed until then stays so.
     """
     files = size_bytes = 0
-    with explained(db.path):
+    with translating_sqlite_errors(db.path):
         while True:
             take_rows(db, name, _PAGE)
             page = files_to_remove(db, name, _PAGE)

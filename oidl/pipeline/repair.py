@@ -12,9 +12,10 @@ from pathlib import Path
 from oidl.errors import disk_error
 from oidl.model import TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
 from oidl.settings import Layout
-from oidl.state.database import StateConnection, explained
+from oidl.state.connection import StateConnection
 from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import put_back
+from oidl.state.translate import translating_sqlite_errors
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path
 from oidl.storage.sweep import remove_tree
@@ -38,7 +39,7 @@ class Repair:
         images = 0
         if again:
             rows = [(finding.image_id, finding.rendition) for finding in again]
-            with explained(self._db.path):
+            with translating_sqlite_errors(self._db.path):
                 images = put_back(
                     self._db,
                     [(image_id, name) for image_id, name in rows if image_id and name],

@@ -19,11 +19,13 @@ from oidl.pipeline.retry import UNCOUNTED
 from oidl.pipeline.target import Target
 from oidl.settings import Selection, Settings
 from oidl.state.choice import Chosen, choose, chosen_ids
-from oidl.state.database import StateConnection, explained, interruptible, open_reader
+from oidl.state.connection import StateConnection, interruptible
+from oidl.state.database import open_reader
 from oidl.state.forecast import Asked, forecast_all, forecast_chosen, new_files
 from oidl.state.had import ClassCount, count_by_class, count_done, count_had
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_failures_back
+from oidl.state.translate import translating_sqlite_errors
 from oidl.text import counted
 
 T = TypeVar("T")
@@ -146,15 +148,12 @@ def asked_of(settings: Settings) -> Asked:
 
 def choose_images(db: StateConnection, selection: Selection) -> Chosen | None:
     """The images that `selection` chooses, in a table of the connection `db`; None where that is every image."""
-    with explained(db.path):
+    with translating_sqlite_errors(db.path):
         return choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
 
 
 @contextmanager
 def open_selected(settings: Settings) -> Iterator[Selected]:
     """The images that the settings choose, as far as the subsets go."""
-    reader = open_reader(settings.state_db)
-    try:
+    with open_reader(settings.state_db) as reader:
         yield Selected(settings, reader)
-    finally:
-        reader.close()

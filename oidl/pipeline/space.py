@@ -9,8 +9,8 @@ from oidl.forecast import Room
 from oidl.model import Source
 from oidl.progress.words import size
 from oidl.settings import Settings
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection
 from oidl.state.estimate import mean_original_bytes
 from oidl.storage.space import device, existing, free_bytes
 from oidl.text import counted

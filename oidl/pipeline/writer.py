@@ -9,9 +9,10 @@ import trio
 
 from oidl.errors import StoppedError
 from oidl.node.stop import Stop
-from oidl.state.database import StateConnection, explained, interruptible
+from oidl.state.connection import StateConnection, interruptible
 from oidl.state.ledger import Ledger
 from oidl.state.lock import write_lock_holder
+from oidl.state.translate import translating_sqlite_errors
 
 _FIRST_SAID_S = 3.0
 _SAID_AGAIN_S = 60.0
@@ -42,10 +43,10 @@ class StateWriter:
         If this is cancelled, SQLite ends what it is doing, and a transaction is rolled back. Raises `StateError` or
         `DiskError` for what SQLite finds wrong.
         """
-        return await trio.to_thread.run_sync(partial(self._explained, work, *args), limiter=self._one_at_a_time)
+        return await trio.to_thread.run_sync(partial(self._translated, work, *args), limiter=self._one_at_a_time)
 
-    def _explained(self, work: Callable[..., T], *args: object) -> T:
-        with explained(self.db.path), interruptible(self.db, trio.from_thread.check_cancelled):
+    def _translated(self, work: Callable[..., T], *args: object) -> T:
+        with translating_sqlite_errors(self.db.path), interruptible(self.db, trio.from_thread.check_cancelled):
             return work(*args)
 
     def _while_busy(self, waited_s: float) -> None:

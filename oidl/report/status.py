@@ -10,8 +10,8 @@ from oidl.progress.words import duration, moment_words, pace_words, size
 from oidl.reasons import meaning
 from oidl.report.words import plan_words, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
-from oidl.state.database import parse_timestamp
 from oidl.state.plan_counts import PlanCounts
+from oidl.state.times import parse_timestamp
 from oidl.text import counted
 
 _MOST_PAUSES = 5

@@ -9,8 +9,8 @@ from oidl.progress.words import moment_words, size
 from oidl.reasons import meaning
 from oidl.report.status import pause_lines
 from oidl.report.words import plan_words, skipped_words
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection
 from oidl.text import counted
 
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
-from oidl.state.database import CACHE_KIB, timestamp, transaction
+from oidl.state.connection import transaction
+from oidl.state.database import CACHE_KIB
+from oidl.state.times import timestamp
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
 """A batch of rows, by columns."""

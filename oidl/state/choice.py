@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from oidl.errors import UsageError
 from oidl.settings import Selection
 from oidl.state.classes import classes_below, wanted_classes
-from oidl.state.database import StateConnection, transaction
+from oidl.state.connection import StateConnection, transaction
 from oidl.state.evidence import EVIDENCE, fitting, fitting_values
 
 _TABLES = """
@@ -97,7 +97,7 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
     if selection.shuffle:
         db.create_function("shuffle_key", 1, _shuffle_key(selection.seed), deterministic=True)
         key = "shuffle_key(image_id)"
-    with _explained(selection):
+    with _translating_where_errors(selection):
         if selection.label_types:
             names = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
             db.executemany("INSERT OR IGNORE INTO wanted VALUES (?, ?)", names)
@@ -254,7 +254,7 @@ def _shuffle_key(seed: int) -> Callable[[str], int]:
 
 
 @contextmanager
-def _explained(selection: Selection) -> Iterator[None]:
+def _translating_where_errors(selection: Selection) -> Iterator[None]:
     try:
         yield
     except (sqlite3.OperationalError, sqlite3.DataError) as error:

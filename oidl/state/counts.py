@@ -4,8 +4,8 @@ import sqlite3
 from dataclasses import dataclass
 
 from oidl.model import Status
-from oidl.state.database import parse_timestamp
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
+from oidl.state.times import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from typing import Any
 
 from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Standing, Status, Work
 from oidl.net.pace import PaceState
-from oidl.state.database import parse_timestamp, savepoint, timestamp, transaction
+from oidl.state.connection import savepoint, transaction
 from oidl.state.had import ClassCount
 from oidl.state.plan import Value, read_plan, write_plan
 from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_plan_counts
 from oidl.state.recipes import register
+from oidl.state.times import parse_timestamp, timestamp
 
 _PACES = 1000  # that are compared with what was written last
 _CLOCK_STEP = timedelta(seconds=10)  # how far back the clock may be set without a file being missed

@@ -17,8 +17,10 @@ from typing import Protocol
 from oidl.errors import StateError, UsageError
 from oidl.model import Image, LineBreak, ListFile, SkippedRow
 from oidl.state.arrivals import ARRIVING, MAX_KEPT, Repeated, drop_known, drop_repeated, forget, insert, make_room
-from oidl.state.database import BUSY_TIMEOUT_MS, CACHE_KIB, timestamp, transaction
+from oidl.state.connection import transaction
+from oidl.state.database import BUSY_TIMEOUT_MS, CACHE_KIB
 from oidl.state.merge import Merged, merge
+from oidl.state.times import timestamp
 from oidl.text import suggestion
 
 _BULK_CACHE_KIB = 64 * 1024

@@ -11,8 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 from oidl.errors import StateError
-from oidl.state.database import explained, open_any
+from oidl.state.database import open_any
 from oidl.state.lock import is_held
+from oidl.state.translate import translating_sqlite_errors
 
 Value = str | int | float | bool | list[str]
 """What an option of a plan can be."""
@@ -41,7 +42,7 @@ def stored_plan(path: Path) -> dict[str, Value]:
     if not path.is_file():
         return {}
     try:
-        with explained(path), closing(open_any(path)) as db:
+        with translating_sqlite_errors(path), closing(open_any(path)) as db:
             return read_plan(db)
     except StateError:
         if is_held(path):

@@ -2,12 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from oidl.errors import UsageError
-from oidl.state.database import explained, open_reader
+from oidl.state.database import open_reader
 
 _MISTAKES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_READONLY)
 
@@ -17,7 +16,7 @@ def query(path: Path, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) 
 
     Raises `UsageError` for SQL that cannot be run, and as `open_reader` does.
     """
-    with closing(open_reader(path)) as db, explained(path):
+    with open_reader(path) as db:
         try:
             cursor = db.execute(sql, values)
         except (sqlite3.ProgrammingError, sqlite3.Warning) as error:

@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from oidl.model import Reason, Rendition, Standing, Status, Work
 from oidl.state.choice import Chosen
-from oidl.state.database import StateConnection, explained, parse_timestamp, timestamp
+from oidl.state.connection import StateConnection
+from oidl.state.times import parse_timestamp, timestamp
+from oidl.state.translate import translating_sqlite_errors
 
 _REASONS = frozenset(Reason)
 _FEW = 10_000  # chosen images that are looked through for retries, rather than all retries
@@ -229,7 +231,7 @@ class Queue:
         )
 
     def _work(self, query: str, **values: object) -> list[Work]:
-        with explained(self._db.path):
+        with translating_sqlite_errors(self._db.path):
             rows = self._db.execute(query, {**self._values, **values}).fetchall()
         return [
             Work(

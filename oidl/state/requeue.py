@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from oidl.model import Reason
-from oidl.state.database import timestamp, transaction
+from oidl.state.connection import transaction
+from oidl.state.times import timestamp
 
 # What is known of a download stays; an original on disk may be all that is needed to be done again.
 # Not where it failed: that is where it was asked for last, in vain.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from oidl.state.counts import RunFacts, read_runs
-from oidl.state.database import parse_timestamp
+from oidl.state.times import parse_timestamp
 
 SIZE_CLASSES = tuple(digit * 10**power for power in range(3, 8) for digit in (1, 2, 5))
 """Bounds of the classes of file sizes, in bytes; the last class has no upper one."""

@@ -13,8 +13,8 @@ from starlette.routing import Route
 from oidl.errors import UsageError
 from oidl.report.words import license_name
 from oidl.state.browse import Filter, Found, class_filter, classes_called, find_done, frequent_licenses
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_runs
-from oidl.state.database import StateConnection
 from oidl.state.gallery import cards_beginning, details, last_tries
 from oidl.storage.layout import is_image_id
 from oidl.web.database import Database

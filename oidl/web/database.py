@@ -8,7 +8,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 import trio
 
 from oidl.errors import OidlError
-from oidl.state.database import StateConnection, explained, open_reader
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_reader
+from oidl.state.translate import translating_sqlite_errors
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,8 +40,8 @@ class Database:
     ) -> T | None:
         try:
             if self._db is None:
-                self._db = open_reader(self._path)
-            with explained(self._path):
+                self._db = connect_reader(self._path)
+            with translating_sqlite_errors(self._path):
                 return question(self._db, *args, **named)
         except OidlError:  # it is being loaded, or its disk has trouble: the run itself reports that
             return None

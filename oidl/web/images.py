@@ -12,9 +12,9 @@ from urllib.parse import quote, urlsplit
 from oidl.imaging.placing import Placing, as_exif_turns, placed
 from oidl.model import ORIGINAL, Status
 from oidl.report.words import license_name
-from oidl.state.database import parse_timestamp
 from oidl.state.gallery import Card, Details, OutputFile, Try
 from oidl.state.labelled import Box
+from oidl.state.times import parse_timestamp
 from oidl.text import without_passwords
 
 Json = dict[str, Any]

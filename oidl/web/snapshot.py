@@ -12,9 +12,9 @@ from oidl.progress.statistics import Failed, Second, Statistics, Success
 from oidl.reasons import meaning
 from oidl.report.words import plan_words
 from oidl.state.counts import Counts, RunFacts
-from oidl.state.database import parse_timestamp
 from oidl.state.gallery import Card, DoneImage, Try
 from oidl.state.plan_counts import PlanCounts
+from oidl.state.times import parse_timestamp
 from oidl.web.images import Json, attempt_json, host_of, summary_json, try_json
 
 

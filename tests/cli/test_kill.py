@@ -24,7 +24,7 @@ _SUICIDE = """
 import itertools, os, signal, sys
 
 from oidl.cli import main
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 
 what, when, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
 numbers = itertools.count(1)  # counts right in several threads at once

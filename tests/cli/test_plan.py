@@ -14,7 +14,8 @@ from oidl.cli.options import RunOptions
 from oidl.cli.planning import PLAN, PlannedOptions, plan_line, plan_of
 from oidl.cli.typed import check_values
 from oidl.demo.site import status_answer
-from oidl.state.database import open_writer, transaction
+from oidl.state.connection import transaction
+from oidl.state.database import connect_writer
 from oidl.state.plan import read_plan, stored_plan, write_plan
 
 
@@ -35,7 +36,7 @@ def remember(state_db: Path) -> Any:
     """Notes the plan that the options of a run make, as the run does."""
 
     def note(options: RunOptions) -> None:
-        with closing(open_writer(state_db)) as db, transaction(db):
+        with closing(connect_writer(state_db)) as db, transaction(db):
             write_plan(db, plan_of(options))
 
     return note
@@ -194,7 +195,7 @@ def test_another_size_goes_to_a_directory_of_its_own(fine: Any, oidl: Any, run: 
 
 def test_a_plan_is_read_where_a_killed_load_left_the_database(state_db: Path) -> None:
     """Such a database has a journal that only a writer can take back."""
-    with closing(open_writer(state_db)) as db:
+    with closing(connect_writer(state_db)) as db:
         with transaction(db):
             write_plan(db, {"subset": ["test"]})
         db.execute("PRAGMA journal_mode = DELETE")
@@ -208,7 +209,7 @@ def test_a_plan_is_read_where_a_killed_load_left_the_database(state_db: Path) ->
         copied.with_name(f"{copied.name}-journal").write_bytes(journal.read_bytes())
         db.execute("ROLLBACK")
     assert stored_plan(copied) == {"subset": ["test"]}
-    with closing(open_writer(copied)) as db:
+    with closing(connect_writer(copied)) as db:
         assert read_plan(db) == {"subset": ["test"]}
         assert db.execute("SELECT count(*) FROM pace").fetchone() == (0,)
 

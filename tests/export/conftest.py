@@ -19,7 +19,8 @@ from oidl.export.request import ExportRequest, ExportResult
 from oidl.model import ORIGINAL, Crop, Done, Fetched, Image, Orientation, Rendition, ResizeMode, Source, Work
 from oidl.node.process import Processor
 from oidl.settings import Imaging, Layout, Originals
-from oidl.state.database import StateConnection, open_writer
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_writer
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
 from oidl.storage.atomic import AtomicWriter
@@ -56,7 +57,7 @@ class Marked:
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
     root = tmp_path_factory.mktemp("root")
-    db = open_writer(root / "oidl.sqlite3")
+    db = connect_writer(root / "oidl.sqlite3")
     ledger = Ledger(db)
     published, bodies = [], []
     for number in range(1, IMAGES + 1):

@@ -35,7 +35,7 @@ from oidl.model import ORIGINAL, LabelType, Rendition, ResizeMode
 from oidl.settings import Selection
 from oidl.state import labelled
 from oidl.state.choice import choose, forget
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
 

@@ -9,7 +9,7 @@ from oidl.errors import DiskError, StateError
 from oidl.export import outcomes_csv
 from oidl.export.outcomes_csv import export_csvs
 from oidl.model import Done, Failure, Image, Reason, Source, Status
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.load import ImageList, NoReading, load_list
 

@@ -3,7 +3,7 @@
 import pytest
 from conftest import THUMB
 
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 
 

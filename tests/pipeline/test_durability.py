@@ -14,8 +14,9 @@ from oidl.node.stop import Stop
 from oidl.pipeline.durability import Durability
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
-from oidl.state.database import StateConnection, timestamp
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
+from oidl.state.times import timestamp
 
 pytestmark = pytest.mark.usefixtures("inline_threads")
 

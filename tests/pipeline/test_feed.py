@@ -15,7 +15,7 @@ from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.queue import Queue
 

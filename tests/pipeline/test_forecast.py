@@ -15,7 +15,8 @@ from oidl.forecast import FilesToFetch, Forecast, Share
 from oidl.model import Extent, FileKind, LabelType, Rendition, Source
 from oidl.pipeline.forecast import make_forecast
 from oidl.settings import Layout, Limits, Originals, Retries, Selection, Settings, Transfers
-from oidl.state.database import StateConnection, open_empty
+from oidl.state.connection import StateConnection
+from oidl.state.database import open_empty
 from oidl.state.load import load_list
 from oidl.state.recipes import register
 

@@ -12,7 +12,7 @@ from oidl.model import FileKind, LabelType
 from oidl.pipeline.needed import Needed, needed_files
 from oidl.settings import Selection
 from oidl.state.annotations import OWN, AnnotationFile, load_file
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 
 BOXES = Selection(label_types=(LabelType.BOXES,), subsets=("train", "validation"))
 CAT = "/m/01yrx"

@@ -20,9 +20,11 @@ from oidl.pipeline.feed import Claims
 from oidl.pipeline.record import Outcome, Recorder
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
-from oidl.state.database import StateConnection, open_reader, timestamp
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_reader
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
+from oidl.state.times import timestamp
 
 DONE = Done(Source.ORIGINAL, "u", 500, "m", 8, 6, (WrittenFile(THUMB.name, "thumbs/x.jpg", 50, 8, 6),))
 GONE = Failure(Reason.GONE, "HTTP 410", http_status=410, source=Source.ORIGINAL, url="https://x/1.jpg")
@@ -56,7 +58,7 @@ class Desk:
 
     def ask(self, query: str) -> Any:
         """What another process sees, which is what is committed."""
-        reader = open_reader(self.db.path)
+        reader = connect_reader(self.db.path)
         try:
             return reader.execute(query).fetchall()
         finally:
@@ -404,7 +406,7 @@ def test_nothing_but_bugs_stops_the_run(loaded_db: StateConnection) -> None:
 
 def test_the_meter_counts_what_the_database_counts(loaded_db: StateConnection) -> None:
     async def main(desk: Desk, _: object) -> None:
-        reader = open_reader(loaded_db.path)
+        reader = connect_reader(loaded_db.path)
         desk.meter.stands(Queue(reader, (THUMB,), run_id=1, max_tries=9).standing())
         reader.close()
         waits = Postponed(Reason.DNS, "its host is set aside", 60.0)

@@ -10,7 +10,7 @@ from oidl.errors import DiskError
 from oidl.model import Done, Fault, Finding, Source, WrittenFile
 from oidl.pipeline.repair import Repair
 from oidl.settings import Layout
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 
 ID = image(1).image_id

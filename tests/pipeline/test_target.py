@@ -18,7 +18,7 @@ from oidl.pipeline.feed import Claims, Feed, FeedEnd
 from oidl.pipeline.target import Target
 from oidl.settings import Retries, Selection
 from oidl.state.choice import choose
-from oidl.state.database import open_reader, open_writer
+from oidl.state.database import connect_reader, connect_writer
 from oidl.state.had import count_by_class, count_had
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.load import load_list
@@ -66,7 +66,7 @@ class Server:
         return trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
 
     async def _main(self) -> FeedEnd:
-        db, reader = open_writer(self.path), open_reader(self.path)
+        db, reader = connect_writer(self.path), connect_reader(self.path)
         try:
             ledger = Ledger(db)
             run_id = ledger.open_run({})
@@ -112,7 +112,7 @@ class Server:
 def path(tmp_path: Path) -> Path:
     """A database of thirty images, with boxes of three classes: a on every 2nd, b on every 3rd, c on every 10th."""
     path = tmp_path / "oidl.sqlite3"
-    db = open_writer(path)
+    db = connect_writer(path)
     load_list(db, LIST, ("train",), [image(number) for number in range(30)])
     Ledger(db).register([THUMB])
     boxes = [
@@ -131,7 +131,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def had(path: Path) -> list[int]:
-    db = open_reader(path)
+    db = connect_reader(path)
     try:
         return [int(name, 16) for (name,) in db.execute("SELECT image_id FROM download WHERE status = 'done'")]
     finally:
@@ -199,7 +199,7 @@ def test_the_end_comes_though_every_image_waits(path: Path) -> None:
 
 
 def test_images_that_only_lack_a_rendition_come_before_new_ones(path: Path) -> None:
-    db = open_writer(path)
+    db = connect_writer(path)
     for number in (20, 25):
         Ledger(db).done(work(number), replace(DONE, files=()))
     db.close()

@@ -13,7 +13,7 @@ from oidl.node.stop import Stop
 from oidl.pipeline import writer
 from oidl.pipeline.writer import StateWriter
 from oidl.state import lock
-from oidl.state.database import StateConnection, transaction
+from oidl.state.connection import StateConnection, transaction
 from oidl.state.lock import write_lock_holder
 
 

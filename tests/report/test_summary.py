@@ -8,7 +8,7 @@ from conftest import work
 from oidl.errors import ExitCode
 from oidl.model import Done, Failure, Reason, Source, Standing, Status
 from oidl.report.summary import run_summary
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 
 DUE = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -7,7 +7,7 @@ from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFi
 from oidl.settings import Selection
 from oidl.state.annotation_rows import Point, Relationship, Segmentation, annotations_of, has_segmentations
 from oidl.state.choice import choose, forget
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.labelled import known_classes
 from oidl.state.ledger import Ledger
 

@@ -3,7 +3,7 @@
 import pytest
 from conftest import image
 
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 
 CAT = "/m/01yrx"
 

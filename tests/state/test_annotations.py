@@ -8,7 +8,7 @@ from conftest import LIST, image
 
 from oidl.state import annotations
 from oidl.state.annotations import OWN, AnnotationFile, is_loaded, listed, load_file, own_contents
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.load import load_list
 
 FILE = AnnotationFile("v7/train/boxes.csv", "boxes")

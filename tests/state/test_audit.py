@@ -17,7 +17,8 @@ from oidl.state.audit import (
     paths_by_name,
     promises,
 )
-from oidl.state.database import StateConnection, open_reader
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_reader
 from oidl.state.ledger import Ledger
 
 ASKED = {"renditions": [{"name": "thumbs"}], "originals": {"save": True, "rendition": {"name": "original"}}}
@@ -101,7 +102,7 @@ def test_files_are_found_by_their_ImageID_and_by_any_other_name_that_their_image
     filed_db: StateConnection,
 ):
     Ledger(filed_db).done(work(5), done(5, "thumbs", stem="77_0a_o"))
-    with_names = open_reader(filed_db.path)
+    with_names = connect_reader(filed_db.path)
     names = [image(1).image_id, image(9).image_id, "77_0a_o"]
     assert not are_named_otherwise(with_names)
     assert paths_by_name(with_names, names).keys() == {image(1).image_id}

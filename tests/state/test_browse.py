@@ -15,7 +15,7 @@ from oidl.state.browse import (
     find_done,
     frequent_licenses,
 )
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 
 CAT, DOG, OWL = "/m/01yrx", "/m/0bt9lr", "/m/09d5_"

@@ -14,7 +14,8 @@ from oidl.model import LabelType, Reason
 from oidl.settings import Selection
 from oidl.state.choice import check_where, choose, chosen_ids, forget, keep_per_class, words
 from oidl.state.classes import wanted_classes
-from oidl.state.database import StateConnection, open_reader
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_reader
 from oidl.state.forecast import (
     Asked,
     Share,
@@ -63,7 +64,7 @@ def annotated(loaded_db: StateConnection) -> StateConnection:
 
 def numbers(db: StateConnection, image_ids: list[str] | None = None, **selection: Any) -> list[int]:
     """The numbers of the images that are chosen, in the order in which they are fed."""
-    reader = open_reader(db.path)
+    reader = connect_reader(db.path)
     try:
         chosen = choose(reader, Selection(**selection), image_ids)
         assert chosen is not None
@@ -161,7 +162,7 @@ def test_a_name_with_commas_is_found_in_its_parts_the_longest_first(
 def test_where_nothing_is_found_the_classes_below_are_proposed(annotated: StateConnection) -> None:
     annotated.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/0jbk', 'Animal')")
     annotated.execute("INSERT INTO class_hierarchy (parent, child, kind) VALUES ('/m/0jbk', ?, 'subcategory')", (CAT,))
-    with closing(open_reader(annotated.path)) as reader:
+    with closing(connect_reader(annotated.path)) as reader:
         chosen = choose(reader, Selection(classes=("Animal",), label_types=BOXES))
         assert chosen
         assert chosen.remark == ("no image was chosen; add --include-subclasses to take the classes below too: Cat")
@@ -290,7 +291,7 @@ def test_a_choice_in_words_tells_choices_apart_and_what_they_chose(annotated: St
 
 
 def test_every_query_over_a_choice_walks_an_index(annotated: StateConnection) -> None:
-    reader = open_reader(annotated.path)
+    reader = connect_reader(annotated.path)
     seen: list[str] = []
     reader.set_trace_callback(seen.append)
     chosen = choose(reader, Selection(classes=("Cat",), label_types=BOXES, where="original_size > 0"))
@@ -411,7 +412,7 @@ def test_of_very_many_it_is_only_about_how_many_lack_something(
 
 
 def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection) -> None:
-    reader = open_reader(annotated.path)
+    reader = connect_reader(annotated.path)
     choose(reader, Selection(where="true"))
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.execute("DELETE FROM image")

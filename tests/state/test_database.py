@@ -8,20 +8,15 @@ import pytest
 
 from oidl.errors import DiskError, StateError, UsageError
 from oidl.state import schema
-from oidl.state.database import (
-    StateConnection,
-    explained,
-    interruptible,
-    open_reader,
-    open_writer,
-    transaction,
-)
+from oidl.state.connection import StateConnection, interruptible, transaction
+from oidl.state.database import connect_reader, connect_writer
 from oidl.state.load import ImageList, load_list
 from oidl.state.schema import migrations, schema_version
+from oidl.state.translate import translating_sqlite_errors
 
 
 def test_a_new_database_has_every_migration_and_all_tables_are_strict(state_db: Path) -> None:
-    db = open_writer(state_db)
+    db = connect_writer(state_db)
     assert schema_version(db) == len(migrations())
     loose = db.execute("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict")
     assert [name for (name,) in loose if not name.startswith("sqlite_")] == []
@@ -29,15 +24,15 @@ def test_a_new_database_has_every_migration_and_all_tables_are_strict(state_db: 
 
 
 def test_opening_again_changes_nothing(state_db: Path) -> None:
-    open_writer(state_db).close()
-    db = open_writer(state_db)
+    connect_writer(state_db).close()
+    db = connect_writer(state_db)
     assert schema_version(db) == len(migrations())
     db.close()
 
 
 def test_a_reader_cannot_write(state_db: Path) -> None:
-    open_writer(state_db).close()
-    db = open_reader(state_db)
+    connect_writer(state_db).close()
+    db = connect_reader(state_db)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         db.execute("DELETE FROM image")
     db.close()
@@ -45,15 +40,15 @@ def test_a_reader_cannot_write(state_db: Path) -> None:
 
 def test_a_missing_database_is_a_usage_error(state_db: Path) -> None:
     with pytest.raises(UsageError, match="no state database"):
-        open_reader(state_db)
+        connect_reader(state_db)
     assert not state_db.exists()
 
 
 def test_a_newer_database_is_refused(state_db: Path) -> None:
-    db = open_writer(state_db)
+    db = connect_writer(state_db)
     db.execute("PRAGMA user_version = 999")
     db.close()
-    for opener in (open_writer, open_reader):
+    for opener in (connect_writer, connect_reader):
         with pytest.raises(StateError, match="newer oidl"):
             opener(state_db)
 
@@ -65,19 +60,19 @@ def test_another_programs_database_is_left_alone(state_db: Path) -> None:
     other.close()
     before = state_db.read_bytes()
     with pytest.raises(StateError, match="not a state database"):
-        open_writer(state_db)
+        connect_writer(state_db)
     assert state_db.read_bytes() == before
 
 
 def test_a_file_that_is_no_database_is_refused(state_db: Path) -> None:
     state_db.write_bytes(b"these are the times" * 100)
     with pytest.raises(StateError, match="not an SQLite database"):
-        open_writer(state_db)
+        connect_writer(state_db)
 
 
 def test_a_directory_that_is_not_there_is_a_disk_error(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="cannot be written"):
-        open_writer(tmp_path / "missing" / "oidl.sqlite3")
+        connect_writer(tmp_path / "missing" / "oidl.sqlite3")
 
 
 def test_a_migration_that_fails_leaves_the_version_before_it(
@@ -88,8 +83,8 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
     with monkeypatch.context() as patch:
         patch.setattr(schema, "migrations", lambda: [*migrations(), bad])
         with pytest.raises(StateError, match=r"cannot be brought up to date \(9999_bad.sql: .*; it is as it was"):
-            open_writer(state_db)
-    db = open_writer(state_db)
+            connect_writer(state_db)
+    db = connect_writer(state_db)
     assert schema_version(db) == len(migrations())
     assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
     db.close()
@@ -98,17 +93,17 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
 def test_an_older_database_is_brought_up_by_a_writer_and_refused_by_a_reader(
     state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(open_writer(state_db)) as db:
+    with closing(connect_writer(state_db)) as db:
         load_list(db, ImageList("7", "v7", "https://example.org/list.csv"), ["test"], [])
     more = tmp_path / "0002_more.sql"
     more.write_text("CREATE TABLE more (a INTEGER) STRICT;")
     files = [*migrations(), more]
     monkeypatch.setattr(schema, "migrations", lambda: files)
     with pytest.raises(StateError, match="older oidl") as raised:
-        open_reader(state_db)
+        connect_reader(state_db)
     assert raised.value.hint == "`oidl run --limit 0 --subset test` brings it up to date", "it fetches no other list"
-    open_writer(state_db).close()
-    db = open_reader(state_db)
+    connect_writer(state_db).close()
+    db = connect_reader(state_db)
     assert db.execute("SELECT count(*) FROM more").fetchone() == (0,)
     db.close()
 
@@ -117,16 +112,16 @@ def test_temporary_files_are_beside_the_database_unless_the_user_chose_a_place(
     state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
-    for opener in (open_writer, open_reader):
+    for opener in (connect_writer, connect_reader):
         with closing(opener(state_db)) as db:
             assert db.execute("PRAGMA temp_store_directory").fetchall() == [(str(state_db.parent),)]
     monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
     (tmp_path / "other").mkdir()
-    with closing(open_writer(tmp_path / "other" / "oidl.sqlite3")) as db:
+    with closing(connect_writer(tmp_path / "other" / "oidl.sqlite3")) as db:
         assert db.execute("PRAGMA temp_store_directory").fetchall() == [(str(state_db.parent),)]
         full = sqlite3.OperationalError("database or disk is full")
         full.sqlite_errorcode = sqlite3.SQLITE_FULL
-        with pytest.raises(DiskError) as raised, explained(db.path):
+        with pytest.raises(DiskError) as raised, translating_sqlite_errors(db.path):
             raise full
     assert f"in {state_db.parent} where SQLite keeps temporary files" in raised.value.hint
 
@@ -176,7 +171,7 @@ def test_whatever_sqlite_is_at_can_be_ended(db: StateConnection) -> None:
     assert not db.in_transaction
     assert db.execute("SELECT count(*) FROM meta").fetchone() == (1,)
     calls.clear()
-    with pytest.raises(Stopped), interruptible(db, check), explained(db.path):
+    with pytest.raises(Stopped), interruptible(db, check), translating_sqlite_errors(db.path):
         db.execute(endless)
     with interruptible(db, check), pytest.raises(sqlite3.OperationalError, match="no such table"):
         db.execute("SELECT * FROM nowhere")
@@ -187,7 +182,7 @@ def test_a_database_of_a_development_version_is_refused_in_one_line(state_db: Pa
         old.executescript(
             "PRAGMA application_id = 0x6f69646c; CREATE TABLE identity (token TEXT); PRAGMA user_version = 20;"
         )
-    for open_database in (open_writer, open_reader):
+    for open_database in (connect_writer, connect_reader):
         with pytest.raises(StateError, match="development version of oidl") as raised:
             open_database(state_db)
         assert "move it away or choose another --state-db" in (raised.value.hint or "")

@@ -5,7 +5,7 @@ from conftest import image
 
 from oidl.errors import UsageError
 from oidl.model import LabelType
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.evidence import EVIDENCE, check_annotated
 
 

@@ -5,7 +5,7 @@ from conftest import image, work
 
 from oidl.model import Failure, Reason, Status
 from oidl.state import rows
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.rows import failed_rows
 

@@ -4,7 +4,7 @@ import pytest
 from conftest import THUMB, image, work
 
 from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.gallery import (
     cards,
     cards_beginning,

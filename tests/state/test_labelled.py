@@ -9,7 +9,7 @@ from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFi
 from oidl.settings import Selection
 from oidl.state import labelled
 from oidl.state.choice import choose
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.labelled import boxes_of, classes_of, file_pages, known_classes, labels_of
 from oidl.state.ledger import Ledger
 

@@ -9,8 +9,8 @@ from conftest import THUMB, image, work
 
 from oidl.errors import UsageError
 from oidl.model import Done, Failure, Reason, Rendition, ResizeMode, Source, Status, WrittenFile
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection
 from oidl.state.ledger import Ledger, Tries, Verdict
 from oidl.state.rows import settled_rows
 

@@ -7,11 +7,12 @@ import pytest
 from conftest import LIST, THUMB, image
 
 from oidl.model import LIFE, Done, Event, Failure, Postponed, Reason, Source, Status, Work
-from oidl.state.database import StateConnection, timestamp
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
 from oidl.state.requeue import put_back, put_failures_back, put_streak_back
+from oidl.state.times import timestamp
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)

@@ -9,8 +9,9 @@ from conftest import LIST, THUMB, image, work
 
 from oidl.errors import MetadataError, StateError
 from oidl.model import Done, Failure, Image, LineBreak, ListFile, Reason, SkippedRow, Source, Status, WrittenFile
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import BUSY_TIMEOUT_MS, StateConnection
+from oidl.state.database import BUSY_TIMEOUT_MS
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.load import (
     ImageList,

@@ -11,8 +11,10 @@ import pytest
 
 from oidl.errors import DiskError, StateError, UsageError
 from oidl.state import lock
-from oidl.state.database import StateConnection, explained, open_writer
+from oidl.state.connection import StateConnection
+from oidl.state.database import connect_writer
 from oidl.state.lock import is_held, writer_lock
+from oidl.state.translate import translating_sqlite_errors
 
 
 def test_the_second_writer_is_told_who_holds_it(state_db: Path) -> None:
@@ -35,7 +37,7 @@ def test_it_can_be_seen_and_is_free_again_afterwards(state_db: Path) -> None:
 
 def test_it_leaves_no_file_beside_the_database(state_db: Path) -> None:
     with writer_lock(state_db):
-        open_writer(state_db).close()
+        connect_writer(state_db).close()
     assert [path.name for path in state_db.parent.iterdir()] == [state_db.name]
 
 
@@ -118,6 +120,6 @@ def test_a_filesystem_without_locks_is_named(number: int, db: StateConnection, m
     assert "--state-db on a local disk" in raised.value.hint
     other = sqlite3.connect(db.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StateError, match="has no file locks"), explained(db.path):
+    with pytest.raises(StateError, match="has no file locks"), translating_sqlite_errors(db.path):
         db.execute("BEGIN IMMEDIATE")
     other.close()

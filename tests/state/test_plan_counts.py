@@ -9,8 +9,8 @@ from conftest import THUMB, image
 from oidl.model import Done, Failure, LabelType, Postponed, Reason, Rendition, Source, Status, WrittenFile
 from oidl.settings import Selection
 from oidl.state.choice import choose
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection
 from oidl.state.had import count_by_class
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.plan_counts import PlanCounts, read_plan_counts

@@ -8,7 +8,7 @@ from conftest import THUMB, image, work
 from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Standing, Status, WrittenFile
 from oidl.settings import Selection
 from oidl.state.choice import Chosen, choose
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.queue import Queue
 

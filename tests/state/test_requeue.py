@@ -7,10 +7,11 @@ import pytest
 from conftest import THUMB, image, work
 
 from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
+from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.database import StateConnection, timestamp
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.requeue import end_waits, put_back, put_failures_back, put_streak_back
+from oidl.state.times import timestamp
 
 FOR_GOOD = Verdict(Status.FAILED)
 LATER = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))

@@ -8,7 +8,7 @@ import pytest
 
 from oidl.errors import ExitCode, HalfLoadedError, StateError
 from oidl.state import schema
-from oidl.state.database import open_reader, open_writer
+from oidl.state.database import connect_reader, connect_writer
 from oidl.state.schema import migrations
 
 # The beginning of each file's SHA-256. A file that is on the main branch is never edited: write another one.
@@ -34,43 +34,43 @@ def test_no_migration_was_edited(name: str) -> None:
     ],
 )
 def test_a_database_of_another_schema_is_refused(change: str, name: str, state_db: Path) -> None:
-    db = open_writer(state_db)
+    db = connect_writer(state_db)
     db.executescript("DROP VIEW IF EXISTS failure; DROP VIEW IF EXISTS progress;" if "DROP COLUMN" in change else "")
     db.executescript(change)
     db.close()
     with pytest.raises(StateError, match="not a database of this oidl") as raised:
-        open_writer(state_db)
+        connect_writer(state_db)
     assert raised.value.exit_code == ExitCode.STATE
 
 
 def test_what_users_add_to_the_schema_is_theirs(state_db: Path) -> None:
-    db = open_writer(state_db)
+    db = connect_writer(state_db)
     db.executescript(
         "CREATE TABLE mine (a); CREATE INDEX more ON download (url); ALTER TABLE image ADD COLUMN note TEXT;"
     )
     db.close()
-    open_writer(state_db).close()
+    connect_writer(state_db).close()
 
 
 def test_a_database_that_was_created_and_has_nothing_in_it_is_not_called_old(state_db: Path) -> None:
     state_db.touch()
     with pytest.raises(HalfLoadedError, match="still empty"):
-        open_reader(state_db)
+        connect_reader(state_db)
     with sqlite3.connect(state_db) as db:
         db.execute("PRAGMA journal_mode = WAL")
     db.close()
     with pytest.raises(HalfLoadedError, match="still empty"):
-        open_reader(state_db)
+        connect_reader(state_db)
 
 
 def test_what_an_upgrade_removes_is_said(state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    db = open_writer(state_db)
+    db = connect_writer(state_db)
     assert db.remarks == ()
     db.executescript("CREATE TABLE mine (a); INSERT INTO mine VALUES (1), (2), (3);")
     db.close()
     more = tmp_path / "9999_more.sql"
     more.write_text("DELETE FROM mine WHERE a < 3;")
     monkeypatch.setattr(schema, "migrations", lambda: [*migrations(), more])
-    db = open_writer(state_db)
+    db = connect_writer(state_db)
     assert db.remarks == ("the upgrade removed 2 rows of mine; load the file again",)
     db.close()

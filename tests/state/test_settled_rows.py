@@ -7,7 +7,7 @@ from conftest import LIST, image
 
 from oidl.settings import Selection
 from oidl.state.choice import choose
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.load import load_list
 from oidl.state.rows import settled_rows
 

@@ -6,7 +6,7 @@ import pytest
 from conftest import LIST, image, work
 
 from oidl.model import Done, Failure, Reason, Source, Status
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 from oidl.state.load import load_list
 from oidl.state.survey import SIDE_CLASSES, SIZE_CLASSES, HostFacts, Slice, read_survey

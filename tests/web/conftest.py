@@ -11,7 +11,7 @@ from conftest import THUMB, image, work
 
 from oidl.imaging.photo import photo
 from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Status, WrittenFile
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
 
 SCRIPT = "<script>alert(1)</script>"

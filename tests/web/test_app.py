@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import image
 
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.state.plan import write_plan
 from oidl.web.app import make_app
 from oidl.web.database import Database

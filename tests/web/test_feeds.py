@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from conftest import image
 
-from oidl.state.database import StateConnection
+from oidl.state.connection import StateConnection
 from oidl.web.database import Database
 from oidl.web.feeds import RunFeed
 from oidl.web.snapshot import in_a_line
