@@ -1,5 +1,7 @@
 """An export as text for people: how far it is, and what came of it. Pure."""
 
+from collections import Counter
+
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
 from oidl.model import LabelType
@@ -25,6 +27,11 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
     for split, images in result.images.items():
         counts = ", ".join(_counted(result.annotations[split][kind], kind) for kind in result.kinds)
         lines.append(f"  {split}: {counted(images, 'image')}{' with ' if counts else ''}{counts}")
+    if without_mask := _without_mask(result, request):
+        lines.append(
+            f"  {_counted(without_mask, LabelType.BOXES)} without a mask: "
+            "`--label-types segmentations` leaves them out, `--box-polygons` outlines them"
+        )
     least = f" or less than {request.min_visible:g} of them" if request.min_visible else ""
     for kind, count in result.unseen.items():
         lines.append(f"  left out: {_counted(count, kind)} of which nothing{least} is in the file")
@@ -42,6 +49,14 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
             f"run {command('run', '--always-download')} to make them again"
         )
     return "\n".join(lines)
+
+
+def _without_mask(result: ExportResult, request: ExportRequest) -> int:
+    """How many boxes have no mask, where both were asked for and readers of masks would stumble over them."""
+    if request.box_polygons or not {LabelType.BOXES, LabelType.SEGMENTATIONS} <= set(result.kinds):
+        return 0
+    counts = sum(result.annotations.values(), Counter())
+    return counts[LabelType.BOXES] - counts[LabelType.SEGMENTATIONS]
 
 
 def _counted(number: int, kind: LabelType) -> str:

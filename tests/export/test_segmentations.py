@@ -137,6 +137,7 @@ def test_a_box_without_a_mask_has_no_segmentation_unless_its_outline_is_asked_fo
     assert result.annotations["train"] == {LabelType.BOXES: 16, LabelType.SEGMENTATIONS: 8}
     text = exported_text(result, ExportRequest(COCO, selection=selection))
     assert "train: 8 images with 16 boxes, 8 segmentations" in text
+    assert "  12 boxes without a mask: `--label-types segmentations` leaves them out, `--box-polygons`" in text
 
     exported(COCO, rendition="border", selection=selection, box_polygons=True)
     (coco, _) = readers(tmp_path)
@@ -147,6 +148,7 @@ def test_a_box_without_a_mask_has_no_segmentation_unless_its_outline_is_asked_fo
             [left, top, left + width, top, left + width, top + height, left, top + height], abs=0.01
         )
         assert coco.annToMask(each).sum() == pytest.approx(each["area"], rel=0.05)
+    assert "without a mask" not in exported_text(result, ExportRequest(COCO, selection=selection, box_polygons=True))
 
 
 @pytest.mark.usefixtures("rollback")
