@@ -4,8 +4,9 @@ cyclopts finds the mistakes; its sentences are about parameters, tokens and type
 everything else that `oidl` says, with what to type instead as far as that can be guessed.
 """
 
+import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import get_args
@@ -35,7 +36,7 @@ _OFTEN = {
     "dir": "root-dir", "root": "root-dir", "size": "resize-box-size", "image-size": "resize-box-size",
     "workers": "threads", "num-workers": "threads", "jobs": "threads", "j": "threads", "processes": "threads",
     "connections": "max-total-connections", "thread-count": "max-total-connections",
-    "force": "always-download", "overwrite": "always-download", "version": "dataset-version",
+    "force": "always-download", "overwrite": "always-download",
     "timeout": "stall-timeout", "retries": "max-retries", "quality": "resize-compression-quality",
     "quiet": "progress none", "q": "progress none", "verbose": "progress line",
 }  # fmt: skip
@@ -91,7 +92,7 @@ def _unknown_option(error: UnknownOptionError, app: App) -> UsageError:
     elif others := _commands_with(f"--{plain}", app):
         hint = f"it is an option of {', '.join(f'`oidl {name}`' for name in others)}"
     else:
-        close = nearest(f"--{plain}", names)
+        close = nearest(f"--{plain}", names) if len(plain) > 2 else []
         hint = f"did you mean {close[0]}?" if close else ""
     return UsageError(f"there is no option {typed}", hint=hint)
 
@@ -108,15 +109,25 @@ def _surplus(error: UnusedCliTokensError, app: App, tokens: Sequence[str], comma
     values = [value, *values] if equals else values
     argument = next((each for each in arguments if option in each.names), None)
     if argument is None or len(values) == 1:
-        is_subset = surplus in _SUBSETS and any("--subset" in each.names for each in arguments)
-        hint = f"write --subset {surplus}" if is_subset else "options begin with --, like --root-dir"
-        return UsageError(f"`{command}` has no use for {surplus!r}", hint=hint)
+        names = {name for each in arguments for name in each.names}
+        return UsageError(f"`{command}` has no use for {surplus!r}", hint=_about_word(surplus, names, error, command))
     if is_list(argument):
         return split_by_blanks(option, values, are_names=option == "--classes")
     if not {str, Path} & {argument.hint, *get_args(argument.hint)}:
         return UsageError(f"{option} takes one value, and not {' and '.join(values)}")
     text = shlex.quote(" ".join(values))
     return UsageError(f"{surplus!r} belongs to no option", hint=f"write {option} {text} if it is part of that")
+
+
+def _about_word(word: str, names: Collection[str], error: UnusedCliTokensError, command: str) -> str:
+    """What to type instead of a word that stands alone after a command with options of these `names`."""
+    if subcommands := [name for name in error.app or () if not name.startswith("-")] if error.command_chain else []:
+        return f"there is {' and '.join(f'`{command} {name}`' for name in subcommands)}"
+    if word in _SUBSETS and "--subset" in names:
+        return f"write --subset {word}"
+    if "--root-dir" in names and os.path.isdir(word):
+        return f"write --root-dir {shlex.quote(word)}"
+    return "options begin with --, like --root-dir"
 
 
 def _missing(error: MissingArgumentError, app: App, tokens: Sequence[str], command: str) -> UsageError:
@@ -160,5 +171,5 @@ def _commands_with(option: str, app: App) -> Iterable[str]:
         for name in app
         if app[name].default_command is not None and not name.startswith("-")
         for argument in _arguments(app, (name,))
-        if option in argument.names
+        if option == argument.name
     ]

@@ -94,7 +94,7 @@ def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
     _check_whole(token)
     number = _number(token.value)
     if number is None:
-        raise UsageError(f"{origin(token)} must be a whole number or all, not {token.value}")
+        raise UsageError(f"{origin(token)} must be a whole number or all, not {token.value!r}")
     return int(number)
 
 

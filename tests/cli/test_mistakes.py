@@ -27,6 +27,9 @@ from oidl.cli.options import OPTIONS
         ("run surplus", "`oidl run` has no use for 'surplus'\n  options begin with --, like --root-dir"),
         ("run validation", "`oidl run` has no use for 'validation'\n  write --subset validation"),
         ("status validation", "`oidl status` has no use for 'validation'\n  options begin with --"),
+        ("renditions rm", "`oidl renditions` has no use for 'rm'\n  there is `oidl renditions remove`"),
+        ("run -s", "there is no option -s\n  `oidl run --help` lists what there is"),
+        ("run --empty-subset", "there is no option --empty-subset\n  did you mean --subset?"),
         ("run --shuffle x", "`oidl run` has no use for 'x'\n"),
         ("run -- x", "`oidl run` has no use for 'x'\n"),
         (
@@ -63,6 +66,13 @@ def test_a_mistake_is_said_with_what_to_type(typed: str, said: str, oidl: Any) -
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 2
     assert not list(oidl.cwd.iterdir())
+
+
+@pytest.mark.parametrize("command", ["status", "run", "export"])
+def test_a_directory_that_stands_alone_is_taken_for_the_root(command: str, oidl: Any) -> None:
+    (oidl.cwd / "my cats").mkdir()
+    ended = oidl(command, "my cats")
+    assert ended.stderr == f"oidl: `oidl {command}` has no use for 'my cats'\n  write --root-dir 'my cats'\n"
 
 
 def test_a_value_of_another_kind_is_said_with_where_it_stands(oidl: Any) -> None:
