@@ -266,7 +266,7 @@ def test_every_table_view_and_column_is_described(db: StateConnection) -> None:
 
 def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
     meter = Meter(lambda: 0.0)
-    meter.paces = lambda: (PaceState("flickr", 1, 1.0, 0.0),)
+    meter.paced_by(lambda: (PaceState("flickr", 1, 1.0, 0.0),))
     meter.stands([Standing("train", Status.PENDING, None, 1)])
     done = Done(Source.ORIGINAL, "u", 1, "m", 1, 1, ())
     meter.recorded(work(1), done, Status.DONE)

@@ -50,10 +50,10 @@ def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
 @asynccontextmanager
 async def open_page(
     offer: Offer | None, meter: "Meter", settings: "Settings", say: Callable[[str], None]
-) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
-    """Serves the page of the run that goes on inside; what it gives is to be told the run's outcome in the end."""
+) -> AsyncIterator[None]:
+    """Serves the page of the run that goes on inside, and shows how it ended before it closes."""
     if offer is None:
-        yield _tell_nothing
+        yield
         return
     import trio
 
@@ -62,10 +62,10 @@ async def open_page(
 
     about = about_json(settings.root_dir, settings.dataset_version, plan_line(settings.plan))
     page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir, about, say)
-    meter.page_url = offer.address.url
     async with trio.open_nursery() as nursery:
         nursery.start_soon(show_page, page.serve, offer, say)
-        yield page.publish_final
+        yield
+        await page.publish_final()
         nursery.cancel_scope.cancel()
 
 
@@ -89,7 +89,3 @@ async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Cal
         nursery.start_soon(serve)
         if offer.is_to_open:
             nursery.start_soon(open_in_browser, address.url)
-
-
-async def _tell_nothing(outcome: str) -> None:
-    pass

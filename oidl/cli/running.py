@@ -65,7 +65,11 @@ def run_root(options: RunOptions) -> int:
     was_asked = not options.yes and ask_first(settings, version)
     offer = offer_page(options.web, is_to_open=options.open)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
-    watchers = Watchers(choose_display(options.progress, log_to_stdout=to_stdout), options.metrics_file)
+    watchers = Watchers(
+        choose_display(options.progress, log_to_stdout=to_stdout),
+        options.metrics_file,
+        page_url=offer.address.url if offer else "",
+    )
     with (
         locked_root(settings) as root,
         open_console(
@@ -148,11 +152,9 @@ async def _with_company(
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_signals, stop, console.say)
         async with (
-            watching(watchers, meter, console, lambda: interrupt(stop, console.say)) as watched,
-            open_page(offer, meter, settings, console.say) as tell_outcome,
+            watching(watchers, meter, console, lambda: interrupt(stop, console.say)),
+            open_page(offer, meter, settings, console.say),
         ):
             end = await Run(settings, version, state, meter, stop, console.say, introduce).run()
-            watched.outcome = end.outcome
-            await tell_outcome(end.outcome)
         nursery.cancel_scope.cancel()
     return end

@@ -33,17 +33,14 @@ _PATIENCE_S = 5.0  # with a reader that takes nothing, for the last of it
 
 @dataclass(frozen=True, slots=True)
 class Watchers:
-    """Who watches a run: `display` is never `auto`; `metrics_file` None is none."""
+    """Who watches a run: `display` is never `auto`; `metrics_file` None is none.
+
+    `page_url` is where the run's web page is, if it has one.
+    """
 
     display: Display
     metrics_file: Path | None = None
-
-
-@dataclass
-class Watched:
-    """The run, as far as it is known here: `outcome` is set when it has ended."""
-
-    outcome: str = "error"
+    page_url: str = ""
 
 
 def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
@@ -65,19 +62,18 @@ def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
 @asynccontextmanager
 async def watching(
     watchers: Watchers, meter: Meter, console: Console, quit_run: Callable[[], None]
-) -> AsyncIterator[Watched]:
+) -> AsyncIterator[None]:
     """Shows the run that goes on inside, as `watchers` want it; `quit_run` is what `q` on the full screen does.
 
     Raises `DiskError` or `UsageError` if the metrics cannot be written when it begins; later that is only said.
     """
-    watched = Watched()
     lines, metrics = _JsonLines(meter), None
     if watchers.metrics_file:
         metrics = _MetricsFile(watchers.metrics_file, meter, console.say)
         await metrics.write()
     try:
         # The terminal is left when the tasks that use it are gone.
-        with _full_screen(watchers.display, meter, console, quit_run) as screen:
+        with _full_screen(watchers, meter, console, quit_run) as screen:
             async with trio.open_nursery() as nursery:
                 if metrics:
                     nursery.start_soon(metrics.run)
@@ -88,29 +84,29 @@ async def watching(
                         nursery.start_soon(lines.run)
                 if screen:
                     nursery.start_soon(screen)
-                yield watched
+                yield
                 nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _PATIENCE_S):
             if watchers.display is Display.JSON:
-                await lines.write(watched.outcome)
+                await lines.write()
             if metrics:
                 await metrics.write_or_say()
 
 
 @contextmanager
 def _full_screen(
-    display: Display, meter: Meter, console: Console, quit_run: Callable[[], None]
+    watchers: Watchers, meter: Meter, console: Console, quit_run: Callable[[], None]
 ) -> Iterator[Callable[[], Awaitable[None]] | None]:
     """What shows the full screen until it is cancelled, if that is the display."""
-    if display is not Display.FULL:
+    if watchers.display is not Display.FULL:
         yield None
         return
     from oidl.progress.screen import Screen
     from oidl.progress.terminal import open_terminal
 
     with console.covered() as said, open_terminal(sys.stderr) as terminal:
-        yield Screen(meter, terminal, said, quit_run).run
+        yield Screen(meter, terminal, said, quit_run, page_url=watchers.page_url).run
 
 
 class _JsonLines:
@@ -126,14 +122,14 @@ class _JsonLines:
         """An object a second, until cancelled."""
         while True:
             await trio.sleep(_JSON_S)
-            await self.write(None)
+            await self.write()
 
-    async def write(self, outcome: str | None) -> None:
+    async def write(self) -> None:
         """One object more."""
         if not self._has_reader:
             return
         now = self._meter.statistics()
-        line = json_line(now, self._before, datetime.now(UTC), outcome)
+        line = json_line(now, self._before, datetime.now(UTC))
         self._before = now
         try:
             await _in_thread(partial(_print, line), self._thread)

@@ -112,6 +112,15 @@ class Run:
 
     async def run(self) -> RunEnd:
         """Does all that the settings ask for. Raises `OidlError` where nothing could be done at all."""
+        outcome = "error"
+        try:
+            end = await self._run()
+            outcome = end.outcome
+            return end
+        finally:
+            self._meter.ended(outcome)
+
+    async def _run(self) -> RunEnd:
         # What was asked for and cannot be is said before anything is changed.
         missing = await self._metadata.find_missing()
         selection = self._settings.selection
@@ -307,7 +316,7 @@ class Run:
             say=self._say,
             on_throttled=self._meter.throttled,
         )
-        self._meter.paces = permits.paces
+        self._meter.paced_by(permits.paces)
         client = partial(new_client, transfers, self._tls)
         async with Connections(transfers.max_total_connections, client) as connections:
             downloader = Downloader(permits, connections, transfers, self._arrived)

@@ -41,9 +41,19 @@ class Frame:
 
 
 def draw(
-    now: Statistics, view: View, width: int, height: int, *, message: str = "", listed: Statistics | None = None
+    now: Statistics,
+    view: View,
+    width: int,
+    height: int,
+    *,
+    message: str = "",
+    page_url: str = "",
+    listed: Statistics | None = None,
 ) -> Frame:
-    """The screen of `width` × `height` cells; `message` is what was said last, `listed` whose lists are shown."""
+    """The screen of `width` × `height` cells, with the lists of `listed`.
+
+    `message` is what was said last, `page_url` where the run's web page is, if it has one.
+    """
     listed = listed or now
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         lines = [(Span(progress_line(now)),), *[()] * (height - 1)]
@@ -69,14 +79,14 @@ def draw(
     body = body[:page] + [()] * (page - len(body))
     position = f"{first + 1}–{min(first + page, rows)} of {rows}" if rows > page and not view.is_help else ""
     bottom: list[Line] = [
-        _message(message.rpartition("\n")[2], now.page_url, width),
+        _message(message.rpartition("\n")[2], page_url, width),
         apart((Span(_KEYS, DIM),), (Span(position, DIM),), width),
     ]
     return Frame(tuple(clipped(line, width) for line in [*top, *body, *bottom][:height]), rows, page)
 
 
 def _message(message: str, page_url: str, width: int) -> Line:
-    """What was said last; and where the web page is, for that was said long ago."""
+    """What was said last, and where the web page is, because that was said long ago."""
     room = width - len(page_url) - 2 if page_url else width
     return apart((Span(cut(message, max(0, room)), WARN),), (Span(page_url, DIM),), width)
 

@@ -15,17 +15,14 @@ from oidl.progress.statistics import Failed, Statistics, Success
 _FAILURES = (Status.FAILED, Status.RETRY)
 
 
-def json_line(now: Statistics, before: Statistics | None, at: datetime, outcome: str | None = None) -> str:
-    """One line of JSON; `successes` and `failures` are those since `before`, the last hundred of them at most.
-
-    `outcome` is how the run ended, None while it goes on.
-    """
+def json_line(now: Statistics, before: Statistics | None, at: datetime) -> str:
+    """One line of JSON; `successes` and `failures` are those since `before`, the last hundred of them at most."""
     done, tries = (before.done, before.failed + before.retried) if before else (0, 0)
     by_status = now.by_status
     return json.dumps(
         {
             "time": _iso(at),
-            "outcome": outcome,
+            "outcome": now.outcome,
             "elapsed_s": round(now.elapsed_s, 3),
             "total": now.total,
             **{status.value: by_status[status] for status in Status},

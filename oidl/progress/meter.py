@@ -61,11 +61,11 @@ class FileInHand:
 
 
 class Meter:
-    """The counters of one run. `clock` gives seconds, `time_of_day` seconds since the epoch; `remaining` is how many
-    images are to be settled, `paces` where the providers' paces stand. With a `goal`, a number of images to have, one
-    that failed is no step towards it."""
+    """The counters of one run. `clock` gives seconds, `time_of_day` seconds since the epoch.
 
-    paces: Callable[[], tuple[PaceState, ...]]
+    `remaining` is how many images the run has left to settle. With a `goal`, a number of images to have, one that
+    failed is no step towards it. `outcome` is how the run ended, None while it goes on.
+    """
 
     def __init__(
         self, clock: Callable[[], float], remaining: int = 0, time_of_day: Callable[[], float] = time.time
@@ -75,8 +75,8 @@ class Meter:
         self._started = clock()
         self.remaining = remaining
         self.goal: int | None = None
-        self.paces = tuple
-        self.page_url = ""
+        self.outcome: str | None = None
+        self._paces: Callable[[], tuple[PaceState, ...]] = tuple
         self._done = 0
         self._failed = 0
         self._retried = 0
@@ -97,6 +97,14 @@ class Meter:
         for subset, status, reason, images in standing:
             self._by_subset.setdefault(subset, dict.fromkeys(Status, 0))[status] += images
             self._count_failures(status, reason, images)
+
+    def paced_by(self, paces: Callable[[], tuple[PaceState, ...]]) -> None:
+        """From now on `paces()` tells how fast each provider is asked."""
+        self._paces = paces
+
+    def ended(self, outcome: str) -> None:
+        """The run is over; `outcome` says how, as in `run.outcome`."""
+        self.outcome = outcome
 
     def started(self, work: Work) -> None:
         """An image is in hand."""
@@ -204,8 +212,8 @@ class Meter:
             by_reason=dict(self._by_reason),
             by_subset={subset: dict(row) for subset, row in self._by_subset.items()},
             failures={reason: dict(row) for reason, row in self._failures.items() if any(row.values())},
-            paces=self.paces(),
-            page_url=self.page_url,
+            paces=self._paces(),
+            outcome=self.outcome,
             reading=_reading(self._files[-1]) if self._files else None,
             history=self._history.seconds(now),
             transfers=tuple(_transferring(image, image.body, now) for image in in_hand if image.body is not None),

@@ -26,17 +26,28 @@ FRAME_S = 0.25
 
 
 class Screen:
-    """The full screen on `terminal`. `said` is the queue of what is said; `quit_run` is called for every `q`."""
+    """The full screen on `terminal`. `said` is the queue of what is said; `quit_run` is called for every `q`.
+
+    `page_url` is where the run's web page is, if it has one.
+    """
 
     _listed: Statistics | None  # whose lists are shown while they are scrolled, so that they stand still
 
     def __init__(
-        self, meter: Meter, terminal: Terminal, said: deque[str], quit_run: Callable[[], None], frame_s: float = FRAME_S
+        self,
+        meter: Meter,
+        terminal: Terminal,
+        said: deque[str],
+        quit_run: Callable[[], None],
+        *,
+        page_url: str = "",
+        frame_s: float = FRAME_S,
     ) -> None:
         self._meter = meter
         self._terminal = terminal
         self._said = said
         self._quit_run = quit_run
+        self._page_url = page_url
         self._frame_s = frame_s
         self._painter = Painter()
         self._view = View()
@@ -79,7 +90,9 @@ class Screen:
         if not self._view.offset:
             self._listed = None
         width, height = self._terminal.size
-        self._frame = draw(now, self._view, width, height, message=self._message, listed=self._listed)
+        self._frame = draw(
+            now, self._view, width, height, message=self._message, page_url=self._page_url, listed=self._listed
+        )
         is_new, self._is_stale = self._is_stale, False
         return self._painter.update(self._frame.lines, is_new=is_new)
 

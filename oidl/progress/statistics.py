@@ -110,7 +110,7 @@ class Statistics:
 
     `goal` is how many images the run is to have under its limit, those of earlier runs included; None without one.
 
-    `page_url` is where the run's web page is, if it has one.
+    `outcome` is how the run ended, as in `run.outcome`; None while it goes on.
 
     `history` holds the full seconds of the last five minutes, oldest first. `successes` and `failed_tries` are the
     last 100 of each.
@@ -137,7 +137,7 @@ class Statistics:
     processing: tuple[Processing, ...] = ()
     successes: tuple[Success, ...] = ()
     failed_tries: tuple[Failed, ...] = ()
-    page_url: str = ""
+    outcome: str | None = None
     reading: Reading | None = None
     goal: int | None = None
 

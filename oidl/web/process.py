@@ -56,7 +56,6 @@ class PageProcess:
         self._root_dir = root_dir
         self._about = about
         self._say = say
-        self._outcome: str | None = None
         self._stream: trio.SocketStream | None = None
         self._sending = trio.Lock()
         self._requested_at = float("-inf")
@@ -70,12 +69,11 @@ class PageProcess:
             log.error("the page has ended: %r", errors.exceptions, exc_info=errors)
         finally:
             self._ended.set()
-        if self._outcome is None:
+        if self._meter.outcome is None:
             self._say("the web page has ended; the run goes on without it")
 
-    async def publish_final(self, outcome: str) -> None:
-        """Sends the final snapshot to all clients, and gives them a little time to take it."""
-        self._outcome = outcome
+    async def publish_final(self) -> None:
+        """Sends the final snapshot of a run that has ended to all clients, and gives them a little time to take it."""
         if trio.current_time() < self._requested_at + _WATCHED_S:
             with trio.move_on_after(_GOODBYE_S):
                 await self._send(self._snapshot())
@@ -104,14 +102,14 @@ class PageProcess:
             while (line := await lines.read_line()) is not None:
                 await self._answer(line)
             code = await process.wait()
-            if code and self._outcome is None:
+            if code and self._meter.outcome is None:
                 log.error("the page has ended: its process ended with exit code %d", code)
 
     async def _answer(self, line: bytes) -> None:
         message = json.loads(line)
         if text := message.get("text"):
             log.log(message["level"], "%s", shortened(printable(text), _LOG_CHARACTERS))
-        elif self._outcome is None:
+        elif self._meter.outcome is None:
             self._requested_at = trio.current_time()
             await self._send(self._snapshot())
             await trio.sleep(_SNAPSHOT_S)
@@ -124,7 +122,7 @@ class PageProcess:
                 await self._stream.send_all(line.encode() + b"\n")
 
     def _snapshot(self) -> str:
-        return in_a_line(run_snapshot(self._meter.statistics(), outcome=self._outcome))
+        return in_a_line(run_snapshot(self._meter.statistics()))
 
     def _description(self, listener: int) -> str:
         return in_a_line(

@@ -23,17 +23,14 @@ def about_json(root_dir: Path, dataset_version: str | None, plan: str) -> Json:
     return {"root": str(root_dir), "version": dataset_version, "plan": plan}
 
 
-def run_snapshot(now: Statistics, *, outcome: str | None) -> Json:
-    """A snapshot of the run in this process; `outcome` is how the run ended, None while it goes on.
-
-    The page adds the pictures, and what it is about.
-    """
+def run_snapshot(now: Statistics) -> Json:
+    """A snapshot of the run in this process. The page adds the pictures, and what it is about."""
     settled = now.done + now.failed
     return {
         "source": "run",
-        "outcome": outcome,
+        "outcome": now.outcome,
         "rates": _rates(now.images_per_s, now.read_bytes_per_s, now.written_bytes_per_s)
-        if outcome is None
+        if now.outcome is None
         else _means(now.elapsed_s, settled, now.bytes_read, now.bytes_written),
         "run": {
             "elapsed_s": now.elapsed_s,

@@ -418,6 +418,14 @@ def test_json_leaves_stderr_to_machines_and_tells_people_on_stdout(fine, run) ->
     assert "2 of 2 images are done" in ended.stdout
 
 
+def test_json_of_a_run_that_could_not_begin_ends_with_an_error(fine, run) -> None:
+    ended = run(fine, "--progress=json", "--where", "no_such_column = 1")
+    assert ended.returncode == 2
+    last, *rest = ended.stderr.splitlines()
+    assert json.loads(last)["outcome"] == "error"
+    assert rest[0].startswith("oidl: ")
+
+
 def test_whoever_reads_no_more_json_does_not_end_the_run(fine, oidl, root: Path, ask) -> None:
     process = oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--progress=json")
     process.stderr.close()

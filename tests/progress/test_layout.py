@@ -1,7 +1,6 @@
 """The full screen by its lines: everything is on it at 80 × 24, it fits every window, nothing in it is a command."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from conftest import work
@@ -32,9 +31,11 @@ def busy(seconds: int = 40, images: int = 3) -> Statistics:
             Standing("test", Status.RETRY, Reason.TIMEOUT, 125_436),
         ]
     )
-    meter.paces = lambda: (
-        PaceState("calm", 16, 38.2, 0.0, learned_rate=40.1),
-        PaceState("flickr", 8, 20.0, 12.4, 40.1, "too many requests, Retry-After 30 s"),
+    meter.paced_by(
+        lambda: (
+            PaceState("calm", 16, 38.2, 0.0, learned_rate=40.1),
+            PaceState("flickr", 8, 20.0, 12.4, 40.1, "too many requests, Retry-After 30 s"),
+        )
     )
     for second in range(seconds):
         now = float(second)
@@ -200,7 +201,7 @@ def hostile(evil: str) -> Statistics:
     meter = Meter(lambda: 0.0)
     file = WrittenFile("thumbs", evil, 1, 1, 1)
     meter.stands([Standing(evil, Status.DONE, None, 1)])
-    meter.paces = lambda: (PaceState(evil, 1, None, 5.0, None, evil),)
+    meter.paced_by(lambda: (PaceState(evil, 1, None, 5.0, None, evil),))
     meter.recorded(work(1, subset=evil), Done(Source.ORIGINAL, evil, 1, evil, 1, 1, (file,)), Status.DONE)
     meter.recorded(work(2), Failure(Reason.GONE, evil, url=f"http://x/{evil}"), Status.FAILED)
     meter.started(work(3))
@@ -218,10 +219,10 @@ def test_nothing_that_others_wrote_is_a_command(evil: str, tab: Tab) -> None:
 
 
 def test_the_address_of_the_web_page_stays_beside_what_was_said_last() -> None:
-    now = replace(busy(), page_url="http://127.0.0.1:8000/")
+    url = "http://127.0.0.1:8000/"
     for message, line in (
         ("", f"{'http://127.0.0.1:8000/':>80}"),
         ("loading", f"loading{'http://127.0.0.1:8000/':>73}"),
         ("x" * 90, f"{'x' * 55}…  http://127.0.0.1:8000/"),
     ):
-        assert text(draw(now, View(), 80, 24, message=message))[-2] == line
+        assert text(draw(busy(), View(), 80, 24, message=message, page_url=url))[-2] == line

@@ -22,7 +22,7 @@ def run() -> Meter:
     times = iter([0.0, *[1.0] * 100])
     meter = Meter(lambda: next(times), remaining=8, time_of_day=lambda: 1e9)
     meter.stands([Standing("train", Status.PENDING, None, 7), Standing("test", Status.DONE, None, 1)])
-    meter.paces = lambda: (PaceState("flickr", 8, None, 2.04, 40.0, "too many requests"),)
+    meter.paced_by(lambda: (PaceState("flickr", 8, None, 2.04, 40.0, "too many requests"),))
     meter.read(3000)
     meter.recorded(work(1), DONE, Status.DONE)
     meter.recorded(work(2), Failure(Reason.GONE, http_status=410), Status.FAILED)
@@ -140,7 +140,8 @@ def test_what_was_told_once_is_not_told_again() -> None:
     meter = run()
     before = meter.statistics()
     meter.recorded(work(4), DONE, Status.DONE)
-    told = json.loads(json_line(meter.statistics(), before, AT, "finished"))
+    meter.ended("finished")
+    told = json.loads(json_line(meter.statistics(), before, AT))
     assert [each["image_id"] for each in told["successes"]] == [work(4).image_id]
     assert told["failures"] == []
     assert told["outcome"] == "finished"
@@ -206,5 +207,5 @@ def test_numbers_are_exact_where_they_count() -> None:
 
 def test_what_a_label_must_not_hold_is_escaped() -> None:
     meter = Meter(lambda: 0.0)
-    meter.paces = lambda: (PaceState('a"b\\c\nd', 1, 2.5, 0.0),)
+    meter.paced_by(lambda: (PaceState('a"b\\c\nd', 1, 2.5, 0.0),))
     assert 'oidl_pace_rate{provider="a\\"b\\\\c\\nd"} 2.5\n' in metrics_text(meter.statistics(), AT)

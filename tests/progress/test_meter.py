@@ -246,3 +246,10 @@ def test_a_line_fits_a_narrow_terminal() -> None:
 
 def test_durations_have_the_two_units_that_matter() -> None:
     assert [duration(seconds) for seconds in (8, 65, 3700, 100_000)] == ["8 s", "1 min 5 s", "1 h 1 min", "1 d 3 h"]
+
+
+def test_how_the_run_ended_is_known_once_it_has() -> None:
+    meter = Meter(Clock())
+    assert meter.statistics().outcome is None
+    meter.ended("limit")
+    assert (meter.outcome, meter.statistics().outcome) == ("limit", "limit")

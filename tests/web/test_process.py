@@ -22,18 +22,18 @@ def get(url: str) -> bytes:
         return bytes(answered.read())
 
 
-def with_process(test: Callable[[PageProcess, str], Awaitable[None]], tmp_path: Path) -> None:
+def with_process(test: Callable[[PageProcess, Meter, str], Awaitable[None]], tmp_path: Path) -> None:
     """Runs `test` while a page without a database is served."""
 
     said.clear()
 
     async def main() -> None:
-        address = listen("0")
-        page = PageProcess(address, Meter(trio.current_time), tmp_path / "none", tmp_path, {}, said.append)
+        address, meter = listen("0"), Meter(trio.current_time)
+        page = PageProcess(address, meter, tmp_path / "none", tmp_path, {}, said.append)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(page.serve)
             with trio.fail_after(120):
-                await test(page, address.url)
+                await test(page, meter, address.url)
             nursery.cancel_scope.cancel()
 
     trio.run(main)
@@ -44,7 +44,7 @@ async def ask(url: str) -> bytes:
 
 
 def test_it_serves_the_snapshots_of_the_run(tmp_path: Path) -> None:
-    async def test(page: PageProcess, url: str) -> None:
+    async def test(page: PageProcess, meter: Meter, url: str) -> None:
         assert b"<title>" in await ask(url)
         now = json.loads(await ask(f"{url}api/snapshot"))
         assert (now["source"], now["outcome"], now["pictures"]) == ("run", None, [])
@@ -53,7 +53,7 @@ def test_it_serves_the_snapshots_of_the_run(tmp_path: Path) -> None:
 
 
 def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
-    async def test(page: PageProcess, url: str) -> None:
+    async def test(page: PageProcess, meter: Meter, url: str) -> None:
         followed: list[bytes] = []
 
         async def follow() -> None:
@@ -63,7 +63,8 @@ def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
             nursery.start_soon(follow)
             while page._requested_at < 0:  # noqa: ASYNC110 - another process
                 await trio.sleep(0.05)
-            await page.publish_final("finished")
+            meter.ended("finished")
+            await page.publish_final()
         assert followed[0].count(b"data: ") >= 1
         assert b'"outcome":"finished"' in followed[0]
 
@@ -71,9 +72,10 @@ def test_who_follows_is_told_the_end(tmp_path: Path) -> None:
 
 
 def test_the_end_waits_for_no_page_that_nobody_follows(tmp_path: Path) -> None:
-    async def test(page: PageProcess, url: str) -> None:
+    async def test(page: PageProcess, meter: Meter, url: str) -> None:
         began = trio.current_time()
-        await page.publish_final("finished")
+        meter.ended("finished")
+        await page.publish_final()
         assert trio.current_time() - began < 0.5
 
     with_process(test, tmp_path)
@@ -86,10 +88,11 @@ def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
 ) -> None:
     monkeypatch.setattr(process, "_COMMAND", command)
 
-    async def test(page: PageProcess, url: str) -> None:
+    async def test(page: PageProcess, meter: Meter, url: str) -> None:
         await page._ended.wait()
         page._requested_at = trio.current_time()
-        await page.publish_final("finished")
+        meter.ended("finished")
+        await page.publish_final()
         with pytest.raises(OSError, match="refused"):
             await ask(url)
 
@@ -104,7 +107,7 @@ def test_what_it_logs_is_logged_here_printable(
     said = json.dumps({"level": logging.WARNING, "text": "\x1b[31mred"})
     monkeypatch.setattr(process, "_COMMAND", ["/bin/sh", "-c", f"printf '%s\\n' '{said}' >&0; exec sleep 60"])
 
-    async def test(page: PageProcess, url: str) -> None:
+    async def test(page: PageProcess, meter: Meter, url: str) -> None:
         while not caplog.records:  # noqa: ASYNC110 - another process
             await trio.sleep(0.02)
 

@@ -70,7 +70,7 @@ def meter() -> Meter:
 
 def test_a_snapshot_of_a_run_has_every_number_of_the_run(meter: Meter) -> None:
     statistics = meter.statistics()
-    now = run_snapshot(statistics, outcome=None)
+    now = run_snapshot(statistics)
     assert (now["source"], now["outcome"]) == ("run", None)
     assert now["rates"] == {
         "images_per_s": pytest.approx(0.4),
@@ -115,7 +115,8 @@ def test_a_snapshot_of_a_run_has_every_number_of_the_run(meter: Meter) -> None:
     assert now["history"] == {name: list(values) for name, values in zip(
         ("images", "read", "written"), zip(*statistics.history, strict=True), strict=True
     )}  # fmt: skip
-    ended = run_snapshot(statistics, outcome="finished")
+    meter.ended("finished")
+    ended = run_snapshot(meter.statistics())
     assert ended["outcome"] == "finished"
     assert ended["rates"] == {
         "images_per_s": pytest.approx(2 / 5),
@@ -158,7 +159,7 @@ COUNTS = Counts(
 
 def test_a_database_gives_a_snapshot_of_the_same_shape(meter: Meter) -> None:
     now = database_snapshot(COUNTS, [Second(2, 100, 40)], [DONE], [], [CARD], is_running=True)
-    live = run_snapshot(meter.statistics(), outcome=None)
+    live = run_snapshot(meter.statistics())
     assert now.keys() == live.keys() | {"pictures"}
     assert now["rates"] == {
         "images_per_s": 2.0,
