@@ -28,7 +28,10 @@ def test_the_short_help_fits_on_a_screen_and_leads_to_the_long_one(oidl: Any) ->
     assert lines[-1] == "`oidl run --help` has all options, by sections."
 
 
-def test_the_short_help_has_ten_options_and_three_examples_that_the_program_takes() -> None:
+def test_the_short_help_has_ten_options_and_three_examples_that_the_program_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(app, "config", ())
     assert {option.split()[0].removeprefix("--") for option in USED} <= OPTIONS
     assert (len(USED), len(EXAMPLES)) == (10, 3)
     for example in EXAMPLES.values():
