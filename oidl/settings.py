@@ -208,9 +208,8 @@ class Settings:
     `renditions` are the resized ones; the saved original, if any, comes on top
     (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
     catalogue's image lists, of which `image_list` chooses. `annotations` are kinds; which files they make is in
-    `pipeline.needed`. With `load_annotations` they (or, instead,
-    `annotation_files`) go into the database, those of the chosen images or every one; with `annotations_only` that is
-    all there is to do. Unless `is_directory_given`, the first of `renditions` goes elsewhere if its directory has
+    `pipeline.needed`. With `load_annotations` they go into the database, for the selected images or those of the list.
+    Unless `is_directory_given`, the first of `renditions` goes elsewhere if its directory has
     others. `plan` is what the root is for from now on, by option; a run with none leaves it as it is. As many `threads`
     check and resize images.
     """
@@ -233,9 +232,6 @@ class Settings:
     image_list: Extent = Extent.FULL
     annotations: tuple[FileKind, ...] = ()
     load_annotations: bool = False
-    load_every_annotation: bool = False
-    annotations_only: bool = False
-    annotation_files: tuple[Path, ...] = ()
     save_tar_balls: bool = False
     export_csv: bool = True
     is_directory_given: bool = True

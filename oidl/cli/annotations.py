@@ -2,9 +2,11 @@
 
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import trio
 from cyclopts import Parameter
 
 from oidl.cli.choice import ChoiceOptions
@@ -12,7 +14,7 @@ from oidl.cli.download import ANNOTATIONS
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options import RunOptions
 from oidl.cli.root import locked_root
-from oidl.cli.running import execute
+from oidl.cli.running import run_with_displays
 from oidl.cli.sections import DOWNLOAD, in_section
 from oidl.cli.streams import print_error
 from oidl.cli.typed import absolute, one_of
@@ -21,9 +23,11 @@ from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import StateError
 from oidl.model import Extent, FileKind
 from oidl.net.client import check_environment
+from oidl.pipeline.annotations import AnnotationRequest
+from oidl.pipeline.load_annotations import load_annotations
 from oidl.progress.console import open_console
 from oidl.settings import Display, Selection, Settings
-from oidl.state.database import open_reader
+from oidl.state.database import open_reader, open_writer
 from oidl.state.load import loaded_subsets
 from oidl.state.plan import read_plan
 
@@ -75,31 +79,29 @@ def load(
         images_csv=options.images_csv,
         annotations=options.annotations,
         image_list=options.image_list,
-        load_annotations=True,
         download_images=not options.all,
         download_metadata=False,
         export_csv=False,
         check_space=False,
     )
     settings = run_options.settings(version.directory, version.subsets)
-    settings = replace(
-        settings,
-        selection=_of_the_root(settings),
-        load_every_annotation=options.all,
-        annotations_only=True,
-        annotation_files=tuple(absolute(path).resolve() for path in files),
-        renditions=(),
-        plan={},
+    settings = replace(settings, selection=_of_the_root(settings))
+    request = AnnotationRequest(
+        tuple(absolute(path).resolve() for path in files), for_every_image=options.all, is_explicit=True
     )
     check_environment(settings.transfers)
     away = why_away(options.catalogue, version)
     with (
         locked_root(settings),
         open_console(None, log_to_stdout=not sys.stdout.isatty()) as console,
+        open_writer(settings.state_db) as db,
     ):
         if away:
             console.say(still_works(away))
-        end = execute(settings, version, console, Watchers(Display.LINE), says_end=False)
+        for remark in db.remarks:
+            console.say(remark)
+        job = partial(load_annotations, request=request)
+        end = trio.run(run_with_displays, job, settings, version, db, console, Watchers(Display.LINE))
     if end.error:
         print_error(end.error)
     return end.exit_code

@@ -1,7 +1,7 @@
 """What `oidl run` does: takes the lock, opens the state, runs, says how it ended."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -27,9 +27,11 @@ from oidl.model import Source
 from oidl.net.client import check_environment
 from oidl.net.descriptors import fit_connections, raise_limit
 from oidl.node.stop import Stop
+from oidl.pipeline.context import Context
+from oidl.pipeline.ending import RunEnd
 from oidl.pipeline.forecast import make_forecast
 from oidl.pipeline.removal import lost_remarks
-from oidl.pipeline.run import Run, RunEnd
+from oidl.pipeline.run import Run
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.console import Console, open_console
 from oidl.progress.meter import Meter
@@ -95,7 +97,6 @@ def execute(
     offer: Offer | None = None,
     *,
     says_forecast: bool = True,
-    says_end: bool = True,
 ) -> RunEnd:
     """Runs `settings` under the writer lock that the caller holds, exports, and says how it ended.
 
@@ -114,15 +115,15 @@ def execute(
         remarks = (*plan_remarks(plan, settings.plan), *lost_remarks(db, settings))
         is_new = bool(settings.plan) and settings.plan != plan
         introduce = partial(_introduction, settings, version, remarks, says_forecast=says_forecast and is_new)
-        end = trio.run(_with_company, settings, version, db, console, watchers, introduce, offer)
+        job = partial(_run, introduce)
+        end = trio.run(run_with_displays, job, settings, version, db, console, watchers, offer)
     with open_reader(settings.state_db) as reader:
         is_wanted = (
             settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK and not end.is_cut
         )
         if is_wanted and loaded_list(reader):  # none if it was interrupted before that
             export_csvs(reader, settings.root_dir)
-        if says_end:
-            console.say(run_summary(reader, end.waiting, end.next_due, end.exit_code, end.last_due))
+        console.say(run_summary(reader, end.exit_code, end.waiting))
     return end
 
 
@@ -136,16 +137,20 @@ def _introduction(
         return (*remarks, *forecast_lines(make_forecast(db, settings, version)))
 
 
-async def _with_company(
+async def _run(introduce: Callable[[], Sequence[str]], context: Context) -> RunEnd:
+    return await Run(context, introduce).run()
+
+
+async def run_with_displays(
+    job: Callable[[Context], Awaitable[RunEnd]],
     settings: Settings,
     version: Version,
     db: StateConnection,
     console: Console,
     watchers: Watchers,
-    introduce: Callable[[], Sequence[str]],
-    offer: Offer | None,
+    offer: Offer | None = None,
 ) -> RunEnd:
-    """The run, with the signals and whoever watches around it."""
+    """What `job` comes to, with the signals and whatever shows it around it."""
     stop = Stop()
     state = StateWriter(db, stop, console.say)
     meter = Meter(trio.current_time)
@@ -155,6 +160,11 @@ async def _with_company(
             watching(watchers, meter, console, lambda: interrupt(stop, console.say)),
             open_page(offer, meter, settings, console.say),
         ):
-            end = await Run(settings, version, state, meter, stop, console.say, introduce).run()
+            outcome = "error"
+            try:
+                end = await job(Context(settings, version, state, meter, stop, console.say))
+                outcome = end.outcome
+            finally:
+                meter.ended(outcome)
         nursery.cancel_scope.cancel()
     return end

@@ -4,7 +4,7 @@ A file is fetched to disk as ever, and read from there: what is in the database 
 verified before. Each is loaded in one transaction, so a run that is stopped here has all of a file or nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -14,15 +14,15 @@ import trio
 
 from oidl.dataset.annotations import Keep
 from oidl.dataset.parts import Part, read_parts
-from oidl.dataset.published import PublishedFile, Version
+from oidl.dataset.published import PublishedFile
 from oidl.dataset.rows import Skipped
 from oidl.errors import MetadataError
 from oidl.model import FileKind
-from oidl.pipeline.metadata import Metadata
+from oidl.pipeline.context import Context
+from oidl.pipeline.metadata import MetadataFetcher
 from oidl.pipeline.needed import NOT_LOADED, annotation_files, needed_files
-from oidl.pipeline.writer import StateWriter
-from oidl.progress.meter import FileInHand, Meter
-from oidl.settings import Settings
+from oidl.pipeline.selected import choose_images
+from oidl.progress.meter import FileInHand
 from oidl.state.annotations import (
     EVERY_IMAGE,
     OWN,
@@ -35,6 +35,7 @@ from oidl.state.annotations import (
     listed_images,
     load_file,
 )
+from oidl.state.choice import forget, words
 from oidl.state.connection import interruptible
 from oidl.state.load import loaded_subsets
 from oidl.state.times import timestamp
@@ -53,24 +54,30 @@ class _Images:
     wider: tuple[str, ...] = ()
 
 
-class AnnotationLoader:
-    """Loads annotation files. `say` tells people what happens."""
+@dataclass(frozen=True, slots=True)
+class AnnotationRequest:
+    """What to load: the published files that the settings ask for or, instead, `files` of the user's own.
 
-    def __init__(
-        self,
-        settings: Settings,
-        version: Version,
-        metadata: Metadata,
-        state: StateWriter,
-        meter: Meter,
-        say: Callable[[str], None],
-    ) -> None:
-        self._settings = settings
-        self._version = version
+    Of every image with `for_every_image`, otherwise of those that are listed or selected. With `is_explicit`, the user
+    asked for annotations in so many words, and is told what is loaded already.
+    """
+
+    files: tuple[Path, ...] = ()
+    for_every_image: bool = False
+    is_explicit: bool = False
+
+
+class AnnotationLoader:
+    """Loads annotation files into the database, as `request` says."""
+
+    def __init__(self, context: Context, metadata: MetadataFetcher, request: AnnotationRequest) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._version = context.version
+        self._state = context.state
+        self._say = context.say
         self._metadata = metadata
-        self._state = state
-        self._meter = meter
-        self._say = say
+        self._request = request
 
     async def load_for_choice(self) -> None:
         """Loads, for the images of the list, what the choice of classes and the like is made by."""
@@ -81,12 +88,25 @@ class AnnotationLoader:
         for file in needed.files:
             await self._load(file, images, keep)
 
-    async def load_asked_for(self, chosen: str | None) -> list[MetadataError]:
-        """Loads what the settings ask for, for the images of the list or those of a choice; `chosen` is it in words.
+    async def load_asked_for(self) -> list[MetadataError]:
+        """Loads what is asked for, for the images that are selected, where that is more than subsets, or listed.
 
         Returns what could not be had. Raises `MetadataError` for a file that the user named.
         """
-        return await self._load_all(await self._state.run(self._asked_images, chosen))
+        if self._request.for_every_image:
+            return await self._load_all(await self._state.run(self._asked_images, None))
+        selection = self._settings.selection
+        if selection.limit and not self._request.files:
+            return await self.load_for_done()
+        try:
+            chosen = await self._state.run(choose_images, self._state.db, selection)
+            if chosen and chosen.remark and self._request.is_explicit:
+                self._say(chosen.remark)
+            which = await self._state.run(words, self._state.db, selection) if chosen else None
+            return await self._load_all(await self._state.run(self._asked_images, which))
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._state.run(forget, self._state.db)
 
     async def load_for_done(self) -> list[MetadataError]:
         """The same for the images that are done: with a limit it is not known before which those are."""
@@ -101,7 +121,7 @@ class AnnotationLoader:
             if file.kind not in replaced or file.kind in self._settings.annotations
         }
         loaded = [file for file in files if await self._state.run(is_loaded, self._state.db, file, *of.wider)]
-        if loaded and self._settings.load_annotations:
+        if loaded and self._request.is_explicit:
             self._say(_already(loaded))
         for file, source in files.items():
             if file in loaded:
@@ -126,7 +146,7 @@ class AnnotationLoader:
 
     def _asked_images(self, chosen: str | None) -> _Images:
         """The images that annotations are asked for."""
-        if self._settings.load_every_annotation:
+        if self._request.for_every_image:
             return _Images(EVERY_IMAGE, None)
         images, keep = self._of_the_list()
         return _Images(chosen, listed(self._state.db, "temp.chosen"), (images,)) if chosen else _Images(images, keep)
@@ -141,7 +161,7 @@ class AnnotationLoader:
 
     def _asked_for(self, images: str) -> dict[AnnotationFile, PublishedFile | Path]:
         """What is to be loaded, and from what: the files that were named, or published ones."""
-        if own := self._settings.annotation_files:
+        if own := self._request.files:
             return {self._named(path, images): path for path in own}
         return {
             AnnotationFile(self._version.recorded_name(file), file.kind, images): file
@@ -163,7 +183,7 @@ class AnnotationLoader:
 
     async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
-        there = await self._metadata.on_disk(published)
+        there = await self._metadata.ensure_on_disk(published)
         # In an archive there may be others; a file that is by itself is what it was fetched as, whatever its name.
         paths = there if len(there) == 1 else tuple(path for path in there if path.suffix in _READABLE)
         if not paths:
@@ -174,8 +194,8 @@ class AnnotationLoader:
         """Loads all of one file, which people know by `name`."""
         self._metadata.begin_writing()
         self._say(f"loading {name} into the database")
-        skipped = Skipped(report=self._say_from_thread)
-        with self._meter.reading(name) as reading:
+        skipped = Skipped(report=self._context.say_from_thread)
+        with self._context.meter.reading(name) as reading:
             reading.count_rows = lambda: skipped.rows
             added = await self._state.run(self._load_rows, file, paths, keep, skipped, reading)
         there = f", {added.rows - added.new:,} of them there already" if added.new < added.rows else ""
@@ -192,9 +212,6 @@ class AnnotationLoader:
         parts = (part for path in paths for part in _told(read_parts(path, skipped, keep, kind), reading))
         with translating_sqlite_errors(db.path), interruptible(db, trio.from_thread.check_cancelled):
             return load_file(db, file, parts, lambda: skipped.bad)
-
-    def _say_from_thread(self, text: str) -> None:
-        trio.from_thread.run_sync(self._say, text)
 
 
 def _modified_at(path: Path) -> str | None:

@@ -12,7 +12,7 @@ from oidl.dataset.local_list import open_local_list
 from oidl.dataset.published import PublishedFile, Version
 from oidl.forecast import FilesToFetch, Forecast, Share
 from oidl.model import CLASS_FILES
-from oidl.pipeline.metadata import asked_lists, list_files
+from oidl.pipeline.image_lists import asked_lists, list_files
 from oidl.pipeline.needed import annotation_files, needed_files
 from oidl.pipeline.selected import asked_of, choose_images
 from oidl.pipeline.space import BYTES_EACH, likely_rooms

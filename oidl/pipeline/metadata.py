@@ -1,194 +1,38 @@
-"""Brings the image lists into the database and the annotations to disk.
+"""Brings the files that a version publishes beside its image lists to disk: annotations and lists of classes.
 
-Each is fetched once: a list that is in the database, or a file that has its
-row, is not asked for again. Consumers read verified streams, so nothing that
-does not have the published size and MD5 is ever committed or moved into place.
+Each is fetched once: a file that has its row is not asked for again. Archives are unpacked while they arrive, and
+nothing that does not have the published size and MD5 is ever moved into place.
 """
 
-import hashlib
-import ssl
-from collections.abc import Awaitable, Callable
 from functools import partial
-from http import HTTPStatus
-from itertools import chain
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
 
-import trio
-
-from oidl.dataset.archive import FetchedArchive, VerifiedStream, discard_part, fetch_archive
+from oidl.dataset.archive import discard_part
 from oidl.dataset.classes import class_list
-from oidl.dataset.lists import read_list
-from oidl.dataset.local_list import HashedFile, identify, open_local_list
-from oidl.dataset.published import PublishedFile, Version
-from oidl.dataset.rows import Skipped
-from oidl.dataset.streams import Stream
+from oidl.dataset.published import PublishedFile
 from oidl.dataset.unpack import unpack
 from oidl.errors import MetadataError
-from oidl.model import FileKind, ListFile
-from oidl.net.probe import probe
+from oidl.model import FileKind
+from oidl.pipeline.archives import ArchiveFetcher
+from oidl.pipeline.context import Context
 from oidl.pipeline.needed import NOT_LOADED, annotation_files, needed_files
-from oidl.pipeline.writer import StateWriter
-from oidl.progress.meter import FileInHand, Meter
-from oidl.settings import Settings
-from oidl.state.connection import interruptible
-from oidl.state.load import (
-    ImageList,
-    Loaded,
-    adopt_moved,
-    load_list,
-    loaded_list,
-    loaded_subsets,
-    missing_subsets,
-    stored_file,
-)
-from oidl.state.merge import Merged
-from oidl.state.translate import translating_sqlite_errors
-from oidl.storage.durability import sync_filesystems
-from oidl.text import counted, without_secrets
-
-T = TypeVar("T")
 
 UNPACKING = ".oidl-unpacking"
 
-_EXAMPLES = 20
 
+class MetadataFetcher:
+    """Fetches annotation files and lists of classes, and puts them in place."""
 
-class Metadata:
-    """Fetches what `version` publishes beside the images.
+    def __init__(self, context: Context, archives: ArchiveFetcher) -> None:
+        self._settings = context.settings
+        self._version = context.version
+        self._state = context.state
+        self._meter = context.meter
+        self._say = context.say
+        self._archives = archives
+        self.begin_writing = archives.begin_writing
 
-    `say` tells people what happens; `begin_writing` is called before anything is written.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        version: Version,
-        state: StateWriter,
-        tls: ssl.SSLContext,
-        meter: Meter,
-        say: Callable[[str], None],
-        on_bytes: Callable[[int], Awaitable[None]],
-        begin_writing: Callable[[], None],
-    ) -> None:
-        self.begin_writing = begin_writing
-        self._settings = settings
-        self._version = version
-        self._state = state
-        self._tls = tls
-        self._meter = meter
-        self._say = say
-        self._on_bytes = on_bytes
-
-    async def find_missing(self) -> tuple[str, ...]:
-        """The selected subsets that are not in the database yet; `StateError` if it holds another list.
-
-        A list of the user's own that was moved is the same list.
-        """
-        settings = self._settings
-        wanted = asked_lists(settings, self._version)
-        if path := settings.local_list:
-            image_list = next(iter(wanted.values()))
-            await self._state.run(self._require_file, image_list, path)
-            await self._state.run(self._find_again, image_list, path)
-        subsets = settings.selection.subsets or self._version.subsets
-        return await self._state.run(missing_subsets, self._state.db, wanted, subsets)
-
-    async def load_images(self) -> None:
-        """Loads the lists of the selected subsets that are not there yet, or were changed since.
-
-        Raises `MetadataError`, `UsageError`.
-        """
-        missing = await self.find_missing()
-        changed = await self._changed_subsets()
-        loaded = set(loaded_subsets(self._state.db))
-        for file, subsets in list_files(self._settings, self._version).items():
-            if wanted := tuple(subset for subset in subsets if subset in missing or subset in changed):
-                await self._load_from(file, wanted, is_again=bool(changed))
-            elif self._settings.images_csv is None and loaded.intersection(subsets):  # what is to come is gone on with
-                discard_part(file, self._settings.root_dir)
-
-    def _require_file(self, image_list: ImageList, path: Path) -> None:
-        """Raises `UsageError` if there is no list at `path`, unless it was loaded before and is not needed again."""
-        if not path.is_file() and not stored_file(self._state.db, image_list.source)[0]:
-            with open_local_list(path):
-                return
-
-    def _find_again(self, image_list: ImageList, path: Path) -> None:
-        """Notes where the loaded list is now, if it is the one at `path`; in a thread."""
-        db = self._state.db
-        if stored_file(db, image_list.source)[0] or not loaded_subsets(db) or not path.is_file():
-            return
-        held = loaded_list(db)
-        kept = stored_file(db, held.source)[1] if held else None
-        if kept and path.stat().st_size == kept.bytes:
-            adopt_moved(db, image_list, identify(path, trio.from_thread.check_cancelled))
-
-    async def _changed_subsets(self) -> tuple[str, ...]:
-        """The loaded subsets of a list of the user's own that has another content now."""
-        if self._settings.images_csv is None:
-            return ()
-        image_list = next(iter(asked_lists(self._settings, self._version).values()))
-        subsets, kept, address = await self._state.run(stored_file, self._state.db, image_list.source)
-        if not subsets:
-            return ()
-        if path := self._settings.local_list:
-            is_changed = await self._state.run(self._is_changed, image_list, path, kept)
-        else:
-            is_another = address not in (None, image_list.source_sha256)
-            if is_another and image_list.source == self._settings.images_csv:
-                return ()  # as the plan has it, without the password or key that it was first asked for with
-            is_changed = is_another or await self._is_changed_there()
-        return subsets if is_changed else ()
-
-    def _is_changed(self, image_list: ImageList, path: Path, kept: ListFile | None) -> bool:
-        """Whether the list at `path` has another content than it had; one that is gone is loaded, and will do."""
-        if not path.is_file():
-            return False
-        found = path.stat()
-        if kept and (found.st_size, round(found.st_mtime, 3)) == (kept.bytes, round(kept.modified_s, 3)):
-            return False
-        if kept is None or found.st_size != kept.bytes:
-            return True
-        now = identify(path, trio.from_thread.check_cancelled)
-        return not (now.sha256 == kept.sha256 and adopt_moved(self._state.db, image_list, now))
-
-    async def _is_changed_there(self) -> bool:
-        """Whether the server says that its list has another length or MD5 now; without an answer it has not."""
-        (file,) = list_files(self._settings, self._version)
-        (now,) = await probe([file.url], self._settings.transfers)
-        kept = await self._state.run(self._state.ledger.archive_content, self._version.recorded_name(file))
-        if now.status != HTTPStatus.OK or kept is None:
-            return False
-        size_bytes, md5 = kept
-        return now.bytes not in (None, size_bytes) or now.md5 not in (None, md5)
-
-    async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...], *, is_again: bool) -> None:
-        self.begin_writing()
-        shown = without_secrets(file.url)
-        if is_again:
-            self._say(f"the image list {shown} may have changed since it was loaded: reading it again")
-        else:
-            self._say(f"loading the image list ({', '.join(subsets)}) from {shown}")
-        with self._meter.reading(file.name, file.expected_bytes) as reading:
-            load = partial(self._load, _image_list(self._version, file), subsets, reading)
-            if path := self._settings.local_list:
-                loaded, skipped = await self._state.run(self._load_local, load, path)
-            else:
-                loaded, skipped = await self._archive(file, reading, load)
-        for conflict in loaded.conflicts[:_EXAMPLES]:
-            self._say(f"{conflict}; the first is kept")
-        if len(loaded.conflicts) > _EXAMPLES:
-            self._say(f"more rows are like this: {len(loaded.conflicts) - _EXAMPLES:,} at least")
-        if unnamed := skipped.bad - len(skipped.examples):
-            self._say(f"{counted(unnamed, 'more row')} bad and skipped")
-        if is_again:
-            self._say(_in_words(loaded.merged))
-        else:
-            self._say(f"{counted(loaded.images, 'image')} in the list")
-
-    async def fetch_annotations(self) -> list[MetadataError]:
+    async def fetch(self) -> list[MetadataError]:
         """Fetches the version's other files and puts them in place; returns what could not be had.
 
         A file that was removed is fetched again if nothing of it is in the database. One that a file of the
@@ -200,34 +44,49 @@ class Metadata:
         for file in annotation_files(settings, self._version):
             if file.kind in needed.replaced and file.kind not in settings.annotations:
                 continue
-            is_fetched = await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file))
+            is_fetched = await self._archives.is_fetched(file)
             if is_fetched and not (file.kind in NOT_LOADED and self._is_gone(file)):
                 discard_part(file, settings.root_dir)
                 continue
             try:
-                await self._put(file)
+                await self._install(file)
             except MetadataError as error:
                 self._say(str(error))
                 errors.append(error)
         return errors
 
-    async def on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
+    async def ensure_on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
         """Where a file, or what was in it, stands; it is fetched first if it does not. Raises `MetadataError`."""
-        if await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file)):
-            standing = self._standing(file)
-            if standing and all(path.is_file() for path in standing):
-                return standing
-        return await self._put(file)
+        if await self._archives.is_fetched(file):
+            installed = self._installed_paths(file)
+            if installed and all(path.is_file() for path in installed):
+                return installed
+        return await self._install(file)
+
+    async def _install(self, file: PublishedFile) -> tuple[Path, ...]:
+        """Unpacks an archive while it arrives; another file is only moved. Returns what it is now."""
+        self._archives.begin_writing()
+        root = self._settings.root_dir
+        with self._meter.reading(file.name, file.expected_bytes) as reading:
+            if place := self._target_path(file):
+                await self._archives.fetch(file, reading, lambda stream: None, place)
+                self._say(f"fetched {self._version.recorded_name(file)}")
+                return (place,)
+            staging = root / UNPACKING / file.name
+            unpacked = partial(unpack, staging=staging, destination=root, name=file.name)
+            paths = await self._archives.fetch(file, reading, unpacked)
+            self._say(f"unpacked {file.name}")
+            return paths
 
     def _is_gone(self, file: PublishedFile) -> bool:
         """Whether the file is known to be no longer on the disk."""
-        place = self._place(file)
+        place = self._target_path(file)
         return place is not None and not place.exists()
 
-    def _standing(self, file: PublishedFile) -> tuple[Path, ...]:
+    def _installed_paths(self, file: PublishedFile) -> tuple[Path, ...]:
         """Where an earlier run put the file; nothing for an archive of which that is not known."""
         root = self._settings.root_dir
-        if place := self._place(file):
+        if place := self._target_path(file):
             return (place,)
         if file.member and "{subset}" in file.member:
             places = (self._version.place_of(file, subset) for subset in self._version.subsets)
@@ -236,111 +95,6 @@ class Metadata:
             return tuple(sorted(path for path in directory.iterdir() if class_list(path.name)))
         return ()
 
-    async def _put(self, file: PublishedFile) -> tuple[Path, ...]:
-        """Unpacks an archive while it arrives; another file is only moved. Returns what it is now."""
-        self.begin_writing()
-        root = self._settings.root_dir
-        with self._meter.reading(file.name, file.expected_bytes) as reading:
-            if place := self._place(file):
-                await self._archive(file, reading, lambda stream: None, place)
-                self._say(f"fetched {self._version.recorded_name(file)}")
-                return (place,)
-            staging = root / UNPACKING / file.name
-            unpacked = partial(unpack, staging=staging, destination=root, name=file.name)
-            paths = await self._archive(file, reading, unpacked)
-            self._say(f"unpacked {file.name}")
-            return paths
-
-    async def _archive(
-        self, file: PublishedFile, reading: FileInHand, consume: Callable[[Stream], T], keep: Path | None = None
-    ) -> T:
-        if keep is None and self._settings.save_tar_balls:
-            keep = self._settings.root_dir / file.name
-
-        def counted(stream: VerifiedStream) -> T:
-            reading.count_bytes = lambda: stream.size_bytes
-            return consume(stream)
-
-        fetched = await fetch_archive(
-            file,
-            self._settings.root_dir,
-            transfers=self._settings.transfers,
-            tls=self._tls,
-            keep=keep,
-            consume=counted,
-            on_bytes=self._on_bytes,
-        )
-        # Its row says that it need never be fetched again, so it is on the disk first.
-        await trio.to_thread.run_sync(sync_filesystems, (self._settings.root_dir,))
-        await self._state.run(self._record, file, fetched)
-        return fetched.value
-
-    def _place(self, file: PublishedFile) -> Path | None:
+    def _target_path(self, file: PublishedFile) -> Path | None:
         place = None if file.is_tar or file.kind is FileKind.IMAGE_LIST else self._version.place_of(file)
         return self._settings.root_dir / place if place else None
-
-    def _record(self, file: PublishedFile, fetched: FetchedArchive[object]) -> None:
-        ledger = self._state.ledger
-        with ledger.transaction():
-            ledger.archive(
-                self._version.recorded_name(file),
-                without_secrets(file.url),
-                fetched.bytes,
-                fetched.md5,
-                fetched.checked_by,
-            )
-
-    def _load_local(self, load: Callable[[Stream], T], path: Path) -> T:
-        with open_local_list(path) as stream:
-            return load(stream)  # which asks it what it is known by
-
-    def _load(
-        self, image_list: ImageList, subsets: tuple[str, ...], reading: FileInHand, stream: Stream
-    ) -> tuple[Loaded, Skipped]:
-        skipped = Skipped(report=self._say_from_thread)
-        reading.count_rows, reading.is_indexing = lambda: skipped.rows, False
-        images = read_list(
-            stream,
-            name=image_list.source,
-            subsets=frozenset(subsets),
-            known_subsets=frozenset(self._version.subsets),
-            skipped=skipped,
-        )
-        db = self._state.db
-        with translating_sqlite_errors(db.path), interruptible(db, trio.from_thread.check_cancelled):
-            rows = chain(images, reading.rows_are_in())
-            file = partial(_identity, stream)
-            return load_list(db, image_list, subsets, rows, skipped, file), skipped
-
-    def _say_from_thread(self, text: str) -> None:
-        trio.from_thread.run_sync(self._say, text)
-
-
-def asked_lists(settings: Settings, version: Version) -> dict[str, ImageList]:
-    """The image list that the settings ask for, of each subset."""
-    lists = list_files(settings, version)
-    return {subset: _image_list(version, file) for file, subsets in lists.items() for subset in subsets}
-
-
-def list_files(settings: Settings, version: Version) -> dict[PublishedFile, tuple[str, ...]]:
-    """The lists that the settings ask for, and the subsets in each; one of the user's own has all."""
-    source = settings.images_csv
-    if source is None:
-        return version.image_lists(settings.image_list, version.subsets)
-    return {PublishedFile(Path(urlsplit(source).path).name or "images.csv", source): version.subsets}
-
-
-def _image_list(version: Version, file: PublishedFile) -> ImageList:
-    address = hashlib.sha256(file.url.encode()).hexdigest() if "://" in file.url else None
-    return ImageList(version.name, version.directory, without_secrets(file.url), address)
-
-
-def _identity(stream: Stream) -> ListFile | None:
-    return stream.identity if isinstance(stream, HashedFile) else None
-
-
-def _in_words(merged: Merged) -> str:
-    parts = [f"{counted(merged.added, 'image')} new", f"{merged.changed:,} changed", f"{merged.removed:,} removed"]
-    if merged.kept:
-        parts.append(f"{merged.kept:,} kept, because they are done, although the list has them no more")
-    return "the list was read again: " + ", ".join(parts)

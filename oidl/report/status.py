@@ -113,6 +113,8 @@ def _files(counts: Counts, free_bytes: int | None) -> list[str]:
 
 def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     run = counts.run
+    if is_running and (run is None or run.finished_at):
+        return ["Another oidl command is using the database.", *_run_lines(counts, is_running=False)]
     if run is None:
         return ["No run yet."]
     due = []

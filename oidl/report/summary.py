@@ -11,20 +11,16 @@ from oidl.report.status import pause_lines
 from oidl.report.words import plan_words, skipped_words
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
+from oidl.state.queue import Waiting
 from oidl.text import counted
 
 
-def run_summary(
-    db: StateConnection,
-    waiting: int,
-    next_due: datetime | None,
-    exit_code: ExitCode,
-    last_due: datetime | None = None,
-) -> str:
-    """A few lines on how the images stand after a run, those of the plan if they are not the whole list.
+def run_summary(db: StateConnection, exit_code: ExitCode, waiting: Waiting | None = None) -> str:
+    """A few lines on the images after a run, those of the plan if they are not the whole list.
 
-    `waiting` images will be retried, from `next_due` on; at `last_due` all of them are due.
+    `waiting` are the images that will be retried.
     """
+    waiting = waiting or Waiting()
     counts = read_counts(db)
     lines = [f"{size(counts.run.bytes if counts.run else 0)} downloaded in this run"]
     if counts.plan:
@@ -37,14 +33,14 @@ def run_summary(
     if failed := _why(reasons, Status.FAILED):
         lines += [f"{counted(sum(row[Status.FAILED] for row in reasons.values()), 'image')} failed:", *failed]
     retried = _why(reasons, Status.RETRY)
-    if waiting or retried:
-        images = waiting or sum(row[Status.RETRY] for row in reasons.values())
-        when = f", the first at {moment_words(next_due)}" if next_due else ""
-        if last_due and waiting > 1:
-            when += f", the last at {moment_words(last_due)}"
+    if waiting.images or retried:
+        images = waiting.images or sum(row[Status.RETRY] for row in reasons.values())
+        when = f", the first at {moment_words(waiting.first)}" if waiting.first else ""
+        if waiting.last and waiting.images > 1:
+            when += f", the last at {moment_words(waiting.last)}"
         end = ":" if retried else ""
         lines += [f"{counted(images, 'image')} will be retried{when}{end}", *retried]
-    if waiting:
+    if waiting.images:
         lines += pause_lines(counts, datetime.now(UTC))
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to go on")

@@ -17,7 +17,7 @@ _CONNECTIONS = 6
 _LONG_LOAD = """
 import os, signal, sys
 from oidl.cli import main
-from oidl.pipeline import annotations, metadata
+from oidl.pipeline import annotations, image_lists
 def load(db, *rest):
     os.kill(os.getpid(), signal.SIGINT)
     numbers = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 1000000000)"
@@ -26,7 +26,7 @@ def load(db, *rest):
 if "annotations" in sys.argv:
     annotations.load_file = load
 else:
-    metadata.load_list = load
+    image_lists.load_list = load
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -266,3 +266,9 @@ def test_limits_are_told_by_what_is_had(plan: dict[str, Any], words: str) -> Non
     assert plan_words(PlanCounts(by_status, **plan)).endswith(words)
     nothing_left = PlanCounts({**by_status, Status.PENDING: 0}, limit=30)
     assert plan_words(nothing_left) == "22 of 30 images are done, 1 failed; there are no more to try"
+
+
+def test_another_command_at_work_is_not_called_a_run() -> None:
+    first, second, *_ = status_text(ENDED, is_running=True).split("\n\n")[-1].splitlines()
+    assert first == "Another oidl command is using the database."
+    assert second.startswith("Last run: finished, ")

@@ -10,6 +10,7 @@ from oidl.model import Done, Failure, Reason, Source, Standing, Status
 from oidl.report.summary import run_summary
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger, Verdict
+from oidl.state.queue import Waiting
 
 DUE = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 DONE = Done(Source.ORIGINAL, "u", 1_500_000, "m", 8, 6, ())
@@ -34,7 +35,7 @@ def tried_db(loaded_db: StateConnection) -> StateConnection:
 
 
 def test_it_counts_everything_and_says_why_the_most_frequent_first(tried_db: StateConnection) -> None:
-    assert run_summary(tried_db, 0, None, ExitCode.SETTLED).splitlines() == [
+    assert run_summary(tried_db, ExitCode.SETTLED).splitlines() == [
         "4 done, 3 failed, 5 left of 12 images; 1.0 MB downloaded in this run",
         "3 images failed:",
         "         2  unavailable    the photo was taken down (a placeholder is served instead)",
@@ -45,7 +46,7 @@ def test_it_counts_everything_and_says_why_the_most_frequent_first(tried_db: Sta
 
 
 def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection) -> None:
-    lines = run_summary(tried_db, 2000, DUE, ExitCode.UNFINISHED).splitlines()
+    lines = run_summary(tried_db, ExitCode.UNFINISHED, Waiting(2000, DUE)).splitlines()
     assert lines[-3:] == [
         "2,000 images will be retried, the first at 2030-01-02 03:04:05 UTC:",
         "         2  unavailable    the photo was taken down (a placeholder is served instead)",
@@ -54,23 +55,22 @@ def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection
 
 
 def test_what_waits_for_another_run_has_no_time(tried_db: StateConnection) -> None:
-    assert "2 images will be retried:" in run_summary(tried_db, 2, None, ExitCode.UNFINISHED).splitlines()
+    assert "2 images will be retried:" in run_summary(tried_db, ExitCode.UNFINISHED, Waiting(2)).splitlines()
 
 
 def test_one_image_is_one_image(tried_db: StateConnection) -> None:
-    assert "1 image will be retried:" in run_summary(tried_db, 1, None, ExitCode.UNFINISHED).splitlines()
+    assert "1 image will be retried:" in run_summary(tried_db, ExitCode.UNFINISHED, Waiting(1)).splitlines()
 
 
 @pytest.mark.parametrize("code", ExitCode)
 def test_whoever_can_go_on_is_told_to(tried_db: StateConnection, code: ExitCode) -> None:
-    is_told = "not finished: run it again to go on" in run_summary(tried_db, 0, None, code).splitlines()
+    is_told = "not finished: run it again to go on" in run_summary(tried_db, code).splitlines()
     assert is_told == (code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED))
 
 
 def test_where_nothing_failed_nothing_is_said_of_failures(loaded_db: StateConnection) -> None:
     assert (
-        run_summary(loaded_db, 0, None, ExitCode.SETTLED)
-        == "0 done, 0 failed, 12 left of 12 images; 0 B downloaded in this run"
+        run_summary(loaded_db, ExitCode.SETTLED) == "0 done, 0 failed, 12 left of 12 images; 0 B downloaded in this run"
     )
 
 
@@ -78,7 +78,7 @@ def test_of_a_plan_it_is_said_how_its_images_stand_and_why_they_failed(tried_db:
     ledger = Ledger(tried_db)
     ledger.plan({"classes": ["Cat"]})
     ledger.plan_counts([Standing("", Status.DONE, None, 1), Standing("", Status.RETRY, Reason.TIMEOUT, 1)], {})
-    assert run_summary(tried_db, 0, None, ExitCode.SETTLED).splitlines() == [
+    assert run_summary(tried_db, ExitCode.SETTLED).splitlines() == [
         "1 of 2 chosen images are done, 1 left; 1.0 MB downloaded in this run",
         "1 image will be retried:",
         "         1  timeout        no connection, or no data, within the timeout",

@@ -1,0 +1,125 @@
+"""The way of the images through one run: feed, node and recorder, put together."""
+
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import trio
+
+from oidl.net.client import new_client
+from oidl.net.connections import Connections
+from oidl.net.permits import Permits
+from oidl.net.transfer import Downloader
+from oidl.node.node import Node
+from oidl.node.process import Processor
+from oidl.node.sources import Sources
+from oidl.pipeline.context import Context
+from oidl.pipeline.feed import Claims, Feed, FeedEnd
+from oidl.pipeline.limits import RunLimits, streak_text
+from oidl.pipeline.record import Recorder
+from oidl.pipeline.retry import RULES
+from oidl.pipeline.selected import Selected
+from oidl.pipeline.streak import ONSET
+from oidl.state.queue import Queue
+from oidl.state.requeue import put_back, put_streak_back
+from oidl.storage.atomic import AtomicWriter
+from oidl.storage.files import Files
+from oidl.text import counted
+
+
+class ImageStages:
+    """Composes what brings the images of a run. `on_bytes` is told of all bytes, and may wait."""
+
+    def __init__(
+        self,
+        context: Context,
+        limits: RunLimits,
+        files: AtomicWriter,
+        tls: ssl.SSLContext,
+        on_bytes: Callable[[int], Awaitable[None]],
+    ) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._state = context.state
+        self._limits = limits
+        self._files = files
+        self._tls = tls
+        self._on_bytes = on_bytes
+
+    async def run(self, queue: Queue, selected: Selected) -> FeedEnd:
+        """Brings the images of `queue`; returns why the feed ended."""
+        context, transfers = self._context, self._settings.transfers
+        claims = Claims(selected.target)
+        permits = Permits(
+            transfers,
+            context.version.providers,
+            await self._state.run(self._state.ledger.earlier_paces),
+            say=context.say,
+            on_throttled=context.meter.throttled,
+        )
+        context.meter.paced_by(permits.paces)
+        client = partial(new_client, transfers, self._tls)
+        async with Connections(transfers.max_total_connections, client) as connections:
+            node = Node(
+                Downloader(permits, connections, transfers, self._on_bytes),
+                self._processor(),
+                Sources(self._settings.originals.sources, context.version.mirrors, transfers.max_image_bytes),
+                context.stop,
+                context.meter,
+                max_wait_s=self._settings.retries.max_wait_s,
+                threads=self._settings.threads,
+            )
+            return await node.run(self._feed(queue, claims, selected), self._recorder(claims)) or FeedEnd.STOPPED
+
+    async def withdraw_streaks(self) -> str:
+        """Takes back the verdicts of times when everything failed alike; returns a remark, empty if there were none."""
+        streaks = [each for each in self._limits.streaks() if RULES[each.reason].tries]
+        due = datetime.now(UTC) + timedelta(seconds=self._settings.retries.confirm_after_s)
+        count = 0
+        for each in streaks:
+            span = (each.since - ONSET, each.until + ONSET)
+            count += await self._state.run(put_streak_back, self._state.db, each.reason, span, due)
+        streak = self._limits.streak()
+        if streak and RULES[streak.reason].tries:
+            self._context.stop.limit_reached(streak_text(streak))
+        if not streaks:
+            return ""
+        what = counted(count, "image") if count else "images"
+        return f"{what} that failed alike will be retried; to accept such failures, use --max-failure-rate 2"
+
+    def _feed(self, queue: Queue, claims: Claims, selected: Selected) -> Feed:
+        return Feed(
+            queue,
+            claims,
+            self._context.stop,
+            self._settings.retries,
+            say=self._context.say,
+            any_incomplete=selected.any_incomplete,
+        )
+
+    def _recorder(self, claims: Claims) -> Recorder:
+        return Recorder(
+            self._state,
+            claims,
+            self._context.meter,
+            self._context.stop,
+            random.Random(),
+            confirm_after_s=self._settings.retries.confirm_after_s,
+            on_news=self._limits.count_outcome,
+        )
+
+    def _processor(self) -> Processor:
+        settings = self._settings
+        store = Files(settings.layout, self._files, settings.originals.directory, self._claim)
+        return Processor(store, settings.originals, settings.imaging, self._before_replace)
+
+    def _before_replace(self, files: list[tuple[str, str]]) -> None:
+        """Takes away the rows of files that are about to be replaced; in a validator's thread."""
+        image_ids = {image_id for image_id, _ in files}
+        trio.from_thread.run(self._state.run, put_back, self._state.db, files, image_ids)
+
+    def _claim(self, name: str, image_id: str) -> bool:
+        """Whether files of an image may have this name; in a validator's thread."""
+        return trio.from_thread.run(self._state.run, self._state.ledger.claim_name, name, image_id)
