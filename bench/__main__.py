@@ -1,4 +1,4 @@
-"""`python -m bench NAME`: the measurements that the README's figures come from."""
+"""`python -m bench NAME`: the measurements that the figures in `bench/README.md` come from."""
 
 import argparse
 

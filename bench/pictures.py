@@ -1,4 +1,4 @@
-"""The pictures of the README: a demo run half way, as a browser shows its page and as a terminal shows its screen."""
+"""The pictures in the READMEs: a demo run half way, as a browser shows its page and as a terminal shows its screen."""
 
 import argparse
 import fcntl

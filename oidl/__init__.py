@@ -2,7 +2,7 @@
 
 `oidl` is a program first: `oidl run` brings the images and their metadata to
 disk, `oidl status` and `oidl export-csv` read what it knows of them. What it
-knows is one SQLite file, and that file is a public interface (see the README).
+knows is one SQLite file, and that file is a public interface (`oidl help schema`).
 
 The folders are the things the program is about: `dataset` is what Open Images
 publishes, `state` what became of each image, `net` one transfer, `imaging` one

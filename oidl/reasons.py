@@ -1,7 +1,7 @@
 """What each reason means, and what is likely wrong when every image fails for it. Pure.
 
 A new reason needs a member of `model.Reason`, a row here and a rule in `pipeline.retry`. Status, summary, report, web
-page and README show the meaning; a run that stops because everything fails alike shows the diagnosis.
+page and manual show the meaning; a run that stops because everything fails alike shows the diagnosis.
 """
 
 from dataclasses import dataclass

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import MANUAL
 
 import oidl
+from oidl.cli.help import PAGES, page
 from oidl.state.connection import StateConnection
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +24,12 @@ WHERE = """
 import json, oidl
 from oidl.state.schema import migrations
 print(json.dumps([oidl.__file__, *map(str, migrations())]))
+"""
+
+PAGES_OF_THE_MANUAL = """
+import json
+from oidl.cli.help import PAGES, page
+print(json.dumps([[name, page(name)] for name in PAGES]))
 """
 
 ALL_MODULES_WITHOUT = """
@@ -103,6 +111,7 @@ def test_the_wheel_has_what_the_program_needs_and_nothing_else(wheel: Path) -> N
     static = {f"oidl/web/static/{path.name}" for path in (ROOT / "oidl/web/static").glob("*.*")}
     assert len(static) >= 8
     assert static <= names
+    assert set(MANUAL) <= names
     assert {name.partition("/")[0] for name in names} == {"oidl", f"oidl-{oidl.__version__}.dist-info"}
 
 
@@ -113,6 +122,13 @@ def test_an_installed_wheel_finds_its_migrations(wheel: Path, tmp_path: Path) ->
     package, *migrations = python(WHERE, cwd=tmp_path, path=installed)
     assert Path(package) == installed / "oidl/__init__.py"
     assert [Path(path) for path in migrations] == [installed / "oidl/migrations" / name for name in SQL]
+
+
+def test_an_installed_wheel_shows_every_page_of_the_manual(wheel: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(installed)
+    assert python(PAGES_OF_THE_MANUAL, cwd=tmp_path, path=installed) == [[name, page(name)] for name in PAGES]
 
 
 def test_an_editable_install_finds_those_of_the_checkout(tmp_path: Path) -> None:

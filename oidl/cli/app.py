@@ -28,7 +28,7 @@ from oidl.text import printable
 _HERE = PlaceOptions()
 _EPILOGUE = """\
 Options can be set in the environment too, where --root-dir is OIDL_ROOT_DIR, and in oidl.toml, where it is root-dir.
-Exit code 0 is that all is settled, 3 that it should be run again; the README has all of them ("Exit codes").
+Exit code 0 is that all is settled, 3 that it should be run again; `oidl help exit-codes` has all of them.
 """
 
 app = App(
@@ -79,6 +79,7 @@ renditions.command("oidl.cli.kept_renditions:remove", name="remove", help="Delet
 app.command(renditions)
 
 
+app.command("oidl.cli.help:help_", name="help", help="Show a page of the manual, or the options of a command.")
 app.command("oidl.cli.completion:install", name="--install-completion", help="Let the shell complete what you type.")
 
 _COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"), ("renditions",), ("renditions", "remove"))
@@ -95,13 +96,11 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         tokens = [_spelled_out(token) for token in arguments]
         check_text(tokens)
-        if tokens[:1] == ["help"]:  # `oidl help run`
-            tokens = [*tokens[1:], "--help"]
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
         if tokens[:1] == ["run"] and "-h" in tokens and "--help" not in tokens:
             print(SHORT_HELP)
             return ExitCode.SETTLED
-        is_question = not tokens or not {"--help", "-h", "--version", "-V"}.isdisjoint(tokens)
+        is_question = tokens[:1] in ([], ["help"]) or not {"--help", "-h", "--version", "-V"}.isdisjoint(tokens)
         if is_question or is_demo:
             app.config = (Environment(), check_values) if is_question else (check_values,)
         else:

@@ -1,6 +1,6 @@
 """What can be typed after `oidl run`, by sections, and the `Settings` that it makes.
 
-The docstring under an option is its help text, here and in the README.
+The docstring under an option is its help text, here and in the manual.
 """
 
 from dataclasses import dataclass, fields

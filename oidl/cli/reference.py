@@ -1,21 +1,22 @@
-"""The tables of the README that the program itself knows best, in Markdown.
+"""What the manual says that the program itself knows best, in Markdown.
 
 Options come from the same declarations as `--help`, reasons from the retry
 table, so neither can say anything else than what the program does. `python -m
-oidl.cli.reference` prints the blocks, `--write README.md` puts each in its
-place between `<!-- options -->` and `<!-- /options -->`, and a test holds the
-README to it.
+oidl.cli.reference` prints the blocks, `--write` puts each into its page
+between `<!-- options -->` and `<!-- /options -->`, and a test holds the
+manual to it. Every line is an item of a list, which reads well in a terminal:
+`oidl help` shows the pages as they are.
 """
 
 import argparse
 import inspect
 import re
-from collections.abc import Iterator
+import textwrap
 from enum import Enum
 from functools import reduce
 from pathlib import Path
 
-from cyclopts import Argument, ArgumentCollection, Group, Parameter
+from cyclopts import Argument, Group, Parameter
 
 from oidl.cli.app import app
 from oidl.cli.sections import SECTIONS
@@ -24,8 +25,11 @@ from oidl.pipeline.retry import RULES
 from oidl.reasons import meaning
 from oidl.report.audit import FAULTS
 
+MANUAL = Path(__file__).parents[1] / "manual"
+
 COMMANDS = (
     "run",
+    "plan",
     "status",
     "export-csv",
     "export",
@@ -39,7 +43,7 @@ COMMANDS = (
     "demo",
 )
 
-_ORDER = (None, *SECTIONS)  # as `--help` has them
+_WIDTH = 80
 
 # Those whose class is more than their row in the retry table.
 _CLASSES = {
@@ -50,15 +54,18 @@ _CLASSES = {
 }
 
 
-def blocks() -> dict[str, str]:
-    """The generated blocks by the names of their markers."""
-    options = "\n\n".join(_options(command) for command in COMMANDS)
-    return {"options": options, "reasons": _reasons(), "faults": _faults()}
+def blocks() -> dict[str, dict[str, str]]:
+    """The generated blocks by the names of their markers, for every page that has some."""
+    return {
+        "options": {"options": _options()},
+        "failures": {"reasons": _reasons()},
+        "verifying": {"findings": _findings()},
+    }
 
 
-def updated(text: str) -> str:
-    """`text` with every generated block as it is now. Raises `ValueError` where one has no place in it."""
-    for name, block in blocks().items():
+def updated(page: str, text: str) -> str:
+    """`text`, a page, with every generated block as it is now. Raises `ValueError` if one has no place in it."""
+    for name, block in blocks()[page].items():
         place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         found = place.search(text)
         if not found:
@@ -67,27 +74,35 @@ def updated(text: str) -> str:
     return text
 
 
-def _options(command: str) -> str:
-    rows = "\n".join(f"| {option} | {default} | {meaning} |" for option, default, meaning in _rows(command))
-    return f"#### `oidl {command}`\n\n| option | default | meaning |\n|---|---|---|\n{rows}"
+def _options() -> str:
+    """The groups of `oidl run`, and what each other command takes of them, and besides."""
+    groups: dict[str, list[Argument]] = {section.name: [] for section in SECTIONS}
+    for argument in _arguments("run"):
+        if section := _section(argument):
+            groups[section.name].append(argument)
+    parts = [f"## {name}\n\n{_items(arguments)}" for name, arguments in groups.items()]
+    return "\n\n".join([*parts, *(_command(command, groups) for command in COMMANDS[1:])])
 
 
-def _rows(command: str) -> Iterator[tuple[str, str, str]]:
-    """The cells of a command's table: by sections, where it has more than one each under its title."""
-    shown = [argument for argument in _arguments(command) if argument.show]
-    sections = {section: [argument for argument in shown if _section(argument) is section] for section in _ORDER}
-    is_titled = sum(map(bool, sections.values())) > 1 + bool(sections[None])
-    for section, arguments in sections.items():
-        if section and arguments and is_titled:
-            yield f"**{section.name}**", "", ""
-        for argument in arguments:
-            yield f"`{argument.name}`", _default(argument.field_info.default), argument.parameter.help or ""
+def _command(command: str, groups: dict[str, list[Argument]]) -> str:
+    arguments = {argument.name: argument for argument in _arguments(command)}
+    known = {argument.name: _item(argument) for group in groups.values() for argument in group}
+    whole = {name: group for name, group in groups.items() if all(each.name in arguments for each in group)}
+    in_whole = {argument.name for group in whole.values() for argument in group}
+    own = [argument for argument in arguments.values() if known.get(argument.name) != _item(argument)]
+    shared = [f"`{name}`" for name in arguments if name in known and name not in in_whole]
+    shared = [name for name in shared if name.strip("`") not in {argument.name for argument in own}]
+    taken = ", ".join([*(f"*{name}*" for name in whole), *shared])
+    text = f"## `oidl {command}`"
+    text += f"\n\n{textwrap.fill(f'Takes {taken}.', _WIDTH, break_on_hyphens=False)}" if taken else ""
+    return text + (f"\n\n{_items(own)}" if own else "")
 
 
-def _arguments(command: str) -> ArgumentCollection:
+def _arguments(command: str) -> list[Argument]:
     no_negatives = Parameter(negative=())
     found = reduce(lambda above, word: above[word], command.split(), app)
-    return found.assemble_argument_collection(default_parameter=no_negatives, parse_docstring=True)
+    arguments = found.assemble_argument_collection(default_parameter=no_negatives, parse_docstring=True)
+    return [argument for argument in arguments if argument.show]
 
 
 def _section(argument: Argument) -> Group | None:
@@ -95,12 +110,22 @@ def _section(argument: Argument) -> Group | None:
     return next((section for section in SECTIONS if isinstance(groups, tuple) and section in groups), None)
 
 
+def _items(arguments: list[Argument]) -> str:
+    return "\n".join(map(_item, arguments))
+
+
+def _item(argument: Argument) -> str:
+    default = _default(argument.field_info.default)
+    meaning = argument.parameter.help or ""
+    return _filled(f"- `{argument.name}`: {meaning}" + (f" Default: {default}." if default else ""))
+
+
 def _default(value: object) -> str:
     match value:
-        case None | () | "" | inspect.Parameter.empty:
+        case None | () | "" | False | inspect.Parameter.empty:
             return ""
-        case bool():
-            return "on" if value else "off"
+        case True:
+            return "on"
         case Enum():
             return f"`{value.value}`"
         case float():
@@ -110,8 +135,7 @@ def _default(value: object) -> str:
 
 
 def _reasons() -> str:
-    rows = "\n".join(f"| `{reason}` | {meaning(reason)} | {_class(reason)} |" for reason in Reason)
-    return f"| reason | meaning | class |\n|---|---|---|\n{rows}"
+    return "\n".join(f"{_filled(f'- `{reason}`: {meaning(reason)}')}\n  → {_class(reason)}" for reason in Reason)
 
 
 def _class(reason: Reason) -> str:
@@ -125,9 +149,8 @@ def _class(reason: Reason) -> str:
     return {0: "retry", 1: "permanent"}.get(rule.tries, f"permanent after {rule.tries} tries")
 
 
-def _faults() -> str:
-    rows = "\n".join(f"| `{fault}` | {FAULTS[fault]} | {_remedy(fault)} |" for fault in Fault)
-    return f"| found | meaning | `--repair` |\n|---|---|---|\n{rows}"
+def _findings() -> str:
+    return "\n".join(f"{_filled(f'- `{fault}`: {FAULTS[fault]}')}\n  → {_remedy(fault)}" for fault in Fault)
 
 
 def _remedy(fault: Fault) -> str:
@@ -138,15 +161,20 @@ def _remedy(fault: Fault) -> str:
     return "left as it is; not counted as a fault" if fault in REMARKS else "left as it is"
 
 
+def _filled(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def main() -> None:
-    """Prints the blocks, or writes them into a file."""
-    parser = argparse.ArgumentParser(prog="python -m oidl.cli.reference", description="The README's generated tables.")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put them into this file instead of printing them")
-    file: Path | None = parser.parse_args().write
-    if file:
-        file.write_text(updated(file.read_text("utf-8")), "utf-8")
+    """Prints the blocks, or writes them into their pages."""
+    parser = argparse.ArgumentParser(prog="python -m oidl.cli.reference", description="The manual's generated parts.")
+    parser.add_argument("--write", action="store_true", help="put them into the pages instead of printing them")
+    if parser.parse_args().write:
+        for page in blocks():
+            path = MANUAL / f"{page}.md"
+            path.write_text(updated(page, path.read_text("utf-8")), "utf-8")
     else:
-        print("\n\n".join(blocks().values()))
+        print("\n\n".join(block for each in blocks().values() for block in each.values()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The sections that options are shown in, by `--help` and in the README, in this order.
+"""The sections that options are shown in, by `--help` and in the manual, in this order.
 
 A class of options is of one section. An option that says its own goes there: one that is declared
 anew for another command, or that belongs with others elsewhere.

@@ -1,7 +1,7 @@
 """A run for machines: an object of JSON a second, or a text file of metrics as Prometheus reads it. Text is made here.
 
-The keys and the names of metrics are a public interface, documented in the
-README. Where `oidl status --json` has a key too, it means the same.
+The keys and the names of metrics are a public interface, which
+`oidl help json` lists. Where `oidl status --json` has a key too, it means the same.
 """
 
 import json

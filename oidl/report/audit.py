@@ -71,7 +71,7 @@ def audit_text(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool)
 
 
 def audit_json(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
-    """One JSON object; its keys are a public interface, listed in the README."""
+    """One JSON object; its keys are a public interface, listed by `oidl help json`."""
     return json.dumps(
         {
             "is_sound": is_sound(end, is_repaired=is_repaired) and not is_interrupted,

@@ -37,7 +37,7 @@ def _size(file: PublishedFile) -> str:
 
 
 def catalogue_json(files: Sequence[tuple[Version, PublishedFile]], probes: Sequence[Probe] | None = None) -> str:
-    """One JSON array; its keys are a public interface, listed in the README."""
+    """One JSON array; its keys are a public interface, listed by `oidl help json`."""
     return json.dumps(
         [
             {

@@ -18,7 +18,7 @@ _MOST_PAUSES = 5
 
 
 def status_json(counts: Counts, *, is_running: bool) -> str:
-    """One JSON object; its keys are a public interface, listed in the README. `run` is the run in progress or null."""
+    """One JSON object; its keys are a public interface (`oidl help json`). `run` is the run in progress or null."""
     by_status = counts.by_status
     run = counts.run if is_running else None
     return json.dumps(

@@ -23,7 +23,7 @@ def _no_overriding() -> None:
 # ---- the command line
 
 
-@pytest.mark.parametrize("typed", [(), ("help",), ("--help",), ("annotations",), ("help", "annotations")])
+@pytest.mark.parametrize("typed", [(), ("--help",), ("annotations",), ("help", "run")])
 def test_without_a_command_there_is_help(oidl, typed: tuple[str, ...]) -> None:
     ended = oidl(*typed)
     assert (ended.returncode, ended.stderr) == (0, "")

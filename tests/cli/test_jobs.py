@@ -1,4 +1,4 @@
-"""The README's jobs, typed as they stand there on a small Open Images V7: what they come to, in how few commands."""
+"""The manual's jobs, typed as they are there on a small Open Images V7: what they come to, in how few commands."""
 
 import csv
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pages import commands, manual
 from PIL import Image as Pillow
 from pycocotools.coco import COCO
 
@@ -19,7 +20,6 @@ from oidl.demo.fates import FINE
 from oidl.demo.listing import Demo, make_demo
 from oidl.demo.site import status_answer
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 YOLO = "Two hundred images of one class for Ultralytics"
 RETRY = "Try again what failed"
 MOVE = "Move an export to another machine"
@@ -33,12 +33,10 @@ MOST_COMMANDS = {YOLO: 2, RETRY: 1, MOVE: 1, RESIZE: 1, DROP: 1, MASKS: 2, LARGE
 Do = Callable[..., CompletedProcess[str]]
 
 
-def commands() -> dict[str, list[str]]:
-    """The commands of every job in the README, by its title."""
-    section = README.split("\n## Jobs\n")[1].split("\n## ")[0]
-    parts = re.split(r"^\*\*(.+?)\*\*", section, flags=re.MULTILINE)[1:]
-    blocks = (re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) for text in parts[1::2])
-    return {title: "".join(found).splitlines() for title, found in zip(parts[::2], blocks, strict=True)}
+def jobs() -> dict[str, list[str]]:
+    """The commands of every job in the manual, by its title."""
+    parts = re.split(r"^## (.+)$", manual("jobs").split("\n## Larger jobs\n")[0], flags=re.MULTILINE)[1:]
+    return {title: commands(text) for title, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +56,7 @@ def do(oidl: Any, site: Any) -> Do:
     """Types the commands of a job where the ones before it were typed; what the last one came to."""
 
     def type_in(title: str) -> CompletedProcess[str]:
-        for command in commands()[title]:
+        for command in jobs()[title]:
             program, *arguments = shlex.split(command)
             assert program == "oidl"
             ended = oidl(*arguments, env={"OIDL_CATALOGUE": str(site.catalogue)})
@@ -103,7 +101,7 @@ def records_of_folder(home: Path) -> Iterator[tuple[dict[str, Any], Pillow.Image
 
 
 def test_no_job_takes_more_commands_than_it_may() -> None:
-    typed = commands()
+    typed = jobs()
     assert typed.keys() == MOST_COMMANDS.keys()
     for title, most in MOST_COMMANDS.items():
         assert 1 <= len(typed[title]) <= most, title

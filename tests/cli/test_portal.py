@@ -34,7 +34,7 @@ class Portal(Site):
 
 @pytest.fixture
 def loop(served, fine_dataset, oidl, root: Path, tmp_path: Path, base_urls) -> Callable[..., list[CompletedProcess]]:
-    """Runs with these options until the exit code is not 3, as the README has it: `loop(portal, images)`."""
+    """Runs with these options until the exit code is not 3, as the manual has it: `loop(portal, images)`."""
 
     def run(portal: Portal, images: int, *options: str, most: int = 30, max_wait: str = "2") -> list[CompletedProcess]:
         served(fine_dataset, portal)

@@ -16,6 +16,7 @@ import yaml
 from conftest import image
 from globox import AnnotationSet
 from marked import check_box
+from pages import code_blocks, manual
 from PIL import Image as Pillow
 from PIL import ImageOps
 from pycocotools import coco as pycoco
@@ -41,7 +42,6 @@ from oidl.state.load import ImageList, load_list
 
 from .conftest import BLUE, IMAGES, LABELLED, NAMES, NONE, OBJECT, RED, RENDITIONS, SUBSETS, Marked, put_box
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 OBJECT_OF = {NAMES[label_name]: name for label_name, name in OBJECT.items()}
 
 
@@ -107,9 +107,9 @@ def test_coco_has_what_its_format_has_a_place_for(exported: Any, tmp_path: Path)
     assert train.getAnnIds(iscrowd=True)
 
 
-def test_the_example_in_the_readme_finds_pictures_and_boxes(exported: Any, tmp_path: Path) -> None:
+def test_the_example_in_the_manual_finds_pictures_and_boxes(exported: Any, tmp_path: Path) -> None:
     exported(COCO, rendition="border")
-    examples = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    examples = code_blocks(manual("exports"), "python")
     (example,) = [each for each in examples if "pycocotools" in each]
     mine = re.sub(r'Path\(".*?"\)', f'Path("{tmp_path}/annotations/instances_train.json")', example)
     found: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 import pytest
 from marked import check_box, check_mask
+from pages import code_blocks, manual
 from PIL import Image as Pillow
 from pycocotools import mask as coco_mask
 
@@ -17,8 +18,6 @@ import oidl
 from oidl.errors import UsageError
 
 from .conftest import BLUE, IMAGES, NAMES, OBJECT, RED, Marked
-
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
@@ -127,9 +126,9 @@ def test_a_link_leads_to_the_web_or_nowhere() -> None:
     assert "by unknown" in html
 
 
-def test_the_data_set_in_the_readme_is_one(marked: Marked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_data_set_in_the_manual_is_one(marked: Marked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Its only need of PyTorch is a class to inherit from, and of torchvision a function that reads a picture."""
-    (code,) = re.findall(r"```python\n(import oidl\nimport torch\n[^`]*)```", README)
+    (code,) = [code for code in code_blocks(manual("python"), "python") if "import torch" in code]
     torch, data, io = ModuleType("torch"), ModuleType("torch.utils.data"), ModuleType("torchvision.io")
     data.Dataset = object  # type: ignore[attr-defined]
     torch.tensor = numpy.array  # type: ignore[attr-defined]
