@@ -65,7 +65,7 @@ Ask it yourself:
   sqlite3 {database} "SELECT display_name, count(*) FROM box JOIN class USING (label_name) GROUP BY 1 ORDER BY 2 DESC"
 
 The server has ended. Run `oidl demo --serve{_elsewhere(root_dir)}` to keep one for commands that fetch, or
-`oidl demo{_elsewhere(root_dir)}` again: what is done is not fetched again."""
+`oidl demo{_elsewhere(root_dir)}` again: what is done is not fetched again. `oidl help` shows the manual."""
 
 
 def _elsewhere(root_dir: Path) -> str:

@@ -61,11 +61,12 @@ def help_(*words: Annotated[str, Parameter(help=_ABOUT, allow_leading_hyphen=Tru
 
 
 def page(name: str) -> str:
-    """The text of a page."""
+    """The text of a page, without the marks around what is generated."""
     package = Path(str(files("oidl")))
     path = _ELSEWHERE.get(name, f"oidl/manual/{name}.md")
     places = (package / path.removeprefix("oidl/"), package.parent / path)
-    return next(place for place in places if place.is_file()).read_text("utf-8")
+    text = next(place for place in places if place.is_file()).read_text("utf-8")
+    return re.sub(r"^<!-- .* -->\n+", "", text, flags=re.MULTILINE)
 
 
 def entries(name: str) -> Iterator[tuple[list[str], str]]:

@@ -30,6 +30,6 @@ SHORT_HELP = "\n".join(
         "",
         *(f"  # {title}\n  {command}" for title, command in EXAMPLES.items()),
         "",
-        "`oidl run --help` has all options, by sections.",
+        "`oidl run --help` has all options, `oidl help` is the manual.",
     )
 )

@@ -108,4 +108,5 @@ def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int]
 def streak_text(streak: Streak) -> str:
     """What failed alike, and what that may mean."""
     tries = f"{streak.count} of the last {streak.outcomes} tries"
-    return f"{tries} failed alike, {streak.reason} (--max-failure-rate): {diagnosis(streak.reason)}"
+    alike = f"{tries} failed alike, {streak.reason} (--max-failure-rate)"
+    return f"{alike}: {diagnosis(streak.reason)}; see `oidl help failures`"

@@ -267,5 +267,6 @@ def _translating_where_errors(selection: Selection) -> Iterator[None]:
 def _bad_where(where: str, error: Exception) -> UsageError:
     return UsageError(
         f"--where {where!r} cannot be run: {error}",
-        hint='use an SQL expression over the columns of `image`, and `width` and `height`, like "original_size < 1e6"',
+        hint="use an SQL expression over `width`, `height` and the columns of `image` (see `oidl help schema`), "
+        'like "original_size < 1e6"',
     )

@@ -79,7 +79,7 @@ def no_locks(path: Path) -> StateError:
     """What to say if the filesystem cannot do what SQLite needs."""
     return StateError(
         f"the filesystem of {path} has no file locks or no shared memory, and SQLite needs both",
-        hint="use a --state-db on a local disk; the images can stay where they are",
+        hint="use a --state-db on a local disk; the images can stay where they are (see `oidl help limits`)",
     )
 
 

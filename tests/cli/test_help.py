@@ -23,7 +23,7 @@ def test_the_short_help_fits_on_a_screen_and_leads_to_the_long_one(oidl: Any) ->
     lines = SHORT_HELP.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 90
-    assert lines[-1] == "`oidl run --help` has all options, by sections."
+    assert lines[-1] == "`oidl run --help` has all options, `oidl help` is the manual."
 
 
 def test_the_short_help_has_ten_options_and_three_examples_that_the_program_takes(

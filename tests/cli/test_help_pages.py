@@ -64,7 +64,7 @@ def test_an_option_of_several_commands_has_several_entries(oidl: Any) -> None:
 
 @pytest.mark.parametrize(("word", "name"), [("reason", "failures"), ("exit-code", "exit-codes"), ("option", "options")])
 def test_a_kind_of_entry_alone_is_the_page_that_has_them(word: str, name: str, oidl: Any) -> None:
-    assert oidl("help", word).stdout == manual(name)
+    assert oidl("help", word).stdout == page(name)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,11 @@ def test_what_is_not_there_is_an_error_with_what_is_near(words: str, error: str,
 )  # fmt: skip
 def test_what_the_manual_is_about_is_found_by_its_word(topic: str, name: str, oidl: Any) -> None:
     assert name in re.findall(r"[a-z-]+", oidl("help", topic).stderr.partition("mentioned in")[2])
+
+
+def test_the_marks_of_generated_parts_are_not_shown(oidl: Any) -> None:
+    assert "<!-- reasons -->" in manual("failures")
+    assert "<!--" not in oidl("help", "failures").stdout
 
 
 def test_help_is_there_whatever_is_set(oidl: Any) -> None:
