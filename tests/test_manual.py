@@ -379,8 +379,22 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
         case ["retry;", "permanent", "if", "the", "MD5", *_]:
             assert not ends_after(1000)
             assert ends_after(1, blame=Blame.IMAGE)
-        case ["408,", "425,", "5xx:", "retry;", "the", "rest:", "permanent", "after", tries, "spread", "tries"]:
-            assert not any(ends_after(1000, http_status=status) for status in (408, 425, 500, 503, 599))
+        case [
+            "202,",
+            "204,",
+            "408,",
+            "425,",
+            "5xx:",
+            "retry;",
+            "the",
+            "rest:",
+            "permanent",
+            "after",
+            tries,
+            "spread",
+            "tries",
+        ]:
+            assert not any(ends_after(1000, http_status=status) for status in (202, 204, 408, 425, 500, 503, 599))
             assert all(is_spread(int(tries), http_status=status) for status in (400, 401, 418, 451))
         case ["stops", "the", "run,", "exit", "code", code]:
             assert not ends_after(1000)

@@ -48,7 +48,7 @@ _WIDTH = 80
 # Those whose class is more than their row in the retry table.
 _CLASSES = {
     Reason.CORRUPT: "retry; permanent if the MD5 is the published one",
-    Reason.HTTP_ERROR: "408, 425, 5xx: retry; the rest: permanent after 3 spread tries",
+    Reason.HTTP_ERROR: "202, 204, 408, 425, 5xx: retry; the rest: permanent after 3 spread tries",
     Reason.SIZE_MISMATCH: "permanent after 2 tries; of what is no image, after 3 spread tries",
     Reason.DISK: "stops the run, exit code 5",
 }
