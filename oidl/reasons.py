@@ -30,13 +30,13 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         "the photo is no longer public (403)",
         "the server or a proxy refuses this address; wait, or use another network",
     ),
-    Reason.SIZE_MISMATCH: Explanation("the file has changed: its size is not the published one", _OTHER_FILES),
-    Reason.MD5_MISMATCH: Explanation("the file has changed: its MD5 is not the published one", _OTHER_FILES),
+    Reason.SIZE_MISMATCH: Explanation("the file changed: not the published size", _OTHER_FILES),
+    Reason.MD5_MISMATCH: Explanation("the file changed: not the published MD5", _OTHER_FILES),
     Reason.NOT_AN_IMAGE: Explanation(
         "something other than an image was served",
         "web pages arrive instead of images; does the network require a login, does a proxy interfere?",
     ),
-    Reason.CORRUPT: Explanation("the image does not decode, or part of it is missing", _RARE),
+    Reason.CORRUPT: Explanation("the image is damaged, or part of it is missing", _RARE),
     Reason.HTTP_ERROR: Explanation(
         "another HTTP error",
         "the server or a proxy answers with errors; open one of the URLs in {failures}",
