@@ -5,6 +5,7 @@ import random
 import re
 import shlex
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -42,13 +43,14 @@ from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.pipeline.retry import decide
 from oidl.progress.audit import AuditMeter
-from oidl.progress.machine import json_line, metrics_text
 from oidl.progress.meter import Meter
+from oidl.progress.metrics import metrics_text
+from oidl.progress.snapshot import run_snapshot
 from oidl.report.audit import audit_json
 from oidl.report.catalogue import catalogue_json
-from oidl.report.status import status_json
+from oidl.report.snapshot import database_snapshot
 from oidl.state.connection import StateConnection
-from oidl.state.counts import read_counts
+from oidl.state.counts import PaceFacts, read_counts
 from oidl.state.ledger import Ledger, Tries, Verdict
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -295,7 +297,7 @@ def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
         now = meter.statistics()
     text = section(manual("json"), "`run --progress json`")
     described = {name: meaning for names, meaning in items(text) for name in names}
-    said = json.loads(json_line(now, None, NOW))
+    said = run_snapshot(now, NOW)
     assert described.keys() == said.keys()
     for name in ("run", "reading", "downloads", "resizes", "paces", "successes", "failures"):
         value = said[name][0] if isinstance(said[name], list) else said[name]
@@ -307,9 +309,12 @@ def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
 
 
 def test_every_key_of_status_json_is_described(lived_in: StateConnection) -> None:
-    status = json.loads(status_json(read_counts(lived_in), is_running=True))
+    counts = replace(read_counts(lived_in), paces=(PaceFacts("flickr", 1, None, None, None, ""),))
+    status = database_snapshot(counts, NOW, is_running=True)
     text = section(manual("json"), "`status --json`")
-    assert [name for names, _ in items(text) for name in names] == list(status)
+    described = {name: meaning for names, meaning in items(text) for name in names}
+    assert list(described) == list(status)
+    assert set(words_in_code(described["paces"])) - {"pace"} == status["paces"][0].keys()
     of_run = words_in_code(text.rpartition("`run` has")[2])
     assert of_run == list(status["run"])
 

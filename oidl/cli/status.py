@@ -3,7 +3,9 @@
 import signal
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
+from json import dumps
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,7 +16,8 @@ from oidl.cli.typed import absolute
 from oidl.errors import ExitCode, HalfLoadedError, UsageError
 from oidl.progress.repaint import repainted, why_not_rewritten
 from oidl.report.failures import failure_json, failure_line
-from oidl.report.status import status_json, status_text
+from oidl.report.snapshot import database_snapshot
+from oidl.report.status import status_text
 from oidl.state.counts import NOTHING_YET, read_counts
 from oidl.state.database import open_reader
 from oidl.state.lock import is_held
@@ -68,7 +71,7 @@ def _where_it_stands(options: StatusOptions) -> str:
         counts = NOTHING_YET
     is_running = is_held(options.database)
     if options.json:
-        return status_json(counts, is_running=is_running)
+        return dumps(database_snapshot(counts, datetime.now(UTC), is_running=is_running))
     free = free_bytes(existing(absolute(options.root_dir)))
     return printable(status_text(counts, is_running=is_running, free_bytes=free))
 

@@ -5,6 +5,7 @@ holds up the run: what blocks is done in threads that are left behind when they
 hang, and a watcher that is gone is not watched for.
 """
 
+import json
 import os
 import stat
 import sys
@@ -20,8 +21,9 @@ import trio
 from oidl.errors import DiskError, UsageError
 from oidl.progress.console import Console
 from oidl.progress.lines import print_lines
-from oidl.progress.machine import json_line, metrics_text
 from oidl.progress.meter import Meter
+from oidl.progress.metrics import metrics_text
+from oidl.progress.snapshot import run_snapshot
 from oidl.progress.statistics import Statistics
 from oidl.settings import Display
 from oidl.storage.output import output_text
@@ -129,7 +131,7 @@ class _JsonLines:
         if not self._has_reader:
             return
         now = self._meter.statistics()
-        line = json_line(now, self._before, datetime.now(UTC))
+        line = json.dumps(run_snapshot(now, datetime.now(UTC), self._before), ensure_ascii=False)
         self._before = now
         try:
             await _in_thread(partial(_print, line), self._thread)

@@ -1,6 +1,5 @@
-"""`oidl status`, for people and as JSON."""
+"""`oidl status`, for people; `snapshot` has it as JSON."""
 
-import json
 from datetime import UTC, datetime
 
 from oidl.hints import command
@@ -8,46 +7,13 @@ from oidl.model import Status
 from oidl.net.pace import PaceState
 from oidl.progress.words import duration, moment_words, pace_words, size
 from oidl.reasons import meaning
+from oidl.report.snapshot import eta_s
 from oidl.report.words import plan_words, share, skipped_words
 from oidl.state.counts import Counts, PaceFacts, RunFacts
-from oidl.state.plan_counts import PlanCounts
 from oidl.state.times import parse_timestamp
 from oidl.text import counted
 
 _MOST_PAUSES = 5
-
-
-def status_json(counts: Counts, *, is_running: bool) -> str:
-    """One JSON object; its keys are a public interface (`oidl help json`). `run` is the run in progress or null."""
-    by_status = counts.by_status
-    run = counts.run if is_running else None
-    return json.dumps(
-        {
-            "dataset_version": counts.dataset_version,
-            "total": counts.total,
-            "skipped_rows": counts.skipped_rows,
-            **{status.value: by_status[status] for status in Status},
-            "by_subset": {
-                subset: {status.value: row[status] for status in Status} for subset, row in counts.by_subset.items()
-            },
-            "by_reason": {reason: sum(row.values()) for reason, row in counts.by_reason.items()},
-            "bytes_downloaded": counts.bytes_downloaded,
-            "files": {name: files for name, (files, _) in counts.files.items()},
-            "bytes_on_disk": {name: size_bytes for name, (_, size_bytes) in counts.files.items()},
-            "plan": counts.plan and _plan_json(counts.plan),
-            "next_attempt_at": counts.next_attempt_at,
-            "run": run and _run_json(run, counts),
-            "paces": {
-                pace.provider: {
-                    "window": pace.window,
-                    "rate": pace.rate,
-                    "learned_rate": pace.learned_rate,
-                    "paused_until": pace.paused_until,
-                }
-                for pace in counts.paces
-            },
-        }
-    )
 
 
 def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = None) -> str:
@@ -133,9 +99,9 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
         f"A run has been active since {_words(run.started_at)}: {run.done:,} done, {run.failed:,} failed"
         f"{_throttled(run)}, {run.images_per_s:.1f} img/s, {size(round(run.bytes_per_s))}/s"
     )
-    eta_s = _eta_s(run, counts)
+    left_s = eta_s(run, counts)
     return [
-        line + (f", about {duration(eta_s)} left." if eta_s is not None else "."),
+        line + (f", about {duration(left_s)} left." if left_s is not None else "."),
         *(f"  {_pace_words(pace, run)}" for pace in counts.paces if pace.updated_at >= run.started_at),
         *due,
     ]
@@ -158,39 +124,6 @@ def _throttled(run: RunFacts) -> str:
 def _pace_words(pace: PaceFacts, run: RunFacts) -> str:
     pause_s = (_moment(pace.paused_until) - _moment(run.updated_at)).total_seconds() if pace.paused_until else 0.0
     return pace_words(PaceState(pace.provider, pace.window, pace.rate, pause_s))
-
-
-def _run_json(run: RunFacts, counts: Counts) -> dict[str, object]:
-    return {
-        "id": run.id,
-        "started_at": run.started_at,
-        "updated_at": run.updated_at,
-        "done": run.done,
-        "failed": run.failed,
-        "throttled": run.throttled,
-        "bytes": run.bytes,
-        "images_per_s": run.images_per_s,
-        "bytes_per_s": run.bytes_per_s,
-        "elapsed_s": run.elapsed_s,
-        "eta_s": _eta_s(run, counts),
-    }
-
-
-def _plan_json(plan: PlanCounts) -> dict[str, object]:
-    return {
-        "images": plan.images,
-        **{status.value: plan.by_status[status] for status in Status},
-        "by_reason": {reason: sum(row.values()) for reason, row in plan.by_reason.items()},
-        "limit": plan.limit,
-        "limit_per_class": plan.limit_per_class,
-        "classes": plan.classes,
-        "full_classes": plan.full_classes,
-    }
-
-
-def _eta_s(run: RunFacts, counts: Counts) -> float | None:
-    left = counts.plan.left if counts.plan else counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
-    return left / run.images_per_s if run.images_per_s else None
 
 
 def _settled(row: dict[Status, int]) -> int:

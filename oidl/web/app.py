@@ -1,6 +1,7 @@
 """The routes: the page itself, its snapshots, and what it requests when the user wants to know more."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
@@ -23,6 +24,7 @@ from oidl.web.feeds import SnapshotSource
 from oidl.web.images import details_json, examples_json, summary_json
 from oidl.web.pictures import Pictures
 from oidl.web.snapshot import run_json
+from oidl.web.text import with_image_text, with_run_text, with_try_texts
 
 _FOUND = 20
 _TRIES = 2_000  # the examples of each reason are taken from the last so many
@@ -45,7 +47,11 @@ def make_app(source: SnapshotSource, database: Database, events: Events, root_di
     async def image(request: Request) -> Response:
         image_id = request.path_params["image_id"]
         found = await database(details, image_id) if is_image_id(image_id) else None
-        return JSONResponse(details_json(found)) if found else _missing("This ImageID is not in the list.")
+        return (
+            JSONResponse(with_image_text(details_json(found), datetime.now(UTC)))
+            if found
+            else _missing("This ImageID is not in the list.")
+        )
 
     async def search(request: Request) -> Response:
         beginning = request.query_params.get("id", "").strip().lower()
@@ -79,10 +85,11 @@ def make_app(source: SnapshotSource, database: Database, events: Events, root_di
         return JSONResponse([{"license": url, "name": license_name(url)} for url in found[:_NAMES]])
 
     async def examples(request: Request) -> Response:
-        return JSONResponse(examples_json(await database(last_tries, _TRIES) or ()))
+        found = examples_json(await database(last_tries, _TRIES) or ())
+        return JSONResponse({reason: with_try_texts(tries, datetime.now(UTC)) for reason, tries in found.items()})
 
     async def runs(request: Request) -> Response:
-        return JSONResponse([run_json(run) for run in await database(read_runs, _RUNS) or ()])
+        return JSONResponse([with_run_text(run_json(run)) for run in await database(read_runs, _RUNS) or ()])
 
     return Starlette(
         routes=[

@@ -5,12 +5,15 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import trio
 
+from oidl.progress.snapshot import Json
 from oidl.progress.statistics import Second
+from oidl.report.words import plan_words
 from oidl.state.browse import Filter, find_done
 from oidl.state.counts import NOTHING_YET, Counts, read_counts, read_runs
 from oidl.state.gallery import Card, cards, last_successes, last_tries
@@ -18,7 +21,8 @@ from oidl.state.lock import is_held
 from oidl.state.plan import Value, read_plan
 from oidl.web.database import Database
 from oidl.web.images import summary_json
-from oidl.web.snapshot import about_json, database_snapshot, in_a_line
+from oidl.web.snapshot import about_json, database_page, in_a_line
+from oidl.web.text import with_text
 
 _LISTED = 100  # successes and failed tries, of each
 _RUNS = 50  # the last one of these that settled images gives the mean rates
@@ -38,7 +42,7 @@ class SnapshotSource(Protocol):
 class RunFeed:
     """The snapshots of a run in another process: `ask` requests one, and each that arrives goes to `receive`."""
 
-    def __init__(self, ask: Callable[[], Awaitable[None]], database: Database, about: dict[str, Any]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[None]], database: Database, about: Json) -> None:
         self._ask = ask
         self._database = database
         self._about = about
@@ -60,40 +64,39 @@ class RunFeed:
 
     async def receive(self, line: bytes) -> bool:
         """Takes one snapshot and adds the latest pictures, a few per snapshot. Returns whether it is the final one."""
-        now: dict[str, Any] = json.loads(line)
+        now: Json = json.loads(line)
         known = {card.image_id for card in self._pictures}
         most = _NEW_PICTURES if self._pictures else _PICTURES
         new: list[str] = []
         for success in now["successes"]:
-            if success["id"] in known or len(new) == most:
+            if success["image_id"] in known or len(new) == most:
                 break
-            new.append(success["id"])
+            new.append(success["image_id"])
         if new:
             self._pictures.extendleft(reversed(await self._database(cards, new) or []))
-        self._latest = in_a_line(
-            now | {"about": self._about, "pictures": [summary_json(card) for card in self._pictures]}
-        )
-        is_last = now["outcome"] is not None
-        self._expires = float("inf") if is_last else trio.current_time() + _FRESH_S
+        pictures = [summary_json(card) for card in self._pictures]
+        self._latest = in_a_line(with_text(now) | {"about": self._about, "pictures": pictures})
+        is_final = not now["is_running"]
+        self._expires = float("inf") if is_final else trio.current_time() + _FRESH_S
         self._is_requested = False
         self._arrived.set()
         self._arrived = trio.Event()
-        return is_last
+        return is_final
 
 
 class DatabaseFeed:
     """Snapshots of the database of `root_dir` at `path`, which another process may be writing.
 
-    The pictures are a sample of all images. `plan_words` describes a plan.
+    The pictures are a sample of all images. `plan_options` gives a plan as options.
     """
 
     def __init__(
-        self, path: Path, database: Database, root_dir: Path, plan_words: Callable[[Mapping[str, Value]], str]
+        self, path: Path, database: Database, root_dir: Path, plan_options: Callable[[Mapping[str, Value]], str]
     ) -> None:
         self._path = path
         self._database = database
         self._root_dir = root_dir
-        self._plan_words = plan_words
+        self._plan_options = plan_options
         self._pictures: deque[Card] = deque(maxlen=_PICTURES)
         self._history: deque[Second] = deque(maxlen=_HISTORY_S)
         self._on_disk: tuple[float, int] | None = None
@@ -109,10 +112,13 @@ class DatabaseFeed:
         runs = await self._database(read_runs, _RUNS) or ()
         worked = next((run for run in runs if run.done or run.failed), None)
         await self._sample()
-        now = database_snapshot(
-            counts, self._history, successes, tries, self._pictures, is_running=is_running, worked=worked
+        now = database_page(
+            counts, datetime.now(UTC), self._history, successes, tries, is_running=is_running, worked=worked
         )
-        return in_a_line(now | {"about": about_json(self._root_dir, counts.dataset_version, self._plan_words(plan))})
+        about = about_json(self._root_dir, counts.dataset_version, self._plan_options(plan))
+        pictures = [summary_json(card) for card in self._pictures]
+        plan_text = plan_words(counts.plan) if counts.plan else ""
+        return in_a_line(with_text(now, plan_text) | {"about": about, "pictures": pictures})
 
     async def _sample(self) -> None:
         most = 2 if self._pictures else _PICTURES

@@ -6,18 +6,15 @@ and nothing else.
 
 from collections.abc import Iterable, Mapping
 from html import unescape
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from oidl.imaging.placing import Placing, as_exif_turns, placed
-from oidl.model import ORIGINAL, Status
+from oidl.model import ORIGINAL
+from oidl.progress.snapshot import Json
 from oidl.report.words import license_name
 from oidl.state.gallery import Card, Details, OutputFile, Try
 from oidl.state.labelled import Box
-from oidl.state.times import parse_timestamp
 from oidl.text import without_passwords
-
-Json = dict[str, Any]
 
 _DISPLAYABLE = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 _MAX_CHARACTERS = 300  # of what a server said
@@ -27,7 +24,7 @@ def summary_json(card: Card) -> Json:
     """An image with its attribution; `picture` is null if it has no file that browsers show."""
     file = display_file(card)
     return {
-        "id": card.image_id,
+        "image_id": card.image_id,
         "subset": card.subset,
         "status": card.status,
         "reason": card.reason,
@@ -63,7 +60,7 @@ def details_json(details: Details) -> Json:
             }
             for file in card.files
         ],
-        "tries": [try_json(each) for each in details.tries],
+        "failures": [failure_json(each) for each in details.tries],
         "labels": list(dict.fromkeys(_name(each.label_name, names) for each in details.labels if each.is_there)),
     }
 
@@ -74,17 +71,22 @@ def examples_json(tries: Iterable[Try], most: int = 5) -> dict[str, list[Json]]:
     for each in tries:
         found = examples.setdefault(each.reason, [])
         if len(found) < most:
-            found.append(try_json(each))
+            found.append(failure_json(each))
     return examples
 
 
-def try_json(each: Try) -> Json:
-    """A failed try."""
-    tried_at = parse_timestamp(each.at)
-    at = tried_at.timestamp() if tried_at else 0.0
-    return attempt_json(
-        each.image_id, each.subset, each.status, each.reason, each.detail, each.http_status, each.url, at
-    )
+def failure_json(each: Try) -> Json:
+    """A failed try of the database, with the keys of one of a run."""
+    return {
+        "time": each.at,
+        "image_id": each.image_id,
+        "subset": each.subset,
+        "status": each.status,
+        "reason": each.reason,
+        "detail": (each.detail or "")[:_MAX_CHARACTERS],
+        "http_status": each.http_status,
+        "url": each.url and without_passwords(each.url),
+    }
 
 
 def placing_of(file: OutputFile) -> Placing | None:
@@ -138,35 +140,3 @@ def _boxes_json(boxes: Iterable[Box], placing: Placing, names: Mapping[str, str]
 
 def _name(label_name: str, names: Mapping[str, str]) -> str:
     return unescape(names.get(label_name, label_name))
-
-
-def attempt_json(
-    image_id: str,
-    subset: str,
-    status: Status,
-    reason: str,
-    detail: str | None,
-    http_status: int | None,
-    url: str | None,
-    at: float,
-) -> Json:
-    """A failed try, of a run or from the database."""
-    return {
-        "id": image_id,
-        "subset": subset,
-        "status": status,
-        "reason": reason,
-        "detail": (detail or "")[:_MAX_CHARACTERS],
-        "http_status": http_status,
-        "host": host_of(url),
-        "url": url and without_passwords(url),
-        "at": at,
-    }
-
-
-def host_of(url: str | None) -> str | None:
-    """The host of `url`; None if there is none."""
-    try:
-        return urlsplit(url).hostname if url else None
-    except ValueError:  # half of an IPv6 address, for example
-        return None

@@ -19,17 +19,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from oidl.progress.meter import Meter
+from oidl.progress.snapshot import Json
 from oidl.text import printable, shortened
 from oidl.web.address import Address
-from oidl.web.images import Json
 from oidl.web.lines import LineReader
-from oidl.web.snapshot import in_a_line, run_snapshot
+from oidl.web.snapshot import in_a_line, run_page
 
 _COMMAND = [sys.executable, "-P", "-m", "oidl.web.child"]
 _SNAPSHOT_S = 0.5  # the least time between two snapshots
@@ -122,7 +123,7 @@ class PageProcess:
                 await self._stream.send_all(line.encode() + b"\n")
 
     def _snapshot(self) -> str:
-        return in_a_line(run_snapshot(self._meter.statistics()))
+        return in_a_line(run_page(self._meter.statistics(), datetime.now(UTC)))
 
     def _description(self, listener: int) -> str:
         return in_a_line(

@@ -412,6 +412,23 @@ def test_json_ends_with_the_numbers_of_the_database(mixed, run, ask) -> None:
     assert sorted(missed) == sorted(ask("SELECT image_id, reason FROM attempt"))
 
 
+def test_the_last_json_of_a_run_and_of_its_database_agree(mixed, run, oidl, root: Path) -> None:
+    options = ("--max-wait=30", "--max-host-connections=8", "--stall-timeout=5")
+    run_json = json.loads(run(mixed, "--progress=json", *options).stderr.splitlines()[-1])
+    database_json = json.loads(oidl("status", "--root-dir", root, "--json").stdout)
+    of_both = run_json.keys() & database_json.keys()
+    of_now = {"time", "elapsed_s", "images_per_s", "read_bytes_per_s", "eta_s", "run", "paces"}
+    assert of_both - of_now == {
+        *("outcome", "total", "pending", "retry", "done", "failed", "settled_percent", "by_subset", "by_reason")
+    }
+    assert {name: run_json[name] for name in of_both - of_now} == {
+        name: database_json[name] for name in of_both - of_now
+    }
+    assert database_json["elapsed_s"] == pytest.approx(run_json["elapsed_s"], abs=3)
+    assert database_json["run"] is None
+    assert [each["provider"] for each in run_json["paces"]] == [each["provider"] for each in database_json["paces"]]
+
+
 def test_json_leaves_stderr_to_machines_and_tells_people_on_stdout(fine, run) -> None:
     ended = run(fine, "--progress=json", "--limit=2")
     assert all(isinstance(json.loads(line), dict) for line in ended.stderr.splitlines())

@@ -1,6 +1,5 @@
-"""What `oidl status` says of given counts, in words and as JSON."""
+"""What `oidl status` says of given counts."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 
 from oidl.model import Reason, Status
 from oidl.reasons import meaning
-from oidl.report.status import status_json, status_text
+from oidl.report.status import status_text
 from oidl.report.words import plan_words
 from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
 from oidl.state.plan_counts import PlanCounts
@@ -46,72 +45,6 @@ COUNTS = Counts(
     skipped_rows=3,
 )
 ENDED = replace(COUNTS, run=replace(RUN, finished_at="2030-01-01T10:02:00.000Z", outcome="finished"))
-
-
-# ---- JSON
-
-
-def test_the_json_of_a_run_at_work_has_these_keys_and_no_others() -> None:
-    assert json.loads(status_json(COUNTS, is_running=True)) == {
-        "dataset_version": "3",
-        "total": 10_000,
-        "skipped_rows": 3,
-        "pending": 7000,
-        "retry": 500,
-        "done": 2400,
-        "failed": 100,
-        "by_subset": {
-            "test": {"pending": 0, "retry": 0, "done": 1000, "failed": 0},
-            "train": {"pending": 7000, "retry": 500, "done": 1400, "failed": 100},
-        },
-        "by_reason": {"timeout": 500, "gone": 80, "forbidden": 601},
-        "bytes_downloaded": 4_800_000_000,
-        "files": {"original": 2400, "thumbs": 2390},
-        "bytes_on_disk": {"original": 4_800_000_000, "thumbs": 24_000_000},
-        "plan": None,
-        "next_attempt_at": "2030-01-01T10:05:00.000Z",
-        "run": {
-            "id": 7,
-            "started_at": "2030-01-01T10:00:00.000Z",
-            "updated_at": "2030-01-01T10:01:40.500Z",
-            "done": 1200,
-            "failed": 30,
-            "throttled": 5,
-            "bytes": 2_400_000_000,
-            "images_per_s": 12.5,
-            "bytes_per_s": 24_000_000.0,
-            "elapsed_s": 100.5,
-            "eta_s": 600.0,
-        },
-        "paces": {
-            "flickr": {"window": 16, "rate": 38.5, "learned_rate": 40.0, "paused_until": None},
-            "old": {"window": 1, "rate": None, "learned_rate": None, "paused_until": "2030-01-01T09:00:00.000Z"},
-        },
-    }
-
-
-def test_a_run_that_is_not_at_work_is_null_also_where_it_was_killed() -> None:
-    for counts in (COUNTS, ENDED, replace(COUNTS, run=None)):
-        assert json.loads(status_json(counts, is_running=False))["run"] is None
-
-
-def test_before_there_is_a_list_the_json_has_all_its_keys() -> None:
-    found = json.loads(status_json(NOTHING_YET, is_running=True))
-    assert found.keys() == json.loads(status_json(COUNTS, is_running=True)).keys()
-    assert (found["total"], found["done"], found["by_subset"], found["run"]) == (0, 0, {}, None)
-
-
-def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
-    slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0), paces=(), next_attempt_at=None)
-    assert json.loads(status_json(slow, is_running=True))["run"]["eta_s"] is None
-    assert status_text(slow, is_running=True).endswith("0.0 img/s, 24.0 MB/s.")
-
-
-def test_the_json_is_one_line_as_pipes_like_it() -> None:
-    assert "\n" not in status_json(COUNTS, is_running=True)
-
-
-# ---- in words
 
 
 def test_the_text_is_these_lines() -> None:
@@ -201,6 +134,11 @@ def test_a_pause_that_the_next_run_keeps_is_named_with_the_way_out() -> None:
     assert "over is paused" not in text
 
 
+def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
+    slow = replace(COUNTS, run=replace(RUN, images_per_s=0.0), paces=(), next_attempt_at=None)
+    assert status_text(slow, is_running=True).endswith("0.0 img/s, 24.0 MB/s.")
+
+
 def test_there_are_words_for_every_reason() -> None:
     for reason in Reason:
         counts = replace(COUNTS, by_reason={reason.value: row(failed=3)})
@@ -235,20 +173,6 @@ def test_a_plan_comes_first_and_what_is_left_is_of_it() -> None:
     lines = status_text(counts, is_running=False).splitlines()
     assert lines[0] == "22 of 24 chosen images are done, 1 failed, 1 left."
     assert lines[2].startswith("Open Images V3: 2,500 of 10,000 images in the list settled")
-    found = json.loads(status_json(counts, is_running=True))
-    assert found["plan"] == {
-        "images": 24,
-        "pending": 1,
-        "retry": 0,
-        "done": 22,
-        "failed": 1,
-        "by_reason": {"gone": 1},
-        "limit": None,
-        "limit_per_class": None,
-        "classes": 0,
-        "full_classes": 0,
-    }
-    assert found["run"]["eta_s"] == 1 / 12.5
 
 
 @pytest.mark.parametrize(

@@ -118,13 +118,21 @@ def test_an_image_has_whose_it_is_and_all_that_is_known_of_it(get) -> None:
     assert [file["rendition"] for file in found["files"]] == ["thumbs", "original"]
     assert (found["download"]["bytes"], found["download"]["transfer_s"]) == (5000, 0.25)
     assert (found["download"]["width"], found["download"]["height"]) == (640, 480)
-    assert found["tries"] == []
+    assert found["failures"] == []
+    assert found["text"] == {
+        "next_attempt": "",
+        "original_size": "1.0 kB",
+        "download": "5.0 kB, 640 × 480",
+        "transfer": "250 ms, 20.0 kB/s",
+        "finished": found["text"]["finished"],
+    }
+    assert [file["text"]["pixels"] for file in found["files"]] == ["64 × 48", "64 × 48"]
 
 
 def test_an_image_that_failed_has_its_tries(get) -> None:
     found = json.loads(get(f"/api/image/{id_of(2)}").body)
     assert (found["status"], found["reason"], found["picture"], found["files"]) == ("failed", "gone", None, [])
-    assert [(each["reason"], each["detail"], each["http_status"]) for each in found["tries"]] == [
+    assert [(each["reason"], each["detail"], each["http_status"]) for each in found["failures"]] == [
         ("gone", "HTTP 410", 410)
     ]
 
@@ -143,10 +151,10 @@ def test_an_image_that_is_not_in_the_list_is_not_found(get, image_id: str) -> No
 
 
 def test_a_search_finds_what_begins_so(get) -> None:
-    assert [card["id"] for card in json.loads(get("/api/search?id=000000000000000").body)] == [
+    assert [card["image_id"] for card in json.loads(get("/api/search?id=000000000000000").body)] == [
         id_of(number) for number in range(12)
     ]
-    assert [card["id"] for card in json.loads(get(f"/api/search?id=%20{id_of(11).upper()}").body)] == [id_of(11)]
+    assert [card["image_id"] for card in json.loads(get(f"/api/search?id=%20{id_of(11).upper()}").body)] == [id_of(11)]
     assert json.loads(get("/api/search?id=1").body) == []
 
 
@@ -159,7 +167,7 @@ def test_what_is_no_imageid_is_not_searched_for(get, typed: str) -> None:
 
 def test_examples_are_by_reason_with_the_latest_first(get) -> None:
     found = json.loads(get("/api/examples").body)
-    assert {reason: [each["id"] for each in tries] for reason, tries in found.items()} == {
+    assert {reason: [each["image_id"] for each in tries] for reason, tries in found.items()} == {
         "timeout": [id_of(3)],
         "gone": [id_of(2)],
     }
@@ -172,15 +180,20 @@ def test_runs_are_told(get) -> None:
 
 def test_a_snapshot_agrees_with_the_database(get, stocked: StateConnection) -> None:
     now = json.loads(get("/api/snapshot").body)
-    assert now["by_status"] == {"pending": 6, "retry": 1, "done": 4, "failed": 1}
-    assert now["total"] == 12
-    assert {(row["reason"], row["failed"], row["retry"]) for row in now["by_reason"]} == {
+    assert {name: now[name] for name in ("total", "pending", "retry", "done", "failed")} == {
+        "total": 12,
+        "pending": 6,
+        "retry": 1,
+        "done": 4,
+        "failed": 1,
+    }
+    assert {(row["reason"], row["failed"], row["retry"]) for row in now["reasons"]} == {
         ("gone", 1, 0),
         ("timeout", 0, 1),
     }
     assert [each["reason"] for each in now["failures"]] == ["timeout", "gone"]
-    assert {card["id"] for card in now["pictures"]} == {id_of(number) for number in (1, 4, 5, 6)}
-    assert [each["id"] for each in now["successes"]] == [id_of(number) for number in (6, 5, 4, 1)]
+    assert {card["image_id"] for card in now["pictures"]} == {id_of(number) for number in (1, 4, 5, 6)}
+    assert [each["image_id"] for each in now["successes"]] == [id_of(number) for number in (6, 5, 4, 1)]
     assert now["downloads"] is None
 
 
@@ -204,10 +217,10 @@ def test_a_failed_try_names_the_url_to_try_without_its_password(get, stocked: St
 
 def test_the_grid_is_filtered_part_by_part(get) -> None:
     first = json.loads(get("/api/images?subset=train").body)
-    assert [card["id"] for card in first["pictures"]] == [id_of(number) for number in (1, 4, 5, 6)]
+    assert [card["image_id"] for card in first["pictures"]] == [id_of(number) for number in (1, 4, 5, 6)]
     assert first["next"] is None
     rest = json.loads(get(f"/api/images?subset=train&start={id_of(1)}0").body)
-    assert [card["id"] for card in rest["pictures"]] == [id_of(number) for number in (4, 5, 6)]
+    assert [card["image_id"] for card in rest["pictures"]] == [id_of(number) for number in (4, 5, 6)]
     assert json.loads(get("/api/images?license=https%3A%2F%2Fexample.org").body)["pictures"] == []
 
 
@@ -247,7 +260,7 @@ def test_the_page_and_all_that_it_names_are_there(get) -> None:
     page = get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     names = [part.split('"')[0] for part in page.body.decode().split('="/')[1:]]
-    scripts = ["draw.js", "words.js", "grid.js", "details.js", "boxes.js", "filter.js"]
+    scripts = ["draw.js", "grid.js", "details.js", "boxes.js", "filter.js"]
     assert set(names) == {"icon.svg", "base.css", "page.css", "page.js"}
     for name in names + scripts:
         answer = get(f"/{name}")

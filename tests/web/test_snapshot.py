@@ -1,21 +1,27 @@
-"""A snapshot as a browser gets it: every number of the run, and what a database alone can tell."""
+"""What the page is sent: all of a run's snapshot, and the same of a database as far as it is known there."""
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from conftest import image, work
 
 from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
 from oidl.net.body import Body
+from oidl.net.pace import PaceState
 from oidl.progress.meter import Meter
+from oidl.progress.snapshot import run_snapshot
 from oidl.progress.statistics import Second
-from oidl.state.counts import NOTHING_YET, Counts, RunFacts
-from oidl.state.gallery import Card, Details, DoneImage, OutputFile
+from oidl.reasons import meaning
+from oidl.report.snapshot import database_snapshot
+from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
+from oidl.state.gallery import Card, Details, DoneImage, OutputFile, Try
 from oidl.state.labelled import Box
 from oidl.state.plan_counts import PlanCounts
 from oidl.web.images import details_json, display_file, placing_of, summary_json
-from oidl.web.snapshot import database_snapshot, run_snapshot
+from oidl.web.snapshot import database_page, in_a_line, run_page
 
 CARD = Card(
     image(1).image_id,
@@ -42,6 +48,7 @@ def meter() -> Meter:
     """After five seconds: one image done, one failed, one to retry, one half here and one resized."""
     now = [0.0]
     meter = Meter(lambda: now[0], remaining=8, time_of_day=lambda: 1e9)
+    meter.paced_by(lambda: (PaceState("flickr", 8, None, 0.0),))
     meter.stands([Standing("train", Status.PENDING, None, 9), Standing("test", Status.DONE, None, 3)])
     for number in range(1, 6):
         meter.started(work(number))
@@ -68,63 +75,36 @@ def meter() -> Meter:
     return meter
 
 
-def test_a_snapshot_of_a_run_has_every_number_of_the_run(meter: Meter) -> None:
+AT = datetime(2030, 1, 1, 10, 1, 41, tzinfo=UTC)
+ONLY_THE_PAGES = {"source", "is_running", "means", "history", "reasons"}
+
+
+def test_the_page_of_a_run_is_its_snapshot_and_what_only_the_page_shows(meter: Meter) -> None:
     statistics = meter.statistics()
-    now = run_snapshot(statistics)
-    assert (now["source"], now["outcome"]) == ("run", None)
-    assert now["rates"] == {
-        "images_per_s": pytest.approx(0.4),
-        "read_bytes_per_s": pytest.approx(4000),
-        "written_bytes_per_s": pytest.approx(140),
-        "are_means": False,
-    }
-    assert now["by_status"] == {"pending": 6, "retry": 1, "done": 4, "failed": 1}
-    assert now["total"] == 12
-    assert now["by_subset"]["test"] == {"pending": 0, "retry": 0, "done": 3, "failed": 0}
-    assert [(row["reason"], row["failed"], row["retry"]) for row in now["by_reason"]] == [
-        ("gone", 1, 0),
-        ("timeout", 0, 1),
+    now = run_page(statistics, AT)
+    snapshot = run_snapshot(statistics, AT)
+    assert {name: now[name] for name in snapshot} == snapshot
+    assert now.keys() - snapshot.keys() == ONLY_THE_PAGES
+    assert (now["source"], now["is_running"], now["means"]) == ("run", True, None)
+    assert now["reasons"] == [
+        {"reason": "gone", "meaning": meaning("gone"), "failed": 1, "retry": 0},
+        {"reason": "timeout", "meaning": meaning("timeout"), "failed": 0, "retry": 1},
     ]
-    assert now["run"] == {
-        "elapsed_s": 5.0,
-        "done": 1,
-        "failed": 1,
-        "retried": 1,
-        "bytes_read": 20_000,
-        "bytes_written": 700,
-        "eta_s": statistics.eta_s,
-    }
-    (half,) = now["downloads"]
-    assert half == {
-        "id": image(4).image_id,
-        "host": "c4.staticflickr.com",
-        "received": 250,
-        "expected": 1000,
-        "share": 0.25,
-        "elapsed_s": 4.25,
-    }
-    assert [resize["id"] for resize in now["resizes"]] == [image(5).image_id]
-    (success,) = now["successes"]
-    assert (success["id"], success["host"], success["bytes"]) == (image(1).image_id, "c1.staticflickr.com", 5000)
-    assert (success["transfer_s"], success["process_s"], success["at"]) == (0.25, 0.5, 1e9)
-    assert [(failed["reason"], failed["status"]) for failed in now["failures"]] == [
-        ("timeout", "retry"),
-        ("gone", "failed"),
-    ]
-    assert len(now["failures"][1]["detail"]) == 300
     assert now["history"] == {name: list(values) for name, values in zip(
         ("images", "read", "written"), zip(*statistics.history, strict=True), strict=True
     )}  # fmt: skip
+    assert json.loads(in_a_line(now)).keys() == now.keys()
+
+
+def test_of_a_run_that_has_ended_the_means_are_sent(meter: Meter) -> None:
     meter.ended("finished")
-    ended = run_snapshot(meter.statistics())
-    assert ended["outcome"] == "finished"
-    assert ended["rates"] == {
+    now = run_page(meter.statistics(), AT)
+    assert (now["outcome"], now["is_running"]) == ("finished", False)
+    assert now["means"] == {
         "images_per_s": pytest.approx(2 / 5),
         "read_bytes_per_s": pytest.approx(4000),
         "written_bytes_per_s": pytest.approx(140),
-        "are_means": True,
     }
-    json.dumps(now)
 
 
 def test_a_card_says_whose_picture_it_is_in_plain_text() -> None:
@@ -157,59 +137,58 @@ COUNTS = Counts(
 )
 
 
-def test_a_database_gives_a_snapshot_of_the_same_shape(meter: Meter) -> None:
-    now = database_snapshot(COUNTS, [Second(2, 100, 40)], [DONE], [], [CARD], is_running=True)
-    live = run_snapshot(meter.statistics())
-    assert now.keys() == live.keys() | {"pictures"}
-    assert now["rates"] == {
-        "images_per_s": 2.0,
-        "read_bytes_per_s": 100.0,
-        "written_bytes_per_s": 40,
-        "are_means": False,
-    }
-    assert (now["outcome"], now["run"]["elapsed_s"], now["run"]["eta_s"]) == (None, 100.0, 40.0)
-    assert (now["downloads"], now["resizes"]) == (None, None)
-    (success,) = now["successes"]
-    assert success.keys() == live["successes"][0].keys()
-    assert (success["id"], success["bytes"], success["process_s"], success["at"]) == (DONE.image_id, 5000, None, 2.0)
+TRY = Try(CARD.image_id, "train", Status.RETRY, "timeout", None, None, "https://me:secret@x/1.jpg", "2030-01-01")
 
 
-def test_of_a_run_that_is_over_its_means_are_told() -> None:
-    now = database_snapshot(COUNTS, [Second(2, 100, 40)], [], [], [], is_running=False, worked=RUN)
-    assert now["rates"] == {
-        "images_per_s": 1.0,
-        "read_bytes_per_s": 50.0,
-        "written_bytes_per_s": None,
-        "are_means": True,
-    }
-    assert (now["outcome"], now["run"]["eta_s"]) == ("killed", None)
-    ended = replace(COUNTS, run=replace(RUN, outcome="finished"))
-    assert database_snapshot(ended, [], [], [], [], is_running=False)["outcome"] == "finished"
+def page_of(counts: Counts, *, is_running: bool = False, worked: RunFacts | None = None) -> dict[str, Any]:
+    return database_page(counts, AT, [Second(2, 100, 40)], [DONE], [TRY], is_running=is_running, worked=worked)
 
 
-def test_without_a_run_that_settled_anything_there_are_no_rates() -> None:
-    assert database_snapshot(COUNTS, [], [], [], [], is_running=False)["rates"] is None
+def test_the_page_of_a_database_has_the_keys_of_a_runs_page(meter: Meter) -> None:
+    database = replace(COUNTS, paces=(PaceFacts("flickr", 1, None, None, None, ""),))
+    run, resting = run_page(meter.statistics(), AT), page_of(database, is_running=True)
+    assert run.keys() <= resting.keys()
+    assert resting.keys() - run.keys() == database_snapshot(COUNTS, AT, is_running=True).keys() - run.keys()
+    assert run["successes"][0].keys() == resting["successes"][0].keys()
+    assert run["failures"][0].keys() == resting["failures"][0].keys()
+    assert run["reasons"][0].keys() == resting["reasons"][0].keys()
+    assert run["history"].keys() == resting["history"].keys()
+    assert run["paces"][0].keys() <= resting["paces"][0].keys()
+    assert (resting["downloads"], resting["resizes"], resting["reading"]) == (None, None, None)
+    assert resting["failures"][0]["url"] == "https://x/1.jpg"
+
+
+def test_while_another_process_runs_the_rates_are_those_that_it_records() -> None:
+    now = page_of(COUNTS, is_running=True, worked=RUN)
+    assert (now["outcome"], now["elapsed_s"], now["eta_s"], now["means"]) == (None, 100.0, 40.0, None)
+    assert (now["images_per_s"], now["read_bytes_per_s"], now["written_bytes_per_s"]) == (2.0, 100, 40)
+
+
+def test_without_a_run_at_work_the_means_of_the_last_are_sent() -> None:
+    now = page_of(COUNTS, worked=RUN)
+    assert now["means"] == {"images_per_s": 1.0, "read_bytes_per_s": 50.0, "written_bytes_per_s": None}
+    assert (now["outcome"], now["elapsed_s"], now["eta_s"], now["written_bytes_per_s"]) == ("killed", 100.0, None, None)
+    assert page_of(replace(COUNTS, run=replace(RUN, outcome="finished")))["outcome"] == "finished"
+    assert page_of(COUNTS)["means"] is None
 
 
 def test_where_the_plan_chooses_images_it_is_their_numbers_that_count() -> None:
     by_status = {Status.PENDING: 70, Status.RETRY: 5, Status.DONE: 20, Status.FAILED: 3}
     reasons = {"gone": {Status.PENDING: 0, Status.RETRY: 5, Status.DONE: 0, Status.FAILED: 3}}
-    chosen = replace(COUNTS, plan=PlanCounts(by_status, reasons))
-    now = database_snapshot(chosen, [], [], [], [], is_running=False)
-    assert (now["total"], now["by_status"]) == (98, {"pending": 70, "retry": 5, "done": 20, "failed": 3})
-    assert [(row["failed"], row["retry"]) for row in now["by_reason"]] == [(3, 5)]
-    assert now["plan"] == "20 of 98 chosen images are done, 3 failed, 75 left"
-    met = replace(COUNTS, plan=PlanCounts(by_status, reasons, limit=20))
-    now = database_snapshot(met, [], [], [], [], is_running=False)
-    assert (now["total"], now["by_status"]) == (23, {"pending": 0, "retry": 0, "done": 20, "failed": 3})
-    assert now["plan"] == "20 of 20 images are done"
-    per_class = PlanCounts(by_status, reasons, limit_per_class=10, classes=2, full_classes=2)
-    assert database_snapshot(replace(COUNTS, plan=per_class), [], [], [], [], is_running=False)["total"] == 23
+
+    def numbers(**limits: int) -> list[int]:
+        now = page_of(replace(COUNTS, plan=PlanCounts(by_status, reasons, **limits)))
+        assert [(row["failed"], row["retry"]) for row in now["reasons"]] == [(3, 5)]
+        return [now[name] for name in ("total", "pending", "retry", "done", "failed")]
+
+    assert numbers() == [98, 70, 5, 20, 3]
+    assert numbers(limit=20) == [23, 0, 0, 20, 3]
+    assert numbers(limit_per_class=10, classes=2, full_classes=2) == [23, 0, 0, 20, 3]
 
 
 def test_before_the_first_run_there_is_none() -> None:
-    now = database_snapshot(NOTHING_YET, [], [], [], [], is_running=False)
-    assert (now["outcome"], now["run"], now["rates"], now["total"]) == ("none yet", None, None, 0)
+    now = page_of(NOTHING_YET)
+    assert [now[name] for name in ("outcome", "run", "elapsed_s", "means", "total")] == [None, None, None, None, 0]
 
 
 # ---- boxes

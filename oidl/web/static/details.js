@@ -1,9 +1,8 @@
-// One image with all that is known of it, in a dialog; and what a search found.
+// One image with everything that is known about it, in a dialog; and what a search found.
 
 import { counted, withBoxes } from "./boxes.js";
-import { find, link, make, number } from "./draw.js";
+import { count, find, link, make, number } from "./draw.js";
 import { attribution } from "./grid.js";
-import { count, duration, milliseconds, moment, size } from "./words.js";
 
 const dialog = find("details");
 
@@ -37,13 +36,13 @@ export const search = async (typed) => {
   const found = await ask(`/api/search?id=${encodeURIComponent(typed)}`);
   if (found.error) show("Search", make("p", {}, found.error));
   else if (!found.length) show("Search", make("p", {}, `No ImageID of the list begins with ${typed}.`));
-  else if (found.length === 1) openImage(found[0].id);
+  else if (found.length === 1) openImage(found[0].image_id);
   else {
     const items = found.map((card) =>
       make(
         "li",
         {},
-        make("button", { type: "button", class: "plain id", onclick: () => openImage(card.id) }, card.id),
+        make("button", { type: "button", class: "plain id", onclick: () => openImage(card.image_id) }, card.image_id),
         ` ${card.status} `,
         make("span", { class: "soft" }, card.title),
       ),
@@ -69,24 +68,24 @@ const shown = (image, file) => {
 };
 
 const about = (image) => {
-  const had = image.download;
+  const { download, text } = image;
   const pictures = image.files.filter((file) => file.picture);
   const largest = pictures[pictures.length - 1];
   const facts = [
     ["author", link(image.author_url, image.author || "unknown author")],
     ["licence", link(image.license, image.license_name)],
     ["photo's page", link(image.landing_url, image.landing_url)],
-    ["ImageID", make("code", {}, image.id)],
+    ["ImageID", make("code", {}, image.image_id)],
     ["subset", image.subset],
-    ["state", image.reason ? `${image.status}: ${image.reason}${had.detail ? ` (${had.detail})` : ""}` : image.status],
-    ["next try", had.next_attempt_at && moment(had.next_attempt_at)],
-    ["published size", size(image.original_size)],
-    ["downloaded", had.bytes != null ? `${size(had.bytes)}, ${had.width} × ${had.height} ${had.format ?? ""}` : null],
-    ["transfer", had.transfer_s != null && `${milliseconds(had.transfer_s)}, ${size(had.bytes / Math.max(had.transfer_s, 1e-3))}/s`],
+    ["state", image.reason ? `${image.status}: ${image.reason}${download.detail ? ` (${download.detail})` : ""}` : image.status],
+    ["next try", text.next_attempt],
+    ["published size", text.original_size],
+    ["downloaded", text.download],
+    ["transfer", text.transfer],
     ["boxes", largest && counted(largest.boxes)],
     ["labels", image.labels.join(", ")],
-    ["tries", count(had.attempts)],
-    ["settled", had.finished_at && `${moment(had.finished_at)} UTC`],
+    ["tries", count(download.attempts)],
+    ["settled", text.finished],
     ["original", link(image.original_url, image.original_url)],
   ];
   const terms = facts
@@ -96,11 +95,11 @@ const about = (image) => {
     ...(largest ? shown(image, largest) : []),
     make("dl", { class: "facts" }, ...terms),
     image.files.length ? files(image.files) : undefined,
-    image.tries.length ? tries(image.tries) : undefined,
+    image.failures.length ? failures(image.failures) : undefined,
   ].filter(Boolean);
 };
 
-// Opens what was asked for, so that people see what servers say today; they are not told from where.
+// Opens the URL of a failed try, so that users see what the server answers today. It gets no referrer.
 export const tryIt = (url) => (url ? link(url, "open", { title: url, "aria-label": `open ${url}` }) : "");
 
 const table = (title, heads, rows) =>
@@ -116,11 +115,11 @@ const files = (all) =>
     "Files",
     [make("th", {}, "rendition"), make("th", { class: "number" }, "size"), make("th", { class: "number" }, "pixels")],
     all.map((file) =>
-      make("tr", {}, make("td", {}, file.rendition), number(size(file.bytes)), number(`${file.width} × ${file.height}`)),
+      make("tr", {}, make("td", {}, file.rendition), number(file.text.size), number(file.text.pixels)),
     ),
   );
 
-const tries = (all) =>
+const failures = (all) =>
   table(
     "Failed tries, the latest first",
     [make("th", {}, "ago"), make("th", {}, "reason"), make("th", {}, "detail"), make("th")],
@@ -128,7 +127,7 @@ const tries = (all) =>
       make(
         "tr",
         {},
-        make("td", {}, duration(Math.max(0, Date.now() / 1000 - each.at))),
+        make("td", {}, each.text.ago),
         make("td", {}, each.reason),
         make("td", {}, each.detail),
         make("td", { class: "open" }, tryIt(each.url)),

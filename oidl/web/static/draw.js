@@ -1,4 +1,4 @@
-// The page's few ways to put something on the screen. Whatever comes from others is text, never markup.
+// The page's few ways to put something on the screen. What comes from others is always text, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -20,7 +20,7 @@ export const say = (id, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
-// Only to the web: an address in the list may be anything.
+// Only web addresses become links, because an address in the list may be anything.
 export const link = (address, text, attributes = {}) => {
   let protocol = "";
   try {
@@ -32,9 +32,12 @@ export const link = (address, text, attributes = {}) => {
   return make("a", { href: address, target: "_blank", rel: "noopener noreferrer", ...attributes }, text);
 };
 
+// A whole number as the command line writes it.
+export const count = (number) => number.toLocaleString("en-US");
+
 export const number = (text) => make("td", { class: "number" }, text);
 
-// Rows by key: those that stay are left alone, so that what is focused or hovered stays so.
+// Rows by key. Rows that stay are not replaced, so they keep focus and hover.
 export const rows = (body, items, key, cells) => {
   const old = new Map([...body.children].map((row) => [row.dataset.key, row]));
   const now = items.map((item) => {
@@ -53,14 +56,14 @@ export const rows = (body, items, key, cells) => {
   while (body.children.length > now.length) body.lastElementChild.remove();
 };
 
-// The same in SVG.
+// The same as `make`, in SVG.
 export const shape = (tag, attributes) => {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 };
 
-// Parts side by side; `parts` are [class, amount].
+// Parts side by side; `parts` are pairs of a class and an amount.
 export const stacked = (svg, parts, whole, label) => {
   let left = 0;
   const marks = parts.map(([kind, amount]) => {
@@ -79,7 +82,7 @@ export const bar = (parts, whole, label) => {
   return svg;
 };
 
-// What happened lately as an area that ends at the right; each second is the mean of five, which is calmer.
+// The last minutes as an area that ends at the right; each second is the mean of five, which is smoother.
 export const chart = (svg, values) => {
   const seconds = Math.max(60, values.length); // up to five minutes
   const means = values.map((_, at) => {

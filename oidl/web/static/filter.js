@@ -1,8 +1,7 @@
 // What the grid shows: images as they arrive, or those of one class, subset or licence, which are fetched part by part.
 
 import { ask } from "./details.js";
-import { find, make, say } from "./draw.js";
-import { count } from "./words.js";
+import { count, find, make, say } from "./draw.js";
 import { append, clear } from "./grid.js";
 
 const ENOUGH = 24; // images at a time

@@ -41,11 +41,11 @@ export const startGrid = (open) => {
 // `cards` are the latest images, the latest first.
 export const arrive = (cards) => {
   if (isFiltered) return;
-  const fresh = cards.filter((card) => card.picture && !seen.has(card.id)).reverse();
-  for (const card of fresh) seen.add(card.id);
+  const fresh = cards.filter((card) => card.picture && !seen.has(card.image_id)).reverse();
+  for (const card of fresh) seen.add(card.image_id);
   queue.push(...fresh);
   const room = grid.children.length ? QUEUED : most();
-  for (const card of queue.splice(0, Math.max(0, queue.length - room))) seen.delete(card.id);
+  for (const card of queue.splice(0, Math.max(0, queue.length - room))) seen.delete(card.image_id);
 };
 
 // Empties the grid. If `filtered`, it then shows only what `append` is given.
@@ -82,8 +82,8 @@ const image = (card, more = {}) =>
 const tileOf = (card, picture) =>
   make(
     "li",
-    { "data-id": card.id },
-    make("button", { type: "button", title: card.title, onclick: () => openImage(card.id) }, picture),
+    { "data-id": card.image_id },
+    make("button", { type: "button", title: card.title, onclick: () => openImage(card.image_id) }, picture),
     attribution(card),
   );
 
@@ -92,7 +92,7 @@ const show = async (card) => {
   try {
     await picture.decode();
   } catch {
-    seen.delete(card.id);
+    seen.delete(card.image_id);
     return; // the file was deleted
   }
   if (isFiltered) return;

@@ -1,23 +1,11 @@
-// The page: follows the server's moments, and shows each. Nothing is computed here that the server knows.
+// The page: shows each snapshot that the server sends. Numbers come with their texts; nothing is formatted twice.
 
 import { ask, openImage, search, tryIt } from "./details.js";
-import { bar, chart, find, make, number, rows, say, stacked } from "./draw.js";
+import { bar, chart, count, find, make, number, rows, say, stacked } from "./draw.js";
 import { offerSubsets, refreshFilter, startFilter } from "./filter.js";
 import { arrive, startGrid } from "./grid.js";
-import { count, duration, milliseconds, moment, pace as paceWords, rate, share, size } from "./words.js";
 
 const STATUSES = ["done", "failed", "retry", "pending"];
-const OUTCOMES = {
-  finished: "finished: every image is settled",
-  unfinished: "not finished: run it again to go on",
-  limit: "stopped at a limit",
-  interrupted: "interrupted; run it again to go on",
-  disk: "stopped: a file could not be written",
-  metadata: "some metadata could not be had",
-  bug: "stopped: oidl failed; the log has the traceback",
-  error: "stopped: oidl failed; the log has the traceback",
-  killed: "killed; run it again to go on",
-};
 
 const imageButton = (id) =>
   make("td", {}, make("button", { type: "button", class: "plain id", "data-image": id }, id));
@@ -39,96 +27,92 @@ const showAbout = ({ root, version, plan }) => {
   say("plan", plan);
 };
 
-const showState = (now) => {
-  const run = now.run;
-  say("since", run ? ` · ${duration(run.elapsed_s)}` : ""); // apart, as it would be read aloud every second
-  if (!now.outcome) say("state", now.total ? "a run is at work" : "loading the image list");
-  else if (now.outcome === "none yet") say("state", "no run yet");
-  else say("state", `last run ${OUTCOMES[now.outcome] ?? `ended: ${now.outcome}`}`);
-  document.body.dataset.outcome = now.outcome ?? "";
+const showState = ({ text, is_running: isRunning }) => {
+  say("state", text.state);
+  say("since", text.elapsed && ` · ${text.elapsed}`); // apart, because it would be read aloud every second
+  document.body.dataset.isRunning = isRunning;
 };
 
 const showOverall = (now) => {
-  const { done, failed } = now.by_status;
-  say("share", now.total ? share(done + failed, now.total) : "–");
-  say("settled", count(done + failed));
+  say("share", now.text.settled);
+  say("settled", count(now.done + now.failed));
   say("total", count(now.total));
-  const left = now.run?.eta_s;
-  const lasts = now.outcome || left == null ? "" : `about ${duration(left)} left`;
-  say("left", [now.plan, lasts].filter(Boolean).join(" · "));
-  for (const status of STATUSES) say(status, count(now.by_status[status]));
-  const parts = STATUSES.map((status) => [status, now.by_status[status]]);
-  stacked(find("overall"), parts, now.total, `${share(done + failed, now.total)} settled`);
+  say("left", now.text.left);
+  for (const status of STATUSES) say(status, count(now[status]));
+  const parts = STATUSES.map((status) => [status, now[status]]);
+  stacked(find("overall"), parts, now.total, `${now.text.settled} settled`);
   const root = now.about.root.split("/").pop();
-  document.title = [now.total && share(done + failed, now.total), root, "oidl"].filter(Boolean).join(" · ");
+  document.title = [now.total && now.text.settled, root, "oidl"].filter(Boolean).join(" · ");
 };
 
-// Of a run that has ended its means are shown, and what is not known is not there.
-const showRates = (now) => {
-  const rates = now.rates ?? {};
-  const shown = { images: rates.images_per_s, read: rates.read_bytes_per_s, written: rates.written_bytes_per_s };
-  for (const [name, value] of Object.entries(shown)) {
-    find(`${name}-card`).hidden = value == null;
-    if (value == null) continue;
-    say(`${name}-per-s`, name === "images" ? rate(value) : `${size(value)}/s`);
-    say(`${name}-mean`, rates.are_means ? ", on average in the last run with images" : "");
-    find(`${name}-chart`).toggleAttribute("hidden", rates.are_means && !now.history[name].length);
-    chart(find(`${name}-chart`), now.history[name]);
+// After a run these are its means. A rate that is not known has no card.
+const showRates = ({ text, history, is_running: isRunning }) => {
+  for (const name of ["images", "read", "written"]) {
+    const rate = text[name === "images" ? "images_per_s" : `${name}_bytes_per_s`];
+    find(`${name}-card`).hidden = rate == null;
+    if (rate == null) continue;
+    say(`${name}-per-s`, rate);
+    say(`${name}-mean`, isRunning ? "" : ", on average in the last run with images");
+    find(`${name}-chart`).toggleAttribute("hidden", !isRunning && !history[name].length);
+    chart(find(`${name}-chart`), history[name]);
   }
 };
 
 const note = (text) => [make("td", { colspan: 5, class: "soft" }, text)];
 
-// Rows, or in words that there are none.
+// Rows, or a note that there are none.
 const list = (id, items, none, cells) => {
-  const shown = items.length ? items : [{ id: "", text: none }];
-  rows(find(id), shown, (item) => item.key ?? item.id, (item) => (item.text ? note(item.text) : cells(item)));
+  const shown = items.length ? items : [{ key: "", note: none }];
+  rows(find(id), shown, (item) => item.key, (item) => (item.note === undefined ? cells(item) : note(item.note)));
 };
 
-const showInHand = (now) => {
-  const isKnown = now.downloads !== null && !now.outcome;
+const byImage = (items) => items.map((item) => ({ ...item, key: item.image_id }));
+
+const showInProgress = (now) => {
+  const isKnown = now.downloads !== null && now.is_running;
   find("downloads-card").hidden = !isKnown;
   find("resizes-part").hidden = !isKnown;
   find("pace-part").hidden = !now.paces.length;
   find("pace-card").hidden = !isKnown && !now.paces.length;
   if (isKnown) {
     say("downloads-count", count(now.downloads.length));
-    list("downloads", now.downloads, "none", (one) => [
-      imageButton(one.id),
+    list("downloads", byImage(now.downloads), "none", (one) => [
+      imageButton(one.image_id),
       make("td", { class: "soft" }, one.host),
-      make("td", { class: "bar" }, bar([["done", one.share ?? 0]], 1, "")),
-      number(one.share == null ? size(one.received) : `${Math.floor(100 * one.share)} %`),
+      make("td", { class: "bar" }, bar([["done", one.percent ?? 0]], 100, "")),
+      number(one.text.received),
     ]);
     say("resizes-count", count(now.resizes.length));
-    list("resizes", now.resizes, "none", (one) => [imageButton(one.id), number(milliseconds(one.elapsed_s))]);
+    list("resizes", byImage(now.resizes), "none", (one) => [imageButton(one.image_id), number(one.text.elapsed)]);
   }
-  const paces = now.paces.map((pace) => ({ ...pace, id: pace.provider }));
+  const paces = now.paces.map((pace) => ({ ...pace, key: pace.provider }));
   list("paces", paces, "", (pace) => [
     make("td", {}, pace.provider),
     number(count(pace.window)),
-    number(paceWords(pace.rate)),
-    make("td", { class: "soft" }, pace.pause_s >= 1 ? `paused for ${duration(pace.pause_s)}: ${pace.why}` : ""),
+    number(pace.text.rate),
+    make("td", { class: "soft" }, pace.text.pause),
   ]);
 };
 
+const byTime = (items) => items.map((item) => ({ ...item, key: `${item.image_id} ${item.time}` }));
+
 const showLast = (now) => {
-  const keyed = (items) => items.map((item) => ({ ...item, key: `${item.id} ${item.at}` }));
-  find("successes-card").hidden = now.outcome && !now.successes.length;
-  find("failures-card").hidden = now.outcome && !now.failures.length;
+  find("successes-card").hidden = !now.is_running && !now.successes.length;
+  find("failures-card").hidden = !now.is_running && !now.failures.length;
   const isResizeKnown = !now.successes.length || now.successes.some((one) => one.process_s != null);
-  find("successes-table").classList.toggle("no-resize", !isResizeKnown); // a database does not note it
-  list("successes", keyed(now.successes), "none yet", (one) => [
-    imageButton(one.id),
-    number(one.bytes == null ? "–" : size(one.bytes)),
-    number(one.width == null ? "–" : `${one.width} × ${one.height}`),
-    number(milliseconds(one.transfer_s)),
-    number(milliseconds(one.process_s)),
+  find("successes-table").classList.toggle("no-resize", !isResizeKnown); // the database does not record it
+  list("successes", byTime(now.successes), "none yet", ({ image_id: id, text }) => [
+    imageButton(id),
+    number(text.size),
+    number(text.pixels),
+    number(text.transfer),
+    number(text.process),
   ]);
-  list("failures", keyed(now.failures), "none yet", failure);
+  list("failures", byTime(now.failures), "none yet", failure);
 };
 
 const failure = (one) => [
-  imageButton(one.id),
+  imageButton(one.image_id),
   make(
     "td",
     {},
@@ -138,15 +122,15 @@ const failure = (one) => [
   make("td", { class: "open" }, tryIt(one.url)),
 ];
 
-// A reason opens to examples, which are asked for then.
+// A reason opens to examples, which are fetched then.
 const showReasons = (now) => {
   const box = find("reasons");
-  find("reasons-card").hidden = now.outcome && !now.by_reason.length;
-  const most = Math.max(...now.by_reason.map((row) => row.failed + row.retry), 1);
-  if (!now.by_reason.length) box.replaceChildren(make("p", { class: "soft" }, "none so far"));
+  find("reasons-card").hidden = !now.is_running && !now.reasons.length;
+  const most = Math.max(...now.reasons.map((row) => row.failed + row.retry), 1);
+  if (!now.reasons.length) box.replaceChildren(make("p", { class: "soft" }, "none so far"));
   else box.querySelector("p.soft")?.remove();
   const old = new Map([...box.querySelectorAll("details")].map((one) => [one.dataset.reason, one]));
-  for (const row of now.by_reason) {
+  for (const row of now.reasons) {
     const one = old.get(row.reason) ?? make("details", { "data-reason": row.reason, ontoggle: showExamples }, make("summary"));
     one.firstElementChild.replaceChildren(
       make("span", { class: "reason" }, make("code", {}, row.reason), make("span", { class: "soft" }, row.meaning)),
@@ -167,8 +151,8 @@ const showExamples = async (event) => {
     make(
       "tr",
       {},
-      imageButton(each.id),
-      make("td", {}, each.host ?? "", make("span", { class: "soft detail" }, each.detail)),
+      imageButton(each.image_id),
+      make("td", {}, each.text.host, make("span", { class: "soft detail" }, each.detail)),
       make("td", { class: "open" }, tryIt(each.url)),
     ),
   );
@@ -179,14 +163,14 @@ const showExamples = async (event) => {
 
 const showSubsets = (now) => {
   offerSubsets(Object.keys(now.by_subset));
-  find("subsets-card").hidden = now.outcome && !now.total;
-  const subsets = Object.entries(now.by_subset).map(([id, row]) => ({ id, ...row }));
+  find("subsets-card").hidden = !now.is_running && !now.total;
+  const subsets = Object.entries(now.by_subset).map(([key, row]) => ({ key, ...row }));
   list("subsets", subsets, "not loaded yet", (row) => {
     const total = row.done + row.failed + row.retry + row.pending;
     const parts = STATUSES.map((status) => [status, row[status]]);
     return [
-      make("td", {}, row.id),
-      make("td", { class: "bar" }, bar(parts, total, share(row.done + row.failed, total))),
+      make("td", {}, row.key),
+      make("td", { class: "bar" }, bar(parts, total, `${now.text.subsets[row.key]} settled`)),
       number(count(row.done)),
       number(count(row.failed)),
       number(count(total)),
@@ -198,13 +182,13 @@ const showRuns = async () => {
   const runs = await ask("/api/runs");
   if (runs.error) return;
   find("runs-card").hidden = !runs.length;
-  list("runs", runs.map((run) => ({ ...run, id: String(run.id) })), "none yet", (run) => [
-    make("td", {}, moment(run.started_at)),
-    make("td", {}, run.outcome ?? "at work"),
-    number(duration(run.elapsed_s)),
+  list("runs", runs.map((run) => ({ ...run, key: String(run.id) })), "none yet", (run) => [
+    make("td", {}, run.text.started),
+    make("td", {}, run.outcome ?? "active"),
+    number(run.text.elapsed),
     number(count(run.done)),
     number(count(run.failed)),
-    number(size(run.bytes)),
+    number(run.text.read),
   ]);
 };
 
@@ -213,7 +197,7 @@ const show = (now) => {
   showState(now);
   showOverall(now);
   showRates(now);
-  showInHand(now);
+  showInProgress(now);
   showReasons(now);
   showLast(now);
   showSubsets(now);
@@ -229,8 +213,8 @@ const follow = () => {
     isLost = 0;
     const now = JSON.parse(event.data);
     show(now);
-    if (now.source === "run" && now.outcome) {
-      events.close(); // the server goes with the run; what is on the page stays
+    if (now.source === "run" && !now.is_running) {
+      events.close(); // the server ends with the run; the page stays as it is
       showRuns();
     }
   };
@@ -244,7 +228,7 @@ startFilter();
 follow();
 showRuns();
 setInterval(() => {
-  if (document.body.dataset.outcome) return;
+  if (document.body.dataset.isRunning === "false") return;
   showRuns();
   refreshFilter();
 }, 30_000);

@@ -1,6 +1,5 @@
-"""Numbers for machines: every key of the JSON is there, and Prometheus' text format is kept to."""
+"""The file of metrics: every number is there, in Prometheus' text format."""
 
-import json
 import re
 from datetime import UTC, datetime
 
@@ -9,8 +8,8 @@ from conftest import work
 from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
-from oidl.progress.machine import json_line, metrics_text
 from oidl.progress.meter import Meter
+from oidl.progress.metrics import metrics_text
 
 AT = datetime(2026, 11, 24, 20, 0, 0, 123456, tzinfo=UTC)
 DONE = Done(Source.ORIGINAL, "u", 500, "m", 4, 3, (WrittenFile("thumbs", "train/x.jpg", 40, 2, 1),))
@@ -35,116 +34,6 @@ def run() -> Meter:
     meter.started(work(5))
     meter.processing(work(5))
     return meter
-
-
-def test_a_line_has_every_number() -> None:
-    meter = run()
-    with meter.reading("boxes.csv", 80) as reading:
-        reading.count_bytes = lambda: 12
-        line = json_line(meter.statistics(), None, AT)
-    assert json.loads(json_line(meter.statistics(), None, AT))["reading"] is None
-    assert "\n" not in line
-    assert json.loads(line) == {
-        "time": "2026-11-24T20:00:00.123Z",
-        "outcome": None,
-        "elapsed_s": 1.0,
-        "total": 8,
-        "pending": 4,
-        "retry": 1,
-        "done": 2,
-        "failed": 1,
-        "settled_percent": 37.5,
-        "by_subset": {
-            "train": {"pending": 4, "retry": 1, "done": 1, "failed": 1},
-            "test": {"pending": 0, "retry": 0, "done": 1, "failed": 0},
-        },
-        "by_reason": {"gone": 1, "timeout": 1},
-        "images_per_s": 2.0,
-        "read_bytes_per_s": 3000,
-        "written_bytes_per_s": 40,
-        "eta_s": 3.0,
-        "run": {
-            "done": 1,
-            "failed": 1,
-            "retried": 1,
-            "by_reason": {"gone": 1},
-            "remaining": 6,
-            "in_flight": 2,
-            "bytes_read": 3000,
-            "bytes_written": 40,
-        },
-        "reading": {"name": "boxes.csv", "rows": None, "is_indexing": False, "bytes": 12, "expected_bytes": 80},
-        "downloads": [
-            {
-                "image_id": work(4).image_id,
-                "subset": "train",
-                "host": "c1.staticflickr.com",
-                "url": work(4).original_url,
-                "received_bytes": 100,
-                "expected_bytes": 400,
-                "percent": 25.0,
-                "elapsed_s": 0.0,
-            }
-        ],
-        "resizes": [{"image_id": work(5).image_id, "subset": "train", "elapsed_s": 0.0}],
-        "paces": [
-            {
-                "provider": "flickr",
-                "window": 8,
-                "rate": None,
-                "learned_rate": 40.0,
-                "pause_s": 2.0,
-                "pause_reason": "too many requests",
-            }
-        ],
-        "successes": [
-            {
-                "time": "2001-09-09T01:46:40.000Z",
-                "image_id": work(1).image_id,
-                "subset": "train",
-                "url": "u",
-                "bytes": 500,
-                "width": 4,
-                "height": 3,
-                "files": {"thumbs": "train/x.jpg"},
-                "transfer_s": None,
-                "process_s": None,
-            }
-        ],
-        "failures": [
-            {
-                "time": "2001-09-09T01:46:40.000Z",
-                "image_id": work(3).image_id,
-                "subset": "train",
-                "status": "retry",
-                "reason": "timeout",
-                "detail": "no byte in time",
-                "http_status": None,
-                "url": "http://x/1.jpg",
-            },
-            {
-                "time": "2001-09-09T01:46:40.000Z",
-                "image_id": work(2).image_id,
-                "subset": "train",
-                "status": "failed",
-                "reason": "gone",
-                "detail": "",
-                "http_status": 410,
-                "url": None,
-            },
-        ],
-    }
-
-
-def test_what_was_told_once_is_not_told_again() -> None:
-    meter = run()
-    before = meter.statistics()
-    meter.recorded(work(4), DONE, Status.DONE)
-    meter.ended("finished")
-    told = json.loads(json_line(meter.statistics(), before, AT))
-    assert [each["image_id"] for each in told["successes"]] == [work(4).image_id]
-    assert told["failures"] == []
-    assert told["outcome"] == "finished"
 
 
 def test_the_metrics_have_every_number_by_its_labels() -> None:
