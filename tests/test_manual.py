@@ -18,10 +18,10 @@ from pages import ALL, MANUAL, ROOT, code_blocks, commands, items, manual, read,
 
 from bench.__main__ import _MEASUREMENTS
 from oidl.cli.app import _spelled_out, app
-from oidl.cli.help import ENTRIES, PAGES, entries, page
-from oidl.cli.options import OPTIONS, RunOptions
+from oidl.cli.commands.help import ENTRIES, PAGES, entries, page
+from oidl.cli.options.groups import SECTIONS
+from oidl.cli.options.run import OPTIONS, RunOptions
 from oidl.cli.reference import COMMANDS, blocks, updated
-from oidl.cli.sections import SECTIONS
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import ExitCode
 from oidl.export.formats import FORMATS

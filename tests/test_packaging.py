@@ -14,7 +14,7 @@ import pytest
 from pages import MANUAL
 
 import oidl
-from oidl.cli.help import PAGES, page
+from oidl.cli.commands.help import PAGES, page
 from oidl.state.connection import StateConnection
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +28,7 @@ print(json.dumps([oidl.__file__, *map(str, migrations())]))
 
 PAGES_OF_THE_MANUAL = """
 import json
-from oidl.cli.help import PAGES, page
+from oidl.cli.commands.help import PAGES, page
 print(json.dumps([[name, page(name)] for name in PAGES]))
 """
 

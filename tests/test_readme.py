@@ -11,7 +11,7 @@ import pytest
 from pages import ROOT, commands, manual, read, section, table_rows
 
 from oidl.cli.app import app
-from oidl.cli.help import PAGES
+from oidl.cli.commands.help import PAGES
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.pipeline.forecast import make_forecast
 from oidl.progress.words import duration, size

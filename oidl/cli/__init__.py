@@ -1,7 +1,6 @@
-"""The command line: one file a command, which composes the rooms below.
+"""The command line: `commands` has one file a command, `options` one a group of options.
 
-`app` names the commands and turns errors into exit codes, `options` turns what
-was typed into `Settings`, `signals` turns Ctrl-C into a `Stop`. Commands are
+`app` names the commands and turns errors into exit codes, `signals` turns Ctrl-C into a `Stop`. Commands are
 imported when they are called: `oidl status` must not wait for httpx and libvips.
 """
 

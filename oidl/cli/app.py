@@ -17,11 +17,11 @@ from cyclopts import App, CycloptsError, Parameter
 
 from oidl import __version__
 from oidl.cli.config import Environment, check_variables, config_file
-from oidl.cli.places import PlaceOptions, note_places
+from oidl.cli.options.paths import PlaceOptions, note_places
+from oidl.cli.options.types import check_text, check_values
 from oidl.cli.planning import PlannedOptions
 from oidl.cli.short_help import SHORT_HELP
 from oidl.cli.streams import print_error, safe_streams
-from oidl.cli.typed import check_text, check_values
 from oidl.errors import ExitCode, OidlError, disk_error
 from oidl.text import printable
 
@@ -58,11 +58,11 @@ for _name, _help in _HELP.items():
     _module = _name.replace("-", "_")
     # The epilogue is about options from elsewhere, and the demo takes none.
     _more = {"help_epilogue": ""} if _name == "demo" else {}
-    app.command(f"oidl.cli.{_module}:{_module}", name=_name, help=_help, **_more)
+    app.command(f"oidl.cli.commands.{_module}:{_module}", name=_name, help=_help, **_more)
 
 
 annotations = App(name="annotations", help="Bring annotations into the state database.")
-annotations.command("oidl.cli.annotations:load", name="load", help="Load annotation files; each once.")
+annotations.command("oidl.cli.commands.annotations:load", name="load", help="Load annotation files; each once.")
 app.command(annotations)
 
 renditions = App(name="renditions", help="List what images are kept as, or remove one of these.")
@@ -70,16 +70,18 @@ renditions = App(name="renditions", help="List what images are kept as, or remov
 
 @renditions.default
 def _list(options: Annotated[PlaceOptions, Parameter(name="*")] = _HERE) -> None:
-    from oidl.cli.kept_renditions import print_renditions  # slow
+    from oidl.cli.commands.renditions import print_renditions  # slow
 
     print_renditions(options)
 
 
-renditions.command("oidl.cli.kept_renditions:remove", name="remove", help="Delete a rendition's files, make no more.")
+renditions.command(
+    "oidl.cli.commands.renditions:remove", name="remove", help="Delete a rendition's files, make no more."
+)
 app.command(renditions)
 
 
-app.command("oidl.cli.help:help_", name="help", help="Show a page of the manual, or the options of a command.")
+app.command("oidl.cli.commands.help:help_", name="help", help="Show a page of the manual, or the options of a command.")
 app.command("oidl.cli.completion:install", name="--install-completion", help="Let the shell complete what you type.")
 
 _COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"), ("renditions",), ("renditions", "remove"))
@@ -156,7 +158,7 @@ def _spelled_out(token: str) -> str:
     """`--nodownload-metadata`, as the older Scala downloader spelled it, is `--no-download-metadata`."""
     name, equals, value = token.partition("=")
     if name.startswith("--no"):
-        from oidl.cli.options import SWITCHES
+        from oidl.cli.options.run import SWITCHES
 
         if name[4:] in SWITCHES:
             return f"--no-{name[4:]}{equals}{value}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts.completion.detect import ShellDetectionError, detect_shell
 
-from oidl.cli.typed import one_of
+from oidl.cli.options.types import one_of
 from oidl.errors import UsageError
 from oidl.text import printable
 

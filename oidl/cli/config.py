@@ -13,7 +13,7 @@ from pathlib import Path
 from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict, Env
 
-from oidl.cli.typed import check_text
+from oidl.cli.options.types import check_text
 from oidl.errors import UsageError
 from oidl.storage.layout import check_lengths
 
@@ -50,7 +50,7 @@ def check_variables(app: App, commands: Iterable[Sequence[str]]) -> None:
     if not given:
         return
     check_text([*given, *given.values()])
-    from oidl.cli.options import OPTIONS, SWITCHES
+    from oidl.cli.options.run import OPTIONS, SWITCHES
 
     known = {_variable(option) for option in OPTIONS}
     if unknown := [name for name in given if name not in known]:
@@ -87,8 +87,8 @@ def config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     if named is None and not path.exists():
         return
     values = _read(path)
-    from oidl.cli.lists import quoted
-    from oidl.cli.options import OPTIONS
+    from oidl.cli.options.lists import quoted
+    from oidl.cli.options.run import OPTIONS
 
     unknown = [key for key in values if key.replace("_", "-") not in OPTIONS]
     if unknown:

@@ -23,8 +23,8 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from oidl.cli.lists import is_list, split_by_blanks
-from oidl.cli.typed import origin
+from oidl.cli.options.lists import is_list, split_by_blanks
+from oidl.cli.options.types import origin
 from oidl.errors import UsageError
 from oidl.text import nearest
 

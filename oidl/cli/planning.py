@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict
 
-from oidl.cli.lists import join_list, quoted
-from oidl.cli.places import STATE_DB, given_places
-from oidl.cli.typed import absolute
+from oidl.cli.options.lists import join_list, quoted
+from oidl.cli.options.paths import STATE_DB, given_places
+from oidl.cli.options.types import absolute
 from oidl.text import without_secrets
 
 if TYPE_CHECKING:
-    from oidl.cli.options import RunOptions
+    from oidl.cli.options.run import RunOptions
     from oidl.state.plan import Value
 
 PLAN = (
@@ -94,7 +94,7 @@ def plan_line(plan: Mapping[str, "Value"]) -> str:
 
 def planned_options(plan: Mapping[str, "Value"]) -> "RunOptions":
     """The options that `plan` stands for. Raises `ValueError` for a value that this version does not have."""
-    from oidl.cli.options import RunOptions
+    from oidl.cli.options.run import RunOptions
 
     hints = get_type_hints(RunOptions)
     return RunOptions(
@@ -104,8 +104,8 @@ def planned_options(plan: Mapping[str, "Value"]) -> "RunOptions":
 
 def without_rendition(plan: Mapping[str, "Value"], name: str, classic: str | None) -> "dict[str, Value]":
     """`plan` without the rendition `name`; `classic` is the name of the one that is made without `--rendition`."""
-    from oidl.cli.imaging import CLASSIC
-    from oidl.cli.renditions import typed_rendition
+    from oidl.cli.options.imaging import CLASSIC
+    from oidl.cli.options.rendition_parser import typed_rendition
     from oidl.model import Source
 
     new = dict(plan)
@@ -172,7 +172,7 @@ def _typed(option: str, plan: Mapping[str, "Value"]) -> str:
 
 @cache
 def _defaults() -> dict[str, "Value | None"]:
-    from oidl.cli.options import RunOptions
+    from oidl.cli.options.run import RunOptions
 
     return {field.name: _plain(field.default) for field in fields(RunOptions) if field.name in PLAN}
 

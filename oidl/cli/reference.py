@@ -19,7 +19,7 @@ from pathlib import Path
 from cyclopts import Argument, Group, Parameter
 
 from oidl.cli.app import app
-from oidl.cli.sections import SECTIONS
+from oidl.cli.options.groups import SECTIONS
 from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Reason
 from oidl.pipeline.retry import RULES
 from oidl.reasons import meaning

@@ -13,7 +13,7 @@ import numpy
 import pytest
 from PIL import Image as Pillow
 
-from oidl.cli import demo as demo_command
+from oidl.cli.commands import demo as demo_command
 from oidl.demo.classes import DRAWN
 
 COLOURS = {drawn.name: drawn.colour for drawn in DRAWN}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oidl.cli.app import app
-from oidl.cli.options import OPTIONS
+from oidl.cli.options.run import OPTIONS
 from oidl.cli.short_help import EXAMPLES, SHORT_HELP
 from oidl.cli.short_help import OPTIONS as USED
 

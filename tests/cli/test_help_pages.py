@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pages import manual
 
-from oidl.cli.help import PAGES, page
+from oidl.cli.commands.help import PAGES, page
 
 
 def test_alone_it_lists_the_pages_with_their_titles(oidl: Any) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from oidl.cli import app as cli
 from oidl.cli.config import Environment, config_file
-from oidl.cli.lists import join_list, split_list
-from oidl.cli.options import RunOptions
+from oidl.cli.options.lists import join_list, split_list
+from oidl.cli.options.run import RunOptions
+from oidl.cli.options.types import check_values
 from oidl.cli.planning import plan_line, plan_of
-from oidl.cli.typed import check_values
 from oidl.model import FileKind, LabelType, Reason, Source
 
 _LISTS = {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from oidl.cli.mistakes import _OFTEN
-from oidl.cli.options import OPTIONS
+from oidl.cli.options.run import OPTIONS
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from oidl.cli import demo as demo_command
-from oidl.cli import page as page_command
+from oidl.cli import web_page as page_command
+from oidl.cli.commands import demo as demo_command
 from oidl.demo.site import Answer, Behaviour
 
 ARTEFACTS = Path(__file__).parents[2] / ".artefacts"

@@ -10,9 +10,9 @@ import pytest
 
 from oidl.cli import app as cli
 from oidl.cli.config import Environment
-from oidl.cli.options import RunOptions
+from oidl.cli.options.run import RunOptions
+from oidl.cli.options.types import check_values
 from oidl.cli.planning import PLAN, PlannedOptions, plan_line, plan_of
-from oidl.cli.typed import check_values
 from oidl.demo.site import status_answer
 from oidl.state.connection import transaction
 from oidl.state.database import connect_writer

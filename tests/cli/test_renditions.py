@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from oidl.cli.renditions import check_together, hex_colour, typed_rendition
+from oidl.cli.options.rendition_parser import check_together, hex_colour, typed_rendition
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
 from oidl.settings import Originals

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.cli import report as report_command
+from oidl.cli.commands import report as report_command
 
 
 def test_after_a_run_it_tells_what_the_database_has(served, quick_dataset, run, oidl, root: Path, ask) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, get_args, get_type_hints
 import pytest
 from cyclopts import Parameter
 
-from oidl.cli.sections import LIMITS, OUTPUT, PLACES, SECTIONS, in_section
+from oidl.cli.options.groups import LIMITS, OUTPUT, PLACES, SECTIONS, in_section
 
 
 def test_an_option_is_of_its_class_section_unless_it_says_another() -> None:

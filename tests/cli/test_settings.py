@@ -85,7 +85,7 @@ def test_a_switch_in_the_file_can_be_undone_by_a_flag(oidl, settings) -> None:
 def test_there_is_a_thread_for_each_usable_core_unless_it_is_said_how_many(
     settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oidl.cli.options.usable_cores", lambda: 5)
+    monkeypatch.setattr("oidl.cli.options.run.usable_cores", lambda: 5)
     assert settings()["threads"] == 5
     assert settings("--threads=3")["threads"] == 3
     assert settings(env={"OIDL_THREADS": "2"})["threads"] == 2

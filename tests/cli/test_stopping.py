@@ -109,7 +109,7 @@ _STOPPED = """
 import os, sys
 from oidl.cli import main
 from oidl.{module} import {function} as words
-import oidl.cli.{command} as module
+import oidl.cli.commands.{command} as module
 announced = int(sys.argv.pop())
 def told(*args, **more):
     os.write(announced, b"now")

@@ -100,8 +100,8 @@ def test_files_are_read_in_as_many_threads_as_were_asked_for(
             asked.append(threads)
             super().__init__(*arguments, threads=threads, **more)
 
-    monkeypatch.setattr("oidl.cli.verify.Audit", Asked)
-    monkeypatch.setattr("oidl.cli.verify.usable_cores", lambda: 5)
+    monkeypatch.setattr("oidl.cli.commands.verify.Audit", Asked)
+    monkeypatch.setattr("oidl.cli.commands.verify.usable_cores", lambda: 5)
     assert verify(*typed)[0] == 0
     assert asked == [threads]
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from oidl.cli.demo import DemoOptions, demo
-from oidl.cli.watching import choose_display
+from oidl.cli.commands.demo import DemoOptions, demo
+from oidl.cli.displays import choose_display
 from oidl.errors import UsageError
 from oidl.progress import terminal
 from oidl.settings import Display

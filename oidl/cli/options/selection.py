@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from oidl.cli.lists import list_of
-from oidl.cli.places import PlaceOptions
-from oidl.cli.sections import CHOOSING, in_section
-from oidl.cli.typed import LIMIT
+from oidl.cli.options.groups import CHOOSING, in_section
+from oidl.cli.options.lists import list_of
+from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.types import LIMIT
 from oidl.errors import UsageError
 from oidl.model import LabelType
 from oidl.settings import Selection

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from oidl.cli.places import STATE_DB
+from oidl.cli.options.paths import STATE_DB
 from oidl.demo.published import DIRECTORY, VERSION
 from oidl.demo.recipe import Recipe
 from oidl.hints import command_line

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.places import PlaceOptions
+from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.types import absolute
 from oidl.cli.streams import is_lost
-from oidl.cli.typed import absolute
 from oidl.errors import ExitCode, HalfLoadedError, UsageError
 from oidl.progress.repaint import repainted, why_not_rewritten
 from oidl.report.failures import failure_json, failure_line

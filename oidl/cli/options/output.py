@@ -6,8 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.sections import OUTPUT, in_section
-from oidl.cli.typed import one_of
+from oidl.cli.options.groups import OUTPUT, in_section
+from oidl.cli.options.types import one_of
 from oidl.settings import Display
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cyclopts import App, ArgumentCollection
 
-from oidl.cli.sections import PLACES, in_section
-from oidl.cli.typed import absolute
+from oidl.cli.options.groups import PLACES, in_section
+from oidl.cli.options.types import absolute
 from oidl.hints import note_root
 
 STATE_DB = "oidl.sqlite3"

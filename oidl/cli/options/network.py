@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from oidl.cli.sections import NETWORK, in_section
-from oidl.cli.typed import BYTES
+from oidl.cli.options.groups import NETWORK, in_section
+from oidl.cli.options.types import BYTES
 from oidl.settings import MAX_IMAGE_BYTES, Transfers
 
 

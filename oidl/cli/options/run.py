@@ -9,16 +9,16 @@ from typing import Annotated, get_args
 
 from cyclopts import Parameter
 
-from oidl.cli.checks import check_options
-from oidl.cli.choice import ChoiceOptions
-from oidl.cli.download import DownloadOptions
-from oidl.cli.imaging import ImagingOptions
-from oidl.cli.limits import LimitOptions
-from oidl.cli.network import NetworkOptions
-from oidl.cli.output import OutputOptions
+from oidl.cli.options.checks import check_options
+from oidl.cli.options.groups import PLACES, in_section
+from oidl.cli.options.imaging import ImagingOptions
+from oidl.cli.options.limits import LimitOptions
+from oidl.cli.options.network import NetworkOptions
+from oidl.cli.options.output import OutputOptions
+from oidl.cli.options.selection import ChoiceOptions
+from oidl.cli.options.sources import DownloadOptions
+from oidl.cli.options.types import absolute, one_of
 from oidl.cli.planning import plan_of
-from oidl.cli.sections import PLACES, in_section
-from oidl.cli.typed import absolute, one_of
 from oidl.cores import usable_cores
 from oidl.settings import FileNames, Layout, Retries, Settings
 

@@ -9,16 +9,16 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.choice import ChoiceOptions
-from oidl.cli.download import ANNOTATIONS
+from oidl.cli.displays import Watchers
 from oidl.cli.loopback import still_works, why_away
-from oidl.cli.options import RunOptions
+from oidl.cli.options.groups import DOWNLOAD, in_section
+from oidl.cli.options.run import RunOptions
+from oidl.cli.options.selection import ChoiceOptions
+from oidl.cli.options.sources import ANNOTATIONS
+from oidl.cli.options.types import absolute, one_of
 from oidl.cli.root import locked_root
-from oidl.cli.running import run_with_displays
-from oidl.cli.sections import DOWNLOAD, in_section
+from oidl.cli.session import run_with_displays
 from oidl.cli.streams import print_error
-from oidl.cli.typed import absolute, one_of
-from oidl.cli.watching import Watchers
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import StateError
 from oidl.model import Extent, FileKind

@@ -10,9 +10,9 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.places import PlaceOptions
+from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.types import absolute
 from oidl.cli.signals import cancel_on_signal
-from oidl.cli.typed import absolute
 from oidl.cores import usable_cores
 from oidl.errors import ExitCode, UsageError
 from oidl.model import Finding

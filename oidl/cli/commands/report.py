@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.places import PlaceOptions
-from oidl.cli.typed import absolute
+from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.types import absolute
 from oidl.errors import StateError
 from oidl.hints import command
 from oidl.progress.words import duration

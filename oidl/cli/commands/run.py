@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options import RunOptions
+from oidl.cli.options.run import RunOptions
 
 DEFAULTS = RunOptions()
 
@@ -16,6 +16,6 @@ def run(options: Annotated[RunOptions, Parameter(name="*")] = DEFAULTS) -> int:
     moment and started again. Ctrl-C finishes the transfers in hand; a second
     one stops at once.
     """
-    from oidl.cli.running import run_root
+    from oidl.cli.session import run_root
 
     return run_root(options)

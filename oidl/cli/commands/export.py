@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.choice import CLASSES, LABEL_TYPES, ChoiceOptions
-from oidl.cli.choosing import make_choice
-from oidl.cli.sections import CHOOSING, OUTPUT, in_section
-from oidl.cli.typed import absolute
+from oidl.cli.options.groups import CHOOSING, OUTPUT, in_section
+from oidl.cli.options.selection import CLASSES, LABEL_TYPES, ChoiceOptions
+from oidl.cli.options.types import absolute
+from oidl.cli.selection import make_choice
 from oidl.errors import UsageError
 from oidl.export.describe import export_line, exported_text
 from oidl.export.files import ImageFiles

@@ -18,10 +18,10 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.demo_words import DEFAULT_ROOT, closing, how_to_use, kept_text
-from oidl.cli.places import STATE_DB
+from oidl.cli.demo_text import DEFAULT_ROOT, closing, how_to_use, kept_text
+from oidl.cli.options.paths import STATE_DB
+from oidl.cli.options.types import absolute, one_of
 from oidl.cli.signals import cancel_on_signal
-from oidl.cli.typed import absolute, one_of
 from oidl.demo.listing import make_demo
 from oidl.demo.recipe import CATALOGUE, NAME, Recipe, identity, is_same, is_served, read_recipe, write_recipe
 from oidl.demo.server import serve

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.renditions import check_together, checked_rendition, hex_colour, typed_rendition
-from oidl.cli.sections import IMAGING, in_section
-from oidl.cli.typed import one_of
+from oidl.cli.options.groups import IMAGING, in_section
+from oidl.cli.options.rendition_parser import check_together, checked_rendition, hex_colour, typed_rendition
+from oidl.cli.options.types import one_of
 from oidl.model import Orientation, Rendition, ResizeMode, Validation
 from oidl.settings import Imaging, Originals
 

@@ -7,11 +7,11 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.page import Offer, listen_for_page, show_page
-from oidl.cli.places import PlaceOptions
+from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_line
 from oidl.cli.signals import cancel_on_signal
-from oidl.cli.typed import absolute
+from oidl.cli.web_page import Offer, listen_for_page, show_page
 from oidl.errors import HalfLoadedError
 from oidl.state.database import check_database
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.lists import list_of
-from oidl.cli.sections import DOWNLOAD, in_section
-from oidl.cli.typed import absolute, one_of
+from oidl.cli.options.groups import DOWNLOAD, in_section
+from oidl.cli.options.lists import list_of
+from oidl.cli.options.types import absolute, one_of
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Reason, Source
 from oidl.settings import Originals

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.places import PlaceOptions
+from oidl.cli.options.paths import PlaceOptions
 from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
 from oidl.hints import command, command_line

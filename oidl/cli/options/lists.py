@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from cyclopts import Argument, Parameter, Token
 
-from oidl.cli.typed import by_value, member, origin
+from oidl.cli.options.types import by_value, member, origin
 from oidl.errors import UsageError
 
 ALL = "all"

@@ -8,16 +8,16 @@ from functools import partial
 import trio
 
 from oidl.cli.asking import ask_first
+from oidl.cli.displays import Watchers, choose_display, watching
 from oidl.cli.dry_run import dry_run
 from oidl.cli.loopback import still_works, why_away
-from oidl.cli.options import RunOptions
-from oidl.cli.page import Offer, offer_page, open_page
+from oidl.cli.options.run import RunOptions
+from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_remarks
 from oidl.cli.root import locked_root
 from oidl.cli.signals import interrupt, watch_signals
 from oidl.cli.streams import print_error
-from oidl.cli.typed import absolute
-from oidl.cli.watching import Watchers, choose_display, watching
+from oidl.cli.web_page import Offer, offer_page, open_page
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
 from oidl.errors import ExitCode, UsageError

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.places import PlaceOptions
+from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_changes, planned_options, without_rendition
-from oidl.cli.typed import absolute
 from oidl.errors import StateError, UsageError
 from oidl.hints import command
 from oidl.pipeline.removal import remove_files

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.choice import ChoiceOptions
-from oidl.cli.choosing import make_choice
-from oidl.cli.sections import OUTPUT, in_section
-from oidl.cli.typed import absolute
+from oidl.cli.options.groups import OUTPUT, in_section
+from oidl.cli.options.selection import ChoiceOptions
+from oidl.cli.options.types import absolute
+from oidl.cli.selection import make_choice
 from oidl.export.outcomes_csv import export_csvs
 from oidl.state.database import open_reader
 from oidl.text import counted, printable

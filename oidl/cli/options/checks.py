@@ -6,7 +6,7 @@ from oidl.errors import UsageError
 from oidl.text import suggestion
 
 if TYPE_CHECKING:
-    from oidl.cli.options import RunOptions
+    from oidl.cli.options.run import RunOptions
 
 
 def check_options(options: "RunOptions", known_subsets: tuple[str, ...]) -> None:

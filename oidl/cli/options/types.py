@@ -8,7 +8,7 @@ from typing import TypeVar, get_args
 
 from cyclopts import App, ArgumentCollection, Parameter, Token, default_name_transform
 
-from oidl.cli.units import LARGEST, parse_bytes, parse_seconds
+from oidl.cli.options.units import LARGEST, parse_bytes, parse_seconds
 from oidl.errors import UsageError
 from oidl.text import suggestion
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.sections import LIMITS, in_section
-from oidl.cli.typed import BYTES, LIMIT, SECONDS
+from oidl.cli.options.groups import LIMITS, in_section
+from oidl.cli.options.types import BYTES, LIMIT, SECONDS
 from oidl.settings import Limits
 
 
