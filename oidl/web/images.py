@@ -15,8 +15,8 @@ from oidl.report.words import license_name
 from oidl.state.gallery import Card, Details, OutputFile, Try
 from oidl.state.labelled import Box
 from oidl.text import without_passwords
+from oidl.web.media import is_displayable
 
-_DISPLAYABLE = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".avif")
 _MAX_CHARACTERS = 300  # of what a server said
 
 
@@ -55,7 +55,7 @@ def details_json(details: Details) -> Json:
                 "bytes": file.bytes,
                 "width": file.width,
                 "height": file.height,
-                "picture": picture_path(card.image_id, file.rendition) if _is_displayable(file) else None,
+                "picture": picture_path(card.image_id, file.rendition) if is_displayable(file.path) else None,
                 "boxes": [] if (placing := placing_of(file)) is None else _boxes_json(details.boxes, placing, names),
             }
             for file in card.files
@@ -110,16 +110,12 @@ def placing_of(file: OutputFile) -> Placing | None:
 
 def display_file(card: Card) -> OutputFile | None:
     """The smallest file of an image that browsers can show; None if there is none."""
-    return next((file for file in card.files if _is_displayable(file)), None)
+    return next((file for file in card.files if is_displayable(file.path)), None)
 
 
 def picture_path(image_id: str, rendition: str) -> str:
     """The path at which the file of this rendition is served."""
     return f"/picture/{image_id}/{quote(rendition, safe='')}"
-
-
-def _is_displayable(file: OutputFile) -> bool:
-    return file.path.lower().endswith(_DISPLAYABLE)
 
 
 def _boxes_json(boxes: Iterable[Box], placing: Placing, names: Mapping[str, str]) -> list[Json]:

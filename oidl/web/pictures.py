@@ -6,7 +6,6 @@ pieces, so that a slow client takes little memory.
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,22 +18,10 @@ from starlette.types import Receive, Scope, Send
 from oidl.state.gallery import output_file
 from oidl.storage.layout import is_image_id
 from oidl.web.database import Database
+from oidl.web.media import media_type
 
 _PIECE_BYTES = 64 * 1024
 _CACHED_S = 600  # in the browser; a later run may make the file again, under the same URL
-
-_MEDIA_TYPES: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
-    ("image/jpeg", lambda head: head.startswith(b"\xff\xd8\xff")),
-    ("image/png", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n")),
-    ("image/gif", lambda head: head.startswith((b"GIF87a", b"GIF89a"))),
-    ("image/webp", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP"),
-    ("image/avif", lambda head: head[4:12] in (b"ftypavif", b"ftypavis")),
-)
-
-
-def media_type(head: bytes) -> str | None:
-    """The media type of an image that browsers show, by its first 12 bytes; None for anything else."""
-    return next((name for name, matches in _MEDIA_TYPES if matches(head)), None)
 
 
 @dataclass(frozen=True, slots=True)

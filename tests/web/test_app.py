@@ -14,7 +14,6 @@ from oidl.web.app import make_app
 from oidl.web.database import Database
 from oidl.web.events import Events
 from oidl.web.feeds import DatabaseFeed
-from oidl.web.pictures import media_type
 
 
 def plan_words(plan: Mapping[str, object]) -> str:
@@ -84,24 +83,6 @@ def test_a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting(get, root: Path) 
     (root / "t/1.jpg").unlink()
     os.mkfifo(root / "t/1.jpg")
     assert get(f"/picture/{id_of(1)}/thumbs").status == 404
-
-
-@pytest.mark.parametrize(
-    ("head", "kind"),
-    [
-        (b"\xff\xd8\xff\xe0", "image/jpeg"),
-        (b"\x89PNG\r\n\x1a\n", "image/png"),
-        (b"GIF89a", "image/gif"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
-        (b"\0\0\0\x1cftypavif", "image/avif"),
-        (b"RIFF\0\0\0\0WAVE", None),
-        (b"<svg xmlns", None),
-        (b"<!DOCTYPE html", None),
-        (b"", None),
-    ],
-)
-def test_what_a_picture_is_its_first_bytes_say(head: bytes, kind: str | None) -> None:
-    assert media_type(head) == kind
 
 
 # ---- what is known of images

@@ -1,0 +1,19 @@
+"""The image formats that browsers show, told by file name and by first bytes. Pure."""
+
+from pathlib import PurePath
+
+from oidl.imaging.formats import sniff
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif"}
+_FORMATS = {"jpeg", "png", "gif", "webp", "avif"}
+
+
+def is_displayable(path: str) -> bool:
+    """Whether the name of a file promises a format that browsers show."""
+    return PurePath(path).suffix.lower() in _SUFFIXES
+
+
+def media_type(head: bytes) -> str | None:
+    """The media type of an image that browsers show, by its first 12 bytes; None for anything else."""
+    found = "avif" if head[4:12] in (b"ftypavif", b"ftypavis") else sniff(head)
+    return f"image/{found}" if found in _FORMATS else None
