@@ -17,7 +17,7 @@ from cyclopts.config import Dict, Env
 from pages import ALL, MANUAL, ROOT, code_blocks, commands, items, manual, read, section, words_in_code
 
 from bench.__main__ import _MEASUREMENTS
-from oidl.cli.app import _spelled_out, app
+from oidl.cli.app import _expand_legacy_flags, app
 from oidl.cli.commands.help import ENTRIES, PAGES, entries, page
 from oidl.cli.options.groups import SECTIONS
 from oidl.cli.options.run import OPTIONS, RunOptions
@@ -149,7 +149,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setenv(*variable.split("=", 1))
         tokens = shlex.split(typed)
         monkeypatch.setattr(app, "config", (*config, Env("OIDL_", command=False)))
-        _, bound, _ = app.parse_args([_spelled_out(token) for token in tokens], exit_on_error=False, print_error=False)
+        _, bound, _ = app.parse_args(
+            [_expand_legacy_flags(token) for token in tokens], exit_on_error=False, print_error=False
+        )
         return bound.arguments.get("options")
 
     return parse

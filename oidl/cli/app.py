@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from oidl import __version__
 from oidl.cli.config import Environment, check_variables, config_file
-from oidl.cli.options.paths import PlaceOptions, note_places
+from oidl.cli.options.paths import PathOptions, note_paths
 from oidl.cli.options.types import check_text, check_values
 from oidl.cli.planning import PlannedOptions
 from oidl.cli.short_help import SHORT_HELP
@@ -25,7 +25,7 @@ from oidl.cli.streams import print_error, safe_streams
 from oidl.errors import ExitCode, OidlError, disk_error
 from oidl.text import printable
 
-_HERE = PlaceOptions()
+_HERE = PathOptions()
 _EPILOGUE = """\
 Options can be set in the environment too, where --root-dir is OIDL_ROOT_DIR, and in oidl.toml, where it is root-dir.
 Exit code 0 is that all is settled, 3 that it should be run again; `oidl help exit-codes` has all of them.
@@ -69,7 +69,7 @@ renditions = App(name="renditions", help="List what images are kept as, or remov
 
 
 @renditions.default
-def _list(options: Annotated[PlaceOptions, Parameter(name="*")] = _HERE) -> None:
+def _list(options: Annotated[PathOptions, Parameter(name="*")] = _HERE) -> None:
     from oidl.cli.commands.renditions import print_renditions  # slow
 
     print_renditions(options)
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        tokens = [_spelled_out(token) for token in arguments]
+        tokens = [_expand_legacy_flags(token) for token in arguments]
         check_text(tokens)
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
         if tokens[:1] == ["run"] and "-h" in tokens and "--help" not in tokens:
@@ -107,7 +107,7 @@ def _run(arguments: Sequence[str]) -> int:
             app.config = (Environment(), check_values) if is_question else (check_values,)
         else:
             check_variables(app, _COMMANDS)
-            app.config = (Environment(), *config_file(tokens), check_values, note_places, PlannedOptions())
+            app.config = (Environment(), *config_file(tokens), check_values, note_paths, PlannedOptions())
         code = app(tokens, exit_on_error=False, print_error=False)
         return ExitCode.SETTLED if code is None else int(code)
     except CycloptsError as error:
@@ -154,7 +154,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _spelled_out(token: str) -> str:
+def _expand_legacy_flags(token: str) -> str:
     """`--nodownload-metadata`, as the older Scala downloader spelled it, is `--no-download-metadata`."""
     name, equals, value = token.partition("=")
     if name.startswith("--no"):

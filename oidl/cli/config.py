@@ -18,7 +18,7 @@ from oidl.errors import UsageError
 from oidl.storage.layout import check_lengths
 
 PREFIX = "OIDL_"
-_LIKE = 'as in limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
+_TOML_EXAMPLE = 'as in limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
 
 
 class Environment(Env):
@@ -102,7 +102,7 @@ def config_file(tokens: Sequence[str]) -> Iterator[Dict]:
     for key, value in values.items():
         parts = value if isinstance(value, list) else [value]
         if any(isinstance(part, dict | list) for part in parts):
-            raise UsageError(f"{path}: {key} is a value, or a list of values, and no table", hint=_LIKE)
+            raise UsageError(f"{path}: {key} is a value, or a list of values, and no table", hint=_TOML_EXAMPLE)
         if any("\0" in part for part in parts if isinstance(part, str)):
             raise UsageError(f"{path}: {key} has a NUL character", hint="remove it: no path or name can have one")
         if isinstance(value, list) and key != "rendition":  # an array is of whole items, whatever they have in them
@@ -121,7 +121,9 @@ def _read(path: Path) -> dict[str, object]:
     except ValueError as error:  # a number of 5,000 digits too, which Python refuses to read
         raise UsageError(f"{path} is not valid TOML: {error}") from error
     except RecursionError:
-        raise UsageError(f"{path} is not a file of options: its values are nested too deeply", hint=_LIKE) from None
+        raise UsageError(
+            f"{path} is not a file of options: its values are nested too deeply", hint=_TOML_EXAMPLE
+        ) from None
 
 
 def _typed(rendition: object) -> str:

@@ -34,7 +34,7 @@ _PATIENCE_S = 5.0  # with a reader that takes nothing, for the last of it
 
 
 @dataclass(frozen=True, slots=True)
-class Watchers:
+class DisplayOptions:
     """Who watches a run: `display` is never `auto`; `metrics_file` None is none.
 
     `page_url` is where the run's web page is, if it has one.
@@ -62,24 +62,24 @@ def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
 
 
 @asynccontextmanager
-async def watching(
-    watchers: Watchers, meter: Meter, console: Console, quit_run: Callable[[], None]
+async def open_displays(
+    options: DisplayOptions, meter: Meter, console: Console, quit_run: Callable[[], None]
 ) -> AsyncIterator[None]:
-    """Shows the run that goes on inside, as `watchers` want it; `quit_run` is what `q` on the full screen does.
+    """Shows the run that goes on inside, as `options` say; `quit_run` is what `q` on the full screen does.
 
     Raises `DiskError` or `UsageError` if the metrics cannot be written when it begins; later that is only said.
     """
     lines, metrics = _JsonLines(meter), None
-    if watchers.metrics_file:
-        metrics = _MetricsFile(watchers.metrics_file, meter, console.say)
+    if options.metrics_file:
+        metrics = _MetricsFile(options.metrics_file, meter, console.say)
         await metrics.write()
     try:
         # The terminal is left when the tasks that use it are gone.
-        with _full_screen(watchers, meter, console, quit_run) as screen:
+        with _full_screen(options, meter, console, quit_run) as screen:
             async with trio.open_nursery() as nursery:
                 if metrics:
                     nursery.start_soon(metrics.run)
-                match watchers.display:
+                match options.display:
                     case Display.LINE:
                         nursery.start_soon(partial(print_lines, meter, console.show, is_terminal=console.is_terminal))
                     case Display.JSON:
@@ -90,7 +90,7 @@ async def watching(
                 nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _PATIENCE_S):
-            if watchers.display is Display.JSON:
+            if options.display is Display.JSON:
                 await lines.write()
             if metrics:
                 await metrics.write_or_say()
@@ -98,17 +98,17 @@ async def watching(
 
 @contextmanager
 def _full_screen(
-    watchers: Watchers, meter: Meter, console: Console, quit_run: Callable[[], None]
+    options: DisplayOptions, meter: Meter, console: Console, quit_run: Callable[[], None]
 ) -> Iterator[Callable[[], Awaitable[None]] | None]:
     """What shows the full screen until it is cancelled, if that is the display."""
-    if watchers.display is not Display.FULL:
+    if options.display is not Display.FULL:
         yield None
         return
     from oidl.progress.screen import Screen
     from oidl.progress.terminal import open_terminal
 
     with console.covered() as said, open_terminal(sys.stderr) as terminal:
-        yield Screen(meter, terminal, said, quit_run, page_url=watchers.page_url).run
+        yield Screen(meter, terminal, said, quit_run, page_url=options.page_url).run
 
 
 class _JsonLines:

@@ -16,7 +16,7 @@ from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict
 
 from oidl.cli.options.lists import join_list, quoted
-from oidl.cli.options.paths import STATE_DB, given_places
+from oidl.cli.options.paths import STATE_DB, given_paths
 from oidl.cli.options.types import absolute
 from oidl.text import without_secrets
 
@@ -72,7 +72,7 @@ class PlannedOptions:
 def _plan_of_root(arguments: ArgumentCollection) -> "dict[str, Value]":
     from oidl.state.plan import stored_plan  # slow, and `--help` asks for no plan
 
-    root_dir, state_db = given_places(arguments)
+    root_dir, state_db = given_paths(arguments)
     return stored_plan(absolute(state_db or (root_dir or Path()) / STATE_DB))
 
 

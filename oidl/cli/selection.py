@@ -1,6 +1,6 @@
-"""The choice of images for a command that gives out what the database has, made on the connection that it reads by.
+"""The selected images, for a command that writes what the database has.
 
-The same options choose the same images as in `oidl run`. What a choice is made by must be in
+The same options select the same images as in `oidl run`. The annotations that they need must be in
 the database already: nothing is fetched here.
 """
 
@@ -14,22 +14,16 @@ from oidl.state.evidence import check_annotated
 from oidl.text import printable
 
 
-def make_choice(db: StateConnection, selection: Selection) -> Chosen | None:
-    """What was chosen, None for no more than subsets and a limit; ImageIDs that no list has are told of on stderr.
+def select_images(db: StateConnection, selection: Selection) -> Chosen | None:
+    """The images of `selection`; None if it is only subsets and a limit.
 
-    A limit for each class counts images that are done.
-    Raises `UsageError` where annotations that it takes are not loaded, and as `choose` does.
+    ImageIDs that are in no list are reported on stderr. A limit for each class counts images that are done.
+    Raises `UsageError` if annotations that it needs are not loaded, and as `choose` does.
     """
     check_annotated(db, selection.label_types)
-    chosen = told_choice(db, selection)
-    if chosen and selection.limit_per_class is not None:
-        chosen = keep_per_class(db, chosen, selection.limit_per_class)
-    return chosen
-
-
-def told_choice(db: StateConnection, selection: Selection) -> Chosen | None:
-    """The same, of annotations that are known to be loaded."""
     chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
     if chosen and chosen.remark:
         print(printable(f"oidl: {chosen.remark}"), file=sys.stderr)
+    if chosen and selection.limit_per_class is not None:
+        chosen = keep_per_class(db, chosen, selection.limit_per_class)
     return chosen

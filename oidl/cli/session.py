@@ -8,7 +8,7 @@ from functools import partial
 import trio
 
 from oidl.cli.asking import ask_first
-from oidl.cli.displays import Watchers, choose_display, watching
+from oidl.cli.displays import DisplayOptions, choose_display, open_displays
 from oidl.cli.dry_run import dry_run
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options.run import RunOptions
@@ -17,7 +17,7 @@ from oidl.cli.planning import plan_remarks
 from oidl.cli.root import locked_root
 from oidl.cli.signals import interrupt, watch_signals
 from oidl.cli.streams import print_error
-from oidl.cli.web_page import Offer, offer_page, open_page
+from oidl.cli.web_page import PageRequest, open_page, request_page
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
 from oidl.errors import ExitCode, UsageError
@@ -65,24 +65,24 @@ def run_root(options: RunOptions) -> int:
     if away and (is_new or settings.retries.failed is not None):
         raise away  # what is asked for begins with a request
     was_asked = not options.yes and ask_first(settings, version)
-    offer = offer_page(options.web, is_to_open=options.open)
+    page_request = request_page(options.web, is_to_open=options.open)
     to_stdout = options.log_to_stdout if options.log_to_stdout is not None else not sys.stdout.isatty()
-    watchers = Watchers(
+    displays = DisplayOptions(
         choose_display(options.progress, log_to_stdout=to_stdout),
         options.metrics_file,
-        page_url=offer.address.url if offer else "",
+        page_url=page_request.address.url if page_request else "",
     )
     with (
         locked_root(settings) as root,
         open_console(
             open_log(absolute(options.log_file)) if options.log_file else None,
             log_to_stdout=to_stdout,
-            is_stderr_for_machines=watchers.display is Display.JSON,
+            is_stderr_for_machines=displays.display is Display.JSON,
         ) as console,
     ):
         if away:
             console.say(still_works(away))
-        end = execute(settings, version, console, watchers, offer, says_forecast=not was_asked)
+        end = execute(settings, version, console, displays, page_request, says_forecast=not was_asked)
         root.is_kept = end.exit_code is ExitCode.UNFINISHED  # a limit of the run: the next goes on
     if end.error:
         print_error(end.error)
@@ -93,8 +93,8 @@ def execute(
     settings: Settings,
     version: Version,
     console: Console,
-    watchers: Watchers,
-    offer: Offer | None = None,
+    displays: DisplayOptions,
+    page_request: PageRequest | None = None,
     *,
     says_forecast: bool = True,
 ) -> RunEnd:
@@ -116,7 +116,7 @@ def execute(
         is_new = bool(settings.plan) and settings.plan != plan
         introduce = partial(_introduction, settings, version, remarks, says_forecast=says_forecast and is_new)
         job = partial(_run, introduce)
-        end = trio.run(run_with_displays, job, settings, version, db, console, watchers, offer)
+        end = trio.run(run_with_displays, job, settings, version, db, console, displays, page_request)
     with open_reader(settings.state_db) as reader:
         is_wanted = (
             settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK and not end.is_cut
@@ -147,8 +147,8 @@ async def run_with_displays(
     version: Version,
     db: StateConnection,
     console: Console,
-    watchers: Watchers,
-    offer: Offer | None = None,
+    displays: DisplayOptions,
+    page_request: PageRequest | None = None,
 ) -> RunEnd:
     """What `job` comes to, with the signals and whatever shows it around it."""
     stop = Stop()
@@ -157,8 +157,8 @@ async def run_with_displays(
     async with trio.open_nursery() as nursery:
         await nursery.start(watch_signals, stop, console.say)
         async with (
-            watching(watchers, meter, console, lambda: interrupt(stop, console.say)),
-            open_page(offer, meter, settings, console.say),
+            open_displays(displays, meter, console, lambda: interrupt(stop, console.say)),
+            open_page(page_request, meter, settings, console.say),
         ):
             outcome = "error"
             try:

@@ -18,20 +18,20 @@ _NEEDED = ("starlette", "h11")
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PageRequest:
     """A page that is to be served: where, and whether a browser is to open it."""
 
     address: Address
     is_to_open: bool
 
 
-def offer_page(typed: tuple[str, ...] | None, *, is_to_open: bool) -> Offer | None:
+def request_page(typed: tuple[str, ...] | None, *, is_to_open: bool) -> PageRequest | None:
     """The page that `--web` asks for, if it does. Raises `UsageError` where that cannot be had."""
     if typed is None:
         if is_to_open:
             raise UsageError("--open opens the web page", hint="use it with --web")
         return None
-    return Offer(listen_for_page(typed, "--web"), is_to_open)
+    return PageRequest(listen_for_page(typed, "--web"), is_to_open)
 
 
 def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
@@ -49,10 +49,10 @@ def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
 
 @asynccontextmanager
 async def open_page(
-    offer: Offer | None, meter: "Meter", settings: "Settings", say: Callable[[str], None]
+    request: PageRequest | None, meter: "Meter", settings: "Settings", say: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Serves the page of the run that goes on inside, and shows how it ended before it closes."""
-    if offer is None:
+    if request is None:
         yield
         return
     import trio
@@ -61,21 +61,21 @@ async def open_page(
     from oidl.web.snapshot import about_json
 
     about = about_json(settings.root_dir, settings.dataset_version, plan_line(settings.plan))
-    page = PageProcess(offer.address, meter, settings.state_db, settings.root_dir, about, say)
+    page = PageProcess(request.address, meter, settings.state_db, settings.root_dir, about, say)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(show_page, page.serve, offer, say)
+        nursery.start_soon(serve_page, page.serve, request, say)
         yield
         await page.publish_final()
         nursery.cancel_scope.cancel()
 
 
-async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Callable[[str], None]) -> None:
+async def serve_page(serve: Callable[[], Awaitable[None]], request: PageRequest, say: Callable[[str], None]) -> None:
     """Says where the page is, and serves it until cancelled."""
     import trio
 
     from oidl.web.browser import open_in_browser
 
-    address = offer.address
+    address = request.address
     say(
         f"the web page is at {address.url}"
         + (f" (port {address.occupied_port} is taken)" if address.occupied_port else "")
@@ -87,5 +87,5 @@ async def show_page(serve: Callable[[], Awaitable[None]], offer: Offer, say: Cal
         )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve)
-        if offer.is_to_open:
+        if request.is_to_open:
             nursery.start_soon(open_in_browser, address.url)

@@ -9,11 +9,11 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.displays import Watchers
+from oidl.cli.displays import DisplayOptions
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options.groups import DOWNLOAD, in_section
 from oidl.cli.options.run import RunOptions
-from oidl.cli.options.selection import ChoiceOptions
+from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.sources import ANNOTATIONS
 from oidl.cli.options.types import absolute, one_of
 from oidl.cli.root import locked_root
@@ -34,7 +34,7 @@ from oidl.state.plan import read_plan
 
 @dataclass(frozen=True, kw_only=True)
 @in_section(DOWNLOAD)
-class AnnotationOptions(ChoiceOptions):
+class AnnotationOptions(SelectionOptions):
     """What `oidl annotations load` can be told."""
 
     dataset_version: str | None = None
@@ -71,7 +71,7 @@ def load(
     changed since.
     """
     version = find_version(read_catalogue(options.catalogue), options.dataset_version)
-    shared = {name: getattr(options, name) for name in ChoiceOptions.__dataclass_fields__}
+    shared = {name: getattr(options, name) for name in SelectionOptions.__dataclass_fields__}
     run_options = RunOptions(
         **shared,
         dataset_version=version.name,
@@ -101,7 +101,7 @@ def load(
         for remark in db.remarks:
             console.say(remark)
         job = partial(load_annotations, request=request)
-        end = trio.run(run_with_displays, job, settings, version, db, console, Watchers(Display.LINE))
+        end = trio.run(run_with_displays, job, settings, version, db, console, DisplayOptions(Display.LINE))
     if end.error:
         print_error(end.error)
     return end.exit_code

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options.groups import CHOOSING, OUTPUT, in_section
-from oidl.cli.options.selection import CLASSES, LABEL_TYPES, ChoiceOptions
+from oidl.cli.options.groups import OUTPUT, SELECTION, in_section
+from oidl.cli.options.selection import CLASSES, LABEL_TYPES, SelectionOptions
 from oidl.cli.options.types import absolute
-from oidl.cli.selection import make_choice
+from oidl.cli.selection import select_images
 from oidl.errors import UsageError
 from oidl.export.describe import export_line, exported_text
 from oidl.export.files import ImageFiles
@@ -33,7 +33,7 @@ _FORMATS = f"One of {', '.join(f'`{name}`' for name in FORMATS)}; `imagefolder` 
 
 @dataclass(frozen=True, kw_only=True)
 @in_section(OUTPUT)
-class LabelsOptions(ChoiceOptions):
+class LabelsOptions(SelectionOptions):
     """What `oidl export` can be told."""
 
     format: Annotated[str, Parameter(show_default=str, help=_FORMATS)] = "coco"
@@ -41,16 +41,16 @@ class LabelsOptions(ChoiceOptions):
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
     """The rendition to export, by name. Default: the only resized one."""
 
-    classes: Annotated[tuple[str, ...], CLASSES, Parameter(group=CHOOSING)] = ()
+    classes: Annotated[tuple[str, ...], CLASSES, Parameter(group=SELECTION)] = ()
     """Only these classes, like `Cat,Dog`: display names or MIDs, in any letter case; numbered in this order."""
 
-    include_subclasses: Annotated[bool, Parameter(group=CHOOSING)] = False
+    include_subclasses: Annotated[bool, Parameter(group=SELECTION)] = False
     """And those that are below them in the hierarchy, each as a class of its own."""
 
-    label_types: Annotated[tuple[LabelType, ...], LABEL_TYPES, Parameter(group=CHOOSING)] = ()
+    label_types: Annotated[tuple[LabelType, ...], LABEL_TYPES, Parameter(group=SELECTION)] = ()
     """`boxes` (default), `labels` (`csv`, `imagefolder`), `segmentations`, `relationships`, `points` (all `coco`)."""
 
-    limit: Annotated[int | None, Parameter(group=CHOOSING)] = None
+    limit: Annotated[int | None, Parameter(group=SELECTION)] = None
     """Write no more than this many images."""
 
     min_visible: float = 0.0
@@ -110,7 +110,7 @@ def export(options: Annotated[LabelsOptions, Parameter(name="*")] = DEFAULTS) ->
             format=form,
             rendition=_rendition(options.rendition),
             selection=selection,
-            chosen=make_choice(db, _of_images(selection, with_empty=with_empty)),
+            chosen=select_images(db, _of_images(selection, with_empty=with_empty)),
             label_names=_label_names(db, selection),
             min_visible=options.min_visible,
             with_empty=with_empty,

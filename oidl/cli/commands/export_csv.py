@@ -7,9 +7,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.options.groups import OUTPUT, in_section
-from oidl.cli.options.selection import ChoiceOptions
+from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.types import absolute
-from oidl.cli.selection import make_choice
+from oidl.cli.selection import select_images
 from oidl.export.outcomes_csv import export_csvs
 from oidl.state.database import open_reader
 from oidl.text import counted, printable
@@ -17,7 +17,7 @@ from oidl.text import counted, printable
 
 @dataclass(frozen=True, kw_only=True)
 @in_section(OUTPUT)
-class ExportOptions(ChoiceOptions):
+class ExportOptions(SelectionOptions):
     """What `oidl export-csv` can be told."""
 
     dest: Path | None = None
@@ -39,7 +39,7 @@ def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS
     if selection.limit_per_class is None:
         selection = replace(selection, shuffle=False)  # takes long to draw, and rows come in published order
     with open_reader(options.database) as db:
-        chosen = make_choice(db, selection)
+        chosen = select_images(db, selection)
         written = export_csvs(
             db,
             absolute(options.root_dir),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
 from oidl.hints import command, command_line
@@ -12,10 +12,10 @@ from oidl.state.database import open_reader
 from oidl.state.plan import read_plan
 from oidl.text import printable
 
-DEFAULTS = PlaceOptions()
+DEFAULTS = PathOptions()
 
 
-def plan(options: Annotated[PlaceOptions, Parameter(name="*")] = DEFAULTS) -> None:
+def plan(options: Annotated[PathOptions, Parameter(name="*")] = DEFAULTS) -> None:
     """Show what the root is for, as the command that makes it so.
 
     It is what `oidl run --root-dir R` goes on with, and what other commands take where they are not told.

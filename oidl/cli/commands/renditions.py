@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_changes, planned_options, without_rendition
 from oidl.errors import StateError, UsageError
@@ -22,10 +22,10 @@ from oidl.state.recipes import with_own_directory
 from oidl.state.removal import begin_removal, kept_renditions, known_directory
 from oidl.text import printable
 
-DEFAULTS = PlaceOptions()
+DEFAULTS = PathOptions()
 
 
-def print_renditions(options: PlaceOptions) -> None:
+def print_renditions(options: PathOptions) -> None:
     """List what images are kept as: recipe, directory, files, bytes, and whether the plan still makes it."""
     with open_reader(options.database) as db:
         found, planned = kept_renditions(db), _planned(db)
@@ -43,7 +43,7 @@ def print_renditions(options: PlaceOptions) -> None:
 def remove(
     name: Annotated[str, Parameter(help="The rendition to remove, as `oidl renditions` lists it.")],
     /,
-    options: Annotated[PlaceOptions, Parameter(name="*")] = DEFAULTS,
+    options: Annotated[PathOptions, Parameter(name="*")] = DEFAULTS,
 ) -> None:
     """Remove a rendition: delete its files, and make no more of them.
 
@@ -56,7 +56,7 @@ def remove(
         _remove(db, name, options)
 
 
-def _remove(db: StateConnection, name: str, options: PlaceOptions) -> None:
+def _remove(db: StateConnection, name: str, options: PathOptions) -> None:
     held = loaded_list(db)
     if held is None:
         raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")

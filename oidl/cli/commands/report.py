@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.errors import StateError
 from oidl.hints import command
@@ -25,7 +25,7 @@ _PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(PlaceOptions):
+class ReportOptions(PathOptions):
     """What `oidl report` can be told."""
 
     out: Path = Path("report.html")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.streams import is_lost
 from oidl.errors import ExitCode, HalfLoadedError, UsageError
@@ -29,7 +29,7 @@ _INTERVAL_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusOptions(PlaceOptions):
+class StatusOptions(PathOptions):
     """What `oidl status` can be told."""
 
     json: bool = False

@@ -10,7 +10,7 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.signals import cancel_on_signal
 from oidl.cores import usable_cores
@@ -28,7 +28,7 @@ from oidl.state.lock import is_held, writer_lock
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerifyOptions(PlaceOptions):
+class VerifyOptions(PathOptions):
     """What `oidl verify` can be told."""
 
     repair: bool = False

@@ -7,17 +7,17 @@ from typing import Annotated
 import trio
 from cyclopts import Parameter
 
-from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_line
 from oidl.cli.signals import cancel_on_signal
-from oidl.cli.web_page import Offer, listen_for_page, show_page
+from oidl.cli.web_page import PageRequest, listen_for_page, serve_page
 from oidl.errors import HalfLoadedError
 from oidl.state.database import check_database
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebOptions(PlaceOptions):
+class WebOptions(PathOptions):
     """What `oidl web` can be told."""
 
     address: str = ""
@@ -39,21 +39,21 @@ def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
     with suppress(HalfLoadedError):
         check_database(options.database)
     address = listen_for_page((options.address,) if options.address else (), "--address")
-    trio.run(_serve, options, Offer(address, options.open))
+    trio.run(_serve, options, PageRequest(address, options.open))
 
 
-async def _serve(options: WebOptions, offer: Offer) -> None:
+async def _serve(options: WebOptions, request: PageRequest) -> None:
     from oidl.web.database import Database
     from oidl.web.feeds import DatabaseFeed
     from oidl.web.server import Page
 
     database = Database(options.database)
     root_dir = absolute(options.root_dir)
-    page = Page(offer.address, DatabaseFeed(options.database, database, root_dir, plan_line), database, root_dir)
+    page = Page(request.address, DatabaseFeed(options.database, database, root_dir, plan_line), database, root_dir)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)
-            await show_page(page.serve, offer, lambda text: print(text, flush=True))
+            await serve_page(page.serve, request, lambda text: print(text, flush=True))
             nursery.cancel_scope.cancel()
     finally:
         database.close()

@@ -1,7 +1,6 @@
 """The sections that options are shown in, by `--help` and in the manual, in this order.
 
-A class of options is of one section. An option that says its own goes there: one that is declared
-anew for another command, or that belongs with others elsewhere.
+All options of a class are in its section, except those that name another one themselves.
 """
 
 from collections.abc import Callable
@@ -9,21 +8,21 @@ from typing import Annotated, TypeVar, get_args
 
 from cyclopts import Group, Parameter
 
-PLACES = Group("Places", sort_key=0)
+PATHS = Group("Paths", sort_key=0)
 DOWNLOAD = Group("What to download", sort_key=1)
-CHOOSING = Group("Choosing images", sort_key=2)
+SELECTION = Group("Choosing images", sort_key=2)
 IMAGING = Group("Renditions and imaging", sort_key=3)
 NETWORK = Group("Network and pace", sort_key=4)
 LIMITS = Group("Limits of the run", sort_key=5)
 OUTPUT = Group("Output", sort_key=6)
 
-SECTIONS = (PLACES, DOWNLOAD, CHOOSING, IMAGING, NETWORK, LIMITS, OUTPUT)
+SECTIONS = (PATHS, DOWNLOAD, SELECTION, IMAGING, NETWORK, LIMITS, OUTPUT)
 
 T = TypeVar("T")
 
 
 def in_section(section: Group) -> Callable[[type[T]], type[T]]:
-    """Puts the options that a class declares into `section`; to be applied below `@dataclass`."""
+    """Puts the options that a class declares into `section`. Use it below `@dataclass`."""
 
     def placed(options: type[T]) -> type[T]:
         for name, kind in options.__annotations__.items():

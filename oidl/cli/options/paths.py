@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cyclopts import App, ArgumentCollection
 
-from oidl.cli.options.groups import PLACES, in_section
+from oidl.cli.options.groups import PATHS, in_section
 from oidl.cli.options.types import absolute
 from oidl.hints import note_root
 
@@ -13,8 +13,8 @@ STATE_DB = "oidl.sqlite3"
 
 
 @dataclass(frozen=True, kw_only=True)
-@in_section(PLACES)
-class PlaceOptions:
+@in_section(PATHS)
+class PathOptions:
     """Where everything lives."""
 
     root_dir: Path = Path()
@@ -32,13 +32,13 @@ class PlaceOptions:
         return absolute(self.state_db or self.root_dir / STATE_DB)
 
 
-def given_places(arguments: ArgumentCollection) -> tuple[Path | None, Path | None]:
+def given_paths(arguments: ArgumentCollection) -> tuple[Path | None, Path | None]:
     """The root directory and the state database that flags, environment or file name; None where none does."""
     given = {argument.name: argument for argument in arguments if argument.tokens}
     root_dir, state_db = (given[name].convert() if name in given else None for name in ("--root-dir", "--state-db"))
     return root_dir, state_db
 
 
-def note_places(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+def note_paths(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Has messages name the commands for this root; one of cyclopts' sources of values, which adds none."""
-    note_root(*given_places(arguments))
+    note_root(*given_paths(arguments))

@@ -10,12 +10,12 @@ from typing import Annotated, get_args
 from cyclopts import Parameter
 
 from oidl.cli.options.checks import check_options
-from oidl.cli.options.groups import PLACES, in_section
+from oidl.cli.options.groups import PATHS, in_section
 from oidl.cli.options.imaging import ImagingOptions
 from oidl.cli.options.limits import LimitOptions
 from oidl.cli.options.network import NetworkOptions
 from oidl.cli.options.output import OutputOptions
-from oidl.cli.options.selection import ChoiceOptions
+from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.sources import DownloadOptions
 from oidl.cli.options.types import absolute, one_of
 from oidl.cli.planning import plan_of
@@ -24,8 +24,8 @@ from oidl.settings import FileNames, Layout, Retries, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-@in_section(PLACES)
-class RunOptions(ChoiceOptions, DownloadOptions, ImagingOptions, NetworkOptions, LimitOptions, OutputOptions):
+@in_section(PATHS)
+class RunOptions(SelectionOptions, DownloadOptions, ImagingOptions, NetworkOptions, LimitOptions, OutputOptions):
     """Everything that `oidl run` can be told."""
 
     prefix_dirs: bool = True

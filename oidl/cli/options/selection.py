@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from oidl.cli.options.groups import CHOOSING, in_section
+from oidl.cli.options.groups import SELECTION, in_section
 from oidl.cli.options.lists import list_of
-from oidl.cli.options.paths import PlaceOptions
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import LIMIT
 from oidl.errors import UsageError
 from oidl.model import LabelType
@@ -25,8 +25,8 @@ LABEL_TYPES = list_of("label type", "boxes,labels", LabelType)
 
 
 @dataclass(frozen=True, kw_only=True)
-@in_section(CHOOSING)
-class ChoiceOptions(PlaceOptions):
+@in_section(SELECTION)
+class SelectionOptions(PathOptions):
     """Which images."""
 
     subset: Annotated[tuple[str, ...], list_of("subset", "validation,test")] = ()

@@ -6,12 +6,12 @@ from typing import Annotated, get_args, get_type_hints
 import pytest
 from cyclopts import Parameter
 
-from oidl.cli.options.groups import LIMITS, OUTPUT, PLACES, SECTIONS, in_section
+from oidl.cli.options.groups import LIMITS, OUTPUT, PATHS, SECTIONS, in_section
 
 
 def test_an_option_is_of_its_class_section_unless_it_says_another() -> None:
     @dataclass(frozen=True, kw_only=True)
-    @in_section(PLACES)
+    @in_section(PATHS)
     class Own:
         plain: int = 1
         with_parameter: Annotated[str, Parameter(show_default=False)] = ""
@@ -26,8 +26,8 @@ def test_an_option_is_of_its_class_section_unless_it_says_another() -> None:
     hints = get_type_hints(Derived, include_extras=True)
     groups = {name: [part.group for part in get_args(kind)[1:] if part.group] for name, kind in hints.items()}
     assert groups == {
-        "plain": [(PLACES,)],
-        "with_parameter": [(PLACES,)],
+        "plain": [(PATHS,)],
+        "with_parameter": [(PATHS,)],
         "elsewhere": [(OUTPUT,)],
         "more": [(LIMITS,)],
     }
@@ -38,9 +38,9 @@ def test_an_option_is_of_its_class_section_unless_it_says_another() -> None:
     ("command", "titles"),
     [
         ("run", [section.name for section in SECTIONS]),
-        ("export", ["Places", "Choosing images", "Output"]),
-        ("export-csv", ["Places", "Choosing images", "Output"]),
-        ("annotations load", ["Arguments", "Places", "What to download", "Choosing images"]),
+        ("export", ["Paths", "Choosing images", "Output"]),
+        ("export-csv", ["Paths", "Choosing images", "Output"]),
+        ("annotations load", ["Arguments", "Paths", "What to download", "Choosing images"]),
     ],
 )
 def test_help_reads_in_sections(command: str, titles: list[str], oidl) -> None:
