@@ -6,7 +6,6 @@ verified before. Each is loaded in one transaction, so a run that is stopped her
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from oidl.state.annotations import (
 from oidl.state.choice import forget, words
 from oidl.state.connection import interruptible
 from oidl.state.load import loaded_subsets
-from oidl.state.times import timestamp
+from oidl.state.times import file_timestamp
 from oidl.state.translate import translating_sqlite_errors
 from oidl.text import counted
 
@@ -216,8 +215,8 @@ class AnnotationLoader:
 
 def _modified_at(path: Path) -> str | None:
     try:
-        return timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
-    except (OSError, ValueError, OverflowError):  # the latter of a time that no calendar has
+        return file_timestamp(path.stat().st_mtime)
+    except OSError:
         return None  # if it cannot be read either, the reader will say so
 
 

@@ -228,7 +228,7 @@ def _runs(runs: Sequence[RunFacts]) -> str:
     rows = [
         [
             str(run.id),
-            run.started_at[:19].replace("T", " "),
+            escape(run.started_at[:19].replace("T", " ")),
             escape(run.outcome or "at work, or killed"),
             _cell(duration(run.elapsed_s)),
             _number(run.done),

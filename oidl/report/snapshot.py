@@ -4,6 +4,7 @@ It is the twin of `progress.snapshot`, with the same keys for the same things.
 """
 
 from datetime import datetime
+from math import inf, isfinite
 
 from oidl.model import Status
 from oidl.net.pace import PaceState
@@ -40,7 +41,8 @@ def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json
 
 def eta_s(run: RunFacts, counts: Counts) -> float | None:
     """Seconds until all images are settled at the rate of `run`; None if nothing moves."""
-    return _remaining(counts) / run.images_per_s if run.images_per_s else None
+    left_s = _remaining(counts) / run.images_per_s if run.images_per_s else inf
+    return left_s if isfinite(left_s) else None
 
 
 def _remaining(counts: Counts) -> int:

@@ -109,7 +109,7 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
 
 def pause_lines(counts: Counts, now: datetime) -> list[str]:
     """The servers that the next run leaves alone for a while, why, and the way out; five at most."""
-    paused = [pace for pace in counts.paces if pace.paused_until and _moment(pace.paused_until) > now]
+    paused = [pace for pace in counts.paces if (until := parse_timestamp(pace.paused_until)) and until > now]
     return [
         f'{pace.provider} is paused until {_words(pace.paused_until)}, because it answered "too many requests"; '
         f"run {command('run', '--retry-now')} to go on at once."
@@ -122,16 +122,13 @@ def _throttled(run: RunFacts) -> str:
 
 
 def _pace_words(pace: PaceFacts, run: RunFacts) -> str:
-    pause_s = (_moment(pace.paused_until) - _moment(run.updated_at)).total_seconds() if pace.paused_until else 0.0
+    until, updated = parse_timestamp(pace.paused_until), parse_timestamp(run.updated_at)
+    pause_s = (until - updated).total_seconds() if until and updated else 0.0
     return pace_words(PaceState(pace.provider, pace.window, pace.rate, pause_s))
 
 
 def _settled(row: dict[Status, int]) -> int:
     return row[Status.DONE] + row[Status.FAILED]
-
-
-def _moment(text: str) -> datetime:
-    return parse_timestamp(text) or datetime.fromtimestamp(0, UTC)
 
 
 def _words(text: str | None) -> str:

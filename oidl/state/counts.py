@@ -7,6 +7,8 @@ from oidl.model import Status
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.times import parse_timestamp
 
+_FASTEST = 1e15  # a second; people edit rows, and JSON has no infinity
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
@@ -26,9 +28,9 @@ class RunFacts:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds from its start to its end, or to when it was last heard of."""
+        """Seconds from its start to its end, or to when it was last heard of; 0 if a clock that jumped says less."""
         started, ended = parse_timestamp(self.started_at), parse_timestamp(self.finished_at or self.updated_at)
-        return (ended - started).total_seconds() if started and ended else 0.0
+        return max(0.0, (ended - started).total_seconds()) if started and ended else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def read_runs(db: sqlite3.Connection, most: int = 1_000) -> tuple[RunFacts, ...]
         RunFacts(*row)
         for row in db.execute(
             "SELECT id, started_at, updated_at, finished_at, outcome, done, failed, bytes, "
-            "images_per_s, bytes_per_s, throttled FROM run ORDER BY id DESC LIMIT ?",
-            (most,),
+            "max(0.0, min(images_per_s, ?1)), max(0.0, min(bytes_per_s, ?1)), throttled "
+            "FROM run ORDER BY id DESC LIMIT ?2",
+            (_FASTEST, most),
         )
     )

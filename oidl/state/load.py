@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import chain
+from math import nan
 from typing import Protocol
 
 from oidl.errors import StateError, UsageError
@@ -20,7 +20,7 @@ from oidl.state.arrivals import ARRIVING, MAX_KEPT, Repeated, drop_known, drop_r
 from oidl.state.connection import transaction
 from oidl.state.database import BUSY_TIMEOUT_MS, CACHE_KIB
 from oidl.state.merge import Merged, merge
-from oidl.state.times import timestamp
+from oidl.state.times import file_timestamp, parse_timestamp, timestamp
 from oidl.text import suggestion
 
 _BULK_CACHE_KIB = 64 * 1024
@@ -137,7 +137,8 @@ def stored_file(db: sqlite3.Connection, source: str) -> tuple[tuple[str, ...], L
     if not rows or rows[0][3] is None:
         return tuple(row[0] for row in rows), None, rows[0][4] if rows else None
     _, size_bytes, changed_at, sha256, address = rows[0]
-    modified_s = datetime.fromisoformat(changed_at).timestamp()
+    modified = parse_timestamp(changed_at)
+    modified_s = modified.timestamp() if modified else nan  # which no file has, so its content is compared
     return tuple(row[0] for row in rows), ListFile(size_bytes, modified_s, sha256), address
 
 
@@ -146,7 +147,7 @@ def adopt_moved(db: sqlite3.Connection, image_list: ImageList, file: ListFile) -
     return (
         db.execute(
             "UPDATE image_list SET source = ?, modified_at = ? WHERE sha256 = ? AND dataset_version = ?",
-            (image_list.source, modified_at(file), file.sha256, image_list.dataset_version),
+            (image_list.source, file_timestamp(file.modified_s), file.sha256, image_list.dataset_version),
         ).rowcount
         > 0
     )
@@ -223,7 +224,7 @@ def _record(
                 timestamp(),
                 line_end,
                 file and file.bytes,
-                file and modified_at(file),
+                file and file_timestamp(file.modified_s),
                 file and file.sha256,
                 image_list.source_sha256,
             ),
@@ -236,11 +237,6 @@ def _record(
         "INSERT INTO skipped_row (subset, list, line, complaint, text) VALUES (?, ?, ?, ?, ?)",
         [row._replace(subset=row.subset or subsets[0]) for row in rows],
     )
-
-
-def modified_at(file: ListFile) -> str:
-    """When the list was changed last, as the database writes times."""
-    return timestamp(datetime.fromtimestamp(file.modified_s, UTC))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from oidl.state.counts import RunFacts, read_runs
-from oidl.state.times import parse_timestamp
 
 SIZE_CLASSES = tuple(digit * 10**power for power in range(3, 8) for digit in (1, 2, 5))
 """Bounds of the classes of file sizes, in bytes; the last class has no upper one."""
@@ -21,12 +20,13 @@ SIDE_CLASS = 256
 SIDE_CLASSES = 25
 """How many such classes there are; the last has no upper bound."""
 
-_SLICES = 240  # at most, in the history of an unbroken run of ten days
+_SLICES = 240  # at most, whatever the times are: clocks jump, and people edit rows
 _HOSTS = 1_000
 
-# Seconds, and how many characters of a timestamp it takes to tell such slices apart.
-_SPANS = ((1, 19), (10, 18), (60, 16), (600, 15), (3_600, 13), (86_400, 10))
-_TIMESTAMP = "0000-01-01T00:00:00"
+_DAY_S = 86_400
+_SPANS = (1, 10, 60, 600, 3_600, _DAY_S)  # seconds; longer ones are whole days
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_YEARS = "BETWEEN 1721425.5 AND 5373484.499999999"  # as Julian days: those of 1 to 9999, which Python knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class Survey:
 
 def read_survey(db: sqlite3.Connection) -> Survey:
     """The survey of the whole database."""
-    slice_s, characters = _span(db)
+    slice_s, slices = _slices(db)
     return Survey(
         slice_s=slice_s,
-        slices=_slices(db, slice_s, characters),
+        slices=slices,
         sizes=_classes(db, " + ".join(f"(bytes >= {bound})" for bound in SIZE_CLASSES), len(SIZE_CLASSES) + 1),
         sides=_classes(db, f"min(max(width, height) / {SIDE_CLASS}, {SIDE_CLASSES - 1})", SIDE_CLASSES),
         formats=dict(
@@ -99,30 +99,36 @@ def read_survey(db: sqlite3.Connection) -> Survey:
     )
 
 
-def _span(db: sqlite3.Connection) -> tuple[int, int]:
-    """The seconds of the finest slices of which all runs have no more than `_SLICES`, and their characters."""
-    first, last = db.execute("SELECT min(started_at), max(updated_at) FROM run").fetchone()
-    whole_s = (_moment(last) - _moment(first)).total_seconds() if first else 0.0
-    return next((span for span in _SPANS if whole_s / span[0] <= _SLICES), _SPANS[-1])
+def _slices(db: sqlite3.Connection) -> tuple[int, tuple[Slice, ...]]:
+    """The seconds of a slice, and every slice from the first to the last, also those in which nothing happened.
 
-
-def _slices(db: sqlite3.Connection, slice_s: int, characters: int) -> tuple[Slice, ...]:
-    """Every slice from the first to the last, also those in which nothing happened."""
+    Rows whose time cannot be read are in none of them.
+    """
+    first, last = db.execute(
+        "SELECT CAST(strftime('%s', min(at)) AS INTEGER), CAST(strftime('%s', max(at)) AS INTEGER) "
+        f"FROM (SELECT julianday(finished_at) AS at FROM download) WHERE at {_YEARS}"
+    ).fetchone()
+    if first is None:
+        return _SPANS[0], ()
+    slice_s = _slice_s(first, last)
+    first -= first % min(slice_s, _DAY_S)
     found = {
-        _moment(at + _TIMESTAMP[len(at) :]): counts
-        for at, *counts in db.execute(
-            "SELECT substr(finished_at, 1, ?), sum(status = 'done'), sum(status = 'failed'), "
-            "coalesce(sum(iif(source = 'local', 0, bytes)), 0) "
-            "FROM download WHERE finished_at IS NOT NULL GROUP BY 1",
-            (characters,),
+        number: counts
+        for number, *counts in db.execute(
+            "SELECT (CAST(strftime('%s', finished_at) AS INTEGER) - ?) / ?, sum(status = 'done'), "
+            "sum(status = 'failed'), coalesce(sum(iif(source = 'local', 0, bytes)), 0) "
+            f"FROM download WHERE julianday(finished_at) {_YEARS} GROUP BY 1",
+            (first, slice_s),
         )
     }
-    if not found:
-        return ()
-    first, last = min(found), max(found)
-    count = round((last - first).total_seconds() / slice_s) + 1
-    moments = (first + timedelta(seconds=number * slice_s) for number in range(count))
-    return tuple(Slice(moment, *found.get(moment, (0, 0, 0))) for moment in moments)
+    moments = (_EPOCH + timedelta(seconds=first + number * slice_s) for number in range(max(found) + 1))
+    return slice_s, tuple(Slice(at, *found.get(number, (0, 0, 0))) for number, at in enumerate(moments))
+
+
+def _slice_s(first: int, last: int) -> int:
+    """The length of the finest slices of which no more than `_SLICES` lead from one second to another."""
+    days = -(-(last - first) // (_DAY_S * (_SLICES - 1)))
+    return next((span for span in _SPANS if last // span - first // span < _SLICES), days * _DAY_S)
 
 
 def _classes(db: sqlite3.Connection, number: str, count: int) -> tuple[int, ...]:
@@ -149,7 +155,3 @@ def _hosts(db: sqlite3.Connection) -> tuple[HostFacts, ...]:
         had = facts.get(name, HostFacts(name))
         facts[name] = HostFacts(name, had.images, had.bytes, had.transfer_s, tries)
     return tuple(sorted(facts.values(), key=lambda each: (-each.images, -each.failed_tries, each.host)))
-
-
-def _moment(text: str) -> datetime:
-    return parse_timestamp(text) or datetime.fromtimestamp(0, UTC)

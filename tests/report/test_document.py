@@ -43,7 +43,7 @@ SURVEY = Survey(
         HostFacts(EVIL, 0, 0, 0.0, 99),
     ),
     licenses={"https://creativecommons.org/licenses/by/2.0/": 7_000, "javascript:alert(1)": 900, EVIL: 100},
-    runs=(RUN,),
+    runs=(RUN, replace(RUN, started_at="<b>soon</b>", finished_at="1970-01-01")),
 )
 
 

@@ -161,6 +161,11 @@ def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
     assert database_snapshot(slow, AT, is_running=True)["eta_s"] is None
 
 
+def test_a_rate_that_comes_to_endless_time_does_not_know_either() -> None:
+    slow = replace(COUNTS, run=replace(RUN, images_per_s=5e-324))
+    assert database_snapshot(slow, AT, is_running=True)["eta_s"] is None
+
+
 def test_what_is_left_is_of_the_plan() -> None:
     now = database_snapshot(replace(COUNTS, plan=PLAN), AT, is_running=True)
     assert now["plan"] == {

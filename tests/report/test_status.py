@@ -139,6 +139,13 @@ def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
     assert status_text(slow, is_running=True).endswith("0.0 img/s, 24.0 MB/s.")
 
 
+@pytest.mark.parametrize("updated_at", ["soon", ""])
+def test_a_time_that_cannot_be_read_is_not_1970(updated_at: str) -> None:
+    pace = PaceFacts("flickr", 16, 38.5, 40.0, "2030-01-01T10:05:00.000Z", "2030-01-01T10:01:40.500Z")
+    counts = replace(COUNTS, run=replace(RUN, updated_at=updated_at), paces=(pace,))
+    assert "  flickr: 38.5 req/s, 16 at once" in status_text(counts, is_running=True).splitlines()
+
+
 def test_there_are_words_for_every_reason() -> None:
     for reason in Reason:
         counts = replace(COUNTS, by_reason={reason.value: row(failed=3)})

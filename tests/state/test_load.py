@@ -209,6 +209,17 @@ def test_a_list_that_breaks_off_when_it_is_read_again_changes_nothing(loaded_db:
     assert loaded_db.execute("SELECT count(*) FROM sqlite_temp_schema").fetchone() == (0,)
 
 
+def test_a_list_whose_time_cannot_be_read_is_another_than_any_file(db: StateConnection) -> None:
+    load_list(db, LIST, ("train",), [image(1)], file=lambda: ListFile(123, 1e300, "abc"))
+    assert db.execute("SELECT modified_at FROM image_list").fetchall() == [(None,)]
+    for text in (None, "soon"):
+        db.execute("UPDATE image_list SET modified_at = ?", (text,))
+        (_, file, _) = stored_file(db, LIST.source)
+        assert file is not None
+        assert (file.bytes, file.sha256) == (123, "abc")
+        assert file.modified_s != file.modified_s
+
+
 def test_what_a_list_is_known_by_is_kept_and_one_that_was_moved_is_the_same(db: StateConnection) -> None:
     file = ListFile(123, 1_700_000_000.25, "abc")
     load_list(db, LIST, ("train", "test"), [image(1)], file=lambda: file)

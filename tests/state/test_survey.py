@@ -1,6 +1,6 @@
 """What all the rows say together: slices of time, classes of sizes, hosts, licences."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import LIST, image, work
@@ -42,7 +42,6 @@ def surveyed(ledger: Ledger, db: StateConnection) -> StateConnection:
         moment = f"2030-01-01T{at}Z"
         db.execute("UPDATE download SET finished_at = ? WHERE image_id = ?", (moment, image(number).image_id))
     db.execute("UPDATE download SET finished_at = NULL WHERE image_id = ?", (image(5).image_id,))
-    db.execute("UPDATE run SET started_at = '2030-01-01T10:00:00.000Z', updated_at = '2030-01-01T10:00:04.000Z'")
     return db
 
 
@@ -60,27 +59,63 @@ def test_slices_of_time_go_from_the_first_to_the_last_without_a_gap(surveyed: St
     )
 
 
+def settle(db: StateConnection, number: int, moment: str) -> None:
+    db.execute("UPDATE download SET finished_at = ? WHERE image_id = ?", (moment, image(number).image_id))
+
+
 @pytest.mark.parametrize(
-    ("ended", "slice_s", "first", "count"),
+    ("last", "slice_s", "first", "count"),
     [
-        ("2030-01-01T10:04:00.000Z", 1, "10:00:00", 4),
-        ("2030-01-01T10:04:01.000Z", 10, "10:00:00", 1),
-        ("2030-01-01T11:00:00.000Z", 60, "10:00:00", 1),
-        ("2030-01-01T20:00:00.000Z", 600, "10:00:00", 1),
-        ("2030-01-11T10:00:00.000Z", 3600, "10:00:00", 1),
-        ("2032-01-01T10:00:00.000Z", 86_400, "00:00:00", 1),
+        ("2030-01-01T10:03:59.999Z", 1, "10:00:00", 240),
+        ("2030-01-01T10:04:00.000Z", 10, "10:00:00", 25),
+        ("2030-01-01T11:00:00.000Z", 60, "10:00:00", 61),
+        ("2030-01-01T20:00:00.000Z", 600, "10:00:00", 61),
+        ("2030-01-10T10:00:00.000Z", 3600, "10:00:00", 217),
+        ("2030-08-01T10:00:00.000Z", 86_400, "00:00:00", 213),
+        ("2032-01-01T10:00:00.000Z", 4 * 86_400, "00:00:00", 183),
     ],
 )
-def test_slices_are_as_fine_as_the_length_of_all_runs_allows(
-    surveyed: StateConnection, ended: str, slice_s: int, first: str, count: int
+def test_slices_are_as_fine_as_the_time_allows_in_which_images_were_settled(
+    surveyed: StateConnection, last: str, slice_s: int, first: str, count: int
 ) -> None:
-    surveyed.execute("UPDATE run SET updated_at = ?", (ended,))
+    settle(surveyed, 3, last)
     survey = read_survey(surveyed)
     assert survey.slice_s == slice_s
     assert len(survey.slices) == count
     assert f"{survey.slices[0].at:%H:%M:%S}" == first
     assert sum(each.done for each in survey.slices) == 3
-    assert sum(each.failed for each in survey.slices) == 1
+    assert survey.slices[-1].failed == 1
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2029-01-01T00:00:00.000Z",
+        "2016-12-01T08:33:19.399Z",
+        "1970-01-01T00:00:00.000Z",
+        "1969-12-31T23:59:59.999Z",
+        "0001-01-01T00:00:00.000Z",
+        "9999-12-31T23:59:59.999Z",
+    ],
+)
+def test_a_clock_that_jumped_does_not_make_more_slices(surveyed: StateConnection, moment: str) -> None:
+    settle(surveyed, 0, moment)
+    survey = read_survey(surveyed)
+    assert len(survey.slices) <= 240
+    assert sum(each.done for each in survey.slices) == 3
+    settled_at = {each.at for each in survey.slices if each.done or each.failed}
+    assert len(settled_at) == 2
+    jump = datetime.fromisoformat(moment)
+    assert any(timedelta() <= jump - at < timedelta(seconds=survey.slice_s) for at in settled_at)
+
+
+@pytest.mark.parametrize("moment", ["", "soon", "2030-13-45T99:00:00Z", "-4713-11-24T12:00:00", "10000-01-01"])
+def test_a_time_that_cannot_be_read_is_in_no_slice_and_not_1970(surveyed: StateConnection, moment: str) -> None:
+    settle(surveyed, 0, moment)
+    survey = read_survey(surveyed)
+    assert survey.slice_s == 1
+    assert [(each.at.year, each.done) for each in survey.slices if each.done] == [(2030, 1), (2030, 1)]
+    assert sum(survey.sizes) == 4
 
 
 def test_what_came_from_disk_is_no_download_in_its_slice(surveyed: StateConnection) -> None:

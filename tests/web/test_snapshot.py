@@ -172,6 +172,10 @@ def test_without_a_run_at_work_the_means_of_the_last_are_sent() -> None:
     assert page_of(COUNTS)["means"] is None
 
 
+def test_of_a_run_whose_clock_was_set_back_no_means_are_sent() -> None:
+    assert page_of(COUNTS, worked=replace(RUN, finished_at="1970-01-01T00:00:00.000Z"))["means"] is None
+
+
 def test_where_the_plan_chooses_images_it_is_their_numbers_that_count() -> None:
     by_status = {Status.PENDING: 70, Status.RETRY: 5, Status.DONE: 20, Status.FAILED: 3}
     reasons = {"gone": {Status.PENDING: 0, Status.RETRY: 5, Status.DONE: 0, Status.FAILED: 3}}
