@@ -4,24 +4,23 @@ This is the one place where an exception of the layers below becomes a `Reason`.
 """
 
 import base64
-import math
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any
 
 import httpcore
 import httpx
-import trio
 
 from oidl import __version__
 from oidl.errors import UsageError
 from oidl.model import Blame, Failure, Reason
 from oidl.net.descriptors import causes
 from oidl.net.headers import is_private_host
+from oidl.net.opening import Opening
 from oidl.net.proxies import Proxies
 from oidl.net.transport import IS_DIRECT, Transport, TrickleError
 from oidl.net.wire import Network
@@ -43,10 +42,10 @@ class PrivateRedirectError(httpx.ConnectError):
 
 
 class Client:
-    """Asks servers. It keeps no cookies, follows no redirect, and gives the TLS handshake a time limit of its own.
+    """Asks servers, over one connection and one request at a time. It keeps no cookies, and follows no redirect.
 
-    That is within the time limit of connecting; httpcore gives both the same, one after the other. Answers are
-    `httpx.Response`s; httpx's own client, which does more than is used here, takes twice the CPU for a request.
+    Answers are `httpx.Response`s; httpx's own client, which does more than is used here, takes twice the CPU for a
+    request.
     """
 
     def __init__(self, transfers: Transfers, transport: Transport) -> None:
@@ -74,13 +73,20 @@ class Client:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, url: str, headers: Mapping[str, str] = MappingProxyType({}), *, is_public_only: bool = False
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        is_public_only: bool = False,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[httpx.Response]:
         """The answer to a request for `url`, with its body still to be read.
 
         No connection to a private address is made if it `is_public_only`: it follows a redirect by a public server.
+        `on_sent` is called once there is a connection for the request.
         Raises `TRANSFER_ERRORS`: `httpx.InvalidURL` for every URL that cannot be asked for,
-        `httpx.ConnectTimeout` too where only the handshake took too long.
+        `httpx.ConnectTimeout` also if it was the tunnel of a proxy or the TLS handshake that took too long.
         """
         try:
             address = httpx.URL(url)
@@ -92,37 +98,13 @@ class Client:
         except ValueError as error:
             raise httpx.InvalidURL(str(error)) from error
         fields += [(name.encode(), value.encode()) for name, value in headers.items()]
-        is_public_only = is_public_only and self._transport.is_direct(address)
-        if address.scheme == "https" or is_public_only:
-            response = await self._watched(method, address, fields, is_public_only)
-        else:
-            response = await self._transport.answer(method, address, fields, {"timeout": self.timeouts})
+        check = _refuse_private if is_public_only and self._transport.is_direct(address) else _accept
+        opening = Opening(self._connect_timeout_s, self._tls_timeout_s, check=check, on_sent=on_sent)
+        response = await self._transport.answer(method, address, fields, self.timeouts, opening)
         try:
             yield response
         finally:
             await response.aclose()
-
-    async def _watched(
-        self, method: str, url: httpx.URL, fields: list[tuple[bytes, bytes]], is_public_only: bool
-    ) -> httpx.Response:
-        """An answer, with an eye on how the connection for it is made."""
-        with trio.CancelScope() as handshake:
-            connects_at = trio.current_time()
-
-            async def watch(event: str, info: Any) -> None:  # httpcore calls its request extension "trace"
-                nonlocal connects_at
-                if is_public_only and event.endswith("connect_tcp.complete"):
-                    await _refuse_private(info["return_value"])
-                if event.endswith("connect_tcp.started"):
-                    connects_at = trio.current_time()
-                elif event.endswith("start_tls.started"):
-                    ends_at = trio.current_time() + self._tls_timeout_s
-                    handshake.deadline = min(ends_at, connects_at + self._connect_timeout_s)
-                elif event.endswith("start_tls.complete"):
-                    handshake.deadline = math.inf
-
-            return await self._transport.answer(method, url, fields, {"timeout": self.timeouts, "trace": watch})
-        raise httpx.ConnectTimeout("no TLS handshake in time")
 
 
 def _login(url: httpx.URL) -> list[tuple[bytes, bytes]]:
@@ -148,11 +130,14 @@ def _peer(stream: Any) -> str | None:
     return str(address[0]) if address else None
 
 
-async def _refuse_private(stream: Any) -> None:
+def _refuse_private(stream: httpcore.AsyncNetworkStream) -> None:
     peer = _peer(stream)
     if peer is not None and is_private_host(peer):
-        await stream.aclose()
         raise PrivateRedirectError(f"redirect to a host at {peer}, a private address, which is not followed")
+
+
+def _accept(stream: httpcore.AsyncNetworkStream) -> None:
+    """Any host will do."""
 
 
 def tls_context() -> ssl.SSLContext:
@@ -179,10 +164,9 @@ def new_client(
     transfers: Transfers,
     tls: ssl.SSLContext,
     *,
-    connections: int = 1,
     network: httpcore.AsyncNetworkBackend | None = None,
 ) -> Client:
-    """A keep-alive client that opens at most `connections`, and never follows a redirect by itself.
+    """A client that keeps its connection alive, and never follows a redirect by itself.
 
     It keeps no cookies and goes through the proxies that the environment names.
     The read timeout is per read, so a body that drips never trips it: whoever
@@ -190,9 +174,7 @@ def new_client(
     for tests that have none. Raises `UsageError` for a proxy that cannot be used.
     """
     try:
-        transport = Transport(
-            Proxies.of(os.environ), tls, network or Network(), connections=connections, keepalive_s=_KEEPALIVE_S
-        )
+        transport = Transport(Proxies.of(os.environ), tls, network or Network(), keepalive_s=_KEEPALIVE_S)
     except (ValueError, ImportError, RuntimeError, httpx.InvalidURL) as error:  # the middle two: for a SOCKS proxy
         raise UsageError(
             f"a proxy that the environment names cannot be used: {error}",

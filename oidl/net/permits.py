@@ -19,8 +19,8 @@ Permits hold no sockets: see `connections`.
 
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -39,6 +39,9 @@ _PATIENCE_S = 2.0
 _REMEMBERED = 256  # hosts; beyond that, idle and well ones are forgotten
 _SWEPT = 8  # hosts that are considered for that when one is added
 _WORTH_SAYING_S = 2.0
+
+CANCELLED = Failure(Reason.CONNECTION, "cancelled")
+"""What a permit is told of a request that came to no end: nothing is learned from it."""
 
 
 @dataclass(slots=True)
@@ -131,16 +134,10 @@ class Permits:
         host.users += 1
         has_place = is_permitted = False
         try:
-            with trio.CancelScope() as waiting:
-                self._waiting.add(waiting)
-                try:
-                    if self.is_draining:
-                        waiting.cancel()
-                    await host.places.acquire()
-                    has_place = True
-                    is_permitted = await self._wait_for_turn(host)
-                finally:
-                    self._waiting.remove(waiting)
+            with self.unless_draining():
+                await host.places.acquire()
+                has_place = True
+                is_permitted = await self._wait_for_turn(host)
             if not is_permitted:
                 yield None
                 return
@@ -151,7 +148,7 @@ class Permits:
                 yield permit
                 has_ended = True
             finally:
-                self._report(host, permit.failure if has_ended else _CANCELLED, started_at)
+                self._report(host, permit.failure if has_ended else CANCELLED, started_at)
         finally:
             if is_permitted:
                 self._places.release()
@@ -164,15 +161,27 @@ class Permits:
         host = self._host(host_of(url))
         now = trio.current_time()
         if (wait_s := host.breaker.wait_s(now)) > 0:
-            trouble = host.last_failure or _CANCELLED
+            trouble = host.last_failure or CANCELLED
             return Backoff(wait_s, trouble.reason, f"its host is set aside: {trouble.detail}", is_unreachable=True)
         if (wait_s := host.provider.pace.pause_s(host.name, now)) > 0:
             detail = f"{host.provider.name} asked for a pause"
             return Backoff(wait_s, Reason.RATE_LIMITED, detail, is_unreachable=False)
         return None
 
+    @contextmanager
+    def unless_draining(self) -> Iterator[Callable[[], None]]:
+        """A block that is left when the run starts draining, or else once the function that this yields was called."""
+        with trio.CancelScope() as waiting:
+            self._waiting.add(waiting)
+            if self.is_draining:
+                waiting.cancel()
+            try:
+                yield partial(self._waiting.discard, waiting)
+            finally:
+                self._waiting.discard(waiting)
+
     def drain(self) -> None:
-        """Gives no more permits. Requests that have one may finish."""
+        """Gives no more permits. Requests that have one may finish, if there is a connection for them."""
         self.is_draining = True
         for scope in self._waiting:
             scope.cancel()
@@ -294,9 +303,6 @@ class Permits:
             paused_until=trio.current_time() + learned.pause_s if learned and learned.pause_s else -math.inf,
             rng=self._rng,
         )
-
-
-_CANCELLED = Failure(Reason.CONNECTION, "cancelled")
 
 
 def host_of(url: str) -> str:

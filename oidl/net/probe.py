@@ -33,12 +33,14 @@ async def probe(urls: Sequence[str], transfers: Transfers) -> list[Probe]:
     waiting = list(enumerate(urls))[::-1]
 
     async def ask_on() -> None:
-        while waiting:
-            number, url = waiting.pop()
-            answers[number] = await _ask(client, url, transfers)
+        async with new_client(transfers, tls) as client:
+            while waiting:
+                number, url = waiting.pop()
+                answers[number] = await _ask(client, url, transfers)
 
-    async with new_client(transfers, tls_context(), connections=_AT_ONCE) as client, trio.open_nursery() as nursery:
-        for _ in range(_AT_ONCE):
+    tls = tls_context()
+    async with trio.open_nursery() as nursery:
+        for _ in range(min(_AT_ONCE, len(urls))):
             nursery.start_soon(ask_on)
     return answers
 

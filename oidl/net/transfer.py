@@ -19,7 +19,7 @@ from oidl.net.client import TRANSFER_ERRORS, Client, failure_of
 from oidl.net.coding import undo
 from oidl.net.connections import Connections
 from oidl.net.headers import content_length
-from oidl.net.permits import Permits
+from oidl.net.permits import CANCELLED, Permits
 from oidl.settings import Transfers
 
 MAX_REDIRECTS = 3
@@ -78,16 +78,18 @@ class Downloader:
             async with self.permits.request(url) as permit:
                 if permit is not None:
                     async with self.connections.to(permit.host) as client:
-                        began = trio.current_time()
+                        began, answer = trio.current_time(), None
                         on_request(url, body)
-                        answer = self._bounded(await self._ask(client, url, is_public_only, download, body))
+                        with self.permits.unless_draining() as sent:
+                            asked = await self._ask(client, url, is_public_only, download, body, sent)
+                            answer = self._bounded(asked)
                         permit.failure = _failure_in(answer)
                         body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
-                elif self.permits.is_draining:
-                    return interrupted
                 else:
-                    answer = self._not_asked(url)
+                    answer = None if self.permits.is_draining else self._not_asked(url)
             match answer:
+                case None:  # the run drains, and nothing was asked
+                    return interrupted
                 case Interrupted():
                     interrupted = answer.failure
                 case Failure(reason=Reason.TOO_SLOW, detail=""):
@@ -99,7 +101,13 @@ class Downloader:
         return interrupted
 
     async def _ask(
-        self, client: Client, url: str, is_public_only: bool, download: Download, body: Body
+        self,
+        client: Client,
+        url: str,
+        is_public_only: bool,
+        download: Download,
+        body: Body,
+        on_sent: Callable[[], None],
     ) -> Fetched | Failure | Redirect | Interrupted:
         """One request for the missing rest of `body`, within the time that is left to it."""
         had = body.size
@@ -107,7 +115,9 @@ class Downloader:
         failure = Failure(Reason.TOO_SLOW)
         with trio.move_on_after(body.left_s):
             try:
-                async with client.stream("GET", url, body.range_headers, is_public_only=is_public_only) as response:
+                async with client.stream(
+                    "GET", url, body.range_headers, is_public_only=is_public_only, on_sent=on_sent
+                ) as response:
                     refused = refusal(response, url, download, body)
                     if refused:
                         await _drain(response)
@@ -150,9 +160,11 @@ class Downloader:
         return Failure(backoff.reason, backoff.detail, retry_after_s=backoff.wait_s, blame=Blame.NOBODY)
 
 
-def _failure_in(answer: Fetched | Failure | Redirect | Interrupted) -> Failure | None:
-    """What a permit is told of `answer`."""
+def _failure_in(answer: Fetched | Failure | Redirect | Interrupted | None) -> Failure | None:
+    """What a permit is told of `answer`; None is that of a request that was not sent."""
     match answer:
+        case None:
+            return CANCELLED
         case Failure():
             return answer
         case Interrupted():

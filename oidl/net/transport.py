@@ -1,8 +1,8 @@
 """The HTTP client's way to the network: directly or through a proxy, fairly, and with one family of errors.
 
 httpcore does the work. What it, h11 or the parsers below raise comes out as
-an `httpx` error, whatever it was; and a body in very many small pieces is slowed
-down, because each piece costs CPU in the one thread that all transfers share.
+an `httpx` error, whatever it was, and names the proxy if there was no way through it; and a body in very many small
+pieces is slowed down, because each piece costs CPU in the one thread that all transfers share.
 """
 
 import logging
@@ -15,6 +15,7 @@ import httpcore
 import httpx
 import trio
 
+from oidl.net.opening import Opening
 from oidl.net.proxies import Proxies, shown_proxy
 from oidl.net.wire import Wire
 
@@ -35,7 +36,7 @@ class TrickleError(httpx.ReadError):
 
 
 class Transport:
-    """Connections that `proxies` decide the way of, at most `connections` for each way, opened by `network`.
+    """One connection, which goes the way that `proxies` decide; `network` opens it. It serves one request at a time.
 
     Raises `ValueError`, `ImportError` or `RuntimeError` for a proxy that cannot be used.
     """
@@ -46,15 +47,13 @@ class Transport:
         tls: ssl.SSLContext,
         network: httpcore.AsyncNetworkBackend,
         *,
-        connections: int,
         keepalive_s: float,
     ) -> None:
         self._proxies = proxies
         common: dict[str, Any] = {
             "ssl_context": tls,
-            "max_connections": connections,
-            # The same number: with fewer kept alive, httpcore closes connections that are wanted again.
-            "max_keepalive_connections": connections,
+            "max_connections": 1,
+            "max_keepalive_connections": 1,
             "keepalive_expiry": keepalive_s,
             "network_backend": network,
         }
@@ -63,19 +62,37 @@ class Transport:
             self._pools[url] = _proxy_pool(url, common)
 
     async def answer(
-        self, method: str, url: httpx.URL, headers: list[tuple[bytes, bytes]], extensions: dict[str, Any]
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: list[tuple[bytes, bytes]],
+        timeouts: dict[str, float | None],
+        opening: Opening,
     ) -> httpx.Response:
-        """The answer to a request with these headers and httpcore's `extensions`. Raises `httpx.TransportError`."""
+        """The answer to a request with these headers; `opening` watches how it gets there.
+
+        Raises `httpx.TransportError`, of which a `httpx.ConnectTimeout` names the step that took too long.
+        """
         proxy = self._proxies.proxy_for(url.scheme, url.host, url.port)
-        with _as_httpx_error(proxy):
-            response = await self._pools[proxy].handle_async_request(
-                httpcore.Request(
-                    method=method,
-                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                    headers=headers,
-                    extensions=extensions,
-                )
-            )
+        pool = self._pools[proxy]
+        request = httpcore.Request(
+            method=method,
+            url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers=headers,
+            extensions={"timeout": timeouts, "trace": opening.watch},
+        )
+        response = None
+        with _as_httpx_error(proxy, opening):
+            try:
+                with opening.time_limit:
+                    response = await pool.handle_async_request(request)
+            finally:
+                if response is None:
+                    with trio.CancelScope(shield=True):  # closing what nobody speaks on takes no time
+                        await opening.aclose()
+                        await pool.aclose()
+            if response is None:
+                raise httpcore.ConnectTimeout(opening.lateness)
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -101,7 +118,7 @@ class _Body(httpx.AsyncByteStream):
         wire = self._response.extensions.get("network_stream")
         trickle: TrickleError | None = None
         count, total, started_at = 0, 0, trio.current_time()
-        with _as_httpx_error(None):
+        with _as_httpx_error():
             try:
                 async for piece in self._response.stream:  # type: ignore[union-attr]  # it is an async one here
                     if trickle:
@@ -130,7 +147,7 @@ class _Body(httpx.AsyncByteStream):
                 raise trickle
 
     async def aclose(self) -> None:
-        with _as_httpx_error(None):
+        with _as_httpx_error():
             await self._response.aclose()
 
 
@@ -150,8 +167,8 @@ def _proxy_pool(url: str, common: dict[str, Any]) -> httpcore.AsyncConnectionPoo
 
 
 @contextmanager
-def _as_httpx_error(proxy: str | None) -> Iterator[None]:
-    """A block in which every error is httpx's; one of connecting names the proxy that was in between."""
+def _as_httpx_error(proxy: str | None = None, opening: Opening | None = None) -> Iterator[None]:
+    """A block in which every error is httpx's; one of an `opening` through a proxy names that."""
     try:
         yield
     except (httpx.HTTPError, OSError):
@@ -163,6 +180,15 @@ def _as_httpx_error(proxy: str | None) -> Iterator[None]:
             # A parser below took offence at what was sent in a way that nobody foresaw.
             _log.warning("an answer could not be read", exc_info=error)
             kind, text = httpx.RemoteProtocolError, f"the answer cannot be read: {type(error).__name__}: {error}"
-        if proxy and issubclass(kind, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
-            text = f"{text or 'no connection in time'} (through the proxy {shown_proxy(proxy)})"
+        if proxy and opening and not opening.is_over:
+            kind, text = _of_proxy(kind, text or opening.lateness, proxy)
         raise kind(text) from error
+
+
+def _of_proxy(kind: type[httpx.TransportError], text: str, proxy: str) -> tuple[type[httpx.TransportError], str]:
+    """An error of opening a connection, as one of the proxy."""
+    if issubclass(kind, httpx.TimeoutException):
+        kind = httpx.ConnectTimeout
+    elif not issubclass(kind, (httpx.ConnectError, httpx.UnsupportedProtocol)):
+        kind = httpx.ProxyError  # it broke off, or sent what is not an answer
+    return kind, f"{text} (through the proxy {shown_proxy(proxy)})"

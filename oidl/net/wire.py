@@ -42,6 +42,7 @@ class Wire(httpcore.AsyncNetworkStream):
         self._awaited: bytearray | None = None  # what there is of the head that is to come; None within a body
         self._interim = 0
         self._is_bodiless = False
+        self._is_tunnel = False  # or asked for, until there is an answer
         self._left: int | None = None  # bytes of a body whose length is known
         self._portion = 0  # bytes that h11 is given at once; 0 for all there are
         self._held_back = b""
@@ -53,6 +54,7 @@ class Wire(httpcore.AsyncNetworkStream):
         if buffer.startswith(_REQUESTS):
             self._awaited, self._interim = bytearray(), 0
             self._is_bodiless = buffer.startswith(b"HEAD ")
+            self._is_tunnel = buffer.startswith(b"CONNECT ")
         await self._stream.write(buffer, timeout)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -76,6 +78,11 @@ class Wire(httpcore.AsyncNetworkStream):
                 searched = 0
                 if accepted:
                     self._awaited = None
+                    if head and self._is_tunnel:
+                        # In a tunnel the client speaks first. httpcore drops what is here, and starts the handshake.
+                        raise httpcore.ProxyError(
+                            f"the answer is a page and not a tunnel: it starts with {bytes(head[:40])!r}"
+                        )
                     return accepted + self._given(bytes(head))
                 continue
             if len(head) > MAX_HEAD_BYTES:
@@ -133,6 +140,7 @@ class Wire(httpcore.AsyncNetworkStream):
             raise httpcore.RemoteProtocolError(str(error)) from error
         if not 100 <= head.status < 200 or head.status == 101:
             is_bodiless = self._is_bodiless or head.status in (204, 304)
+            self._is_tunnel = self._is_tunnel and 200 <= head.status < 300
             self._left = 0 if is_bodiless else head.length
             self._portion = _SMALL_PORTION_BYTES if head.is_chunked and not is_bodiless else 0
             self._last_bytes = b"\r\n"

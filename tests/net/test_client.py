@@ -35,15 +35,13 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Server:
-    """What was asked of it, and over how many connections; `at_once` requests are waited for before any is answered."""
+    """What was asked of it, and over how many connections."""
 
     tls: ssl.SSLContext | None = None
-    at_once: int = 1
     status: bytes = b"200 OK"
     address: str = ""
     asked: list[str] = field(default_factory=list)
     opened: int = 0
-    all_asked: trio.Event = field(default_factory=trio.Event)
 
     async def handle(self, stream: trio.abc.Stream) -> None:
         self.opened += 1
@@ -54,11 +52,6 @@ class Server:
                     await stream.send_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
                     stream = trio.SSLStream(stream, self.tls, server_side=True, https_compatible=True)
                     continue
-                if len(self.asked) % self.at_once:
-                    await self.all_asked.wait()
-                else:
-                    self.all_asked.set()
-                    self.all_asked = trio.Event()
                 await stream.send_all(
                     b"HTTP/1.1 " + self.status + b"\r\nLocation: /elsewhere\r\nContent-Length: 2\r\n\r\nok"
                 )
@@ -125,22 +118,19 @@ def refused(server: Server, monkeypatch: pytest.MonkeyPatch, url: str, **environ
 # ---- caps, timeouts, headers
 
 
-@pytest.mark.parametrize("connections", [1, 3])
-def test_it_opens_no_more_connections_than_it_may_and_keeps_them(connections: int) -> None:
-    server = Server(at_once=connections)
+def test_it_keeps_its_one_connection() -> None:
+    server = Server()
 
     async def main() -> None:
         async with trio.open_nursery() as serving:
             await start(serving, server)
-            async with new_client(TRANSFERS, tls_context(), connections=connections) as client:
-                for _ in range(2):
-                    async with trio.open_nursery() as nursery:
-                        for _ in range(3 * connections):
-                            nursery.start_soon(get, client, f"http://{server.address}/x")
+            async with new_client(TRANSFERS, tls_context()) as client:
+                for _ in range(3):
+                    await get(client, f"http://{server.address}/x")
             serving.cancel_scope.cancel()
 
     trio.run(main)
-    assert (len(server.asked), server.opened) == (6 * connections, connections)
+    assert (len(server.asked), server.opened) == (3, 1)
 
 
 def test_its_timeouts_are_those_asked_for_and_none_is_for_waiting_its_turn() -> None:

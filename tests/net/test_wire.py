@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpcore
 import pytest
 import trio
 import trustme
@@ -235,10 +236,16 @@ def test_a_proxy_that_refuses_says_nothing_about_the_image(monkeypatch: pytest.M
     on_loopback(main)
 
 
+def without_socksio(**_: object) -> None:
+    """The SOCKS proxy of httpcore where socksio is not installed, on which nothing here depends."""
+    raise RuntimeError("socksio is missing")
+
+
 @pytest.mark.parametrize("proxy", ["gopher://127.0.0.1", "socks5://127.0.0.1:1080", "http://[1.2.3.4]/"])
 def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_asked(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(httpcore, "AsyncSOCKSProxy", without_socksio)
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(UsageError, match="a proxy that the environment names cannot be used"):
         check_environment(Transfers())

@@ -36,7 +36,7 @@ class CatalogueOptions:
     """Print one JSON array instead."""
 
     connect_timeout: float = 10.0
-    """Seconds to connect, DNS and TLS included."""
+    """Seconds to connect, DNS, a proxy and TLS included."""
 
     stall_timeout: float = 30.0
     """Seconds that an answer may take after that."""

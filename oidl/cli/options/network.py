@@ -20,7 +20,7 @@ class NetworkOptions:
     """How many of them to one host."""
 
     connect_timeout: float = 10.0
-    """Seconds to connect, DNS and TLS included."""
+    """Seconds to connect, DNS, a proxy and TLS included."""
 
     dns_timeout: float = 5.0
     """Seconds of these to find a host's address; addresses are kept for a minute."""
