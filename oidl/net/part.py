@@ -70,11 +70,11 @@ class Part:
             file.write(data)
         self.size += len(data)
 
-    def read(self, offset: int) -> bytes:
-        """Some of it, from `offset` on; b"" at its end."""
+    def read(self, offset: int, most: int = _READ_BYTES) -> bytes:
+        """At `most` so many bytes of it, from `offset` on; b"" at its end."""
         with writing(self.path), self.path.open("rb") as file:
             file.seek(offset)
-            return file.read(min(_READ_BYTES, self.size - offset))
+            return file.read(min(most, max(0, self.size - offset)))
 
 
 def _hashed(url: str) -> str:

@@ -6,8 +6,8 @@ consumer, in the file's order, each byte once.
 Whether a part is gone on with is the server's to say, so nothing of it is
 delivered before the answer is there: with If-Range, 206 means "the same file,
 here is the rest" and 200 "another file, or no ranges here". A 200 after
-bytes were delivered is the same file if its validator is the same, and then
-its beginning is passed over; otherwise `ContentChangedError` tells the caller
+bytes were delivered is compared with them as far as they go, and is delivered from there on: whatever the server says
+of it, the two together are this answer. If they differ, `ContentChangedError` tells the caller
 to start the consumer again. Files are written in a thread.
 """
 
@@ -78,17 +78,21 @@ async def download(
             fruitless = 1 if found.size > had else fruitless + 1
             most = MAX_TRIES if transfer.was_answered else _MAX_UNANSWERED
             if fruitless >= most or (failure.retry_after_s or 0) > MAX_RETRY_AFTER_S:
+                if not found.validator:  # a later run could not tell what it is of
+                    await trio.to_thread.run_sync(discard, part, limiter=limiter)
                 raise MetadataError(
                     f"{without_secrets(url)} could not be fetched: {failure.detail}",
-                    hint=_what_to_do(found.size, was_answered=transfer.was_answered),
+                    hint=_what_to_do(found, was_answered=transfer.was_answered),
                 )
             backoff_s = random.uniform(0, min(MAX_BACKOFF_S, 2.0 ** (fruitless - 1)))
             await trio.sleep(max(backoff_s, failure.retry_after_s or 0))
 
 
-def _what_to_do(kept_bytes: int, *, was_answered: bool) -> str:
-    if kept_bytes:
+def _what_to_do(part: Part, *, was_answered: bool) -> str:
+    if part.size and part.validator:
         return "what has arrived is kept; run the same command again to go on from there"
+    if part.size:
+        return "the server offers no way to go on from there; run the same command again later"
     check = "nothing has arrived; " if was_answered else "there was no answer; check the network and the address, then "
     return f"{check}run the same command again{' later' if was_answered else ''}"
 
@@ -157,14 +161,11 @@ class _Transfer:
 
     async def _whole(self, response: httpx.Response) -> Failure | None:
         validator = strong_validator(response.headers)
-        passed_over = 0
-        if self.has_begun and self.part.size:
-            if not validator or validator != self.part.validator:
-                await self._changed()
-            passed_over = self.part.size
-        else:
+        if not (self.has_begun and self.part.size):
             await self._in_thread(lambda: self.part.restart(validator))
-        return await self._body(response, content_length(response.headers.get("Content-Length")), passed_over)
+        elif validator and self.part.validator and validator != self.part.validator:
+            await self._changed()
+        return await self._body(response, content_length(response.headers.get("Content-Length")), 0)
 
     async def _rest(self, response: httpx.Response) -> Failure | None:
         span = content_range(response.headers)
@@ -174,7 +175,7 @@ class _Transfer:
         )  # a server that overlooks If-Range
         if span is None or span.start != self.part.size or is_other:
             return await self._start_over("the server sent another range than it was asked for")
-        return await self._body(response, span.total, 0)
+        return await self._body(response, span.total, self.part.size)
 
     async def _nothing_left(self, response: httpx.Response) -> Failure | None:
         total = total_of_416(response.headers)
@@ -185,8 +186,11 @@ class _Transfer:
         await self._begin()
         return None
 
-    async def _body(self, response: httpx.Response, total: int | None, passed_over: int) -> Failure | None:
-        """Takes the body in; bytes that arrived before a break are kept, so the next try goes on from there."""
+    async def _body(self, response: httpx.Response, total: int | None, start: int) -> Failure | None:
+        """Takes in the body, which is the file from `start` on.
+
+        Bytes that arrived before a break are kept, so the next try goes on from there.
+        """
         await self._check_length(total)
         if told := told_md5(response.headers):
             self.on_md5(*told)
@@ -198,18 +202,19 @@ class _Transfer:
                 async for piece in pieces:
                     await self.on_bytes(len(piece))
                     batch += piece
-                    if passed_over:
-                        gone = min(passed_over, len(batch))
-                        passed_over -= gone
-                        del batch[:gone]
                     if len(batch) >= _BATCH:
-                        await self._keep(batch)
+                        start += await self._keep(batch, start)
             except TRANSFER_ERRORS as error:
                 failure = failure_of(error)
-        await self._keep(batch)
-        if failure is None and self.part.size < (total or self.expected_bytes or 0):
-            failure = Failure(Reason.CONNECTION, "the connection ended before the file did")
-        return failure
+        start += await self._keep(batch, start)
+        total = total or self.expected_bytes
+        if failure is None and start >= (total or 0):
+            if start < self.part.size:  # the file has become shorter
+                await self._changed()
+            return None
+        what = "no byte in time" if failure and failure.reason is Reason.TIMEOUT else "it broke off"
+        where = f"after {start:,} of {total:,} bytes" if total else f"after {start:,} bytes"
+        return Failure(failure.reason if failure else Reason.CONNECTION, f"{what} {where}")
 
     async def _begin(self) -> None:
         """Gives the consumer, before anything new, what an earlier run has left."""
@@ -220,7 +225,14 @@ class _Transfer:
             await self.deliver(data)
             offset += len(data)
 
-    async def _keep(self, batch: bytearray) -> None:
+    async def _keep(self, batch: bytearray, start: int) -> int:
+        """Keeps and delivers what is new in `batch`, which begins at `start`, and empties it; returns its length."""
+        count = len(batch)
+        if start < self.part.size:
+            had = await trio.to_thread.run_sync(self.part.read, start, count, limiter=self.limiter)
+            if not batch.startswith(had):
+                await self._changed()
+            del batch[: len(had)]
         data = bytes(batch)
         batch.clear()
         if data:
@@ -228,6 +240,7 @@ class _Transfer:
                 await self._check_length(self.part.size + len(data))
             await self._in_thread(lambda: self.part.append(data))
             await self.deliver(data)
+        return count
 
     async def _check_length(self, total: int | None) -> None:
         if total is not None and self.expected_bytes is not None and total != self.expected_bytes:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,35 @@ def test_a_server_without_ranges_passes_over_what_was_delivered(fetch: Callable[
     assert outcome.ranges == [None, "bytes=300000-", "bytes=300000-"]
 
 
+@pytest.mark.parametrize("headers", [("X-No: validator",), ('ETag: W/"weak"',)])
+def test_the_same_bytes_are_the_same_file_though_nothing_says_so(
+    fetch: Callable[..., Outcome], headers: tuple[str, ...], part: Path
+) -> None:
+    outcome = fetch(*(whole(BODY, *headers, sent=sent) for sent in (300_000, 100_000, 700_000, None)))
+    assert outcome.error is None
+    assert outcome.delivered == part.read_bytes() == BODY
+    assert outcome.ranges == [None] * 4
+
+
+@pytest.mark.parametrize("headers", [("X-No: validator",), (TAG,)])
+def test_a_file_that_always_breaks_off_is_said_to_and_is_not_asked_for_in_quick_succession(
+    fetch: Callable[..., Outcome], headers: tuple[str, ...], part: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
+    outcome = fetch(whole(BODY, *headers, sent=300_000))
+    assert isinstance(outcome.error, MetadataError)
+    assert "/file could not be fetched: it broke off after 300,000 of 1,024,000 bytes\n" in str(outcome.error)
+    assert outcome.delivered == BODY[:300_000]
+    waits = [round(later - before) for before, later in pairwise(outcome.script.times)]
+    assert waits == [1, 2, 4, 8, 16]
+    if headers == (TAG,):
+        assert outcome.error.hint.startswith("what has arrived is kept; ")
+        assert part.read_bytes() == BODY[:300_000]
+    else:
+        assert outcome.error.hint == "the server offers no way to go on from there; run the same command again later"
+        assert list(part.parent.iterdir()) == []
+
+
 def test_a_date_does_where_there_is_no_etag(fetch: Callable[..., Outcome]) -> None:
     headers = "Last-Modified: Mon, 01 Jan 2018 00:00:00 GMT", "Date: Mon, 01 Jan 2018 00:00:01 GMT"
     outcome = fetch(whole(BODY, *headers, sent=300_000), rest(300_000, BODY, *headers))
@@ -272,6 +302,18 @@ def test_a_file_that_changed_after_bytes_were_delivered_is_told_and_forgotten(
     outcome = fetch(whole(BODY, first, sent=300_000), whole(BODY[::-1], second))
     assert isinstance(outcome.error, ContentChangedError)
     assert outcome.delivered == BODY[:300_000]
+    assert list(part.parent.iterdir()) == []
+
+
+def test_a_file_that_has_become_shorter_is_another_one(fetch: Callable[..., Outcome], part: Path) -> None:
+    outcome = fetch(whole(BODY, "X-No: validator", sent=300_000), whole(BODY[:200_000], "X-No: validator"))
+    assert isinstance(outcome.error, MetadataError)
+    outcome = fetch(
+        whole(BODY, "X-No: validator", sent=300_000),
+        whole(BODY[:200_000], "X-No: validator"),
+        expected_bytes=None,
+    )
+    assert isinstance(outcome.error, ContentChangedError)
     assert list(part.parent.iterdir()) == []
 
 
