@@ -19,7 +19,7 @@ from bench.load import write_list
 from bench.measure import Usage, machine, measured
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.model import LabelType
-from oidl.pipeline.needed import needed_files
+from oidl.pipeline.annotation_requirements import required_files
 from oidl.settings import Selection
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_writer
@@ -103,7 +103,7 @@ def _dry_runs(home: Path, db: StateConnection, list_: list[str], label_name: str
     with db:  # as if the published files had been fetched
         db.execute("INSERT INTO class (label_name, display_name) VALUES (?, 'Cat')", (label_name,))
         version = find_version(read_catalogue(None), None)
-        needed = needed_files(db, version, Selection(label_types=(LabelType.BOXES,))).files
+        needed = required_files(db, version, Selection(label_types=(LabelType.BOXES,))).files
         rows = ((version.recorded_name(file), file.kind) for file in needed)
         db.executemany(
             "INSERT INTO annotation_file (name, kind, images, rows, skipped, loaded_at) VALUES (?, ?, 'all', 0, 0, '')",

@@ -13,9 +13,9 @@ from pathlib import Path
 import trio
 
 from bench.measure import machine, measured
-from bench.site import make_photos, write_list
+from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Behaviour, Site, status_answer
+from oidl.demo.site import CannedResponse, ServerFault, Site, status_answer
 
 _DATE_S = 2  # seconds from the start of the server, of the date in a Retry-After
 
@@ -39,12 +39,12 @@ async def _measure(arguments: argparse.Namespace, home: Path) -> None:
     answers = {}
     for path in photos:
         first = draw.choice(_troubles(path)) if draw.random() < arguments.share else ()
-        answers[f"/photos/{path.name}"] = Answer(path, first=first)
+        answers[f"/photos/{path.name}"] = CannedResponse(path, first=first)
     site = Site(answers)
     async with trio.open_nursery() as nursery:
         hosts = [await nursery.start(serve, site) for _ in range(2)]
         image_list = home / "list.csv"
-        write_list(image_list, hosts[0], photos, home)
+        write_image_list(image_list, hosts[0], photos, home)
         rows = image_list.read_text("utf-8").splitlines(keepends=True)
         rows[1::2] = [row.replace(hosts[0], hosts[1]) for row in rows[1::2]]
         image_list.write_text("".join(rows), "utf-8")
@@ -60,14 +60,14 @@ async def _measure(arguments: argparse.Namespace, home: Path) -> None:
     print(f"{status['done']} of {arguments.images} done, exit code {ended.returncode}, {took_s:.1f} s (at most 40)")
 
 
-def _troubles(path: Path) -> list[tuple[Answer, ...]]:
+def _troubles(path: Path) -> list[tuple[CannedResponse, ...]]:
     """Ways to fail once; the server's 500 is there twice."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=_DATE_S), usegmt=True)
     return [
         (status_answer(500),) * 2,
-        (Answer(path, behaviour=Behaviour.RESET),),
-        (Answer(path, behaviour=Behaviour.CUT),),
-        (Answer(path, behaviour=Behaviour.GARBAGE),),
+        (CannedResponse(path, behaviour=ServerFault.RESET),),
+        (CannedResponse(path, behaviour=ServerFault.CUT),),
+        (CannedResponse(path, behaviour=ServerFault.GARBAGE),),
         (status_answer(503, retry_after="1"),),
         (status_answer(503, retry_after=date),),
     ]

@@ -22,13 +22,13 @@ from functools import cache
 from pathlib import Path
 
 from bench.measure import machine
-from bench.site import served, write_list
+from bench.site import served, write_image_list
 from oidl.cores import usable_cores
 from oidl.imaging.photo import photo
 from oidl.imaging.vips import pyvips
-from oidl.model import ORIGINAL, Done, Fetched, Orientation, Rendition, ResizeMode, Source, Validation, Work
+from oidl.model import ORIGINAL, Done, Fetched, Job, Orientation, Rendition, ResizeMode, Source, Validation
 from oidl.node.process import Processor
-from oidl.settings import Imaging, Layout, Originals
+from oidl.settings import Imaging, Layout, SourceSettings
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 
@@ -134,14 +134,14 @@ def _process(begin: int, end: int, seed: int) -> _Batch:
 def _process_one(number: int, seed: int, root: Path, batch: _Batch) -> None:
     body = mutated(number, seed)
     imaging = _IMAGING[number // len(_seeds()) % len(_IMAGING)]
-    store = Files(Layout(root, "2017_11"), AtomicWriter("0a1b2c3d"), Originals().directory)
-    processor = Processor(store, Originals(), imaging)
+    store = Files(Layout(root, "2017_11"), AtomicWriter("0a1b2c3d"), SourceSettings().directory)
+    processor = Processor(store, SourceSettings(), imaging)
     url = f"https://example.org/{number}.jpg"
     md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
-    work = Work(f"{number:016x}", "train", url, len(body), md5, url, _RENDITIONS, rotation=90 * (number % 4))
+    job = Job(f"{number:016x}", "train", url, len(body), md5, url, _RENDITIONS, rotation=90 * (number % 4))
     began = _cpu_s()
     try:
-        result = processor.process(work, Fetched(Source.ORIGINAL, url, body))
+        result = processor.process(job, Fetched(Source.ORIGINAL, url, body))
     except Exception as error:
         batch.wrong.append(f"image {number}: {error!r}")
         return
@@ -172,7 +172,7 @@ def _in_a_run(seed: int) -> Counter[str]:
             path.write_bytes(photo(number, 160, 120) if is_whole else mutated(number, seed))
             paths.append(path)
         with served(home) as (base_url, _):
-            write_list(home / "list.csv", base_url, paths, home)
+            write_image_list(home / "list.csv", base_url, paths, home)
             options = [f"--root-dir={home / 'root'}", f"--images-csv={home / 'list.csv'}", "--no-download-metadata"]
             options += ["--save-original-images", "--convert-png", "--convert-cmyk", "--max-retries=1"]
             ended = subprocess.run(

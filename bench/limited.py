@@ -16,7 +16,7 @@ import trio
 
 from bench.limiting import Bucket, Limiter, Noise
 from oidl.demo.server import serve
-from oidl.demo.site import TOO_MANY, Answer, Site
+from oidl.demo.site import TOO_MANY, CannedResponse, Site
 
 
 def _forty() -> Bucket:
@@ -33,14 +33,14 @@ LIMITERS: dict[str, Callable[[], Limiter]] = {
 class LimitedSite(Site):
     """A site with a limiter in front; it notes when it was asked, and whether it refused."""
 
-    def __init__(self, answers: dict[str, Answer], limiter: Limiter) -> None:
+    def __init__(self, answers: dict[str, CannedResponse], limiter: Limiter) -> None:
         super().__init__(answers)
         self._limiter = limiter
         self._rng = random.Random(1)
         self._began: float | None = None
         self.asked: list[tuple[float, bool]] = []
 
-    def answer(self, path: str, now: float) -> Answer:
+    def answer(self, path: str, now: float) -> CannedResponse:
         """As the limiter says."""
         if self._began is None:
             self._began = now
@@ -49,8 +49,8 @@ class LimitedSite(Site):
         if not said.is_throttled:
             return super().answer(path, now)
         if said.retry_after_s is None:
-            return Answer(TOO_MANY, 429, "text/html")
-        return Answer(TOO_MANY, 503, "text/html", {"Retry-After": f"{said.retry_after_s:.0f}"})
+            return CannedResponse(TOO_MANY, 429, "text/html")
+        return CannedResponse(TOO_MANY, 503, "text/html", {"Retry-After": f"{said.retry_after_s:.0f}"})
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--limiter", choices=LIMITERS, required=True)
     parser.add_argument("--photos", type=Path, required=True)
     arguments = parser.parse_args()
-    answers = {f"/photos/{path.name}": Answer(path) for path in arguments.photos.iterdir()}
+    answers = {f"/photos/{path.name}": CannedResponse(path) for path in arguments.photos.iterdir()}
     site = LimitedSite(answers, LIMITERS[arguments.limiter]())
     trio.run(_serve, site)
     print(json.dumps(site.asked))

@@ -17,20 +17,20 @@ from oidl.net.provider import ProviderPace
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CannedResponse:
     """What a server says to one request: is it throttled, and if so, how many seconds does `Retry-After` ask for."""
 
     is_throttled: bool
     retry_after_s: float | None = None
 
 
-OK = Answer(is_throttled=False)
+OK = CannedResponse(is_throttled=False)
 
 
 class Limiter(Protocol):
     """A server that answers a request at `now`; `in_flight` counts this request too."""
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> Answer:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
         """What the server says."""
 
 
@@ -47,12 +47,12 @@ class Bucket:
     def __post_init__(self) -> None:
         self.tokens = self.burst
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> Answer:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
         """What the server says."""
         self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate(now))
         self.at = now
         if self.tokens < 1:
-            return Answer(True, self.retry_after_s)
+            return CannedResponse(True, self.retry_after_s)
         self.tokens -= 1
         return OK
 
@@ -68,7 +68,7 @@ class Window:
     number: int = -1
     used: int = 0
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> Answer:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
         """What the server says."""
         number, into_s = divmod(now + self.phase_s, self.length_s)
         if number != self.number:
@@ -76,7 +76,7 @@ class Window:
         self.used += 1
         if self.used <= self.count:
             return OK
-        return Answer(True, math.ceil(self.length_s - into_s) if self.says_when else None)
+        return CannedResponse(True, math.ceil(self.length_s - into_s) if self.says_when else None)
 
 
 @dataclass(slots=True)
@@ -87,10 +87,10 @@ class Noise:
     retry_after_s: float | None = None
     behind: Limiter | None = None
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> Answer:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
         """What the server says."""
         if rng.random() < self.share:
-            return Answer(True, self.retry_after_s)
+            return CannedResponse(True, self.retry_after_s)
         return self.behind.answer(now, host, in_flight, rng) if self.behind else OK
 
 
@@ -102,9 +102,9 @@ class Ban:
     length_s: float
     until: float = -math.inf
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> Answer:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
         """What the server says."""
-        answer = Answer(True) if now < self.until else self.behind.answer(now, host, in_flight, rng)
+        answer = CannedResponse(True) if now < self.until else self.behind.answer(now, host, in_flight, rng)
         if answer.is_throttled:
             self.until = now + self.length_s
         return answer
@@ -117,9 +117,9 @@ class Crowd:
     limit: int
     share: float
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> Answer:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
         """What the server says."""
-        return Answer(in_flight > self.limit and rng.random() < self.share)
+        return CannedResponse(in_flight > self.limit and rng.random() < self.share)
 
 
 @dataclass(slots=True)
@@ -128,7 +128,7 @@ class OneHost:
 
     behind: Limiter
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> Answer:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
         """What the server says."""
         return self.behind.answer(now, host, in_flight, rng) if host == 0 else OK
 

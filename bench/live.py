@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.limiting import Played
-from bench.site import make_photos, write_list
+from bench.site import make_photos, write_image_list
 
 _SECONDS = 60
 
@@ -48,7 +48,7 @@ def _play(scenario: LiveScenario, home: Path) -> Played:
     )
     assert server.stdout is not None
     try:
-        write_list(home / "list.csv", server.stdout.readline().strip(), photos, home)
+        write_image_list(home / "list.csv", server.stdout.readline().strip(), photos, home)
         options = [f"--root-dir={home / 'root'}", f"--images-csv={home / 'list.csv'}", "--no-download-metadata"]
         if scenario.max_rps is not None:
             options.append(f"--max-rps={scenario.max_rps:g}")

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from bench.measure import machine, measured
-from bench.site import make_photos, served, write_list
+from bench.site import make_photos, served, write_image_list
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
         photos = make_photos(root / "large", 4800, 3600, 98, arguments.images)
         size_mb = sum(path.stat().st_size for path in photos) / len(photos) / 1e6
         with served(root) as (base_url, _):
-            write_list(root / "list.csv", base_url, photos, root)
+            write_image_list(root / "list.csv", base_url, photos, root)
             usage = measured(
                 [
                     "-m", "oidl", "run", f"--root-dir={root / 'out'}", f"--images-csv={root / 'list.csv'}",

@@ -10,20 +10,20 @@ from pathlib import Path
 import trio
 
 from bench.measure import machine, measured
-from bench.site import make_photos, write_list
+from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Site
+from oidl.demo.site import CannedResponse, Site
 
 
 class _Timed(Site):
     """A site that notes when it was asked, and when it refused."""
 
-    def __init__(self, answers: dict[str, Answer], max_rps: float, retry_after_s: int | None) -> None:
+    def __init__(self, answers: dict[str, CannedResponse], max_rps: float, retry_after_s: int | None) -> None:
         super().__init__(answers, max_rps=max_rps, retry_after_s=retry_after_s)
         self.asked: list[float] = []
         self.refused: list[float] = []
 
-    def answer(self, path: str, now: float) -> Answer:
+    def answer(self, path: str, now: float) -> CannedResponse:
         answer = super().answer(path, now)
         self.asked.append(time.monotonic())
         if answer.status == 429:
@@ -46,11 +46,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 async def _measure(arguments: argparse.Namespace, home: Path) -> None:
     photos = make_photos(home / "photos", 320, 240, 80, arguments.images)
-    answers = {f"/photos/{path.name}": Answer(path) for path in photos}
+    answers = {f"/photos/{path.name}": CannedResponse(path) for path in photos}
     site = _Timed(answers, arguments.limit, arguments.retry_after)
     async with trio.open_nursery() as nursery:
         base_url = await nursery.start(serve, site)
-        write_list(home / "list.csv", base_url, photos, home)
+        write_image_list(home / "list.csv", base_url, photos, home)
         options = [f"--root-dir={home / 'root'}", f"--images-csv={home / 'list.csv'}", "--no-download-metadata"]
         await trio.run_process(
             [sys.executable, "-m", "oidl", "run", *options, "--max-host-connections=32", "--no-log-to-stdout"],

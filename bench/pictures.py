@@ -169,7 +169,7 @@ def _served_demo(directory: Path, images: int) -> Iterator[Path]:
     end, ready = trio.Event(), threading.Event()
     token: list[trio.lowlevel.TrioToken] = []
 
-    async def work() -> None:
+    async def job() -> None:
         async with trio.open_nursery() as nursery:
             for number in range(3):
                 await nursery.start(partial(serve, site, port=_PORT + number))
@@ -178,7 +178,7 @@ def _served_demo(directory: Path, images: int) -> Iterator[Path]:
             await end.wait()
             nursery.cancel_scope.cancel()
 
-    thread = threading.Thread(target=trio.run, args=(work,))
+    thread = threading.Thread(target=trio.run, args=(job,))
     thread.start()
     ready.wait()
     try:

@@ -14,22 +14,22 @@ from pathlib import Path
 import trio
 
 from bench.measure import machine, measured
-from bench.site import make_photos, write_list
+from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Site, redirect, status_answer
+from oidl.demo.site import CannedResponse, Site, redirect, status_answer
 
 _REDIRECTED = (0.3, 0.6)  # shares of as many requests as there are images
 _ANSWERED = (0.6, 0.8)
 _GONE = 20  # every so many photos, one is really gone
 _MOST_RUNS = 20
 _LOGIN = "/login"
-_PAGE = Answer(b"<html><body>Please log in.</body></html>", 200, "text/html")
+_PAGE = CannedResponse(b"<html><body>Please log in.</body></html>", 200, "text/html")
 
 
 class _Network(Site):
     """A site behind a portal, which answers in its place while that wants a login."""
 
-    def answer(self, path: str, now: float) -> Answer:
+    def answer(self, path: str, now: float) -> CannedResponse:
         answer = super().answer(path, now)
         share = sum(self.requests.values()) / len(self.answers)
         if path == _LOGIN or _ANSWERED[0] <= share < _ANSWERED[1]:
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> None:
 async def _measure(images: int, home: Path) -> None:
     photos = make_photos(home / "photos", 160, 120, 80, images)
     gone = photos[::_GONE]
-    site = _Network({f"/photos/{path.name}": Answer(path) for path in photos})
+    site = _Network({f"/photos/{path.name}": CannedResponse(path) for path in photos})
     site.answers |= {f"/photos/{path.name}": status_answer(404) for path in gone}
     root, image_list = home / "root", home / "list.csv"
     options = [f"--root-dir={root}", f"--images-csv={image_list}", "--no-download-metadata", "--no-log-to-stdout"]
     began = time.monotonic()
     async with trio.open_nursery() as nursery:
-        write_list(image_list, await nursery.start(serve, site), photos, home)
+        write_image_list(image_list, await nursery.start(serve, site), photos, home)
         codes = [3]
         while codes[-1] == 3 and len(codes) <= _MOST_RUNS:
             ended = await trio.run_process(

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.measure import machine
-from bench.site import make_photos, served, write_list
+from bench.site import make_photos, served, write_image_list
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
         home.chmod(0o755)  # nginx gives up the rights of root
         photos = make_photos(home / "site" / "photos", 160, 120, 85, arguments.images)
         with served(home / "site") as (base_url, _):
-            write_list(home / "list.csv", base_url, photos, home / "site")
+            write_image_list(home / "list.csv", base_url, photos, home / "site")
             disk = home / "disk"
             with open(disk, "wb") as file:
                 file.truncate(1 << 30)

@@ -12,7 +12,7 @@ from collections import deque
 import trio
 
 from bench.measure import machine
-from oidl.model import Done, Failure, Reason, Source, Standing, Status, Work, WrittenFile
+from oidl.model import Done, Failure, Job, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body
 from oidl.progress.meter import Meter
 from oidl.progress.screen import Screen
@@ -61,7 +61,7 @@ def _measured(arguments: argparse.Namespace, *, is_drawn: bool) -> tuple[float, 
         began = time.process_time()
         with open_terminal(stream) as terminal:
 
-            async def work() -> None:
+            async def job() -> None:
                 meter = _busy_meter()
                 screen = Screen(meter, terminal, deque(), lambda: None)
                 async with trio.open_nursery() as nursery:
@@ -70,7 +70,7 @@ def _measured(arguments: argparse.Namespace, *, is_drawn: bool) -> tuple[float, 
                     await _go_on(meter, arguments.seconds)
                     nursery.cancel_scope.cancel()
 
-            trio.run(work)
+            trio.run(job)
         spent_s = time.process_time() - began
         stream.write(_END.decode())
         stream.flush()
@@ -81,8 +81,10 @@ def _measured(arguments: argparse.Namespace, *, is_drawn: bool) -> tuple[float, 
 
 def _busy_meter() -> Meter:
     meter = Meter(trio.current_time, remaining=9_000_000)
-    meter.stands([Standing("train", Status.PENDING, None, 9_011_219), Standing("test", Status.PENDING, None, 125_436)])
-    meter.stands(Standing("train", Status.FAILED, reason, 1000) for reason in Reason)
+    meter.set_baseline(
+        [StatusCount("train", Status.PENDING, None, 9_011_219), StatusCount("test", Status.PENDING, None, 125_436)]
+    )
+    meter.set_baseline(StatusCount("train", Status.FAILED, reason, 1000) for reason in Reason)
     for number in range(100):
         meter.recorded(_work(number), _DONE, Status.DONE)
         meter.recorded(_work(number), _GONE, Status.FAILED)
@@ -103,6 +105,6 @@ async def _go_on(meter: Meter, seconds: float) -> None:
         meter.recorded(_work(1000 + tick), _DONE, Status.DONE)
 
 
-def _work(number: int) -> Work:
+def _work(number: int) -> Job:
     url = f"https://c{number % 8}.staticflickr.com/1/{number}_o.jpg"
-    return Work(f"{number:016x}", "train", url, 1_900_000, "m", "", ())
+    return Job(f"{number:016x}", "train", url, 1_900_000, "m", "", ())

@@ -55,7 +55,7 @@ def make_photos(directory: Path, width: int, height: int, quality: int, count: i
     return paths
 
 
-def write_list(path: Path, base_url: str, photos: list[Path], root: Path) -> None:
+def write_image_list(path: Path, base_url: str, photos: list[Path], root: Path) -> None:
     """The photos as a published image list."""
     facts: dict[int, tuple[int, str]] = {}
     ids = random.Random(4)

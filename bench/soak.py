@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from bench.measure import PAGE_BYTES, machine
-from bench.site import make_photos, served, write_list
+from bench.site import make_photos, served, write_image_list
 
 _EVERY_S = 5.0
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
         photos = make_photos(root / "photos", 640, 480, 85, count)
         with served(root, log=True) as (base_url, server):
             assert server == "nginx", "the soak needs nginx, whose log has the times"
-            write_list(root / "list.csv", base_url, photos, root)
+            write_image_list(root / "list.csv", base_url, photos, root)
             samples = _samples(
                 [
                     "-m", "oidl", "run", f"--root-dir={root / 'out'}", f"--images-csv={root / 'list.csv'}",

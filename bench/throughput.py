@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.measure import machine, measured
-from bench.site import make_photos, served, write_list
+from bench.site import make_photos, served, write_image_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
     count = int(arguments.images * kind.share)
     photos = make_photos(root / kind.name, kind.width, kind.height, kind.quality, count)
     image_list = root / f"{kind.name}.csv"
-    write_list(image_list, base_url, photos, root)
+    write_image_list(image_list, base_url, photos, root)
     rounds = []
     for number in range(arguments.rounds):
         libvips, own = (count / _limit_s(kind, root, count, calls) for calls in ("libvips", "imaging"))

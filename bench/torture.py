@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import trio
 
 from bench.measure import machine
-from bench.site import make_photos, write_list
+from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Site
+from oidl.demo.site import CannedResponse, Site
 from oidl.storage.atomic import PART_DIRECTORY
 
 _ENOUGH_S = 120.0
@@ -38,13 +38,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 async def _torture(arguments: argparse.Namespace, home: Path) -> None:
     photos = make_photos(home / "photos", 640, 480, 85, arguments.images)
-    site = Site({f"/photos/{path.name}": Answer(path) for path in photos})
+    site = Site({f"/photos/{path.name}": CannedResponse(path) for path in photos})
     rng = random.Random(arguments.seed)
     kills = datasets = 0
     began = time.monotonic()
     async with trio.open_nursery() as nursery:
         base_url = await nursery.start(serve, site)
-        write_list(home / "list.csv", base_url, photos, home)
+        write_image_list(home / "list.csv", base_url, photos, home)
         while kills < arguments.kills:
             datasets += 1
             root = home / f"root-{datasets}"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.attacks import ATTACKS
 from bench.measure import machine, measured
-from bench.site import make_photos, served, write_list
+from bench.site import make_photos, served, write_image_list
 from oidl.state.counts import read_runs
 from oidl.state.database import connect_reader
 
@@ -45,8 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         root.chmod(0o755)  # nginx started by root reads as another user
         with served(root) as (base_url, _):
             photos = make_photos(root / "photos", 640, 480, 85, count)
-            write_list(root / "list.csv", base_url, photos[: arguments.images], root)
-            write_list(root / "long.csv", base_url, photos, root)
+            write_image_list(root / "list.csv", base_url, photos[: arguments.images], root)
+            write_image_list(root / "long.csv", base_url, photos, root)
             if not arguments.only:
                 _compare(root, arguments)
             print(f"\n{machine()}; each attack lasts {_ATTACK_S:.0f} s, the clients have the lowest priority\n")

@@ -70,7 +70,7 @@ class StoppedError(OidlError):
     exit_code = ExitCode.INTERRUPTED
 
 
-class HalfLoadedError(StateError):
+class LoadInProgressError(StateError):
     """The state database cannot be read: an image list is being loaded, or a run was killed at it."""
 
 

@@ -71,7 +71,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfers:
+class NetworkSettings:
     """How hard and how patiently the network is used.
 
     `connect_timeout_s` is for all of connecting; within it, `dns_timeout_s` for
@@ -147,7 +147,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Originals:
+class SourceSettings:
     """What is fetched, and what is believed of originals that are on disk already.
 
     `sources` are asked in their order. Originals are looked for in `directory`.
@@ -164,19 +164,19 @@ class Originals:
     @property
     def kept(self) -> tuple[Rendition, ...]:
         """The renditions that bodies are kept as, one for each source; an image needs but one of them."""
-        return tuple(self.kept_as(source) for source in self.sources) if self.save else ()
+        return tuple(self.rendition_for(source) for source in self.sources) if self.save else ()
 
     @property
-    def kept_names(self) -> frozenset[str]:
+    def original_names(self) -> frozenset[str]:
         """The names of `kept`."""
         return frozenset(rendition.name for rendition in self.kept)
 
     @property
-    def takes_local(self) -> bool:
+    def can_use_local(self) -> bool:
         """Whether an original on disk will do for what is to be kept."""
         return not self.save or Source.ORIGINAL in self.sources
 
-    def kept_as(self, source: Source) -> Rendition:
+    def rendition_for(self, source: Source) -> Rendition:
         """The rendition for bodies of `source`; an original that was on disk is one all the same.
 
         Thumbnails have `directory` to themselves where they come first, as the older downloader had it.
@@ -221,9 +221,9 @@ class Settings:
     images_csv: str | None
     selection: Selection
     layout: Layout
-    originals: Originals
+    originals: SourceSettings
     renditions: tuple[Rendition, ...]
-    transfers: Transfers
+    transfers: NetworkSettings
     retries: Retries
     limits: Limits = Limits()
     imaging: Imaging = Imaging()

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from oidl.hints import note_root
-from oidl.model import Image, Rendition, ResizeMode, Work
+from oidl.model import Image, Job, Rendition, ResizeMode
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_reader, connect_writer
 from oidl.state.load import ImageList, load_list
@@ -35,7 +35,7 @@ def image(number: int, subset: str = "train", **changes: object) -> Image:
     return published._replace(**changes)
 
 
-def work(number: int = 1, lacking: tuple[Rendition, ...] = (THUMB,), **changes: object) -> Work:
+def job(number: int = 1, missing_renditions: tuple[Rendition, ...] = (THUMB,), **changes: object) -> Job:
     """What the feed would hand out for `image(number)`."""
     published = image(number)
     values: dict[str, object] = {
@@ -45,9 +45,9 @@ def work(number: int = 1, lacking: tuple[Rendition, ...] = (THUMB,), **changes: 
         "original_size": published.original_size,
         "original_md5": published.original_md5,
         "thumbnail_300k_url": published.thumbnail_300k_url,
-        "lacking": lacking,
+        "missing_renditions": missing_renditions,
     }
-    return Work(**(values | changes))
+    return Job(**(values | changes))
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +61,10 @@ def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work for a thread is done on the spot: a mock clock knows no threads and would run ahead of them."""
 
     async def run_sync(
-        work: Callable[..., Any], *args: object, limiter: object = None, abandon_on_cancel: bool = False
+        job: Callable[..., Any], *args: object, limiter: object = None, abandon_on_cancel: bool = False
     ) -> Any:
         await trio.lowlevel.checkpoint()
-        return work(*args)
+        return job(*args)
 
     monkeypatch.setattr(trio.to_thread, "run_sync", run_sync)
 

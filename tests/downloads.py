@@ -7,12 +7,12 @@ from typing import Any
 from oidl.net.connections import Connections
 from oidl.net.permits import Permits
 from oidl.net.transfer import Downloader
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 
 @asynccontextmanager
 async def open_downloader(
-    transfers: Transfers, new_client: Callable[[], Any], *providers: Any, **options: Any
+    transfers: NetworkSettings, new_client: Callable[[], Any], *providers: Any, **options: Any
 ) -> AsyncIterator[Downloader]:
     """A downloader; `providers` and `options` are those of `Permits`."""
     permits = Permits(transfers, *providers, **options)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import image, work
+from conftest import image, job
 from cyclopts.config import Dict, Env
 from pages import ALL, MANUAL, ROOT, code_blocks, commands, items, manual, read, section, words_in_code
 
@@ -34,24 +34,24 @@ from oidl.model import (
     Rendition,
     ResizeMode,
     Source,
-    Standing,
     Status,
+    StatusCount,
     WrittenFile,
 )
 from oidl.model.life import LIFE
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.pipeline.retry import decide
-from oidl.progress.audit import AuditMeter
 from oidl.progress.meter import Meter
 from oidl.progress.metrics import metrics_text
 from oidl.progress.snapshot import run_snapshot
-from oidl.report.audit import audit_json
+from oidl.progress.verify import VerifyMeter
 from oidl.report.catalogue import catalogue_json
 from oidl.report.snapshot import database_snapshot
+from oidl.report.verify import verify_json
 from oidl.state.connection import StateConnection
-from oidl.state.counts import PaceFacts, read_counts
-from oidl.state.ledger import Ledger, Tries, Verdict
+from oidl.state.counts import PaceRow, read_counts
+from oidl.state.ledger import AttemptCounts, Ledger, RetryDecision
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SCHEMA = read("migrations/README.md")
@@ -231,7 +231,7 @@ def lived_in(loaded_db: StateConnection) -> StateConnection:
             WrittenFile("images-resized", f"2017_11/{published.subset}/r/{number}.jpg", 50, 64, 64),
         )
         done = Done(Source.ORIGINAL, published.original_url, 1000 + number, published.original_md5, 640, 480, files)
-        ledger.done(work(number), done)
+        ledger.done(job(number), done)
     failures = {
         3: (Failure(Reason.MD5_MISMATCH, "other", source=Source.ORIGINAL, url=image(3).original_url), Status.FAILED),
         4: (
@@ -241,7 +241,7 @@ def lived_in(loaded_db: StateConnection) -> StateConnection:
         5: (Failure(Reason.TIMEOUT, "no byte", source=Source.ORIGINAL, url=image(5).original_url), Status.RETRY),
     }
     for number, (failure, status) in failures.items():
-        ledger.failed(work(number), failure, Verdict(status, NOW if status is Status.RETRY else None))
+        ledger.failed(job(number), failure, RetryDecision(status, NOW if status is Status.RETRY else None))
     ledger.archive("images_2017_11.tar.gz", "https://x/images_2017_11.tar.gz", 1, "0" * 32)
     return loaded_db
 
@@ -287,14 +287,14 @@ def test_every_table_view_and_column_is_described(db: StateConnection) -> None:
 def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
     meter = Meter(lambda: 0.0)
     meter.paced_by(lambda: (PaceState("flickr", 1, 1.0, 0.0),))
-    meter.stands([Standing("train", Status.PENDING, None, 1)])
+    meter.set_baseline([StatusCount("train", Status.PENDING, None, 1)])
     done = Done(Source.ORIGINAL, "u", 1, "m", 1, 1, ())
-    meter.recorded(work(1), done, Status.DONE)
-    meter.recorded(work(2), Failure(Reason.GONE), Status.FAILED)
-    meter.started(work(3))
-    meter.requested(work(3), "u", Body(1.0))
-    meter.started(work(4))
-    meter.processing(work(4))
+    meter.recorded(job(1), done, Status.DONE)
+    meter.recorded(job(2), Failure(Reason.GONE), Status.FAILED)
+    meter.started(job(3))
+    meter.requested(job(3), "u", Body(1.0))
+    meter.started(job(4))
+    meter.processing(job(4))
     with meter.reading("boxes.csv"):
         now = meter.statistics()
     text = section(manual("json"), "`run --progress json`")
@@ -311,7 +311,7 @@ def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
 
 
 def test_every_key_of_status_json_is_described(lived_in: StateConnection) -> None:
-    counts = replace(read_counts(lived_in), paces=(PaceFacts("flickr", 1, None, None, None, ""),))
+    counts = replace(read_counts(lived_in), paces=(PaceRow("flickr", 1, None, None, None, ""),))
     status = database_snapshot(counts, NOW, is_running=True)
     text = section(manual("json"), "`status --json`")
     described = {name: meaning for names, meaning in items(text) for name in names}
@@ -322,7 +322,7 @@ def test_every_key_of_status_json_is_described(lived_in: StateConnection) -> Non
 
 
 def test_every_key_of_verify_json_is_described() -> None:
-    said = json.loads(audit_json(AuditMeter(lambda: 0.0).statistics(), is_repaired=False, is_interrupted=False))
+    said = json.loads(verify_json(VerifyMeter(lambda: 0.0).statistics(), is_repaired=False, is_interrupted=False))
     assert [name for names, _ in items(section(manual("json"), "`verify --json`")) for name in names] == list(said)
 
 
@@ -343,13 +343,13 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
 
     def ends_after(tries: int, **more: Any) -> bool:
         failure = Failure(reason, **more)
-        return decide(failure, Tries(tries - 1, tries - 1), NOW, random.Random(1), 45.0).status is Status.FAILED
+        return decide(failure, AttemptCounts(tries - 1, tries - 1), NOW, random.Random(1), 45.0).status is Status.FAILED
 
     def is_spread(tries: int, **more: Any) -> bool:
         failure = Failure(reason, **more)
         delays_s = []
         for before in range(tries - 1):
-            due = decide(failure, Tries(before, before), NOW, random.Random(1), 45.0).next_attempt_at
+            due = decide(failure, AttemptCounts(before, before), NOW, random.Random(1), 45.0).next_attempt_at
             delays_s.append((due - NOW).total_seconds() if due else 0.0)
         return ends_after(tries, **more) and delays_s[0] >= 45 and delays_s[1] >= 90
 
@@ -382,7 +382,7 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
         case ["retry"]:
             assert not ends_after(1000)
         case ["retry;", "never", *_]:
-            assert not decide(Failure(reason), Tries(0, 0), NOW, random.Random(1), 45.0).counts
+            assert not decide(Failure(reason), AttemptCounts(0, 0), NOW, random.Random(1), 45.0).counts
         case ["retry;", "permanent", "if", "the", "MD5", *_]:
             assert not ends_after(1000)
             assert ends_after(1, blame=Blame.IMAGE)

@@ -14,7 +14,7 @@ from oidl.cli.app import app
 from oidl.cli.commands.help import PAGES
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.pipeline.forecast import make_forecast
-from oidl.progress.words import duration, size
+from oidl.progress.format import duration, size
 from oidl.state.database import open_empty
 
 README = read("README.md")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 from oidl.dataset.published import Version
-from oidl.errors import HalfLoadedError
+from oidl.errors import LoadInProgressError
 from oidl.pipeline.forecast import make_forecast
 from oidl.report.forecast import forecast_text
 from oidl.settings import Settings
@@ -26,7 +26,7 @@ def opened_or_empty(settings: Settings) -> Iterator[StateConnection]:
     with ExitStack() as opened:
         db = None
         if settings.state_db.exists():
-            with suppress(HalfLoadedError):
+            with suppress(LoadInProgressError):
                 db = opened.enter_context(open_reader(settings.state_db))
         yield db or opened.enter_context(closing(open_empty(settings.state_db)))
 

@@ -20,10 +20,10 @@ from cyclopts import Argument, Group, Parameter
 
 from oidl.cli.app import app
 from oidl.cli.options.groups import SECTIONS
-from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Reason
+from oidl.model import NOTES, REDO, REMOVE, Problem, Reason
 from oidl.pipeline.retry import RULES
 from oidl.reasons import meaning
-from oidl.report.audit import FAULTS
+from oidl.report.verify import FAULTS
 
 MANUAL = Path(__file__).parents[1] / "manual"
 
@@ -150,15 +150,15 @@ def _class(reason: Reason) -> str:
 
 
 def _findings() -> str:
-    return "\n".join(f"{_filled(f'- `{fault}`: {FAULTS[fault]}')}\n  → {_remedy(fault)}" for fault in Fault)
+    return "\n".join(f"{_filled(f'- `{fault}`: {FAULTS[fault]}')}\n  → {_remedy(fault)}" for fault in Problem)
 
 
-def _remedy(fault: Fault) -> str:
-    if fault in TO_BE_DONE_AGAIN:
+def _remedy(fault: Problem) -> str:
+    if fault in REDO:
         return "the image is done again by the next run"
-    if fault in TO_BE_REMOVED:
+    if fault in REMOVE:
         return "the file is removed"
-    return "left as it is; not counted as a fault" if fault in REMARKS else "left as it is"
+    return "left as it is; not counted as a fault" if fault in NOTES else "left as it is"
 
 
 def _filled(text: str) -> str:

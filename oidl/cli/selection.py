@@ -8,20 +8,21 @@ import sys
 
 from oidl.dataset.ids import read_image_ids
 from oidl.settings import Selection
-from oidl.state.choice import Chosen, choose, keep_per_class
+from oidl.state.annotation_filters import require_annotations
 from oidl.state.connection import StateConnection
-from oidl.state.evidence import check_annotated
+from oidl.state.selection import SelectedImages, keep_per_class
+from oidl.state.selection import select_images as select
 from oidl.text import printable
 
 
-def select_images(db: StateConnection, selection: Selection) -> Chosen | None:
+def select_images(db: StateConnection, selection: Selection) -> SelectedImages | None:
     """The images of `selection`; None if it is only subsets and a limit.
 
     ImageIDs that are in no list are reported on stderr. A limit for each class counts images that are done.
     Raises `UsageError` if annotations that it needs are not loaded, and as `choose` does.
     """
-    check_annotated(db, selection.label_types)
-    chosen = choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
+    require_annotations(db, selection.label_types)
+    chosen = select(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
     if chosen and chosen.remark:
         print(printable(f"oidl: {chosen.remark}"), file=sys.stderr)
     if chosen and selection.limit_per_class is not None:

@@ -22,7 +22,7 @@ from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
 from oidl.errors import ExitCode, UsageError
 from oidl.export.outcomes_csv import export_csvs
-from oidl.imaging.encode import why_not_saved
+from oidl.imaging.encode import unsupported_reason
 from oidl.model import Source
 from oidl.net.client import check_environment
 from oidl.net.descriptors import fit_connections, raise_limit
@@ -42,7 +42,7 @@ from oidl.state.connection import StateConnection, interruptible
 from oidl.state.database import open_reader, open_writer
 from oidl.state.load import loaded_list
 from oidl.state.plan import read_plan
-from oidl.state.recipes import check_layout, with_own_directory
+from oidl.state.renditions import check_layout, with_own_directory
 from oidl.storage.output import open_log
 from oidl.text import printable
 
@@ -54,7 +54,7 @@ def run_root(options: RunOptions) -> int:
     if Source.CVDF in settings.originals.sources and Source.CVDF not in version.mirrors:
         raise UsageError("the catalogue names no mirror cvdf", hint="its [mirror] says where one is")
     for rendition in settings.renditions:
-        if problem := why_not_saved(rendition):
+        if problem := unsupported_reason(rendition):
             raise UsageError(f"the resized images cannot be made: {problem}")
     if options.dry_run:
         print(printable(dry_run(settings, version)))

@@ -18,10 +18,10 @@ from operator import gt
 from typing import Any, TypeAlias
 
 from oidl.dataset.columns import SHARE, TABLES, Reader
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
 from oidl.text import counted
 
-Keep: TypeAlias = Callable[[Collection[str]], Collection[str]]
+Filter: TypeAlias = Callable[[Collection[str]], Collection[str]]
 """Those of some ImageIDs that are wanted."""
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
@@ -40,7 +40,7 @@ class Annotations:
 
 
 def read_annotations(
-    texts: Iterable[str], *, name: str, skipped: Skipped, keep: Keep | None = None
+    texts: Iterable[str], *, name: str, skipped: ReadReport, keep: Filter | None = None
 ) -> Annotations | None:
     """The rows of one CSV file, less those of images that `keep` leaves out; None if its header is of no such file.
 
@@ -87,8 +87,8 @@ class _File:
     readers: list[Reader]
     pairs: list[tuple[int, int]]
     is_numbered: bool
-    skipped: Skipped
-    keep: Keep | None
+    skipped: ReadReport
+    keep: Filter | None
 
     def batches(self, texts: Iterable[str]) -> Iterator[Columns]:
         image_at = self.places.index(self.header.index("ImageID"))

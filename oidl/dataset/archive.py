@@ -26,7 +26,7 @@ from oidl.dataset.published import PublishedFile
 from oidl.errors import MetadataError
 from oidl.net.part import discard, writing
 from oidl.net.resume import ContentChangedError, download
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 from oidl.text import without_secrets
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ async def fetch_archive(
     archive: PublishedFile,
     root: Path,
     *,
-    transfers: Transfers,
+    transfers: NetworkSettings,
     tls: ssl.SSLContext,
     keep: Path | None,
     consume: Callable[[VerifiedStream], T],
@@ -174,7 +174,7 @@ def discard_part(archive: PublishedFile, root: Path) -> None:
 async def _fetch(
     archive: PublishedFile,
     root: Path,
-    transfers: Transfers,
+    transfers: NetworkSettings,
     tls: ssl.SSLContext,
     keep: Path | None,
     consume: Callable[[VerifiedStream], T],

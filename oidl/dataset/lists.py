@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import IO
 
-from oidl.dataset.rows import Skipped, read_images
+from oidl.dataset.rows import ReadReport, read_images
 from oidl.dataset.streams import PeekedStream, Stream, chunks, gunzipped, translating_archive_errors
 from oidl.dataset.tar import members
 from oidl.errors import MetadataError
@@ -19,7 +19,7 @@ _WHAT_IS_NEEDED = "a CSV file in the published format is needed, plain, gzipped 
 
 
 def read_list(
-    stream: Stream, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: Skipped
+    stream: Stream, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: ReadReport
 ) -> Iterator[Image]:
     """The images of `subsets` in an image list, packed or plain; ends only after the stream's (verified) end.
 

@@ -99,19 +99,19 @@ class Version:
         """
         lists: dict[PublishedFile, tuple[str, ...]] = {}
         for subset in subsets:
-            fitting = [
+            row_conditions = [
                 file
                 for file in self.files
                 if file.kind is FileKind.IMAGE_LIST
                 and file.subset in (subset, None)
                 and (file.extent or extent) is extent
             ]
-            if not fitting:
+            if not row_conditions:
                 raise UsageError(
                     f"V{self.name} has no {extent} image list of {subset}",
                     hint=f"--image-list {Extent.FULL} is in every version",
                 )
-            file = next((file for file in fitting if file.subset), fitting[0])
+            file = next((file for file in row_conditions if file.subset), row_conditions[0])
             lists[file] = (*lists.get(file, ()), subset)
         return lists
 

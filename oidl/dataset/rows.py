@@ -17,7 +17,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from oidl.dataset.records import read_rows
+from oidl.dataset.csv_records import read_rows
 from oidl.errors import MetadataError
 from oidl.model import Image, LineBreak, SkippedRow
 from oidl.text import counted, without_passwords
@@ -78,7 +78,7 @@ class Quoting(StrEnum):
 
 
 @dataclass(slots=True)
-class Skipped:
+class ReadReport:
     """The bad rows of an image list, as they are found: how many of how many, and the first few in words.
 
     `report` is told of each of the first few. Rows of subsets that were not
@@ -152,7 +152,7 @@ class Skipped:
 
 
 def read_images(
-    lines: Iterable[str], *, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: Skipped
+    lines: Iterable[str], *, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: ReadReport
 ) -> Iterator[Image]:
     """The images of `subsets` in one CSV list, whose header says which column is where.
 

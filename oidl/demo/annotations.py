@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from oidl.demo.classes import BOXABLE, DRAWN, DUCKS, SCENES, WOODEN
-from oidl.demo.objects import Thing
+from oidl.demo.objects import DemoObject
 from oidl.imaging.shapes import Point, Seen
 from oidl.model import Image
 
@@ -36,7 +36,7 @@ RELATIONSHIPS = (_IS, _UNDER)
 class Box:
     """An object with its box, sides in shares as they are published; `box_id` names its mask, None if it has none."""
 
-    thing: Thing
+    thing: DemoObject
     seen: Seen
     sides: tuple[float, float, float, float]
     box_id: str | None
@@ -74,7 +74,7 @@ def annotate(
     rng: random.Random,
     image: Image,
     size: tuple[int, int],
-    things: Sequence[Thing],
+    things: Sequence[DemoObject],
     shown: Sequence[Seen | None],
 ) -> Annotated:
     """`image`, whose stored pixels are of this `size` (width, height), with its annotations.
@@ -98,7 +98,7 @@ def annotate(
     return Annotated(image, boxes, tuple(human) if was_verified else (), tuple(machine))
 
 
-def _box(rng: random.Random, image: Image, size: tuple[int, int], thing: Thing, seen: Seen) -> Box:
+def _box(rng: random.Random, image: Image, size: tuple[int, int], thing: DemoObject, seen: Seen) -> Box:
     width, height = size
     sides = (seen.left / width, seen.right / width, seen.top / height, seen.bottom / height)
     box_id = f"{rng.getrandbits(32):08x}"

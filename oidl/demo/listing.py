@@ -14,8 +14,8 @@ from pathlib import Path
 from oidl.cores import usable_cores
 from oidl.demo import archives, photos, published
 from oidl.demo.annotations import Annotated, annotate
-from oidl.demo.fates import FATES, PLACEHOLDER, UNAVAILABLE_PATH, Fate, deal
-from oidl.demo.site import Answer, Site, content_type
+from oidl.demo.scenarios import FATES, PLACEHOLDER, UNAVAILABLE_PATH, Scenario, deal
+from oidl.demo.site import CannedResponse, Site, content_type
 from oidl.model import Image, Reason, Status
 
 _EDITIONS = {archives.VERSION: photos.V3, published.VERSION: photos.V7}
@@ -26,7 +26,7 @@ class DemoImage:
     """A listed image, what a run on its original must come to, and its annotations (V7 alone has any)."""
 
     image: Image
-    fate: Fate
+    fate: Scenario
     annotated: Annotated | None = None
 
     @property
@@ -56,7 +56,7 @@ def make_demo(
     images: int = 300,
     version: str = published.VERSION,
     seed: int = 3,
-    fates: tuple[Fate, ...] = FATES,
+    fates: tuple[Scenario, ...] = FATES,
     site: Site | None = None,
     reuse: bool = False,
 ) -> Demo:
@@ -106,4 +106,4 @@ def _serve(site: Site, directory: Path, files: Mapping[str, bytes]) -> None:
         file = directory / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(body)
-        site.answers[f"/{path}"] = Answer(file, content_type=content_type(file))
+        site.answers[f"/{path}"] = CannedResponse(file, content_type=content_type(file))

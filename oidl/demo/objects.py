@@ -21,7 +21,7 @@ _MEMBER_SIZE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Thing:
+class DemoObject:
     """An object of `drawn_class` as it was put on a photo, with the flags that its box has."""
 
     drawn_class: DrawnClass
@@ -32,13 +32,13 @@ class Thing:
     is_inside: bool = False
 
 
-def arrange(rng: random.Random, aspect: float) -> tuple[Thing, ...]:
+def arrange(rng: random.Random, aspect: float) -> tuple[DemoObject, ...]:
     """The objects of a photo that is `aspect` times as wide as high, those in front last; at least one."""
-    things: list[Thing] = []
+    things: list[DemoObject] = []
     taken: list[Place] = []
     if rng.random() < 0.04:
         whole = Place(0.0, 0.0, 1.0, 1.0)
-        things.append(Thing(_HOUSE, Shape("window", _HOUSE.colour, (whole,)), is_inside=True))
+        things.append(DemoObject(_HOUSE, Shape("window", _HOUSE.colour, (whole,)), is_inside=True))
     for drawn in rng.choices(DRAWN, [drawn.weight for drawn in DRAWN], k=rng.choice(_COUNTS)):
         thing = _placed(rng, drawn, aspect, taken)
         if thing is not None:
@@ -46,7 +46,7 @@ def arrange(rng: random.Random, aspect: float) -> tuple[Thing, ...]:
     return tuple(things)
 
 
-def _placed(rng: random.Random, drawn: DrawnClass, aspect: float, taken: list[Place]) -> Thing | None:
+def _placed(rng: random.Random, drawn: DrawnClass, aspect: float, taken: list[Place]) -> DemoObject | None:
     """An object where it covers little of those in `taken`, to which it is added; None if there is no such place."""
     kind = rng.random()
     is_group_of, is_depiction, is_truncated = kind < 0.1, 0.1 <= kind < 0.17, 0.17 <= kind < 0.3
@@ -69,7 +69,7 @@ def _placed(rng: random.Random, drawn: DrawnClass, aspect: float, taken: list[Pl
             taken.append(room)
             places = _members(place) if is_group_of else (place,)
             shape = Shape(drawn.silhouette, drawn.colour, places, room if is_depiction else None)
-            return Thing(drawn, shape, is_truncated, is_group_of, is_depiction)
+            return DemoObject(drawn, shape, is_truncated, is_group_of, is_depiction)
     return None
 
 

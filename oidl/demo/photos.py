@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from oidl.demo.fates import Fate, Published
-from oidl.demo.objects import Thing, arrange
-from oidl.demo.site import Answer
+from oidl.demo.objects import DemoObject, arrange
+from oidl.demo.scenarios import Published, Scenario
+from oidl.demo.site import CannedResponse
 from oidl.imaging.photo import photo
 from oidl.imaging.shapes import Seen, seen
 from oidl.model import Image
@@ -106,13 +106,13 @@ class Plan:
     """
 
     image: Image
-    fate: Fate
+    fate: Scenario
     file: Path
     seed: int
     width: int
     height: int
     look: dict[str, Any]
-    things: tuple[Thing, ...]
+    things: tuple[DemoObject, ...]
 
     @property
     def orientation(self) -> int:
@@ -142,7 +142,7 @@ class Made:
 
 
 def plan(
-    rng: random.Random, number: int, fate: Fate, base_urls: Sequence[str], directory: Path, edition: Edition
+    rng: random.Random, number: int, fate: Scenario, base_urls: Sequence[str], directory: Path, edition: Edition
 ) -> Plan:
     """What the photo with this number is to be; `directory` is where its file will lie."""
     image_id = f"{rng.getrandbits(64):016x}"
@@ -170,7 +170,7 @@ def plan(
     )
     look = edition.looks[number % len(edition.looks)]
     seed = rng.getrandbits(32)
-    things: tuple[Thing, ...] = ()
+    things: tuple[DemoObject, ...] = ()
     if edition.has_objects:
         # The turn of a photo that is gone is not known.
         image = image._replace(rotation="" if fate.covers_thumbnail else _ROTATIONS[look.get("orientation", 1)])
@@ -192,20 +192,20 @@ def make(plan: Plan, *, reuse: bool = False) -> Made:
     return Made(len(body), md5, seen(shapes, plan.width, plan.height, plan.orientation) if shapes else ())
 
 
-def answers(plan: Plan, made: Made) -> dict[str, Answer]:
+def answers(plan: Plan, made: Made) -> dict[str, CannedResponse]:
     """What is answered under the paths of the photo and of its thumbnail."""
     published = Published(path(plan.image.original_url), plan.file, made.bytes, plan.seed)
     answer = plan.fate.answer(published)
     found = {published.path: answer}
     if plan.image.thumbnail_300k_url:
-        thumbnail = Answer(partial(plan.photo, _THUMBNAIL_BOX))
+        thumbnail = CannedResponse(partial(plan.photo, _THUMBNAIL_BOX))
         found[path(plan.image.thumbnail_300k_url)] = answer if plan.fate.covers_thumbnail else thumbnail
     return found
 
 
-def mirrored(plan: Plan) -> dict[str, Answer]:
+def mirrored(plan: Plan) -> dict[str, CannedResponse]:
     """The mirror's copy of the photo, which is there whatever became of the photo."""
-    copy = Answer(partial(plan.photo, _MIRROR_BOX, **plan.look))
+    copy = CannedResponse(partial(plan.photo, _MIRROR_BOX, **plan.look))
     return {f"/{plan.image.subset}/{plan.image.image_id}.jpg": copy}
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from oidl.dataset.catalogue import read_catalogue
 from oidl.dataset.published import PublishedFile
-from oidl.dataset.rows import Quoting, Skipped, format_row, header, read_images
+from oidl.dataset.rows import Quoting, ReadReport, format_row, header, read_images
 from oidl.demo import annotations
 from oidl.demo.annotations import RELATIONSHIPS, Annotated
 from oidl.demo.classes import ATTRIBUTES, BOXABLE, CLASSES, DRAWN, hierarchy
@@ -88,7 +88,7 @@ def _entry(file: PublishedFile, body: bytes, base_url: str) -> str:
 
 def _images(body: bytes) -> Iterable[Image]:
     every, lines = frozenset(SUBSETS), io.StringIO(body.decode())
-    return read_images(lines, name="list", subsets=every, known_subsets=every, skipped=Skipped())
+    return read_images(lines, name="list", subsets=every, known_subsets=every, skipped=ReadReport())
 
 
 def _image_list(file: PublishedFile, photos: _Photos) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from oidl.demo.site import Answer, Behaviour
+from oidl.demo.site import CannedResponse, ServerFault
 
 _PIECE_BYTES = 256 * 1024
 _RANGE = re.compile(rb"bytes=(\d*)-(\d*)")
@@ -54,12 +54,12 @@ class Response:
             yield view[at : min(at + piece_bytes, self.stop)]
 
 
-def respond(request: Request, answer: Answer, body: bytes | Path) -> Response:
+def respond(request: Request, answer: CannedResponse, body: bytes | Path) -> Response:
     """The response that `answer`, whose body is `body`, is to `request`."""
     size_bytes = body.stat().st_size if isinstance(body, Path) else len(body)
     headers = {"Content-Type": answer.content_type, **answer.headers}
     status, start, stop = answer.status, 0, size_bytes
-    if status == 200 and (answer.behaviour is Behaviour.NORMAL or answer.resumable):
+    if status == 200 and (answer.behaviour is ServerFault.NORMAL or answer.resumable):
         headers = {"ETag": _etag(body), "Accept-Ranges": "bytes", **headers}
         span = _range(request, headers["ETag"], size_bytes)
         if span is not None and span[0] >= size_bytes:

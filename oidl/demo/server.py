@@ -1,4 +1,4 @@
-"""An HTTP/1.1 server for the loopback that breaks its answers in every way that a `Behaviour` names.
+"""An HTTP/1.1 server for the loopback that breaks its answers in every way that a `ServerFault` names.
 
 Requests are read by h11. Answers are written by hand, as h11 rightly refuses to
 write most of what is wanted here. It serves any Trio stream (`handle`), and
@@ -20,7 +20,7 @@ import h11
 import trio
 
 from oidl.demo.response import Request, Response, respond
-from oidl.demo.site import Answer, Behaviour, Site
+from oidl.demo.site import CannedResponse, ServerFault, Site
 
 _READ_BYTES = 16 * 1024
 _TICKS_PER_S = 20  # how finely a limited speed is spread over time
@@ -77,7 +77,7 @@ async def _converse(stream: trio.abc.Stream, site: Site) -> None:
         answer = site.answer(request.path, trio.current_time())
         body = await trio.to_thread.run_sync(answer.body) if callable(answer.body) else answer.body
         response = respond(request, answer, body)
-        site.log.append((request.path, 0 if answer.behaviour is Behaviour.GARBAGE else response.status))
+        site.log.append((request.path, 0 if answer.behaviour is ServerFault.GARBAGE else response.status))
         await _BEHAVIOURS[answer.behaviour](stream, response, answer)
         if answer.behaviour not in _LEAVE_OPEN or not request.is_kept_alive:
             return
@@ -106,7 +106,7 @@ async def _next_request(stream: trio.abc.Stream, unread: bytes) -> tuple[Request
             return None, b""
 
 
-async def _normal(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _normal(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     head = _head(response.status, _with_length(response))
     for piece in response.pieces():
         # One write for the head and a small body: a second one costs as much as the first.
@@ -120,20 +120,20 @@ async def _normal(stream: trio.abc.Stream, response: Response, answer: Answer) -
         await stream.send_all(head)
 
 
-async def _chunked(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _chunked(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await stream.send_all(_head(response.status, response.headers | {"Transfer-Encoding": "chunked"}))
     for piece in response.pieces():
         await stream.send_all(_chunk(piece))
     await stream.send_all(_chunk(b""))
 
 
-async def _no_length(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _no_length(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await stream.send_all(_head(response.status, response.headers | {"Connection": "close"}))
     for piece in response.pieces():
         await stream.send_all(piece)
 
 
-async def _slow(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _slow(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await stream.send_all(_head(response.status, _with_length(response)))
     tick_bytes = max(1, int(answer.bytes_per_s / _TICKS_PER_S))
     for piece in response.pieces(tick_bytes):
@@ -141,16 +141,16 @@ async def _slow(stream: trio.abc.Stream, response: Response, answer: Answer) -> 
         await trio.sleep(len(piece) / answer.bytes_per_s)
 
 
-async def _drip(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _drip(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await _slow(stream, response.cut(response.length - 1), answer)
     await _silence(stream)
 
 
-async def _cut(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _cut(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await _normal(stream, response.cut(int(response.length * answer.stops_at)), answer)
 
 
-async def _reset(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _reset(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     """On a stream that is no socket it is no more than a cut."""
     await _cut(stream, response, answer)
     socket_stream = _socket_stream(stream)
@@ -159,34 +159,34 @@ async def _reset(stream: trio.abc.Stream, response: Response, answer: Answer) ->
         await socket_stream.aclose()
 
 
-async def _stall(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _stall(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await _cut(stream, response, answer)
     await _silence(stream)
 
 
-async def _endless(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _endless(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await stream.send_all(_head(response.status, response.headers | {"Transfer-Encoding": "chunked"}))
     for piece in cycle(response.pieces()):
         await stream.send_all(_chunk(piece))
 
 
-async def _garbage(stream: trio.abc.Stream, response: Response, answer: Answer) -> None:
+async def _garbage(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     await stream.send_all(_GARBAGE)
 
 
-_BEHAVIOURS: dict[Behaviour, Callable[[trio.abc.Stream, Response, Answer], Awaitable[None]]] = {
-    Behaviour.NORMAL: _normal,
-    Behaviour.CHUNKED: _chunked,
-    Behaviour.NO_LENGTH: _no_length,
-    Behaviour.SLOW: _slow,
-    Behaviour.DRIP: _drip,
-    Behaviour.CUT: _cut,
-    Behaviour.RESET: _reset,
-    Behaviour.STALL: _stall,
-    Behaviour.ENDLESS: _endless,
-    Behaviour.GARBAGE: _garbage,
+_BEHAVIOURS: dict[ServerFault, Callable[[trio.abc.Stream, Response, CannedResponse], Awaitable[None]]] = {
+    ServerFault.NORMAL: _normal,
+    ServerFault.CHUNKED: _chunked,
+    ServerFault.NO_LENGTH: _no_length,
+    ServerFault.SLOW: _slow,
+    ServerFault.DRIP: _drip,
+    ServerFault.CUT: _cut,
+    ServerFault.RESET: _reset,
+    ServerFault.STALL: _stall,
+    ServerFault.ENDLESS: _endless,
+    ServerFault.GARBAGE: _garbage,
 }
-_LEAVE_OPEN = frozenset({Behaviour.NORMAL, Behaviour.CHUNKED, Behaviour.SLOW})
+_LEAVE_OPEN = frozenset({ServerFault.NORMAL, ServerFault.CHUNKED, ServerFault.SLOW})
 
 
 async def _silence(stream: trio.abc.Stream) -> None:

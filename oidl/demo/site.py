@@ -1,7 +1,7 @@
 """What a server answers, and what it was asked: values and counts, no network.
 
-An `Answer` is one way to answer a path, a `Site` all paths together. Whether a
-body arrives whole is a `Behaviour`; how each breaks HTTP is `server`'s to know.
+An `CannedResponse` is one way to answer a path, a `Site` all paths together. Whether a
+body arrives whole is a `ServerFault`; how each breaks HTTP is `server`'s to know.
 """
 
 from collections import Counter, deque
@@ -15,7 +15,7 @@ TOO_MANY = b"<h1>429 Too Many Requests</h1> You have sent too many requests in a
 """What Flickr says; its body is HTML and comes without a Retry-After."""
 
 
-class Behaviour(StrEnum):
+class ServerFault(StrEnum):
     """How an answer travels."""
 
     NORMAL = "normal"  # whole, with its Content-Length; Range, If-Range and HEAD understood
@@ -31,7 +31,7 @@ class Behaviour(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CannedResponse:
     """How a path is answered.
 
     A callable `body` is called in a thread at every request, a `Path` read from
@@ -45,22 +45,24 @@ class Answer:
     status: int = 200
     content_type: str = "image/jpeg"
     headers: Mapping[str, str] = field(default_factory=dict)
-    behaviour: Behaviour = Behaviour.NORMAL
+    behaviour: ServerFault = ServerFault.NORMAL
     bytes_per_s: float = 4.0
     stops_at: float = 0.5
     resumable: bool = False
-    first: tuple["Answer", ...] = ()
+    first: tuple["CannedResponse", ...] = ()
 
 
-def status_answer(status: int, **headers: str) -> Answer:
+def status_answer(status: int, **headers: str) -> CannedResponse:
     """A short error page; `headers` in Python spelling (`retry_after="1"`)."""
     page = f"<html><body><h1>{status}</h1></body></html>".encode()
-    return Answer(page, status, "text/html", {name.replace("_", "-").title(): headers[name] for name in headers})
+    return CannedResponse(
+        page, status, "text/html", {name.replace("_", "-").title(): headers[name] for name in headers}
+    )
 
 
-def redirect(location: str, status: int = 302) -> Answer:
+def redirect(location: str, status: int = 302) -> CannedResponse:
     """Sends the client on to `location`."""
-    return Answer(b"", status, "text/html", {"Location": location})
+    return CannedResponse(b"", status, "text/html", {"Location": location})
 
 
 @dataclass(slots=True)
@@ -93,13 +95,13 @@ class Site:
 
     `answers` may change while a server runs. With `max_rps`, whatever would be
     the next request within one second gets a 429, with a Retry-After if
-    `retry_after_s` is given; such a request does not use up one of `Answer.first`.
+    `retry_after_s` is given; such a request does not use up one of `CannedResponse.first`.
     `log` has the path and status of every answer, 0 for one that was not HTTP.
     """
 
     def __init__(
         self,
-        answers: Mapping[str, Answer] | None = None,
+        answers: Mapping[str, CannedResponse] | None = None,
         *,
         max_rps: float | None = None,
         retry_after_s: int | None = None,
@@ -113,12 +115,12 @@ class Site:
         self._turns: Counter[str] = Counter()
         self._recent: deque[float] = deque()
 
-    def answer(self, path: str, now: float) -> Answer:
+    def answer(self, path: str, now: float) -> CannedResponse:
         """The answer to a request for `path` that came at `now` (seconds on any clock); notes the request."""
         self.requests[path] += 1
         if self._is_too_fast(now):
             headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
-            return Answer(TOO_MANY, 429, "text/html", headers)
+            return CannedResponse(TOO_MANY, 429, "text/html", headers)
         steady = self.answers.get(path)
         if steady is None:
             return status_answer(404)
@@ -158,7 +160,7 @@ def site_of_directory(directory: Path) -> Site:
     """Every file that lies under `directory` now, at its relative path."""
     return Site(
         {
-            f"/{path.relative_to(directory).as_posix()}": Answer(path, content_type=content_type(path))
+            f"/{path.relative_to(directory).as_posix()}": CannedResponse(path, content_type=content_type(path))
             for path in sorted(directory.rglob("*"))
             if path.is_file()
         }

@@ -10,12 +10,12 @@ from typing import TypeVar
 from oidl.export.image import Category, LabelledBox, LabelledPoint, LabelledRelationship
 from oidl.export.masks import MaskReader, box_of, pair
 from oidl.export.request import ExportRequest, ExportResult
+from oidl.imaging.boxes import PlacedBox, Transform, placed, placed_point
 from oidl.imaging.masks import Mask
-from oidl.imaging.placing import PlacedBox, Placing, placed, placed_point
 from oidl.model import Failure, LabelType
 from oidl.state.annotation_rows import Point, Relationship, Segmentation, annotations_of
 from oidl.state.connection import StateConnection
-from oidl.state.labelled import Box, FileRow, Label, boxes_of, labels_of
+from oidl.state.file_annotations import AnnotatedFile, Box, Label, boxes_of, labels_of
 
 _Other = TypeVar("_Other", Segmentation, Relationship, Point)
 
@@ -63,7 +63,7 @@ class PageAnnotations:
             others(Point, LabelType.POINTS),
         )
 
-    def boxes(self, file: FileRow, where: Placing) -> Iterator[LabelledBox]:
+    def boxes(self, file: AnnotatedFile, where: Transform) -> Iterator[LabelledBox]:
         """The boxes in a file, with their masks; without boxes among the kinds only those that have a mask."""
         needs_mask = LabelType.BOXES not in self._kinds
         for box, segmentation in self._boxes_and_masks(file.image_id, needs_mask=needs_mask):
@@ -78,13 +78,13 @@ class PageAnnotations:
             if mask or not needs_mask:
                 yield LabelledBox(category, box, seen, mask)
 
-    def labels(self, file: FileRow) -> Iterator[tuple[Category, Label]]:
+    def labels(self, file: AnnotatedFile) -> Iterator[tuple[Category, Label]]:
         """The labels of the whole image."""
         for label in self._rows.labels.get(file.image_id, ()):
             if category := self._categories.get(label.label_name):
                 yield category, label
 
-    def relationships(self, file: FileRow, where: Placing) -> Iterator[LabelledRelationship]:
+    def relationships(self, file: AnnotatedFile, where: Transform) -> Iterator[LabelledRelationship]:
         """The relationships of which both objects are in the file."""
         for row in self._rows.relationships.get(file.image_id, ()):
             subject, other = self._categories.get(row.label_name1), self._categories.get(row.label_name2)
@@ -97,7 +97,7 @@ class PageAnnotations:
             else:
                 self._result.unseen[LabelType.RELATIONSHIPS] += 1
 
-    def points(self, file: FileRow, where: Placing) -> Iterator[LabelledPoint]:
+    def points(self, file: AnnotatedFile, where: Transform) -> Iterator[LabelledPoint]:
         """The points in a file."""
         for point in self._rows.points.get(file.image_id, ()):
             category = self._categories.get(point.label)
@@ -123,11 +123,11 @@ class PageAnnotations:
             for segmentation in others:
                 yield box_of(segmentation), segmentation
 
-    def _seen(self, x_min: float, x_max: float, y_min: float, y_max: float, where: Placing) -> PlacedBox | None:
+    def _seen(self, x_min: float, x_max: float, y_min: float, y_max: float, where: Transform) -> PlacedBox | None:
         seen = placed(x_min, x_max, y_min, y_max, where)
         return seen if seen and seen.visible >= self._request.min_visible else None
 
-    def _mask(self, file: FileRow, segmentation: Segmentation, where: Placing) -> Mask | None:
+    def _mask(self, file: AnnotatedFile, segmentation: Segmentation, where: Transform) -> Mask | None:
         """The mask in a file; None if nothing of it is there, or it cannot be read."""
         found = self._masks.read(file.subset, segmentation, where)
         if isinstance(found, Failure):

@@ -12,7 +12,7 @@ from oidl.export.image import Category
 from oidl.export.text import plain
 from oidl.model import LabelType
 from oidl.state.connection import StateConnection
-from oidl.state.labelled import LabelClass, classes_of, known_classes
+from oidl.state.file_annotations import LabelClass, classes_of, known_classes
 
 _OTHER_KINDS = (LabelType.RELATIONSHIPS, LabelType.POINTS)
 

@@ -5,7 +5,7 @@ from collections import Counter
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
 from oidl.model import LabelType
-from oidl.progress.words import duration
+from oidl.progress.format import duration
 from oidl.text import counted
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from oidl.imaging.boxes import PlacedBox
 from oidl.imaging.masks import Mask
-from oidl.imaging.placing import PlacedBox
 from oidl.model import LabelType
 from oidl.state.annotation_rows import Point
-from oidl.state.labelled import Box, FileRow, Label
+from oidl.state.file_annotations import AnnotatedFile, Box, Label
 
 _WHOLE = 0.999  # of a box; rounding takes a little
 
@@ -65,7 +65,7 @@ class LabelledPoint:
 class LabelledImage:
     """An image file of `width` × `height` pixels, as a reader sees it; `path` is relative to the export."""
 
-    file: FileRow
+    file: AnnotatedFile
     split: str
     path: PurePosixPath
     width: int

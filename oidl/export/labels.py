@@ -21,11 +21,11 @@ from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
 from oidl.hints import command
 from oidl.model import LabelType, Rendition
-from oidl.state.audit import known_renditions
+from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.connection import StateConnection
-from oidl.state.evidence import check_annotated, is_annotated
-from oidl.state.labelled import subsets_with_images
+from oidl.state.file_annotations import subsets_with_images
 from oidl.state.load import loaded_list, wanted_subsets
+from oidl.state.verify import known_renditions
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.replace import replaced_entries
 
@@ -145,7 +145,7 @@ def _kinds(db: StateConnection, request: ExportRequest) -> tuple[LabelType, ...]
     if form.takes_all and not request.selection.label_types:
         return tuple(kind for kind in form.label_types if is_annotated(db, kind))
     kinds = written_kinds(form, request.selection.label_types)
-    check_annotated(db, kinds)
+    require_annotations(db, kinds)
     return kinds
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from oidl.dataset.mask_archives import MaskArchives
 from oidl.errors import UsageError
 from oidl.hints import command
+from oidl.imaging.boxes import Transform
 from oidl.imaging.masks import Mask, placed_mask, read_mask
-from oidl.imaging.placing import Placing
 from oidl.model import Failure
 from oidl.state.annotation_rows import Segmentation, has_segmentations
-from oidl.state.choice import Chosen
 from oidl.state.connection import StateConnection
-from oidl.state.labelled import Box
+from oidl.state.file_annotations import Box
+from oidl.state.selection import SelectedImages
 
 _SAME_SIDE = 0.001  # of the width or height: a pixel, where boxes were drawn
 _DIGITS = "0123456789abcdef"
@@ -71,7 +71,7 @@ class MaskReader:
         db: StateConnection,
         rendition: str,
         label_names: Collection[str] | None,
-        chosen: Chosen | None,
+        chosen: SelectedImages | None,
     ) -> None:
         """Raises `UsageError` if files of `rendition` have masks in an archive that is not on the disk."""
         for subset, directory in self._directories.items():
@@ -88,7 +88,7 @@ class MaskReader:
                     hint=f"run {command('run', '--annotations segmentations --annotations masks')} to fetch them",
                 )
 
-    def read(self, subset: str, segmentation: Segmentation, placing: Placing) -> Mask | Failure | None:
+    def read(self, subset: str, segmentation: Segmentation, placing: Transform) -> Mask | Failure | None:
         """The mask where it lies in a file; None if nothing of it is left there.
 
         Raises `MetadataError` for an archive that cannot be read.

@@ -12,10 +12,10 @@ from oidl.errors import StateError
 from oidl.export.text import csv_line
 from oidl.hints import command
 from oidl.model import Status
-from oidl.state.choice import Chosen
 from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_list, styles, wanted_subsets
-from oidl.state.rows import Settled, settled_rows
+from oidl.state.outcome_rows import OutcomeRow, outcome_rows
+from oidl.state.selection import SelectedImages
 from oidl.storage.atomic import atomic_text
 
 SUCCESS = "images-success.csv"
@@ -29,7 +29,7 @@ def export_csvs(
     *,
     with_source: bool = False,
     subsets: tuple[str, ...] = (),
-    chosen: Chosen | None = None,
+    chosen: SelectedImages | None = None,
 ) -> dict[Path, int]:
     """Writes both files for every loaded subset, or for `subsets`; returns their paths and how many images each holds.
 
@@ -54,7 +54,7 @@ def export_csvs(
                 outputs[subset, name] = path, files.enter_context(atomic_text(path))
                 outputs[subset, name][1].write(header(quoting, more + end))
                 rows[path] = 0
-        for settled in settled_rows(db, subsets, chosen):
+        for settled in outcome_rows(db, subsets, chosen):
             is_done = settled.status == Status.DONE
             path, file = outputs[settled.image.subset, SUCCESS if is_done else FAILURE]
             more = f",{settled.source}" * with_source if is_done else f",{csv_line([_details(settled)]).rstrip()}"
@@ -64,7 +64,7 @@ def export_csvs(
     return rows
 
 
-def _details(settled: Settled) -> str:
+def _details(settled: OutcomeRow) -> str:
     """Why an image failed, on one line."""
     details = f"{settled.reason}: {settled.detail}" if settled.detail else str(settled.reason)
     more = " (to be tried again)" if settled.status == Status.RETRY else ""

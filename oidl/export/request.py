@@ -10,7 +10,7 @@ from oidl.export.format import Format
 from oidl.export.split import Split
 from oidl.model import LabelType
 from oidl.settings import Selection
-from oidl.state.choice import Chosen
+from oidl.state.selection import SelectedImages
 
 ANYTHING = Selection()
 BY_SUBSETS = Split()
@@ -31,7 +31,7 @@ class ExportRequest:
     format: Format
     rendition: str | None = None
     selection: Selection = ANYTHING
-    chosen: Chosen | None = None
+    chosen: SelectedImages | None = None
     label_names: tuple[str, ...] | None = None
     min_visible: float = 0.0
     with_empty: bool = False

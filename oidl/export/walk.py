@@ -11,10 +11,10 @@ from oidl.export.annotations import PageAnnotations
 from oidl.export.image import Category, LabelledImage
 from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
-from oidl.imaging.placing import Placing, as_exif_turns
+from oidl.imaging.boxes import Transform, as_exif_turns
 from oidl.model import LabelType, Rendition
 from oidl.state.connection import StateConnection
-from oidl.state.labelled import FileRow, file_pages
+from oidl.state.file_annotations import AnnotatedFile, file_pages
 
 
 @dataclass(slots=True)
@@ -63,14 +63,14 @@ class LabelledImages:
                     points=tuple(annotations.points(file, where)),
                 )
 
-    def _placing(self, file: FileRow) -> Placing | None:
+    def _placing(self, file: AnnotatedFile) -> Transform | None:
         """How the file came about; None where that was not noted, as before renditions had a geometry."""
         if file.scaled_width is None or file.scaled_height is None:
             if self.rendition.mode is not None:
                 return None
-            whole = Placing(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
+            whole = Transform(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
         else:
-            whole = Placing(
+            whole = Transform(
                 file.orientation,
                 file.scaled_width,
                 file.scaled_height,

@@ -3,9 +3,9 @@
 from oidl.imaging import turbo
 from oidl.imaging.encode import LONGEST_SIDE, encode
 from oidl.imaging.inspect import Picture, strictness
+from oidl.imaging.orientation import turned
 from oidl.imaging.rendition import Rendered
 from oidl.imaging.samples import standardised
-from oidl.imaging.turn import turned
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason, Validation
 

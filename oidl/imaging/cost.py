@@ -13,7 +13,7 @@ each; 2 for 25 texts that unpack to 8 MB.
 
 import struct
 
-from oidl.imaging.segments import has_more_scans
+from oidl.imaging.jpeg_header import has_more_scans
 
 _SCANS = 100
 _DIRECTORIES = 20

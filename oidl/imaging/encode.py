@@ -55,7 +55,7 @@ def _computed(image: pyvips.Image, window: Window) -> Any:
     return next(strips) if rows == height else b"".join(strips)
 
 
-def why_not_saved(rendition: Rendition) -> str | None:
+def unsupported_reason(rendition: Rendition) -> str | None:
     """Why such files cannot be written here (an unknown format, a quality that means nothing), or None."""
     if rendition.quality is not None and rendition.format not in _QUALITY_FORMATS:
         return f"{rendition.format} files have no quality to set"

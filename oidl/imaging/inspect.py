@@ -11,8 +11,8 @@ from oidl.imaging import turbo
 from oidl.imaging.cost import excess, excess_bytes, excess_pixels, excess_scans
 from oidl.imaging.exif import exif_orientation
 from oidl.imaging.formats import sniff
+from oidl.imaging.jpeg_header import read_header
 from oidl.imaging.samples import SAMPLE_BYTES, colours, is_standard
-from oidl.imaging.segments import read_header
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason, Validation
 

@@ -16,8 +16,8 @@ from typing import TypeAlias
 import numpy
 from numpy.typing import NDArray
 
+from oidl.imaging.boxes import Transform, turned_point
 from oidl.imaging.inspect import inspect
-from oidl.imaging.placing import Placing, turned_point
 from oidl.imaging.samples import colours
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason
@@ -70,7 +70,7 @@ def read_mask(body: bytes) -> Pixels | Failure:
     return pixels
 
 
-def placed_mask(pixels: Pixels, placing: Placing) -> Mask | None:
+def placed_mask(pixels: Pixels, placing: Transform) -> Mask | None:
     """A mask of the stored image where it lies in a file made of that image; None if no pixel of it is left."""
     upright = pixels.T if placing.orientation >= 5 else pixels
     corner_x, corner_y = turned_point(0, 0, placing.orientation)

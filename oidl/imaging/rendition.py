@@ -14,8 +14,8 @@ from oidl.imaging.encode import LONGEST_SIDE, Window, encode, is_opaque
 from oidl.imaging.formats import suffix_format
 from oidl.imaging.geometry import BY_ROTATION, Geometry, geometry
 from oidl.imaging.inspect import Picture, missing_part, strictness
+from oidl.imaging.orientation import turned
 from oidl.imaging.samples import standardised
-from oidl.imaging.turn import turned
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Crop, Failure, Orientation, Reason, Rendition, ResizeMode, Validation
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import simplejpeg
 
-from oidl.imaging.segments import normalised
+from oidl.imaging.jpeg_header import normalised
 from oidl.imaging.vips import pyvips
 from oidl.model import Validation
 

@@ -30,14 +30,14 @@ from oidl.hints import note_root
 from oidl.library.image import RootImage, root_image
 from oidl.model import LabelType, Rendition
 from oidl.settings import Selection
-from oidl.state.choice import choose
+from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.classes import wanted_classes
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.database import check_database, open_reader
-from oidl.state.evidence import check_annotated, is_annotated
 from oidl.state.load import loaded_list, wanted_subsets
 from oidl.state.query import query
+from oidl.state.selection import select_images
 
 STATE_DB = "oidl.sqlite3"
 
@@ -106,7 +106,7 @@ class Root:
         )
         with self._open() as db:
             found = kinds if kinds is not None else tuple(kind for kind in _USUAL if is_annotated(db, kind))
-            check_annotated(db, kinds or selection.label_types)
+            require_annotations(db, kinds or selection.label_types)
             for image in self._walk(db, selection, found, find_rendition(db, rendition)):
                 yield root_image(image, self.root_dir)
 
@@ -119,7 +119,7 @@ class Root:
             names = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
             label_names = tuple(dict.fromkeys(label_name for label_name, _ in names))
         request = ExportRequest(
-            format=IMAGEFOLDER, selection=selection, chosen=choose(db, selection), label_names=label_names
+            format=IMAGEFOLDER, selection=selection, chosen=select_images(db, selection), label_names=label_names
         )
         held = loaded_list(db)
         version_dir = self.root_dir / (held.directory if held else "")

@@ -62,7 +62,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class Job:
     """An image the feed hands out, with what it still lacks.
 
     `saved_original` is the path (as in `file.path`) of an original that an
@@ -77,7 +77,7 @@ class Work:
     original_size: int
     original_md5: str
     thumbnail_300k_url: str
-    lacking: tuple[Rendition, ...]
+    missing_renditions: tuple[Rendition, ...]
     saved_original: str | None = None
     rotation: int = 0
     status: Status = Status.PENDING
@@ -85,7 +85,7 @@ class Work:
     classes: tuple[str, ...] = ()
 
 
-class Standing(NamedTuple):
+class StatusCount(NamedTuple):
     """How many `images` of a subset have this status, and this reason for it where there is one."""
 
     subset: str
@@ -98,7 +98,7 @@ class Standing(NamedTuple):
 class Fetched:
     """The whole body of an image, not yet verified.
 
-    `told_md5` (lower-case hex) is what the server said it has; `transfer_s` is how long that took, None from disk.
+    `server_md5` (lower-case hex) is what the server said it has; `transfer_s` is how long that took, None from disk.
     `doubt` is what the way it came says against it (status, content type): the verdict, unless the bytes are the
     published ones.
     """
@@ -106,7 +106,7 @@ class Fetched:
     source: Source
     url: str
     body: bytes
-    told_md5: str | None = None
+    server_md5: str | None = None
     transfer_s: float | None = field(default=None, compare=False)
     doubt: "Failure | None" = None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Fault(StrEnum):
+class Problem(StrEnum):
     """How disk and database can differ, as `oidl verify` finds it; the first five are put back by `--repair`."""
 
     MISSING = "missing"
@@ -19,13 +19,13 @@ class Fault(StrEnum):
     FOREIGN = "foreign"
 
 
-TO_BE_DONE_AGAIN = frozenset({Fault.MISSING, Fault.WRONG_SIZE, Fault.WRONG_MD5, Fault.DAMAGED, Fault.INCOMPLETE})
+REDO = frozenset({Problem.MISSING, Problem.WRONG_SIZE, Problem.WRONG_MD5, Problem.DAMAGED, Problem.INCOMPLETE})
 """The image is to be done again."""
 
-TO_BE_REMOVED = frozenset({Fault.ORPHAN, Fault.LEFTOVER})
+REMOVE = frozenset({Problem.ORPHAN, Problem.LEFTOVER})
 """The file is ours and of no use."""
 
-REMARKS = frozenset({Fault.UNRECORDED, Fault.FOREIGN})
+NOTES = frozenset({Problem.UNRECORDED, Problem.FOREIGN})
 """Nothing is wrong; it is only told."""
 
 
@@ -36,7 +36,7 @@ class Finding:
     `modified_s` (seconds since the epoch) is when the file was last written to, 0 where there is none.
     """
 
-    fault: Fault
+    fault: Problem
     path: str = ""
     image_id: str | None = None
     rendition: str | None = None

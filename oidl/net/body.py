@@ -10,7 +10,7 @@ from io import BytesIO
 
 from oidl.model import Failure
 from oidl.net.coding import CODINGS
-from oidl.net.headers import content_coding, content_length, told_md5
+from oidl.net.headers import content_coding, content_length, server_md5
 from oidl.net.ranges import content_range, rest_headers, strong_validator
 
 
@@ -19,7 +19,7 @@ class Body:
     """What there is of a body; `left_s` seconds are left to all the requests for it together.
 
     `total` is its length in bytes, None where that was not told; `validator`
-    tells this file from later ones at its URL, "" where nothing does; `told_md5`
+    tells this file from later ones at its URL, "" where nothing does; `server_md5`
     is what the server says the whole has, in lower-case hex. `coding` is the content coding to undo, "" for none;
     `doubt` is what status and content type say against it.
     """
@@ -28,7 +28,7 @@ class Body:
     size: int = 0
     total: int | None = None
     validator: str = ""
-    told_md5: str | None = None
+    server_md5: str | None = None
     coding: str = ""
     doubt: Failure | None = None
     _bytes: BytesIO = field(default_factory=BytesIO)
@@ -58,8 +58,8 @@ class Body:
         coding = content_coding(headers)
         self.coding = coding if coding in CODINGS else ""
         self.validator = "" if coding else strong_validator(headers)  # a coded body is fetched in one go
-        told = told_md5(headers)
-        self.told_md5 = told[0] if told else None
+        told = server_md5(headers)
+        self.server_md5 = told[0] if told else None
 
     def goes_on(self, headers: Mapping[str, str]) -> bool:
         """Whether the 206 with these headers brings what comes next of the same file."""

@@ -24,7 +24,7 @@ from oidl.net.opening import Opening
 from oidl.net.proxies import Proxies
 from oidl.net.transport import IS_DIRECT, Transport, TrickleError
 from oidl.net.wire import Network
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 from oidl.text import shortened
 
 _LAST_PORT = 65_535
@@ -48,7 +48,7 @@ class Client:
     request.
     """
 
-    def __init__(self, transfers: Transfers, transport: Transport) -> None:
+    def __init__(self, transfers: NetworkSettings, transport: Transport) -> None:
         self._transport = transport
         self._connect_timeout_s = transfers.connect_timeout_s
         self._tls_timeout_s = transfers.tls_timeout_s
@@ -161,7 +161,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 def new_client(
-    transfers: Transfers,
+    transfers: NetworkSettings,
     tls: ssl.SSLContext,
     *,
     network: httpcore.AsyncNetworkBackend | None = None,
@@ -183,7 +183,7 @@ def new_client(
     return Client(transfers, transport)
 
 
-def check_environment(transfers: Transfers) -> None:
+def check_environment(transfers: NetworkSettings) -> None:
     """Raises `UsageError` where the environment names proxies or certificates that cannot be used."""
     new_client(transfers, tls_context())
 

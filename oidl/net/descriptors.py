@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 from oidl.text import counted
 
 _OTHERS = 40  # the database and its readers, the log, images being written, name servers, the event loop
@@ -25,7 +25,7 @@ def raise_limit() -> int:
     return _MOST if soft == resource.RLIM_INFINITY else soft
 
 
-def fit_connections(transfers: Transfers, files: int) -> tuple[Transfers, str]:
+def fit_connections(transfers: NetworkSettings, files: int) -> tuple[NetworkSettings, str]:
     """`transfers` with no more connections than `files` open files leave room for, and what was changed, in words."""
     most = max(_FEWEST_CONNECTIONS, files - _OTHERS)
     if transfers.max_total_connections <= most:

@@ -56,7 +56,7 @@ def http_date(value: str | None) -> datetime | None:
         return None
 
 
-def told_md5(headers: Mapping[str, str]) -> tuple[str, str] | None:
+def server_md5(headers: Mapping[str, str]) -> tuple[str, str] | None:
     """The MD5 (lower-case hex) that a server says its whole file has, and the header that says so; None if none does.
 
     Google's storage says it in `x-goog-hash`, of the file as stored. An S3 ETag of 32 hex digits is the MD5 of an

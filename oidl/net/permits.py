@@ -33,7 +33,7 @@ from oidl.model import Blame, Failure, Reason
 from oidl.net.breaker import Breaker
 from oidl.net.pace import Pace, PaceState
 from oidl.net.provider import ProviderPace
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 _PATIENCE_S = 2.0
 _REMEMBERED = 256  # hosts; beyond that, idle and well ones are forgotten
@@ -98,7 +98,7 @@ class Permits:
 
     def __init__(
         self,
-        transfers: Transfers,
+        transfers: NetworkSettings,
         providers: Mapping[str, str] | None = None,
         learned: Mapping[str, PaceState] | None = None,
         *,

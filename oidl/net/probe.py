@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import trio
 
 from oidl.net.client import TRANSFER_ERRORS, Client, failure_of, is_from_public, new_client, tls_context
-from oidl.net.headers import content_length, redirect_target, told_md5
-from oidl.settings import Transfers
+from oidl.net.headers import content_length, redirect_target, server_md5
+from oidl.settings import NetworkSettings
 from oidl.text import DETAIL_CHARACTERS, printable, shortened, without_passwords
 
 _AT_ONCE = 8
@@ -27,7 +27,7 @@ class Probe:
     problem: str = ""
 
 
-async def probe(urls: Sequence[str], transfers: Transfers) -> list[Probe]:
+async def probe(urls: Sequence[str], transfers: NetworkSettings) -> list[Probe]:
     """What is at each of `urls`, in their order. Never raises for anything a server or a network can do."""
     answers = [Probe() for _ in urls]
     waiting = list(enumerate(urls))[::-1]
@@ -45,7 +45,7 @@ async def probe(urls: Sequence[str], transfers: Transfers) -> list[Probe]:
     return answers
 
 
-async def _ask(client: Client, url: str, transfers: Transfers) -> Probe:
+async def _ask(client: Client, url: str, transfers: NetworkSettings) -> Probe:
     with trio.move_on_after(transfers.deadline_s(0)):
         try:
             is_public = False
@@ -53,7 +53,7 @@ async def _ask(client: Client, url: str, transfers: Transfers) -> Probe:
                 async with client.stream("HEAD", url, is_public_only=is_public) as response:
                     await response.aread()  # nothing, which keeps the connection
                 if not response.has_redirect_location:
-                    told = told_md5(response.headers)
+                    told = server_md5(response.headers)
                     length = content_length(response.headers.get("Content-Length"))
                     return Probe(response.status_code, length, told[0] if told else None)
                 try:

@@ -26,10 +26,10 @@ import trio
 from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
 from oidl.net.client import TRANSFER_ERRORS, Client, failure_of, is_from_public, new_client
-from oidl.net.headers import content_length, redirect_target, retry_after_s, told_md5
+from oidl.net.headers import content_length, redirect_target, retry_after_s, server_md5
 from oidl.net.part import Part, discard
 from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 from oidl.text import printable, without_passwords, without_secrets
 
 MAX_TRIES = 6  # in a row that brought nothing; a try that brings bytes starts the count again
@@ -51,7 +51,7 @@ async def download(
     part: Path,
     deliver: Callable[[bytes], Awaitable[None]],
     *,
-    transfers: Transfers,
+    transfers: NetworkSettings,
     tls: ssl.SSLContext,
     expected_bytes: int | None,
     on_bytes: Callable[[int], Awaitable[None]],
@@ -181,7 +181,7 @@ class _Transfer:
         total = total_of_416(response.headers)
         if (self.expected_bytes if total is None else total) != self.part.size:
             return await self._start_over("the server's file is shorter than what has arrived")
-        if told := told_md5({"ETag": self.part.validator}):
+        if told := server_md5({"ETag": self.part.validator}):
             self.on_md5(*told)
         await self._begin()
         return None
@@ -192,7 +192,7 @@ class _Transfer:
         Bytes that arrived before a break are kept, so the next try goes on from there.
         """
         await self._check_length(total)
-        if told := told_md5(response.headers):
+        if told := server_md5(response.headers):
             self.on_md5(*told)
         await self._begin()
         failure = None

@@ -16,7 +16,7 @@ class Throttle:
         self._bytes_per_s = bytes_per_s
         self._paid_until = -float("inf")
 
-    async def spend(self, count: int) -> None:
+    async def consume(self, count: int) -> None:
         """`count` bytes have arrived; returns when more may."""
         if self._bytes_per_s is None:
             return

@@ -20,7 +20,7 @@ from oidl.net.coding import undo
 from oidl.net.connections import Connections
 from oidl.net.headers import content_length
 from oidl.net.permits import CANCELLED, Permits
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 MAX_REDIRECTS = 3
 MAX_CONTINUATIONS = 3  # of one body that breaks off again and again
@@ -41,7 +41,7 @@ class Downloader:
 
     permits: Permits
     connections: Connections
-    transfers: Transfers
+    transfers: NetworkSettings
     on_bytes: Callable[[int], Awaitable[None]] = _uncounted
 
     async def fetch(
@@ -182,7 +182,7 @@ async def _fetched(download: Download, url: str, body: Body) -> Fetched | Failur
         stored = came  # it is the published file that is compressed
     if isinstance(stored, Failure):
         return stored
-    return Fetched(download.source, url, stored, body.told_md5, doubt=body.doubt)
+    return Fetched(download.source, url, stored, body.server_md5, doubt=body.doubt)
 
 
 async def _drain(response: httpx.Response) -> None:

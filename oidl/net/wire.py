@@ -153,7 +153,7 @@ class Wire(httpcore.AsyncNetworkStream):
     async def _read(self, max_bytes: int, timeout: float | None) -> bytes:
         data = await self._stream.read(max_bytes, timeout)
         if 0 < len(data) < _SMALL_READ_BYTES:
-            await self._small_reads.spend(1)
+            await self._small_reads.consume(1)
         return data
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from oidl.model import Done, Failure, Fetched, Postponed, Work
+from oidl.model import Done, Failure, Fetched, Job, Postponed
 from oidl.net.answer import Download
 from oidl.net.budget import Reservation
 from oidl.net.permits import host_of
@@ -16,16 +16,16 @@ class Attempt:
     With `skip_local`, an original on disk is not used, because it turned out to be bad.
     """
 
-    work: Work
+    job: Job
     download: Download
     host: str
     failures: tuple[Failure, ...] = ()
     skip_local: bool = False
 
     @classmethod
-    def at(cls, download: Download, work: Work, failures: tuple[Failure, ...] = ()) -> "Attempt":
-        """An attempt to get `work` by `download`."""
-        return cls(work, download, host_of(download.url), failures)
+    def at(cls, download: Download, job: Job, failures: tuple[Failure, ...] = ()) -> "Attempt":
+        """An attempt to get `job` by `download`."""
+        return cls(job, download, host_of(download.url), failures)
 
     def without_local(self) -> "Attempt":
         """The same attempt, without the original on disk."""
@@ -34,10 +34,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body on its way to a validator, with its share of the memory budget. `work` has what the validator makes."""
+    """A body on its way to a validator, with its share of the memory budget. `job` has what the validator makes."""
 
     attempt: Attempt
-    work: Work
+    job: Job
     fetched: Fetched
     memory: Reservation
 
@@ -49,6 +49,6 @@ class Outcome:
     `earlier` are the failures at the sources that were asked before the one that `result` is of.
     """
 
-    work: Work
+    job: Job
     result: Done | Failure | Postponed | None
     earlier: tuple[Failure, ...] = ()

@@ -42,14 +42,14 @@ class Conclusion:
             result = attributed(attempt.download, result)
             following = self._following(attempt, result)
             if following and not self._stop.draining.is_set():
-                self._meter.dropped(attempt.work)
+                self._meter.dropped(attempt.job)
                 self._scheduler.put(following)
                 return
             if following:  # no new request is made, and without one nothing is decided
                 result = None
         if result is None:
-            self._meter.dropped(attempt.work)
-        await self._outcomes.send(Outcome(attempt.work, result, attempt.failures))
+            self._meter.dropped(attempt.job)
+        await self._outcomes.send(Outcome(attempt.job, result, attempt.failures))
         self._scheduler.finished()
 
     def _as_failure(self, attempt: Attempt, postponed: Postponed) -> Failure | Postponed:

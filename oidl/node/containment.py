@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from oidl.errors import OidlError
-from oidl.model import Failure, Reason, Source, Work
+from oidl.model import Failure, Job, Reason, Source
 
 log = logging.getLogger("oidl")
 
@@ -24,8 +24,8 @@ class Contained:
 
 
 @contextmanager
-def contained(work: Work, source: Source | None = None, url: str | None = None) -> Iterator[Contained]:
-    """Ends the block at a bug, which is then the `failure` of `work`; `source` and `url` are where it was fetched from.
+def contained(job: Job, source: Source | None = None, url: str | None = None) -> Iterator[Contained]:
+    """Ends the block at a bug, which is then the `failure` of `job`; `source` and `url` are where it was fetched from.
 
     What stops the program (`OidlError`, cancellation, Ctrl-C) passes. `MemoryError` does not: mostly it is one
     huge image, whose memory is free again by now, and if it is not, many fail in a row.
@@ -36,7 +36,7 @@ def contained(work: Work, source: Source | None = None, url: str | None = None) 
     except Exception as error:
         if _stops_the_program(error):
             raise
-        log.error("a bug in oidl: image %s from %s", work.image_id, url or "disk", exc_info=error)
+        log.error("a bug in oidl: image %s from %s", job.image_id, url or "disk", exc_info=error)
         outcome.failure = Failure(Reason.INTERNAL_ERROR, _described(error), source=source, url=url)
 
 

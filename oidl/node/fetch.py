@@ -43,17 +43,17 @@ class Fetcher:
 
     async def _fetch(self, attempt: Attempt, bodies: trio.MemorySendChannel[Body]) -> None:
         """Fetches one body. A function, because a name in the loop would keep the body alive until the next one."""
-        self._meter.started(attempt.work)
+        self._meter.started(attempt.job)
         with self._memory.reservation() as memory:
             fetched = await self._obtain(attempt, memory)
-            self._meter.fetched(attempt.work)
+            self._meter.fetched(attempt.job)
             if isinstance(fetched, Fetched):
                 self._scheduler.released(attempt)
-                work = self._originals.restoring(attempt.work, fetched)
-                await bodies.send(Body(attempt, work, fetched, memory.moved()))
+                job = self._originals.restoring(attempt.job, fetched)
+                await bodies.send(Body(attempt, job, fetched, memory.moved()))
                 return
         if fetched and self._must_wait(attempt, fetched) and self._scheduler.requeue(attempt):
-            self._meter.dropped(attempt.work)
+            self._meter.dropped(attempt.job)
             return
         self._scheduler.released(attempt)
         await self._conclusion.conclude(attempt, fetched)
@@ -61,7 +61,7 @@ class Fetcher:
     async def _obtain(self, attempt: Attempt, memory: Reservation) -> Fetched | Failure | None:
         """A body, or why there is none; None if the run started draining before it was asked for."""
         download = attempt.download
-        with contained(attempt.work, download.source, download.url) as bug:
+        with contained(attempt.job, download.source, download.url) as bug:
             return await self._originals.read(attempt, memory) or await self._download(attempt, memory)
         return bug.failure
 
@@ -70,7 +70,7 @@ class Fetcher:
         if not download.url:  # of a thumbnail, where only thumbnails are asked for
             return Failure(Reason.NOT_FOUND, "the list names no thumbnail of it", source=download.source)
         await memory.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
-        fetched = await self._downloader.fetch(download, partial(self._meter.requested, attempt.work))
+        fetched = await self._downloader.fetch(download, partial(self._meter.requested, attempt.job))
         if isinstance(fetched, Fetched):
             memory.grow_to(len(fetched.body))
         return fetched

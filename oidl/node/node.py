@@ -4,7 +4,7 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from oidl.model import Work
+from oidl.model import Job
 from oidl.net.budget import ByteBudget
 from oidl.net.transfer import Downloader
 from oidl.node.attempt import Attempt, Body, Outcome
@@ -26,7 +26,7 @@ End = TypeVar("End", covariant=True)
 class Feed(Protocol[End]):
     """Where jobs come from."""
 
-    async def run(self, jobs: trio.MemorySendChannel[Work]) -> End:
+    async def run(self, jobs: trio.MemorySendChannel[Job]) -> End:
         """Sends jobs until there are no more, closes `jobs`, and returns why it ended."""
         ...
 
@@ -66,7 +66,7 @@ class Node:
 
     async def run(self, feed: Feed[End], recorder: Recorder) -> End | None:
         """Brings everything that `feed` hands out to `recorder`; returns why the feed ended, None if cancelled."""
-        jobs_in, jobs = trio.open_memory_channel[Work](0)
+        jobs_in, jobs = trio.open_memory_channel[Job](0)
         outcomes_in, outcomes = trio.open_memory_channel[Outcome](0)
         end = None
         async with trio.open_nursery() as nursery:
@@ -80,7 +80,7 @@ class Node:
         return end
 
     async def _process_jobs(
-        self, jobs: trio.MemoryReceiveChannel[Work], outcomes: trio.MemorySendChannel[Outcome]
+        self, jobs: trio.MemoryReceiveChannel[Job], outcomes: trio.MemorySendChannel[Outcome]
     ) -> None:
         """Runs scheduler, fetchers and validators until each of `jobs` has its outcome, and closes `outcomes`."""
         transfers, permits = self._downloader.transfers, self._downloader.permits

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import trio
 
-from oidl.model import Fetched, Source, Work
+from oidl.model import Fetched, Job, Source
 from oidl.net.budget import Reservation
 from oidl.node.attempt import Attempt
 from oidl.node.process import Processor
 from oidl.node.threads import run_abandonable
-from oidl.settings import Originals
+from oidl.settings import SourceSettings
 from oidl.storage.store import Store
 
 _READERS = 4  # threads
@@ -18,7 +18,7 @@ _READERS = 4  # threads
 class LocalOriginals:
     """Finds verified originals in `store`, as far as `settings` allow their use."""
 
-    def __init__(self, settings: Originals, store: Store, processor: Processor) -> None:
+    def __init__(self, settings: SourceSettings, store: Store, processor: Processor) -> None:
         self._settings = settings
         self._store = store
         self._processor = processor
@@ -27,25 +27,25 @@ class LocalOriginals:
 
     async def read(self, attempt: Attempt, memory: Reservation) -> Fetched | None:
         """The original of an image, within `memory`; None if there is none that can be used."""
-        work = attempt.work
-        if attempt.failures or attempt.skip_local or self._settings.always_download or not self._settings.takes_local:
+        job = attempt.job
+        if attempt.failures or attempt.skip_local or self._settings.always_download or not self._settings.can_use_local:
             return None
-        if not (work.saved_original or self._has_originals(work.subset)):
+        if not (job.saved_original or self._has_originals(job.subset)):
             return None
-        await memory.acquire(work.original_size)
-        fetched = await run_abandonable(self._processor.read_original, work, limiter=self._readers)
+        await memory.acquire(job.original_size)
+        fetched = await run_abandonable(self._processor.read_original, job, limiter=self._readers)
         if fetched is None:
             memory.release()
         return fetched
 
-    def restoring(self, work: Work, fetched: Fetched) -> Work:
-        """`work`, with the saved original to make again if that was recorded and yet had to be fetched."""
-        if fetched.source is Source.LOCAL or work.saved_original is None:
-            return work
-        is_lacking = any(rendition.mode is None for rendition in work.lacking)
-        if is_lacking or not (self._settings.save and self._settings.takes_local):
-            return work
-        return replace(work, lacking=(*work.lacking, self._settings.kept[0]))
+    def restoring(self, job: Job, fetched: Fetched) -> Job:
+        """`job`, with the saved original to make again if that was recorded and yet had to be fetched."""
+        if fetched.source is Source.LOCAL or job.saved_original is None:
+            return job
+        is_lacking = any(rendition.mode is None for rendition in job.missing_renditions)
+        if is_lacking or not (self._settings.save and self._settings.can_use_local):
+            return job
+        return replace(job, missing_renditions=(*job.missing_renditions, self._settings.kept[0]))
 
     def _has_originals(self, subset: str) -> bool:
         """Whether there were any when the first image of `subset` came by; looked up once."""

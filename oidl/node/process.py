@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from oidl.errors import DiskError
+from oidl.imaging.boxes import compose_orientations
 from oidl.imaging.convert import converted
 from oidl.imaging.geometry import BY_ROTATION
 from oidl.imaging.inspect import Picture, inspect
-from oidl.imaging.placing import both_turns
 from oidl.imaging.rendition import Rendered, render
-from oidl.model import Blame, Done, Failure, Fetched, Reason, Rendition, Source, Work, WrittenFile
+from oidl.model import Blame, Done, Failure, Fetched, Job, Reason, Rendition, Source, WrittenFile
 from oidl.node.integrity import verify
-from oidl.settings import Imaging, Originals
+from oidl.settings import Imaging, SourceSettings
 from oidl.storage.store import Store
 
 
@@ -35,38 +35,38 @@ class Processor:
     """
 
     store: Store
-    originals: Originals
+    originals: SourceSettings
     imaging: Imaging
     before_replace: Callable[[list[tuple[str, str]]], None] = field(default=lambda files: None)
 
-    def process(self, work: Work, fetched: Fetched) -> Done | Failure:
-        """Everything that `work` lacks, made from `fetched` and written; or the first thing that is wrong.
+    def process(self, job: Job, fetched: Fetched) -> Done | Failure:
+        """Everything that `job` lacks, made from `fetched` and written; or the first thing that is wrong.
 
         A disk that cannot be written is a `Failure` with the reason `disk`.
         """
         is_local = fetched.source is Source.LOCAL
         check_md5 = self.originals.check_md5_if_exists or not is_local
-        md5 = verify(work, fetched, check_md5=check_md5)
+        md5 = verify(job, fetched, check_md5=check_md5)
         if isinstance(md5, Failure):
             return _of(fetched, md5)
         picture = inspect(fetched.body, self.imaging.max_pixels)
         if isinstance(picture, Failure):
-            return _of(fetched, _blamed(work, md5, picture))
+            return _of(fetched, _blamed(job, md5, picture))
         if self.imaging.discard_png and picture.format == "png":
             return _of(fetched, Failure(Reason.NOT_AN_IMAGE, "a PNG, and --discard-png is set"))
         # Flickr turns its small versions upright; boxes, and the published rotation, are of the original.
-        prerotation = BY_ROTATION.get(work.rotation, 1) if fetched.source is Source.THUMBNAIL_300K else 1
-        rendered = self._rendered(work, picture, 0 if prerotation != 1 else work.rotation)
+        prerotation = BY_ROTATION.get(job.rotation, 1) if fetched.source is Source.THUMBNAIL_300K else 1
+        rendered = self._rendered(job, picture, 0 if prerotation != 1 else job.rotation)
         if isinstance(rendered, Failure):
-            return _of(fetched, _blamed(work, md5, rendered))
+            return _of(fetched, _blamed(job, md5, rendered))
         # A kept original is named after the source that it came from, whichever that was expected to be.
-        kept = self.originals.kept_as(fetched.source)
-        renditions = [kept if rendition.mode is None else rendition for rendition in work.lacking]
+        kept = self.originals.rendition_for(fetched.source)
+        renditions = [kept if rendition.mode is None else rendition for rendition in job.missing_renditions]
         if self.originals.always_download:
-            self.before_replace([(work.image_id, rendition.name) for rendition in renditions])
+            self.before_replace([(job.image_id, rendition.name) for rendition in renditions])
         try:
             files = tuple(
-                self._write(work, fetched, rendition, output, prerotation, picture.orientation)
+                self._write(job, fetched, rendition, output, prerotation, picture.orientation)
                 for rendition, output in zip(renditions, rendered, strict=True)
             )
         except DiskError as error:
@@ -86,14 +86,14 @@ class Processor:
             transfer_s=fetched.transfer_s,
         )
 
-    def _rendered(self, work: Work, picture: Picture, rotation: int) -> list[_Output] | Failure:
-        """Every rendition that `work` lacks, in its order; originals that are to be converted are."""
-        rendered = render(picture, work.lacking, rotation, self.imaging.validation)
+    def _rendered(self, job: Job, picture: Picture, rotation: int) -> list[_Output] | Failure:
+        """Every rendition that `job` lacks, in its order; originals that are to be converted are."""
+        rendered = render(picture, job.missing_renditions, rotation, self.imaging.validation)
         kind = self._conversion(picture)
         if isinstance(rendered, Failure) or kind is None:
             return rendered if isinstance(rendered, Failure) else [_Output(each) for each in rendered]
         made: list[_Output] = []
-        for rendition, each in zip(work.lacking, rendered, strict=True):
+        for rendition, each in zip(job.missing_renditions, rendered, strict=True):
             if rendition.mode is not None:
                 made.append(_Output(each))
                 continue
@@ -109,29 +109,29 @@ class Processor:
             return "png"
         return "cmyk" if self.imaging.convert_cmyk and picture.is_cmyk else None
 
-    def read_original(self, work: Work) -> Fetched | None:
-        """The verified original of `work` from disk, or None if there is none that can be trusted."""
-        for path, body in self.store.find_originals(work):
+    def read_original(self, job: Job) -> Fetched | None:
+        """The verified original of `job` from disk, or None if there is none that can be trusted."""
+        for path, body in self.store.find_originals(job):
             fetched = Fetched(Source.LOCAL, path, body)
-            if isinstance(verify(work, fetched, check_md5=self.originals.check_md5_if_exists), str):
+            if isinstance(verify(job, fetched, check_md5=self.originals.check_md5_if_exists), str):
                 return fetched
         return None
 
     def _write(
-        self, work: Work, fetched: Fetched, rendition: Rendition, output: _Output, prerotation: int, orientation: int
+        self, job: Job, fetched: Fetched, rendition: Rendition, output: _Output, prerotation: int, orientation: int
     ) -> WrittenFile:
         """Stores a rendition. `orientation` is what EXIF says in the picture as it came."""
         rendered = output.rendered
         local = fetched.url if fetched.source is Source.LOCAL else None
         suffix = ".jpg" if output.conversion else None
-        path = self.store.put(work, rendition, rendered.body, fetched.source, suffix=suffix, unless_at=local)
+        path = self.store.put(job, rendition, rendered.body, fetched.source, suffix=suffix, unless_at=local)
         return WrittenFile(
             rendition=rendition.name,
             path=path,
             bytes=len(rendered.body),
             width=rendered.width,
             height=rendered.height,
-            orientation=both_turns(prerotation, rendered.orientation),
+            orientation=compose_orientations(prerotation, rendered.orientation),
             scaled_width=rendered.scaled_width,
             scaled_height=rendered.scaled_height,
             left=rendered.left,
@@ -141,9 +141,9 @@ class Processor:
         )
 
 
-def _blamed(work: Work, md5: str, failure: Failure) -> Failure:
+def _blamed(job: Job, md5: str, failure: Failure) -> Failure:
     """`failure`, which is about the photo if the bytes are the published ones."""
-    return replace(failure, blame=Blame.IMAGE) if md5 == work.original_md5 else failure
+    return replace(failure, blame=Blame.IMAGE) if md5 == job.original_md5 else failure
 
 
 def _of(fetched: Fetched, failure: Failure) -> Failure:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from oidl.model import Postponed, Work
+from oidl.model import Job, Postponed
 from oidl.net.permits import Backoff
 from oidl.node.attempt import Attempt
 from oidl.node.stop import Stop
@@ -50,7 +50,7 @@ class HostScheduler:
 
     def __init__(
         self,
-        first: Callable[[Work], Attempt],
+        first: Callable[[Job], Attempt],
         backoff: Callable[[str], Backoff | None],
         stop: Stop,
         *,
@@ -80,7 +80,7 @@ class HostScheduler:
 
     async def run(
         self,
-        jobs: trio.MemoryReceiveChannel[Work],
+        jobs: trio.MemoryReceiveChannel[Job],
         fetchers: trio.MemorySendChannel[Attempt],
         conclude: Callable[[Attempt, Postponed | None], Awaitable[None]],
     ) -> None:
@@ -109,9 +109,9 @@ class HostScheduler:
 
     def requeue(self, attempt: Attempt) -> bool:
         """Takes an attempt back from a fetcher, as its host is paused; False if that has happened too often."""
-        if self._returns[attempt.work.image_id] == _RETURNS:
+        if self._returns[attempt.job.image_id] == _RETURNS:
             return False
-        self._returns[attempt.work.image_id] += 1
+        self._returns[attempt.job.image_id] += 1
         queue = self._queue(attempt)
         queue.attempts.append(attempt)
         self._waiting += 1
@@ -122,7 +122,7 @@ class HostScheduler:
     def released(self, attempt: Attempt) -> None:
         """A fetcher is done with an attempt, and its host may have another; its job is not finished yet."""
         self._return_place(self._queue(attempt))
-        self._returns.pop(attempt.work.image_id, None)
+        self._returns.pop(attempt.job.image_id, None)
         self._progressed_at = trio.current_time()
         self._notify()
 
@@ -131,11 +131,11 @@ class HostScheduler:
         self._unfinished -= 1
         self._notify()
 
-    async def _admit(self, jobs: trio.MemoryReceiveChannel[Work]) -> None:
+    async def _admit(self, jobs: trio.MemoryReceiveChannel[Job]) -> None:
         async with jobs:
-            async for work in jobs:
+            async for job in jobs:
                 self._unfinished += 1
-                self.put(self._first(work))
+                self.put(self._first(job))
                 while self._waiting >= _SIZE:
                     await self._changed.wait()
         self._has_feed_ended = True

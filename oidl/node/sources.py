@@ -7,7 +7,7 @@ Each source is asked once in one try, until one of them has the image. The failu
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from oidl.model import Blame, Failure, Reason, Source, Work
+from oidl.model import Blame, Failure, Job, Reason, Source
 from oidl.net.answer import Download
 from oidl.net.permits import host_of
 from oidl.node.attempt import Attempt
@@ -29,32 +29,32 @@ class Sources:
     mirrors: Mapping[str, str]
     max_image_bytes: int = MAX_IMAGE_BYTES
 
-    def first(self, work: Work) -> Attempt:
-        """The attempt that a try of `work` begins with."""
-        return Attempt.at(self._downloads(work)[0], work)
+    def first(self, job: Job) -> Attempt:
+        """The attempt that a try of `job` begins with."""
+        return Attempt.at(self._downloads(job)[0], job)
 
     def next(self, attempt: Attempt, failure: Failure) -> Attempt | None:
         """The attempt at the next source after `attempt` failed; None if there is none, or it would be no use."""
         at = len(attempt.failures) + 1
-        downloads = self._downloads(attempt.work)
+        downloads = self._downloads(attempt.job)
         if failure.reason is Reason.DISK or at >= len(downloads):
             return None
-        return Attempt.at(downloads[at], attempt.work, (*attempt.failures, failure))
+        return Attempt.at(downloads[at], attempt.job, (*attempt.failures, failure))
 
-    def _downloads(self, work: Work) -> list[Download]:
+    def _downloads(self, job: Job) -> list[Download]:
         # Thumbnails are passed over where there are none, unless nothing else may be asked.
-        order = [source for source in self.order if source is not Source.THUMBNAIL_300K or work.thumbnail_300k_url]
-        return [self._download(source, work) for source in order or self.order[:1]]
+        order = [source for source in self.order if source is not Source.THUMBNAIL_300K or job.thumbnail_300k_url]
+        return [self._download(source, job) for source in order or self.order[:1]]
 
-    def _download(self, source: Source, work: Work) -> Download:
+    def _download(self, source: Source, job: Job) -> Download:
         if source is Source.THUMBNAIL_300K:
-            cap_bytes = min(max(THUMBNAIL_CAP_BYTES, work.original_size), self.max_image_bytes)
-            return Download(work.thumbnail_300k_url, source, None, cap_bytes)
+            cap_bytes = min(max(THUMBNAIL_CAP_BYTES, job.original_size), self.max_image_bytes)
+            return Download(job.thumbnail_300k_url, source, None, cap_bytes)
         if source is Source.CVDF:
-            url = self.mirrors[source].replace("{subset}", work.subset).replace("{image_id}", work.image_id)
+            url = self.mirrors[source].replace("{subset}", job.subset).replace("{image_id}", job.image_id)
             return Download(url, source, None, min(_MIRROR_CAP_BYTES, self.max_image_bytes))
-        cap_bytes = min(work.original_size, self.max_image_bytes)
-        return Download(work.original_url, source, work.original_size, cap_bytes)
+        cap_bytes = min(job.original_size, self.max_image_bytes)
+        return Download(job.original_url, source, job.original_size, cap_bytes)
 
 
 def attributed(download: Download, failure: Failure) -> Failure:

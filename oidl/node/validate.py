@@ -25,9 +25,9 @@ class Validator:
         async with bodies:
             async for body in bodies:
                 attempt, memory = body.attempt, body.memory
-                self._meter.processing(attempt.work)
+                self._meter.processing(attempt.job)
                 result = await self._process(body)
-                self._meter.processed(attempt.work)
+                self._meter.processed(attempt.job)
                 del body  # the bytes themselves; the budget is for what is really in memory
                 memory.release()
                 await self._conclusion.conclude(attempt, result)
@@ -35,7 +35,7 @@ class Validator:
     async def _process(self, body: Body) -> Done | Failure:
         fetched = body.fetched
         url = None if fetched.source is Source.LOCAL else fetched.url
-        with contained(body.work, fetched.source, url) as bug:
-            return await run_abandonable(self._processor.process, body.work, fetched, limiter=self._threads)
+        with contained(body.job, fetched.source, url) as bug:
+            return await run_abandonable(self._processor.process, body.job, fetched, limiter=self._threads)
         assert bug.failure
         return bug.failure

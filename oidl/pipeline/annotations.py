@@ -11,17 +11,17 @@ from pathlib import Path
 
 import trio
 
-from oidl.dataset.annotations import Keep
-from oidl.dataset.parts import Part, read_parts
+from oidl.dataset.annotations import Filter
 from oidl.dataset.published import PublishedFile
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
+from oidl.dataset.sections import Part, read_parts
 from oidl.errors import MetadataError
 from oidl.model import FileKind
+from oidl.pipeline.annotation_requirements import NOT_LOADED, annotation_files, required_files
 from oidl.pipeline.context import Context
 from oidl.pipeline.metadata import MetadataFetcher
-from oidl.pipeline.needed import NOT_LOADED, annotation_files, needed_files
-from oidl.pipeline.selected import choose_images
-from oidl.progress.meter import FileInHand
+from oidl.pipeline.selection import select_from_settings
+from oidl.progress.meter import FileProgress
 from oidl.state.annotations import (
     EVERY_IMAGE,
     OWN,
@@ -34,9 +34,9 @@ from oidl.state.annotations import (
     listed_images,
     load_file,
 )
-from oidl.state.choice import forget, words
 from oidl.state.connection import interruptible
 from oidl.state.load import loaded_subsets
+from oidl.state.selection import forget, words
 from oidl.state.times import file_timestamp
 from oidl.state.translate import translating_sqlite_errors
 from oidl.text import counted
@@ -49,7 +49,7 @@ class _Images:
     """Images that annotations are loaded for: `words` for them, what keeps theirs, and words for what has them all."""
 
     words: str
-    keep: Keep | None
+    keep: Filter | None
     wider: tuple[str, ...] = ()
 
 
@@ -81,7 +81,7 @@ class AnnotationLoader:
     async def load_for_choice(self) -> None:
         """Loads, for the images of the list, what the choice of classes and the like is made by."""
         images, keep = await self._state.run(self._of_the_list)
-        needed = await self._state.run(needed_files, self._state.db, self._version, self._settings.selection)
+        needed = await self._state.run(required_files, self._state.db, self._version, self._settings.selection)
         if needed.replaced:
             self._say(f"chosen by your own {', '.join(needed.by)}, not by the published {', '.join(needed.replaced)}")
         for file in needed.files:
@@ -98,7 +98,7 @@ class AnnotationLoader:
         if selection.limit and not self._request.files:
             return await self.load_for_done()
         try:
-            chosen = await self._state.run(choose_images, self._state.db, selection)
+            chosen = await self._state.run(select_from_settings, self._state.db, selection)
             if chosen and chosen.remark and self._request.is_explicit:
                 self._say(chosen.remark)
             which = await self._state.run(words, self._state.db, selection) if chosen else None
@@ -156,7 +156,7 @@ class AnnotationLoader:
 
     def _replaced(self) -> tuple[FileKind, ...]:
         """The kinds that files of the user's own stand for."""
-        return needed_files(self._state.db, self._version, self._settings.selection).replaced
+        return required_files(self._state.db, self._version, self._settings.selection).replaced
 
     def _asked_for(self, images: str) -> dict[AnnotationFile, PublishedFile | Path]:
         """What is to be loaded, and from what: the files that were named, or published ones."""
@@ -176,11 +176,11 @@ class AnnotationLoader:
                 return AnnotationFile(self._version.recorded_name(file), file.kind, images, modified_at)
         return AnnotationFile(str(path), OWN, images, modified_at)
 
-    def _of_the_list(self) -> tuple[str, Keep | None]:
+    def _of_the_list(self) -> tuple[str, Filter | None]:
         subsets = loaded_subsets(self._state.db)
         return listed_images(subsets), listed(self._state.db, "download")
 
-    async def _load(self, published: PublishedFile, images: str, keep: Keep | None) -> None:
+    async def _load(self, published: PublishedFile, images: str, keep: Filter | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
         there = await self._metadata.ensure_on_disk(published)
         # In an archive there may be others; a file that is by itself is what it was fetched as, whatever its name.
@@ -189,11 +189,11 @@ class AnnotationLoader:
             raise MetadataError(f"there is no list of annotations in {file.name}", hint="name another --catalogue")
         await self._read(file, file.name, paths, keep)
 
-    async def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Keep | None) -> None:
+    async def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Filter | None) -> None:
         """Loads all of one file, which people know by `name`."""
         self._metadata.begin_writing()
         self._say(f"loading {name} into the database")
-        skipped = Skipped(report=self._context.say_from_thread)
+        skipped = ReadReport(report=self._context.say_from_thread)
         with self._context.meter.reading(name) as reading:
             reading.count_rows = lambda: skipped.rows
             added = await self._state.run(self._load_rows, file, paths, keep, skipped, reading)
@@ -203,7 +203,12 @@ class AnnotationLoader:
         self._say(f"{counted(added.rows, 'row')} of {name}{there}{bad}{gone}")
 
     def _load_rows(
-        self, file: AnnotationFile, paths: tuple[Path, ...], keep: Keep | None, skipped: Skipped, reading: FileInHand
+        self,
+        file: AnnotationFile,
+        paths: tuple[Path, ...],
+        keep: Filter | None,
+        skipped: ReadReport,
+        reading: FileProgress,
     ) -> Added:
         """In a thread."""
         db = self._state.db
@@ -224,8 +229,8 @@ def _already(files: Iterable[AnnotationFile]) -> str:
     return f"already loaded: {', '.join(file.name for file in files)}"
 
 
-def _told(parts: Iterator[Part], reading: FileInHand) -> Iterator[Part]:
+def _told(parts: Iterator[Part], reading: FileProgress) -> Iterator[Part]:
     """The same parts; `reading` is told when the rows of each are in."""
     for table, columns, batches in parts:
         reading.is_indexing = False
-        yield table, columns, chain(batches, reading.rows_are_in())
+        yield table, columns, chain(batches, reading.mark_indexing())

@@ -11,7 +11,7 @@ from oidl.dataset.archive import FetchedArchive, VerifiedStream, fetch_archive
 from oidl.dataset.published import PublishedFile
 from oidl.dataset.streams import Stream
 from oidl.pipeline.context import Context
-from oidl.progress.meter import FileInHand
+from oidl.progress.meter import FileProgress
 from oidl.storage.durability import sync_filesystems
 from oidl.text import without_secrets
 
@@ -40,7 +40,7 @@ class ArchiveFetcher:
         return await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file))
 
     async def fetch(
-        self, file: PublishedFile, reading: FileInHand, consume: Callable[[Stream], T], keep: Path | None = None
+        self, file: PublishedFile, reading: FileProgress, consume: Callable[[Stream], T], keep: Path | None = None
     ) -> T:
         """What `consume` makes of a file while it arrives; it is kept at `keep`, if given. Raises `MetadataError`."""
         settings = self._settings

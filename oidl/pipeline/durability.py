@@ -22,12 +22,12 @@ from oidl.errors import disk_error
 from oidl.model import Failure, Finding, Reason
 from oidl.node.stop import Stop
 from oidl.node.threads import run_abandonable
-from oidl.pipeline.check import check_files
 from oidl.pipeline.repair import Repair
+from oidl.pipeline.verify_files import check_files
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
-from oidl.state.audit import FileRow, count_files, file_page
 from oidl.state.times import timestamp
+from oidl.state.verify import FileRow, count_files, file_page
 from oidl.storage.durability import boot_id, sync_filesystems
 from oidl.text import counted
 

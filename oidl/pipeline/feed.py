@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import trio
 
-from oidl.model import Status, Work
+from oidl.model import Job, Status
 from oidl.node.stop import Stop
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
@@ -41,7 +41,7 @@ class FeedEnd(Enum):
 
 
 @dataclass
-class Claims:
+class InFlight:
     """The images in hand: fed, and not yet recorded. `progressed_at` is when one was last done (trio clock).
 
     Each has its place under the limits of `target`.
@@ -52,16 +52,16 @@ class Claims:
     progressed_at: float = field(default_factory=trio.current_time)
     _released: trio.Event = field(default_factory=trio.Event)
 
-    def take(self, work: Work, *, again: bool) -> None:
-        """Claims `work`, which the run tried before if it is `again`."""
-        self.image_ids.add(work.image_id)
-        self.target.take(work, again=again)
+    def take(self, job: Job, *, again: bool) -> None:
+        """Claims `job`, which the run tried before if it is `again`."""
+        self.image_ids.add(job.image_id)
+        self.target.take(job, again=again)
 
-    def release(self, recorded: Iterable[tuple[Work, Status | None]]) -> None:
+    def release(self, recorded: Iterable[tuple[Job, Status | None]]) -> None:
         """Lets go of images that are recorded with a status; None for one that came to nothing, or was not tried."""
-        for work, status in recorded:
-            self.image_ids.discard(work.image_id)
-            self.target.settle(work, status)
+        for job, status in recorded:
+            self.image_ids.discard(job.image_id)
+            self.target.settle(job, status)
             if status is Status.DONE:
                 self.progressed_at = trio.current_time()
         self._released.set()
@@ -76,7 +76,7 @@ class Claims:
 class _Walk:
     """One walk along the images, or along those of a class, and how far it is."""
 
-    page: Callable[[str, int, str | None], list[Work]]
+    page: Callable[[str, int, str | None], list[Job]]
     of_class: str | None
     after: str = ""
     is_over: bool = False
@@ -92,7 +92,7 @@ class Feed:
     def __init__(
         self,
         queue: Queue,
-        claims: Claims,
+        in_flight: InFlight,
         stop: Stop,
         retries: Retries,
         *,
@@ -100,8 +100,8 @@ class Feed:
         any_incomplete: bool = True,
     ) -> None:
         self._queue = queue
-        self._claims = claims
-        self._target = claims.target
+        self._claims = in_flight
+        self._target = in_flight.target
         self._stop = stop
         self._retries = retries
         self._say = say
@@ -115,12 +115,12 @@ class Feed:
         self._has_given_up = False
         self._told_of: datetime | None = None
 
-    async def run(self, works: trio.MemorySendChannel[Work]) -> FeedEnd:
-        """Feeds `works` until the end, and closes it."""
+    async def run(self, jobs: trio.MemorySendChannel[Job]) -> FeedEnd:
+        """Feeds `jobs` until the end, and closes it."""
         end = FeedEnd.STOPPED
-        async with works, trio.open_nursery() as nursery:
+        async with jobs, trio.open_nursery() as nursery:
             nursery.start_soon(self._leave_when_draining, nursery.cancel_scope)
-            end = await self._feed(works)
+            end = await self._feed(jobs)
             nursery.cancel_scope.cancel()
         return end
 
@@ -128,9 +128,9 @@ class Feed:
         await self._stop.draining.wait()
         scope.cancel()
 
-    async def _feed(self, works: trio.MemorySendChannel[Work]) -> FeedEnd:
+    async def _feed(self, jobs: trio.MemorySendChannel[Job]) -> FeedEnd:
         while not self._target.is_met:
-            if await self._feed_due(works) + await self._feed_page(works):
+            if await self._feed_due(jobs) + await self._feed_page(jobs):
                 continue
             if self._claims.image_ids:
                 with trio.move_on_after(1.0):
@@ -144,7 +144,7 @@ class Feed:
             self._has_given_up = True
         return FeedEnd.MET
 
-    async def _feed_page(self, works: trio.MemorySendChannel[Work]) -> int:
+    async def _feed_page(self, jobs: trio.MemorySendChannel[Job]) -> int:
         """Feeds what comes next of what this run has not tried yet; returns how many images it came by."""
         for offset in range(len(self._walks)):
             at = (self._walk_at + offset) % len(self._walks)
@@ -161,9 +161,9 @@ class Feed:
             walk.after, self._walk_at = page[-1].image_id, at
             if not self._has_given_up:
                 self._claims.progressed_at = trio.current_time()
-            for work in page:
-                if work.image_id not in in_hand:  # it is not in the walk of another class
-                    await self._send(works, work, again=False)
+            for job in page:
+                if job.image_id not in in_hand:  # it is not in the walk of another class
+                    await self._send(jobs, job, again=False)
             return len(page)
         return 0
 
@@ -193,7 +193,7 @@ class Feed:
         await trio.sleep(max(wait_s, 0.01))
         return True
 
-    async def _feed_due(self, works: trio.MemorySendChannel[Work]) -> int:
+    async def _feed_due(self, jobs: trio.MemorySendChannel[Job]) -> int:
         """Feeds the retries that are due; returns how many that were."""
         fed = 0
         may_repeat = trio.current_time() <= self._claims.progressed_at + self._retries.max_wait_s
@@ -204,20 +204,20 @@ class Feed:
             # As claimed before the query: what is let go of while it runs may be in its answer as it was before.
             in_hand = frozenset(self._claims.image_ids)
             due = partial(self._queue.due, datetime.now(UTC), _PAGE + len(in_hand), again=again, classes=classes)
-            for work in await self._ask(due):
-                is_claimed = work.image_id in in_hand or work.image_id in self._claims.image_ids
-                if is_claimed or not self._target.admits(work, again=again):
+            for job in await self._ask(due):
+                is_claimed = job.image_id in in_hand or job.image_id in self._claims.image_ids
+                if is_claimed or not self._target.admits(job, again=again):
                     continue
-                await self._send(works, work, again=again)
+                await self._send(jobs, job, again=again)
                 fed += 1
         return fed
 
-    async def _send(self, works: trio.MemorySendChannel[Work], work: Work, *, again: bool) -> None:
-        self._claims.take(work, again=again)
+    async def _send(self, jobs: trio.MemorySendChannel[Job], job: Job, *, again: bool) -> None:
+        self._claims.take(job, again=again)
         try:
-            await works.send(work)
+            await jobs.send(job)
         except trio.Cancelled:
-            self._claims.release([(work, None)])
+            self._claims.release([(job, None)])
             raise
 
     async def _ask(self, query: Callable[[], T]) -> T:

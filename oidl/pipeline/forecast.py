@@ -12,15 +12,14 @@ from oidl.dataset.local_list import open_local_list
 from oidl.dataset.published import PublishedFile, Version
 from oidl.forecast import FilesToFetch, Forecast, Share
 from oidl.model import CLASS_FILES
+from oidl.pipeline.annotation_requirements import annotation_files, required_files
 from oidl.pipeline.image_lists import asked_lists, list_files
-from oidl.pipeline.needed import annotation_files, needed_files
-from oidl.pipeline.selected import asked_of, choose_images
+from oidl.pipeline.selection import demand_of, select_from_settings
 from oidl.pipeline.space import BYTES_EACH, likely_rooms
 from oidl.settings import Selection, Settings
-from oidl.state.choice import check_where, forget
 from oidl.state.connection import StateConnection
 from oidl.state.forecast import (
-    Asked,
+    Demand,
     fetched_files,
     forecast_all,
     forecast_chosen,
@@ -31,7 +30,8 @@ from oidl.state.forecast import (
     new_files,
 )
 from oidl.state.load import missing_subsets
-from oidl.state.recipes import check_layout, check_recipes, with_own_directory
+from oidl.state.renditions import check_layout, check_recipes, with_own_directory
+from oidl.state.selection import check_where, forget
 from oidl.state.translate import translating_sqlite_errors
 
 _MAX_CLASSES = 50
@@ -59,7 +59,7 @@ def make_forecast(
         if missing and settings.local_list:
             with open_local_list(settings.local_list):  # what is there, and what it has, is known when it is read
                 pass
-        needed = needed_files(db, version, settings.selection)
+        needed = required_files(db, version, settings.selection)
         forecast = Forecast()
         if settings.download_images and settings.selection.limit != 0:
             forecast = _of_images(db, settings, version, missing, bool(missing or needed.files), say)
@@ -94,8 +94,8 @@ def _of_images(
     if is_early or (selection.limit is None and selection.limit_per_class is None):
         selection = replace(selection, shuffle=False)  # the order changes nothing of a sum, and takes long to draw
     asked = replace(
-        asked_of(settings),
-        takes_local=settings.originals.takes_local,
+        demand_of(settings),
+        can_use_local=settings.originals.can_use_local,
         mean_bytes=BYTES_EACH.get(settings.originals.sources[0]),
     )
     if selection.is_choice and not is_early:
@@ -110,10 +110,10 @@ def _of_images(
     return Forecast(subsets, limit=limit, is_most=selection.is_choice, is_exact=False)
 
 
-def _of_choice(db: StateConnection, selection: Selection, asked: Asked, say: Callable[[str], None]) -> Forecast:
+def _of_choice(db: StateConnection, selection: Selection, asked: Demand, say: Callable[[str], None]) -> Forecast:
     """The images that are chosen by what is loaded, each of which is counted."""
     try:
-        chosen = choose_images(db, selection)
+        chosen = select_from_settings(db, selection)
         if chosen and chosen.remark:
             say(chosen.remark)
         keep_missing(db, selection, asked)
@@ -146,7 +146,7 @@ def _published(settings: Settings, version: Version, subsets: Iterable[str]) -> 
 
 def _annotations(db: StateConnection, settings: Settings, version: Version) -> list[PublishedFile]:
     """The annotation files that are still to be fetched."""
-    needed = needed_files(db, version, settings.selection)
+    needed = required_files(db, version, settings.selection)
     files = dict.fromkeys(needed.files)
     if settings.download_metadata and settings.selection.limit != 0:
         for file in annotation_files(settings, version):

@@ -19,13 +19,13 @@ from oidl.dataset.archive import discard_part
 from oidl.dataset.lists import read_list
 from oidl.dataset.local_list import HashedFile, identify, open_local_list
 from oidl.dataset.published import PublishedFile, Version
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
 from oidl.dataset.streams import Stream
 from oidl.model import ListFile
 from oidl.net.probe import probe
 from oidl.pipeline.archives import ArchiveFetcher
 from oidl.pipeline.context import Context
-from oidl.progress.meter import FileInHand
+from oidl.progress.meter import FileProgress
 from oidl.settings import Settings
 from oidl.state.connection import interruptible
 from oidl.state.load import (
@@ -112,9 +112,9 @@ class ImageLists:
             self._say(f"{counted(loaded.images, 'image')} in the list")
 
     def _load(
-        self, image_list: ImageList, subsets: tuple[str, ...], reading: FileInHand, stream: Stream
-    ) -> tuple[Loaded, Skipped]:
-        skipped = Skipped(report=self._context.say_from_thread)
+        self, image_list: ImageList, subsets: tuple[str, ...], reading: FileProgress, stream: Stream
+    ) -> tuple[Loaded, ReadReport]:
+        skipped = ReadReport(report=self._context.say_from_thread)
         reading.count_rows, reading.is_indexing = lambda: skipped.rows, False
         images = read_list(
             stream,
@@ -125,7 +125,7 @@ class ImageLists:
         )
         db = self._state.db
         with translating_sqlite_errors(db.path), interruptible(db, trio.from_thread.check_cancelled):
-            rows = chain(images, reading.rows_are_in())
+            rows = chain(images, reading.mark_indexing())
             file = partial(_identity, stream)
             return load_list(db, image_list, subsets, rows, skipped, file), skipped
 

@@ -16,14 +16,14 @@ from oidl.node.node import Node
 from oidl.node.process import Processor
 from oidl.node.sources import Sources
 from oidl.pipeline.context import Context
-from oidl.pipeline.feed import Claims, Feed, FeedEnd
+from oidl.pipeline.feed import Feed, FeedEnd, InFlight
 from oidl.pipeline.limits import RunLimits, streak_text
 from oidl.pipeline.record import Recorder
 from oidl.pipeline.retry import RULES
-from oidl.pipeline.selected import Selected
+from oidl.pipeline.selection import ImageSelection
 from oidl.pipeline.streak import ONSET
 from oidl.state.queue import Queue
-from oidl.state.requeue import put_back, put_streak_back
+from oidl.state.requeue import requeue, requeue_streak
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 from oidl.text import counted
@@ -48,10 +48,10 @@ class ImageStages:
         self._tls = tls
         self._on_bytes = on_bytes
 
-    async def run(self, queue: Queue, selected: Selected) -> FeedEnd:
+    async def run(self, queue: Queue, selected: ImageSelection) -> FeedEnd:
         """Brings the images of `queue`; returns why the feed ended."""
         context, transfers = self._context, self._settings.transfers
-        claims = Claims(selected.target)
+        in_flight = InFlight(selected.target)
         permits = Permits(
             transfers,
             context.version.providers,
@@ -71,7 +71,7 @@ class ImageStages:
                 max_wait_s=self._settings.retries.max_wait_s,
                 threads=self._settings.threads,
             )
-            return await node.run(self._feed(queue, claims, selected), self._recorder(claims)) or FeedEnd.STOPPED
+            return await node.run(self._feed(queue, in_flight, selected), self._recorder(in_flight)) or FeedEnd.STOPPED
 
     async def withdraw_streaks(self) -> str:
         """Takes back the verdicts of times when everything failed alike; returns a remark, empty if there were none."""
@@ -80,7 +80,7 @@ class ImageStages:
         count = 0
         for each in streaks:
             span = (each.since - ONSET, each.until + ONSET)
-            count += await self._state.run(put_streak_back, self._state.db, each.reason, span, due)
+            count += await self._state.run(requeue_streak, self._state.db, each.reason, span, due)
         streak = self._limits.streak()
         if streak and RULES[streak.reason].tries:
             self._context.stop.limit_reached(streak_text(streak))
@@ -89,20 +89,20 @@ class ImageStages:
         what = counted(count, "image") if count else "images"
         return f"{what} that failed alike will be retried; to accept such failures, use --max-failure-rate 2"
 
-    def _feed(self, queue: Queue, claims: Claims, selected: Selected) -> Feed:
+    def _feed(self, queue: Queue, in_flight: InFlight, selected: ImageSelection) -> Feed:
         return Feed(
             queue,
-            claims,
+            in_flight,
             self._context.stop,
             self._settings.retries,
             say=self._context.say,
             any_incomplete=selected.any_incomplete,
         )
 
-    def _recorder(self, claims: Claims) -> Recorder:
+    def _recorder(self, in_flight: InFlight) -> Recorder:
         return Recorder(
             self._state,
-            claims,
+            in_flight,
             self._context.meter,
             self._context.stop,
             random.Random(),
@@ -118,7 +118,7 @@ class ImageStages:
     def _before_replace(self, files: list[tuple[str, str]]) -> None:
         """Takes away the rows of files that are about to be replaced; in a validator's thread."""
         image_ids = {image_id for image_id, _ in files}
-        trio.from_thread.run(self._state.run, put_back, self._state.db, files, image_ids)
+        trio.from_thread.run(self._state.run, requeue, self._state.db, files, image_ids)
 
     def _claim(self, name: str, image_id: str) -> bool:
         """Whether files of an image may have this name; in a validator's thread."""

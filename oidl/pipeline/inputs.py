@@ -7,14 +7,14 @@ import trio
 
 from oidl.dataset.ids import read_image_ids
 from oidl.net.throttle import Throttle
+from oidl.pipeline.annotation_requirements import required_files
 from oidl.pipeline.annotations import AnnotationLoader, AnnotationRequest
 from oidl.pipeline.archives import ArchiveFetcher
 from oidl.pipeline.context import Context
 from oidl.pipeline.image_lists import ImageLists
 from oidl.pipeline.limits import RunLimits
 from oidl.pipeline.metadata import MetadataFetcher
-from oidl.pipeline.needed import needed_files
-from oidl.state.choice import check_where
+from oidl.state.selection import check_where
 
 
 class Inputs:
@@ -39,11 +39,11 @@ class Inputs:
         check_where(state.db, selection.where)
         if selection.image_ids:
             await trio.to_thread.run_sync(deque, read_image_ids(selection.image_ids), 0)
-        await state.run(needed_files, state.db, self._context.version, selection)
+        await state.run(required_files, state.db, self._context.version, selection)
         return missing
 
     async def arrived(self, count: int) -> None:
         """Counts bytes from the network, and waits while there are more than the user allows."""
         self._context.meter.read(count)
         self.limits.count_bytes()
-        await self._throttle.spend(count)
+        await self._throttle.consume(count)

@@ -13,8 +13,8 @@ import trio
 from oidl.model import Failure, Reason
 from oidl.node.stop import Stop
 from oidl.pipeline.streak import Streak, Streaks
+from oidl.progress.format import duration, size
 from oidl.progress.meter import Meter
-from oidl.progress.words import duration, size
 from oidl.reasons import diagnosis
 from oidl.settings import Limits
 from oidl.storage.space import filesystems, free_bytes

@@ -13,9 +13,9 @@ from oidl.dataset.published import PublishedFile
 from oidl.dataset.unpack import unpack
 from oidl.errors import MetadataError
 from oidl.model import FileKind
+from oidl.pipeline.annotation_requirements import NOT_LOADED, annotation_files, required_files
 from oidl.pipeline.archives import ArchiveFetcher
 from oidl.pipeline.context import Context
-from oidl.pipeline.needed import NOT_LOADED, annotation_files, needed_files
 
 UNPACKING = ".oidl-unpacking"
 
@@ -40,7 +40,7 @@ class MetadataFetcher:
         """
         errors = []
         settings = self._settings
-        needed = await self._state.run(needed_files, self._state.db, self._version, settings.selection)
+        needed = await self._state.run(required_files, self._state.db, self._version, settings.selection)
         for file in annotation_files(settings, self._version):
             if file.kind in needed.replaced and file.kind not in settings.annotations:
                 continue

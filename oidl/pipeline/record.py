@@ -14,17 +14,17 @@ from datetime import UTC, datetime, timedelta
 
 import trio
 
-from oidl.model import Done, Failure, Postponed, Reason, Source, Status, Work
+from oidl.model import Done, Failure, Job, Postponed, Reason, Source, Status
 from oidl.node.attempt import Outcome
 from oidl.node.containment import contained
 from oidl.node.stop import Stop
 from oidl.pipeline.bugs import BugCount
-from oidl.pipeline.feed import Claims
+from oidl.pipeline.feed import InFlight
 from oidl.pipeline.retry import UNCOUNTED, decide_all, rule_for
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
-from oidl.state.ledger import Ledger, Tries
+from oidl.state.ledger import AttemptCounts, Ledger
 from oidl.state.translate import translating_sqlite_errors
 
 _BATCH = 500
@@ -60,7 +60,7 @@ class Recorder:
     def __init__(
         self,
         state: StateWriter,
-        claims: Claims,
+        in_flight: InFlight,
         meter: Meter,
         stop: Stop,
         rng: random.Random,
@@ -70,7 +70,7 @@ class Recorder:
     ) -> None:
         self._state = state
         self._ledger = state.ledger
-        self._claims = claims
+        self._claims = in_flight
         self._meter = meter
         self._stop = stop
         self._rng = rng
@@ -100,9 +100,9 @@ class Recorder:
             outcomes = tuple(batch)
             batch.clear()
             written = await self._state.run(self._record, outcomes)
-            settled = [(recorded.outcome.work, recorded.settled_as) for recorded in written]
+            settled = [(recorded.outcome.job, recorded.settled_as) for recorded in written]
             for recorded in written:
-                with contained(recorded.outcome.work):
+                with contained(recorded.outcome.job):
                     self._tell(recorded)
             self._claims.release(settled)
             await self._beat()
@@ -113,13 +113,13 @@ class Recorder:
 
     def _record_one(self, outcome: Outcome) -> _Recorded:
         """Records an outcome, or the bug that kept it from being recorded; failing that too, its row stays as it is."""
-        with contained(outcome.work) as bug, self._part():
+        with contained(outcome.job) as bug, self._part():
             return self._write(outcome)
         assert bug.failure
-        outcome = Outcome(outcome.work, bug.failure)
-        with contained(outcome.work), self._part():
+        outcome = Outcome(outcome.job, bug.failure)
+        with contained(outcome.job), self._part():
             return self._write(outcome)
-        return _Recorded(outcome, outcome.work.status)
+        return _Recorded(outcome, outcome.job.status)
 
     @contextmanager
     def _part(self) -> Iterator[None]:
@@ -130,23 +130,23 @@ class Recorder:
     def _write(self, outcome: Outcome) -> _Recorded:
         match outcome.result:
             case Done() as done:
-                self._ledger.done(outcome.work, done, outcome.earlier)
+                self._ledger.done(outcome.job, done, outcome.earlier)
                 return _Recorded(outcome, Status.DONE, () if done.source is Source.LOCAL else (None,))
             case Failure() as failure:
-                tries = [(each, self._tries(outcome.work, each)) for each in (*outcome.earlier, failure)]
+                tries = [(each, self._tries(outcome.job, each)) for each in (*outcome.earlier, failure)]
                 verdict, told = decide_all(tries, datetime.now(UTC), self._rng, self._confirm_after_s)
-                self._ledger.failed(outcome.work, failure, verdict, told, outcome.earlier)
+                self._ledger.failed(outcome.job, failure, verdict, told, outcome.earlier)
                 is_known = any(each_tries.for_reason for each, each_tries in tries if each.reason is told.reason)
                 return _Recorded(outcome, verdict.status, () if is_known and rule_for(told).tries else (told.reason,))
             case Postponed() as postponed:
                 due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
-                self._ledger.postponed(outcome.work, postponed, due)
+                self._ledger.postponed(outcome.job, postponed, due)
                 return _Recorded(outcome, Status.RETRY)
             case None:
-                return _Recorded(outcome, outcome.work.status)
+                return _Recorded(outcome, outcome.job.status)
 
-    def _tries(self, work: Work, failure: Failure) -> Tries:
-        return self._ledger.tries(work.image_id, failure.reason, UNCOUNTED, failure.source)
+    def _tries(self, job: Job, failure: Failure) -> AttemptCounts:
+        return self._ledger.tries(job.image_id, failure.reason, UNCOUNTED, failure.source)
 
     def _tell(self, recorded: _Recorded) -> None:
         """Lets the meter, the log and whatever may stop the run know what is recorded."""
@@ -154,32 +154,32 @@ class Recorder:
         for news in recorded.news:
             self._on_news(news)
         if isinstance(outcome.result, Postponed):
-            self._meter.postponed(outcome.work, outcome.result)
+            self._meter.postponed(outcome.job, outcome.result)
         elif outcome.result:
-            self._meter.recorded(outcome.work, outcome.result, status)
+            self._meter.recorded(outcome.job, outcome.result, status)
             is_bug = isinstance(outcome.result, Failure) and outcome.result.reason is Reason.INTERNAL_ERROR
             self._bugs.count(is_bug=is_bug)
         match outcome.result:
             case Failure(reason=Reason.DISK) as failure:
                 self._stop.disk_is_full(failure)
             case Failure() as failure:
-                log.info("%s %s %s: %s", status, outcome.work.image_id, failure.reason, failure.detail)
+                log.info("%s %s %s: %s", status, outcome.job.image_id, failure.reason, failure.detail)
             case Postponed() as postponed:
-                log.debug("postponed %s: %s", outcome.work.image_id, postponed.detail)
+                log.debug("postponed %s: %s", outcome.job.image_id, postponed.detail)
             case Done() as done:
-                log.debug("done %s %d bytes from %s", outcome.work.image_id, done.bytes, done.url or "disk")
+                log.debug("done %s %d bytes from %s", outcome.job.image_id, done.bytes, done.url or "disk")
 
     async def _beat(self) -> None:
         now = trio.current_time()
         if now >= self._beat_at + _BEAT_S:
             self._beat_at = now
-            await self._state.run(beat, self._ledger, self._meter.statistics())
+            await self._state.run(heartbeat, self._ledger, self._meter.statistics())
 
 
-def beat(ledger: Ledger, now: Statistics) -> None:
+def heartbeat(ledger: Ledger, now: Statistics) -> None:
     """Notes in the database how far the run is."""
     with ledger.transaction():
-        ledger.beat(
+        ledger.heartbeat(
             done=now.done,
             failed=now.failed,
             throttled=now.throttled,

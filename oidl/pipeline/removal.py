@@ -13,11 +13,11 @@ from pathlib import Path
 from oidl.errors import disk_error
 from oidl.hints import command
 from oidl.settings import Layout, Settings
-from oidl.state.audit import known_renditions
 from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_subsets
 from oidl.state.removal import end_removal, files_are_gone, files_to_remove, take_rows
 from oidl.state.translate import translating_sqlite_errors
+from oidl.state.verify import known_renditions
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path, subset_directory
 from oidl.storage.sweep import remove_tree

@@ -1,7 +1,7 @@
-"""Puts back what an audit found: rows first, then files, so that no kill leaves `done` without a file.
+"""Puts back what a verification found: rows first, then files, so that no kill leaves `done` without a file.
 
 Between the two a bad file has no row; it is then one of the files that the next run writes anew, or the next
-audit finds as an orphan. Synchronous: the audit decides which thread it runs in.
+verification finds as an orphan. Synchronous: the caller decides which thread it runs in.
 """
 
 import os
@@ -10,17 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from oidl.errors import disk_error
-from oidl.model import TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
+from oidl.model import REDO, REMOVE, Finding, Problem
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
 from oidl.state.plan_counts import forget_plan_counts
-from oidl.state.requeue import put_back
+from oidl.state.requeue import requeue
 from oidl.state.translate import translating_sqlite_errors
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path
 from oidl.storage.sweep import remove_tree
 
-_NO_FILE = frozenset({Fault.MISSING, Fault.INCOMPLETE})
+_NO_FILE = frozenset({Problem.MISSING, Problem.INCOMPLETE})
 
 
 class Repair:
@@ -35,19 +35,19 @@ class Repair:
 
         Raises `DiskError` where a file cannot be removed; its row is gone then.
         """
-        again = [finding for finding in findings if finding.fault in TO_BE_DONE_AGAIN]
+        again = [finding for finding in findings if finding.fault in REDO]
         images = 0
         if again:
             rows = [(finding.image_id, finding.rendition) for finding in again]
             with translating_sqlite_errors(self._db.path):
-                images = put_back(
+                images = requeue(
                     self._db,
                     [(image_id, name) for image_id, name in rows if image_id and name],
                     sorted({image_id for image_id, _ in rows if image_id}),
                 )
                 forget_plan_counts(self._db)  # which of them the plan is about is not known here
         unwanted = [finding for finding in again if finding.fault not in _NO_FILE]
-        unwanted += [finding for finding in findings if finding.fault in TO_BE_REMOVED]
+        unwanted += [finding for finding in findings if finding.fault in REMOVE]
         return images, sum(self._remove(actual_path(self._layout, finding.path)) for finding in unwanted)
 
     def _remove(self, path: Path) -> bool:

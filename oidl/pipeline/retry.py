@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from oidl.model import Blame, Failure, Reason, Status
-from oidl.state.ledger import Tries, Verdict
+from oidl.state.ledger import AttemptCounts, RetryDecision
 
 _BASE_DELAY_S = 1.0
 MAX_DELAY_S = 300.0
@@ -26,7 +26,7 @@ _PASSING_STATUSES = frozenset({202, 204, 408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetryRule:
     """How many `tries` for one reason an image gets (0: any number), and whether each counts as one of the run's.
 
     The tries of a rule that `is_of_path` are spread over time, as the failure may not be about the photo.
@@ -37,12 +37,12 @@ class Rule:
     is_of_path: bool = False
 
 
-_AT_ONCE = Rule(tries=1)
-_TWICE = Rule(tries=2)
-_PASSING = Rule()
-_OF_PATH = Rule(tries=3, is_of_path=True)
+_AT_ONCE = RetryRule(tries=1)
+_TWICE = RetryRule(tries=2)
+_PASSING = RetryRule()
+_OF_PATH = RetryRule(tries=3, is_of_path=True)
 
-RULES: dict[Reason, Rule] = {
+RULES: dict[Reason, RetryRule] = {
     Reason.UNAVAILABLE: _AT_ONCE,
     Reason.NOT_FOUND: _AT_ONCE,
     Reason.GONE: _AT_ONCE,
@@ -52,7 +52,7 @@ RULES: dict[Reason, Rule] = {
     Reason.NOT_AN_IMAGE: _OF_PATH,
     Reason.CORRUPT: _PASSING,  # for good where the bytes are the published ones
     Reason.HTTP_ERROR: _OF_PATH,  # passing for some statuses
-    Reason.RATE_LIMITED: Rule(counts=False),
+    Reason.RATE_LIMITED: RetryRule(counts=False),
     Reason.TIMEOUT: _PASSING,
     Reason.TOO_SLOW: _PASSING,
     Reason.CONNECTION: _PASSING,
@@ -60,15 +60,17 @@ RULES: dict[Reason, Rule] = {
     Reason.TLS: _PASSING,
     Reason.TOO_LARGE: _OF_PATH,
     Reason.RESIZE_FAILED: _AT_ONCE,
-    Reason.INTERNAL_ERROR: Rule(tries=3),
-    Reason.DISK: Rule(counts=False),
+    Reason.INTERNAL_ERROR: RetryRule(tries=3),
+    Reason.DISK: RetryRule(counts=False),
 }
 
 UNCOUNTED = tuple(reason for reason, rule in RULES.items() if not rule.counts)
 """Reasons that say nothing about the image, and so never count against it."""
 
 
-def decide(failure: Failure, tries: Tries, now: datetime, rng: random.Random, confirm_after_s: float) -> Verdict:
+def decide(
+    failure: Failure, tries: AttemptCounts, now: datetime, rng: random.Random, confirm_after_s: float
+) -> RetryDecision:
     """Whether and when an image is tried again after `failure`; `tries` are those before it.
 
     What may be about the path is tried again after `confirm_after_s`, then after twice that (and up to a quarter
@@ -78,21 +80,21 @@ def decide(failure: Failure, tries: Tries, now: datetime, rng: random.Random, co
     """
     rule = rule_for(failure)
     if rule.tries and tries.for_reason + 1 >= rule.tries:
-        return Verdict(Status.FAILED)
+        return RetryDecision(Status.FAILED)
     if failure.reason is Reason.DISK:  # the run stops; the next one need not wait
-        return Verdict(Status.RETRY, now, counts=False)
+        return RetryDecision(Status.RETRY, now, counts=False)
     if rule.is_of_path:
         delay_s = confirm_after_s * 2.0**tries.for_reason * rng.uniform(1.0, 1.25)
     else:
         rounds = tries.for_reason if not rule.counts else tries.in_run
         delay_s = rng.uniform(0.0, min(MAX_DELAY_S, _BASE_DELAY_S * 2.0 ** min(rounds, 20)))
     delay_s = max(delay_s, failure.retry_after_s or 0.0)
-    return Verdict(Status.RETRY, now + timedelta(seconds=delay_s), rule.counts)
+    return RetryDecision(Status.RETRY, now + timedelta(seconds=delay_s), rule.counts)
 
 
 def decide_all(
-    failures: Sequence[tuple[Failure, Tries]], now: datetime, rng: random.Random, confirm_after_s: float
-) -> tuple[Verdict, Failure]:
+    failures: Sequence[tuple[Failure, AttemptCounts]], now: datetime, rng: random.Random, confirm_after_s: float
+) -> tuple[RetryDecision, Failure]:
     """What a try means that failed at one source after the other, and the failure that is the image's.
 
     An image failed for good if it did so everywhere; else all are asked again when the most patient of them may be.
@@ -107,10 +109,10 @@ def decide_all(
     if not passing:
         return verdicts[0], told
     due = max(verdict.next_attempt_at or now for verdict in passing)
-    return Verdict(Status.RETRY, due, counts=all(verdict.counts for verdict in passing)), told
+    return RetryDecision(Status.RETRY, due, counts=all(verdict.counts for verdict in passing)), told
 
 
-def rule_for(failure: Failure) -> Rule:
+def rule_for(failure: Failure) -> RetryRule:
     """The rule that holds for `failure`, by its reason and what else is known of it."""
     if failure.reason is Reason.CORRUPT and failure.blame is Blame.IMAGE:
         return _AT_ONCE

@@ -22,9 +22,9 @@ from oidl.pipeline.feed import FeedEnd
 from oidl.pipeline.images import ImageStages
 from oidl.pipeline.inputs import Inputs
 from oidl.pipeline.metadata import UNPACKING
-from oidl.pipeline.record import beat
+from oidl.pipeline.record import heartbeat
 from oidl.pipeline.retry import MAX_DELAY_S
-from oidl.pipeline.selected import Selected, open_selected
+from oidl.pipeline.selection import ImageSelection, open_selection
 from oidl.pipeline.space import check_space
 from oidl.progress.statistics import Statistics
 from oidl.state.queue import Queue, Waiting
@@ -101,7 +101,7 @@ class Run:
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
             beside.start_soon(self._durability.run)
         waiting, is_left, remark = Waiting(), False, ""
-        with open_selected(settings) as selected:
+        with open_selection(settings) as selected:
             if settings.download_images:
                 problem: list[DiskError] = []
                 if not await self._stop.unless_draining(partial(self._prepare, selected, problem)):
@@ -138,10 +138,10 @@ class Run:
 
         return await self._stop.unless_draining(collect)
 
-    async def _bring_images(self, run_id: int, selected: Selected) -> tuple[Waiting, bool, str]:
+    async def _bring_images(self, run_id: int, selected: ImageSelection) -> tuple[Waiting, bool, str]:
         """Brings the images; returns those that wait for a retry, whether any are left to do, and a remark."""
         queue, target = selected.queue(run_id), selected.target
-        self._meter.stands(await selected.ask(queue.standing))
+        self._meter.set_baseline(await selected.ask(queue.status_counts))
         await self._count_plan(selected, queue)
         if not target.is_met and await selected.ask(queue.has_left):
             self._limits.begin_writing()
@@ -164,20 +164,20 @@ class Run:
         for text in await trio.to_thread.run_sync(self._introduce):
             self._say(text)
 
-    async def _count_plan(self, selected: Selected, queue: Queue) -> None:
+    async def _count_plan(self, selected: ImageSelection, queue: Queue) -> None:
         """Notes the status of the images that the run is about."""
-        standing, classes = await selected.ask(partial(selected.plan_counts, queue))
-        await self._state.run(self._state.ledger.plan_counts, standing, classes)
+        status_counts, classes = await selected.ask(partial(selected.plan_counts, queue))
+        await self._state.run(self._state.ledger.plan_counts, status_counts, classes)
 
-    async def _prepare(self, selected: Selected, problem: list[DiskError]) -> None:
+    async def _prepare(self, selected: ImageSelection, problem: list[DiskError]) -> None:
         """Selects the images, and looks whether there is room for them; adds to `problem` if there is not."""
         settings = self._settings
-        await selected.choose(self._say)
+        await selected.select_images(self._say)
         await self._end_waits()
         if settings.retries.failed is not None and selected.target.is_met:
             self._say("no failure is tried again, as there are enough images; `--limit all` lifts the limit")
         elif settings.retries.failed is not None:
-            count = await self._state.run(selected.put_failures_back, self._state.db)
+            count = await self._state.run(selected.requeue_failures, self._state.db)
             self._say(f"{counted(count, 'failure')} will be retried" if count else "no failures to retry")
         self._meter.remaining = await selected.ask(selected.left)
         if settings.selection.limit:
@@ -237,7 +237,7 @@ class Run:
         return run_id
 
     def _close(self, outcome: str, last: Statistics) -> None:
-        beat(self._state.ledger, last)
+        heartbeat(self._state.ledger, last)
         with self._state.ledger.transaction():
             self._state.ledger.close_run(outcome, is_synced=self._is_synced)
         self._sweep()

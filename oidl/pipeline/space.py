@@ -7,7 +7,7 @@ from pathlib import Path
 from oidl.errors import DiskError
 from oidl.forecast import Room
 from oidl.model import Source
-from oidl.progress.words import size
+from oidl.progress.format import size
 from oidl.settings import Settings
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts

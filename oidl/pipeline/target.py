@@ -19,7 +19,7 @@ Places are counted, not listed: there is one counter a class, however many image
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oidl.model import Status, Work
+from oidl.model import Job, Status
 
 
 @dataclass(slots=True)
@@ -113,33 +113,33 @@ class Target:
             return None
         return [name for name, each in self._classes.items() if each.free > 0 or (again and each.waiting > 0)]
 
-    def admits(self, work: Work, *, again: bool) -> bool:
-        """Whether `work` may be fed now; `again` that this run tried it before."""
+    def admits(self, job: Job, *, again: bool) -> bool:
+        """Whether `job` may be fed now; `again` that this run tried it before."""
         return self.has_place(again=again) and (
             self._classes is None
-            or any(each.free > 0 or (again and each.waiting > 0) for each in self._of_classes(work))
+            or any(each.free > 0 or (again and each.waiting > 0) for each in self._of_classes(job))
         )
 
     def has_place(self, *, again: bool) -> bool:
         """Whether any image may be fed now, as far as the limit for all images goes."""
         return self._all is None or self._all.free > 0 or (again and self._all.waiting > 0)
 
-    def take(self, work: Work, *, again: bool) -> None:
-        """`work` is fed."""
-        for each in self._of(work):
+    def take(self, job: Job, *, again: bool) -> None:
+        """`job` is fed."""
+        for each in self._of(job):
             each.take(again=again)
 
-    def settle(self, work: Work, status: Status | None) -> None:
-        """`work` is recorded as `status`; None if nothing came of it, and it is where it was or waits untried."""
-        for each in self._of(work):
+    def settle(self, job: Job, status: Status | None) -> None:
+        """`job` is recorded as `status`; None if nothing came of it, and it is where it was or waits untried."""
+        for each in self._of(job):
             each.settle(status)
 
-    def _of(self, work: Work) -> list[_Places]:
-        return [*([self._all] if self._all else []), *self._of_classes(work)]
+    def _of(self, job: Job) -> list[_Places]:
+        return [*([self._all] if self._all else []), *self._of_classes(job)]
 
-    def _of_classes(self, work: Work) -> list[_Places]:
+    def _of_classes(self, job: Job) -> list[_Places]:
         known = self._classes or {}
-        return [known[name] for name in work.classes if name in known]
+        return [known[name] for name in job.classes if name in known]
 
     def give_up_waiting(self) -> bool:
         """Gives the places of images that wait to others; False if none waited."""

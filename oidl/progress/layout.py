@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from oidl.model import Reason, Status
 from oidl.progress.charts import bar, sparkline
+from oidl.progress.format import duration, pace_words, progress_line, reading_words, size
 from oidl.progress.lists import count_of, list_rows
 from oidl.progress.spans import BAD, DIM, GOOD, HEAD, MARK, WARN, Line, Span, apart, clipped, cut, left, right
 from oidl.progress.statistics import Statistics
 from oidl.progress.view import Tab, View
-from oidl.progress.words import duration, pace_words, progress_line, reading_words, size
 
 MIN_WIDTH, MIN_HEIGHT = 60, 18
 _ROOMY = 28  # lines from which on there are empty ones

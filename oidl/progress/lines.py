@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from oidl.progress.format import progress_line
 from oidl.progress.meter import Meter
-from oidl.progress.words import progress_line
 
 _TERMINAL_S = 1.0
 _PLAIN_S = 30.0

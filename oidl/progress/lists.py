@@ -4,10 +4,10 @@ import time
 
 from oidl.model import Status
 from oidl.progress.charts import bar
+from oidl.progress.format import size
 from oidl.progress.spans import BAD, DIM, GOOD, MARK, WARN, Line, Span, left, right, tail
 from oidl.progress.statistics import Failed, Processing, Statistics, Success, Transferring
 from oidl.progress.view import Tab
-from oidl.progress.words import size
 
 
 def count_of(now: Statistics, tab: Tab) -> int:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from oidl.model import Done, Failure, Postponed, Reason, Standing, Status, Work
+from oidl.model import Done, Failure, Job, Postponed, Reason, Status, StatusCount
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.net.permits import host_of
@@ -32,7 +32,7 @@ SHOWN = 100
 class _InHand:
     """An image between the feed and the database: `body` while it is transferred, `processed_at` once that begins."""
 
-    work: Work
+    job: Job
     url: str = ""
     body: Body | None = None
     transferred_at: float | None = None
@@ -42,7 +42,7 @@ class _InHand:
 
 
 @dataclass(slots=True)
-class FileInHand:
+class FileProgress:
     """A list or annotation file on its way: what counts its bytes and rows, from any thread, once there is something.
 
     It may be begun again, with other counters.
@@ -54,7 +54,7 @@ class FileInHand:
     count_rows: Callable[[], int] | None = None
     is_indexing: bool = False
 
-    def rows_are_in(self) -> Iterator[Any]:
+    def mark_indexing(self) -> Iterator[Any]:
         """Nothing, to come after the last row: it notes that what follows is done with all of them."""
         self.is_indexing = True
         yield from ()
@@ -82,7 +82,7 @@ class Meter:
         self._retried = 0
         self._throttled = 0
         self._in_hand: dict[str, _InHand] = {}
-        self._files: list[FileInHand] = []
+        self._files: list[FileProgress] = []
         self._bytes_read = 0
         self._bytes_written = 0
         self._by_reason: Counter[Reason] = Counter()
@@ -92,7 +92,7 @@ class Meter:
         self._failed_tries: deque[Failed] = deque(maxlen=SHOWN)
         self._history = History(self._started)
 
-    def stands(self, standing: Iterable[Standing]) -> None:
+    def set_baseline(self, standing: Iterable[StatusCount]) -> None:
         """How all the selected images stand before the first of them is fed."""
         for subset, status, reason, images in standing:
             self._by_subset.setdefault(subset, dict.fromkeys(Status, 0))[status] += images
@@ -106,42 +106,42 @@ class Meter:
         """The run is over; `outcome` says how, as in `run.outcome`."""
         self.outcome = outcome
 
-    def started(self, work: Work) -> None:
+    def started(self, job: Job) -> None:
         """An image is in hand."""
-        self._in_hand[work.image_id] = _InHand(work)
+        self._in_hand[job.image_id] = _InHand(job)
 
-    def requested(self, work: Work, url: str, body: Body) -> None:
+    def requested(self, job: Job, url: str, body: Body) -> None:
         """An image is asked for, at `url`, the first time or again; `body` grows while it arrives."""
-        image = self._image(work)
+        image = self._image(job)
         image.url, image.body = without_passwords(url), body
         if image.transferred_at is None:
             image.transferred_at = self._clock()
 
-    def fetched(self, work: Work) -> None:
+    def fetched(self, job: Job) -> None:
         """A transfer is over, whatever came of it."""
-        image = self._image(work)
+        image = self._image(job)
         image.body = None
         if image.transferred_at is not None:
             image.transfer_s = self._clock() - image.transferred_at
 
-    def processing(self, work: Work) -> None:
+    def processing(self, job: Job) -> None:
         """A thread verifies and resizes an image."""
-        self._image(work).processed_at = self._clock()
+        self._image(job).processed_at = self._clock()
 
-    def processed(self, work: Work) -> None:
+    def processed(self, job: Job) -> None:
         """The thread has finished, whatever came of it."""
-        image = self._image(work)
+        image = self._image(job)
         if image.processed_at is not None:
             image.process_s = self._clock() - image.processed_at
 
-    def dropped(self, work: Work) -> None:
+    def dropped(self, job: Job) -> None:
         """An image was let go of untried."""
-        self._in_hand.pop(work.image_id, None)
+        self._in_hand.pop(job.image_id, None)
 
     @contextmanager
-    def reading(self, name: str, expected_bytes: int | None = None) -> Iterator[FileInHand]:
+    def reading(self, name: str, expected_bytes: int | None = None) -> Iterator[FileProgress]:
         """While a list or annotation file is fetched or loaded; who does so sets the counters of what this gives."""
-        file = FileInHand(name, expected_bytes)
+        file = FileProgress(name, expected_bytes)
         self._files.append(file)
         try:
             yield file
@@ -157,16 +157,16 @@ class Meter:
         """A server answered that there are too many requests."""
         self._throttled += 1
 
-    def recorded(self, work: Work, outcome: Done | Failure, status: Status) -> None:
+    def recorded(self, job: Job, outcome: Done | Failure, status: Status) -> None:
         """What became of an image is in the database, where it stands as `status`."""
-        image = self._image(work)
-        self._in_hand.pop(work.image_id, None)
+        image = self._image(job)
+        self._in_hand.pop(job.image_id, None)
         if isinstance(outcome, Done):
-            self._moved(work, status, None)
+            self._moved(job, status, None)
             self._succeeded(image, outcome)
         else:
-            self._moved(work, status, outcome.reason)
-            self._failed_tries.appendleft(self._as_failed(work, outcome, status))
+            self._moved(job, status, outcome.reason)
+            self._failed_tries.appendleft(self._as_failed(job, outcome, status))
             if status is not Status.FAILED:
                 self._retried += 1
                 return
@@ -176,9 +176,9 @@ class Meter:
             self.remaining = max(0, self.remaining - 1)
         self._history.at(self._clock()).images += 1
 
-    def postponed(self, work: Work, postponed: Postponed) -> None:
+    def postponed(self, job: Job, postponed: Postponed) -> None:
         """An image that nobody tried is left for later, as the database has it now."""
-        self._moved(work, Status.RETRY, postponed.reason)
+        self._moved(job, Status.RETRY, postponed.reason)
 
     @property
     def bytes_read(self) -> int:
@@ -218,7 +218,7 @@ class Meter:
             history=self._history.seconds(now),
             transfers=tuple(_transferring(image, image.body, now) for image in in_hand if image.body is not None),
             processing=tuple(
-                Processing(image.work.image_id, image.work.subset, now - image.processed_at)
+                Processing(image.job.image_id, image.job.subset, now - image.processed_at)
                 for image in in_hand
                 if image.processed_at is not None and image.process_s is None
             ),
@@ -226,8 +226,8 @@ class Meter:
             failed_tries=tuple(self._failed_tries),
         )
 
-    def _image(self, work: Work) -> _InHand:
-        return self._in_hand.get(work.image_id) or _InHand(work)
+    def _image(self, job: Job) -> _InHand:
+        return self._in_hand.get(job.image_id) or _InHand(job)
 
     def _succeeded(self, image: _InHand, done: Done) -> None:
         self._done += 1
@@ -236,8 +236,8 @@ class Meter:
         self._history.at(self._clock()).bytes_written += written
         self._successes.appendleft(
             Success(
-                image_id=image.work.image_id,
-                subset=image.work.subset,
+                image_id=image.job.image_id,
+                subset=image.job.subset,
                 files=done.files,
                 url=done.url,
                 width=done.width,
@@ -249,10 +249,10 @@ class Meter:
             )
         )
 
-    def _as_failed(self, work: Work, failure: Failure, status: Status) -> Failed:
+    def _as_failed(self, job: Job, failure: Failure, status: Status) -> Failed:
         return Failed(
-            image_id=work.image_id,
-            subset=work.subset,
+            image_id=job.image_id,
+            subset=job.subset,
             status=status,
             reason=failure.reason,
             detail=failure.detail,
@@ -261,12 +261,12 @@ class Meter:
             at=self._time_of_day(),
         )
 
-    def _moved(self, work: Work, status: Status, reason: Reason | None) -> None:
+    def _moved(self, job: Job, status: Status, reason: Reason | None) -> None:
         """An image of the selection stands elsewhere than before it was fed."""
-        if statuses := self._by_subset.get(work.subset):
-            statuses[work.status] -= 1
+        if statuses := self._by_subset.get(job.subset):
+            statuses[job.status] -= 1
             statuses[status] += 1
-            self._count_failures(work.status, work.reason, -1)
+            self._count_failures(job.status, job.reason, -1)
             self._count_failures(status, reason, 1)
 
     def _count_failures(self, status: Status, reason: Reason | None, images: int) -> None:
@@ -274,7 +274,7 @@ class Meter:
             self._failures.setdefault(reason, dict.fromkeys((Status.FAILED, Status.RETRY), 0))[status] += images
 
 
-def _reading(file: FileInHand) -> Reading:
+def _reading(file: FileProgress) -> Reading:
     return Reading(
         name=file.name,
         rows=file.count_rows and file.count_rows(),
@@ -286,11 +286,11 @@ def _reading(file: FileInHand) -> Reading:
 
 def _transferring(image: _InHand, body: Body, now: float) -> Transferring:
     expected = body.total
-    if expected is None and image.url == image.work.original_url:
-        expected = image.work.original_size
+    if expected is None and image.url == image.job.original_url:
+        expected = image.job.original_size
     return Transferring(
-        image_id=image.work.image_id,
-        subset=image.work.subset,
+        image_id=image.job.image_id,
+        subset=image.job.subset,
         host=host_of(image.url),
         url=image.url,
         received_bytes=body.size,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from oidl.dataset.published import PublishedFile, Version
 from oidl.net.probe import Probe
-from oidl.progress.words import size
+from oidl.progress.format import size
 from oidl.text import without_secrets
 
 _TITLES = ("version", "kind", "subset", "size", "checksum", "", "URL")

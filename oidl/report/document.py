@@ -10,19 +10,19 @@ from importlib.resources import files
 from itertools import pairwise
 
 from oidl.model import Status
-from oidl.progress.words import duration, size
+from oidl.progress.format import duration, size
 from oidl.reasons import meaning
+from oidl.report.describe import license_name, share
 from oidl.report.plots import Part, bar, columns
-from oidl.report.words import license_name, share
-from oidl.state.counts import Counts, RunFacts
-from oidl.state.survey import SIDE_CLASS, SIZE_CLASSES, HostFacts, Slice, Survey
+from oidl.state.aggregates import SIDE_CLASS, SIZE_CLASSES, Aggregates, HostStats, TimeBucket
+from oidl.state.counts import Counts, RunRow
 
 _ORDER = (Status.DONE, Status.FAILED, Status.RETRY, Status.PENDING)
 _HOSTS = 20
 _RUNS = 50
 
 
-def report_html(counts: Counts, survey: Survey, *, root: str, now: datetime) -> str:
+def report_html(counts: Counts, survey: Aggregates, *, root: str, now: datetime) -> str:
     """The whole document, about what is kept at `root`."""
     look = "".join(files("oidl.report").joinpath(name).read_text("utf-8") for name in ("base.css", "report.css"))
     name = f"Open Images V{counts.dataset_version}" if counts.dataset_version else "Open Images"
@@ -63,7 +63,7 @@ warrants them: verify what you rely on.</footer>
 """
 
 
-def _figures(counts: Counts, survey: Survey) -> str:
+def _figures(counts: Counts, survey: Aggregates) -> str:
     by_status = counts.by_status
     settled = by_status[Status.DONE] + by_status[Status.FAILED]
     figures = {
@@ -116,7 +116,7 @@ def _reasons(counts: Counts) -> str:
     return _table(["reason", "", "#failed for good", "#to retry"], rows) + _key(shown)
 
 
-def _throughput(survey: Survey) -> str:
+def _throughput(survey: Aggregates) -> str:
     if not survey.slices:
         return _NOTHING
     per = duration(survey.slice_s)
@@ -143,7 +143,7 @@ def _throughput(survey: Survey) -> str:
     )
 
 
-def _time_axis(slices: Sequence[Slice]) -> list[str]:
+def _time_axis(slices: Sequence[TimeBucket]) -> list[str]:
     """When the first, the middle and the last began; the day is said once if it is the same."""
     moments = [slices[0].at, slices[len(slices) // 2].at, slices[-1].at][: len(slices)]
     is_one_day = len({moment.date() for moment in moments}) == 1
@@ -151,7 +151,7 @@ def _time_axis(slices: Sequence[Slice]) -> list[str]:
     return [f"{moments[0]:%Y-%m-%d} {times[0]}", *times[1:]] if is_one_day else times
 
 
-def _sizes(survey: Survey) -> str:
+def _sizes(survey: Aggregates) -> str:
     bounds = [0, *SIZE_CLASSES]
     names = [f"{size(low)} – {size(high)}" for low, high in pairwise(bounds)] + [f"{size(bounds[-1])} and more"]
     first, last = _filled(survey.sizes)
@@ -159,7 +159,7 @@ def _sizes(survey: Survey) -> str:
     return _histogram("images by bytes downloaded", survey.sizes[first : last + 1], names[first : last + 1], axis)
 
 
-def _sides(survey: Survey) -> str:
+def _sides(survey: Aggregates) -> str:
     names = [f"{number * SIDE_CLASS} – {(number + 1) * SIDE_CLASS - 1} px" for number in range(len(survey.sides))]
     names[-1] = f"{(len(names) - 1) * SIDE_CLASS} px and more"
     first, last = _filled(survey.sides)
@@ -182,7 +182,7 @@ def _histogram(what: str, counts: Sequence[int], names: Sequence[str], axis: Seq
     return _figure(what, f"at most {max(counts):,}", columns(stacks, what), axis)
 
 
-def _hosts(hosts: Sequence[HostFacts]) -> str:
+def _hosts(hosts: Sequence[HostStats]) -> str:
     """The slowest and the most troublesome of the hosts, in one table."""
     if not hosts:
         return _NOTHING
@@ -193,7 +193,7 @@ def _hosts(hosts: Sequence[HostFacts]) -> str:
     )
 
 
-def _host_table(hosts: Sequence[HostFacts]) -> str:
+def _host_table(hosts: Sequence[HostStats]) -> str:
     rows = [
         [
             escape(host.host.rpartition("@")[2]),  # a user and password, if the list has them, are nobody's to read
@@ -207,7 +207,7 @@ def _host_table(hosts: Sequence[HostFacts]) -> str:
     return _table(["host", "#images", "#one transfer", "#time for one", "#failed tries"], rows) if rows else _NOTHING
 
 
-def _licenses(survey: Survey) -> str:
+def _licenses(survey: Aggregates) -> str:
     total = sum(survey.licenses.values())
     rows = [
         [_link(url, license_name(url)), _number(images), _cell(share(images, total))]
@@ -224,7 +224,7 @@ def _renditions(counts: Counts) -> str:
     return _table(["rendition", "#files", "#size", "#each"], rows) if rows else _NOTHING
 
 
-def _runs(runs: Sequence[RunFacts]) -> str:
+def _runs(runs: Sequence[RunRow]) -> str:
     rows = [
         [
             str(run.id),

@@ -3,16 +3,16 @@
 import json
 from dataclasses import asdict
 
-from oidl.state.rows import Failed
+from oidl.state.outcome_rows import FailedImage
 from oidl.text import printable
 
 
-def failure_line(failed: Failed) -> str:
+def failure_line(failed: FailedImage) -> str:
     """Subset, ImageID, reason, detail and URL, with tabs between them and none inside."""
     fields = (failed.subset, failed.image_id, failed.reason, failed.detail or "", failed.url)
     return "\t".join(printable(" ".join(field.split())) for field in fields)
 
 
-def failure_json(failed: Failed) -> str:
+def failure_json(failed: FailedImage) -> str:
     """One JSON object, on one line, with the names of the columns."""
     return json.dumps(asdict(failed))

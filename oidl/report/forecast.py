@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from oidl.forecast import GUESSED_BYTES_PER_S, GUESSED_IMAGES_PER_S, FilesToFetch, Forecast, Share
-from oidl.progress.words import duration, size
+from oidl.progress.format import duration, size
 from oidl.text import counted
 
 _UNKNOWN = "?"

@@ -9,7 +9,7 @@ from math import inf, isfinite
 from oidl.model import Status
 from oidl.net.pace import PaceState
 from oidl.progress.snapshot import Json, pace_json, rounded, status_counts, subset_and_reason_counts
-from oidl.state.counts import Counts, PaceFacts, RunFacts
+from oidl.state.counts import Counts, PaceRow, RunRow
 from oidl.state.plan_counts import PlanCounts
 from oidl.state.times import parse_timestamp, timestamp
 
@@ -39,7 +39,7 @@ def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json
     }
 
 
-def eta_s(run: RunFacts, counts: Counts) -> float | None:
+def eta_s(run: RunRow, counts: Counts) -> float | None:
     """Seconds until all images are settled at the rate of `run`; None if nothing moves."""
     left_s = _remaining(counts) / run.images_per_s if run.images_per_s else inf
     return left_s if isfinite(left_s) else None
@@ -49,7 +49,7 @@ def _remaining(counts: Counts) -> int:
     return counts.plan.left if counts.plan else counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
 
 
-def _run_json(run: RunFacts, counts: Counts) -> Json:
+def _run_json(run: RunRow, counts: Counts) -> Json:
     return {
         "id": run.id,
         "started_at": run.started_at,
@@ -62,7 +62,7 @@ def _run_json(run: RunFacts, counts: Counts) -> Json:
     }
 
 
-def _pace_json(pace: PaceFacts, at: datetime) -> Json:
+def _pace_json(pace: PaceRow, at: datetime) -> Json:
     """The pace of one provider as the last run left it; why it paused is not recorded."""
     until = parse_timestamp(pace.paused_until)
     pause_s = max(0.0, (until - at).total_seconds()) if until else 0.0

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from oidl.hints import command
 from oidl.model import Status
 from oidl.net.pace import PaceState
-from oidl.progress.words import duration, moment_words, pace_words, size
+from oidl.progress.format import duration, moment_words, pace_words, size
 from oidl.reasons import meaning
+from oidl.report.describe import plan_words, share, skipped_words
 from oidl.report.snapshot import eta_s
-from oidl.report.words import plan_words, share, skipped_words
-from oidl.state.counts import Counts, PaceFacts, RunFacts
+from oidl.state.counts import Counts, PaceRow, RunRow
 from oidl.state.times import parse_timestamp
 from oidl.text import counted
 
@@ -117,11 +117,11 @@ def pause_lines(counts: Counts, now: datetime) -> list[str]:
     ]
 
 
-def _throttled(run: RunFacts) -> str:
+def _throttled(run: RunRow) -> str:
     return f", {counted(run.throttled, 'request')} throttled" if run.throttled else ""
 
 
-def _pace_words(pace: PaceFacts, run: RunFacts) -> str:
+def _pace_words(pace: PaceRow, run: RunRow) -> str:
     until, updated = parse_timestamp(pace.paused_until), parse_timestamp(run.updated_at)
     pause_s = (until - updated).total_seconds() if until and updated else 0.0
     return pace_words(PaceState(pace.provider, pace.window, pace.rate, pause_s))

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from oidl.errors import ExitCode
 from oidl.model import Status
-from oidl.progress.words import moment_words, size
+from oidl.progress.format import moment_words, size
 from oidl.reasons import meaning
+from oidl.report.describe import plan_words, skipped_words
 from oidl.report.status import pause_lines
-from oidl.report.words import plan_words, skipped_words
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.queue import Waiting

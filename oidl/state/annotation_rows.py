@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeVar
 
 from oidl.model import LabelType
 from oidl.settings import Selection
-from oidl.state.choice import Chosen
-from oidl.state.labelled import rows_by_image
+from oidl.state.file_annotations import rows_by_image
+from oidl.state.selection import SelectedImages
 
 
 class Segmentation(NamedTuple):
@@ -83,7 +83,7 @@ def has_segmentations(
     subset: str,
     digit: str,
     label_names: Collection[str] | None,
-    chosen: Chosen | None,
+    chosen: SelectedImages | None,
 ) -> bool:
     """Whether there is a file of `rendition` with a mask, of `label_names` if given, whose ImageID begins so."""
     conditions = [

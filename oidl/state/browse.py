@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from oidl.model import LabelType
+from oidl.state.annotation_filters import ANNOTATION_TABLES
 from oidl.state.classes import wanted_classes
-from oidl.state.evidence import EVIDENCE
-from oidl.state.gallery import Card, cards
+from oidl.state.image_lookup import ImageSummary, image_summaries
 
 STEPS = 2_000  # images that one search looks at
 _PATIENCE_S = 0.25  # for one search, on a slow disk
@@ -38,7 +38,7 @@ class Filter:
 class Found:
     """Images that fit, in ImageID order; `next` is where the search goes on, None at the end."""
 
-    cards: tuple[Card, ...]
+    image_summaries: tuple[ImageSummary, ...]
     next: str | None
 
 
@@ -55,7 +55,7 @@ def find_done(
         image_id = _first(db, "SELECT image_id FROM file WHERE image_id >= ? ORDER BY image_id LIMIT 1", start)
         showing = image_id and _first_showing(db, wanted.label_names, image_id)
         if not image_id or not showing:
-            return Found(tuple(cards(db, found)), None)
+            return Found(tuple(image_summaries(db, found)), None)
         start = showing
         if showing == image_id:
             start += "0"  # comes after this ImageID and before the next one
@@ -63,7 +63,7 @@ def find_done(
                 found.append(image_id)
         if len(found) == most or clock() > end:
             break
-    return Found(tuple(cards(db, found)), start)
+    return Found(tuple(image_summaries(db, found)), start)
 
 
 def classes_called(db: sqlite3.Connection, typed: str, most: int) -> list[str]:
@@ -108,7 +108,7 @@ def _first_showing(db: sqlite3.Connection, label_names: tuple[str, ...], start: 
     found = (
         _first(
             db,
-            f"SELECT image_id FROM {EVIDENCE[kind].table} WHERE label_name = ? AND image_id >= ? "
+            f"SELECT image_id FROM {ANNOTATION_TABLES[kind].table} WHERE label_name = ? AND image_id >= ? "
             "ORDER BY image_id LIMIT 1",
             label_name,
             start,
@@ -133,8 +133,8 @@ def _shows(db: sqlite3.Connection, label_name: str, image_id: str) -> bool:
     return any(
         _first(
             db,
-            f"SELECT 1 FROM {EVIDENCE[kind].table} AS x WHERE x.label_name = ? AND x.image_id = ? "
-            f"AND {EVIDENCE[kind].is_there} LIMIT 1",
+            f"SELECT 1 FROM {ANNOTATION_TABLES[kind].table} AS x WHERE x.label_name = ? AND x.image_id = ? "
+            f"AND {ANNOTATION_TABLES[kind].is_there} LIMIT 1",
             label_name,
             image_id,
         )
@@ -148,7 +148,7 @@ def _is_annotated(db: sqlite3.Connection, label_name: str) -> bool:
 
 def _classes_in_annotations(db: sqlite3.Connection, most: int) -> list[str]:
     found: dict[str, None] = {}
-    for label_name in (name for kind in _SHOWING for name in _label_names(db, EVIDENCE[kind].table)):
+    for label_name in (name for kind in _SHOWING for name in _label_names(db, ANNOTATION_TABLES[kind].table)):
         name = _first(db, "SELECT display_name FROM class WHERE label_name = ?", label_name)
         found[name or label_name] = None
         if len(found) == most:

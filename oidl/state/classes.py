@@ -6,7 +6,7 @@ from itertools import chain
 
 from oidl.errors import UsageError
 from oidl.hints import command
-from oidl.state.evidence import EVIDENCE
+from oidl.state.annotation_filters import ANNOTATION_TABLES
 from oidl.text import nearest
 
 _BELOW = """
@@ -59,7 +59,7 @@ def _unnamed(db: sqlite3.Connection, name: str, known: Iterable[tuple[str, str |
     """The class that annotations have which came without the names of classes; `UsageError` if there is none."""
     if any(
         db.execute(f"SELECT 1 FROM {evidence.table} WHERE {column} = ? LIMIT 1", (name,)).fetchone()
-        for evidence in EVIDENCE.values()
+        for evidence in ANNOTATION_TABLES.values()
         for column in evidence.columns
     ):
         return [name]

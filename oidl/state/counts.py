@@ -11,7 +11,7 @@ _FASTEST = 1e15  # a second; people edit rows, and JSON has no infinity
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunRow:
     """One `oidl run` as its row tells it; `outcome` None while it goes on (or was killed)."""
 
     id: int
@@ -34,7 +34,7 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class PaceFacts:
+class PaceRow:
     """How fast one provider is asked, as its row tells it: `rate` None is any."""
 
     provider: str
@@ -61,8 +61,8 @@ class Counts:
     bytes_downloaded: int
     files: dict[str, tuple[int, int]]
     next_attempt_at: str | None
-    run: RunFacts | None
-    paces: tuple[PaceFacts, ...] = ()
+    run: RunRow | None
+    paces: tuple[PaceRow, ...] = ()
     skipped_rows: int = 0
     plan: PlanCounts | None = None
 
@@ -117,7 +117,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             skipped_rows=skipped_rows,
             plan=read_plan_counts(db),
             paces=tuple(
-                PaceFacts(*row)
+                PaceRow(*row)
                 for row in db.execute(
                     "SELECT provider, window, rate, learned_rate, paused_until, updated_at FROM pace ORDER BY provider"
                 )
@@ -127,10 +127,10 @@ def read_counts(db: sqlite3.Connection) -> Counts:
         db.execute("COMMIT")
 
 
-def read_runs(db: sqlite3.Connection, most: int = 1_000) -> tuple[RunFacts, ...]:
+def read_runs(db: sqlite3.Connection, most: int = 1_000) -> tuple[RunRow, ...]:
     """The last runs, the latest first."""
     return tuple(
-        RunFacts(*row)
+        RunRow(*row)
         for row in db.execute(
             "SELECT id, started_at, updated_at, finished_at, outcome, done, failed, bytes, "
             "max(0.0, min(images_per_s, ?1)), max(0.0, min(bytes_per_s, ?1)), throttled "

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from oidl.errors import HalfLoadedError, StateError, UsageError
+from oidl.errors import LoadInProgressError, StateError, UsageError
 from oidl.hints import command
 from oidl.state.connection import StateConnection, connect, patiently
 from oidl.state.lock import has_locks, no_locks
@@ -69,7 +69,7 @@ def connect_reader(path: Path) -> StateConnection:
     """The database at `path`, read-only; works while a run writes it.
 
     Raises `UsageError` if there is none, `StateError` if it is not one of ours
-    or not of this program's schema, `HalfLoadedError` while the first image list is being loaded.
+    or not of this program's schema, `LoadInProgressError` while the first image list is being loaded.
     """
     if not path.is_file():
         raise UsageError(
@@ -83,14 +83,14 @@ def connect_reader(path: Path) -> StateConnection:
             _check_ours(db, path)
             db.execute(f"PRAGMA busy_timeout = {_READER_TIMEOUT_MS}")
             if schema_version(db) == 0:
-                raise HalfLoadedError(f"the state database {path} is still empty", hint=f"start {command('run')}")
+                raise LoadInProgressError(f"the state database {path} is still empty", hint=f"start {command('run')}")
             if schema_version(db) < newest_version():
                 raise StateError(f"{path} was made by an older oidl", hint=f"{_upgrade(db)} brings it up to date")
         except BaseException as error:
             db.close()
             is_locked = isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _HALF_LOADED
             if is_locked and has_locks(path):
-                raise HalfLoadedError(
+                raise LoadInProgressError(
                     f"the image list is not completely in the state database {path} yet",
                     hint=f"wait for the run that loads it; if there is none, start {command('run')}",
                 ) from error

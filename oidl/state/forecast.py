@@ -20,11 +20,11 @@ from oidl.state.queue import PRESENT, wanted_values
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Demand:
     """What an image must have: all of `wanted`, but only one of those that are named in `kept`.
 
     With `is_anew`, images that are done are done again. `failed` are the reasons of permanent failures that are tried
-    again: empty is any, None is no failure. With `takes_local`, an original that is on disk is not fetched.
+    again: empty is any, None is no failure. With `can_use_local`, an original that is on disk is not fetched.
     `mean_bytes` is what a fetched image has on average, None for what is published of each.
     """
 
@@ -32,7 +32,7 @@ class Asked:
     kept: Collection[str] = ()
     is_anew: bool = False
     failed: Collection[Reason] | None = None
-    takes_local: bool = False
+    can_use_local: bool = False
     mean_bytes: float | None = None
 
     @property
@@ -43,7 +43,7 @@ class Asked:
             **wanted_values(self.wanted, self.kept),
             "is_anew": self.is_anew,
             "failed": failed,
-            "takes_local": self.takes_local and not self.is_anew,
+            "takes_local": self.can_use_local and not self.is_anew,
             "mean_bytes": self.mean_bytes,
         }
 
@@ -62,7 +62,7 @@ _IS_LOCAL = """
 _FEW = 100_000  # images that are done: of so many, each that lacks something is counted
 
 
-def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> dict[str, Share]:
+def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Demand) -> dict[str, Share]:
     """By subset, about what is left to do of all images of `subsets` (empty is all)."""
     counts = read_counts(db)
     failed = dict(
@@ -81,7 +81,7 @@ def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked)
     return shares
 
 
-def _lacking(db: sqlite3.Connection, counts: Counts, asked: Asked) -> dict[str, tuple[int, int]]:
+def _lacking(db: sqlite3.Connection, counts: Counts, asked: Demand) -> dict[str, tuple[int, int]]:
     """By subset, how many of the images that are done are to be done again, or lack something; how many from disk."""
     done = {subset: row[Status.DONE] for subset, row in counts.by_subset.items()}
     every = sum(done.values())
@@ -111,7 +111,7 @@ def _lacking(db: sqlite3.Connection, counts: Counts, asked: Asked) -> dict[str, 
     return {subset: (-(-lacking * images // every), local * images // every) for subset, images in done.items()}
 
 
-def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Asked) -> dict[str, Share]:
+def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Demand) -> dict[str, Share]:
     """By subset, what is left to do of the images in `temp.chosen`."""
     rows = db.execute(
         # Rows of the list lie in no order; they are looked up only where the choice did not come by the sizes.
@@ -125,7 +125,7 @@ def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Ask
     return {subset: Share(*amounts) for subset, *amounts in rows}
 
 
-def forecast_classes(db: sqlite3.Connection, asked: Asked) -> dict[str, Share]:
+def forecast_classes(db: sqlite3.Connection, asked: Demand) -> dict[str, Share]:
     """By class (its name in words), what is left to do of the chosen images that show it; most images first."""
     rows = db.execute(
         "SELECT coalesce(k.display_name, c.class), count(*) AS images, "
@@ -138,7 +138,7 @@ def forecast_classes(db: sqlite3.Connection, asked: Asked) -> dict[str, Share]:
     return {name: Share(*amounts) for name, *amounts in rows}
 
 
-def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Asked) -> None:
+def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Demand) -> None:
     """Leaves in `temp.chosen` what a run with the limits of `selection` fetches if none of it fails."""
     # As the feed takes them: those that only lack something first.
     order = "ORDER BY d.status <> 'done', c.place"
@@ -164,7 +164,7 @@ def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Asked) -> 
         )
 
 
-def missing_to_limit(db: sqlite3.Connection, selection: Selection, asked: Asked, *, are_chosen: bool) -> int | None:
+def missing_to_limit(db: sqlite3.Connection, selection: Selection, asked: Demand, *, are_chosen: bool) -> int | None:
     """How many images are not had yet of the limit for all of them; None if there is none."""
     if selection.limit is None or asked.is_anew:
         return selection.limit

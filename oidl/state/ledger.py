@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from oidl.model import Done, Failure, Postponed, Reason, Rendition, Source, Standing, Status, Work
+from oidl.model import Done, Failure, Job, Postponed, Reason, Rendition, Source, Status, StatusCount
 from oidl.net.pace import PaceState
 from oidl.state.connection import savepoint, transaction
 from oidl.state.had import ClassCount
 from oidl.state.plan import Value, read_plan, write_plan
 from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_plan_counts
-from oidl.state.recipes import register
+from oidl.state.renditions import register
 from oidl.state.times import parse_timestamp, timestamp
 
 _PACES = 1000  # that are compared with what was written last
@@ -36,7 +36,7 @@ _PUT_FILE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Tries:
+class AttemptCounts:
     """How often an image failed: in this run, and ever for one reason; each as far as the tries count."""
 
     in_run: int
@@ -44,7 +44,7 @@ class Tries:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RetryDecision:
     """What a failure means for its image: `failed` for good or `retry` at a time, and whether it counts."""
 
     status: Status
@@ -109,18 +109,18 @@ class Ledger:
             forget_plan_counts(self._db)
         write_plan(self._db, plan)
 
-    def plan_counts(self, standing: Iterable[Standing], classes: Mapping[str, ClassCount]) -> None:
+    def plan_counts(self, standing: Iterable[StatusCount], classes: Mapping[str, ClassCount]) -> None:
         """Notes how the images of the plan stand, and keeps that with each outcome; nothing for the whole list."""
         rows = tuple(standing)
         self._counts_plan = bool(rows)
         with self.transaction():
             write_plan_counts(self._db, rows, classes)
 
-    def _move(self, work: Work, status: Status, reason: Reason | None = None) -> None:
+    def _move(self, job: Job, status: Status, reason: Reason | None = None) -> None:
         if self._counts_plan:
-            move_plan_counts(self._db, work, status, reason)
+            move_plan_counts(self._db, job, status, reason)
 
-    def beat(
+    def heartbeat(
         self, *, done: int, failed: int, throttled: int, bytes_read: int, images_per_s: float, bytes_per_s: float
     ) -> None:
         """Notes how far this run is, for `oidl status` in another process."""
@@ -163,7 +163,9 @@ class Ledger:
 
     # ---- images
 
-    def tries(self, image_id: str, reason: Reason, uncounted: Iterable[Reason], source: Source | None = None) -> Tries:
+    def tries(
+        self, image_id: str, reason: Reason, uncounted: Iterable[Reason], source: Source | None = None
+    ) -> AttemptCounts:
         """The failed tries of an image so far; `uncounted` reasons never count against it in a run.
 
         A try that went on to other sources is one; `source` is where `reason` is counted, None for anywhere.
@@ -175,13 +177,13 @@ class Ledger:
             "coalesce(sum(reason = ? AND counts AND source IS coalesce(?, source)), 0) FROM attempt WHERE image_id = ?",
             (self._run_id, json.dumps(names), reason, source, image_id),
         ).fetchone()
-        return Tries(*row)
+        return AttemptCounts(*row)
 
     def failed(
         self,
-        work: Work,
+        job: Job,
         failure: Failure,
-        verdict: Verdict,
+        verdict: RetryDecision,
         told: Failure | None = None,
         earlier: Sequence[Failure] = (),
     ) -> None:
@@ -190,9 +192,9 @@ class Ledger:
         `earlier` are the failures at the sources that were asked before in the same try.
         """
         now = timestamp()
-        self._attempts(work.image_id, (*earlier, failure), now)
+        self._attempts(job.image_id, (*earlier, failure), now)
         failure = told or failure
-        self._move(work, verdict.status, failure.reason)
+        self._move(job, verdict.status, failure.reason)
         self._db.execute(
             "UPDATE download SET status = ?, attempts = attempts + ?, next_attempt_at = ?, reason = ?, "
             "detail = ?, http_status = ?, source = ?, url = ?, finished_at = ? WHERE image_id = ?",
@@ -206,7 +208,7 @@ class Ledger:
                 failure.source,
                 failure.url,
                 now if verdict.status is Status.FAILED else None,
-                work.image_id,
+                job.image_id,
             ),
         )
 
@@ -230,24 +232,24 @@ class Ledger:
             ],
         )
 
-    def postponed(self, work: Work, postponed: Postponed, due: datetime) -> None:
+    def postponed(self, job: Job, postponed: Postponed, due: datetime) -> None:
         """Leaves an image that was not tried for later."""
-        self._move(work, Status.RETRY, postponed.reason)
+        self._move(job, Status.RETRY, postponed.reason)
         self._db.execute(
             "UPDATE download SET status = 'retry', next_attempt_at = ?, reason = ?, detail = ?, http_status = NULL, "
             "finished_at = NULL WHERE image_id = ?",
-            (timestamp(due), postponed.reason, postponed.detail, work.image_id),
+            (timestamp(due), postponed.reason, postponed.detail, job.image_id),
         )
 
-    def done(self, work: Work, done: Done, earlier: Sequence[Failure] = ()) -> None:
+    def done(self, job: Job, done: Done, earlier: Sequence[Failure] = ()) -> None:
         """Records an image as done, with its files, which are in place already.
 
         If the bytes came from disk this time, and are those that were downloaded before, what is known of the download
         stays. `earlier` are the failures at the sources that were asked before the one that had the image.
         """
         now = timestamp()
-        self._attempts(work.image_id, earlier, now)
-        self._move(work, Status.DONE)
+        self._attempts(job.image_id, earlier, now)
+        self._move(job, Status.DONE)
         is_local = done.source is Source.LOCAL
         self._db.execute(
             "UPDATE download SET status = 'done', attempts = attempts + NOT :is_local, next_attempt_at = NULL, "
@@ -271,14 +273,14 @@ class Ledger:
                 "is_cmyk": done.is_cmyk,
                 "transfer_s": done.transfer_s,
                 "now": now,
-                "image_id": work.image_id,
+                "image_id": job.image_id,
             },
         )
         self._db.executemany(
             _PUT_FILE,
             [
                 (
-                    work.image_id,
+                    job.image_id,
                     file.rendition,
                     file.path,
                     file.bytes,

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from oidl.model import Standing, Status, Work
+from oidl.model import Job, Status, StatusCount
 from oidl.state.had import ClassCount
 from oidl.state.plan import read_plan
 
@@ -47,7 +47,9 @@ class PlanCounts:
         return max(0, min(left, self.limit - self.by_status[Status.DONE]))
 
 
-def write_plan_counts(db: sqlite3.Connection, standing: Iterable[Standing], classes: Mapping[str, ClassCount]) -> None:
+def write_plan_counts(
+    db: sqlite3.Connection, standing: Iterable[StatusCount], classes: Mapping[str, ClassCount]
+) -> None:
     """Notes how the images of the plan stand, inside the caller's transaction; nothing for the whole list."""
     forget_plan_counts(db)
     db.executemany(
@@ -65,21 +67,21 @@ def forget_plan_counts(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM plan_class")
 
 
-def move_plan_counts(db: sqlite3.Connection, work: Work, status: Status, reason: str | None) -> None:
-    """Notes that `work`, an image of the plan, is `status` now, inside the caller's transaction."""
+def move_plan_counts(db: sqlite3.Connection, job: Job, status: Status, reason: str | None) -> None:
+    """Notes that `job`, an image of the plan, is `status` now, inside the caller's transaction."""
     # What was done was fed because it lacked something.
-    before = Status.PENDING if work.status is Status.DONE else work.status
+    before = Status.PENDING if job.status is Status.DONE else job.status
     db.execute(
-        "UPDATE plan_status_count SET images = images - 1 WHERE status = ? AND reason = ?", (before, work.reason or "")
+        "UPDATE plan_status_count SET images = images - 1 WHERE status = ? AND reason = ?", (before, job.reason or "")
     )
     db.execute(
         "INSERT INTO plan_status_count VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET images = images + 1",
         (status, reason or ""),
     )
-    if status is Status.DONE and work.classes:
+    if status is Status.DONE and job.classes:
         db.execute(
             "UPDATE plan_class SET done = done + 1 WHERE label_name IN (SELECT value FROM json_each(?))",
-            (json.dumps(work.classes),),
+            (json.dumps(job.classes),),
         )
 
 

@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from oidl.model import Reason, Rendition, Standing, Status, Work
-from oidl.state.choice import Chosen
+from oidl.model import Job, Reason, Rendition, Status, StatusCount
 from oidl.state.connection import StateConnection
+from oidl.state.selection import SelectedImages
 from oidl.state.times import parse_timestamp, timestamp
 from oidl.state.translate import translating_sqlite_errors
 
@@ -84,7 +84,7 @@ class Queue:
         max_tries: int,
         uncounted: Iterable[Reason] = (),
         subsets: tuple[str, ...] = (),
-        chosen: Chosen | None = None,
+        chosen: SelectedImages | None = None,
         again_before: datetime | None = None,
         kept: Iterable[str] = (),
     ) -> None:
@@ -116,7 +116,7 @@ class Queue:
             else:
                 self._selected = "EXISTS (SELECT 1 FROM temp.chosen AS c WHERE c.image_id = d.image_id)"
 
-    def standing(self) -> list[Standing]:
+    def status_counts(self) -> list[StatusCount]:
         """How many of the selected images stand where; from tallies unless there was a choice."""
         if self._are_chosen:
             query = (
@@ -129,30 +129,30 @@ class Queue:
                 f"WHERE d.images > 0 AND {self._selected}"
             )
         return [
-            Standing(subset, Status(status), _reason(reason), images)
+            StatusCount(subset, Status(status), _reason(reason), images)
             for subset, status, reason, images in self._db.execute(query, self._values)
         ]
 
-    def plan_standing(self) -> list[Standing]:
+    def plan_status_counts(self) -> list[StatusCount]:
         """The same of chosen images, but one that lacks something, or is to be done again, is pending."""
         lacks = "d.finished_at < :again_before" if self._again_before else f"{PRESENT} < :wanted_count"
         status = f"iif(d.status = 'done' AND {lacks}, 'pending', d.status)"
         return [
-            Standing("", Status(status), _reason(reason), images)
+            StatusCount("", Status(status), _reason(reason), images)
             for status, reason, images in self._db.execute(
                 f"SELECT {status}, d.reason, count(*) FROM {self._images} WHERE {self._selected} GROUP BY 1, 2",
                 self._values,
             )
         ]
 
-    def untried(self, after: str, limit: int, of_class: str | None = None) -> list[Work]:
+    def untried(self, after: str, limit: int, of_class: str | None = None) -> list[Job]:
         """The next `limit` images after ImageID `after` that were never tried, in ImageID order or as chosen.
 
         `of_class` is one of the classes that images are counted by, None for any image.
         """
         return self._walk("d.status = 'pending'", after, limit, of_class)
 
-    def incomplete(self, after: str, limit: int, of_class: str | None = None) -> list[Work]:
+    def incomplete(self, after: str, limit: int, of_class: str | None = None) -> list[Job]:
         """The next `limit` finished images after ImageID `after` that lack a wanted rendition."""
         if self._again_before:
             return self._walk("d.status = 'done' AND d.finished_at < :again_before", after, limit, of_class)
@@ -160,7 +160,7 @@ class Queue:
             return []
         return self._walk(f"d.status = 'done' AND {PRESENT} < :wanted_count", after, limit, of_class)
 
-    def due(self, now: datetime, limit: int, *, again: bool, classes: Iterable[str] | None = None) -> list[Work]:
+    def due(self, now: datetime, limit: int, *, again: bool, classes: Iterable[str] | None = None) -> list[Job]:
         """Up to `limit` images whose time to be tried again has come, the longest due first.
 
         With `again` those that this run tried before and may try again; without,
@@ -217,7 +217,7 @@ class Queue:
             return condition, {}
         return f"{condition} AND {_IS_OF_CLASSES}", {"classes": json.dumps(tuple(classes))}
 
-    def _walk(self, condition: str, after: str, limit: int, of_class: str | None) -> list[Work]:
+    def _walk(self, condition: str, after: str, limit: int, of_class: str | None) -> list[Job]:
         images = self._images
         if of_class is not None:
             images = "temp.member AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
@@ -230,18 +230,18 @@ class Queue:
             of_class=of_class,
         )
 
-    def _work(self, query: str, **values: object) -> list[Work]:
+    def _work(self, query: str, **values: object) -> list[Job]:
         with translating_sqlite_errors(self._db.path):
             rows = self._db.execute(query, {**self._values, **values}).fetchall()
         return [
-            Work(
+            Job(
                 image_id=row[0],
                 subset=row[1],
                 original_url=row[2],
                 original_size=row[3],
                 original_md5=row[4],
                 thumbnail_300k_url=row[5],
-                lacking=self._lacking(row[6]),
+                missing_renditions=self._lacking(row[6]),
                 saved_original=row[7],
                 rotation=_degrees(row[8]),
                 status=Status(row[9]),

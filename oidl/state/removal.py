@@ -12,7 +12,7 @@ from oidl.model import Status
 from oidl.state.connection import transaction
 from oidl.state.plan import Value, write_plan
 from oidl.state.plan_counts import forget_plan_counts, read_plan_counts
-from oidl.state.recipes import recipe_words
+from oidl.state.renditions import recipe_words
 from oidl.state.times import timestamp
 
 

@@ -22,7 +22,7 @@ _PUT_BACK = """
 """
 
 
-def put_failures_back(
+def requeue_failures(
     db: sqlite3.Connection,
     reasons: Collection[Reason],
     *,
@@ -46,7 +46,7 @@ def put_failures_back(
         return max(0, db.executemany(f"{query} AND image_id = ?", each).rowcount)
 
 
-def put_streak_back(db: sqlite3.Connection, reason: Reason, span: tuple[datetime, datetime], due: datetime) -> int:
+def requeue_streak(db: sqlite3.Connection, reason: Reason, span: tuple[datetime, datetime], due: datetime) -> int:
     """Takes back the verdicts on images that failed for `reason` in the time `span`; returns how many those were.
 
     All at once or none. They are tried again from `due` on, and no try of that time counts towards a verdict.
@@ -82,7 +82,7 @@ def end_waits(db: sqlite3.Connection, longest_s: float, *, all_of_them: bool) ->
         db.execute("UPDATE pace SET paused_until = NULL WHERE paused_until > ?", (latest,))
 
 
-def put_back(db: sqlite3.Connection, files: Iterable[tuple[str, str]], image_ids: Iterable[str]) -> int:
+def requeue(db: sqlite3.Connection, files: Iterable[tuple[str, str]], image_ids: Iterable[str]) -> int:
     """Takes away the rows of `files` (ImageID, rendition) and makes `image_ids` pending; returns how many became that.
 
     All at once or none. Images that wait for a retry go on waiting: they are not done.

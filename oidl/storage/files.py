@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oidl.model import ORIGINAL, Rendition, Source, Work
+from oidl.model import ORIGINAL, Job, Rendition, Source
 from oidl.settings import FileNames, Layout
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import actual_path, flickr_name, output_path, recorded_path, subset_directory
@@ -25,7 +25,7 @@ class Files:
 
     def put(
         self,
-        work: Work,
+        job: Job,
         rendition: Rendition,
         body: bytes,
         source: Source,
@@ -34,18 +34,18 @@ class Files:
         unless_at: str | None = None,
     ) -> str:
         """As in `Store`."""
-        path = output_path(self.layout, rendition, work, self._name(work), source)
+        path = output_path(self.layout, rendition, job, self._name(job), source)
         if suffix:
             path = path.with_suffix(suffix)
         if not (rendition.name == ORIGINAL and str(path) == unless_at):
-            self.writer.write(subset_directory(self.layout, work.subset, rendition.directory), path, body)
+            self.writer.write(subset_directory(self.layout, job.subset, rendition.directory), path, body)
         return recorded_path(self.layout, path)
 
-    def find_originals(self, work: Work) -> Iterator[tuple[str, bytes]]:
+    def find_originals(self, job: Job) -> Iterator[tuple[str, bytes]]:
         """As in `Store`: the recorded file first, then what has the name of an original."""
-        for path in self._original_paths(work):
+        for path in self._original_paths(job):
             try:
-                if path.stat().st_size != work.original_size:
+                if path.stat().st_size != job.original_size:
                     continue
                 body = path.read_bytes()
             except OSError:
@@ -56,12 +56,12 @@ class Files:
         """As in `Store`."""
         return subset_directory(self.layout, subset, self.originals_directory).is_dir()
 
-    def _original_paths(self, work: Work) -> Iterator[Path]:
-        if work.saved_original is not None:
-            yield actual_path(self.layout, work.saved_original)
-        yield output_path(self.layout, Rendition(ORIGINAL, self.originals_directory), work, self._name(work))
+    def _original_paths(self, job: Job) -> Iterator[Path]:
+        if job.saved_original is not None:
+            yield actual_path(self.layout, job.saved_original)
+        yield output_path(self.layout, Rendition(ORIGINAL, self.originals_directory), job, self._name(job))
 
-    def _name(self, work: Work) -> str:
-        """What the files of `work` are called."""
-        name = flickr_name(work) if self.layout.name_files_by is FileNames.FLICKR else None
-        return name if name and self.claim(name, work.image_id) else work.image_id
+    def _name(self, job: Job) -> str:
+        """What the files of `job` are called."""
+        name = flickr_name(job) if self.layout.name_files_by is FileNames.FLICKR else None
+        return name if name and self.claim(name, job.image_id) else job.image_id

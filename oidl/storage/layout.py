@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from oidl.errors import UsageError
-from oidl.model import Rendition, Source, Work
+from oidl.model import Job, Rendition, Source
 from oidl.settings import Layout
 from oidl.text import shortened
 
@@ -30,7 +30,7 @@ _SUFFIX = re.compile(r"\.(jpe?g|png|gif|webp|tiff?)", re.IGNORECASE)
 _PREFIX_CHARACTERS = 3
 _NAME_BYTES, _PATH_BYTES = 255, 4095
 # The row's own URL of each source; a mirror's copies are all JPEG.
-_URLS: dict[Source, Callable[[Work], str]] = {
+_URLS: dict[Source, Callable[[Job], str]] = {
     Source.ORIGINAL: attrgetter("original_url"),
     Source.LOCAL: attrgetter("original_url"),
     Source.THUMBNAIL_300K: attrgetter("thumbnail_300k_url"),
@@ -44,25 +44,25 @@ def subset_directory(layout: Layout, subset: str, directory: str) -> Path:
     return layout.root_dir / layout.version_dir / subset / directory
 
 
-def flickr_name(work: Work) -> str | None:
+def flickr_name(job: Job) -> str | None:
     """The name that Flickr gave the original of an image, by the image's own row; None if its URL has no such name."""
-    stem = Path(urlsplit(work.original_url).path.rpartition("/")[2]).stem
+    stem = Path(urlsplit(job.original_url).path.rpartition("/")[2]).stem
     return stem if _FLICKR_NAME.fullmatch(stem) else None
 
 
-def output_path(layout: Layout, rendition: Rendition, work: Work, name: str, source: Source = Source.ORIGINAL) -> Path:
+def output_path(layout: Layout, rendition: Rendition, job: Job, name: str, source: Source = Source.ORIGINAL) -> Path:
     """The final path of `rendition` under `name`: the ImageID, or a Flickr name that the image has claimed.
 
     What is kept as it came has the suffix that the row's URL for `source` has, `.jpg` if that names none.
     """
-    if not _IMAGE_ID.fullmatch(work.image_id):
-        raise ValueError(f"not an ImageID: {work.image_id!r}")
+    if not _IMAGE_ID.fullmatch(job.image_id):
+        raise ValueError(f"not an ImageID: {job.image_id!r}")
     suffix = f".{rendition.format}"
     if rendition.mode is None:
-        url: str = _URLS[source](work) if source in _URLS else ""
+        url: str = _URLS[source](job) if source in _URLS else ""
         published = Path(urlsplit(url).path.rpartition("/")[2]).suffix
         suffix = published if _SUFFIX.fullmatch(published) else ".jpg"
-    directory = subset_directory(layout, work.subset, rendition.directory)
+    directory = subset_directory(layout, job.subset, rendition.directory)
     if layout.prefix_dirs:
         directory /= name[:_PREFIX_CHARACTERS]
     return directory / f"{name}{suffix}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from oidl.model import Rendition, Source, Work
+from oidl.model import Job, Rendition, Source
 
 
 class Store(Protocol):
@@ -11,7 +11,7 @@ class Store(Protocol):
 
     def put(
         self,
-        work: Work,
+        job: Job,
         rendition: Rendition,
         body: bytes,
         source: Source,
@@ -27,7 +27,7 @@ class Store(Protocol):
         """
         ...
 
-    def find_originals(self, work: Work) -> Iterator[tuple[str, bytes]]:
+    def find_originals(self, job: Job) -> Iterator[tuple[str, bytes]]:
         """What may be the original of an image, by its length: where it is, and its bytes."""
         ...
 

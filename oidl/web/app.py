@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from oidl.errors import UsageError
-from oidl.report.words import license_name
+from oidl.report.describe import license_name
 from oidl.state.browse import Filter, Found, class_filter, classes_called, find_done, frequent_licenses
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_runs
-from oidl.state.gallery import cards_beginning, details, last_tries
+from oidl.state.image_lookup import details, find_by_prefix, recent_failures
 from oidl.storage.layout import is_image_id
 from oidl.web.database import Database
 from oidl.web.events import Events
@@ -59,7 +59,7 @@ def make_app(source: SnapshotSource, database: Database, events: Events, root_di
             return JSONResponse(
                 {"error": "An ImageID has 16 characters, 0 to 9 and a to f; its first few are enough."}, 400
             )
-        found = await database(cards_beginning, beginning, _FOUND) or []
+        found = await database(find_by_prefix, beginning, _FOUND) or []
         return JSONResponse([summary_json(card) for card in found])
 
     async def images(request: Request) -> Response:
@@ -74,7 +74,7 @@ def make_app(source: SnapshotSource, database: Database, events: Events, root_di
             return JSONResponse({"pictures": [], "next": None})
         if isinstance(found, str):  # not an error status, because browsers log those
             return JSONResponse({"error": found})
-        return JSONResponse({"pictures": [summary_json(card) for card in found.cards], "next": found.next})
+        return JSONResponse({"pictures": [summary_json(card) for card in found.image_summaries], "next": found.next})
 
     async def classes(request: Request) -> Response:
         typed = request.query_params.get("name", "")[:_MAX_NAME]
@@ -85,7 +85,7 @@ def make_app(source: SnapshotSource, database: Database, events: Events, root_di
         return JSONResponse([{"license": url, "name": license_name(url)} for url in found[:_NAMES]])
 
     async def examples(request: Request) -> Response:
-        found = examples_json(await database(last_tries, _TRIES) or ())
+        found = examples_json(await database(recent_failures, _TRIES) or ())
         return JSONResponse({reason: with_try_texts(tries, datetime.now(UTC)) for reason, tries in found.items()})
 
     async def runs(request: Request) -> Response:

@@ -13,10 +13,10 @@ import trio
 
 from oidl.progress.snapshot import Json
 from oidl.progress.statistics import Second
-from oidl.report.words import plan_words
+from oidl.report.describe import plan_words
 from oidl.state.browse import Filter, find_done
 from oidl.state.counts import NOTHING_YET, Counts, read_counts, read_runs
-from oidl.state.gallery import Card, cards, last_successes, last_tries
+from oidl.state.image_lookup import ImageSummary, image_summaries, last_successes, recent_failures
 from oidl.state.lock import is_held
 from oidl.state.plan import Value, read_plan
 from oidl.web.database import Database
@@ -46,7 +46,7 @@ class RunFeed:
         self._ask = ask
         self._database = database
         self._about = about
-        self._pictures: deque[Card] = deque(maxlen=_PICTURES)
+        self._pictures: deque[ImageSummary] = deque(maxlen=_PICTURES)
         self._latest = ""
         self._expires = 0.0
         self._is_requested = False
@@ -73,7 +73,7 @@ class RunFeed:
                 break
             new.append(success["image_id"])
         if new:
-            self._pictures.extendleft(reversed(await self._database(cards, new) or []))
+            self._pictures.extendleft(reversed(await self._database(image_summaries, new) or []))
         pictures = [summary_json(card) for card in self._pictures]
         self._latest = in_a_line(with_text(now) | {"about": self._about, "pictures": pictures})
         is_final = not now["is_running"]
@@ -97,7 +97,7 @@ class DatabaseFeed:
         self._database = database
         self._root_dir = root_dir
         self._plan_options = plan_options
-        self._pictures: deque[Card] = deque(maxlen=_PICTURES)
+        self._pictures: deque[ImageSummary] = deque(maxlen=_PICTURES)
         self._history: deque[Second] = deque(maxlen=_HISTORY_S)
         self._on_disk: tuple[float, int] | None = None
 
@@ -107,7 +107,7 @@ class DatabaseFeed:
         is_running = is_held(self._path)
         self._note(counts, is_running)
         successes = await self._database(last_successes, _LISTED) or ()
-        tries = await self._database(last_tries, _LISTED) or ()
+        tries = await self._database(recent_failures, _LISTED) or ()
         plan = await self._database(read_plan) or {}
         runs = await self._database(read_runs, _RUNS) or ()
         worked = next((run for run in runs if run.done or run.failed), None)
@@ -128,9 +128,9 @@ class DatabaseFeed:
             found += await self._cards_from("", most)
         self._pictures.extendleft([card for card in found if card.image_id not in known][:most])
 
-    async def _cards_from(self, start: str, most: int) -> tuple[Card, ...]:
+    async def _cards_from(self, start: str, most: int) -> tuple[ImageSummary, ...]:
         found = await self._database(find_done, Filter(), start, most)
-        return found.cards if found else ()
+        return found.image_summaries if found else ()
 
     def _note(self, counts: Counts, is_running: bool) -> None:
         now, on_disk = time.monotonic(), sum(taken for _, taken in counts.files.values())

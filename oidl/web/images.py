@@ -8,19 +8,19 @@ from collections.abc import Iterable, Mapping
 from html import unescape
 from urllib.parse import quote
 
-from oidl.imaging.placing import Placing, as_exif_turns, placed
+from oidl.imaging.boxes import Transform, as_exif_turns, placed
 from oidl.model import ORIGINAL
 from oidl.progress.snapshot import Json
-from oidl.report.words import license_name
-from oidl.state.gallery import Card, Details, OutputFile, Try
-from oidl.state.labelled import Box
+from oidl.report.describe import license_name
+from oidl.state.file_annotations import Box
+from oidl.state.image_lookup import Details, FailedAttempt, ImageSummary, OutputFile
 from oidl.text import without_passwords
 from oidl.web.media import is_displayable
 
 _MAX_CHARACTERS = 300  # of what a server said
 
 
-def summary_json(card: Card) -> Json:
+def summary_json(card: ImageSummary) -> Json:
     """An image with its attribution; `picture` is null if it has no file that browsers show."""
     file = display_file(card)
     return {
@@ -65,7 +65,7 @@ def details_json(details: Details) -> Json:
     }
 
 
-def examples_json(tries: Iterable[Try], most: int = 5) -> dict[str, list[Json]]:
+def examples_json(tries: Iterable[FailedAttempt], most: int = 5) -> dict[str, list[Json]]:
     """The first `most` of `tries` for each reason."""
     examples: dict[str, list[Json]] = {}
     for each in tries:
@@ -75,7 +75,7 @@ def examples_json(tries: Iterable[Try], most: int = 5) -> dict[str, list[Json]]:
     return examples
 
 
-def failure_json(each: Try) -> Json:
+def failure_json(each: FailedAttempt) -> Json:
     """A failed try of the database, with the keys of one of a run."""
     return {
         "time": each.at,
@@ -89,10 +89,10 @@ def failure_json(each: Try) -> Json:
     }
 
 
-def placing_of(file: OutputFile) -> Placing | None:
+def placing_of(file: OutputFile) -> Transform | None:
     """How `file`, as a browser shows it, was made from the published image; None if that was not recorded."""
     if file.scaled_width is not None and file.scaled_height is not None:
-        placing = Placing(
+        placing = Transform(
             file.orientation,
             file.scaled_width,
             file.scaled_height,
@@ -102,13 +102,13 @@ def placing_of(file: OutputFile) -> Placing | None:
             file.height,
         )
     elif file.rendition == ORIGINAL:
-        placing = Placing(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
+        placing = Transform(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
     else:
         return None
     return as_exif_turns(placing, file.exif_orientation) if file.exif_orientation else placing
 
 
-def display_file(card: Card) -> OutputFile | None:
+def display_file(card: ImageSummary) -> OutputFile | None:
     """The smallest file of an image that browsers can show; None if there is none."""
     return next((file for file in card.files if is_displayable(file.path)), None)
 
@@ -118,7 +118,7 @@ def picture_path(image_id: str, rendition: str) -> str:
     return f"/picture/{image_id}/{quote(rendition, safe='')}"
 
 
-def _boxes_json(boxes: Iterable[Box], placing: Placing, names: Mapping[str, str]) -> list[Json]:
+def _boxes_json(boxes: Iterable[Box], placing: Transform, names: Mapping[str, str]) -> list[Json]:
     """The boxes that lie in the file, as fractions of its width and height."""
     visible = ((box, placed(box.x_min, box.x_max, box.y_min, box.y_max, placing)) for box in boxes)
     return [

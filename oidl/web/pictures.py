@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from oidl.state.gallery import output_file
+from oidl.state.image_lookup import output_file
 from oidl.storage.layout import is_image_id
 from oidl.web.database import Database
 from oidl.web.media import media_type

@@ -14,8 +14,8 @@ from oidl.progress.snapshot import Json, run_snapshot, status_counts
 from oidl.progress.statistics import Second, Statistics
 from oidl.reasons import meaning
 from oidl.report.snapshot import database_snapshot
-from oidl.state.counts import Counts, RunFacts
-from oidl.state.gallery import DoneImage, Try
+from oidl.state.counts import Counts, RunRow
+from oidl.state.image_lookup import DoneImage, FailedAttempt
 from oidl.state.plan_counts import PlanCounts
 from oidl.web.images import failure_json
 
@@ -42,10 +42,10 @@ def database_page(
     at: datetime,
     history: Sequence[Second],
     successes: Iterable[DoneImage],
-    tries: Iterable[Try],
+    tries: Iterable[FailedAttempt],
     *,
     is_running: bool,
-    worked: RunFacts | None = None,
+    worked: RunRow | None = None,
 ) -> Json:
     """A snapshot of a database, which another process may be writing.
 
@@ -71,7 +71,7 @@ def database_page(
     }
 
 
-def run_json(run: RunFacts) -> Json:
+def run_json(run: RunRow) -> Json:
     """One run, for the list of runs."""
     return {
         "id": run.id,

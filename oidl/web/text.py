@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from oidl.progress.format import duration, moment_words, size
 from oidl.progress.snapshot import Json
-from oidl.progress.words import duration, moment_words, size
-from oidl.report.words import share
+from oidl.report.describe import share
 from oidl.state.times import parse_timestamp
 
 _UNKNOWN = "–"

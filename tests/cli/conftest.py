@@ -26,10 +26,10 @@ import pytest
 import trio
 
 from oidl.cli import main
-from oidl.demo.fates import FATES, FINE
 from oidl.demo.listing import Demo, DemoImage, make_demo
+from oidl.demo.scenarios import FATES, FINE
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Site
+from oidl.demo.site import CannedResponse, Site
 
 _HOSTS = 3
 _PATIENCE_S = 30.0
@@ -120,7 +120,7 @@ class Loopback:
             path = self.path_of(image)
             body = self.site.answers[path].body
             assert isinstance(body, Path)
-            self.site.answers[path] = Answer(partial(behind_the_gate, body))
+            self.site.answers[path] = CannedResponse(partial(behind_the_gate, body))
 
     def rows(self) -> dict[str, list[bytes]]:
         """The published rows by subset, in published order, read from the archive that is served."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oidl.demo.site import Answer
+from oidl.demo.site import CannedResponse
 
 SKY = "/m/01bqvp"
 LABELS = "ImageID,Source,LabelName,Confidence\n"
@@ -76,8 +76,8 @@ def test_a_published_file_is_read_whatever_it_is_called(fine, load, ask) -> None
     url = "/".join(fine.images[0].image.original_url.split("/")[:3])
     image_id = next(listed.image.image_id for listed in fine.images if listed.image.subset == "train")
     box = f"ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\n{image_id},me,{SKY},1,0,1,0,1\n"
-    fine.site.answers["/made/boxes-of-train"] = Answer(box.encode(), content_type="text/plain")
-    fine.site.answers["/made/names.csv"] = Answer(b"/m/0mine,Mine\r\n", content_type="text/plain")
+    fine.site.answers["/made/boxes-of-train"] = CannedResponse(box.encode(), content_type="text/plain")
+    fine.site.answers["/made/names.csv"] = CannedResponse(b"/m/0mine,Mine\r\n", content_type="text/plain")
     files = f"""files = [
         {{ kind = "boxes", subset = "train", name = "boxes", url = "{url}/made/boxes-of-train" }},
         {{ kind = "boxable-classes", url = "{url}/made/names.csv" }},
@@ -209,7 +209,7 @@ def test_a_run_whose_image_ids_were_spoilt_since_it_began_is_closed(fine, run, a
         ids.write_text(f"{fine.images[0].image.image_id}\nhello\n")
         return listed.read_bytes()
 
-    fine.site.answers[fine.list_path] = Answer(spoil)
+    fine.site.answers[fine.list_path] = CannedResponse(spoil)
     ended = run(fine, "--nodownload-metadata", f"--image-ids={ids}")
     assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, f"oidl: {ids} line 2: 'hello' is no ImageID")
     assert ask("SELECT outcome, finished_at NOTNULL FROM run") == [("error", 1)]
@@ -245,7 +245,7 @@ import sys
 from contextlib import contextmanager
 from oidl.cli import main
 from oidl.progress.meter import Meter
-from oidl.progress.words import progress_line
+from oidl.progress.format import progress_line
 reading = Meter.reading
 @contextmanager
 def told(*arguments):

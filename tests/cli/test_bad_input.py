@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from oidl.demo.site import Answer
+from oidl.demo.site import CannedResponse
 from oidl.state.lock import writer_lock
 
 HEADER = (
@@ -148,7 +148,7 @@ def served_archive(fine) -> Callable[[str, bytes], None]:
     """Publishes other bytes as an archive, with a catalogue that vouches for them."""
 
     def publish(path: str, body: bytes) -> None:
-        fine.site.answers[path] = Answer(body, content_type="application/gzip")
+        fine.site.answers[path] = CannedResponse(body, content_type="application/gzip")
         before, entry, after = fine.catalogue.read_text().partition(f'name = "{path.rpartition("/")[2]}"')
         md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
         after = re.sub(r"bytes = \d+", f"bytes = {len(body)}", after, count=1)

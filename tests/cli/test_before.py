@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from oidl.demo.site import Behaviour, status_answer
-from oidl.progress.words import size
+from oidl.demo.site import ServerFault, status_answer
+from oidl.progress.format import size
 
 _PATIENCE_S = 30.0
 _PROGRAM = """
@@ -247,7 +247,7 @@ def test_without_a_network_a_new_root_is_left_as_it_was(nowhere: dict[str, str],
 
 def test_what_has_arrived_is_kept_and_so_are_the_root_and_its_plan(fine: Any, run: Any, oidl: Any, root: Path) -> None:
     whole = fine.site.answers[fine.list_path]
-    cut = replace(whole, behaviour=Behaviour.CUT, resumable=True)
+    cut = replace(whole, behaviour=ServerFault.CUT, resumable=True)
     fine.site.answers[fine.list_path] = replace(status_answer(503, retry_after="999"), first=(cut,))
     ended = run(fine, "--subset=test")
     assert ended.returncode == 4

@@ -16,8 +16,8 @@ from pages import commands, manual
 from PIL import Image as Pillow
 from pycocotools.coco import COCO
 
-from oidl.demo.fates import FINE
 from oidl.demo.listing import Demo, make_demo
+from oidl.demo.scenarios import FINE
 from oidl.demo.site import status_answer
 
 YOLO = "Two hundred images of one class for Ultralytics"

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from oidl.demo.listing import Demo
-from oidl.demo.site import Answer, Behaviour, Site
+from oidl.demo.site import CannedResponse, ServerFault, Site
 from oidl.model import Reason
 
 _SUICIDE = """
@@ -64,7 +64,7 @@ class WatchedSite(Site):
         self.images = 0
         self.at_request: dict[int, Callable[[], None]] = {}
 
-    def answer(self, path: str, now: float) -> Answer:
+    def answer(self, path: str, now: float) -> CannedResponse:
         if not path.endswith(".tar.gz"):
             self.images += 1
             self.at_request.pop(self.images, lambda: None)()
@@ -178,7 +178,7 @@ def test_a_run_that_is_killed_when_half_the_images_are_recorded(
 ) -> None:
     for listed in quick.images[-4:]:
         path = quick.path_of(listed)
-        quick.site.answers[path] = replace(quick.site.answers[path], behaviour=Behaviour.STALL)
+        quick.site.answers[path] = replace(quick.site.answers[path], behaviour=ServerFault.STALL)
     process = oidl.start("run", f"--root-dir={root}", f"--catalogue={quick.catalogue}", *_OPTIONS)
     wait_until(lambda: (root / "oidl.sqlite3").exists() and len(recorded()) > 9)
     process.kill()
@@ -191,7 +191,7 @@ def test_a_run_that_is_killed_while_an_archive_arrives(
     archive: str, quick, oidl, root, expected, wait_until, ends_as_if_nothing_had_happened
 ) -> None:
     path = getattr(quick, archive)
-    quick.site.answers[path] = replace(quick.site.answers[path], behaviour=Behaviour.STALL, stops_at=0.7)
+    quick.site.answers[path] = replace(quick.site.answers[path], behaviour=ServerFault.STALL, stops_at=0.7)
     process = oidl.start("run", f"--root-dir={root}", f"--catalogue={quick.catalogue}", "--limit=3", *_OPTIONS)
     part = root / f"{path.rpartition('/')[2]}.part"
     wait_until(part.exists)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oidl.demo.site import Answer, status_answer
+from oidl.demo.site import CannedResponse, status_answer
 
 HEADER = (
     "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,"
@@ -17,7 +17,7 @@ def fine_rows(fine) -> list[str]:
 
 def test_max_bytes_stops_softly_and_the_next_run_goes_on(fine, run, ask) -> None:
     late = fine.path_of(fine.images[0])
-    fine.site.answers[late] = Answer(fine.site.answers[late].body, first=(status_answer(503, retry_after="3"),))
+    fine.site.answers[late] = CannedResponse(fine.site.answers[late].body, first=(status_answer(503, retry_after="3"),))
     ended = run(fine, "--max-bytes=1k")
     assert ended.returncode == 3
     assert "(--max-bytes)" in ended.stdout

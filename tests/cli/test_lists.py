@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.site import Answer, Behaviour
+from oidl.demo.site import CannedResponse, ServerFault
 from oidl.pipeline import durability
 
 LIST = "list.csv"
@@ -63,7 +63,7 @@ def test_a_list_that_takes_longer_than_the_mark_of_synced_files_is_loaded_whole(
     body = fine.site.answers[fine.list_path].body
     assert isinstance(body, Path)
     speed = body.stat().st_size / 0.4
-    fine.site.answers[fine.list_path] = Answer(body, behaviour=Behaviour.SLOW, bytes_per_s=speed)
+    fine.site.answers[fine.list_path] = CannedResponse(body, behaviour=ServerFault.SLOW, bytes_per_s=speed)
     ended = run(fine)
     assert ended.returncode == 0, ended.stderr
     assert ask("SELECT count(*) FROM success") == [(24,)]

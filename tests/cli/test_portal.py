@@ -8,14 +8,14 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from oidl.demo.site import Answer, Site, redirect, status_answer
+from oidl.demo.site import CannedResponse, Site, redirect, status_answer
 from oidl.imaging.photo import photo
 
 HEADER = (
     "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,"
     "Author,Title,OriginalSize,OriginalMD5,Thumbnail300KURL\n"
 )
-LOGIN = Answer(b"<html>please log in</html>", content_type="text/html")
+LOGIN = CannedResponse(b"<html>please log in</html>", content_type="text/html")
 PHOTO = photo(1, 64, 48)
 IMAGES = 600
 
@@ -23,11 +23,11 @@ IMAGES = 600
 class Portal(Site):
     """Has every photo, but for the requests from `first` to `last`: these get `page`."""
 
-    page: Answer = LOGIN
+    page: CannedResponse = LOGIN
     first = last = 0
     count = 0
 
-    def answer(self, path: str, now: float) -> Answer:
+    def answer(self, path: str, now: float) -> CannedResponse:
         self.count += path != "/login"
         return self.page if self.first <= self.count <= self.last else super().answer(path, now)
 
@@ -44,7 +44,7 @@ def loop(served, fine_dataset, oidl, root: Path, tmp_path: Path, base_urls) -> C
             for number in range(images)
         ]
         (tmp_path / "list.csv").write_text(HEADER + "".join(rows), "utf-8")
-        portal.answers = {f"/{number}_o.jpg": Answer(PHOTO) for number in range(images)} | portal.answers
+        portal.answers = {f"/{number}_o.jpg": CannedResponse(PHOTO) for number in range(images)} | portal.answers
         command = ("run", f"--root-dir={root}", f"--images-csv={tmp_path / 'list.csv'}", "--dataset-version=3")
         ended: list[CompletedProcess] = []
         while not ended or (ended[-1].returncode == 3 and len(ended) < most):
@@ -55,9 +55,11 @@ def loop(served, fine_dataset, oidl, root: Path, tmp_path: Path, base_urls) -> C
 
 
 @pytest.mark.parametrize(
-    "page", [LOGIN, status_answer(404), status_answer(403), redirect("/login"), Answer()], ids=lambda page: page.status
+    "page",
+    [LOGIN, status_answer(404), status_answer(403), redirect("/login"), CannedResponse()],
+    ids=lambda page: page.status,
 )
-def test_every_image_is_had_by_the_loop_when_a_portal_answers_in_the_middle(page: Answer, loop, ask) -> None:
+def test_every_image_is_had_by_the_loop_when_a_portal_answers_in_the_middle(page: CannedResponse, loop, ask) -> None:
     portal = Portal({"/login": LOGIN})
     portal.page, portal.first, portal.last = page, 150, 520
     ended = loop(portal, IMAGES)

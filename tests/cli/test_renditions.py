@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from oidl.cli.options.rendition_parser import check_together, hex_colour, typed_rendition
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
-from oidl.settings import Originals
+from oidl.settings import SourceSettings
 
 
 def typed(text: str) -> Rendition:
@@ -54,14 +54,16 @@ def test_what_makes_no_sense_is_said(text: str, names: str) -> None:
 
 
 def test_two_of_one_name_or_directory_are_refused() -> None:
-    original = Originals()
+    original = SourceSettings()
     for one, two in (("name=a,box=1", "name=a,box=2,dir=b"), ("dir=a,box=1", "dir=a,box=2,name=b")):
         with pytest.raises(UsageError, match="another one"):
             check_together([typed(one), typed(two)], original)
     with pytest.raises(UsageError, match="originals"):
         check_together([typed("name=original,box=1,dir=x")], original)
     with pytest.raises(UsageError):
-        check_together([typed("name=mine,box=1,dir=images-original-cvdf")], Originals((Source.ORIGINAL, Source.CVDF)))
+        check_together(
+            [typed("name=mine,box=1,dir=images-original-cvdf")], SourceSettings((Source.ORIGINAL, Source.CVDF))
+        )
 
 
 def test_a_colour_is_six_hex_digits() -> None:

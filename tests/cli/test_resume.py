@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from oidl.demo.site import Answer, Behaviour, status_answer
+from oidl.demo.site import CannedResponse, ServerFault, status_answer
 
 
 def test_a_limited_run_has_what_it_was_asked_for_and_the_next_one_the_rest(
@@ -51,7 +51,7 @@ def test_a_failure_that_may_pass_is_tried_again_by_the_next_run(fine, run, ask, 
     assert ask("SELECT status, reason, http_status FROM download WHERE status <> 'done'") == [
         ("retry", "http_error", 500)
     ]
-    fine.site.answers[fine.path_of(victim)] = Answer(body)
+    fine.site.answers[fine.path_of(victim)] = CannedResponse(body)
     assert run(fine, "--max-retries=1").returncode == 0
     assert ask("SELECT status, attempts, reason FROM download WHERE image_id = ?", victim.image.image_id) == [
         ("done", 2, None)
@@ -61,7 +61,7 @@ def test_a_failure_that_may_pass_is_tried_again_by_the_next_run(fine, run, ask, 
 
 def test_an_interrupted_download_of_the_list_goes_on_where_it_stopped(fine, oidl, run, ask, root, wait_until) -> None:
     whole = replace(fine.site.answers[fine.list_path], headers={"ETag": '"the same"'})
-    fine.site.answers[fine.list_path] = replace(whole, first=(replace(whole, behaviour=Behaviour.CUT),))
+    fine.site.answers[fine.list_path] = replace(whole, first=(replace(whole, behaviour=ServerFault.CUT),))
     assert run(fine, "--limit=0").returncode == 0
     assert [status for path, status in fine.site.log if path == fine.list_path] == [200, 206]
     assert ask("SELECT count(*) FROM image") == [(len(fine.images),)]

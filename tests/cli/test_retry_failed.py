@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.site import Answer, status_answer
+from oidl.demo.site import CannedResponse, status_answer
 from oidl.model import Reason
 
 
@@ -52,7 +52,7 @@ def test_run_alone_leaves_them(failed, fine, run):
 
 def test_all_of_them_are_tried_again_and_nothing_else(failed, fine, run, ask):
     for path, body in failed.items():
-        fine.site.answers[path] = Answer(body)
+        fine.site.answers[path] = CannedResponse(body)
     ended = run(fine, "--retry-failed")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "3 failures will be retried" in ended.stdout

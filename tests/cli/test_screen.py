@@ -20,7 +20,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-from oidl.demo.site import Answer
+from oidl.demo.site import CannedResponse
 from oidl.model import Status
 
 _PATIENCE_S = 30.0
@@ -223,7 +223,7 @@ def test_keys_show_the_last_successes_the_last_failures_and_the_help(quick_datas
         loopback.gate.wait(_PATIENCE_S)
         return body.read_bytes()
 
-    loopback.site.answers[path] = Answer(behind_the_gate)
+    loopback.site.answers[path] = CannedResponse(behind_the_gate)
     shown = window(loopback, "--confirm-after=0")
     shown.until(lambda text: " 1 to go" in text)
 

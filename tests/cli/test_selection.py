@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.site import Answer
+from oidl.demo.site import CannedResponse
 
 HEADER = (
     b"ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,"
@@ -80,7 +80,7 @@ def test_an_image_list_of_ones_own(
         content = gzip.compress(content) if kind == "csv.gz" else content
     name = f"mine.{kind}"
     (oidl.cwd / name).write_bytes(content)
-    fine.site.answers[f"/lists/{name}"] = Answer(oidl.cwd / name, content_type="application/octet-stream")
+    fine.site.answers[f"/lists/{name}"] = CannedResponse(oidl.cwd / name, content_type="application/octet-stream")
     source = {"local": oidl.cwd / name, "relative": name, "http": f"{base_urls[2]}/lists/{name}"}[place]
     ended = run(fine, "--images-csv", source, "--nodownload-metadata", "--limit=2")
     assert (ended.returncode, ended.stderr) == (0, "")

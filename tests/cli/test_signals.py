@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.site import Behaviour, status_answer
+from oidl.demo.site import ServerFault, status_answer
 
 _CONNECTIONS = 6
 
@@ -101,7 +101,7 @@ def test_a_signal_while_an_archive_arrives_ends_the_run_and_the_next_goes_on(
 ) -> None:
     path = getattr(fine, archive)
     whole = fine.site.answers[path]
-    fine.site.answers[path] = replace(whole, behaviour=Behaviour.STALL, first=())
+    fine.site.answers[path] = replace(whole, behaviour=ServerFault.STALL, first=())
     process = oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}")
     part = root / f"{path.rpartition('/')[2]}.part"
     wait_until(lambda: part.exists() and fine.site.requests[path])

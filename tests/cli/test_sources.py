@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.site import Answer, status_answer
+from oidl.demo.site import CannedResponse, status_answer
 from oidl.imaging.photo import photo
 
 COPY = photo(9, 320, 240)
@@ -23,7 +23,7 @@ def mirror(fine) -> Callable[..., str]:
     def put(listed, body: bytes = COPY, **headers: str) -> str:
         path = f"/mirror/{listed.image.subset}/{listed.image.image_id}.jpg"
         etag = headers or {"ETag": f'"{hashlib.md5(body).hexdigest()}"'}
-        fine.site.answers[path] = Answer(body, headers=etag)
+        fine.site.answers[path] = CannedResponse(body, headers=etag)
         return path
 
     return put
@@ -65,12 +65,12 @@ def test_what_is_nowhere_is_failed_for_the_first_sources_reason_and_both_are_tol
     refused = mirror(second)
     fine.site.answers[refused] = status_answer(403)
     assert run(fine, *CHAIN).returncode == 0
-    stands = where(ask)
-    status, source, url, reason, detail = stands[first.image.image_id]
+    set_baseline = where(ask)
+    status, source, url, reason, detail = set_baseline[first.image.image_id]
     assert (status, source, reason) == ("failed", "original", "gone")
     assert url == first.image.original_url
     assert detail == "HTTP 410; cvdf: not on the mirror (HTTP 404)"
-    assert stands[second.image.image_id][3] == "not_found"
+    assert set_baseline[second.image.image_id][3] == "not_found"
     query = "SELECT source, reason, http_status, source_index FROM attempt WHERE image_id = ? ORDER BY id"
     assert ask(query, second.image.image_id) == [
         ("original", "not_found", 404, 0),
@@ -90,7 +90,7 @@ def test_what_may_pass_at_one_source_is_tried_again(fine, mirror, run, ask) -> N
     listed = fine.images[0]
     gone(fine, listed)
     path = mirror(listed)
-    fine.site.answers[path] = Answer(COPY, first=(status_answer(500),))
+    fine.site.answers[path] = CannedResponse(COPY, first=(status_answer(500),))
     assert run(fine, *CHAIN).returncode == 0
     assert where(ask)[listed.image.image_id][:2] == ("done", "cvdf")
     assert ask("SELECT reason, source_index FROM attempt ORDER BY id") == [
@@ -103,7 +103,7 @@ def test_what_may_pass_at_one_source_is_tried_again(fine, mirror, run, ask) -> N
 def test_an_image_that_was_changed_is_had_from_the_mirror_too(fine, mirror, run, ask) -> None:
     listed = fine.images[0]
     published = fine.site.answers[fine.path_of(listed)].body.read_bytes()
-    fine.site.answers[fine.path_of(listed)] = Answer(published[:-3] + b"\0\xff\xd9")  # found by the validator
+    fine.site.answers[fine.path_of(listed)] = CannedResponse(published[:-3] + b"\0\xff\xd9")  # found by the validator
     mirror(listed)
     assert run(fine, *CHAIN).returncode == 0
     assert where(ask)[listed.image.image_id][:2] == ("done", "cvdf")

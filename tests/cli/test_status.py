@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.site import Behaviour
+from oidl.demo.site import ServerFault
 
 _KEYS = {
     "dataset_version",
@@ -90,7 +90,7 @@ def test_while_a_run_goes_on_it_works_and_says_so(fine, oidl, root: Path, ask, a
 
 
 def test_it_works_while_the_image_list_is_being_loaded(fine, oidl, root: Path, wait_until) -> None:
-    fine.site.answers[fine.list_path] = replace(fine.site.answers[fine.list_path], behaviour=Behaviour.STALL)
+    fine.site.answers[fine.list_path] = replace(fine.site.answers[fine.list_path], behaviour=ServerFault.STALL)
     oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}")
     wait_until(lambda: list(root.glob("*.part")))
     ended = oidl("status", "--root-dir", root)

@@ -42,7 +42,7 @@ sys.exit(main())
 _EXPORT = """
 import sys
 from oidl.cli import main
-from oidl.state import choice
+from oidl.state import selection
 check = choice.check_where
 def check_where(*args):
     check(*args)

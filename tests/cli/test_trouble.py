@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.site import Answer, status_answer
+from oidl.demo.site import CannedResponse, status_answer
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_host_that_asks_for_an_hour_is_left_alone_and_does_not_hold_up_the_run
 
 def test_a_retry_after_of_a_second_is_waited_for(fine, run, ask) -> None:
     path = fine.path_of(fine.images[0])
-    fine.site.answers[path] = Answer(fine.site.answers[path].body, first=(status_answer(503, retry_after="1"),))
+    fine.site.answers[path] = CannedResponse(fine.site.answers[path].body, first=(status_answer(503, retry_after="1"),))
     ended = run(fine, "--nodownload-metadata")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert fine.site.requests[path] == 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oidl.pipeline import audit
+from oidl.pipeline import verify as verify_module
 
 SAVING = ("--save-original-images", "--resize-box-size=64", "--nodownload-metadata")
 NOTHING_FOUND = dict.fromkeys(
@@ -95,12 +95,12 @@ def test_files_are_read_in_as_many_threads_as_were_asked_for(
 ):
     asked: list[int] = []
 
-    class Asked(audit.Audit):
+    class Asked(verify_module.Verifier):
         def __init__(self, *arguments: Any, threads: int, **more: Any) -> None:
             asked.append(threads)
             super().__init__(*arguments, threads=threads, **more)
 
-    monkeypatch.setattr("oidl.cli.commands.verify.Audit", Asked)
+    monkeypatch.setattr("oidl.cli.commands.verify.Verifier", Asked)
     monkeypatch.setattr("oidl.cli.commands.verify.usable_cores", lambda: 5)
     assert verify(*typed)[0] == 0
     assert asked == [threads]
@@ -145,7 +145,7 @@ def spoilt(settled, file_of, snapshot, root: Path):
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_pages_of_any_size_find_the_same(size: int, settled, spoilt, verify, monkeypatch: pytest.MonkeyPatch):
     for name in ("_PAGE", "_CHUNK", "_LOOK_UP", "_DONE_PAGE"):
-        monkeypatch.setattr(audit, name, size)
+        monkeypatch.setattr(verify_module, name, size)
     _, said = verify("--repair")
     assert said["found"] == NOTHING_FOUND | dict.fromkeys(spoilt[1], 1)
     assert (said["files"], said["put_back"], said["removed"]) == (2 * len(settled.images), 4, 4)
@@ -365,17 +365,17 @@ def test_a_repair_refuses_while_a_run_is_at_work_and_a_check_does_not(fine, oidl
 # The line is one write, as two threads check at once.
 _SLOW = """
 import os, sys
-import oidl.pipeline.audit
+import oidl.pipeline.verify
 from oidl.cli import main
 
-check_files = oidl.pipeline.audit.check_files
+check_files = oidl.pipeline.verify.check_files
 
 def watched(layout, rows):
     os.write(1, b"checking\\n")
     sys.stdin.read(1)
     return check_files(layout, rows)
 
-oidl.pipeline.audit.check_files = watched
+oidl.pipeline.verify.check_files = watched
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from oidl.demo.site import Answer, Behaviour, status_answer
+from oidl.demo.site import CannedResponse, ServerFault, status_answer
 
 HEADER = (
     "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,Author,Title,"
@@ -54,7 +54,7 @@ class Seven:
         return [row for row in rows if f",{subset},".encode() in row[:30]]
 
     def put(self, name: str, body: bytes, **more: object) -> None:
-        self.site.answers[f"/v/{name}"] = Answer(body, content_type="text/csv", **more)
+        self.site.answers[f"/v/{name}"] = CannedResponse(body, content_type="text/csv", **more)
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_where_no_checksum_is_published_the_servers_is_checked(headers, header, 
 def test_a_plain_file_that_broke_off_is_gone_on_with(seven, fine, run, root: Path) -> None:
     made = seven()
     body = bytes(range(32, 127)) * 20_000
-    cut = Answer(body, behaviour=Behaviour.CUT, resumable=True)
+    cut = CannedResponse(body, behaviour=ServerFault.CUT, resumable=True)
     made.put("test-bbox.csv", body, first=(cut,))
     assert run(fine, "--no-download-images").returncode == 0
     assert (root / "v7/test/test-bbox.csv").read_bytes() == body
@@ -260,7 +260,9 @@ def test_a_server_that_is_not_there_is_told_of_by_the_check(seven, oidl) -> None
 def test_a_list_that_has_arrived_in_part_waits_while_another_subset_is_brought(seven, fine, run, root: Path) -> None:
     made = seven()
     body = made.lists["full.csv"]
-    made.put("full.csv", body, first=(Answer(body, behaviour=Behaviour.CUT, resumable=True), status_answer(404)))
+    made.put(
+        "full.csv", body, first=(CannedResponse(body, behaviour=ServerFault.CUT, resumable=True), status_answer(404))
+    )
     assert run(fine, "--subset=train", "--nodownload-metadata").returncode == 4
     part = root / "full.csv.part"
     assert part.stat().st_size

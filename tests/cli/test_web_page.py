@@ -26,7 +26,7 @@ import pytest
 
 from oidl.cli import web_page as page_command
 from oidl.cli.commands import demo as demo_command
-from oidl.demo.site import Answer, Behaviour
+from oidl.demo.site import CannedResponse, ServerFault
 
 ARTEFACTS = Path(__file__).parents[2] / ".artefacts"
 ADDRESS = re.compile(r"the web page is at (http://\S+)")
@@ -142,8 +142,8 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
         body = loopback.site.answers[path].body
         assert isinstance(body, Path)
         size = body.stat().st_size
-        slow = Answer(body, behaviour=Behaviour.SLOW, bytes_per_s=size / 4)
-        gated = Answer(lambda body=body: (loopback.gate.wait(30), body.read_bytes())[1])
+        slow = CannedResponse(body, behaviour=ServerFault.SLOW, bytes_per_s=size / 4)
+        gated = CannedResponse(lambda body=body: (loopback.gate.wait(30), body.read_bytes())[1])
         loopback.site.answers[path] = slow if image is images[-1] else gated
     process = oidl.start(
         "run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--no-download-metadata", "--web",
@@ -236,7 +236,7 @@ def idle_run(served, quick_dataset, oidl, root: Path, address_of) -> tuple[subpr
     """A run that waits for its server, and the address of its page."""
     loopback = served(quick_dataset)
     for image in loopback.images:
-        loopback.site.answers[loopback.path_of(image)] = Answer(lambda: (loopback.gate.wait(30), b"")[1])
+        loopback.site.answers[loopback.path_of(image)] = CannedResponse(lambda: (loopback.gate.wait(30), b"")[1])
     process = oidl.start(
         "run", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--no-download-metadata", "--web",
         "--no-log-to-stdout", "--min-free=0",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from oidl.demo.fates import ZOO
 from oidl.demo.listing import make_demo
+from oidl.demo.scenarios import HOSTILE
 
 # The failed tries of one image, in order; there are three at most.
 TRIES = {
@@ -27,13 +27,13 @@ TRIES = {
 
 @pytest.fixture
 def zoo(served: Callable, base_urls: list[str], tmp_path: Path):
-    return served(make_demo(tmp_path / "zoo", version="3", base_urls=base_urls, images=100, fates=ZOO))
+    return served(make_demo(tmp_path / "zoo", version="3", base_urls=base_urls, images=100, fates=HOSTILE))
 
 
 def test_a_run_among_bad_servers_ends_by_itself_with_every_reason_right(
     zoo, oidl, root: Path, ask, tree, exported_as_published
 ) -> None:
-    assert sum(fate.share for fate in ZOO[1:]) == pytest.approx(0.2)
+    assert sum(fate.share for fate in HOSTILE[1:]) == pytest.approx(0.2)
     process = oidl.process(  # which is waited for only so long
         "run",
         f"--root-dir={root}",

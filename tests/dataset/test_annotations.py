@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from oidl.dataset.annotations import read_annotations
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
 from oidl.errors import MetadataError
 
 ID = "000a1249af2bc5f0"
@@ -13,11 +13,11 @@ OTHER = "0001eeaf4aed83f9"
 BOXES = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
 
 
-def rows(text: str, skipped: Skipped | None = None, **more: Any) -> list[dict[str, Any]]:
+def rows(text: str, skipped: ReadReport | None = None, **more: Any) -> list[dict[str, Any]]:
     """The rows that `text` stands for, as dictionaries."""
     lines = text.splitlines(keepends=True)
     pieces = ["".join(lines[at : at + 1000]) for at in range(0, len(lines), 1000)]
-    found = read_annotations(pieces, name="f.csv", skipped=skipped or Skipped(), **more)
+    found = read_annotations(pieces, name="f.csv", skipped=skipped or ReadReport(), **more)
     assert found
     return [dict(zip(found.columns, row, strict=True)) for batch in found.batches for row in zip(*batch, strict=True)]
 
@@ -85,7 +85,7 @@ def test_boxes_of_v3_have_no_flags_and_those_of_v6_have_clicks() -> None:
 )
 def test_the_header_says_what_it_is(header: str, row: str, table: str, some: dict[str, Any]) -> None:
     lines = [f"{header}\n", f"{row}\n"]
-    found = read_annotations(["".join(lines)], name="f.csv", skipped=Skipped())
+    found = read_annotations(["".join(lines)], name="f.csv", skipped=ReadReport())
     assert found is not None
     assert found.table == table
     (read,) = rows("".join(lines))
@@ -123,7 +123,7 @@ def test_columns_may_come_in_any_order_and_with_others() -> None:
     ],
 )
 def test_another_file_is_none(header: str) -> None:
-    assert read_annotations([f"{header}\n"], name="f.csv", skipped=Skipped()) is None
+    assert read_annotations([f"{header}\n"], name="f.csv", skipped=ReadReport()) is None
 
 
 GOOD = f"{ID},xclick,/m/01yrx,1,0.1,0.2,0.3,0.4,0,0,0,0,0"
@@ -151,7 +151,7 @@ GOOD = f"{ID},xclick,/m/01yrx,1,0.1,0.2,0.3,0.4,0,0,0,0,0"
 )
 def test_a_bad_row_is_told_by_its_line_and_left_out(bad: str, complaint: str) -> None:
     told: list[str] = []
-    skipped = Skipped(report=told.append)
+    skipped = ReadReport(report=told.append)
     good = f"{GOOD}\n" * 1500
     read = rows(f"{BOXES}\n{good}{bad}\n\n{good}", skipped)
     (said,) = told
@@ -192,7 +192,7 @@ SIDES = {
 )
 def test_a_box_that_ends_before_it_begins_is_a_bad_row(header: str, low: str, high: str, others: list[str]) -> None:
     told: list[str] = []
-    skipped = Skipped(report=told.append)
+    skipped = ReadReport(report=told.append)
     text = f"{header},{','.join([low, high, *others])}\n"
     for least, most in [("0.2", "0.9"), ("0.50", "0.5"), ("0.9", "0.25")]:
         text += f"{SIDES[header]},{least},{most}{',0.5' * len(others)}\n"
@@ -207,20 +207,20 @@ def test_votes_that_no_integer_column_holds_are_one_bad_row(votes: str) -> None:
     text = (
         f"ImageId,X,Y,Label,YesVotes\n{ID},0,0,/m/1,-9223372036854775808\n{ID},0,0,/m/1,{votes}\n{ID},0,0,/m/1,1e18\n"
     )
-    assert [row["yes_votes"] for row in rows(text, Skipped(report=told.append))] == [-(2**63), 10**18]
+    assert [row["yes_votes"] for row in rows(text, ReadReport(report=told.append))] == [-(2**63), 10**18]
     assert told == [f"f.csv line 3: YesVotes '{votes}' is not a whole number of 64 bits"]
 
 
 def test_two_rows_that_are_off_by_a_field_in_opposite_ways_are_both_found() -> None:
     told: list[str] = []
-    rows(f"{BOXES}\n{GOOD[:-2]}\n{GOOD}\n{GOOD},0\n" + f"{GOOD}\n" * 300, Skipped(report=told.append))
+    rows(f"{BOXES}\n{GOOD[:-2]}\n{GOOD}\n{GOOD},0\n" + f"{GOOD}\n" * 300, ReadReport(report=told.append))
     assert [line.split(":")[0] for line in told] == ["f.csv line 2", "f.csv line 4"]
 
 
 def test_a_row_that_begins_with_the_last_field_of_the_one_before_is_bad_and_so_is_that_one() -> None:
     told: list[str] = []
     first, _, last = GOOD.rpartition(",")
-    read = rows(f"{BOXES}\n{first}\n{last},{GOOD}\n" + f"{GOOD}\n" * 300, Skipped(report=told.append))
+    read = rows(f"{BOXES}\n{first}\n{last},{GOOD}\n" + f"{GOOD}\n" * 300, ReadReport(report=told.append))
     assert told == ["f.csv line 2: 12 fields instead of 13", "f.csv line 3: 14 fields instead of 13"]
     assert [row["row_number"] for row in read] == list(range(3, 303))
 
@@ -229,12 +229,12 @@ def test_so_they_are_where_the_last_column_may_be_any_text() -> None:
     told: list[str] = []
     point = f"{ID},0.5,0.25,/m/1"
     text = f"ImageId,X,Y,Label,TextLabel\n{point}\nwords,{point},more\n" + f"{point},words\n" * 300
-    assert [row["row_number"] for row in rows(text, Skipped(report=told.append))] == list(range(3, 303))
+    assert [row["row_number"] for row in rows(text, ReadReport(report=told.append))] == list(range(3, 303))
     assert told == ["f.csv line 2: 4 fields instead of 5", "f.csv line 3: 6 fields instead of 5"]
 
 
 def test_too_many_bad_rows_are_no_annotation_file() -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     rows(f"{BOXES}\n{GOOD}\n{GOOD[:-2]}\n", skipped)
     with pytest.raises(MetadataError, match=r"more than 1% of the rows of f\.csv are bad: 1 of the first 2"):
         skipped.judge("f.csv")
@@ -262,7 +262,7 @@ def test_a_long_file_is_read_as_it_is_asked_for() -> None:
             taken += 1
             yield f"{GOOD}\n" * 10
 
-    found = read_annotations(pieces(), name="f.csv", skipped=Skipped())
+    found = read_annotations(pieces(), name="f.csv", skipped=ReadReport())
     assert found is not None
     assert taken == 0
     assert len(next(found.batches)[0]) == 10
@@ -279,7 +279,7 @@ def test_rows_are_the_same_however_the_text_comes_in_pieces(end: str, bad: str, 
     read = []
     for size in (1, 2, 3, 5, 20):
         told: list[str] = []
-        skipped = Skipped(report=told.append)
+        skipped = ReadReport(report=told.append)
         pieces = ["".join(lines[at : at + size]) for at in range(0, len(lines), size)]
         found = read_annotations(pieces, name="f.csv", skipped=skipped)
         assert found is not None

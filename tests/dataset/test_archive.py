@@ -20,12 +20,12 @@ from oidl.dataset import archive as archive_module
 from oidl.dataset.archive import FetchedArchive, VerifiedStream, discard_part, fetch_archive, part_of
 from oidl.dataset.lists import read_list
 from oidl.dataset.published import PublishedFile
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
 from oidl.dataset.unpack import unpack
 from oidl.errors import DiskError, ExitCode, MetadataError
 from oidl.net.client import tls_context
 from oidl.net.resume import ContentChangedError
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 TLS = tls_context()
 BODY = bytes(range(256)) * 10_000
@@ -84,7 +84,7 @@ async def fetch(
     return await fetch_archive(
         archive or published(),
         root,
-        transfers=Transfers(),
+        transfers=NetworkSettings(),
         tls=TLS,
         keep=root / (archive or published()).name if keep else None,
         consume=consume,
@@ -247,7 +247,7 @@ def test_a_list_is_in_the_database_only_if_it_was_the_published_one(
     def load(stream: VerifiedStream) -> int:
         with sqlite3.connect(tmp_path / "db") as db:
             db.execute("CREATE TABLE IF NOT EXISTS image (image_id)")
-            images = read_list(stream, "list", subsets, subsets, Skipped())
+            images = read_list(stream, "list", subsets, subsets, ReadReport())
             db.executemany("INSERT INTO image VALUES (?)", ((image.image_id,) for image in images))
         db.close()
         return count()

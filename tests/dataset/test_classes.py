@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
-from oidl.dataset.parts import read_parts
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
+from oidl.dataset.sections import read_parts
 from oidl.errors import ExitCode, MetadataError, UsageError
 from oidl.model import FileKind
 
@@ -105,7 +105,7 @@ def test_a_tree_that_is_too_large_is_not_read_to_its_end() -> None:
 def _parts(path: Path) -> list[tuple[str, list[tuple[object, ...]]]]:
     return [
         (table, [row for batch in batches for row in zip(*batch, strict=True)])
-        for table, _, batches in read_parts(path, Skipped())
+        for table, _, batches in read_parts(path, ReadReport())
     ]
 
 
@@ -132,7 +132,7 @@ def test_what_the_catalogue_says_a_file_is_it_is_whatever_its_name(
     kind: FileKind, text: str, part: object, tmp_path: Path
 ) -> None:
     (tmp_path / "mine").write_text(text)
-    parts = read_parts(tmp_path / "mine", Skipped(), kind=kind)
+    parts = read_parts(tmp_path / "mine", ReadReport(), kind=kind)
     assert [(table, [row for batch in batches for row in zip(*batch, strict=True)]) for table, _, batches in parts] == [
         part
     ]
@@ -148,7 +148,7 @@ def test_the_lists_of_an_archive_number_their_rows_one_after_the_other(tmp_path:
             member.size = len(body)
             archive.addfile(member, io.BytesIO(body))
     told: list[str] = []
-    parts = read_parts(tmp_path / "mine.tar.gz", Skipped(report=told.append))
+    parts = read_parts(tmp_path / "mine.tar.gz", ReadReport(report=told.append))
     numbers = [number for _, _, batches in parts for batch in batches for number in batch[-1]]
     assert numbers == [1, 3, 4, *range(6, 206)]
     assert told == ["mine.tar.gz: b.csv line 3: 3 fields instead of 4"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from oidl.dataset.rows import LINE_ENDS, MAX_KEPT, Skipped, format_row, header, read_images
+from oidl.dataset.rows import LINE_ENDS, MAX_KEPT, ReadReport, format_row, header, read_images
 from oidl.errors import ExitCode, MetadataError
 from oidl.model import Image, SkippedRow
 
@@ -17,8 +17,10 @@ ROW = (
 )
 
 
-def images_in(lines: Iterable[str], skipped: Skipped | None = None, subsets: frozenset[str] = SUBSETS) -> list[Image]:
-    skipped = skipped or Skipped()
+def images_in(
+    lines: Iterable[str], skipped: ReadReport | None = None, subsets: frozenset[str] = SUBSETS
+) -> list[Image]:
+    skipped = skipped or ReadReport()
     return list(read_images(lines, name="list.csv", subsets=subsets, known_subsets=SUBSETS, skipped=skipped))
 
 
@@ -27,7 +29,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def test_published_rows_come_back_byte_for_byte(published_list: str) -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     images = images_in(lines_of(published_list), skipped)
     assert (len(images), skipped.rows, skipped.bad) == (10, 10, 0)
     assert header("author-title") + "".join(format_row(image, "author-title") for image in images) == published_list
@@ -57,7 +59,7 @@ def test_rows_with_a_rotation_and_as_few_quotes_as_may_be_come_back_too(row: str
 def test_how_lines_end_is_noticed_and_kept() -> None:
     for name, end in LINE_ENDS.items():
         row = ROW.replace('"', "").replace("\n", f",90.0{end}")
-        skipped = Skipped()
+        skipped = ReadReport()
         (image,) = images_in([header("minimal", end), row], skipped)
         assert skipped.line_end == name
         assert image.rotation == "90.0"
@@ -96,7 +98,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
 
 
 def test_rows_of_subsets_that_were_not_selected_are_passed_over(published_list: str) -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     images = images_in(lines_of(published_list), skipped, frozenset({"test"}))
     assert {image.subset for image in images} == {"test"}
     assert (skipped.rows, skipped.bad) == (10, 0)
@@ -138,7 +140,7 @@ def test_a_missing_column_is_named(column: str) -> None:
     ],
 )
 def test_a_bad_row_is_told_by_its_line_and_the_rest_goes_on(published: str, bad: str, complaint: str) -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     images = images_in([V3_HEADER, ROW, *ROW.replace(published, bad).splitlines(keepends=True), ROW], skipped)
     assert len(images) == 2
     assert (skipped.rows, skipped.bad) == (3, 1)
@@ -155,7 +157,7 @@ def minimal_row(number: int, title: str = "Title") -> str:
 @pytest.mark.parametrize("later", ["Title", '"A title, quoted"', '6" nails', '""""""', '"One\nTwo"'])
 def test_a_quote_that_nobody_closes_spoils_only_its_own_row(at: int, later: str) -> None:
     told: list[str] = []
-    skipped = Skipped(report=told.append)
+    skipped = ReadReport(report=told.append)
     rows = [minimal_row(number) for number in range(2, 2002)]
     rows[at - 2] = minimal_row(at, '"Title')
     rows.insert(300, minimal_row(0, later))
@@ -171,7 +173,7 @@ def test_a_quote_that_nobody_closes_spoils_only_its_own_row(at: int, later: str)
 
 
 def test_a_quote_that_a_later_row_happens_to_close_takes_nothing_of_that_row() -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     rows = [minimal_row(1, '"Title'), minimal_row(2), minimal_row(3, 'Nails 6"'), minimal_row(4)]
     images = images_in([header("minimal"), *rows], skipped)
     assert [(image.image_id[-1], image.title) for image in images] == [
@@ -183,7 +185,7 @@ def test_a_quote_that_a_later_row_happens_to_close_takes_nothing_of_that_row() -
 
 
 def test_lines_after_a_title_of_several_lines_keep_their_numbers() -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     rows = "".join(minimal_row(number, '"One\nTwo\n\nFour"') for number in range(200)) + "bad\n"
     images = images_in([header("minimal"), *lines_of(rows)], skipped)
     assert [image.title for image in images] == ["One\nTwo\n\nFour"] * 200
@@ -201,7 +203,7 @@ def test_an_open_quote_holds_no_more_lines_than_csv_lets_a_field_have() -> None:
             taken += 1
             yield minimal_row(taken)
 
-    skipped = Skipped()
+    skipped = ReadReport()
     first = next(read_images(lines(), name="l", subsets=SUBSETS, known_subsets=SUBSETS, skipped=skipped))
     assert first.image_id == f"{1:016x}"
     assert taken * len(minimal_row(0)) < 140_000
@@ -209,7 +211,7 @@ def test_an_open_quote_holds_no_more_lines_than_csv_lets_a_field_have() -> None:
 
 def test_only_the_first_bad_rows_are_told_but_all_are_counted() -> None:
     told: list[str] = []
-    skipped = Skipped(report=told.append)
+    skipped = ReadReport(report=told.append)
     images_in([V3_HEADER, *["bad\n"] * 50], skipped)
     assert skipped.bad == 50
     assert told == skipped.examples
@@ -219,7 +221,7 @@ def test_only_the_first_bad_rows_are_told_but_all_are_counted() -> None:
 
 @pytest.mark.parametrize(("sound", "bad", "is_refused"), [(99, 1, False), (98, 2, True), (0, 1, True)])
 def test_more_than_one_bad_row_in_a_hundred_is_too_many(sound: int, bad: int, is_refused: bool) -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     images_in([V3_HEADER, *["bad\n"] * bad, *[ROW] * sound], skipped)
     if is_refused:
         with pytest.raises(MetadataError, match=rf"the rows of list.csv are bad: {bad} of the first {sound + bad}"):
@@ -241,7 +243,7 @@ def test_a_list_that_is_nothing_but_bad_rows_is_not_read_to_its_end() -> None:
 @pytest.mark.parametrize("lines", [[], [V3_HEADER]])
 def test_a_list_without_rows_holds_no_images(lines: list[str]) -> None:
     def read() -> None:
-        skipped = Skipped()
+        skipped = ReadReport()
         images_in(lines, skipped)
         skipped.check("list.csv")
 
@@ -256,7 +258,7 @@ def test_a_url_may_have_blanks_and_a_password() -> None:
 
 
 def test_bad_rows_are_kept_as_they_stand_and_a_password_is_not_shown() -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     bad = ROW.replace("http://a.org/1.jpg", "http://me:secret@/1.jpg")
     short = "x,y\n"
     images_in([V3_HEADER, *[ROW] * 300, bad, short], skipped)
@@ -269,10 +271,10 @@ def test_bad_rows_are_kept_as_they_stand_and_a_password_is_not_shown() -> None:
 
 
 def test_more_bad_rows_are_counted_than_kept() -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     with pytest.raises(MetadataError):
         images_in([V3_HEADER, *["x\n" * 1] * 5000], skipped)
-    skipped = Skipped()
+    skipped = ReadReport()
     for number in range(MAX_KEPT + 5):
         skipped.rows += 1000
         skipped.leave_out(SkippedRow("train", "l", number, "bad", "x" * 9999))
@@ -285,7 +287,7 @@ def test_the_line_of_every_image_is_known() -> None:
     lines = lines_of(
         "".join([V3_HEADER, ROW, "bad\n", ROW, other, other, ROW, several, ROW, "\n", ROW, *[ROW] * 200, other, ROW])
     )
-    skipped = Skipped()
+    skipped = ReadReport()
     images = images_in(lines, skipped, frozenset({"train"}))
     numbers = []
     for at in range(len(images)):

@@ -12,7 +12,7 @@ import pytest
 
 from oidl.dataset.lists import MAX_LINE_BYTES, Lines, open_lists, read_list
 from oidl.dataset.local_list import identify, open_local_list
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
 from oidl.dataset.streams import Stream, translating_archive_errors
 from oidl.dataset.tar import MAX_NOTE_BYTES
 from oidl.dataset.unpack import unpack
@@ -177,8 +177,8 @@ def test_a_root_that_is_a_file_is_a_disk_error(tar_gz: MakeTar, tmp_path: Path) 
         unpacked(tar_gz(FILES), tmp_path / "file")
 
 
-def listed(stream: Stream, subsets: frozenset[str], skipped: Skipped | None = None) -> list[Image]:
-    return list(read_list(stream, "list", subsets, subsets, skipped or Skipped()))
+def listed(stream: Stream, subsets: frozenset[str], skipped: ReadReport | None = None) -> list[Image]:
+    return list(read_list(stream, "list", subsets, subsets, skipped or ReadReport()))
 
 
 def test_a_list_is_known_by_its_bytes_however_it_is_packed(
@@ -192,7 +192,7 @@ def test_a_list_is_known_by_its_bytes_however_it_is_packed(
 
 
 def test_every_list_of_an_archive_is_read(published_list: str, subsets: frozenset[str], tar_gz: MakeTar) -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     files = {f"2017_11/{subset}/images.csv": published_list + "bad\n" for subset in ("train", "test")}
     with pytest.raises(MetadataError, match="the rows of list are bad: 2 of the first 22"):
         listed(io.BytesIO(tar_gz(files)), subsets, skipped)
@@ -204,7 +204,7 @@ def test_images_come_only_before_an_end_that_verifies(
 ) -> None:
     text = published_list.encode()
     for content in (text, gzip.compress(text), tar_gz({"images.csv": published_list})):
-        images = read_list(Unverified(content), "list", subsets, subsets, Skipped())
+        images = read_list(Unverified(content), "list", subsets, subsets, ReadReport())
         with pytest.raises(MetadataError, match="not the published file"):
             list(images)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from oidl.dataset.catalogue import read_catalogue
-from oidl.dataset.rows import Skipped, read_images
+from oidl.dataset.rows import ReadReport, read_images
 from oidl.demo.archives import SUBSETS
-from oidl.demo.fates import FATES, FINE, deal
 from oidl.demo.listing import Demo, DemoImage, make_demo
-from oidl.demo.site import Answer, Behaviour
+from oidl.demo.scenarios import FATES, FINE, deal
+from oidl.demo.site import CannedResponse, ServerFault
 from oidl.imaging.inspect import Picture, inspect, missing_part
 from oidl.model import Reason, Status
 
@@ -44,11 +44,11 @@ def path_of(url: str) -> str:
     return "/" + url.split("/", 3)[3].partition("?")[0]
 
 
-def answer(demo: Demo, listed: DemoImage) -> Answer:
+def answer(demo: Demo, listed: DemoImage) -> CannedResponse:
     return demo.site.answers[path_of(listed.image.original_url)]
 
 
-def body(answer: Answer) -> bytes:
+def body(answer: CannedResponse) -> bytes:
     if isinstance(answer.body, Path):
         return answer.body.read_bytes()
     return answer.body if isinstance(answer.body, bytes) else answer.body()
@@ -72,7 +72,7 @@ def test_a_few_images_can_all_be_fine() -> None:
 
 
 def test_the_list_reads_back_as_the_images_it_was_made_of(demo: Demo, directory: Path) -> None:
-    skipped = Skipped()
+    skipped = ReadReport()
     every = frozenset(SUBSETS)
     found = []
     for name, text in members(directory, "images_demo.tar.gz").items():
@@ -140,13 +140,13 @@ STATUSES = {
     "busy once": [429, 200],
 }
 FIRST_BEHAVIOURS = {
-    "endless": Behaviour.ENDLESS,
-    "no length": Behaviour.CHUNKED,
-    "slow": Behaviour.SLOW,
-    "cut once": Behaviour.CUT,
-    "cut and continued": Behaviour.CUT,
-    "reset once": Behaviour.RESET,
-    "garbage once": Behaviour.GARBAGE,
+    "endless": ServerFault.ENDLESS,
+    "no length": ServerFault.CHUNKED,
+    "slow": ServerFault.SLOW,
+    "cut once": ServerFault.CUT,
+    "cut and continued": ServerFault.CUT,
+    "reset once": ServerFault.RESET,
+    "garbage once": ServerFault.GARBAGE,
 }
 
 
@@ -157,10 +157,10 @@ def test_a_fate_is_shown_by_the_server_as_the_table_says(demo: Demo, fate: objec
     statuses = STATUSES.get(listed.fate.name, [200])
     shown = [*steady.first, steady]
     assert [reply.status for reply in shown][-len(statuses) :] == statuses
-    assert shown[0].behaviour is FIRST_BEHAVIOURS.get(listed.fate.name, Behaviour.NORMAL)
+    assert shown[0].behaviour is FIRST_BEHAVIOURS.get(listed.fate.name, ServerFault.NORMAL)
     if listed.expected_status is Status.DONE:
         assert md5(body(steady)) == listed.image.original_md5
-        assert steady.behaviour not in (Behaviour.CUT, Behaviour.RESET, Behaviour.GARBAGE, Behaviour.ENDLESS)
+        assert steady.behaviour not in (ServerFault.CUT, ServerFault.RESET, ServerFault.GARBAGE, ServerFault.ENDLESS)
 
 
 def test_thumbnails_are_gone_with_their_photos_and_otherwise_made_when_asked_for(demo: Demo) -> None:

@@ -17,11 +17,11 @@ from PIL import Image as Pillow
 from oidl.dataset.annotations import read_annotations
 from oidl.dataset.catalogue import read_catalogue
 from oidl.dataset.classes import read_classes, read_hierarchy
-from oidl.dataset.rows import Quoting, Skipped, read_images
+from oidl.dataset.rows import Quoting, ReadReport, read_images
 from oidl.demo.classes import BOXABLE, CLASSES, DRAWN
 from oidl.demo.listing import Demo, DemoImage, make_demo
 from oidl.demo.published import SUBSETS
-from oidl.demo.site import Answer
+from oidl.demo.site import CannedResponse
 from oidl.imaging.inspect import Picture, inspect
 from oidl.model import FileKind, Status
 
@@ -68,7 +68,7 @@ def masks(directory: Path) -> list[dict[str, str]]:
     return [row for subset in SUBSETS for row in rows(directory, f"v5/{subset}-annotations-object-segmentation.csv")]
 
 
-def body(answer: Answer) -> bytes:
+def body(answer: CannedResponse) -> bytes:
     if isinstance(answer.body, Path):
         return answer.body.read_bytes()
     return answer.body if isinstance(answer.body, bytes) else answer.body()
@@ -106,7 +106,7 @@ def test_a_demo_of_a_few_photos_has_a_catalogue_too(images: int, tmp_path: Path)
 
 def test_image_lists_are_v7_s_and_those_of_fewer_images_are_parts_of_the_full_one(demo: Demo, directory: Path) -> None:
     def read(path: str) -> list[object]:
-        skipped = Skipped()
+        skipped = ReadReport()
         every = frozenset(SUBSETS)
         lines = io.StringIO((directory / path).read_text(), newline="")
         found = list(read_images(lines, name=path, subsets=every, known_subsets=every, skipped=skipped))
@@ -233,7 +233,7 @@ def test_annotation_files_are_sorted_and_read_back_whole(demo: Demo, directory: 
         ):
             continue
         text = body(demo.site.answers[path_of(file.url)]).decode()
-        skipped = Skipped()
+        skipped = ReadReport()
         found = read_annotations([text], name=file.name, skipped=skipped)
         assert found is not None
         image_ids = [image_id for batch in found.batches for image_id in batch[found.columns.index("image_id")]]

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from oidl.demo.server import handle, serve
-from oidl.demo.site import Answer, Behaviour, Site, redirect, site_of_directory, status_answer
+from oidl.demo.site import CannedResponse, ServerFault, Site, redirect, site_of_directory, status_answer
 
 BODY = bytes(range(256)) * 40
 PATH = "/1/2_o.jpg"
@@ -77,7 +77,7 @@ def dechunked(body: bytes) -> bytes:
     return whole
 
 
-def one(answer: Answer) -> Site:
+def one(answer: CannedResponse) -> Site:
     return Site({PATH: answer})
 
 
@@ -89,7 +89,7 @@ def body(request: pytest.FixtureRequest, tmp_path: Path) -> bytes | Path | Calla
 
 
 def test_a_normal_body_comes_whole_with_its_length(body: bytes | Path | Callable[[], bytes]) -> None:
-    status, headers, got = split(said(one(Answer(body)), LAST))
+    status, headers, got = split(said(one(CannedResponse(body)), LAST))
     assert status == b"HTTP/1.1 200 OK"
     assert headers[b"Content-Length"] == b"10240"
     assert headers[b"Content-Type"] == b"image/jpeg"
@@ -99,16 +99,16 @@ def test_a_normal_body_comes_whole_with_its_length(body: bytes | Path | Callable
 def test_a_body_larger_than_a_piece_comes_whole(tmp_path: Path) -> None:
     large = BODY * 100
     (tmp_path / "large").write_bytes(large)
-    assert split(said(one(Answer(tmp_path / "large")), LAST))[2] == large
+    assert split(said(one(CannedResponse(tmp_path / "large")), LAST))[2] == large
 
 
 def test_an_empty_body_is_an_answer_too() -> None:
-    status, headers, got = split(said(one(Answer()), LAST))
+    status, headers, got = split(said(one(CannedResponse()), LAST))
     assert (status, headers[b"Content-Length"], got) == (b"HTTP/1.1 200 OK", b"0", b"")
 
 
 def test_a_connection_is_kept_for_the_next_request() -> None:
-    site = Site({PATH: Answer(b"one"), "/2": Answer(b"two", behaviour=Behaviour.CHUNKED)})
+    site = Site({PATH: CannedResponse(b"one"), "/2": CannedResponse(b"two", behaviour=ServerFault.CHUNKED)})
     answers = said(site, request(), request("/2"), request("/none"), LAST)
     assert answers.count(b"HTTP/1.1 ") == 4
     assert site.log == [(PATH, 200), ("/2", 200), ("/none", 404), (PATH, 200)]
@@ -116,12 +116,12 @@ def test_a_connection_is_kept_for_the_next_request() -> None:
 
 
 def test_a_head_request_gets_no_body() -> None:
-    status, headers, got = split(said(one(Answer(BODY)), request(method="HEAD", Connection="close")))
+    status, headers, got = split(said(one(CannedResponse(BODY)), request(method="HEAD", Connection="close")))
     assert (status, headers[b"Content-Length"], got) == (b"HTTP/1.1 200 OK", b"10240", b"")
 
 
 def test_a_query_is_not_part_of_the_path() -> None:
-    assert said(one(Answer(BODY)), request(f"{PATH}?zz=1", Connection="close")).startswith(b"HTTP/1.1 200")
+    assert said(one(CannedResponse(BODY)), request(f"{PATH}?zz=1", Connection="close")).startswith(b"HTTP/1.1 200")
 
 
 def test_a_redirect_says_where_to() -> None:
@@ -141,7 +141,7 @@ def test_a_redirect_says_where_to() -> None:
 def test_a_range_gets_that_part(
     asked: str, content_range: bytes, expected: bytes, body: bytes | Path | Callable[[], bytes]
 ) -> None:
-    status, headers, got = split(said(one(Answer(body)), request(Range=asked, Connection="close")))
+    status, headers, got = split(said(one(CannedResponse(body)), request(Range=asked, Connection="close")))
     assert status == b"HTTP/1.1 206 Partial Content"
     assert headers[b"Content-Range"] == content_range
     assert headers[b"Content-Length"] == str(len(expected)).encode()
@@ -149,71 +149,71 @@ def test_a_range_gets_that_part(
 
 
 def test_a_range_beyond_the_end_is_refused() -> None:
-    status, headers, got = split(said(one(Answer(BODY)), request(Range="bytes=10240-", Connection="close")))
+    status, headers, got = split(said(one(CannedResponse(BODY)), request(Range="bytes=10240-", Connection="close")))
     assert (status[9:12], headers[b"Content-Range"], got) == (b"416", b"bytes */10240", b"")
 
 
 @pytest.mark.parametrize("asked", ["bytes=-", "bytes=1-2,4-5", "lines=1-2"])
 def test_a_range_that_is_not_understood_gets_everything(asked: str) -> None:
-    assert split(said(one(Answer(BODY)), request(Range=asked, Connection="close")))[2] == BODY
+    assert split(said(one(CannedResponse(BODY)), request(Range=asked, Connection="close")))[2] == BODY
 
 
 def test_a_range_of_another_file_than_before_gets_everything() -> None:
-    site = one(Answer(BODY))
+    site = one(CannedResponse(BODY))
     etag = split(said(site, LAST))[1][b"ETag"].decode()
     same = said(site, request(Range="bytes=9-", If_Range=etag, Connection="close"))
-    site.answers[PATH] = Answer(BODY[::-1])
+    site.answers[PATH] = CannedResponse(BODY[::-1])
     changed = said(site, request(Range="bytes=9-", If_Range=etag, Connection="close"))
     assert (split(same)[0][9:12], split(changed)[0][9:12]) == (b"206", b"200")
     assert split(changed)[2] == BODY[::-1]
 
 
 def test_the_first_requests_get_their_own_answers() -> None:
-    site = one(Answer(BODY, first=(status_answer(500), status_answer(429, retry_after="1"))))
+    site = one(CannedResponse(BODY, first=(status_answer(500), status_answer(429, retry_after="1"))))
     answers = said(site, request(), request(), LAST)
     assert [status for _, status in site.log] == [500, 429, 200]
     assert b"\r\nRetry-After: 1\r\n" in answers
 
 
 def test_a_chunked_body_has_no_length() -> None:
-    _, headers, got = split(said(one(Answer(BODY, behaviour=Behaviour.CHUNKED)), LAST))
+    _, headers, got = split(said(one(CannedResponse(BODY, behaviour=ServerFault.CHUNKED)), LAST))
     assert b"Content-Length" not in headers
     assert dechunked(got) == BODY
 
 
 def test_a_body_without_length_ends_with_its_connection() -> None:
-    _, headers, got = split(said(one(Answer(BODY, behaviour=Behaviour.NO_LENGTH)), request()))
+    _, headers, got = split(said(one(CannedResponse(BODY, behaviour=ServerFault.NO_LENGTH)), request()))
     assert not {b"Content-Length", b"Transfer-Encoding"} & headers.keys()
     assert got == BODY
 
 
 def test_a_slow_body_takes_its_time() -> None:
-    site = one(Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1024))
+    site = one(CannedResponse(BODY, behaviour=ServerFault.SLOW, bytes_per_s=1024))
     assert len(split(said_before(site, 5.0))[2]) == pytest.approx(5 * 1024, abs=60)
     assert split(said_before(site, 10.1))[2] == BODY
 
 
 def test_a_dripping_body_never_quite_ends() -> None:
-    site = one(Answer(b"12345678", behaviour=Behaviour.DRIP))
+    site = one(CannedResponse(b"12345678", behaviour=ServerFault.DRIP))
     assert split(said_before(site, 1.1))[2] == b"12345"
     assert split(said_before(site, 9999.0))[2] == b"1234567"
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.CUT, Behaviour.RESET])
-def test_a_cut_body_stops_short_of_its_length(behaviour: Behaviour) -> None:
-    _, headers, got = split(said(one(Answer(BODY, behaviour=behaviour, stops_at=0.25)), request()))
+@pytest.mark.parametrize("behaviour", [ServerFault.CUT, ServerFault.RESET])
+def test_a_cut_body_stops_short_of_its_length(behaviour: ServerFault) -> None:
+    _, headers, got = split(said(one(CannedResponse(BODY, behaviour=behaviour, stops_at=0.25)), request()))
     assert headers[b"Content-Length"] == b"10240"
     assert got == BODY[:2560]
 
 
 def test_a_stalled_body_is_silent_until_the_client_leaves() -> None:
-    site = one(Answer(BODY, behaviour=Behaviour.STALL))
+    site = one(CannedResponse(BODY, behaviour=ServerFault.STALL))
     assert split(said_before(site, 9999.0))[2] == BODY[:5120]
     assert site.connections.open == 0
 
 
 def test_an_endless_body_ends_when_the_client_leaves() -> None:
-    site = one(Answer(b"abc", behaviour=Behaviour.ENDLESS))
+    site = one(CannedResponse(b"abc", behaviour=ServerFault.ENDLESS))
 
     async def main() -> bytes:
         client, server = trio.testing.memory_stream_pair()
@@ -230,7 +230,7 @@ def test_an_endless_body_ends_when_the_client_leaves() -> None:
 
 
 def test_garbage_is_not_http() -> None:
-    site = one(Answer(BODY, behaviour=Behaviour.GARBAGE))
+    site = one(CannedResponse(BODY, behaviour=ServerFault.GARBAGE))
     assert b"HTTP/" not in said(site, request())
     assert site.log == [(PATH, 0)]
 
@@ -251,7 +251,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_request_harms_nobody() -> None:
 
 
 def test_what_is_too_fast_for_the_site_gets_429() -> None:
-    site = Site({PATH: Answer(BODY, first=(status_answer(500),))}, max_rps=2, retry_after_s=3)
+    site = Site({PATH: CannedResponse(BODY, first=(status_answer(500),))}, max_rps=2, retry_after_s=3)
     answers = [site.answer(PATH, now) for now in (0.0, 0.1, 0.2, 0.9, 1.0, 1.05, 1.1)]
     assert [answer.status for answer in answers] == [500, 200, 429, 429, 200, 429, 200]
     assert answers[2].headers == {"Retry-After": "3"}
@@ -266,7 +266,7 @@ async def connected(base_url: str) -> trio.SocketStream:
 def test_a_reset_is_one_on_a_real_socket() -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            base_url = await nursery.start(serve, one(Answer(BODY, behaviour=Behaviour.RESET)))
+            base_url = await nursery.start(serve, one(CannedResponse(BODY, behaviour=ServerFault.RESET)))
             async with await connected(base_url) as client:
                 await client.send_all(request())
                 with pytest.raises(trio.BrokenResourceError):  # noqa: PT012 - which of the reads fails is the kernel's to say
@@ -278,7 +278,7 @@ def test_a_reset_is_one_on_a_real_socket() -> None:
 
 
 def test_one_site_may_be_several_hosts_and_knows_their_connections() -> None:
-    site = one(Answer(BODY))
+    site = one(CannedResponse(BODY))
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:

@@ -16,9 +16,9 @@ from oidl.export.format import Format
 from oidl.export.formats import FORMATS
 from oidl.export.labels import export_labels
 from oidl.export.request import ExportRequest, ExportResult
-from oidl.model import ORIGINAL, Crop, Done, Fetched, Image, Orientation, Rendition, ResizeMode, Source, Work
+from oidl.model import ORIGINAL, Crop, Done, Fetched, Image, Job, Orientation, Rendition, ResizeMode, Source
 from oidl.node.process import Processor
-from oidl.settings import Imaging, Layout, Originals
+from oidl.settings import Imaging, Layout, SourceSettings
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_writer
 from oidl.state.ledger import Ledger
@@ -70,16 +70,18 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
         published.append(image(number, subset, author="A\x01 <b> & co", **facts))
         bodies.append(body)
     load_list(db, ImageList("7", "v7", "list.csv"), ("train", "validation"), published)
-    processor = Processor(Files(Layout(root, "v7"), AtomicWriter("test"), "images-original"), Originals(), Imaging())
+    processor = Processor(
+        Files(Layout(root, "v7"), AtomicWriter("test"), "images-original"), SourceSettings(), Imaging()
+    )
     ledger.open_run({})
     ledger.register(RENDITIONS)
     for each, body in zip(published, bodies, strict=True):
         number = int(each.image_id, 16)
         source = Source.THUMBNAIL_300K if number == 12 else Source.ORIGINAL
-        lacking = RENDITIONS if source is Source.ORIGINAL else RENDITIONS[:-1]
-        item = Work(
+        missing_renditions = RENDITIONS if source is Source.ORIGINAL else RENDITIONS[:-1]
+        item = Job(
             each.image_id, each.subset, each.original_url, each.original_size, each.original_md5,
-            each.thumbnail_300k_url, lacking, rotation=int(float(each.rotation or 0)),
+            each.thumbnail_300k_url, missing_renditions, rotation=int(float(each.rotation or 0)),
         )  # fmt: skip
         done = processor.process(item, Fetched(source, each.original_url, body))
         assert isinstance(done, Done), done

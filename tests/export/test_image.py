@@ -5,8 +5,8 @@ import pytest
 from oidl.export.categories import numbered_categories
 from oidl.export.image import Category, LabelledBox
 from oidl.export.text import csv_line, number, plain
-from oidl.imaging.placing import PlacedBox
-from oidl.state.labelled import Box, LabelClass
+from oidl.imaging.boxes import PlacedBox
+from oidl.state.file_annotations import Box, LabelClass
 
 
 def test_categories_count_from_one_and_have_names_unlike_each_other() -> None:

@@ -34,11 +34,11 @@ from oidl.export.labels import export_labels
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.model import ORIGINAL, LabelType, Rendition, ResizeMode
 from oidl.settings import Selection
-from oidl.state import labelled
-from oidl.state.choice import choose, forget
+from oidl.state import file_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
+from oidl.state.selection import forget, select_images
 
 from .conftest import BLUE, IMAGES, LABELLED, NAMES, NONE, OBJECT, RED, RENDITIONS, SUBSETS, Marked, put_box
 
@@ -284,7 +284,7 @@ def test_sizes_of_all_files_are_listed_height_first(exported: Any, tmp_path: Pat
 def test_memory_does_not_grow_with_what_is_written(
     db: StateConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelled, "_PAGE", 20)
+    monkeypatch.setattr(file_annotations, "_PAGE", 20)
     published = [image(number, "train" if number < 500 else "validation") for number in range(3000)]
     load_list(db, ImageList("7", "v7", "list.csv"), SUBSETS, published)
     Ledger(db).register([Rendition("r", "r", ResizeMode.FILL_CROP, 9, "jpg")])
@@ -328,7 +328,7 @@ def test_images_with_nothing_in_them_are_written_when_asked_for(form: Format, ex
 
 
 def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(exported: Any, marked: Marked) -> None:
-    chosen = choose(marked.db, Selection(where="image_id > '0000000000000003'"))
+    chosen = select_images(marked.db, Selection(where="image_id > '0000000000000003'"))
     try:
         done = exported(COCO, rendition="border", chosen=chosen, selection=Selection(limit=5))
         assert sum(done.images.values()) == 5

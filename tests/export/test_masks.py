@@ -4,7 +4,7 @@ import random
 
 from oidl.export.masks import box_of, pair
 from oidl.state.annotation_rows import Segmentation
-from oidl.state.labelled import Box
+from oidl.state.file_annotations import Box
 
 CAT, DOG = "/m/01yrx", "/m/0bt9lr"
 Sides = tuple[float, float, float, float]

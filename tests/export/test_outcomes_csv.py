@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from conftest import LIST, image, work
+from conftest import LIST, image, job
 
 from oidl.errors import DiskError, StateError
 from oidl.export import outcomes_csv
 from oidl.export.outcomes_csv import export_csvs
 from oidl.model import Done, Failure, Image, Reason, Source, Status
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.load import ImageList, NoReading, load_list
 
 HEADER = (
@@ -38,15 +38,15 @@ def ledger(loaded_db: StateConnection) -> Ledger:
 
 
 def fail(ledger: Ledger, number: int, detail: str, status: Status = Status.FAILED) -> None:
-    ledger.failed(work(number), Failure(Reason.HTTP_ERROR, detail), Verdict(status))
+    ledger.failed(job(number), Failure(Reason.HTTP_ERROR, detail), RetryDecision(status))
 
 
 def test_rows_are_the_published_bytes_and_the_tried_ones_only(
     loaded_db: StateConnection, ledger: Ledger, tmp_path: Path
 ) -> None:
-    ledger.done(work(3), DONE)
-    ledger.done(work(1), DONE)
-    ledger.done(work(10), DONE)
+    ledger.done(job(3), DONE)
+    ledger.done(job(1), DONE)
+    ledger.done(job(10), DONE)
     fail(ledger, 2, "HTTP 400")
     train, test = tmp_path / "2017_11/train", tmp_path / "2017_11/test"
     assert export_csvs(loaded_db, tmp_path) == {
@@ -90,7 +90,7 @@ def test_rows_come_in_published_order_whatever_their_imageids(db: StateConnectio
     ledger = Ledger(db)
     ledger.open_run({})
     for number in sorted(numbers):
-        ledger.done(work(number), DONE)
+        ledger.done(job(number), DONE)
     export_csvs(db, tmp_path)
     written = (tmp_path / "2017_11/train/images-success.csv").read_bytes()
     assert written == b"\n".join([HEADER, *map(row, numbers), b""])
@@ -101,7 +101,7 @@ def test_a_later_list_has_its_rotation_and_quotes_only_where_needed(db: StateCon
     load_list(db, ImageList("4", "2018_04", "list.csv"), ("train",), turned, NoReading(("minimal", "lf")))
     ledger = Ledger(db)
     ledger.open_run({})
-    ledger.done(work(1), DONE)
+    ledger.done(job(1), DONE)
     fail(ledger, 2, "x")
     export_csvs(db, tmp_path)
     directory = tmp_path / "2018_04/train"
@@ -119,8 +119,8 @@ def test_each_subset_is_written_as_its_own_list_was(db: StateConnection, tmp_pat
     load_list(db, newest, ("test",), [image(2, "test")], NoReading(("author-title", "crlf")))
     ledger = Ledger(db)
     ledger.open_run({})
-    ledger.done(work(1), DONE)
-    ledger.done(work(2), DONE)
+    ledger.done(job(1), DONE)
+    ledger.done(job(2), DONE)
     export_csvs(db, tmp_path)
     train, test = ((tmp_path / "v7" / subset / "images-success.csv").read_bytes() for subset in ("train", "test"))
     assert train.startswith(HEADER + b",Rotation\n")
@@ -139,7 +139,7 @@ def test_another_destination_has_a_directory_for_each_subset(loaded_db: StateCon
 def test_an_export_that_breaks_off_leaves_the_files_of_the_one_before(
     loaded_db: StateConnection, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger.done(work(1), DONE)
+    ledger.done(job(1), DONE)
     export_csvs(loaded_db, tmp_path)
     directory = tmp_path / "2017_11/train"
     before = {path.name: path.read_bytes() for path in directory.iterdir()}

@@ -6,7 +6,7 @@ import pytest
 
 from oidl.errors import UsageError
 from oidl.export.split import Split, parse_split
-from oidl.state.choice import _shuffle_key
+from oidl.state.selection import _shuffle_key
 
 IDS = [f"{number:016x}" for number in range(10_000)]
 

@@ -7,10 +7,10 @@ from marked import ROTATIONS, check_box, drawn, saved, sides
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from oidl.imaging.boxes import PlacedBox, Transform, compose_orientations, placed
 from oidl.imaging.convert import converted
 from oidl.imaging.geometry import BY_ROTATION
 from oidl.imaging.inspect import Picture, inspect
-from oidl.imaging.placing import PlacedBox, Placing, both_turns, placed
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import Crop, Orientation, Rendition, ResizeMode, Validation
 
@@ -29,19 +29,19 @@ def recipe(mode: ResizeMode | None, box: int = 240, **more: object) -> Rendition
     return Rendition("r", "r", mode, box, "png", background="00ff00", **more)  # type: ignore[arg-type]
 
 
-def placing(file: Rendered, came_turned: int = 1) -> Placing:
-    return Placing(
-        both_turns(came_turned, file.orientation),
+def placing(file: Rendered, came_turned: int = 1) -> Transform:
+    return Transform(
+        compose_orientations(came_turned, file.orientation),
         file.scaled_width, file.scaled_height, file.left, file.top, file.width, file.height,
     )  # fmt: skip
 
 
-def boxes(where: Placing) -> dict[str, PlacedBox]:
+def boxes(where: Transform) -> dict[str, PlacedBox]:
     found = {name: placed(*sides(name), where) for name in ("red", "blue")}
     return {name: box for name, box in found.items() if box}
 
 
-def check(body: bytes, where: Placing) -> int:
+def check(body: bytes, where: Transform) -> int:
     """Asserts that the boxes in a file lie on their objects; returns how many there are."""
     picture = Pillow.open(io.BytesIO(body))
     assert picture.size == (where.width, where.height)
@@ -95,7 +95,7 @@ def test_a_crop_that_looks_for_something_is_followed() -> None:
 
 def test_a_crop_cuts_boxes_and_drops_what_is_outside() -> None:
     # 600 × 400 covers 100 × 100 as 150 × 100, of which 25 go on either side.
-    where = Placing(1, 150, 100, 25, 0, 100, 100)
+    where = Transform(1, 150, 100, 25, 0, 100, 100)
     assert placed(0.1, 0.3, 0.2, 0.4, where) == PlacedBox(
         0, pytest.approx(20), pytest.approx(20), 40, pytest.approx(2 / 3)
     )
@@ -104,17 +104,17 @@ def test_a_crop_cuts_boxes_and_drops_what_is_outside() -> None:
 
 
 def test_a_box_in_a_border_moves_along() -> None:
-    where = Placing(1, 100, 50, 0, -25, 100, 100)
+    where = Transform(1, 100, 50, 0, -25, 100, 100)
     assert placed(0.5, 1.0, 0.0, 0.5, where) == PlacedBox(50, 25, 100, 50, 1)
 
 
 @pytest.mark.parametrize("sides", [(0.3, 0.3, 0.1, 0.9), (0.1, 0.9, 0.5, 0.5), (0.2, 0.20001, 0.1, 0.9)])
 def test_a_box_without_an_area_is_none(sides: tuple[float, float, float, float]) -> None:
-    assert placed(*sides, Placing(1, 100, 100, 0, 0, 100, 100)) is None
+    assert placed(*sides, Transform(1, 100, 100, 0, 0, 100, 100)) is None
 
 
 def test_a_box_over_the_edge_is_cut_at_it() -> None:
-    assert placed(-0.1, 0.4, 0.5, 1.5, Placing(1, 100, 100, 0, 0, 100, 100)) == PlacedBox(
+    assert placed(-0.1, 0.4, 0.5, 1.5, Transform(1, 100, 100, 0, 0, 100, 100)) == PlacedBox(
         0, 50, 40, 100, pytest.approx(0.4)
     )
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageChops, ImageCms, ImageOps, ImageStat
 
-from oidl.imaging.encode import why_not_saved
+from oidl.imaging.encode import unsupported_reason
 from oidl.imaging.inspect import MAX_PIXELS, Picture, inspect, missing_part
 from oidl.imaging.photo import photo
 from oidl.imaging.rendition import Rendered, render
@@ -228,9 +228,9 @@ def test_a_whole_picture_has_no_missing_part() -> None:
 
 
 def test_what_cannot_be_saved_is_said_beforehand() -> None:
-    assert why_not_saved(rendition(form="jpg", quality=50)) is None
-    assert "xyz" in str(why_not_saved(rendition(form="xyz")))
-    assert "no quality" in str(why_not_saved(rendition(form="png", quality=50)))
+    assert unsupported_reason(rendition(form="jpg", quality=50)) is None
+    assert "xyz" in str(unsupported_reason(rendition(form="xyz")))
+    assert "no quality" in str(unsupported_reason(rendition(form="png", quality=50)))
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])

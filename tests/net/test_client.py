@@ -19,9 +19,9 @@ import trustme
 from oidl import __version__
 from oidl.model import Failure, Reason
 from oidl.net.client import Client, failure_of, new_client, tls_context
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
-TRANSFERS = Transfers()
+TRANSFERS = NetworkSettings()
 HOST = "photos.example"  # a name that nobody has: it is asked for through a proxy or not at all
 _VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -134,7 +134,7 @@ def test_it_keeps_its_one_connection() -> None:
 
 
 def test_its_timeouts_are_those_asked_for_and_none_is_for_waiting_its_turn() -> None:
-    client = new_client(Transfers(connect_timeout_s=7, stall_timeout_s=11), tls_context())
+    client = new_client(NetworkSettings(connect_timeout_s=7, stall_timeout_s=11), tls_context())
     assert client.timeouts == {"connect": 7, "read": 11, "write": 11, "pool": None}
 
 

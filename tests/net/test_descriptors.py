@@ -10,7 +10,7 @@ import trio.testing
 
 from oidl.net.descriptors import causes, fit_connections, is_out_of_files, raise_limit
 from oidl.net.wire import Network
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 
 def test_the_limit_is_raised_to_what_may_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,11 +31,11 @@ def test_a_limit_that_cannot_be_raised_is_what_it_is(monkeypatch: pytest.MonkeyP
 
 
 def test_connections_are_cut_to_what_fits_and_that_is_said() -> None:
-    assert fit_connections(Transfers(), 1024) == (Transfers(), "")
-    cut, said = fit_connections(Transfers(max_host_connections=64), 64)
+    assert fit_connections(NetworkSettings(), 1024) == (NetworkSettings(), "")
+    cut, said = fit_connections(NetworkSettings(max_host_connections=64), 64)
     assert (cut.max_total_connections, cut.max_host_connections) == (24, 24)
     assert said.startswith("24 connections at most, not 128: this process may open only 64 files")
-    assert fit_connections(Transfers(), 20)[0].max_total_connections == 4
+    assert fit_connections(NetworkSettings(), 20)[0].max_total_connections == 4
 
 
 def test_a_connection_that_finds_no_file_free_waits_for_one() -> None:

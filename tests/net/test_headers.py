@@ -11,7 +11,7 @@ from oidl.net.headers import (
     is_text,
     redirect_target,
     retry_after_s,
-    told_md5,
+    server_md5,
 )
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -123,4 +123,4 @@ _BASE64 = "XUFAKrxLKna5cZ2REBfFkg=="
     ],
 )
 def test_the_md5_that_a_server_tells_of_its_file(headers: dict[str, str], told: tuple[str, str] | None) -> None:
-    assert told_md5(headers) == told
+    assert server_md5(headers) == told

@@ -29,12 +29,12 @@ from oidl.net.probe import Probe, probe
 from oidl.net.resume import ContentChangedError, download
 from oidl.net.transfer import Download
 from oidl.net.wire import MAX_INTERIM_ANSWERS, Network
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 BODY = b"\xff\xd8\xff" + bytes(range(256)) * 40
 URL = "http://photos/1_o.jpg"
 TLS = tls_context()
-TRANSFERS = Transfers()
+TRANSFERS = NetworkSettings()
 WHOLE = b"Content-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 

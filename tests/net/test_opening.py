@@ -22,11 +22,11 @@ from oidl.model import Blame, Failure, Fetched, Reason, Source
 from oidl.net.client import new_client, tls_context
 from oidl.net.transfer import Download, Downloader
 from oidl.net.wire import Network
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 BODY = bytes(range(256)) * 40
 URL = "https://photos.invalid/1_o.jpg"
-TRANSFERS = Transfers()
+TRANSFERS = NetworkSettings()
 PROXY = "http://proxy.example:3128"
 THROUGH = f"(through the proxy {PROXY})"
 
@@ -102,7 +102,7 @@ def ask(talk: Talk, *, url: str = URL, times: int = 2, verify: ssl.SSLContext | 
         async with trio.open_nursery() as nursery:
             proxy = Proxy(nursery, talk)
             async with open_downloader(
-                Transfers(max_total_connections=1), lambda: new_client(TRANSFERS, tls, network=Network(proxy))
+                NetworkSettings(max_total_connections=1), lambda: new_client(TRANSFERS, tls, network=Network(proxy))
             ) as downloader:
                 for _ in range(times):
                     began = trio.current_time()

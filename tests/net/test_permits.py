@@ -18,13 +18,13 @@ import trio.testing
 from downloads import open_downloader
 
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Behaviour, Site
+from oidl.demo.site import CannedResponse, ServerFault, Site
 from oidl.model import Blame, Failure, Fetched, Reason, Source
 from oidl.net.answer import Download
 from oidl.net.client import new_client, tls_context
 from oidl.net.pace import PaceState
 from oidl.net.transfer import Downloader
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 BODY = bytes(1000)
 PATH = "/1_o.jpg"
@@ -106,9 +106,9 @@ async def fetch_many(urls: list[str], net: Downloader) -> None:
             nursery.start_soon(one, url)
 
 
-def peaks(transfers: Transfers, servers: int, rounds: int, requests: int) -> Site:
+def peaks(transfers: NetworkSettings, servers: int, rounds: int, requests: int) -> Site:
     """What a site saw of `requests` at once to each of its `servers`, so many times over."""
-    site = Site({PATH: Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=50_000)})
+    site = Site({PATH: CannedResponse(BODY, behaviour=ServerFault.SLOW, bytes_per_s=50_000)})
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
@@ -123,26 +123,26 @@ def peaks(transfers: Transfers, servers: int, rounds: int, requests: int) -> Sit
 
 
 def test_no_host_sees_more_connections_than_one_host_may() -> None:
-    site = peaks(Transfers(max_host_connections=3, max_total_connections=20), servers=3, rounds=2, requests=8)
+    site = peaks(NetworkSettings(max_host_connections=3, max_total_connections=20), servers=3, rounds=2, requests=8)
     assert list(site.connections.peak_at.values()) == [3, 3, 3]
     assert site.requests[PATH] == 48
 
 
 def test_all_hosts_together_see_no_more_than_there_may_be_in_all() -> None:
-    site = peaks(Transfers(max_host_connections=5, max_total_connections=4), servers=1, rounds=2, requests=9)
+    site = peaks(NetworkSettings(max_host_connections=5, max_total_connections=4), servers=1, rounds=2, requests=9)
     assert site.connections.peak == 4
 
 
 def test_connections_are_kept_alive_for_whoever_comes_next() -> None:
-    site = peaks(Transfers(max_host_connections=2, max_total_connections=9), servers=2, rounds=5, requests=2)
+    site = peaks(NetworkSettings(max_host_connections=2, max_total_connections=9), servers=2, rounds=5, requests=2)
     assert site.requests[PATH] == 20
     assert site.connections.opened == 4
 
 
 def test_a_connection_given_up_is_closed_before_the_next_is_opened() -> None:
     async def main() -> None:
-        transfers = Transfers(max_total_connections=1)
-        site = Site({PATH: Answer(BODY)})
+        transfers = NetworkSettings(max_total_connections=1)
+        site = Site({PATH: CannedResponse(BODY)})
         async with trio.open_nursery() as nursery:
             urls = [await nursery.start(serve, site) + PATH for _ in range(3)]
             async with open_downloader(transfers, lambda: new_client(transfers, TLS)) as net:
@@ -162,7 +162,9 @@ def test_a_connection_given_up_is_closed_before_the_next_is_opened() -> None:
 def test_idle_connections_count_for_their_host_and_in_all() -> None:
     async def main() -> None:
         lent = Lent()
-        async with open_downloader(Transfers(max_host_connections=2, max_total_connections=5), lent.client) as net:
+        async with open_downloader(
+            NetworkSettings(max_host_connections=2, max_total_connections=5), lent.client
+        ) as net:
             rng = random.Random(1)
             async with trio.open_nursery() as nursery:
                 for _ in range(400):
@@ -178,7 +180,7 @@ def test_idle_connections_count_for_their_host_and_in_all() -> None:
 def test_a_connection_of_the_host_itself_is_taken_before_any_is_opened_or_given_up() -> None:
     async def main() -> None:
         lent = Lent()
-        async with open_downloader(Transfers(max_total_connections=3), lent.client) as net:
+        async with open_downloader(NetworkSettings(max_total_connections=3), lent.client) as net:
             for host in "aabab":
                 await hold(lent, net, host, 0)
             assert len(lent.made) == 2
@@ -190,7 +192,7 @@ def test_where_all_are_open_the_one_idle_the_longest_is_given_up() -> None:
     async def main() -> None:
         lent = Lent()
         got: list[Client | None] = []
-        async with open_downloader(Transfers(max_total_connections=3), lent.client) as net:
+        async with open_downloader(NetworkSettings(max_total_connections=3), lent.client) as net:
             for host in "abcad":
                 await hold(lent, net, host, 0, got)
             assert len(lent.made) == 3
@@ -203,7 +205,7 @@ def test_one_host_that_is_at_its_cap_keeps_no_other_waiting() -> None:
     async def main() -> None:
         lent = Lent()
         async with (
-            open_downloader(Transfers(max_host_connections=1, max_total_connections=2), lent.client) as net,
+            open_downloader(NetworkSettings(max_host_connections=1, max_total_connections=2), lent.client) as net,
             trio.open_nursery() as nursery,
         ):
             for _ in range(5):
@@ -218,7 +220,7 @@ def test_one_host_that_is_at_its_cap_keeps_no_other_waiting() -> None:
 def test_a_host_is_its_name_and_port_in_any_case() -> None:
     async def main() -> None:
         lent = Lent()
-        async with open_downloader(Transfers(), lent.client) as net:
+        async with open_downloader(NetworkSettings(), lent.client) as net:
             await hold(lent, net, "A.org", 0)
             await hold(lent, net, "a.ORG", 0)
             assert len(lent.made) == 1
@@ -232,7 +234,7 @@ def test_a_pause_is_waited_for_by_who_is_patient_and_may_grow() -> None:
     async def main() -> None:
         lent = Lent()
         async with (
-            open_downloader(Transfers(), lent.client, patience_s=30) as net,
+            open_downloader(NetworkSettings(), lent.client, patience_s=30) as net,
             trio.open_nursery() as nursery,
             net.permits.request("http://a/y") as late,
         ):
@@ -251,7 +253,7 @@ def test_hosts_of_one_provider_pause_together_and_no_others() -> None:
     async def main() -> None:
         lent = Lent()
         providers = {"*.flickr.test": "flickr"}
-        async with open_downloader(Transfers(), lent.client, providers) as net:
+        async with open_downloader(NetworkSettings(), lent.client, providers) as net:
             await objected(net, "c1.flickr.test:8080", 60)
             for host in ("c2.flickr.test", "a.b.flickr.test"):
                 backoff = net.permits.backoff(f"http://{host}/x")
@@ -269,7 +271,7 @@ def test_hosts_of_one_provider_pause_together_and_no_others() -> None:
 def test_a_pause_that_begins_while_all_connections_are_busy_is_kept_too() -> None:
     async def main() -> None:
         lent = Lent()
-        transfers = Transfers(max_total_connections=2)
+        transfers = NetworkSettings(max_total_connections=2)
         async with open_downloader(transfers, lent.client, patience_s=30) as net, trio.open_nursery() as nursery:
             for _ in range(4):
                 async with net.permits.request("http://a/y") as early:
@@ -296,7 +298,7 @@ def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
         lent = Lent()
         got: list[Client | None] = []
         async with (
-            open_downloader(Transfers(), lent.client, patience_s=30) as net,
+            open_downloader(NetworkSettings(), lent.client, patience_s=30) as net,
             trio.open_nursery() as nursery,
             net.permits.request("http://a/y") as late,
         ):
@@ -307,7 +309,7 @@ def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
             late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=3600)
         assert got == [None]
 
-        async with open_downloader(Transfers(), lent.client) as net:
+        async with open_downloader(NetworkSettings(), lent.client) as net:
             await objected(net, "a", 10)
             with trio.fail_after(0.1):
                 await hold(lent, net, "a", 0, got)
@@ -323,7 +325,7 @@ def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
         lent = Lent()
         said: list[str] = []
         refused = Failure(Reason.CONNECTION, "refused", blame=Blame.HOST)
-        async with open_downloader(Transfers(), lent.client, {"*": "one"}, say=said.append) as net:
+        async with open_downloader(NetworkSettings(), lent.client, {"*": "one"}, say=said.append) as net:
             for _ in range(5):
                 assert not said
                 async with net.permits.request("http://a:1/x") as permit:
@@ -348,7 +350,7 @@ def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
 def test_what_is_wrong_with_an_image_sets_no_host_aside(reason: Reason) -> None:
     async def main() -> None:
         status = 404 if reason in (Reason.NOT_FOUND, Reason.HTTP_ERROR) else None
-        async with open_downloader(Transfers(), Lent().client) as net:
+        async with open_downloader(NetworkSettings(), Lent().client) as net:
             for _ in range(50):
                 async with net.permits.request("http://a/x") as permit:
                     assert permit is not None
@@ -363,7 +365,7 @@ def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one()
         lent = Lent()
         held: list[Client | None] = []
         sent_away: list[Client | None] = []
-        transfers = Transfers(max_host_connections=1, max_total_connections=2)
+        transfers = NetworkSettings(max_host_connections=1, max_total_connections=2)
         async with open_downloader(transfers, lent.client, patience_s=30) as net:
             await objected(net, "d", 20)
             async with trio.open_nursery() as nursery:
@@ -402,7 +404,9 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
                         permit.failure = Failure(Reason.RATE_LIMITED, retry_after_s=rng.random())
                 await hold(lent, net, host, rng.random())
 
-        async with open_downloader(Transfers(max_host_connections=2, max_total_connections=3), lent.client) as net:
+        async with open_downloader(
+            NetworkSettings(max_host_connections=2, max_total_connections=3), lent.client
+        ) as net:
             async with trio.open_nursery() as nursery:
                 for _ in range(200):
                     nursery.start_soon(impatient, net, rng.choice("abc"))
@@ -431,7 +435,7 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
 def test_an_earlier_run_s_pause_and_rate_are_kept() -> None:
     async def main() -> None:
         earlier = {"flickr": PaceState("flickr", 3, 20.0, 15.0, learned_rate=40.0)}
-        async with open_downloader(Transfers(), Lent().client, {"*.flickr.test": "flickr"}, earlier) as net:
+        async with open_downloader(NetworkSettings(), Lent().client, {"*.flickr.test": "flickr"}, earlier) as net:
             backoff = net.permits.backoff("http://c1.flickr.test/x")
             assert backoff is not None
             assert backoff.wait_s == pytest.approx(15)
@@ -447,7 +451,7 @@ def test_hosts_that_are_idle_and_well_are_forgotten_and_others_are_not() -> None
 
     async def main() -> None:
         lent = Lent()
-        async with open_downloader(Transfers(), lent.client, on_throttled=lambda: counted.append(1)) as net:
+        async with open_downloader(NetworkSettings(), lent.client, on_throttled=lambda: counted.append(1)) as net:
             await objected(net, "closed", 3600)
             for number in range(1000):
                 await hold(lent, net, f"h{number}", 0)
@@ -462,7 +466,7 @@ def test_hosts_that_are_idle_and_well_are_forgotten_and_others_are_not() -> None
 def test_people_are_told_of_a_pause_once() -> None:
     async def main() -> None:
         said: list[str] = []
-        async with open_downloader(Transfers(), Lent().client, say=said.append) as net:
+        async with open_downloader(NetworkSettings(), Lent().client, say=said.append) as net:
             await objected(net, "a", 60)
         assert said == ["a is paused for 60 s: too many requests, with Retry-After"]
 

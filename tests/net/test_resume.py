@@ -25,7 +25,7 @@ from oidl.errors import DiskError, ExitCode, MetadataError
 from oidl.net.client import tls_context
 from oidl.net.part import Part, discard
 from oidl.net.resume import MAX_TRIES, ContentChangedError, download
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 BODY = bytes(range(256)) * 4000  # about 1 MB: several pieces
 TAG = 'ETag: "one"'
@@ -37,7 +37,7 @@ async def unheeded(count: int) -> None:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CannedResponse:
     """A status line and headers, and then as much of `body` as is sent before the connection closes.
 
     Given a `body`, the answer's length is that of all of it, so that a lower
@@ -52,20 +52,20 @@ class Answer:
     has_length: bool = True
 
 
-def whole(body: bytes = BODY, *headers: str, sent: int | None = None) -> Answer:
-    return Answer("200 OK", headers or (TAG,), body, sent)
+def whole(body: bytes = BODY, *headers: str, sent: int | None = None) -> CannedResponse:
+    return CannedResponse("200 OK", headers or (TAG,), body, sent)
 
 
-def rest(start: int, body: bytes = BODY, *headers: str, sent: int | None = None) -> Answer:
+def rest(start: int, body: bytes = BODY, *headers: str, sent: int | None = None) -> CannedResponse:
     span = f"Content-Range: bytes {start}-{len(body) - 1}/{len(body)}"
-    return Answer("206 Partial Content", (span, *(headers or (TAG,))), body[start:], sent)
+    return CannedResponse("206 Partial Content", (span, *(headers or (TAG,))), body[start:], sent)
 
 
 @dataclass
 class Script:
     """A server that gives its answers one a connection, the last one for ever, and notes each request."""
 
-    answers: list[Answer]
+    answers: list[CannedResponse]
     requests: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -111,7 +111,7 @@ def part(tmp_path: Path) -> Path:
 def fetch(part: Path) -> Callable[..., Outcome]:
     """Downloads from a server that answers like this, and tells what came of it."""
 
-    def run(*answers: Answer, expected_bytes: int | None = len(BODY)) -> Outcome:
+    def run(*answers: CannedResponse, expected_bytes: int | None = len(BODY)) -> Outcome:
         script = Script(list(answers))
         delivered: list[bytes] = []
         arrived: list[int] = []
@@ -133,7 +133,7 @@ def fetch(part: Path) -> Callable[..., Outcome]:
                         f"http://127.0.0.1:{port}/file",
                         part,
                         deliver,
-                        transfers=Transfers(),
+                        transfers=NetworkSettings(),
                         tls=TLS,
                         expected_bytes=expected_bytes,
                         on_bytes=arrive,
@@ -210,7 +210,7 @@ def test_a_200_to_the_part_of_an_earlier_run_starts_over_before_anything_is_deli
 @pytest.mark.usefixtures("any_url")
 def test_a_complete_part_is_done_when_the_server_has_nothing_more(fetch: Callable[..., Outcome], part: Path) -> None:
     leave_behind(part, BODY)
-    outcome = fetch(Answer("416 Range Not Satisfiable", (f"Content-Range: bytes */{len(BODY)}",)))
+    outcome = fetch(CannedResponse("416 Range Not Satisfiable", (f"Content-Range: bytes */{len(BODY)}",)))
     assert outcome.error is None
     assert outcome.delivered == BODY
     assert outcome.ranges == [f"bytes={len(BODY)}-"]
@@ -219,16 +219,18 @@ def test_a_complete_part_is_done_when_the_server_has_nothing_more(fetch: Callabl
 @pytest.mark.usefixtures("any_url")
 def test_a_part_longer_than_the_servers_file_is_thrown_away(fetch: Callable[..., Outcome], part: Path) -> None:
     leave_behind(part, BODY + b"more")
-    outcome = fetch(Answer("416 Range Not Satisfiable", (f"Content-Range: bytes */{len(BODY)}",)), whole())
+    outcome = fetch(CannedResponse("416 Range Not Satisfiable", (f"Content-Range: bytes */{len(BODY)}",)), whole())
     assert outcome.error is None
     assert outcome.delivered == part.read_bytes() == BODY
     assert outcome.ranges == [f"bytes={len(BODY) + 4}-", None]
 
 
 @pytest.mark.usefixtures("any_url")
-@pytest.mark.parametrize("answer", [rest(1000), rest(700_000, BODY, 'ETag: "two"'), Answer("206 Partial Content")])
+@pytest.mark.parametrize(
+    "answer", [rest(1000), rest(700_000, BODY, 'ETag: "two"'), CannedResponse("206 Partial Content")]
+)
 def test_another_range_or_another_file_than_was_asked_for_is_not_built_upon(
-    fetch: Callable[..., Outcome], part: Path, answer: Answer
+    fetch: Callable[..., Outcome], part: Path, answer: CannedResponse
 ) -> None:
     leave_behind(part, BODY[:700_000])
     outcome = fetch(answer, whole())
@@ -319,7 +321,7 @@ def test_a_file_that_has_become_shorter_is_another_one(fetch: Callable[..., Outc
 
 @pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden", "410 Gone", "400 Bad Request"])
 def test_a_refusal_is_final_at_once(fetch: Callable[..., Outcome], status: str) -> None:
-    outcome = fetch(Answer(status))
+    outcome = fetch(CannedResponse(status))
     assert isinstance(outcome.error, MetadataError)
     assert re.search(f"http://127.0.0.1:.*/file .* {status}", str(outcome.error))
     assert outcome.error.exit_code is ExitCode.METADATA
@@ -328,13 +330,13 @@ def test_a_refusal_is_final_at_once(fetch: Callable[..., Outcome], status: str) 
 
 @pytest.mark.parametrize("status", ["500 Internal Server Error", "503 Service Unavailable", "429 Too Many Requests"])
 def test_trouble_that_may_pass_is_waited_out(fetch: Callable[..., Outcome], status: str) -> None:
-    outcome = fetch(*[Answer(status)] * (MAX_TRIES - 1), whole())
+    outcome = fetch(*[CannedResponse(status)] * (MAX_TRIES - 1), whole())
     assert outcome.error is None
     assert outcome.delivered == BODY
 
 
 def test_tries_that_bring_nothing_come_to_an_end_and_the_part_stays(fetch: Callable[..., Outcome], part: Path) -> None:
-    outcome = fetch(whole(sent=300_000), Answer("503 Service Unavailable"))
+    outcome = fetch(whole(sent=300_000), CannedResponse("503 Service Unavailable"))
     assert isinstance(outcome.error, MetadataError)
     assert "HTTP 503" in str(outcome.error)
     assert len(outcome.script.requests) == MAX_TRIES
@@ -345,7 +347,7 @@ def test_tries_that_bring_nothing_come_to_an_end_and_the_part_stays(fetch: Calla
 def test_a_server_that_never_answers_is_given_up_sooner_and_nothing_is_said_to_be_kept(
     fetch: Callable[..., Outcome], part: Path
 ) -> None:
-    outcome = fetch(Answer("", is_silent=True))
+    outcome = fetch(CannedResponse("", is_silent=True))
     assert isinstance(outcome.error, MetadataError)
     assert len(outcome.script.requests) == 3
     assert outcome.error.hint == (
@@ -355,7 +357,7 @@ def test_a_server_that_never_answers_is_given_up_sooner_and_nothing_is_said_to_b
 
 
 def test_where_nothing_arrives_nothing_is_said_to_be_kept(fetch: Callable[..., Outcome]) -> None:
-    outcome = fetch(Answer("503 Service Unavailable"))
+    outcome = fetch(CannedResponse("503 Service Unavailable"))
     assert isinstance(outcome.error, MetadataError)
     assert outcome.error.hint == "nothing has arrived; run the same command again later"
 
@@ -368,25 +370,25 @@ def test_every_byte_gained_starts_the_count_of_tries_again(fetch: Callable[..., 
 
 
 def test_the_server_says_how_long_to_wait(fetch: Callable[..., Outcome]) -> None:
-    outcome = fetch(Answer("503 Service Unavailable", ("Retry-After: 100",)), whole())
+    outcome = fetch(CannedResponse("503 Service Unavailable", ("Retry-After: 100",)), whole())
     assert outcome.error is None
     assert outcome.script.times[1] - outcome.script.times[0] >= 100
 
 
 def test_a_server_that_wants_hours_is_not_waited_for(fetch: Callable[..., Outcome]) -> None:
-    outcome = fetch(Answer("429 Too Many Requests", ("Retry-After: 7200",)))
+    outcome = fetch(CannedResponse("429 Too Many Requests", ("Retry-After: 7200",)))
     assert isinstance(outcome.error, MetadataError)
     assert len(outcome.script.requests) == 1
 
 
 def test_a_server_that_falls_silent_is_asked_again(fetch: Callable[..., Outcome]) -> None:
-    outcome = fetch(Answer("", is_silent=True), whole())
+    outcome = fetch(CannedResponse("", is_silent=True), whole())
     assert outcome.error is None
-    assert outcome.script.times[1] - outcome.script.times[0] >= Transfers().stall_timeout_s
+    assert outcome.script.times[1] - outcome.script.times[0] >= NetworkSettings().stall_timeout_s
 
 
 def test_redirects_are_followed_three_times(fetch: Callable[..., Outcome]) -> None:
-    steps = [Answer("302 Found", (f"Location: /step{number}",)) for number in range(4)]
+    steps = [CannedResponse("302 Found", (f"Location: /step{number}",)) for number in range(4)]
     outcome = fetch(*steps[:3], whole())
     assert outcome.error is None
     assert outcome.script.paths == ["/file", "/step0", "/step1", "/step2"]
@@ -395,14 +397,14 @@ def test_redirects_are_followed_three_times(fetch: Callable[..., Outcome]) -> No
 
 @pytest.mark.parametrize("location", ["ftp://127.0.0.1/file", "http://[", "file:///etc/passwd"])
 def test_a_redirect_to_what_is_no_web_page_is_refused(fetch: Callable[..., Outcome], location: str) -> None:
-    outcome = fetch(Answer("302 Found", (f"Location: {location}",)))
+    outcome = fetch(CannedResponse("302 Found", (f"Location: {location}",)))
     assert isinstance(outcome.error, MetadataError)
     assert len(outcome.script.requests) == 1
 
 
 @pytest.mark.parametrize("answer", [whole(BODY + b"x"), whole(BODY[:-1])], ids=["longer", "shorter"])
 def test_another_length_than_the_published_one_is_refused_unread(
-    fetch: Callable[..., Outcome], part: Path, answer: Answer
+    fetch: Callable[..., Outcome], part: Path, answer: CannedResponse
 ) -> None:
     outcome = fetch(answer)
     assert isinstance(outcome.error, MetadataError)
@@ -412,14 +414,14 @@ def test_another_length_than_the_published_one_is_refused_unread(
 
 
 def test_a_body_of_unknown_length_is_not_read_past_the_published_one(fetch: Callable[..., Outcome], part: Path) -> None:
-    outcome = fetch(Answer("200 OK", (TAG,), BODY + b"x", has_length=False))
+    outcome = fetch(CannedResponse("200 OK", (TAG,), BODY + b"x", has_length=False))
     assert isinstance(outcome.error, MetadataError)
     assert f"expected {len(BODY)} bytes, got {len(BODY) + 1}" in str(outcome.error)
     assert list(part.parent.iterdir()) == []
 
 
 def test_a_body_of_unknown_length_that_ends_too_soon_is_gone_on_with(fetch: Callable[..., Outcome]) -> None:
-    outcome = fetch(Answer("200 OK", (TAG,), BODY, 300_000, has_length=False), rest(300_000))
+    outcome = fetch(CannedResponse("200 OK", (TAG,), BODY, 300_000, has_length=False), rest(300_000))
     assert outcome.error is None
     assert outcome.delivered == BODY
 
@@ -461,7 +463,7 @@ def test_a_url_that_nobody_can_fetch_is_refused_at_once(part: Path) -> None:
             "gopher://127.0.0.1/file",
             part,
             deliver,
-            transfers=Transfers(),
+            transfers=NetworkSettings(),
             tls=TLS,
             expected_bytes=None,
             on_bytes=unheeded,

@@ -16,7 +16,7 @@ def passed(bytes_per_s: float | None, transfers: int, piece: int, seconds: float
         while True:
             await trio.sleep(0.001)
             total += piece
-            await throttle.spend(piece)
+            await throttle.consume(piece)
 
     async def main() -> None:
         throttle = Throttle(bytes_per_s)

@@ -24,21 +24,21 @@ from downloads import open_downloader
 from httpcore._backends.trio import TrioStream
 
 from oidl.demo.server import handle, serve
-from oidl.demo.site import Answer, Behaviour, Site, redirect, status_answer
+from oidl.demo.site import CannedResponse, ServerFault, Site, redirect, status_answer
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.answer import Download
 from oidl.net.body import Body
 from oidl.net.client import Client, new_client, tls_context
 from oidl.net.transfer import Downloader
 from oidl.net.wire import Network as Wires
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 BODY = bytes(range(256)) * 40
 PAGE = b"<html>" + b" " * 1000
 PATH = "/1/2_o.jpg"
 URL = f"http://photos{PATH}"
 UNAVAILABLE = "https://s.yimg.com/pw/images/en-us/photo_unavailable.png"
-TRANSFERS = Transfers()
+TRANSFERS = NetworkSettings()
 TLS = tls_context()
 
 
@@ -127,7 +127,7 @@ class Transfer:
 
 @asynccontextmanager
 async def transfer(
-    answer: Answer | Site, transfers: Transfers = TRANSFERS, verify: ssl.SSLContext = TLS, **network: Any
+    answer: CannedResponse | Site, transfers: NetworkSettings = TRANSFERS, verify: ssl.SSLContext = TLS, **network: Any
 ) -> AsyncIterator[Transfer]:
     """Transfers from a host that answers `PATH` so, in memory."""
     site = answer if isinstance(answer, Site) else Site({PATH: answer})
@@ -143,7 +143,7 @@ async def transfer(
 
 
 @asynccontextmanager
-async def loopback(answer: Answer) -> AsyncIterator[tuple[Transfer, str]]:
+async def loopback(answer: CannedResponse) -> AsyncIterator[tuple[Transfer, str]]:
     """Transfers from a real server; comes with its base URL."""
     site = Site({PATH: answer})
     async with trio.open_nursery() as nursery:
@@ -169,9 +169,9 @@ class Outcome:
 
 
 def one(
-    answer: Answer | Site,
+    answer: CannedResponse | Site,
     *,
-    transfers: Transfers = TRANSFERS,
+    transfers: NetworkSettings = TRANSFERS,
     network: dict[str, Any] | None = None,
     verify: ssl.SSLContext = TLS,
     **asked: Any,
@@ -197,25 +197,25 @@ def nothing_is_left_half_run() -> Iterator[None]:
 # ---- what comes whole
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.NORMAL, Behaviour.CHUNKED, Behaviour.NO_LENGTH])
-def test_a_whole_body_is_fetched_with_or_without_a_length(behaviour: Behaviour) -> None:
-    outcome = one(Answer(BODY, behaviour=behaviour))
+@pytest.mark.parametrize("behaviour", [ServerFault.NORMAL, ServerFault.CHUNKED, ServerFault.NO_LENGTH])
+def test_a_whole_body_is_fetched_with_or_without_a_length(behaviour: ServerFault) -> None:
+    outcome = one(CannedResponse(BODY, behaviour=behaviour))
     assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
     assert sum(outcome.arrived) == len(BODY)
 
 
 def test_a_body_of_another_length_than_published_is_passed_on_where_the_length_came_too_late() -> None:
-    outcome = one(Answer(BODY[:100], behaviour=Behaviour.CHUNKED))
+    outcome = one(CannedResponse(BODY[:100], behaviour=ServerFault.CHUNKED))
     assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY[:100])
 
 
 def test_a_thumbnail_has_no_published_size() -> None:
-    outcome = one(Answer(BODY), size_bytes=None, cap_bytes=len(BODY), source=Source.THUMBNAIL_300K)
+    outcome = one(CannedResponse(BODY), size_bytes=None, cap_bytes=len(BODY), source=Source.THUMBNAIL_300K)
     assert outcome.result == Fetched(Source.THUMBNAIL_300K, URL, BODY)
 
 
 def test_a_slow_body_that_keeps_to_the_least_speed_is_waited_for() -> None:
-    outcome = one(Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1000))
+    outcome = one(CannedResponse(BODY, behaviour=ServerFault.SLOW, bytes_per_s=1000))
     assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
     assert outcome.took_s == pytest.approx(10.24, abs=0.1)
     assert isinstance(outcome.result, Fetched)
@@ -242,7 +242,7 @@ def test_a_slow_body_that_keeps_to_the_least_speed_is_waited_for() -> None:
     ],
     ids=lambda value: value.detail if isinstance(value, Failure) else "",
 )
-def test_a_status_names_its_reason_and_the_failure_its_url(answer: Answer, expected: Failure) -> None:
+def test_a_status_names_its_reason_and_the_failure_its_url(answer: CannedResponse, expected: Failure) -> None:
     outcome = one(answer)
     assert outcome.result == Failure(
         expected.reason,
@@ -273,7 +273,7 @@ def test_a_redirect_to_the_placeholder_is_unavailable_and_not_followed(location:
 
 @pytest.mark.parametrize("length", [len(BODY) - 1, len(BODY) + 1, 10 * len(BODY), 0])
 def test_a_length_that_is_not_the_published_one_is_refused_before_the_body(length: int) -> None:
-    outcome = one(Answer((BODY * 10)[:length]))
+    outcome = one(CannedResponse((BODY * 10)[:length]))
     assert outcome.result.reason is Reason.SIZE_MISMATCH
     assert outcome.result.detail == f"{length} bytes, published {len(BODY)}"
     assert outcome.arrived == []
@@ -286,24 +286,24 @@ def test_a_large_file_of_another_length_is_not_read_at_all() -> None:
         sent.append("all")
         return BODY * 1000
 
-    outcome = one(Answer(body(), behaviour=Behaviour.SLOW, bytes_per_s=1000))
+    outcome = one(CannedResponse(body(), behaviour=ServerFault.SLOW, bytes_per_s=1000))
     assert outcome.result.reason is Reason.SIZE_MISMATCH
     assert outcome.took_s < 1
 
 
 def test_a_thumbnail_longer_than_the_cap_is_refused_by_its_length() -> None:
-    outcome = one(Answer(BODY), size_bytes=None, cap_bytes=len(BODY) - 1)
+    outcome = one(CannedResponse(BODY), size_bytes=None, cap_bytes=len(BODY) - 1)
     assert outcome.result.reason is Reason.TOO_LARGE
     assert outcome.arrived == []
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.CHUNKED, Behaviour.NO_LENGTH])
-def test_a_body_that_streams_past_the_cap_is_too_large(behaviour: Behaviour) -> None:
-    assert one(Answer(BODY + b"x", behaviour=behaviour)).result.reason is Reason.TOO_LARGE
+@pytest.mark.parametrize("behaviour", [ServerFault.CHUNKED, ServerFault.NO_LENGTH])
+def test_a_body_that_streams_past_the_cap_is_too_large(behaviour: ServerFault) -> None:
+    assert one(CannedResponse(BODY + b"x", behaviour=behaviour)).result.reason is Reason.TOO_LARGE
 
 
 def test_an_endless_body_is_left_soon_after_the_cap() -> None:
-    outcome = one(Answer(BODY[:1000], behaviour=Behaviour.ENDLESS))
+    outcome = one(CannedResponse(BODY[:1000], behaviour=ServerFault.ENDLESS))
     assert outcome.result.reason is Reason.TOO_LARGE
     assert len(BODY) < sum(outcome.arrived) < 20 * len(BODY)
     assert outcome.site.connections.open == 0
@@ -314,23 +314,23 @@ def test_an_endless_body_is_left_soon_after_the_cap() -> None:
 )
 def test_a_page_is_no_image_whatever_its_length(content_type: str) -> None:
     for body in (PAGE, PAGE[:-1]):
-        outcome = one(Answer(body, content_type=content_type), size_bytes=len(PAGE), cap_bytes=len(PAGE))
+        outcome = one(CannedResponse(body, content_type=content_type), size_bytes=len(PAGE), cap_bytes=len(PAGE))
         assert outcome.result.reason is Reason.NOT_AN_IMAGE
         assert outcome.result.http_status == 200
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.NORMAL, Behaviour.CHUNKED, Behaviour.NO_LENGTH])
+@pytest.mark.parametrize("behaviour", [ServerFault.NORMAL, ServerFault.CHUNKED, ServerFault.NO_LENGTH])
 def test_bytes_that_are_said_to_be_text_and_may_be_the_published_ones_are_judged_by_themselves(
-    behaviour: Behaviour,
+    behaviour: ServerFault,
 ) -> None:
-    fetched = one(Answer(BODY, content_type="text/plain", behaviour=behaviour)).result
+    fetched = one(CannedResponse(BODY, content_type="text/plain", behaviour=behaviour)).result
     assert fetched.body == BODY
     assert fetched.doubt.reason is Reason.NOT_AN_IMAGE
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.CHUNKED, Behaviour.NO_LENGTH, Behaviour.ENDLESS])
-def test_of_a_page_whose_length_is_unknown_only_the_start_is_read(behaviour: Behaviour) -> None:
-    page = Answer(b"\n<!DOCTYPE html>" + BODY, content_type="text/html", behaviour=behaviour)
+@pytest.mark.parametrize("behaviour", [ServerFault.CHUNKED, ServerFault.NO_LENGTH, ServerFault.ENDLESS])
+def test_of_a_page_whose_length_is_unknown_only_the_start_is_read(behaviour: ServerFault) -> None:
+    page = CannedResponse(b"\n<!DOCTYPE html>" + BODY, content_type="text/html", behaviour=behaviour)
     outcome = one(page, size_bytes=20 * len(BODY), cap_bytes=20 * len(BODY))
     assert outcome.result.detail == "content type text/html"
     assert sum(outcome.arrived) < 2 * len(BODY)
@@ -344,33 +344,33 @@ def test_the_published_bytes_under_an_error_status_are_read() -> None:
 
 
 def test_a_png_for_a_jpeg_is_a_placeholder_unless_it_has_the_published_length() -> None:
-    assert one(Answer(BODY[:-1], content_type="image/png")).result.reason is Reason.NOT_AN_IMAGE
-    assert one(Answer(BODY, content_type="image/png")).result.body == BODY
-    thumbnail = one(Answer(BODY, content_type="image/png"), size_bytes=None, source=Source.THUMBNAIL_300K)
+    assert one(CannedResponse(BODY[:-1], content_type="image/png")).result.reason is Reason.NOT_AN_IMAGE
+    assert one(CannedResponse(BODY, content_type="image/png")).result.body == BODY
+    thumbnail = one(CannedResponse(BODY, content_type="image/png"), size_bytes=None, source=Source.THUMBNAIL_300K)
     assert thumbnail.result.reason is Reason.NOT_AN_IMAGE
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/pjpeg", "application/octet-stream", ""])
 def test_other_content_types_are_left_to_the_first_bytes_to_judge(content_type: str) -> None:
-    assert one(Answer(BODY, content_type=content_type)).result == Fetched(Source.ORIGINAL, URL, BODY)
+    assert one(CannedResponse(BODY, content_type=content_type)).result == Fetched(Source.ORIGINAL, URL, BODY)
 
 
 # ---- what the network does
 
 
 def test_a_body_cut_short_of_its_length_is_a_broken_connection() -> None:
-    outcome = one(Answer(BODY, behaviour=Behaviour.CUT))
+    outcome = one(CannedResponse(BODY, behaviour=ServerFault.CUT))
     assert outcome.result.reason is Reason.CONNECTION
     assert sum(outcome.arrived) == len(BODY) // 2
 
 
 def test_what_is_not_http_is_a_broken_connection() -> None:
-    assert one(Answer(BODY, behaviour=Behaviour.GARBAGE)).result.reason is Reason.CONNECTION
+    assert one(CannedResponse(BODY, behaviour=ServerFault.GARBAGE)).result.reason is Reason.CONNECTION
 
 
 def test_a_reset_is_a_broken_connection() -> None:
     async def main() -> None:
-        async with loopback(Answer(BODY, behaviour=Behaviour.RESET)) as (get, base_url):
+        async with loopback(CannedResponse(BODY, behaviour=ServerFault.RESET)) as (get, base_url):
             failure = await get(base_url + PATH)
         assert isinstance(failure, Failure)
         assert (failure.reason, failure.url) == (Reason.CONNECTION, base_url + PATH)
@@ -383,7 +383,7 @@ def test_a_refused_port_is_a_broken_connection() -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))  # and nobody listens
             url = f"http://127.0.0.1:{free.getsockname()[1]}{PATH}"
-            async with loopback(Answer()) as (get, _):
+            async with loopback(CannedResponse()) as (get, _):
                 failure = await get(url)
         assert isinstance(failure, Failure)
         assert failure.reason is Reason.CONNECTION
@@ -411,49 +411,49 @@ def test_a_name_that_is_not_known_is_a_matter_of_dns() -> None:
 
 
 def test_no_connection_in_time_is_a_timeout() -> None:
-    outcome = one(Answer(BODY), network={"is_black_hole": True})
+    outcome = one(CannedResponse(BODY), network={"is_black_hole": True})
     assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no connection in time")
     assert outcome.took_s == pytest.approx(TRANSFERS.connect_timeout_s)
 
 
 def test_a_server_that_never_answers_is_a_timeout() -> None:
-    outcome = one(Answer(BODY), network={"is_silent": True})
+    outcome = one(CannedResponse(BODY), network={"is_silent": True})
     assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no byte in time")
     assert outcome.took_s == pytest.approx(TRANSFERS.stall_timeout_s)
 
 
 def test_a_stall_in_the_middle_is_a_timeout() -> None:
-    outcome = one(Answer(BODY, behaviour=Behaviour.STALL))
+    outcome = one(CannedResponse(BODY, behaviour=ServerFault.STALL))
     assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no byte in time")
     assert outcome.took_s == pytest.approx(TRANSFERS.stall_timeout_s)
     assert sum(outcome.arrived) == len(BODY) // 2
 
 
 def test_a_body_that_drips_has_the_timeouts_and_its_size_at_the_least_speed() -> None:
-    transfers = Transfers(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=1024)
-    outcome = one(Answer(BODY, behaviour=Behaviour.DRIP), transfers=transfers)
+    transfers = NetworkSettings(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=1024)
+    outcome = one(CannedResponse(BODY, behaviour=ServerFault.DRIP), transfers=transfers)
     assert outcome.result.reason is Reason.TOO_SLOW
     assert outcome.took_s == pytest.approx(2 + 3 + 10)
     assert outcome.site.connections.open == 0
 
 
 def test_each_redirect_has_a_deadline_of_its_own() -> None:
-    slow_page = Answer(b"x" * 30, 302, "text/html", {"Location": PATH}, Behaviour.SLOW, bytes_per_s=1)
-    site = Site({"/from": slow_page, PATH: Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=300)})
+    slow_page = CannedResponse(b"x" * 30, 302, "text/html", {"Location": PATH}, ServerFault.SLOW, bytes_per_s=1)
+    site = Site({"/from": slow_page, PATH: CannedResponse(BODY, behaviour=ServerFault.SLOW, bytes_per_s=300)})
     assert one(site, url="http://photos/from").result == Fetched(Source.ORIGINAL, URL, BODY)
 
 
 # ---- what breaks off and is gone on with
 
 
-def breaking(behaviour: Behaviour = Behaviour.CUT, **named: Any) -> Answer:
+def breaking(behaviour: ServerFault = ServerFault.CUT, **named: Any) -> CannedResponse:
     """Half of what was asked for, with the offer to ask for the rest."""
-    return Answer(BODY, behaviour=behaviour, resumable=True, **named)
+    return CannedResponse(BODY, behaviour=behaviour, resumable=True, **named)
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.CUT, Behaviour.RESET, Behaviour.STALL])
-def test_a_body_that_breaks_off_is_gone_on_with_where_it_broke(behaviour: Behaviour) -> None:
-    outcome = one(Answer(BODY, first=(breaking(behaviour), breaking())))
+@pytest.mark.parametrize("behaviour", [ServerFault.CUT, ServerFault.RESET, ServerFault.STALL])
+def test_a_body_that_breaks_off_is_gone_on_with_where_it_broke(behaviour: ServerFault) -> None:
+    outcome = one(CannedResponse(BODY, first=(breaking(behaviour), breaking())))
     assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
     assert [status for _, status in outcome.site.log] == [200, 206, 206]
     assert sum(outcome.arrived) == len(BODY)
@@ -461,7 +461,7 @@ def test_a_body_that_breaks_off_is_gone_on_with_where_it_broke(behaviour: Behavi
 
 def test_every_request_is_told_of_with_the_body_that_grows() -> None:
     async def main() -> None:
-        site = Site({PATH: redirect("http://elsewhere/x.jpg"), "/x.jpg": Answer(BODY, first=(breaking(),))})
+        site = Site({PATH: redirect("http://elsewhere/x.jpg"), "/x.jpg": CannedResponse(BODY, first=(breaking(),))})
         async with transfer(site) as get:
             fetched = await get()
             assert get.body is not None
@@ -481,8 +481,8 @@ def test_it_is_gone_on_with_three_times_and_the_failure_is_the_last_ones() -> No
 
 
 def test_all_that_is_asked_for_together_has_the_deadline_of_one() -> None:
-    transfers = Transfers(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=10_240)
-    outcome = one(breaking(Behaviour.STALL), transfers=transfers)
+    transfers = NetworkSettings(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=10_240)
+    outcome = one(breaking(ServerFault.STALL), transfers=transfers)
     assert outcome.result.reason is Reason.TOO_SLOW
     assert outcome.result.detail == "not complete after 6 s"
     assert outcome.took_s == pytest.approx(6)
@@ -490,9 +490,9 @@ def test_all_that_is_asked_for_together_has_the_deadline_of_one() -> None:
 
 
 def test_time_lost_on_an_answer_that_is_no_use_counts_too() -> None:
-    transfers = Transfers(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=10_240)
-    page = Answer(b"<h1>no such range</h1>", 416, "text/html", behaviour=Behaviour.DRIP)
-    outcome = one(Answer(BODY, behaviour=Behaviour.DRIP, first=(breaking(), page)), transfers=transfers)
+    transfers = NetworkSettings(connect_timeout_s=2, stall_timeout_s=3, min_bytes_per_s=10_240)
+    page = CannedResponse(b"<h1>no such range</h1>", 416, "text/html", behaviour=ServerFault.DRIP)
+    outcome = one(CannedResponse(BODY, behaviour=ServerFault.DRIP, first=(breaking(), page)), transfers=transfers)
     assert outcome.result.reason is Reason.TOO_SLOW
     assert outcome.took_s == pytest.approx(6)
     assert len(outcome.site.log) == 3
@@ -501,12 +501,12 @@ def test_time_lost_on_an_answer_that_is_no_use_counts_too() -> None:
 @pytest.mark.parametrize(
     "second",
     [
-        Answer(BODY, behaviour=Behaviour.CHUNKED),
+        CannedResponse(BODY, behaviour=ServerFault.CHUNKED),
         status_answer(416),
-        Answer(BODY, 206),
-        Answer(BODY[5000:], 206, headers={"Content-Range": f"bytes 5000-{len(BODY) - 1}/{len(BODY)}"}),
-        Answer(bytes(5120), 206, headers={"Content-Range": f"bytes 5120-{len(BODY) - 1}/{len(BODY) + 1}"}),
-        Answer(
+        CannedResponse(BODY, 206),
+        CannedResponse(BODY[5000:], 206, headers={"Content-Range": f"bytes 5000-{len(BODY) - 1}/{len(BODY)}"}),
+        CannedResponse(bytes(5120), 206, headers={"Content-Range": f"bytes 5120-{len(BODY) - 1}/{len(BODY) + 1}"}),
+        CannedResponse(
             bytes(5120),
             206,
             headers={"Content-Range": f"bytes 5120-{len(BODY) - 1}/{len(BODY)}", "ETag": '"another"'},
@@ -514,25 +514,27 @@ def test_time_lost_on_an_answer_that_is_no_use_counts_too() -> None:
     ],
     ids=["all of it", "nothing left", "no range told", "another range", "another length", "another file"],
 )
-def test_an_answer_that_does_not_go_on_there_starts_it_anew(second: Answer) -> None:
-    outcome = one(Answer(BODY, first=(breaking(), second)))
+def test_an_answer_that_does_not_go_on_there_starts_it_anew(second: CannedResponse) -> None:
+    outcome = one(CannedResponse(BODY, first=(breaking(), second)))
     assert outcome.result == Fetched(Source.ORIGINAL, URL, BODY)
 
 
 def test_a_rest_of_unknown_length_in_pieces_is_put_together() -> None:
-    def rest(start: int, stop: int, total: object) -> Answer:
-        return Answer(BODY[start:stop], 206, headers={"Content-Range": f"bytes {start}-{stop - 1}/{total}"})
+    def rest(start: int, stop: int, total: object) -> CannedResponse:
+        return CannedResponse(BODY[start:stop], 206, headers={"Content-Range": f"bytes {start}-{stop - 1}/{total}"})
 
-    site = Site({PATH: Answer(first=(breaking(), rest(5120, 8000, "*"), rest(8000, len(BODY), len(BODY))))})
+    site = Site({PATH: CannedResponse(first=(breaking(), rest(5120, 8000, "*"), rest(8000, len(BODY), len(BODY))))})
     assert one(site).result == Fetched(Source.ORIGINAL, URL, BODY)
     assert len(site.log) == 3
 
 
 @pytest.mark.parametrize(
-    "broken", [Answer(BODY, behaviour=Behaviour.CUT), breaking(headers={"ETag": 'W/"weak"'})], ids=["none", "weak"]
+    "broken",
+    [CannedResponse(BODY, behaviour=ServerFault.CUT), breaking(headers={"ETag": 'W/"weak"'})],
+    ids=["none", "weak"],
 )
-def test_without_a_strong_validator_nothing_is_gone_on_with(broken: Answer) -> None:
-    outcome = one(Answer(BODY, first=(broken,)))
+def test_without_a_strong_validator_nothing_is_gone_on_with(broken: CannedResponse) -> None:
+    outcome = one(CannedResponse(BODY, first=(broken,)))
     assert outcome.result.reason is Reason.CONNECTION
     assert len(outcome.site.log) == 1
 
@@ -544,32 +546,34 @@ def test_without_a_strong_validator_nothing_is_gone_on_with(broken: Answer) -> N
         (status_answer(404), Reason.NOT_FOUND),
         (status_answer(500), Reason.HTTP_ERROR),
         (redirect(UNAVAILABLE), Reason.UNAVAILABLE),
-        (Answer(BODY[:-1]), Reason.SIZE_MISMATCH),
-        (Answer(b"", behaviour=Behaviour.GARBAGE), Reason.CONNECTION),
+        (CannedResponse(BODY[:-1]), Reason.SIZE_MISMATCH),
+        (CannedResponse(b"", behaviour=ServerFault.GARBAGE), Reason.CONNECTION),
     ],
     ids=lambda value: value.value if isinstance(value, Reason) else "",
 )
-def test_what_is_said_when_the_rest_is_asked_for_counts(second: Answer, reason: Reason) -> None:
-    outcome = one(Answer(BODY, first=(breaking(), second)))
+def test_what_is_said_when_the_rest_is_asked_for_counts(second: CannedResponse, reason: Reason) -> None:
+    outcome = one(CannedResponse(BODY, first=(breaking(), second)))
     assert (outcome.result.reason, outcome.result.url) == (reason, URL)
     assert len(outcome.site.log) == 2
 
 
 def test_a_redirect_when_the_rest_is_asked_for_is_followed_to_a_whole_body() -> None:
-    site = Site({PATH: Answer(first=(breaking(), redirect("http://photos/new.jpg"))), "/new.jpg": Answer(BODY)})
+    site = Site(
+        {PATH: CannedResponse(first=(breaking(), redirect("http://photos/new.jpg"))), "/new.jpg": CannedResponse(BODY)}
+    )
     assert one(site).result == Fetched(Source.ORIGINAL, "http://photos/new.jpg", BODY)
     assert [status for _, status in site.log] == [200, 302, 200]
 
 
 def test_a_rest_that_streams_past_the_cap_is_too_large() -> None:
     headers = {"Content-Range": f"bytes 5120-{len(BODY) - 1}/{len(BODY)}"}
-    longer = Answer(BODY, 206, headers=headers, behaviour=Behaviour.CHUNKED)
-    assert one(Answer(BODY, first=(breaking(), longer))).result.reason is Reason.TOO_LARGE
+    longer = CannedResponse(BODY, 206, headers=headers, behaviour=ServerFault.CHUNKED)
+    assert one(CannedResponse(BODY, first=(breaking(), longer))).result.reason is Reason.TOO_LARGE
 
 
 def test_a_drain_asks_for_no_rest_and_tells_what_broke() -> None:
     async def main() -> None:
-        async with transfer(breaking(Behaviour.STALL)) as get, trio.open_nursery() as nursery:
+        async with transfer(breaking(ServerFault.STALL)) as get, trio.open_nursery() as nursery:
             results: list[Any] = []
 
             async def fetch_one() -> None:
@@ -602,30 +606,30 @@ def test_tls_is_verified_against_whom_we_trust_and_the_name_that_was_asked() -> 
     trusting = ssl.create_default_context()
     ca.configure_trust(trusting)
     https = URL.replace("http:", "https:")
-    good = one(Answer(BODY), url=https, verify=trusting, network={"tls": server("photos")})
+    good = one(CannedResponse(BODY), url=https, verify=trusting, network={"tls": server("photos")})
     assert good.result == Fetched(Source.ORIGINAL, https, BODY)
-    unknown = one(Answer(BODY), url=https, network={"tls": server("photos")})
+    unknown = one(CannedResponse(BODY), url=https, network={"tls": server("photos")})
     assert (unknown.result.reason, unknown.result.url) == (Reason.TLS, https)
-    other = one(Answer(BODY), url=https, verify=trusting, network={"tls": server("elsewhere")})
+    other = one(CannedResponse(BODY), url=https, verify=trusting, network={"tls": server("elsewhere")})
     assert other.result.reason is Reason.TLS
     assert unknown.site.log == other.site.log == []
 
 
 def test_a_server_that_speaks_no_tls_is_a_matter_of_tls() -> None:
-    outcome = one(Answer(BODY), url=URL.replace("http:", "https:"))
+    outcome = one(CannedResponse(BODY), url=URL.replace("http:", "https:"))
     assert outcome.result.reason is Reason.TLS
 
 
 def test_a_handshake_that_nobody_answers_is_a_timeout() -> None:
-    outcome = one(Answer(BODY), url=URL.replace("http:", "https:"), network={"is_silent": True})
+    outcome = one(CannedResponse(BODY), url=URL.replace("http:", "https:"), network={"is_silent": True})
     assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no TLS handshake in time")
     assert outcome.took_s == pytest.approx(TRANSFERS.tls_timeout_s)
 
 
 def test_the_handshakes_time_is_part_of_that_to_connect() -> None:
-    transfers = Transfers(connect_timeout_s=6, tls_timeout_s=5)
+    transfers = NetworkSettings(connect_timeout_s=6, tls_timeout_s=5)
     https = URL.replace("http:", "https:")
-    outcome = one(Answer(BODY), url=https, transfers=transfers, network={"is_silent": True, "connects_in_s": 4})
+    outcome = one(CannedResponse(BODY), url=https, transfers=transfers, network={"is_silent": True, "connects_in_s": 4})
     assert (outcome.result.reason, outcome.result.detail) == (Reason.TIMEOUT, "no TLS handshake in time")
     assert outcome.took_s == pytest.approx(6)
 
@@ -636,7 +640,7 @@ def test_once_the_handshake_is_made_its_limit_is_over() -> None:
     ca.configure_trust(trusting)
     https = URL.replace("http:", "https:")
     late = {"tls": server("photos"), "answers_in_s": 20}
-    outcome = one(Answer(BODY), url=https, verify=trusting, network=late)
+    outcome = one(CannedResponse(BODY), url=https, verify=trusting, network=late)
     assert outcome.result == Fetched(Source.ORIGINAL, https, BODY)
     assert outcome.took_s == pytest.approx(20)
 
@@ -647,7 +651,7 @@ def test_once_the_handshake_is_made_its_limit_is_over() -> None:
 def chain(length: int, status: int = 302) -> Site:
     """`/0` leads by `length` redirects to the photo, from host to host."""
     steps = {f"/{number}": redirect(f"http://host{number}/{number + 1}", status) for number in range(length - 1)}
-    return Site({**steps, f"/{length - 1}": redirect(URL, status), PATH: Answer(BODY)})
+    return Site({**steps, f"/{length - 1}": redirect(URL, status), PATH: CannedResponse(BODY)})
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -672,7 +676,7 @@ def test_a_redirect_in_a_circle_ends() -> None:
 
 @pytest.mark.parametrize("location", ["/3/4_o.jpg", "../3/4_o.jpg", "//photos/3/4_o.jpg", "4_o.jpg"])
 def test_a_location_may_be_relative(location: str) -> None:
-    found = Answer(BODY)
+    found = CannedResponse(BODY)
     site = Site({PATH: redirect(location), "/3/4_o.jpg": found, "/1/4_o.jpg": found})
     assert isinstance(one(site).result, Fetched)
 
@@ -718,7 +722,7 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
     ca, server = authority()
     trusting = ssl.create_default_context()
     ca.configure_trust(trusting)
-    site = Site({"/from": redirect(URL), PATH: Answer(BODY)})
+    site = Site({"/from": redirect(URL), PATH: CannedResponse(BODY)})
     outcome = one(site, url="https://photos/from", verify=trusting, network={"tls": server("photos")})
     assert (outcome.result.reason, outcome.result.http_status) == (Reason.HTTP_ERROR, 302)
     assert [path for path, _ in site.log] == ["/from"]
@@ -749,12 +753,17 @@ def test_a_url_that_nobody_can_ask_for_is_a_failure_and_for_good(url: str) -> No
 
 @pytest.mark.parametrize(
     "refusal",
-    [status_answer(404), redirect(UNAVAILABLE), Answer(BODY[:-2], content_type="text/html"), Answer(BODY[:-1])],
+    [
+        status_answer(404),
+        redirect(UNAVAILABLE),
+        CannedResponse(BODY[:-2], content_type="text/html"),
+        CannedResponse(BODY[:-1]),
+    ],
     ids=["error", "redirect", "page", "other length"],
 )
-def test_after_a_refusal_its_connection_is_used_again(refusal: Answer) -> None:
+def test_after_a_refusal_its_connection_is_used_again(refusal: CannedResponse) -> None:
     async def main() -> None:
-        site = Site({"/refused.jpg": refusal, PATH: Answer(BODY)})
+        site = Site({"/refused.jpg": refusal, PATH: CannedResponse(BODY)})
         async with transfer(site) as get:
             for _ in range(5):
                 assert isinstance(await get("http://photos/refused.jpg"), Failure)
@@ -764,16 +773,16 @@ def test_after_a_refusal_its_connection_is_used_again(refusal: Answer) -> None:
     run(main)
 
 
-@pytest.mark.parametrize("behaviour", [Behaviour.CUT, Behaviour.STALL, Behaviour.DRIP])
-def test_a_status_is_believed_though_its_page_never_ends(behaviour: Behaviour) -> None:
-    outcome = one(Answer(b"<h1>gone</h1>", 410, "text/html", behaviour=behaviour))
+@pytest.mark.parametrize("behaviour", [ServerFault.CUT, ServerFault.STALL, ServerFault.DRIP])
+def test_a_status_is_believed_though_its_page_never_ends(behaviour: ServerFault) -> None:
+    outcome = one(CannedResponse(b"<h1>gone</h1>", 410, "text/html", behaviour=behaviour))
     assert (outcome.result.reason, outcome.result.http_status) == (Reason.GONE, 410)
 
 
 def test_a_connection_that_broke_is_replaced() -> None:
     async def main() -> None:
-        broken = Answer(BODY, behaviour=Behaviour.CUT)
-        async with transfer(Answer(BODY, first=(broken, broken))) as get:
+        broken = CannedResponse(BODY, behaviour=ServerFault.CUT)
+        async with transfer(CannedResponse(BODY, first=(broken, broken))) as get:
             results = [type(await get()) for _ in range(4)]
             assert results == [Failure, Failure, Fetched, Fetched]
             assert get.site.connections.opened == 3
@@ -793,7 +802,7 @@ def test_a_retry_after_is_believed_up_to_a_bound() -> None:
 def test_a_retry_after_keeps_the_next_request_to_that_host_waiting_and_no_other() -> None:
     async def main() -> None:
         busy = status_answer(429, retry_after="2")
-        async with transfer(Answer(BODY, first=(busy,) * CLOSED)) as get:
+        async with transfer(CannedResponse(BODY, first=(busy,) * CLOSED)) as get:
             began = trio.current_time()
             for _ in range(CLOSED):
                 assert isinstance(await get(), Failure)
@@ -807,7 +816,7 @@ def test_a_retry_after_keeps_the_next_request_to_that_host_waiting_and_no_other(
 
 def test_a_429_that_does_not_say_for_how_long_pauses_its_host_too() -> None:
     async def main() -> None:
-        async with transfer(Answer(BODY, first=(status_answer(429),) * CLOSED)) as get:
+        async with transfer(CannedResponse(BODY, first=(status_answer(429),) * CLOSED)) as get:
             began = trio.current_time()
             for _ in range(CLOSED):
                 assert isinstance(await get(), Failure)
@@ -820,7 +829,7 @@ def test_a_429_that_does_not_say_for_how_long_pauses_its_host_too() -> None:
 def test_a_pause_beyond_all_patience_sends_the_image_back_unasked() -> None:
     async def main() -> None:
         busy = status_answer(503, retry_after="3600")
-        async with transfer(Answer(BODY, first=(busy,) * CLOSED)) as get:
+        async with transfer(CannedResponse(BODY, first=(busy,) * CLOSED)) as get:
             began = trio.current_time()
             for _ in range(CLOSED):
                 await get()
@@ -838,7 +847,9 @@ def test_a_pause_beyond_all_patience_sends_the_image_back_unasked() -> None:
 
 def test_a_failure_without_a_retry_after_leaves_its_host_alone_no_longer_than_asked() -> None:
     async def main() -> None:
-        async with transfer(Answer(BODY, first=(status_answer(500, retry_after="20"), status_answer(404)))) as get:
+        async with transfer(
+            CannedResponse(BODY, first=(status_answer(500, retry_after="20"), status_answer(404)))
+        ) as get:
             began = trio.current_time()
             assert [type(await get()) for _ in range(3)] == [Failure, Failure, Fetched]
             assert trio.current_time() == began
@@ -853,8 +864,8 @@ def test_none_comes_of_what_a_drain_forestalls_and_a_transfer_at_work_is_finishe
         async def fetch_one(get: Transfer) -> None:
             results.append(await get())
 
-        slow = Answer(BODY, behaviour=Behaviour.SLOW, bytes_per_s=1000)
-        async with transfer(slow, Transfers(max_host_connections=1)) as get, trio.open_nursery() as nursery:
+        slow = CannedResponse(BODY, behaviour=ServerFault.SLOW, bytes_per_s=1000)
+        async with transfer(slow, NetworkSettings(max_host_connections=1)) as get, trio.open_nursery() as nursery:
             nursery.start_soon(fetch_one, get)
             await trio.sleep(1)
             nursery.start_soon(fetch_one, get)
@@ -868,13 +879,13 @@ def test_none_comes_of_what_a_drain_forestalls_and_a_transfer_at_work_is_finishe
     run(main)
 
 
-@pytest.mark.parametrize("behaviour", list(Behaviour))
+@pytest.mark.parametrize("behaviour", list(ServerFault))
 @pytest.mark.parametrize("after_s", [0.0, 0.5, 3.0])
 def test_a_transfer_may_be_cancelled_at_any_moment_and_leaves_nothing_open(
-    behaviour: Behaviour, after_s: float
+    behaviour: ServerFault, after_s: float
 ) -> None:
     async def main() -> None:
-        async with transfer(Answer(BODY, behaviour=behaviour)) as get:
+        async with transfer(CannedResponse(BODY, behaviour=behaviour)) as get:
             with trio.move_on_after(after_s):
                 await get()
         assert get.site.connections.open == 0

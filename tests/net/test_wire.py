@@ -21,13 +21,13 @@ from downloads import open_downloader
 
 from oidl import __version__
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Site, redirect, status_answer
+from oidl.demo.site import CannedResponse, Site, redirect, status_answer
 from oidl.errors import UsageError
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.net.client import check_environment, new_client, tls_context
 from oidl.net.resume import download
 from oidl.net.transfer import Download
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 BODY = bytes(range(256)) * 40
 PATH = "/1/2_o.jpg"
@@ -68,8 +68,8 @@ class Noting:
         return f"127.0.0.1:{listener.socket.getsockname()[1]}"
 
 
-async def get(url: str, transfers: Transfers | None = None) -> Fetched | Failure | None:
-    transfers = transfers or Transfers(max_total_connections=1)
+async def get(url: str, transfers: NetworkSettings | None = None) -> Fetched | Failure | None:
+    transfers = transfers or NetworkSettings(max_total_connections=1)
     async with open_downloader(transfers, partial(new_client, transfers, tls_context())) as downloader:
         return await downloader.fetch(Download(url, Source.ORIGINAL, len(BODY), len(BODY)))
 
@@ -86,7 +86,7 @@ async def get_archive(url: str, part: Path) -> None:
         url,
         part,
         deliver,
-        transfers=Transfers(),
+        transfers=NetworkSettings(),
         tls=tls_context(),
         expected_bytes=len(BODY),
         on_bytes=unheeded,
@@ -118,7 +118,7 @@ def test_servers_are_told_who_asks(user_agent: str | None, said: str) -> None:
     async def main(nursery: trio.Nursery) -> None:
         server = Noting()
         url = f"http://{await server.start(nursery)}{PATH}"
-        assert isinstance(await get(url, Transfers(user_agent=user_agent)), Fetched)
+        assert isinstance(await get(url, NetworkSettings(user_agent=user_agent)), Fetched)
         assert f"\r\nuser-agent: {said}\r\n" in server.heads[0]
         assert "accept-encoding: identity\r\n" in server.heads[0]
 
@@ -153,7 +153,7 @@ def test_what_one_server_may_know_no_other_is_told_after_a_redirect(transfer: An
 def test_a_proxy_that_the_environment_names_is_asked_instead(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(nursery: trio.Nursery) -> None:
         url = f"http://photos.invalid{PATH}"
-        site = Site({url: Answer(BODY)})
+        site = Site({url: CannedResponse(BODY)})
         monkeypatch.setenv(name, await nursery.start(serve, site))
         assert await get(url) == Fetched(Source.ORIGINAL, url, BODY)
         assert site.log == [(url, 200)]
@@ -163,7 +163,7 @@ def test_a_proxy_that_the_environment_names_is_asked_instead(name: str, monkeypa
 
 def test_no_proxy_names_the_hosts_that_are_asked_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(nursery: trio.Nursery) -> None:
-        site, proxy = Site({PATH: Answer(BODY)}), Site()
+        site, proxy = Site({PATH: CannedResponse(BODY)}), Site()
         url = await nursery.start(serve, site) + PATH
         monkeypatch.setenv("http_proxy", await nursery.start(serve, proxy))
         monkeypatch.setenv("no_proxy", "example.org,127.0.0.1")
@@ -210,7 +210,7 @@ def test_https_goes_through_a_tunnel_and_the_proxys_password_no_further(
     ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main(nursery: trio.Nursery) -> None:
-        site = Site({PATH: Answer(BODY)})
+        site = Site({PATH: CannedResponse(BODY)})
         server = await nursery.start(partial(serve, site, tls=context(ca, "photos.invalid")))
         heads: list[bytes] = []
         proxying = partial(tunnel, port=int(server.rpartition(":")[2]), heads=heads)
@@ -248,7 +248,7 @@ def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_asked(
     monkeypatch.setattr(httpcore, "AsyncSOCKSProxy", without_socksio)
     monkeypatch.setenv("http_proxy", proxy)
     with pytest.raises(UsageError, match="a proxy that the environment names cannot be used"):
-        check_environment(Transfers())
+        check_environment(NetworkSettings())
 
 
 # ---- whom we trust
@@ -256,7 +256,7 @@ def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_asked(
 
 def secured(ca: trustme.CA) -> Fetched | Failure | None:
     async def main(nursery: trio.Nursery) -> Fetched | Failure | None:
-        site = Site({PATH: Answer(BODY), "/from": redirect(PATH)})
+        site = Site({PATH: CannedResponse(BODY), "/from": redirect(PATH)})
         return await get(await nursery.start(partial(serve, site, tls=context(ca, "127.0.0.1"))) + "/from")
 
     return on_loopback(main)
@@ -304,4 +304,4 @@ def test_certificates_that_cannot_be_read_are_said_before_anything_is_asked(
         path.write_text(content)
     monkeypatch.setenv(name, str(path))
     with pytest.raises(UsageError, match=f"{name}={path} cannot be used: {why}"):
-        check_environment(Transfers())
+        check_environment(NetworkSettings())

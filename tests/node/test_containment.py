@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from conftest import work
+from conftest import job
 
 from oidl.errors import StateError
 from oidl.model import Reason, Source
@@ -20,7 +20,7 @@ class UnspeakableError(Exception):
 def test_a_bug_is_a_failure_of_the_image_and_its_traceback_is_in_the_log(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with contained(work(7), Source.CVDF, "http://x/7.jpg") as bug:
+    with contained(job(7), Source.CVDF, "http://x/7.jpg") as bug:
         raise error
     assert bug.failure
     assert (bug.failure.reason, bug.failure.source, bug.failure.url) == (
@@ -32,7 +32,7 @@ def test_a_bug_is_a_failure_of_the_image_and_its_traceback_is_in_the_log(
     (record,) = caplog.records
     assert record.exc_info
     assert record.exc_info[1] is error
-    assert f"image {work(7).image_id} from http://x/7.jpg" in record.message
+    assert f"image {job(7).image_id} from http://x/7.jpg" in record.message
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_bug_is_a_failure_of_the_image_and_its_traceback_is_in_the_log(
     ids=repr,
 )
 def test_what_stops_the_program_passes(error: BaseException) -> None:
-    with pytest.raises(type(error)), contained(work()):
+    with pytest.raises(type(error)), contained(job()):
         raise error
 
 
@@ -54,7 +54,7 @@ def test_cancellation_passes() -> None:
     async def main() -> bool:
         with trio.CancelScope() as scope:
             scope.cancel()
-            with contained(work()):
+            with contained(job()):
                 await trio.sleep_forever()
         return scope.cancelled_caught
 

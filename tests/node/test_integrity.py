@@ -4,7 +4,7 @@ import base64
 import hashlib
 
 import pytest
-from conftest import work
+from conftest import job
 
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.node.integrity import verify
@@ -20,7 +20,7 @@ def md5(body: bytes) -> str:
 def verified(
     body: bytes, *, published: bytes = JPEG, source: Source = Source.ORIGINAL, check_md5: bool = True
 ) -> str | Reason:
-    item = work(original_size=len(published), original_md5=md5(published))
+    item = job(original_size=len(published), original_md5=md5(published))
     url = item.thumbnail_300k_url if source is Source.THUMBNAIL_300K else item.original_url
     result = verify(item, Fetched(source, url, body), check_md5=check_md5)
     return result.reason if isinstance(result, Failure) else result
@@ -60,7 +60,7 @@ def test_a_local_original_may_be_trusted_by_its_size() -> None:
 
 def test_what_came_in_a_doubtful_way_is_taken_only_if_it_is_the_published_image() -> None:
     doubt = Failure(Reason.HTTP_ERROR, "HTTP 404", 404)
-    item = work(original_size=len(JPEG), original_md5=md5(JPEG))
+    item = job(original_size=len(JPEG), original_md5=md5(JPEG))
     assert verify(item, Fetched(Source.ORIGINAL, item.original_url, JPEG, doubt=doubt)) == md5(JPEG)
     other = Fetched(Source.ORIGINAL, item.original_url, JPEG[:-1] + b"x", doubt=doubt)
     assert verify(item, other, check_md5=False) is doubt

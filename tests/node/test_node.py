@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from conftest import image, work
+from conftest import image, job
 
 from oidl.errors import StateError
-from oidl.model import Blame, Done, Failure, Fetched, Reason, Source, Status, Work
+from oidl.model import Blame, Done, Failure, Fetched, Job, Reason, Source, Status
 from oidl.net.answer import Download
 from oidl.net.body import Body
 from oidl.net.connections import Connections
@@ -28,7 +28,7 @@ from oidl.node.process import Processor
 from oidl.node.sources import Sources
 from oidl.node.stop import Stop
 from oidl.progress.meter import Meter
-from oidl.settings import Imaging, Layout, Originals, Retries, Transfers
+from oidl.settings import Imaging, Layout, NetworkSettings, Retries, SourceSettings
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 
@@ -56,11 +56,11 @@ class Line:
     """One pipeline with made-up ends; also plays the part of everybody it talks to."""
 
     root: Path
-    works: Sequence[Work] = ()
+    jobs: Sequence[Job] = ()
     fetch: Fetch = fetch_body
     result: Failure | None = None
     on_disk: dict[str, Fetched] = field(default_factory=dict)
-    originals: Originals = field(default_factory=Originals)
+    originals: SourceSettings = field(default_factory=SourceSettings)
     connections: int = 4
     memory_bytes: int = SIZE
     between: Callable[["Line"], Awaitable[None]] | None = None
@@ -73,18 +73,18 @@ class Line:
     looked_up: list[str] = field(default_factory=list)
     processed: list[Fetched] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
-    dropped: list[Work] = field(default_factory=list)
+    dropped: list[Job] = field(default_factory=list)
     is_drained: bool = False
     end: str | None = None
     ended_s: float = -1.0
     stop: Stop = field(init=False)
     meter: Meter = field(init=False)
 
-    def process(self, item: Work, fetched: Fetched) -> Done | Failure:
+    def process(self, item: Job, fetched: Fetched) -> Done | Failure:
         self.processed.append(Fetched(fetched.source, fetched.url, b""))
         return self.result or Done(fetched.source, fetched.url, len(fetched.body), "m", 8, 6, ())
 
-    def read_original(self, item: Work) -> Fetched | None:
+    def read_original(self, item: Job) -> Fetched | None:
         self.looked_up.append(item.image_id)
         return self.on_disk.get(item.image_id)
 
@@ -94,7 +94,7 @@ class Line:
 
     async def _main(self) -> None:
         self.stop, self.meter = Stop(), Meter(self.clock)
-        transfers = Transfers(self.connections, self.connections, memory_bytes=self.memory_bytes)
+        transfers = NetworkSettings(self.connections, self.connections, memory_bytes=self.memory_bytes)
         store = Files(Layout(self.root, "2017_11"), AtomicWriter("test"), self.originals.directory)
         node = Node(
             _Downloader(_Permits(self), Connections(0, new_client), transfers, line=self),
@@ -111,7 +111,7 @@ class Line:
 
     @property
     def results(self) -> list[tuple[int, Done | Failure]]:
-        return sorted(((int(outcome.work.image_id, 16), outcome.result) for outcome in self.outcomes), key=str)
+        return sorted(((int(outcome.job.image_id, 16), outcome.result) for outcome in self.outcomes), key=str)
 
 
 class _Permits(Permits):
@@ -142,11 +142,11 @@ class _Downloader(Downloader):
 class _Processor(Processor):
     line: Line
 
-    def process(self, work: Work, fetched: Fetched) -> Done | Failure:
-        return self.line.process(work, fetched)
+    def process(self, job: Job, fetched: Fetched) -> Done | Failure:
+        return self.line.process(job, fetched)
 
-    def read_original(self, work: Work) -> Fetched | None:
-        return self.line.read_original(work)
+    def read_original(self, job: Job) -> Fetched | None:
+        return self.line.read_original(job)
 
 
 def new_client() -> Any:
@@ -157,10 +157,10 @@ def new_client() -> Any:
 class _Feed:
     line: Line
 
-    async def run(self, works: trio.MemorySendChannel[Work]) -> str:
-        async with works:
-            for item in self.line.works:
-                await works.send(item)
+    async def run(self, jobs: trio.MemorySendChannel[Job]) -> str:
+        async with jobs:
+            for item in self.line.jobs:
+                await jobs.send(item)
                 if self.line.between:
                     await self.line.between(self.line)
         return "all fed"
@@ -173,14 +173,14 @@ class _Recorder:
     async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
         async for outcome in outcomes:
             if outcome.result is None:
-                self.line.dropped.append(outcome.work)
+                self.line.dropped.append(outcome.job)
                 continue
             await trio.sleep(self.line.record_s)
             self.line.outcomes.append(outcome)
 
 
-def published(*numbers: int, **changes: object) -> list[Work]:
-    return [work(number, original_size=SIZE, **changes) for number in numbers]
+def published(*numbers: int, **changes: object) -> list[Job]:
+    return [job(number, original_size=SIZE, **changes) for number in numbers]
 
 
 def local(number: int) -> dict[str, Fetched]:
@@ -238,7 +238,7 @@ def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
 
     seen_processing = []
 
-    def process(line: Line, item: Work, fetched: Fetched) -> Done:
+    def process(line: Line, item: Job, fetched: Fetched) -> Done:
         now = line.meter.statistics()
         seen_processing.append(([each.image_id for each in now.processing], now.transfers))
         return Done(fetched.source, fetched.url, SIZE, "m", 8, 6, ())
@@ -248,7 +248,7 @@ def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
     assert seen_processing == [([image(7).image_id], ())]
     monkeypatch.setattr(line.meter, "_clock", lambda: line.ended_s)
     assert line.meter.statistics().processing == ()
-    line.meter.recorded(line.works[0], line.outcomes[0].result, Status.DONE)  # type: ignore[arg-type]
+    line.meter.recorded(line.jobs[0], line.outcomes[0].result, Status.DONE)  # type: ignore[arg-type]
     [success] = line.meter.statistics().successes
     assert (success.transfer_s, success.process_s) == (2.0, 0.0)
 
@@ -276,9 +276,9 @@ def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path) -
 
 
 def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path) -> None:
-    works = [*published(1), *published(2, thumbnail_300k_url=""), work(3, original_size=5_000_000)]
-    originals = Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))
-    line = Line(tmp_path, works, originals=originals, connections=1).run()
+    jobs = [*published(1), *published(2, thumbnail_300k_url=""), job(3, original_size=5_000_000)]
+    originals = SourceSettings((Source.THUMBNAIL_300K, Source.ORIGINAL))
+    line = Line(tmp_path, jobs, originals=originals, connections=1).run()
     assert line.asked == [
         Download(image(1).thumbnail_300k_url, Source.THUMBNAIL_300K, None, THUMBNAIL_CAP),
         Download(image(2).original_url, Source.ORIGINAL, SIZE, SIZE),
@@ -314,9 +314,9 @@ def test_an_original_that_is_not_to_be_trusted_is_fetched(tmp_path: Path) -> Non
 
 
 def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path) -> None:
-    originals = Originals(always_download=True)
-    works = published(1, saved_original="a/1.jpg")
-    line = Line(tmp_path, works, on_disk=local(1), originals=originals).run()
+    originals = SourceSettings(always_download=True)
+    jobs = published(1, saved_original="a/1.jpg")
+    line = Line(tmp_path, jobs, on_disk=local(1), originals=originals).run()
     assert (line.looked_up, len(line.asked)) == ([], 1)
 
 
@@ -340,7 +340,7 @@ async def fetch_bug(_: object, download: Download) -> Fetched:
 
 
 def bug_on(number: int, of: Callable[..., Any]) -> Callable[..., Any]:
-    def call(line: Line, item: Work, *more: Any) -> Any:
+    def call(line: Line, item: Job, *more: Any) -> Any:
         if item.image_id == image(number).image_id:
             raise TypeError("odd")
         return of(line, item, *more)
@@ -370,7 +370,7 @@ def test_a_bug_while_an_image_is_fetched_costs_one_image_and_no_other(tmp_path: 
 
 
 def test_after_a_bug_the_next_source_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    originals = Originals((Source.CVDF, Source.ORIGINAL))
+    originals = SourceSettings((Source.CVDF, Source.ORIGINAL))
     monkeypatch.setattr(Line, "process", lambda line, item, fetched: 1 / 0)
     line = Line(tmp_path, published(1), originals=originals).run()
     assert [download.source for download in line.asked] == [Source.CVDF, Source.ORIGINAL]
@@ -397,7 +397,7 @@ def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path) -> None:
         {"fetch": fetch_failure},
         {"fetch": fetch_none},
         {"fetch": fetch_bug},
-        {"fetch": fetch_more_than_thought, "originals": Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))},
+        {"fetch": fetch_more_than_thought, "originals": SourceSettings((Source.THUMBNAIL_300K, Source.ORIGINAL))},
         {"on_disk": local(1)},
         {"on_disk": {}},
     ],
@@ -429,11 +429,11 @@ def test_bodies_in_memory_are_no_more_than_the_budget(tmp_path: Path, is_local: 
             now += 1
             most = max(most, now)
 
-        def read_original(self, item: Work) -> Fetched | None:
+        def read_original(self, item: Job) -> Fetched | None:
             self.arrived()
             return super().read_original(item)
 
-        def process(self, item: Work, fetched: Fetched) -> Done | Failure:
+        def process(self, item: Job, fetched: Fetched) -> Done | Failure:
             nonlocal now
             now -= 1
             return super().process(item, fetched)
@@ -444,9 +444,9 @@ def test_bodies_in_memory_are_no_more_than_the_budget(tmp_path: Path, is_local: 
         await trio.sleep(1)
         return await fetch_body(line, download)
 
-    works = published(*range(30), saved_original="a/x.jpg" if is_local else None)
-    on_disk = {item.image_id: Fetched(Source.LOCAL, "/somewhere/x.jpg", BODY) for item in works} if is_local else {}
-    line = Counted(tmp_path, works, fetch, on_disk=on_disk, connections=10, memory_bytes=3 * SIZE, record_s=1).run()
+    jobs = published(*range(30), saved_original="a/x.jpg" if is_local else None)
+    on_disk = {item.image_id: Fetched(Source.LOCAL, "/somewhere/x.jpg", BODY) for item in jobs} if is_local else {}
+    line = Counted(tmp_path, jobs, fetch, on_disk=on_disk, connections=10, memory_bytes=3 * SIZE, record_s=1).run()
     assert most == 3
     assert len(line.outcomes) == 30
 
@@ -464,7 +464,7 @@ def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, m
         # One is being recorded, one is a validator's; of the bytes of two that wait, 3 caps, one cap is not left.
         assert len(line.asked) == min(fed, 4)
 
-    originals = Originals((Source.THUMBNAIL_300K, Source.ORIGINAL))
+    originals = SourceSettings((Source.THUMBNAIL_300K, Source.ORIGINAL))
     line = Line(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
     line.memory_bytes = THUMBNAIL_CAP * 7 // 2
     line.connections = 6
@@ -540,7 +540,7 @@ def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(tmp_pat
 
 # ---- one source after the other
 
-CHAIN = Originals((Source.ORIGINAL, Source.CVDF))
+CHAIN = SourceSettings((Source.ORIGINAL, Source.CVDF))
 
 
 async def fetch_from_mirror(line: Line, download: Download) -> Fetched | Failure:

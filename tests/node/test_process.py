@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import THUMB, work
+from conftest import THUMB, job
 from PIL import Image as Pillow
 
 from oidl.imaging.photo import photo
-from oidl.model import ORIGINAL, Blame, Done, Failure, Fetched, Orientation, Reason, Rendition, ResizeMode, Source, Work
+from oidl.model import ORIGINAL, Blame, Done, Failure, Fetched, Job, Orientation, Reason, Rendition, ResizeMode, Source
 from oidl.node.process import Processor
-from oidl.settings import FileNames, Imaging, Layout, Originals
+from oidl.settings import FileNames, Imaging, Layout, SourceSettings
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 
@@ -31,9 +31,9 @@ SECOND = "2017_11/train/images-original/000/0000000000000002.JPG"
 PLACE = "2017_11/train/images-original/000/0000000000000001.jpg"
 
 
-def item(*lacking: Rendition, body: bytes = BODY, **changes: object) -> Work:
+def item(*missing_renditions: Rendition, body: bytes = BODY, **changes: object) -> Job:
     md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
-    return work(1, lacking or (SAVED, THUMB, LARGER), original_size=len(body), original_md5=md5, **changes)
+    return job(1, missing_renditions or (SAVED, THUMB, LARGER), original_size=len(body), original_md5=md5, **changes)
 
 
 def fetched(body: bytes = BODY, source: Source = Source.ORIGINAL) -> Fetched:
@@ -42,12 +42,12 @@ def fetched(body: bytes = BODY, source: Source = Source.ORIGINAL) -> Fetched:
 
 
 def store_at(layout: Layout, claim: Callable[[str, str], bool] = lambda name, image_id: True) -> Files:
-    return Files(layout, AtomicWriter("0a1b2c3d"), Originals().directory, claim)
+    return Files(layout, AtomicWriter("0a1b2c3d"), SourceSettings().directory, claim)
 
 
 @pytest.fixture
 def processor(tmp_path: Path) -> Processor:
-    return Processor(store_at(Layout(tmp_path, "2017_11")), Originals(), Imaging())
+    return Processor(store_at(Layout(tmp_path, "2017_11")), SourceSettings(), Imaging())
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ def test_a_thumbnail_of_a_rotated_image_comes_upright_and_is_not_turned_again(
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3])
 def test_a_rendition_that_fails_leaves_no_file_of_any_other(processor: Processor, files: Written, at: int) -> None:
-    lacking = [SAVED, THUMB, LARGER]
-    lacking.insert(at, IMPOSSIBLE)
-    failure = processor.process(item(*lacking), fetched())
+    missing_renditions = [SAVED, THUMB, LARGER]
+    missing_renditions.insert(at, IMPOSSIBLE)
+    failure = processor.process(item(*missing_renditions), fetched())
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.blame) == (Reason.RESIZE_FAILED, Blame.IMAGE)
     assert files() == {}
@@ -173,11 +173,11 @@ def test_what_is_not_the_whole_published_image_has_no_file_under_any_name(
     assert files() == {}
 
 
-@pytest.mark.parametrize("lacking", [THUMB, SAVED], ids=["resized", "kept"])
+@pytest.mark.parametrize("missing_renditions", [THUMB, SAVED], ids=["resized", "kept"])
 def test_a_thumbnail_that_is_cut_short_may_be_whole_the_next_time(
-    processor: Processor, files: Written, lacking: Rendition
+    processor: Processor, files: Written, missing_renditions: Rendition
 ) -> None:
-    failure = processor.process(item(lacking), fetched(HALF, Source.THUMBNAIL_300K))
+    failure = processor.process(item(missing_renditions), fetched(HALF, Source.THUMBNAIL_300K))
     assert isinstance(failure, Failure)
     assert (failure.reason, failure.blame) == (Reason.CORRUPT, Blame.SERVER)
     assert files() == {}
@@ -247,7 +247,7 @@ def test_whoever_asks_for_it_has_originals_believed_by_their_size(
     put()
     of_other_bytes = replace(item(THUMB), original_md5="1B2M2Y8AsgTpgAmY7PhCfg==")
     assert processor.read_original(of_other_bytes) is None
-    trusting = replace(processor, originals=Originals(check_md5_if_exists=False))
+    trusting = replace(processor, originals=SourceSettings(check_md5_if_exists=False))
     found = trusting.read_original(of_other_bytes)
     assert found is not None
     assert isinstance(trusting.process(of_other_bytes, found), Done)
@@ -255,7 +255,7 @@ def test_whoever_asks_for_it_has_originals_believed_by_their_size(
 
 
 def test_bytes_from_the_network_are_never_believed_by_their_size(processor: Processor) -> None:
-    processor = replace(processor, originals=Originals(check_md5_if_exists=False))
+    processor = replace(processor, originals=SourceSettings(check_md5_if_exists=False))
     failure = processor.process(item(), fetched(BODY[:-3] + b"\x00\xff\xd9"))
     assert isinstance(failure, Failure)
     assert failure.reason is Reason.MD5_MISMATCH
@@ -299,10 +299,10 @@ def test_a_local_original_that_fails_names_no_url(processor: Processor, put: Cal
 
 
 def test_two_images_of_one_name_never_share_a_path(tmp_path: Path, files: Written) -> None:
-    claims: dict[str, str] = {}
+    in_flight: dict[str, str] = {}
     layout = Layout(tmp_path, "2017_11", name_files_by=FileNames.FLICKR)
-    store = store_at(layout, lambda name, image_id: claims.setdefault(name, image_id) == image_id)
-    processor = Processor(store, Originals(), Imaging())
+    store = store_at(layout, lambda name, image_id: in_flight.setdefault(name, image_id) == image_id)
+    processor = Processor(store, SourceSettings(), Imaging())
     other = photo(2, 120, 90)
     first = item(SAVED, original_url="https://x/11/7_0a_o.jpg")
     second = replace(item(SAVED, body=other), image_id=f"{2:016x}", original_url="https://x/22/7_0a_o.JPG")
@@ -315,7 +315,7 @@ def test_two_images_of_one_name_never_share_a_path(tmp_path: Path, files: Writte
 
 def test_the_url_that_answered_chooses_no_path(tmp_path: Path, files: Written) -> None:
     layout = Layout(tmp_path, "2017_11", name_files_by=FileNames.FLICKR)
-    processor = Processor(store_at(layout), Originals(), Imaging())
+    processor = Processor(store_at(layout), SourceSettings(), Imaging())
     own = item(SAVED, original_url="https://x/999_def_o.jpg")
     assert isinstance(processor.process(own, Fetched(Source.ORIGINAL, "https://x/any/123_abc_o.png", BODY)), Done)
     assert list(files()) == ["2017_11/train/images-original/999/999_def_o.jpg"]

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 import trio.testing
-from conftest import work
+from conftest import job
 
-from oidl.model import Blame, Failure, Postponed, Reason, Source, Work
+from oidl.model import Blame, Failure, Job, Postponed, Reason, Source
 from oidl.net.permits import Permits, host_of
 from oidl.node.attempt import Attempt
 from oidl.node.scheduler import HostScheduler
 from oidl.node.sources import Sources
 from oidl.node.stop import Stop
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 
 UNREACHABLE = Failure(Reason.CONNECTION, "no route", blame=Blame.HOST)
 LATENCY_S = 0.1
@@ -39,8 +39,8 @@ class Trip:
     fetchers: int = 128
     done: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    postponed: list[tuple[Work, Postponed]] = field(default_factory=list)
-    dropped: list[Work] = field(default_factory=list)
+    postponed: list[tuple[Job, Postponed]] = field(default_factory=list)
+    dropped: list[Job] = field(default_factory=list)
     asked: int = 0
     fed: int = 0
     in_hand: int = 0
@@ -52,7 +52,7 @@ class Trip:
     def run(self) -> "Trip":
         async def main() -> float:
             self.stop = Stop()
-            transfers = Transfers(max_total_connections=self.fetchers)
+            transfers = NetworkSettings(max_total_connections=self.fetchers)
             began = trio.current_time()
             permits = Permits(transfers, self.providers, say=self.said.append)
             self.scheduler = HostScheduler(
@@ -62,7 +62,7 @@ class Trip:
                 per_host=transfers.max_host_connections,
                 patience_s=self.patience_s,
             )
-            jobs_in, jobs = trio.open_memory_channel[Work](0)
+            jobs_in, jobs = trio.open_memory_channel[Job](0)
             attempts_in, attempts = trio.open_memory_channel[Attempt](0)
             with trio.move_on_after(self.seconds):
                 async with trio.open_nursery() as nursery:
@@ -76,13 +76,13 @@ class Trip:
         self.took_s = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
         return self
 
-    async def _feed(self, fed: trio.MemorySendChannel[Work]) -> None:
+    async def _feed(self, fed: trio.MemorySendChannel[Job]) -> None:
         async with fed:
             for number in range(self.images):
                 if self.stop.draining.is_set():
                     return
                 host = self.hosts[number % len(self.hosts)]
-                await fed.send(work(number, original_url=f"http://{host}/{number}_o.jpg"))
+                await fed.send(job(number, original_url=f"http://{host}/{number}_o.jpg"))
                 self.fed += 1
                 self.in_hand += 1
                 self.peak_in_hand = max(self.in_hand, self.peak_in_hand)
@@ -93,9 +93,9 @@ class Trip:
         self.in_hand -= 1
         self.scheduler.finished()
         if postponed:
-            self.postponed.append((attempt.work, postponed))
+            self.postponed.append((attempt.job, postponed))
         else:
-            self.dropped.append(attempt.work)
+            self.dropped.append(attempt.job)
 
     async def _fetcher(self, attempts: trio.MemoryReceiveChannel[Attempt], permits: Permits) -> None:
         async with attempts:
@@ -261,19 +261,19 @@ def test_a_job_in_progress_keeps_it_open_and_may_be_queued_again_for_another_hos
     async def main() -> list[str]:
         first = Sources((Source.ORIGINAL,), {}).first
         scheduler = HostScheduler(first, lambda url: None, Stop(), per_host=1, patience_s=1.0)
-        feed, jobs = trio.open_memory_channel[Work](1)
+        feed, jobs = trio.open_memory_channel[Job](1)
         fetchers, attempts = trio.open_memory_channel[Attempt](0)
         handed_out = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(scheduler.run, jobs, fetchers, unneeded)
-            await feed.send(work(1, original_url="http://a/1.jpg"))
+            await feed.send(job(1, original_url="http://a/1.jpg"))
             await feed.aclose()
             async for attempt in attempts:
                 handed_out.append(attempt.host)
                 scheduler.released(attempt)
                 await trio.testing.wait_all_tasks_blocked()  # it is with a validator, and nobody else is there
                 if len(handed_out) == 1:
-                    scheduler.put(first(work(1, original_url="http://b/1.jpg")))
+                    scheduler.put(first(job(1, original_url="http://b/1.jpg")))
                 else:
                     scheduler.finished()
         return handed_out

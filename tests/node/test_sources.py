@@ -1,7 +1,7 @@
 """Which source is asked, and which after it."""
 
 import pytest
-from conftest import work
+from conftest import job
 
 from oidl.model import Blame, Failure, Reason, Source
 from oidl.net.answer import Download
@@ -13,21 +13,21 @@ ALL = Sources((Source.THUMBNAIL_300K, Source.ORIGINAL, Source.CVDF), MIRRORS)
 
 
 def test_sources_are_asked_in_order_and_each_once() -> None:
-    attempt = ALL.first(work(1))
+    attempt = ALL.first(job(1))
     downloads = []
     while attempt:
         downloads.append(attempt.download)
         attempt = ALL.next(attempt, GONE)
     assert [(download.source, download.url) for download in downloads] == [
-        (Source.THUMBNAIL_300K, work(1).thumbnail_300k_url),
-        (Source.ORIGINAL, work(1).original_url),
-        (Source.CVDF, f"http://mirror/train/{work(1).image_id}.jpg"),
+        (Source.THUMBNAIL_300K, job(1).thumbnail_300k_url),
+        (Source.ORIGINAL, job(1).original_url),
+        (Source.CVDF, f"http://mirror/train/{job(1).image_id}.jpg"),
     ]
-    assert [download.size_bytes for download in downloads] == [None, work(1).original_size, None]
+    assert [download.size_bytes for download in downloads] == [None, job(1).original_size, None]
 
 
 def test_the_failures_of_the_sources_before_are_carried_along() -> None:
-    second = ALL.next(ALL.first(work(1)), GONE)
+    second = ALL.next(ALL.first(job(1)), GONE)
     assert second
     third = ALL.next(second, Failure(Reason.TIMEOUT))
     assert third
@@ -36,7 +36,7 @@ def test_the_failures_of_the_sources_before_are_carried_along() -> None:
 
 
 def test_a_thumbnail_that_there_is_none_of_is_passed_over() -> None:
-    item = work(1, thumbnail_300k_url="")
+    item = job(1, thumbnail_300k_url="")
     first = ALL.first(item)
     assert first.download.source is Source.ORIGINAL
     last = ALL.next(first, GONE)
@@ -47,7 +47,7 @@ def test_a_thumbnail_that_there_is_none_of_is_passed_over() -> None:
 
 
 def test_a_disk_that_is_full_is_no_reason_to_ask_another() -> None:
-    assert ALL.next(ALL.first(work(1)), Failure(Reason.DISK)) is None
+    assert ALL.next(ALL.first(job(1)), Failure(Reason.DISK)) is None
 
 
 @pytest.mark.parametrize(("status", "is_absent"), [(403, True), (404, True), (410, False), (500, False), (None, False)])
@@ -69,7 +69,7 @@ def test_what_another_site_says_is_about_the_path_and_not_about_the_mirror() -> 
 
 @pytest.mark.parametrize("source", [Source.ORIGINAL, Source.THUMBNAIL_300K, Source.CVDF])
 def test_nothing_longer_than_our_own_ceiling_is_read_whatever_the_list_says(source: Source) -> None:
-    download = Sources((source,), MIRRORS, 1000).first(work(1, original_size=10**17)).download
+    download = Sources((source,), MIRRORS, 1000).first(job(1, original_size=10**17)).download
     assert download.cap_bytes == 1000
 
 

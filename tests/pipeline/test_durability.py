@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from conftest import image, work
+from conftest import image, job
 from trio.testing import MockClock
 
 from oidl.model import Done, Source, WrittenFile
@@ -57,7 +57,7 @@ def _at(seconds: float) -> str:
 def record(ledger: Ledger, root: Path, number: int, on_disk: bytes | None = _WHOLE) -> None:
     """An image that is done; `on_disk` is what the power cut left of its file."""
     file = WrittenFile("original", f"{number}.bin", len(_WHOLE), 8, 6, conversion="png")
-    ledger.done(work(number), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
+    ledger.done(job(number), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
     if on_disk is not None:
         (root / f"{number}.bin").write_bytes(on_disk)
 

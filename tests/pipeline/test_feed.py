@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trio
 import trio.testing
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
-from oidl.model import Done, Failure, Reason, Source, Status, Work, WrittenFile
+from oidl.model import Done, Failure, Job, Reason, Source, Status, WrittenFile
 from oidl.node.stop import Stop
 from oidl.pipeline import feed as feed_module
-from oidl.pipeline.feed import Claims, Feed, FeedEnd
+from oidl.pipeline.feed import Feed, FeedEnd, InFlight
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.queue import Queue
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -46,7 +46,7 @@ class Fed:
 
     ledger: Ledger
     queue: Queue
-    settle: Callable[["Fed", int, Work], None] = lambda fed, number, item: fed.done(item)
+    settle: Callable[["Fed", int, Job], None] = lambda fed, number, item: fed.done(item)
     target: Target = field(default_factory=Target)
     retries: Retries = field(default_factory=lambda: Retries(max_wait_s=120.0))
     numbers: list[int] = field(default_factory=list)
@@ -55,29 +55,29 @@ class Fed:
     end: FeedEnd | None = None
     ended_s: float = -1.0
     stop: Stop = field(init=False)
-    claims: Claims = field(init=False)
+    in_flight: InFlight = field(init=False)
 
-    def done(self, item: Work) -> None:
+    def done(self, item: Job) -> None:
         self.ledger.done(item, DONE)
-        self.claims.release([(item, Status.DONE)])
+        self.in_flight.release([(item, Status.DONE)])
 
-    def failed(self, item: Work, in_s: float, status: Status = Status.RETRY) -> None:
-        self.ledger.failed(item, Failure(Reason.TIMEOUT), Verdict(status, Wall.now() + timedelta(seconds=in_s)))
-        self.claims.release([(item, status)])
+    def failed(self, item: Job, in_s: float, status: Status = Status.RETRY) -> None:
+        self.ledger.failed(item, Failure(Reason.TIMEOUT), RetryDecision(status, Wall.now() + timedelta(seconds=in_s)))
+        self.in_flight.release([(item, status)])
 
     def run(self) -> "Fed":
         trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
         return self
 
     async def _main(self) -> None:
-        self.stop, self.claims = Stop(), Claims(self.target)
-        feed = Feed(self.queue, self.claims, self.stop, self.retries, say=self.said.append)
-        works_in, works = trio.open_memory_channel[Work](0)
+        self.stop, self.in_flight = Stop(), InFlight(self.target)
+        feed = Feed(self.queue, self.in_flight, self.stop, self.retries, say=self.said.append)
+        works_in, jobs = trio.open_memory_channel[Job](0)
 
         async def take() -> None:
-            async with works:
-                async for item in works:
-                    assert item.image_id in self.claims.image_ids
+            async with jobs:
+                async for item in jobs:
+                    assert item.image_id in self.in_flight.image_ids
                     self.numbers.append(int(item.image_id, 16))
                     self.at_s.append(trio.current_time())
                     self.settle(self, self.numbers[-1], item)
@@ -101,36 +101,36 @@ def test_new_images_come_once_each_in_imageid_order_page_after_page(ledger: Ledg
     fed = Fed(ledger, queue).run()
     assert fed.numbers == list(range(12))
     assert fed.end is FeedEnd.NOTHING_LEFT
-    assert fed.claims.image_ids == set()
+    assert fed.in_flight.image_ids == set()
 
 
 def test_finished_ones_that_lack_something_come_last(ledger: Ledger, queue: Queue) -> None:
     for number in (8, 3):
-        ledger.done(work(number), Done(Source.ORIGINAL, "u", 500, "m", 8, 6, ()))
-    ledger.done(work(5), DONE)
+        ledger.done(job(number), Done(Source.ORIGINAL, "u", 500, "m", 8, 6, ()))
+    ledger.done(job(5), DONE)
     assert Fed(ledger, queue).run().numbers == [0, 1, 2, 4, 6, 7, 9, 10, 11, 3, 8]
 
 
 def test_due_retries_go_before_new_images_the_longest_due_first(reader: StateConnection, ledger: Ledger) -> None:
     for number, due_s in ((3, -1), (7, -60)):
-        due = Verdict(Status.RETRY, START + timedelta(seconds=due_s))
-        ledger.failed(work(number), Failure(Reason.TIMEOUT), due)
+        due = RetryDecision(Status.RETRY, START + timedelta(seconds=due_s))
+        ledger.failed(job(number), Failure(Reason.TIMEOUT), due)
     ledger.open_run({})
     fed = Fed(ledger, Queue(reader, (THUMB,), run_id=2, max_tries=3)).run()
     assert fed.numbers == [7, 3, 0, 1, 2, 4, 5, 6, 8, 9, 10, 11]
 
 
 def test_what_comes_due_meanwhile_goes_before_the_next_page(ledger: Ledger, queue: Queue) -> None:
-    def fail_once(fed: Fed, number: int, item: Work) -> None:
+    def fail_once(fed: Fed, number: int, item: Job) -> None:
         fed.failed(item, -1) if number == 1 and fed.numbers.count(1) == 1 else fed.done(item)
 
     assert Fed(ledger, queue, fail_once).run().numbers == [0, 1, 2, 3, 4, 1, *range(5, 12)]
 
 
 def test_what_is_in_hand_is_not_fed_again_though_its_row_says_it_is_due(ledger: Ledger, queue: Queue) -> None:
-    due = Verdict(Status.RETRY, START - timedelta(seconds=1))
+    due = RetryDecision(Status.RETRY, START - timedelta(seconds=1))
 
-    def hold_some(fed: Fed, number: int, item: Work) -> None:
+    def hold_some(fed: Fed, number: int, item: Job) -> None:
         """Rows of 0-6, more than a page of them, are committed long before the images are let go of."""
         if fed.numbers.count(number) == 1 and number < 7:
             ledger.failed(item, Failure(Reason.TIMEOUT), due)
@@ -139,7 +139,7 @@ def test_what_is_in_hand_is_not_fed_again_though_its_row_says_it_is_due(ledger: 
         else:
             fed.done(item)
         if number == 8 and fed.numbers.count(8) == 2:
-            fed.claims.release([(work(held), Status.RETRY) for held in range(7)])
+            fed.in_flight.release([(job(held), Status.RETRY) for held in range(7)])
 
     fed = Fed(ledger, queue, hold_some).run()
     assert fed.numbers == [*range(10), 8, 10, 11, *range(7)]
@@ -152,15 +152,15 @@ def test_what_is_let_go_of_while_the_queue_is_asked_is_not_fed_by_the_old_answer
     recorded: list[Callable[[], None]] = []
 
     class Slow(Queue):
-        def due(self, now: datetime, limit: int, *, again: bool, classes: object = None) -> list[Work]:
+        def due(self, now: datetime, limit: int, *, again: bool, classes: object = None) -> list[Job]:
             answer = super().due(now, limit, again=again, classes=None)
             if again and any(item.image_id == image(1).image_id for item in answer):
                 recorded.pop()()  # the second try was a success, which is known a moment after the answer
             return answer
 
-    def hold(fed: Fed, number: int, item: Work) -> None:
+    def hold(fed: Fed, number: int, item: Job) -> None:
         if number == 1:
-            ledger.failed(item, Failure(Reason.TIMEOUT), Verdict(Status.RETRY, START - timedelta(seconds=1)))
+            ledger.failed(item, Failure(Reason.TIMEOUT), RetryDecision(Status.RETRY, START - timedelta(seconds=1)))
             recorded.append(lambda: fed.done(item))
         else:
             fed.done(item)
@@ -172,13 +172,13 @@ def test_what_is_let_go_of_while_the_queue_is_asked_is_not_fed_by_the_old_answer
 
 
 def test_it_does_not_end_while_something_is_in_hand_that_may_come_again(ledger: Ledger, queue: Queue) -> None:
-    def slow(fed: Fed, number: int, item: Work) -> None:
+    def slow(fed: Fed, number: int, item: Job) -> None:
         if number == 4 and fed.numbers.count(4) == 1:
             trio.lowlevel.spawn_system_task(fail_later, fed, item)
         else:
             fed.done(item)
 
-    async def fail_later(fed: Fed, item: Work) -> None:
+    async def fail_later(fed: Fed, item: Job) -> None:
         await trio.sleep(10.5)
         fed.failed(item, -1)
 
@@ -191,7 +191,7 @@ def test_it_does_not_end_while_something_is_in_hand_that_may_come_again(ledger: 
 
 
 def test_it_waits_for_retries_that_come_due_and_says_so_once(ledger: Ledger, queue: Queue) -> None:
-    def fail_twice(fed: Fed, number: int, item: Work) -> None:
+    def fail_twice(fed: Fed, number: int, item: Job) -> None:
         fed.failed(item, 60) if number in (3, 5) and fed.numbers.count(number) == 1 else fed.done(item)
 
     fed = Fed(ledger, queue, fail_twice).run()
@@ -204,7 +204,7 @@ def test_it_waits_for_retries_that_come_due_and_says_so_once(ledger: Ledger, que
 def test_a_wait_that_ends_too_soon_by_the_time_of_day_goes_on_in_silence(
     ledger: Ledger, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail_once(fed: Fed, number: int, item: Work) -> None:
+    def fail_once(fed: Fed, number: int, item: Job) -> None:
         fed.failed(item, 20) if number == 3 and fed.numbers.count(3) == 1 else fed.done(item)
 
     monkeypatch.setattr(Wall, "speed", 0.5)
@@ -214,7 +214,7 @@ def test_a_wait_that_ends_too_soon_by_the_time_of_day_goes_on_in_silence(
 
 
 def test_it_waits_no_longer_than_it_may(ledger: Ledger, queue: Queue) -> None:
-    def fail(fed: Fed, number: int, item: Work) -> None:
+    def fail(fed: Fed, number: int, item: Job) -> None:
         fed.failed(item, 121) if number == 3 else fed.done(item)
 
     fed = Fed(ledger, queue, fail).run()
@@ -226,13 +226,13 @@ def test_it_waits_no_longer_than_it_may(ledger: Ledger, queue: Queue) -> None:
 def test_what_came_due_while_it_could_not_be_looked_for_is_left_when_the_time_is_over(
     ledger: Ledger, queue: Queue
 ) -> None:
-    def fail(fed: Fed, number: int, item: Work) -> None:
+    def fail(fed: Fed, number: int, item: Job) -> None:
         if number == 4:
             trio.lowlevel.spawn_system_task(fail_late, fed, item)
         else:
             fed.done(item)
 
-    async def fail_late(fed: Fed, item: Work) -> None:
+    async def fail_late(fed: Fed, item: Job) -> None:
         await trio.sleep(130)
         fed.failed(item, -20)  # due at 110 s, in time, and known of ten seconds too late
 
@@ -245,7 +245,7 @@ def test_what_came_due_while_it_could_not_be_looked_for_is_left_when_the_time_is
 def test_the_wait_is_counted_from_the_last_image_that_came_to_something(
     ledger: Ledger, queue: Queue, is_done: bool, end: FeedEnd
 ) -> None:
-    def settle(fed: Fed, number: int, item: Work) -> None:
+    def settle(fed: Fed, number: int, item: Job) -> None:
         if fed.numbers.count(number) == 1 and number in (3, 5):
             fed.failed(item, {3: 100, 5: 200}[number])
         elif number == 3 and not is_done:
@@ -259,7 +259,7 @@ def test_the_wait_is_counted_from_the_last_image_that_came_to_something(
 
 
 def test_an_image_that_has_had_its_tries_is_not_waited_for(ledger: Ledger, queue: Queue) -> None:
-    def fail(fed: Fed, number: int, item: Work) -> None:
+    def fail(fed: Fed, number: int, item: Job) -> None:
         fed.failed(item, 1) if number == 3 else fed.done(item)
 
     fed = Fed(ledger, queue, fail).run()
@@ -273,14 +273,14 @@ def test_an_image_that_has_had_its_tries_is_not_waited_for(ledger: Ledger, queue
 
 
 def test_a_soft_stop_ends_it_and_only_what_was_taken_is_in_hand(ledger: Ledger, queue: Queue) -> None:
-    def stop_at_third(fed: Fed, number: int, item: Work) -> None:
+    def stop_at_third(fed: Fed, number: int, item: Job) -> None:
         if number == 2:
             fed.stop.interrupt()
 
     fed = Fed(ledger, queue, stop_at_third).run()
     assert fed.end is FeedEnd.STOPPED
     assert fed.numbers == [0, 1, 2]
-    assert fed.claims.image_ids == {image(number).image_id for number in range(3)}
+    assert fed.in_flight.image_ids == {image(number).image_id for number in range(3)}
 
 
 def test_a_soft_stop_ends_a_wait_for_retries(ledger: Ledger, queue: Queue) -> None:
@@ -288,7 +288,7 @@ def test_a_soft_stop_ends_a_wait_for_retries(ledger: Ledger, queue: Queue) -> No
         await trio.sleep(20)
         fed.stop.interrupt()
 
-    def fail(fed: Fed, number: int, item: Work) -> None:
+    def fail(fed: Fed, number: int, item: Job) -> None:
         if number == 3:
             fed.failed(item, 60)
             trio.lowlevel.spawn_system_task(stop_later, fed)

@@ -14,13 +14,13 @@ from oidl.dataset.published import Version
 from oidl.forecast import FilesToFetch, Forecast, Share
 from oidl.model import Extent, FileKind, LabelType, Rendition, Source
 from oidl.pipeline.forecast import make_forecast
-from oidl.settings import Layout, Limits, Originals, Retries, Selection, Settings, Transfers
+from oidl.settings import Layout, Limits, NetworkSettings, Retries, Selection, Settings, SourceSettings
 from oidl.state.connection import StateConnection
 from oidl.state.database import open_empty
 from oidl.state.load import load_list
-from oidl.state.recipes import register
+from oidl.state.renditions import register
 
-KEPT = Originals(save=True).kept
+KEPT = SourceSettings(save=True).kept
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def settings(tmp_path: Path) -> Settings:
         images_csv=None,
         selection=Selection(subsets=("validation",)),
         layout=Layout(tmp_path, "v7"),
-        originals=Originals(),
+        originals=SourceSettings(),
         renditions=(THUMB,),
-        transfers=Transfers(),
+        transfers=NetworkSettings(),
         retries=Retries(),
         limits=Limits(min_free_bytes=0),
     )
@@ -80,7 +80,7 @@ def test_the_subsets_and_the_extent_count(settings: Settings, version: Version, 
 def test_smaller_copies_are_fewer_bytes(
     source: Source, each: int, settings: Settings, version: Version, empty: StateConnection
 ) -> None:
-    found = make_forecast(empty, replace(settings, originals=Originals((source,))), version)
+    found = make_forecast(empty, replace(settings, originals=SourceSettings((source,))), version)
     assert found.bytes == 41_620 * each
 
 
@@ -170,7 +170,7 @@ def test_with_a_list_the_database_knows(where: str | None, settings: Settings, l
     assert found().subsets == {"test": Share(6, 6_000)}
     small = replace(THUMB, name="small", directory="small")
     assert found(renditions=(THUMB, small)).subsets == {"test": Share(10, 6_000, local=4, again=4)}
-    again = found(originals=Originals(always_download=True))
+    again = found(originals=SourceSettings(always_download=True))
     assert (again.images, again.local, again.bytes) == (10, 0, 10_000)
 
 
@@ -178,7 +178,7 @@ def test_files_that_are_there_need_no_more_room(settings: Settings, loaded: Stat
     asked, version = _of_list(settings)
     small = replace(THUMB, name="small", directory="small")
     _done(loaded, range(10), *KEPT, THUMB)
-    kept = Originals(save=True)
+    kept = SourceSettings(save=True)
     (room,) = make_forecast(loaded, replace(asked, originals=kept, renditions=(THUMB, small)), version).rooms
     assert THUMB.box_size
     assert room.needed == 10 * THUMB.box_size**2 // 5

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from conftest import LIST, THUMB, image, work
+from conftest import LIST, THUMB, image, job
 
 from oidl.errors import StateError
-from oidl.model import Done, Failure, Postponed, Reason, Source, Status, Work, WrittenFile
+from oidl.model import Done, Failure, Job, Postponed, Reason, Source, Status, WrittenFile
 from oidl.node.stop import Stop
-from oidl.pipeline.feed import Claims
+from oidl.pipeline.feed import InFlight
 from oidl.pipeline.record import Outcome, Recorder
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
@@ -37,7 +37,7 @@ class Desk:
     """A recorder at work on the images of `db`, all of them claimed."""
 
     db: StateConnection
-    claims: Claims
+    in_flight: InFlight
     meter: Meter
     stop: Stop
     news: list[Reason | None]
@@ -79,11 +79,11 @@ def record(db: StateConnection, main: Main) -> Desk:
     state.ledger.open_run({})
 
     async def run() -> Desk:
-        claims, meter, stop = Claims(), Meter(clock.current_time), Stop()
-        claims.image_ids.update(row[0] for row in db.execute("SELECT image_id FROM image"))
+        in_flight, meter, stop = InFlight(), Meter(clock.current_time), Stop()
+        in_flight.image_ids.update(row[0] for row in db.execute("SELECT image_id FROM image"))
         news: list[Reason | None] = []
-        recorder = Recorder(state, claims, meter, stop, random.Random(1), confirm_after_s=45.0, on_news=news.append)
-        desk = Desk(db, claims, meter, stop, news, recorder, *trio.open_memory_channel[Outcome](0), clock, state)
+        recorder = Recorder(state, in_flight, meter, stop, random.Random(1), confirm_after_s=45.0, on_news=news.append)
+        desk = Desk(db, in_flight, meter, stop, news, recorder, *trio.open_memory_channel[Outcome](0), clock, state)
         async with trio.open_nursery() as nursery, desk.inbox:
             nursery.start_soon(recorder.run, desk.outcomes)
             await main(desk, nursery.cancel_scope)
@@ -93,7 +93,7 @@ def record(db: StateConnection, main: Main) -> Desk:
 
 
 def done(*numbers: int) -> list[Outcome]:
-    return [Outcome(work(number), DONE) for number in numbers]
+    return [Outcome(job(number), DONE) for number in numbers]
 
 
 # ---- batches
@@ -144,21 +144,21 @@ def test_when_the_stages_before_have_ended_nobody_waits_for_more(loaded_db: Stat
 def test_an_image_is_let_go_of_only_when_others_can_see_its_row(loaded_db: StateConnection) -> None:
     async def main(desk: Desk, _: object) -> None:
         seen: list[list[str]] = []
-        release = desk.claims.release
+        release = desk.in_flight.release
 
-        def watched(recorded: Iterable[tuple[Work, Status | None]]) -> None:
+        def watched(recorded: Iterable[tuple[Job, Status | None]]) -> None:
             rows = desk.ask("SELECT image_id FROM download WHERE status <> 'pending'")
             seen.append([image_id for (image_id,) in rows])
             release(recorded)
 
-        desk.claims.release = watched  # type: ignore[method-assign]
-        await desk.send([*done(1), Outcome(work(2), GONE)])
-        assert len(desk.claims.image_ids) == 12
+        desk.in_flight.release = watched  # type: ignore[method-assign]
+        await desk.send([*done(1), Outcome(job(2), GONE)])
+        assert len(desk.in_flight.image_ids) == 12
         assert desk.meter.statistics().done == 0
         await desk.after(0.3)
         assert seen == [[image(1).image_id, image(2).image_id]]
-        assert desk.claims.image_ids.isdisjoint(seen[0])
-        assert len(desk.claims.image_ids) == 10
+        assert desk.in_flight.image_ids.isdisjoint(seen[0])
+        assert len(desk.in_flight.image_ids) == 10
         assert (desk.meter.statistics().done, desk.meter.statistics().failed) == (1, 1)
 
     record(loaded_db, main)
@@ -177,14 +177,14 @@ def test_a_commit_that_fails_is_all_or_nothing_and_lets_go_of_none(
     async def main(desk: Desk, _: object) -> None:
         desks.append(desk)
         monkeypatch.setattr(desk.state.ledger, "failed", broken)
-        await desk.send([*done(1), Outcome(work(2), GONE)])
+        await desk.send([*done(1), Outcome(job(2), GONE)])
         await desk.after(0.3)
 
     with pytest.raises(ExceptionGroup) as raised:
         record(loaded_db, main)
     assert raised.group_contains(StateError, match="is damaged")
     assert desks[0].done == 0
-    assert len(desks[0].claims.image_ids) == 12
+    assert len(desks[0].in_flight.image_ids) == 12
     assert desks[0].meter.statistics().done == 0
 
 
@@ -194,9 +194,9 @@ def test_only_success_is_progress_that_puts_off_the_end_of_a_wait(
 ) -> None:
     async def main(desk: Desk, _: object) -> None:
         await desk.after(5)
-        await desk.send([Outcome(work(1), result)])
+        await desk.send([Outcome(job(1), result)])
         await desk.after(1)
-        assert desk.claims.progressed_at == (6 if moves else 0)
+        assert desk.in_flight.progressed_at == (6 if moves else 0)
 
     record(loaded_db, main)
 
@@ -217,14 +217,14 @@ def test_how_far_the_run_is_stands_in_its_row_no_more_than_once_a_second(loaded_
 
 def test_what_was_handed_over_before_a_cancel_is_still_committed(loaded_db: StateConnection) -> None:
     async def main(desk: Desk, scope: trio.CancelScope) -> None:
-        await desk.send([*done(1, 2), Outcome(work(3), GONE)])
+        await desk.send([*done(1, 2), Outcome(job(3), GONE)])
         assert desk.done == 0
         scope.cancel()
 
     desk = record(loaded_db, main)
     assert desk.done == 2
     assert desk.ask("SELECT reason FROM failure") == [("gone",)]
-    assert len(desk.claims.image_ids) == 9
+    assert len(desk.in_flight.image_ids) == 9
 
 
 def test_a_cancel_in_the_middle_of_a_commit_leaves_all_of_one_mind(
@@ -243,7 +243,7 @@ def test_a_cancel_in_the_middle_of_a_commit_leaves_all_of_one_mind(
 
     desk = record(loaded_db, main)
     assert desk.done == desk.meter.statistics().done == 2
-    assert len(desk.claims.image_ids) == 10
+    assert len(desk.in_flight.image_ids) == 10
     assert desk.ask("SELECT done FROM run ORDER BY id DESC LIMIT 1") == [(2,)]
 
 
@@ -256,7 +256,7 @@ def fail(db: StateConnection, *failures: Failure) -> tuple[list[str], Desk]:
 
     async def main(desk: Desk, _: object) -> None:
         for failure in failures:
-            await desk.send([Outcome(work(1), failure)])
+            await desk.send([Outcome(job(1), failure)])
             await desk.after(0.3)
             statuses.extend(row[0] for row in desk.ask("SELECT status FROM failure"))
 
@@ -284,7 +284,7 @@ def test_every_try_is_an_attempt_and_those_before_it_decide(loaded_db: StateConn
 
 def test_two_tries_in_one_batch_count_one_after_the_other(loaded_db: StateConnection) -> None:
     async def main(desk: Desk, _: object) -> None:
-        await desk.send([Outcome(work(1), Failure(Reason.MD5_MISMATCH))] * 2)
+        await desk.send([Outcome(job(1), Failure(Reason.MD5_MISMATCH))] * 2)
 
     desk = record(loaded_db, main)
     assert desk.ask("SELECT status, attempts FROM failure") == [("failed", 2)]
@@ -331,7 +331,7 @@ def test_only_what_tells_something_about_the_path_is_news(loaded_db: StateConnec
             ([None], DONE),
         ):
             desk.news.clear()
-            await desk.send([Outcome(work(1), result)])
+            await desk.send([Outcome(job(1), result)])
             await desk.after(0.3)
             assert desk.news == expected
 
@@ -345,9 +345,9 @@ UNWRITABLE = Failure(Reason.GONE, http_status=10**30)  # more than SQLite has bi
 
 def test_a_bug_while_one_outcome_is_recorded_loses_no_other_of_the_batch(loaded_db: StateConnection) -> None:
     async def main(desk: Desk, _: object) -> None:
-        await desk.send([*done(1), Outcome(work(2), UNWRITABLE), Outcome(work(3), GONE), *done(4)])
+        await desk.send([*done(1), Outcome(job(2), UNWRITABLE), Outcome(job(3), GONE), *done(4)])
         await desk.after(0.3)
-        assert len(desk.claims.image_ids) == 8
+        assert len(desk.in_flight.image_ids) == 8
 
     desk = record(loaded_db, main)
     assert desk.done == 2
@@ -366,9 +366,9 @@ def test_an_outcome_that_cannot_be_recorded_at_all_leaves_its_row_as_it_was(
 ) -> None:
     async def main(desk: Desk, _: object) -> None:
         monkeypatch.setattr(desk.state.ledger, "failed", lambda *_: 1 / 0)
-        await desk.send([*done(1), Outcome(work(2), GONE), *done(3)])
+        await desk.send([*done(1), Outcome(job(2), GONE), *done(3)])
         await desk.after(0.3)
-        assert len(desk.claims.image_ids) == 9
+        assert len(desk.in_flight.image_ids) == 9
 
     desk = record(loaded_db, main)
     assert (desk.done, desk.ask("SELECT * FROM failure")) == (2, [])
@@ -382,7 +382,7 @@ def test_a_bug_of_the_meter_s_keeps_no_image_claimed(
         monkeypatch.setattr(desk.meter, "_moved", lambda *_: 1 / 0)
         await desk.send(done(1, 2))
         await desk.after(0.3)
-        assert len(desk.claims.image_ids) == 10
+        assert len(desk.in_flight.image_ids) == 10
 
     assert record(loaded_db, main).done == 2
 
@@ -391,10 +391,10 @@ def test_nothing_but_bugs_stops_the_run(loaded_db: StateConnection) -> None:
     bug = Failure(Reason.INTERNAL_ERROR, "TypeError: odd")
 
     async def main(desk: Desk, _: object) -> None:
-        await desk.send([*done(0), *(Outcome(work(number), bug) for number in range(1, 10))])
+        await desk.send([*done(0), *(Outcome(job(number), bug) for number in range(1, 10))])
         await desk.after(0.3)
         assert not desk.stop.draining.is_set()
-        await desk.send([Outcome(work(1), bug)])
+        await desk.send([Outcome(job(1), bug)])
         await desk.after(0.3)
         assert desk.stop.draining.is_set()
 
@@ -407,13 +407,13 @@ def test_nothing_but_bugs_stops_the_run(loaded_db: StateConnection) -> None:
 def test_the_meter_counts_what_the_database_counts(loaded_db: StateConnection) -> None:
     async def main(desk: Desk, _: object) -> None:
         reader = connect_reader(loaded_db.path)
-        desk.meter.stands(Queue(reader, (THUMB,), run_id=1, max_tries=9).standing())
+        desk.meter.set_baseline(Queue(reader, (THUMB,), run_id=1, max_tries=9).status_counts())
         reader.close()
         waits = Postponed(Reason.DNS, "its host is set aside", 60.0)
-        outcomes = [Outcome(work(3), GONE), Outcome(work(4), Failure(Reason.TIMEOUT)), Outcome(work(5), waits)]
+        outcomes = [Outcome(job(3), GONE), Outcome(job(4), Failure(Reason.TIMEOUT)), Outcome(job(5), waits)]
         await desk.send([*done(1, 2), *outcomes])
         await desk.after(1)
-        again = work(4, status=Status.RETRY, reason=Reason.TIMEOUT)
+        again = job(4, status=Status.RETRY, reason=Reason.TIMEOUT)
         await desk.send([Outcome(again, DONE)])
         await desk.after(1)
         now = desk.meter.statistics()

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
 from oidl.errors import DiskError
-from oidl.model import Done, Fault, Finding, Source, WrittenFile
+from oidl.model import Done, Finding, Problem, Source, WrittenFile
 from oidl.pipeline.repair import Repair
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
@@ -23,7 +23,7 @@ def bad(loaded_db: StateConnection, tmp_path: Path) -> Path:
     ledger.register([THUMB])
     ledger.open_run({})
     file = WrittenFile("thumbs", "thumbs/x.jpg", 50, 8, 6)
-    ledger.done(work(1), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
+    ledger.done(job(1), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
     (tmp_path / "thumbs").mkdir()
     (tmp_path / "thumbs/x.jpg").write_bytes(b"damaged")
     return tmp_path / "thumbs/x.jpg"
@@ -35,7 +35,7 @@ def repair(loaded_db: StateConnection, tmp_path: Path) -> Repair:
 
 
 @pytest.fixture
-def stands(loaded_db: StateConnection):
+def set_baseline(loaded_db: StateConnection):
     def look() -> tuple:
         files = loaded_db.execute("SELECT count(*) FROM file").fetchone()[0]
         return loaded_db.execute("SELECT status FROM download WHERE image_id = ?", (ID,)).fetchone()[0], files
@@ -43,46 +43,48 @@ def stands(loaded_db: StateConnection):
     return look
 
 
-def found(fault: Fault) -> Finding:
+def found(fault: Problem) -> Finding:
     return Finding(fault, "thumbs/x.jpg", ID, "thumbs")
 
 
-@pytest.mark.parametrize("fault", [Fault.WRONG_SIZE, Fault.WRONG_MD5, Fault.DAMAGED])
-def test_a_bad_file_is_gone_and_its_image_pending(fault: Fault, bad: Path, repair: Repair, stands):
+@pytest.mark.parametrize("fault", [Problem.WRONG_SIZE, Problem.WRONG_MD5, Problem.DAMAGED])
+def test_a_bad_file_is_gone_and_its_image_pending(fault: Problem, bad: Path, repair: Repair, set_baseline):
     assert repair.repair([found(fault)]) == (1, 1)
     assert not bad.exists()
-    assert stands() == ("pending", 0)
+    assert set_baseline() == ("pending", 0)
 
 
-def test_a_missing_file_is_only_a_row(bad: Path, repair: Repair, stands):
+def test_a_missing_file_is_only_a_row(bad: Path, repair: Repair, set_baseline):
     """Should somebody have brought it back meanwhile, it is not ours to remove on the word of an old look."""
-    assert repair.repair([found(Fault.MISSING)]) == (1, 0)
+    assert repair.repair([found(Problem.MISSING)]) == (1, 0)
     assert bad.exists()
-    assert stands() == ("pending", 0)
+    assert set_baseline() == ("pending", 0)
 
 
-@pytest.mark.parametrize("fault", [Fault.UNREADABLE, Fault.FOREIGN, Fault.UNRECORDED])
-def test_what_is_not_to_be_touched_is_not(fault: Fault, bad: Path, repair: Repair, stands):
+@pytest.mark.parametrize("fault", [Problem.UNREADABLE, Problem.FOREIGN, Problem.UNRECORDED])
+def test_what_is_not_to_be_touched_is_not(fault: Problem, bad: Path, repair: Repair, set_baseline):
     assert repair.repair([found(fault)]) == (0, 0)
     assert bad.exists()
-    assert stands() == ("done", 1)
+    assert set_baseline() == ("done", 1)
 
 
-def test_the_row_goes_before_the_file(bad: Path, repair: Repair, stands, monkeypatch: pytest.MonkeyPatch):
+def test_the_row_goes_before_the_file(bad: Path, repair: Repair, set_baseline, monkeypatch: pytest.MonkeyPatch):
     at_removal = []
-    monkeypatch.setattr(os, "unlink", lambda path: at_removal.append((stands(), bad.exists())))
-    repair.repair([found(Fault.DAMAGED)])
+    monkeypatch.setattr(os, "unlink", lambda path: at_removal.append((set_baseline(), bad.exists())))
+    repair.repair([found(Problem.DAMAGED)])
     assert at_removal == [(("pending", 0), True)]
 
 
-def test_a_file_that_cannot_be_removed_is_named(bad: Path, repair: Repair, stands, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_that_cannot_be_removed_is_named(
+    bad: Path, repair: Repair, set_baseline, monkeypatch: pytest.MonkeyPatch
+):
     def refused(path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "unlink", refused)
     with pytest.raises(DiskError, match=r"x\.jpg could not be removed: Permission denied"):
-        repair.repair([found(Fault.DAMAGED)])
-    assert stands() == ("pending", 0)
+        repair.repair([found(Problem.DAMAGED)])
+    assert set_baseline() == ("pending", 0)
 
 
 def test_the_last_leftover_takes_its_directory_along(tmp_path: Path, repair: Repair):
@@ -91,5 +93,5 @@ def test_the_last_leftover_takes_its_directory_along(tmp_path: Path, repair: Rep
     for name in ("t-1", "t-2"):
         (parts / name).touch()
     for name, is_last in (("t-1", False), ("t-2", True)):
-        assert repair.repair([Finding(Fault.LEFTOVER, f"thumbs/.oidl-part/{name}")]) == (0, 1)
+        assert repair.repair([Finding(Problem.LEFTOVER, f"thumbs/.oidl-part/{name}")]) == (0, 1)
         assert parts.exists() != is_last

@@ -8,7 +8,7 @@ import pytest
 from oidl.model import Blame, Failure, Reason, Source, Status
 from oidl.pipeline.retry import RULES, UNCOUNTED, decide, decide_all
 from oidl.settings import Retries
-from oidl.state.ledger import Tries, Verdict
+from oidl.state.ledger import AttemptCounts, RetryDecision
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,8 +44,8 @@ PASSING = [
 ]
 
 
-def verdict(failure: Failure, in_run: int = 0, for_reason: int = 0) -> Verdict:
-    return decide(failure, Tries(in_run, for_reason), NOW, random.Random(1), CONFIRM_AFTER_S)
+def verdict(failure: Failure, in_run: int = 0, for_reason: int = 0) -> RetryDecision:
+    return decide(failure, AttemptCounts(in_run, for_reason), NOW, random.Random(1), CONFIRM_AFTER_S)
 
 
 def test_every_reason_has_a_rule() -> None:
@@ -54,7 +54,7 @@ def test_every_reason_has_a_rule() -> None:
 
 @pytest.mark.parametrize("failure", PERMANENT_AT_ONCE, ids=str)
 def test_what_will_not_change_is_given_up_at_once(failure: Failure) -> None:
-    assert verdict(failure) == Verdict(Status.FAILED)
+    assert verdict(failure) == RetryDecision(Status.FAILED)
 
 
 @pytest.mark.parametrize("failure", PASSING, ids=str)
@@ -77,12 +77,12 @@ def test_some_get_a_second_or_third_chance(reason: Reason, tries: int) -> None:
 def test_what_may_be_about_the_path_needs_three_tries_that_outlast_two_minutes(failure: Failure, seed: int) -> None:
     now, rng = NOW, random.Random(seed)
     for before in range(2):
-        again = decide(failure, Tries(before, before), now, rng, CONFIRM_AFTER_S)
+        again = decide(failure, AttemptCounts(before, before), now, rng, CONFIRM_AFTER_S)
         assert again.status is Status.RETRY
         assert again.next_attempt_at
         now = again.next_attempt_at
     assert timedelta(minutes=2) < now - NOW < timedelta(seconds=Retries().max_wait_s)
-    assert decide(failure, Tries(2, 2), now, rng, CONFIRM_AFTER_S) == Verdict(Status.FAILED)
+    assert decide(failure, AttemptCounts(2, 2), now, rng, CONFIRM_AFTER_S) == RetryDecision(Status.FAILED)
 
 
 def test_a_photo_that_is_gone_by_its_own_host_s_word_is_not_asked_for_again_but_one_elsewhere_is() -> None:
@@ -114,7 +114,7 @@ def test_delays_are_drawn_from_nothing_to_a_bound_that_doubles_to_five_minutes()
             for seed in range(300)
             if (
                 due := decide(
-                    Failure(Reason.TIMEOUT), Tries(before, before), NOW, random.Random(seed), CONFIRM_AFTER_S
+                    Failure(Reason.TIMEOUT), AttemptCounts(before, before), NOW, random.Random(seed), CONFIRM_AFTER_S
                 ).next_attempt_at
             )
         ]
@@ -135,21 +135,21 @@ def test_what_says_nothing_about_the_image_does_not_count_against_it() -> None:
     assert set(UNCOUNTED) == {Reason.RATE_LIMITED, Reason.DISK}
     assert not verdict(Failure(Reason.RATE_LIMITED)).counts
     assert verdict(Failure(Reason.TIMEOUT)).counts
-    assert verdict(Failure(Reason.DISK)) == Verdict(Status.RETRY, NOW, counts=False)
+    assert verdict(Failure(Reason.DISK)) == RetryDecision(Status.RETRY, NOW, counts=False)
 
 
-NONE_BEFORE = Tries(0, 0)
+NONE_BEFORE = AttemptCounts(0, 0)
 GONE = Failure(Reason.GONE, "HTTP 410", 410, source=Source.ORIGINAL)
 ABSENT = Failure(Reason.NOT_FOUND, "not on the mirror", 404, source=Source.CVDF, blame=Blame.MIRROR)
 SLOW = Failure(Reason.TIMEOUT, "no byte", source=Source.CVDF)
 
 
-def verdict_of_all(*failures: Failure) -> tuple[Verdict, Failure]:
+def verdict_of_all(*failures: Failure) -> tuple[RetryDecision, Failure]:
     return decide_all([(failure, NONE_BEFORE) for failure in failures], NOW, random.Random(1), CONFIRM_AFTER_S)
 
 
 def test_an_image_failed_for_good_only_if_it_did_so_everywhere() -> None:
-    assert verdict_of_all(GONE, ABSENT)[0] == Verdict(Status.FAILED)
+    assert verdict_of_all(GONE, ABSENT)[0] == RetryDecision(Status.FAILED)
     assert verdict_of_all(GONE, SLOW)[0].status is Status.RETRY
     assert verdict_of_all(SLOW, GONE)[0].status is Status.RETRY
 

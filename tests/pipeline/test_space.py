@@ -8,9 +8,9 @@ from conftest import LIST, THUMB, image
 
 from oidl.errors import DiskError
 from oidl.model import Source
-from oidl.pipeline.selected import Selected
+from oidl.pipeline.selection import ImageSelection
 from oidl.pipeline.space import check_space
-from oidl.settings import Layout, Limits, Originals, Retries, Selection, Settings, Transfers
+from oidl.settings import Layout, Limits, NetworkSettings, Retries, Selection, Settings, SourceSettings
 from oidl.state.estimate import mean_original_bytes
 from oidl.state.load import load_list
 
@@ -34,9 +34,9 @@ def _settings(root: Path, *, save: bool = False, source: Source = Source.ORIGINA
         images_csv=None,
         selection=Selection(),
         layout=Layout(root, "2017_11"),
-        originals=Originals((source,), save=save),
+        originals=SourceSettings((source,), save=save),
         renditions=(THUMB,),
-        transfers=Transfers(),
+        transfers=NetworkSettings(),
         retries=Retries(),
         limits=Limits(min_free_bytes=1000),
     )
@@ -96,8 +96,8 @@ def test_files_that_are_replaced_take_no_more_room(loaded, tmp_path: Path, alway
         "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
         "SELECT image_id, 'thumbs', image_id, 1, 1, 1, '' FROM download WHERE status = 'done'"
     )
-    settings = _settings(tmp_path, originals=Originals(always_download=always_download))
-    selected = Selected(settings, loaded)
+    settings = _settings(tmp_path, originals=SourceSettings(always_download=always_download))
+    selected = ImageSelection(settings, loaded)
     assert selected.left() == (COUNT if always_download else COUNT - 10)
     assert selected.new_files() == {"thumbs": COUNT - 10}
 
@@ -113,7 +113,7 @@ def test_originals_that_are_there_do_not_count_for_another_rendition(loaded, tmp
             "SELECT image_id, ?, image_id, 1, 1, 1, '' FROM download",
             (name,),
         )
-    selected = Selected(settings, loaded)
+    selected = ImageSelection(settings, loaded)
     assert selected.left() == COUNT
     files = selected.new_files()
     assert files == {"original": 0, "thumbs": 0, "small": COUNT}

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from conftest import LIST, THUMB, image, work
+from conftest import LIST, THUMB, image, job
 
-from oidl.model import Done, Failure, LabelType, Reason, Source, Status, Work, WrittenFile
+from oidl.model import Done, Failure, Job, LabelType, Reason, Source, Status, WrittenFile
 from oidl.node.stop import Stop
 from oidl.pipeline import feed as feed_module
-from oidl.pipeline.feed import Claims, Feed, FeedEnd
+from oidl.pipeline.feed import Feed, FeedEnd, InFlight
 from oidl.pipeline.target import Target
 from oidl.settings import Retries, Selection
-from oidl.state.choice import choose
 from oidl.state.database import connect_reader, connect_writer
 from oidl.state.had import count_by_class, count_had
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
+from oidl.state.selection import select_images
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 DONE = Done(Source.ORIGINAL, "u", 500, "m", 8, 6, (WrittenFile(THUMB.name, "thumbs/x.jpg", 50, 8, 6),))
@@ -70,7 +70,7 @@ class Server:
         try:
             ledger = Ledger(db)
             run_id = ledger.open_run({})
-            chosen = choose(reader, self.selection)
+            chosen = select_images(reader, self.selection)
             had, by_class = 0, dict[str, int]()
             if self.selection.limit is not None:
                 had = count_had(reader, (THUMB,), (), are_chosen=chosen is not None)
@@ -78,25 +78,25 @@ class Server:
                 by_class = {name: each.had for name, each in count_by_class(reader, (THUMB,), ()).items()}
             target = Target(self.selection.limit, had, self.selection.limit_per_class, by_class)
             queue = Queue(reader, (THUMB,), run_id=run_id, max_tries=4, chosen=chosen)
-            claims = Claims(target)
-            feed = Feed(queue, claims, Stop(), Retries(max_wait_s=60.0), say=lambda _: None)
-            works_in, works = trio.open_memory_channel[Work](0)
+            in_flight = InFlight(target)
+            feed = Feed(queue, in_flight, Stop(), Retries(max_wait_s=60.0), say=lambda _: None)
+            works_in, jobs = trio.open_memory_channel[Job](0)
             with trio.fail_after(3600):
                 async with trio.open_nursery() as nursery:
                     for _ in range(self.fetchers):
-                        nursery.start_soon(self._fetch, works.clone(), claims, ledger)
-                    works.close()
+                        nursery.start_soon(self._fetch, jobs.clone(), in_flight, ledger)
+                    jobs.close()
                     return await feed.run(works_in)
         finally:
             reader.close()
             db.close()
 
-    async def _fetch(self, works: trio.MemoryReceiveChannel[Work], claims: Claims, ledger: Ledger) -> None:
-        async with works:
-            async for item in works:
+    async def _fetch(self, jobs: trio.MemoryReceiveChannel[Job], in_flight: InFlight, ledger: Ledger) -> None:
+        async with jobs:
+            async for item in jobs:
                 number = int(item.image_id, 16)
                 self.tries.append(number)
-                self.most_in_flight = max(self.most_in_flight, len(claims.image_ids))
+                self.most_in_flight = max(self.most_in_flight, len(in_flight.image_ids))
                 await trio.sleep(self.rng.uniform(0.1, 3.0))
                 told = self.outcomes.get(number)
                 status = told.pop(0) if told else Status.DONE
@@ -104,8 +104,8 @@ class Server:
                     ledger.done(item, DONE)
                 elif status is not None:
                     due = Wall.now() + timedelta(seconds=self.rng.uniform(0.0, self.retry_s))
-                    ledger.failed(item, Failure(Reason.TIMEOUT), Verdict(status, due))
-                claims.release([(item, status)])
+                    ledger.failed(item, Failure(Reason.TIMEOUT), RetryDecision(status, due))
+                in_flight.release([(item, status)])
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_the_end_comes_though_every_image_waits(path: Path) -> None:
 def test_images_that_only_lack_a_rendition_come_before_new_ones(path: Path) -> None:
     db = connect_writer(path)
     for number in (20, 25):
-        Ledger(db).done(work(number), replace(DONE, files=()))
+        Ledger(db).done(job(number), replace(DONE, files=()))
     db.close()
     server = Server(path, selection=Selection(limit=3), fetchers=1)
     server.run()

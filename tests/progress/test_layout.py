@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from conftest import work
+from conftest import job
 from rich.cells import cell_len
 
-from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
+from oidl.model import Done, Failure, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.progress.layout import Frame, draw
@@ -23,12 +23,12 @@ def busy(seconds: int = 40, images: int = 3) -> Statistics:
     """A run in full swing, of the whole dataset, with all lists full."""
     now = 0.0
     meter = Meter(lambda: now, remaining=9_000_000, time_of_day=lambda: 1e9)
-    meter.stands(
+    meter.set_baseline(
         [
-            Standing("train", Status.PENDING, None, 8_011_219),
-            Standing("train", Status.DONE, None, 1_000_000),
-            Standing("validation", Status.PENDING, None, 41_620),
-            Standing("test", Status.RETRY, Reason.TIMEOUT, 125_436),
+            StatusCount("train", Status.PENDING, None, 8_011_219),
+            StatusCount("train", Status.DONE, None, 1_000_000),
+            StatusCount("validation", Status.PENDING, None, 41_620),
+            StatusCount("test", Status.RETRY, Reason.TIMEOUT, 125_436),
         ]
     )
     meter.paced_by(
@@ -41,17 +41,17 @@ def busy(seconds: int = 40, images: int = 3) -> Statistics:
         now = float(second)
         meter.read(2_500_000)
         for number in range(images):
-            meter.recorded(work(100 * second + number), DONE, Status.DONE)
-            meter.recorded(work(100 * second + 50 + number), GONE, Status.FAILED)
+            meter.recorded(job(100 * second + number), DONE, Status.DONE)
+            meter.recorded(job(100 * second + 50 + number), GONE, Status.FAILED)
     for number in range(64):
-        item = work(10**6 + number, original_size=4000)
+        item = job(10**6 + number, original_size=4000)
         meter.started(item)
         body = Body(1.0)
         meter.requested(item, item.original_url, body)
         body.add(bytes(1000))
     for number in (1, 2):
-        meter.started(work(10**7 + number))
-        meter.processing(work(10**7 + number))
+        meter.started(job(10**7 + number))
+        meter.processing(job(10**7 + number))
     now = float(seconds)
     return meter.statistics()
 
@@ -105,20 +105,20 @@ def test_what_has_been_at_work_longest_comes_first_and_resizes_before_downloads(
     lines = text(draw(busy(), View(), 80, 24))
     first = next(number for number, line in enumerate(lines) if line.startswith(" 1 In progress")) + 1
     assert [line.split()[1] for line in lines[first : first + 2]] == ["resizing", "resizing"]
-    assert lines[first + 2].startswith(work(10**6).image_id)
+    assert lines[first + 2].startswith(job(10**6).image_id)
 
 
 def test_the_last_successes_have_what_came_of_them() -> None:
     lines = text(draw(busy(), View(Tab.SUCCESSES), 120, 24))
     row = squeezed(next(line for line in lines if line[2:3] == ":"))
-    assert f"{work(3902).image_id} train 1024×768 1.9 MB 0.0 s {FILE.path}" in row
+    assert f"{job(3902).image_id} train 1024×768 1.9 MB 0.0 s {FILE.path}" in row
     narrow = text(draw(busy(), View(Tab.SUCCESSES), 80, 24))
     assert any(line.endswith("c3d4e5f6071.jpg") and "…" in line for line in narrow)  # of a path, the end tells most
 
 
 def test_the_last_failures_say_why_and_whether_they_are_tried_again() -> None:
     lines = [squeezed(line) for line in text(draw(busy(), View(Tab.FAILURES), 120, 24))]
-    assert any(f"{work(3952).image_id} train gone failed HTTP 410 · https://c1/1_o.jpg" in line for line in lines)
+    assert any(f"{job(3952).image_id} train gone failed HTTP 410 · https://c1/1_o.jpg" in line for line in lines)
 
 
 def test_a_list_is_seen_from_the_row_it_was_scrolled_to() -> None:
@@ -153,7 +153,9 @@ def test_a_larger_window_shows_more_of_everything() -> None:
 
 def test_more_reasons_than_rows_are_summed_up() -> None:
     meter = Meter(lambda: 0.0)
-    meter.stands([Standing("train", Status.FAILED, reason, 1 + number) for number, reason in enumerate(Reason)])
+    meter.set_baseline(
+        [StatusCount("train", Status.FAILED, reason, 1 + number) for number, reason in enumerate(Reason)]
+    )
     lines = [squeezed(line) for line in text(draw(meter.statistics(), View(), 80, 24))]
     count = len(Reason)
     assert any(line.endswith(f"{count - 3} others {sum(range(1, count - 2))} 0") for line in lines)
@@ -172,7 +174,7 @@ def test_a_list_on_its_way_is_in_hand_while_no_image_is() -> None:
     with meter.reading("train-images.csv", 850_000_000) as reading:
         reading.count_bytes, reading.count_rows = lambda: 80_000_000, lambda: 3_400_000
         lines = text(draw(meter.statistics(), View(), 80, 24))
-        assert list(reading.rows_are_in()) == []
+        assert list(reading.mark_indexing()) == []
         later = text(draw(meter.statistics(), View(), 80, 24))
         meter.remaining = 1
         with_images = text(draw(meter.statistics(), View(), 80, 24))
@@ -183,9 +185,9 @@ def test_a_list_on_its_way_is_in_hand_while_no_image_is() -> None:
 
 def test_a_length_that_nobody_told_is_no_percentage() -> None:
     meter = Meter(lambda: 0.0)
-    meter.started(work(1))
-    meter.requested(work(1), "http://elsewhere/x.jpg", Body(1.0))
-    [row] = [line for line in text(draw(meter.statistics(), View(), 80, 24)) if line.startswith(work(1).image_id)]
+    meter.started(job(1))
+    meter.requested(job(1), "http://elsewhere/x.jpg", Body(1.0))
+    [row] = [line for line in text(draw(meter.statistics(), View(), 80, 24)) if line.startswith(job(1).image_id)]
     assert "? %" in row
     assert "0 B of ?" in row
 
@@ -200,12 +202,12 @@ def hostile(evil: str) -> Statistics:
     """A run in which every word that comes from others is `evil`."""
     meter = Meter(lambda: 0.0)
     file = WrittenFile("thumbs", evil, 1, 1, 1)
-    meter.stands([Standing(evil, Status.DONE, None, 1)])
+    meter.set_baseline([StatusCount(evil, Status.DONE, None, 1)])
     meter.paced_by(lambda: (PaceState(evil, 1, None, 5.0, None, evil),))
-    meter.recorded(work(1, subset=evil), Done(Source.ORIGINAL, evil, 1, evil, 1, 1, (file,)), Status.DONE)
-    meter.recorded(work(2), Failure(Reason.GONE, evil, url=f"http://x/{evil}"), Status.FAILED)
-    meter.started(work(3))
-    meter.requested(work(3), f"http://{evil}/", Body(1.0))
+    meter.recorded(job(1, subset=evil), Done(Source.ORIGINAL, evil, 1, evil, 1, 1, (file,)), Status.DONE)
+    meter.recorded(job(2), Failure(Reason.GONE, evil, url=f"http://x/{evil}"), Status.FAILED)
+    meter.started(job(3))
+    meter.requested(job(3), f"http://{evil}/", Body(1.0))
     return meter.statistics()
 
 

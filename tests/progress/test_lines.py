@@ -3,12 +3,12 @@
 import pytest
 import trio
 import trio.testing
-from conftest import work
+from conftest import job
 
 from oidl.model import Done, Failure, Reason, Source, Status
+from oidl.progress.format import duration, progress_line
 from oidl.progress.lines import PacedLine, print_lines
 from oidl.progress.meter import Meter
-from oidl.progress.words import duration, progress_line
 
 DONE = Done(Source.ORIGINAL, "u", 500, "m", 1, 1, ())
 
@@ -24,7 +24,7 @@ def test_lines_come_every_second_on_a_terminal_and_every_half_minute_elsewhere(
 
         def show(line: str) -> None:
             shown.append((trio.current_time(), line))
-            meter.recorded(work(1), DONE, Status.DONE)
+            meter.recorded(job(1), DONE, Status.DONE)
 
         with trio.move_on_after(at_s[-1] + 0.5):
             await print_lines(meter, show, is_terminal=is_terminal)
@@ -51,9 +51,9 @@ def statistics(images_a_second: int, seconds: int, remaining: int) -> str:
     for second in range(seconds):
         now = float(second)
         for _ in range(images_a_second):
-            meter.recorded(work(1), DONE, Status.DONE)
+            meter.recorded(job(1), DONE, Status.DONE)
         meter.read(2_500_000)
-    meter.recorded(work(1), Failure(Reason.GONE), Status.FAILED)
+    meter.recorded(job(1), Failure(Reason.GONE), Status.FAILED)
     now = float(seconds)
     return progress_line(meter.statistics())
 
@@ -96,9 +96,9 @@ def test_a_file_on_its_way_is_told_of_while_no_image_is(
         meter.read(2_500_000)
         now = 1.0
         line = progress_line(meter.statistics())
-        meter.started(work(1))
+        meter.started(job(1))
         assert progress_line(meter.statistics()).startswith("0 done")
-        meter.dropped(work(1))
+        meter.dropped(job(1))
     assert len(line) < 80
     assert line.isprintable()
     assert words == line

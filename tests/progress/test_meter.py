@@ -1,12 +1,12 @@
 """The meter counts what was recorded, and forgets what is past."""
 
-from conftest import work
+from conftest import job
 
-from oidl.model import Done, Failure, Postponed, Reason, Source, Standing, Status, WrittenFile
+from oidl.model import Done, Failure, Postponed, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body
+from oidl.progress.format import duration, progress_line
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Failed, Processing, Second, Success, Transferring
-from oidl.progress.words import duration, progress_line
 
 DONE = Done(Source.ORIGINAL, "u", 500, "m", 1, 1, (WrittenFile("thumbs", "p", 40, 1, 1),))
 
@@ -22,12 +22,12 @@ class Clock:
 def test_outcomes_are_counted_by_what_became_of_the_image() -> None:
     meter = Meter(Clock(), remaining=10)
     for number in range(4):
-        meter.started(work(number))
+        meter.started(job(number))
     meter.read(500)
-    meter.recorded(work(0), DONE, Status.DONE)
-    meter.recorded(work(1), Failure(Reason.GONE), Status.FAILED)
-    meter.recorded(work(2), Failure(Reason.TIMEOUT), Status.RETRY)
-    meter.dropped(work(3))
+    meter.recorded(job(0), DONE, Status.DONE)
+    meter.recorded(job(1), Failure(Reason.GONE), Status.FAILED)
+    meter.recorded(job(2), Failure(Reason.TIMEOUT), Status.RETRY)
+    meter.dropped(job(3))
     now = meter.statistics()
     assert (now.done, now.failed, now.retried, now.remaining, now.in_flight) == (1, 1, 1, 8, 0)
     assert (now.bytes_read, now.bytes_written, now.by_reason) == (500, 40, {Reason.GONE: 1})
@@ -39,7 +39,7 @@ def test_the_rate_is_of_the_last_seconds() -> None:
     for second in range(60):
         clock.now = 1000.0 + second
         for _ in range(10 if second < 30 else 2):
-            meter.recorded(work(1), DONE, Status.DONE)
+            meter.recorded(job(1), DONE, Status.DONE)
             meter.read(100)
     now = meter.statistics()
     assert 1.8 < now.images_per_s < 2.3
@@ -54,7 +54,7 @@ def test_the_first_seconds_count_for_what_they_were() -> None:
     clock.now = 1000.5
     meter = Meter(clock)
     for _ in range(12):
-        meter.recorded(work(1), DONE, Status.DONE)
+        meter.recorded(job(1), DONE, Status.DONE)
     meter.read(600)
     clock.now = 1004.5
     now = meter.statistics()
@@ -66,7 +66,7 @@ def test_the_past_is_kept_by_the_second_for_five_minutes() -> None:
     meter = Meter(clock)
     meter.read(7)
     clock.now = 1001.9
-    meter.recorded(work(1), DONE, Status.DONE)
+    meter.recorded(job(1), DONE, Status.DONE)
     clock.now = 1003.2
     meter.read(9)  # in a second that is not over yet
     assert meter.statistics().history == (Second(0, 7, 0), Second(1, 0, 40), Second())
@@ -80,14 +80,14 @@ def test_memory_does_not_grow_with_time() -> None:
     for second in range(1000):
         clock.now = 1000.0 + second
         for number in range(3):
-            item = work(10 * second + number)
+            item = job(10 * second + number)
             meter.started(item)
             meter.requested(item, item.original_url, Body(1.0))
             meter.fetched(item)
             meter.read(1)
-        meter.recorded(work(10 * second), DONE, Status.DONE)
-        meter.recorded(work(10 * second + 1), Failure(Reason.TIMEOUT), Status.RETRY)
-        meter.dropped(work(10 * second + 2))
+        meter.recorded(job(10 * second), DONE, Status.DONE)
+        meter.recorded(job(10 * second + 1), Failure(Reason.TIMEOUT), Status.RETRY)
+        meter.dropped(job(10 * second + 2))
     now = meter.statistics()
     assert (now.in_flight, len(now.successes), len(now.failed_tries), len(now.history)) == (0, 100, 100, 300)
     assert len(meter._history._buckets) < 310
@@ -99,19 +99,19 @@ def test_memory_does_not_grow_with_time() -> None:
 def test_the_selection_is_counted_from_where_it_stood() -> None:
     meter = Meter(Clock())
     assert (meter.statistics().total, meter.statistics().settled_share) == (0, 0.0)
-    meter.stands(
+    meter.set_baseline(
         [
-            Standing("train", Status.PENDING, None, 4),
-            Standing("train", Status.RETRY, Reason.TIMEOUT, 1),
-            Standing("train", Status.FAILED, Reason.GONE, 2),
-            Standing("test", Status.DONE, None, 3),
+            StatusCount("train", Status.PENDING, None, 4),
+            StatusCount("train", Status.RETRY, Reason.TIMEOUT, 1),
+            StatusCount("train", Status.FAILED, Reason.GONE, 2),
+            StatusCount("test", Status.DONE, None, 3),
         ]
     )
-    meter.recorded(work(0), DONE, Status.DONE)
-    meter.recorded(work(1), Failure(Reason.GONE), Status.FAILED)
-    meter.recorded(work(2, status=Status.RETRY, reason=Reason.TIMEOUT), Failure(Reason.TIMEOUT), Status.FAILED)
-    meter.recorded(work(3, subset="test", status=Status.DONE), DONE, Status.DONE)
-    meter.postponed(work(4), Postponed(Reason.RATE_LIMITED, "", 9.0))
+    meter.recorded(job(0), DONE, Status.DONE)
+    meter.recorded(job(1), Failure(Reason.GONE), Status.FAILED)
+    meter.recorded(job(2, status=Status.RETRY, reason=Reason.TIMEOUT), Failure(Reason.TIMEOUT), Status.FAILED)
+    meter.recorded(job(3, subset="test", status=Status.DONE), DONE, Status.DONE)
+    meter.postponed(job(4), Postponed(Reason.RATE_LIMITED, "", 9.0))
     now = meter.statistics()
     assert now.by_subset == {
         "train": {Status.PENDING: 1, Status.RETRY: 1, Status.DONE: 1, Status.FAILED: 4},
@@ -128,8 +128,8 @@ def test_the_selection_is_counted_from_where_it_stood() -> None:
 
 def test_a_reason_that_no_image_has_any_more_is_not_listed() -> None:
     meter = Meter(Clock())
-    meter.stands([Standing("train", Status.RETRY, Reason.TIMEOUT, 1)])
-    meter.recorded(work(1, status=Status.RETRY, reason=Reason.TIMEOUT), DONE, Status.DONE)
+    meter.set_baseline([StatusCount("train", Status.RETRY, Reason.TIMEOUT, 1)])
+    meter.recorded(job(1, status=Status.RETRY, reason=Reason.TIMEOUT), DONE, Status.DONE)
     assert meter.statistics().failures == {}
 
 
@@ -139,7 +139,7 @@ def test_a_reason_that_no_image_has_any_more_is_not_listed() -> None:
 def test_a_download_is_seen_while_it_grows() -> None:
     clock = Clock()
     meter = Meter(clock)
-    item = work(500)  # 1500 bytes, as published
+    item = job(500)  # 1500 bytes, as published
     body = Body(1.0)
     meter.started(item)
     assert meter.statistics().transfers == ()  # it waits for a connection
@@ -156,7 +156,7 @@ def test_a_download_is_seen_while_it_grows() -> None:
 
 def test_a_download_is_as_long_as_the_server_says_or_of_unknown_length() -> None:
     meter = Meter(Clock())
-    item = work(1)
+    item = job(1)
     body = Body(1.0)
     meter.started(item)
     meter.requested(item, "https://elsewhere:8080/x.jpg", body)
@@ -170,7 +170,7 @@ def test_a_download_is_as_long_as_the_server_says_or_of_unknown_length() -> None
 def test_a_second_request_for_an_image_is_the_same_download() -> None:
     clock = Clock()
     meter = Meter(clock)
-    item = work(1)
+    item = job(1)
     meter.started(item)
     meter.requested(item, item.original_url, Body(1.0))
     clock.now += 3
@@ -183,56 +183,56 @@ def test_a_second_request_for_an_image_is_the_same_download() -> None:
 def test_an_image_is_processed_until_its_thread_has_finished() -> None:
     clock = Clock()
     meter = Meter(clock)
-    meter.started(work(1))
-    meter.processing(work(1))
+    meter.started(job(1))
+    meter.processing(job(1))
     clock.now += 0.5
-    assert meter.statistics().processing == (Processing(work(1).image_id, "train", 0.5),)
-    meter.processed(work(1))
+    assert meter.statistics().processing == (Processing(job(1).image_id, "train", 0.5),)
+    meter.processed(job(1))
     assert meter.statistics().processing == ()
 
 
 def test_a_success_says_what_came_of_it_and_how_long_it_took() -> None:
     clock = Clock()
     meter = Meter(clock, time_of_day=lambda: 1e9)
-    meter.started(work(1))
+    meter.started(job(1))
     clock.now += 10  # for a connection
-    meter.requested(work(1), "u", Body(1.0))
+    meter.requested(job(1), "u", Body(1.0))
     clock.now += 2
-    meter.fetched(work(1))
+    meter.fetched(job(1))
     clock.now += 10  # for a thread
-    meter.processing(work(1))
+    meter.processing(job(1))
     clock.now += 0.5
-    meter.processed(work(1))
-    meter.recorded(work(1), DONE, Status.DONE)
+    meter.processed(job(1))
+    meter.recorded(job(1), DONE, Status.DONE)
     assert meter.statistics().successes == (
-        Success(work(1).image_id, "train", DONE.files, "u", 1, 1, 500, 1e9, transfer_s=2.0, process_s=0.5),
+        Success(job(1).image_id, "train", DONE.files, "u", 1, 1, 500, 1e9, transfer_s=2.0, process_s=0.5),
     )
 
 
 def test_an_image_from_disk_was_not_transferred() -> None:
     meter = Meter(Clock())
-    meter.started(work(1))
-    meter.fetched(work(1))
-    meter.recorded(work(1), DONE, Status.DONE)
+    meter.started(job(1))
+    meter.fetched(job(1))
+    meter.recorded(job(1), DONE, Status.DONE)
     assert meter.statistics().successes[0].transfer_s is None
 
 
 def test_a_failed_try_says_why_and_whether_it_is_made_again() -> None:
     meter = Meter(Clock(), time_of_day=lambda: 1e9)
     gone = Failure(Reason.GONE, "HTTP 410", http_status=410, url="https://x/1.jpg")
-    meter.recorded(work(1), gone, Status.FAILED)
-    meter.recorded(work(2), Failure(Reason.TIMEOUT, "no byte in time"), Status.RETRY)
+    meter.recorded(job(1), gone, Status.FAILED)
+    meter.recorded(job(2), Failure(Reason.TIMEOUT, "no byte in time"), Status.RETRY)
     assert meter.statistics().failed_tries == (
-        Failed(work(2).image_id, "train", Status.RETRY, Reason.TIMEOUT, "no byte in time", None, None, 1e9),
-        Failed(work(1).image_id, "train", Status.FAILED, Reason.GONE, "HTTP 410", 410, "https://x/1.jpg", 1e9),
+        Failed(job(2).image_id, "train", Status.RETRY, Reason.TIMEOUT, "no byte in time", None, None, 1e9),
+        Failed(job(1).image_id, "train", Status.FAILED, Reason.GONE, "HTTP 410", 410, "https://x/1.jpg", 1e9),
     )
 
 
 def test_what_was_given_stays_as_it_was() -> None:
     meter = Meter(Clock())
-    meter.stands([Standing("train", Status.PENDING, None, 2)])
+    meter.set_baseline([StatusCount("train", Status.PENDING, None, 2)])
     before = meter.statistics()
-    meter.recorded(work(1), Failure(Reason.GONE), Status.FAILED)
+    meter.recorded(job(1), Failure(Reason.GONE), Status.FAILED)
     assert before.by_subset["train"][Status.PENDING] == 2
     assert (before.failures, before.by_reason, before.failed_tries) == ({}, {}, ())
 

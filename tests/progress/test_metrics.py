@@ -3,9 +3,9 @@
 import re
 from datetime import UTC, datetime
 
-from conftest import work
+from conftest import job
 
-from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
+from oidl.model import Done, Failure, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.progress.meter import Meter
@@ -20,19 +20,19 @@ def run() -> Meter:
     """Two seconds of a run of eight images: one done, one failed, one to be tried again, one each in hand."""
     times = iter([0.0, *[1.0] * 100])
     meter = Meter(lambda: next(times), remaining=8, time_of_day=lambda: 1e9)
-    meter.stands([Standing("train", Status.PENDING, None, 7), Standing("test", Status.DONE, None, 1)])
+    meter.set_baseline([StatusCount("train", Status.PENDING, None, 7), StatusCount("test", Status.DONE, None, 1)])
     meter.paced_by(lambda: (PaceState("flickr", 8, None, 2.04, 40.0, "too many requests"),))
     meter.read(3000)
-    meter.recorded(work(1), DONE, Status.DONE)
-    meter.recorded(work(2), Failure(Reason.GONE, http_status=410), Status.FAILED)
-    meter.recorded(work(3), TIMEOUT, Status.RETRY)
-    meter.started(work(4, original_size=400))
+    meter.recorded(job(1), DONE, Status.DONE)
+    meter.recorded(job(2), Failure(Reason.GONE, http_status=410), Status.FAILED)
+    meter.recorded(job(3), TIMEOUT, Status.RETRY)
+    meter.started(job(4, original_size=400))
     body = Body(1.0)
-    meter.requested(work(4), work(4).original_url, body)
+    meter.requested(job(4), job(4).original_url, body)
     body.total = 400
     body.add(bytes(100))
-    meter.started(work(5))
-    meter.processing(work(5))
+    meter.started(job(5))
+    meter.processing(job(5))
     return meter
 
 

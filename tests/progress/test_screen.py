@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from conftest import work
+from conftest import job
 
 from oidl.model import Done, Source, Status
 from oidl.progress.meter import Meter
@@ -79,7 +79,7 @@ def perform(main: Callable[[Stage], Awaitable[Any]]) -> None:
         meter = Meter(trio.current_time, remaining=500)
         stage = Stage(meter, Terminal(), deque(), [])
         for number in range(150):
-            meter.recorded(work(number), DONE, Status.DONE)
+            meter.recorded(job(number), DONE, Status.DONE)
         screen = Screen(
             meter,
             stage.terminal,  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ def perform(main: Callable[[Stage], Awaitable[Any]]) -> None:
 def test_it_is_drawn_four_times_a_second_and_only_what_changed() -> None:
     async def main(stage: Stage) -> None:
         assert plain(stage.terminal.taken()).count("350 to go") == 1
-        stage.meter.recorded(work(1000), DONE, Status.DONE)
+        stage.meter.recorded(job(1000), DONE, Status.DONE)
         await trio.sleep(0.2)
         assert stage.terminal.written == []
         await trio.sleep(0.1)
@@ -111,9 +111,9 @@ def test_it_is_drawn_four_times_a_second_and_only_what_changed() -> None:
 
 def test_a_key_shows_at_once() -> None:
     async def main(stage: Stage) -> None:
-        assert work(149).image_id in await stage.press(b"2")
+        assert job(149).image_id in await stage.press(b"2")
         assert "which list is shown" in await stage.press(b"?")
-        assert work(149).image_id in await stage.press(b"?")
+        assert job(149).image_id in await stage.press(b"?")
         assert "none yet" in await stage.press(b"3")
 
     perform(main)
@@ -122,14 +122,14 @@ def test_a_key_shows_at_once() -> None:
 def test_a_list_stands_still_while_it_is_scrolled() -> None:
     async def main(stage: Stage) -> None:
         await stage.press(b"2")
-        assert work(139).image_id in await stage.press(b"\x1b[B\x1b[B")
+        assert job(139).image_id in await stage.press(b"\x1b[B\x1b[B")
         for number in range(1000, 1020):
-            stage.meter.recorded(work(number), DONE, Status.DONE)
+            stage.meter.recorded(job(number), DONE, Status.DONE)
         await trio.sleep(1)
         text = plain(stage.terminal.taken())
         assert "330 to go" in text
-        assert not [number for number in range(1000, 1020) if work(number).image_id in text]
-        assert work(1019).image_id in await stage.press(b"g")
+        assert not [number for number in range(1000, 1020) if job(number).image_id in text]
+        assert job(1019).image_id in await stage.press(b"g")
 
     perform(main)
 
@@ -193,7 +193,7 @@ def test_a_slow_terminal_gets_fewer_frames_and_not_old_ones() -> None:
         stage.terminal.taken()
         stage.terminal.takes = trio.Event()
         for number in range(1000, 1100):
-            stage.meter.recorded(work(number), DONE, Status.DONE)
+            stage.meter.recorded(job(number), DONE, Status.DONE)
             await trio.sleep(1)
         stage.terminal.takes.set()
         await trio.sleep(0.6)

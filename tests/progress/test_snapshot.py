@@ -3,9 +3,9 @@
 import json
 from datetime import UTC, datetime
 
-from conftest import work
+from conftest import job
 
-from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
+from oidl.model import Done, Failure, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.progress.meter import Meter
@@ -20,19 +20,19 @@ def run() -> Meter:
     """Two seconds of a run of eight images: one done, one failed, one to be tried again, one each in hand."""
     times = iter([0.0, *[1.0] * 100])
     meter = Meter(lambda: next(times), remaining=8, time_of_day=lambda: 1e9)
-    meter.stands([Standing("train", Status.PENDING, None, 7), Standing("test", Status.DONE, None, 1)])
+    meter.set_baseline([StatusCount("train", Status.PENDING, None, 7), StatusCount("test", Status.DONE, None, 1)])
     meter.paced_by(lambda: (PaceState("flickr", 8, None, 2.04, 40.0, "too many requests"),))
     meter.read(3000)
-    meter.recorded(work(1), DONE, Status.DONE)
-    meter.recorded(work(2), Failure(Reason.GONE, http_status=410), Status.FAILED)
-    meter.recorded(work(3), TIMEOUT, Status.RETRY)
-    meter.started(work(4, original_size=400))
+    meter.recorded(job(1), DONE, Status.DONE)
+    meter.recorded(job(2), Failure(Reason.GONE, http_status=410), Status.FAILED)
+    meter.recorded(job(3), TIMEOUT, Status.RETRY)
+    meter.started(job(4, original_size=400))
     body = Body(1.0)
-    meter.requested(work(4), work(4).original_url, body)
+    meter.requested(job(4), job(4).original_url, body)
     body.total = 400
     body.add(bytes(100))
-    meter.started(work(5))
-    meter.processing(work(5))
+    meter.started(job(5))
+    meter.processing(job(5))
     return meter
 
 
@@ -74,17 +74,17 @@ def test_a_snapshot_has_every_number() -> None:
         "reading": {"name": "boxes.csv", "rows": None, "is_indexing": False, "bytes": 12, "expected_bytes": 80},
         "downloads": [
             {
-                "image_id": work(4).image_id,
+                "image_id": job(4).image_id,
                 "subset": "train",
                 "host": "c1.staticflickr.com",
-                "url": work(4).original_url,
+                "url": job(4).original_url,
                 "received_bytes": 100,
                 "expected_bytes": 400,
                 "percent": 25.0,
                 "elapsed_s": 0.0,
             }
         ],
-        "resizes": [{"image_id": work(5).image_id, "subset": "train", "elapsed_s": 0.0}],
+        "resizes": [{"image_id": job(5).image_id, "subset": "train", "elapsed_s": 0.0}],
         "paces": [
             {
                 "provider": "flickr",
@@ -98,7 +98,7 @@ def test_a_snapshot_has_every_number() -> None:
         "successes": [
             {
                 "time": "2001-09-09T01:46:40.000Z",
-                "image_id": work(1).image_id,
+                "image_id": job(1).image_id,
                 "subset": "train",
                 "url": "u",
                 "bytes": 500,
@@ -112,7 +112,7 @@ def test_a_snapshot_has_every_number() -> None:
         "failures": [
             {
                 "time": "2001-09-09T01:46:40.000Z",
-                "image_id": work(3).image_id,
+                "image_id": job(3).image_id,
                 "subset": "train",
                 "status": "retry",
                 "reason": "timeout",
@@ -122,7 +122,7 @@ def test_a_snapshot_has_every_number() -> None:
             },
             {
                 "time": "2001-09-09T01:46:40.000Z",
-                "image_id": work(2).image_id,
+                "image_id": job(2).image_id,
                 "subset": "train",
                 "status": "failed",
                 "reason": "gone",
@@ -137,9 +137,9 @@ def test_a_snapshot_has_every_number() -> None:
 def test_what_was_told_once_is_not_told_again() -> None:
     meter = run()
     before = meter.statistics()
-    meter.recorded(work(4), DONE, Status.DONE)
+    meter.recorded(job(4), DONE, Status.DONE)
     meter.ended("finished")
     told = run_snapshot(meter.statistics(), AT, before)
-    assert [each["image_id"] for each in told["successes"]] == [work(4).image_id]
+    assert [each["image_id"] for each in told["successes"]] == [job(4).image_id]
     assert told["failures"] == []
     assert told["outcome"] == "finished"

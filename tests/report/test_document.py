@@ -9,10 +9,10 @@ import pytest
 
 from oidl.model import Reason, Status
 from oidl.reasons import meaning
+from oidl.report.describe import license_name
 from oidl.report.document import report_html
-from oidl.report.words import license_name
-from oidl.state.counts import Counts, RunFacts
-from oidl.state.survey import SIDE_CLASSES, SIZE_CLASSES, HostFacts, Slice, Survey
+from oidl.state.aggregates import SIDE_CLASSES, SIZE_CLASSES, Aggregates, HostStats, TimeBucket
+from oidl.state.counts import Counts, RunRow
 
 NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
 EVIL = "<script>alert(1)</script>"
@@ -30,17 +30,19 @@ COUNTS = Counts(
     next_attempt_at=None,
     run=None,
 )
-RUN = RunFacts(3, "2030-01-01T10:00:00.000Z", "2030-01-01T11:00:00.000Z", None, None, 77, 8, 9_000_000, 0.0, 0.0)
-SURVEY = Survey(
+RUN = RunRow(3, "2030-01-01T10:00:00.000Z", "2030-01-01T11:00:00.000Z", None, None, 77, 8, 9_000_000, 0.0, 0.0)
+SURVEY = Aggregates(
     slice_s=60,
-    slices=tuple(Slice(datetime(2030, 1, 1, 10, minute, tzinfo=UTC), 60 * minute, 6, 10**6) for minute in range(5)),
+    slices=tuple(
+        TimeBucket(datetime(2030, 1, 1, 10, minute, tzinfo=UTC), 60 * minute, 6, 10**6) for minute in range(5)
+    ),
     sizes=(0,) * 5 + (40, 60) + (0,) * (len(SIZE_CLASSES) - 6),
     sides=(0, 0, 321, *(0,) * (SIDE_CLASSES - 3)),
     formats={"jpeg": 7_990, "png": 10},
     hosts=(
-        HostFacts("fast.example", 10, 10_000_000, 1.0, 0),
-        HostFacts("user:secret@slow.example", 5, 50_000, 10.0, 3),
-        HostFacts(EVIL, 0, 0, 0.0, 99),
+        HostStats("fast.example", 10, 10_000_000, 1.0, 0),
+        HostStats("user:secret@slow.example", 5, 50_000, 10.0, 3),
+        HostStats(EVIL, 0, 0, 0.0, 99),
     ),
     licenses={"https://creativecommons.org/licenses/by/2.0/": 7_000, "javascript:alert(1)": 900, EVIL: 100},
     runs=(RUN, replace(RUN, started_at="<b>soon</b>", finished_at="1970-01-01")),
@@ -135,7 +137,7 @@ def test_plots_have_a_mark_for_everything(html: str) -> None:
 
 
 def test_where_there_is_nothing_it_says_so() -> None:
-    nothing = Survey(1, (), (0,) * 16, (0,) * SIDE_CLASSES, {}, (), {}, ())
+    nothing = Aggregates(1, (), (0,) * 16, (0,) * SIDE_CLASSES, {}, (), {}, ())
     page = Page(report_html(replace(COUNTS, by_reason={}, files={}), nothing, root="/x", now=NOW))
     assert page.text.count("None yet.") == 8
 

@@ -4,18 +4,18 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from conftest import work
+from conftest import job
 
-from oidl.model import Failure, Reason, Standing, Status
+from oidl.model import Failure, Reason, Status, StatusCount
 from oidl.net.pace import PaceState
 from oidl.progress.meter import Meter
 from oidl.progress.snapshot import run_snapshot
 from oidl.report.snapshot import database_snapshot
-from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
+from oidl.state.counts import NOTHING_YET, Counts, PaceRow, RunRow
 from oidl.state.plan_counts import PlanCounts
 
 AT = datetime(2030, 1, 1, 10, 1, 41, tzinfo=UTC)
-RUN = RunFacts(
+RUN = RunRow(
     id=7,
     started_at="2030-01-01T10:00:00.000Z",
     updated_at="2030-01-01T10:01:40.500Z",
@@ -43,8 +43,8 @@ COUNTS = Counts(
     next_attempt_at="2030-01-01T10:05:00.000Z",
     run=RUN,
     paces=(
-        PaceFacts("flickr", 16, 38.5, 40.0, "2030-01-01T10:01:53.250Z", "2030-01-01T10:01:40.500Z"),
-        PaceFacts("old", 1, None, None, "2030-01-01T09:00:00.000Z", "2030-01-01T08:00:00.000Z"),
+        PaceRow("flickr", 16, 38.5, 40.0, "2030-01-01T10:01:53.250Z", "2030-01-01T10:01:40.500Z"),
+        PaceRow("old", 1, None, None, "2030-01-01T09:00:00.000Z", "2030-01-01T08:00:00.000Z"),
     ),
     skipped_rows=3,
 )
@@ -114,9 +114,9 @@ def test_the_snapshot_of_a_run_in_progress_has_these_keys_and_no_others() -> Non
 
 def test_it_has_the_keys_of_a_runs_snapshot_for_the_same_things() -> None:
     meter = Meter(lambda: 0.0)
-    meter.stands([Standing("train", Status.PENDING, None, 9)])
+    meter.set_baseline([StatusCount("train", Status.PENDING, None, 9)])
     meter.paced_by(lambda: (PaceState("flickr", 8, None, 0.0),))
-    meter.recorded(work(1), Failure(Reason.GONE), Status.FAILED)
+    meter.recorded(job(1), Failure(Reason.GONE), Status.FAILED)
     run, database = run_snapshot(meter.statistics(), AT), database_snapshot(COUNTS, AT, is_running=True)
     in_progress = {"written_bytes_per_s", "reading", "downloads", "resizes", "successes", "failures"}
     recorded = {

@@ -7,9 +7,9 @@ import pytest
 
 from oidl.model import Reason, Status
 from oidl.reasons import meaning
+from oidl.report.describe import plan_words
 from oidl.report.status import status_text
-from oidl.report.words import plan_words
-from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
+from oidl.state.counts import NOTHING_YET, Counts, PaceRow, RunRow
 from oidl.state.plan_counts import PlanCounts
 
 
@@ -17,7 +17,7 @@ def row(pending: int = 0, retry: int = 0, done: int = 0, failed: int = 0) -> dic
     return {Status.PENDING: pending, Status.RETRY: retry, Status.DONE: done, Status.FAILED: failed}
 
 
-RUN = RunFacts(
+RUN = RunRow(
     id=7,
     started_at="2030-01-01T10:00:00.000Z",
     updated_at="2030-01-01T10:01:40.500Z",
@@ -39,8 +39,8 @@ COUNTS = Counts(
     next_attempt_at="2030-01-01T10:05:00.000Z",
     run=RUN,
     paces=(
-        PaceFacts("flickr", 16, 38.5, 40.0, None, "2030-01-01T10:01:40.500Z"),
-        PaceFacts("old", 1, None, None, "2030-01-01T09:00:00.000Z", "2030-01-01T08:00:00.000Z"),
+        PaceRow("flickr", 16, 38.5, 40.0, None, "2030-01-01T10:01:40.500Z"),
+        PaceRow("old", 1, None, None, "2030-01-01T09:00:00.000Z", "2030-01-01T08:00:00.000Z"),
     ),
     skipped_rows=3,
 )
@@ -141,7 +141,7 @@ def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
 
 @pytest.mark.parametrize("updated_at", ["soon", ""])
 def test_a_time_that_cannot_be_read_is_not_1970(updated_at: str) -> None:
-    pace = PaceFacts("flickr", 16, 38.5, 40.0, "2030-01-01T10:05:00.000Z", "2030-01-01T10:01:40.500Z")
+    pace = PaceRow("flickr", 16, 38.5, 40.0, "2030-01-01T10:05:00.000Z", "2030-01-01T10:01:40.500Z")
     counts = replace(COUNTS, run=replace(RUN, updated_at=updated_at), paces=(pace,))
     assert "  flickr: 38.5 req/s, 16 at once" in status_text(counts, is_running=True).splitlines()
 
@@ -156,7 +156,7 @@ def test_there_are_words_for_every_reason() -> None:
 
 
 def test_a_run_at_work_shows_the_paces_of_its_providers() -> None:
-    def last_line(pace: PaceFacts) -> str:
+    def last_line(pace: PaceRow) -> str:
         counts = replace(COUNTS, paces=(pace,), next_attempt_at=None)
         return status_text(counts, is_running=True).splitlines()[-1]
 

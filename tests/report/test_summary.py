@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from conftest import work
+from conftest import job
 
 from oidl.errors import ExitCode
-from oidl.model import Done, Failure, Reason, Source, Standing, Status
+from oidl.model import Done, Failure, Reason, Source, Status, StatusCount
 from oidl.report.summary import run_summary
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.queue import Waiting
 
 DUE = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -22,11 +22,11 @@ def tried_db(loaded_db: StateConnection) -> StateConnection:
     ledger = Ledger(loaded_db)
     ledger.open_run({})
     for number in range(4):
-        ledger.done(work(number), DONE)
+        ledger.done(job(number), DONE)
     for number, reason in ((4, Reason.GONE), (5, Reason.UNAVAILABLE), (6, Reason.UNAVAILABLE)):
-        ledger.failed(work(number), Failure(reason), Verdict(Status.FAILED))
+        ledger.failed(job(number), Failure(reason), RetryDecision(Status.FAILED))
     for number in (7, 8):
-        ledger.failed(work(number), Failure(Reason.UNAVAILABLE), Verdict(Status.RETRY, DUE))
+        ledger.failed(job(number), Failure(Reason.UNAVAILABLE), RetryDecision(Status.RETRY, DUE))
     # Of what is downloaded, only what this run was.
     loaded_db.execute("UPDATE run SET bytes = 5000000")
     ledger.open_run({})
@@ -77,7 +77,7 @@ def test_where_nothing_failed_nothing_is_said_of_failures(loaded_db: StateConnec
 def test_of_a_plan_it_is_said_how_its_images_stand_and_why_they_failed(tried_db: StateConnection) -> None:
     ledger = Ledger(tried_db)
     ledger.plan({"classes": ["Cat"]})
-    ledger.plan_counts([Standing("", Status.DONE, None, 1), Standing("", Status.RETRY, Reason.TIMEOUT, 1)], {})
+    ledger.plan_counts([StatusCount("", Status.DONE, None, 1), StatusCount("", Status.RETRY, Reason.TIMEOUT, 1)], {})
     assert run_summary(tried_db, ExitCode.SETTLED).splitlines() == [
         "1 of 2 chosen images are done, 1 left; 1.0 MB downloaded in this run",
         "1 image will be retried:",

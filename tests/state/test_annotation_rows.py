@@ -1,15 +1,15 @@
 """Masks, relationships and points of a page of images, and whether there are masks at all."""
 
 import pytest
-from conftest import image, work
+from conftest import image, job
 
 from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFile
 from oidl.settings import Selection
 from oidl.state.annotation_rows import Point, Relationship, Segmentation, annotations_of, has_segmentations
-from oidl.state.choice import choose, forget
 from oidl.state.connection import StateConnection
-from oidl.state.labelled import known_classes
+from oidl.state.file_annotations import known_classes
 from oidl.state.ledger import Ledger
+from oidl.state.selection import forget, select_images
 
 CAT, DOG, SKY, WOODEN = "/m/01yrx", "/m/0bt9lr", "/m/0sky", "/m/0wooden"
 ONE, TWO = image(1).image_id, image(2).image_id
@@ -84,7 +84,7 @@ def test_masks_are_looked_for_by_subset_first_digit_class_and_choice(loaded_db: 
     ledger.open_run({})
     ledger.register([Rendition("a", "a", ResizeMode.FILL_CROP, 9, "jpg")])
     files = (WrittenFile("a", "a/1.jpg", 9, 9, 8, 6, 12, 10, 2, -1, None, 8),)
-    ledger.done(work(1), Done(Source.ORIGINAL, "u", 9, "m", 12, 10, files, "jpeg", 3, 6, False))
+    ledger.done(job(1), Done(Source.ORIGINAL, "u", 9, "m", 12, 10, files, "jpeg", 3, 6, False))
     put_mask(loaded_db, ONE, 1, CAT)
     put_mask(loaded_db, TWO, 1, DOG)  # which has no file
 
@@ -98,7 +98,7 @@ def test_masks_are_looked_for_by_subset_first_digit_class_and_choice(loaded_db: 
     assert not has(subset="test")
     assert not has(digit="f")
     for where, expected in (("true", True), ("original_size < 0", False)):
-        chosen = choose(loaded_db, Selection(where=where))
+        chosen = select_images(loaded_db, Selection(where=where))
         assert has_segmentations(loaded_db, "a", "train", ONE[0], None, chosen) is expected
         forget(loaded_db)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
 from oidl.errors import UsageError
 from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
@@ -16,7 +16,7 @@ from oidl.state.browse import (
     frequent_licenses,
 )
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 
 CAT, DOG, OWL = "/m/01yrx", "/m/0bt9lr", "/m/09d5_"
 CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -35,8 +35,8 @@ def browsed(loaded_db: StateConnection) -> StateConnection:
     ledger.open_run({})
     for number in range(12):
         file = WrittenFile("thumbs", f"{number}.jpg", 50, 64, 64)
-        ledger.done(work(number), Done(Source.ORIGINAL, "u", 1000, "md5", 90, 60, (file,)))
-    ledger.failed(work(3), Failure(Reason.GONE), Verdict(Status.FAILED))
+        ledger.done(job(number), Done(Source.ORIGINAL, "u", 1000, "md5", 90, 60, (file,)))
+    ledger.failed(job(3), Failure(Reason.GONE), RetryDecision(Status.FAILED))
     loaded_db.execute("UPDATE image SET license = ? WHERE image_id IN (?, ?)", (CC0, id_of(7), id_of(8)))
     loaded_db.executemany(
         "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
@@ -55,7 +55,7 @@ def browsed(loaded_db: StateConnection) -> StateConnection:
 
 
 def numbers(db: StateConnection, wanted: Filter, start: str = "", most: int = 50) -> list[int]:
-    return [int(card.image_id, 16) for card in find_done(db, wanted, start, most).cards]
+    return [int(card.image_id, 16) for card in find_done(db, wanted, start, most).image_summaries]
 
 
 def test_everything_that_is_done_fits_an_empty_filter(browsed: StateConnection) -> None:
@@ -78,10 +78,10 @@ def test_subset_and_licence_narrow_it_down(browsed: StateConnection) -> None:
 
 def test_it_goes_on_where_it_stopped(browsed: StateConnection) -> None:
     first = find_done(browsed, Filter((CAT,)), "", 2)
-    assert [card.image_id for card in first.cards] == [id_of(1), id_of(7)]
+    assert [card.image_id for card in first.image_summaries] == [id_of(1), id_of(7)]
     assert first.next is not None
     rest = find_done(browsed, Filter((CAT,)), first.next, 2)
-    assert ([card.image_id for card in rest.cards], rest.next) == ([id_of(10)], None)
+    assert ([card.image_id for card in rest.image_summaries], rest.next) == ([id_of(10)], None)
 
 
 def test_a_search_looks_at_so_many_images_and_says_where_to_go_on(
@@ -91,14 +91,14 @@ def test_a_search_looks_at_so_many_images_and_says_where_to_go_on(
     first = find_done(browsed, Filter(subset="test"), "", 50)
     second = find_done(browsed, Filter(subset="test"), first.next or "", 50)
     third = find_done(browsed, Filter(subset="test"), second.next or "", 50)
-    assert [len(part.cards) for part in (first, second, third)] == [0, 0, 2]
+    assert [len(part.image_summaries) for part in (first, second, third)] == [0, 0, 2]
     assert third.next is None
 
 
 def test_a_slow_disk_ends_a_search_too(browsed: StateConnection) -> None:
     hours = iter(range(100))
     part = find_done(browsed, Filter(), "", 50, clock=lambda: 3600.0 * next(hours))
-    assert len(part.cards) == 1
+    assert len(part.image_summaries) == 1
     assert part.next is not None
 
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
 from oidl.errors import UsageError
 from oidl.model import Done, Failure, Reason, Rendition, ResizeMode, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.ledger import Ledger, Tries, Verdict
-from oidl.state.rows import settled_rows
+from oidl.state.ledger import AttemptCounts, Ledger, RetryDecision
+from oidl.state.outcome_rows import outcome_rows
 
 DONE = Done(
     Source.ORIGINAL,
@@ -24,7 +24,7 @@ DONE = Done(
     (WrittenFile("thumbs", "2017_11/train/thumbs/1.jpg", 50, 64, 64),),
 )
 GONE = Failure(Reason.GONE, "HTTP 410", http_status=410, source=Source.ORIGINAL, url="https://x/2.jpg")
-RETRY = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
+RETRY = RetryDecision(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def ledger(loaded_db: StateConnection) -> Ledger:
 
 
 def test_an_outcome_is_a_row_and_the_views_show_it(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
-    ledger.done(work(1), DONE)
-    ledger.failed(work(2), GONE, Verdict(Status.FAILED))
-    ledger.failed(work(3), Failure(Reason.TIMEOUT), RETRY)
+    ledger.done(job(1), DONE)
+    ledger.failed(job(2), GONE, RetryDecision(Status.FAILED))
+    ledger.failed(job(3), Failure(Reason.TIMEOUT), RETRY)
     assert loaded_db.execute("SELECT image_id, source, bytes, width FROM success").fetchall() == [
         (image(1).image_id, "original", 500, 8)
     ]
@@ -50,16 +50,16 @@ def test_an_outcome_is_a_row_and_the_views_show_it(ledger: Ledger, loaded_db: sq
         (1, "gone"),
         (1, "timeout"),
     ]
-    assert [settled.status for settled in settled_rows(loaded_db)] == ["done", "failed", "retry"]
+    assert [settled.status for settled in outcome_rows(loaded_db)] == ["done", "failed", "retry"]
 
 
 def test_the_tallies_always_agree_with_the_rows(ledger: Ledger, loaded_db: StateConnection) -> None:
-    ledger.failed(work(1), Failure(Reason.TIMEOUT), RETRY)
-    ledger.done(work(1), DONE)
-    ledger.done(work(1), DONE)
-    ledger.done(work(2), DONE)
-    ledger.failed(work(2), GONE, Verdict(Status.FAILED))
-    ledger.failed(work(3), GONE, RETRY)
+    ledger.failed(job(1), Failure(Reason.TIMEOUT), RETRY)
+    ledger.done(job(1), DONE)
+    ledger.done(job(1), DONE)
+    ledger.done(job(2), DONE)
+    ledger.failed(job(2), GONE, RetryDecision(Status.FAILED))
+    ledger.failed(job(3), GONE, RETRY)
     loaded_db.execute(
         "UPDATE download SET status = 'pending', reason = NULL WHERE reason = 'gone' AND status = 'retry'"
     )
@@ -81,10 +81,10 @@ def test_bytes_from_disk_are_not_downloaded_and_do_not_hide_where_they_came_from
     ledger: Ledger, loaded_db: StateConnection
 ) -> None:
     local = Done(Source.LOCAL, None, 500, "md5", 8, 6, ())
-    ledger.done(work(1), local)
+    ledger.done(job(1), local)
     assert read_counts(loaded_db).bytes_downloaded == 0
-    ledger.done(work(2), replace(DONE, transfer_s=1.5))
-    ledger.done(work(2), local)
+    ledger.done(job(2), replace(DONE, transfer_s=1.5))
+    ledger.done(job(2), local)
     assert read_counts(loaded_db).bytes_downloaded == 500
     assert loaded_db.execute(
         "SELECT source, url, attempts, transfer_s FROM download WHERE image_id = ?", (image(2).image_id,)
@@ -98,23 +98,27 @@ def test_bytes_from_disk_are_not_downloaded_and_do_not_hide_where_they_came_from
 
 def test_tries_are_counted_by_run_and_by_reason(ledger: Ledger) -> None:
     for reason in (Reason.TIMEOUT, Reason.FORBIDDEN, Reason.RATE_LIMITED):
-        ledger.failed(work(1), Failure(reason), RETRY)
+        ledger.failed(job(1), Failure(reason), RETRY)
     ledger.open_run({})
-    ledger.failed(work(1), Failure(Reason.FORBIDDEN), RETRY)
-    ledger.failed(work(1), Failure(Reason.RATE_LIMITED), RETRY)
-    assert ledger.tries(work(1).image_id, Reason.FORBIDDEN, [Reason.RATE_LIMITED]) == Tries(in_run=1, for_reason=2)
-    assert ledger.tries(work(9).image_id, Reason.FORBIDDEN, []) == Tries(0, 0)
+    ledger.failed(job(1), Failure(Reason.FORBIDDEN), RETRY)
+    ledger.failed(job(1), Failure(Reason.RATE_LIMITED), RETRY)
+    assert ledger.tries(job(1).image_id, Reason.FORBIDDEN, [Reason.RATE_LIMITED]) == AttemptCounts(
+        in_run=1, for_reason=2
+    )
+    assert ledger.tries(job(9).image_id, Reason.FORBIDDEN, []) == AttemptCounts(0, 0)
 
 
 def test_a_rate_limit_does_not_count_as_an_attempt(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
-    ledger.failed(work(1), Failure(Reason.RATE_LIMITED), Verdict(Status.RETRY, RETRY.next_attempt_at, counts=False))
+    ledger.failed(
+        job(1), Failure(Reason.RATE_LIMITED), RetryDecision(Status.RETRY, RETRY.next_attempt_at, counts=False)
+    )
     assert loaded_db.execute("SELECT max(attempts) FROM download").fetchone() == (0,)
 
 
 def test_a_directory_keeps_its_recipe_once_it_holds_a_file(ledger: Ledger) -> None:
     ledger.register([Rendition("thumbs", "thumbs", ResizeMode.FILL_DISTORT, 32, "png")])
     ledger.register([THUMB])
-    ledger.done(work(1), DONE)
+    ledger.done(job(1), DONE)
     ledger.register([THUMB])
     other = Rendition("thumbs", "thumbs", ResizeMode.SHRINK_TO_FIT, 64, "jpg")
     with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit"):
@@ -128,7 +132,7 @@ def test_a_directory_keeps_its_recipe_once_it_holds_a_file(ledger: Ledger) -> No
 
 
 def test_a_run_that_died_is_closed_by_the_next(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:
-    ledger.beat(done=5, failed=1, throttled=2, bytes_read=9, images_per_s=2.5, bytes_per_s=1.0)
+    ledger.heartbeat(done=5, failed=1, throttled=2, bytes_read=9, images_per_s=2.5, bytes_per_s=1.0)
     second = ledger.open_run({})
     ledger.close_run("finished")
     assert loaded_db.execute("SELECT id, outcome, done FROM run ORDER BY id").fetchall() == [
@@ -150,24 +154,24 @@ def test_a_try_at_several_sources_is_one_try_and_a_row_for_each(loaded_db: State
     first = Failure(Reason.FORBIDDEN, "HTTP 403", 403, source=Source.ORIGINAL)
     second = Failure(Reason.TIMEOUT, source=Source.CVDF)
     for _ in range(2):
-        ledger.failed(work(1), second, Verdict(Status.RETRY), first, (first,))
+        ledger.failed(job(1), second, RetryDecision(Status.RETRY), first, (first,))
     rows = loaded_db.execute("SELECT source, reason, source_index FROM attempt ORDER BY id LIMIT 2").fetchall()
     assert rows == [("original", "forbidden", 0), ("cvdf", "timeout", 1)]
     assert loaded_db.execute("SELECT attempts, reason, source FROM download WHERE reason > ''").fetchall() == [
         (2, "forbidden", "original")
     ]
-    assert ledger.tries(work(1).image_id, Reason.FORBIDDEN, (), Source.ORIGINAL) == Tries(2, 2)
-    assert ledger.tries(work(1).image_id, Reason.FORBIDDEN, (), Source.CVDF) == Tries(2, 0)
+    assert ledger.tries(job(1).image_id, Reason.FORBIDDEN, (), Source.ORIGINAL) == AttemptCounts(2, 2)
+    assert ledger.tries(job(1).image_id, Reason.FORBIDDEN, (), Source.CVDF) == AttemptCounts(2, 0)
 
 
 def test_an_original_from_disk_does_not_go_by_the_name_of_the_copy_that_was_had_before(
     loaded_db: StateConnection,
 ) -> None:
     ledger = Ledger(loaded_db)
-    ledger.done(work(1), Done(Source.CVDF, "http://mirror/1.jpg", 5, "copy", 8, 6, ()))
-    ledger.done(work(1), Done(Source.LOCAL, None, 9, "original", 80, 60, ()))
+    ledger.done(job(1), Done(Source.CVDF, "http://mirror/1.jpg", 5, "copy", 8, 6, ()))
+    ledger.done(job(1), Done(Source.LOCAL, None, 9, "original", 80, 60, ()))
     query = "SELECT source, url, md5 FROM download WHERE image_id = ?"
-    assert loaded_db.execute(query, (work(1).image_id,)).fetchone() == ("local", None, "original")
+    assert loaded_db.execute(query, (job(1).image_id,)).fetchone() == ("local", None, "original")
 
 
 def test_a_name_of_files_is_one_images_alone(ledger: Ledger, loaded_db: sqlite3.Connection) -> None:

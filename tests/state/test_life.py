@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import LIST, THUMB, image
 
-from oidl.model import LIFE, Done, Event, Failure, Postponed, Reason, Source, Status, Work
+from oidl.model import LIFE, Done, Event, Failure, Job, Postponed, Reason, Source, Status
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
-from oidl.state.requeue import put_back, put_failures_back, put_streak_back
+from oidl.state.requeue import requeue, requeue_failures, requeue_streak
 from oidl.state.times import timestamp
 
 NOW = datetime.now(UTC)
@@ -19,13 +19,13 @@ HOUR = timedelta(hours=1)
 IMAGE = image(1)
 
 
-def fed(db: StateConnection, run_id: int) -> list[Work]:
+def fed(db: StateConnection, run_id: int) -> list[Job]:
     """The image, if the feed would hand it out as it is now."""
     queue = Queue(db, (THUMB,), run_id=run_id, max_tries=15)
     return queue.untried("", 9) + queue.incomplete("", 9) + queue.due(NOW, 9, again=False)
 
 
-def tried(write: Callable[[Ledger, Work], None]) -> Callable[[StateConnection, Ledger, int], None]:
+def tried(write: Callable[[Ledger, Job], None]) -> Callable[[StateConnection, Ledger, int], None]:
     def writer(db: StateConnection, ledger: Ledger, run_id: int) -> None:
         for job in fed(db, run_id):
             write(ledger, job)
@@ -40,15 +40,15 @@ def publish_another(db: StateConnection, ledger: Ledger, run_id: int) -> None:
 WRITERS: dict[Event, Callable[[StateConnection, Ledger, int], object]] = {
     Event.OBTAINED: tried(lambda ledger, job: ledger.done(job, Done(Source.ORIGINAL, "https://x", 5, "md5", 1, 1, ()))),
     Event.FAILED_FOR_NOW: tried(
-        lambda ledger, job: ledger.failed(job, Failure(Reason.TIMEOUT), Verdict(Status.RETRY, NOW))
+        lambda ledger, job: ledger.failed(job, Failure(Reason.TIMEOUT), RetryDecision(Status.RETRY, NOW))
     ),
-    Event.FAILED_FOR_GOOD: tried(lambda ledger, job: ledger.failed(job, Failure(Reason.GONE), Verdict(Status.FAILED))),
+    Event.FAILED_FOR_GOOD: tried(
+        lambda ledger, job: ledger.failed(job, Failure(Reason.GONE), RetryDecision(Status.FAILED))
+    ),
     Event.POSTPONED: tried(lambda ledger, job: ledger.postponed(job, Postponed(Reason.DNS, "no such host", 9.0), NOW)),
-    Event.RETRIED: lambda db, ledger, run_id: put_failures_back(db, ()),
-    Event.EVIDENCE_WITHDRAWN: lambda db, ledger, run_id: put_streak_back(
-        db, Reason.GONE, (NOW - HOUR, NOW + HOUR), NOW
-    ),
-    Event.FILES_LOST: lambda db, ledger, run_id: put_back(db, [(IMAGE.image_id, THUMB.name)], [IMAGE.image_id]),
+    Event.RETRIED: lambda db, ledger, run_id: requeue_failures(db, ()),
+    Event.EVIDENCE_WITHDRAWN: lambda db, ledger, run_id: requeue_streak(db, Reason.GONE, (NOW - HOUR, NOW + HOUR), NOW),
+    Event.FILES_LOST: lambda db, ledger, run_id: requeue(db, [(IMAGE.image_id, THUMB.name)], [IMAGE.image_id]),
     Event.LIST_CHANGED: publish_another,
 }
 

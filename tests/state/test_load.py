@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from conftest import LIST, THUMB, image, work
+from conftest import LIST, THUMB, image, job
 
 from oidl.errors import MetadataError, StateError
 from oidl.model import Done, Failure, Image, LineBreak, ListFile, Reason, SkippedRow, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.database import BUSY_TIMEOUT_MS
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.load import (
     ImageList,
     NoReading,
@@ -23,7 +23,7 @@ from oidl.state.load import (
     stored_file,
 )
 from oidl.state.merge import Merged
-from oidl.state.rows import settled_rows
+from oidl.state.outcome_rows import outcome_rows
 
 BOTH = {"train": LIST, "test": LIST}
 
@@ -37,7 +37,7 @@ def test_every_image_starts_pending_and_is_counted(loaded_db: StateConnection) -
     counts = read_counts(loaded_db)
     assert (counts.total, counts.by_subset["train"]["pending"], counts.by_subset["test"]["pending"]) == (12, 10, 2)
     assert loaded_list(loaded_db) == LIST
-    assert list(settled_rows(loaded_db)) == []
+    assert list(outcome_rows(loaded_db)) == []
 
 
 def test_a_list_that_breaks_off_leaves_nothing(db: StateConnection) -> None:
@@ -159,9 +159,9 @@ def test_a_list_that_has_changed_brings_its_images_up_to_date(loaded_db: StateCo
     ledger.open_run({})
     for number in (0, 1, 2, 3):
         files = (WrittenFile("thumbs", f"{number}.jpg", 5, 1, 1),)
-        ledger.done(work(number), Done(Source.ORIGINAL, "https://x/1.jpg", 5, "md5", 1, 1, files))
+        ledger.done(job(number), Done(Source.ORIGINAL, "https://x/1.jpg", 5, "md5", 1, 1, files))
     for number in (4, 5, 6):
-        ledger.failed(work(number), Failure(Reason.GONE), Verdict(Status.FAILED))
+        ledger.failed(job(number), Failure(Reason.GONE), RetryDecision(Status.FAILED))
     published = [
         image(0, title="another"),  # done, and stays so
         image(1, original_md5="another"),  # to be done again

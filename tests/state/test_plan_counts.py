@@ -8,13 +8,13 @@ from conftest import THUMB, image
 
 from oidl.model import Done, Failure, LabelType, Postponed, Reason, Rendition, Source, Status, WrittenFile
 from oidl.settings import Selection
-from oidl.state.choice import choose
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.had import count_by_class
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.queue import Queue
+from oidl.state.selection import select_images
 
 OTHER = Rendition("other", "other", THUMB.mode, 32, "jpg")
 NOW = datetime.now(UTC)
@@ -48,42 +48,42 @@ def test_the_counts_that_are_kept_are_those_that_are_counted(
     seed: int, reader: StateConnection, loaded_db: StateConnection, ledger: Ledger
 ) -> None:
     rng = random.Random(seed)
-    chosen = choose(reader, Selection(where="original_size < 1008"))
+    chosen = select_images(reader, Selection(where="original_size < 1008"))
     one = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=chosen)
     for item in one.untried("", 3):
         ledger.done(item, done(THUMB.name))
     queue = Queue(reader, (THUMB, OTHER), run_id=1, max_tries=9, chosen=chosen)
     ledger.plan({"where": "original_size < 1008"})
-    ledger.plan_counts(queue.plan_standing(), {})
+    ledger.plan_counts(queue.plan_status_counts(), {})
     for _ in range(30):
-        works = [
+        jobs = [
             *queue.untried("", 2),
             *queue.incomplete("", 2),
             *queue.due(NOW + timedelta(days=1), 2, again=True),
             *queue.due(NOW + timedelta(days=1), 2, again=False),
         ]
-        if not works:
+        if not jobs:
             break
-        item = rng.choice(works)
+        item = rng.choice(jobs)
         match rng.randrange(4):
             case 0:
-                ledger.done(item, done(*(rendition.name for rendition in item.lacking)))
+                ledger.done(item, done(*(rendition.name for rendition in item.missing_renditions)))
             case 1:
-                ledger.failed(item, Failure(rng.choice([Reason.GONE, Reason.DNS])), Verdict(Status.FAILED))
+                ledger.failed(item, Failure(rng.choice([Reason.GONE, Reason.DNS])), RetryDecision(Status.FAILED))
             case 2:
-                ledger.failed(item, Failure(rng.choice([Reason.TIMEOUT, Reason.DNS])), Verdict(Status.RETRY, NOW))
+                ledger.failed(item, Failure(rng.choice([Reason.TIMEOUT, Reason.DNS])), RetryDecision(Status.RETRY, NOW))
             case _:
                 ledger.postponed(item, Postponed(Reason.CONNECTION, "", 1.0), NOW)
-        counted = {(each.status, each.reason or ""): each.images for each in queue.plan_standing()}
+        counted = {(each.status, each.reason or ""): each.images for each in queue.plan_status_counts()}
         kept = loaded_db.execute("SELECT status, reason, images FROM plan_status_count WHERE images > 0").fetchall()
         assert {(status, reason): images for status, reason, images in kept} == counted
 
 
 def test_classes_are_counted_as_images_are_done(reader: StateConnection, ledger: Ledger) -> None:
     selection = Selection(classes=("a", "b"), label_types=(LabelType.BOXES,), limit_per_class=2)
-    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=choose(reader, selection))
+    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=select_images(reader, selection))
     ledger.plan({"classes": ["a", "b"], "limit_per_class": 2})
-    ledger.plan_counts(queue.plan_standing(), count_by_class(reader, (THUMB,), ()))
+    ledger.plan_counts(queue.plan_status_counts(), count_by_class(reader, (THUMB,), ()))
     for item in queue.untried("", 2):
         ledger.done(item, done(THUMB.name))
     found = read_plan_counts(reader)
@@ -92,9 +92,9 @@ def test_classes_are_counted_as_images_are_done(reader: StateConnection, ledger:
 
 
 def test_another_plan_forgets_them_and_the_same_one_does_not(reader: StateConnection, ledger: Ledger) -> None:
-    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=choose(reader, Selection(where="true")))
+    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=select_images(reader, Selection(where="true")))
     ledger.plan({"where": "true"})
-    ledger.plan_counts(queue.plan_standing(), {})
+    ledger.plan_counts(queue.plan_status_counts(), {})
     ledger.plan({"where": "true"})
     assert read_counts(reader).plan == PlanCounts(dict.fromkeys(Status, 0) | {Status.PENDING: 12})
     ledger.plan({})

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
-from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Standing, Status, WrittenFile
+from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Status, StatusCount, WrittenFile
 from oidl.settings import Selection
-from oidl.state.choice import Chosen, choose
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.queue import Queue
+from oidl.state.selection import SelectedImages, select_images
 
 NOW = datetime.now(UTC)
 SAVED = Rendition(ORIGINAL, "images-original")
@@ -46,24 +46,24 @@ def test_pages_cover_everything_once_in_order(reader: StateConnection) -> None:
 def test_a_subset_or_chosen_images_narrow_it(reader: StateConnection) -> None:
     assert [item.subset for item in queue(reader, subsets=("test",)).untried("", 99)] == ["test", "test"]
     named = [image(3).image_id, image(10).image_id, "f" * 16]
-    chosen = choose(reader, Selection(), named)
-    assert chosen == Chosen(2, 1, ("f" * 16,))
+    chosen = select_images(reader, Selection(), named)
+    assert chosen == SelectedImages(2, 1, ("f" * 16,))
     narrowed = queue(reader, chosen=chosen)
     assert [item.image_id for item in narrowed.untried("", 99)] == named[:2]
     assert [item.image_id for item in narrowed.untried(named[0], 99)] == named[1:2]
 
 
 def test_what_is_done_is_not_handed_out_again(reader: StateConnection, ledger: Ledger) -> None:
-    ledger.done(work(1), done(THUMB.name))
+    ledger.done(job(1), done(THUMB.name))
     assert image(1).image_id not in [item.image_id for item in queue(reader).untried("", 99)]
     assert queue(reader).incomplete("", 99) == []
 
 
 def test_a_new_rendition_is_all_that_a_finished_image_lacks(reader: StateConnection, ledger: Ledger) -> None:
-    ledger.done(work(1), done(THUMB.name, ORIGINAL))
+    ledger.done(job(1), done(THUMB.name, ORIGINAL))
     larger = Rendition("larger", "larger", THUMB.mode, 640, "jpg")
     (item,) = queue(reader, THUMB, larger, SAVED).incomplete("", 99)
-    assert (item.image_id, item.lacking, item.saved_original) == (
+    assert (item.image_id, item.missing_renditions, item.saved_original) == (
         image(1).image_id,
         (larger,),
         "somewhere/original.jpg",
@@ -71,24 +71,24 @@ def test_a_new_rendition_is_all_that_a_finished_image_lacks(reader: StateConnect
 
 
 def test_done_images_come_again_when_that_is_asked(reader: StateConnection, ledger: Ledger) -> None:
-    ledger.done(work(1), done(THUMB.name))
+    ledger.done(job(1), done(THUMB.name))
     later = datetime.now(UTC) + timedelta(seconds=5)
     (item,) = queue(reader, again_before=later).incomplete("", 99)
-    assert item.lacking == (THUMB,)
+    assert item.missing_renditions == (THUMB,)
     assert queue(reader, again_before=NOW - timedelta(days=1)).incomplete("", 99) == []
 
 
 def test_retries_come_when_they_are_due(reader: StateConnection, ledger: Ledger) -> None:
-    ledger.failed(work(1), TIMEOUT, Verdict(Status.RETRY, NOW + timedelta(seconds=60)))
-    ledger.failed(work(2), TIMEOUT, Verdict(Status.RETRY, NOW - timedelta(seconds=1)))
-    ledger.failed(work(3), TIMEOUT, Verdict(Status.FAILED))
+    ledger.failed(job(1), TIMEOUT, RetryDecision(Status.RETRY, NOW + timedelta(seconds=60)))
+    ledger.failed(job(2), TIMEOUT, RetryDecision(Status.RETRY, NOW - timedelta(seconds=1)))
+    ledger.failed(job(3), TIMEOUT, RetryDecision(Status.FAILED))
     assert [item.image_id for item in queue(reader).due(NOW, 99, again=True)] == [image(2).image_id]
     assert queue(reader).due(NOW, 99, again=False) == []
     assert queue(reader).retries()[0] == 2
 
 
 def test_an_earlier_runs_retries_are_new_to_this_one(reader: StateConnection, ledger: Ledger) -> None:
-    ledger.failed(work(2), TIMEOUT, Verdict(Status.RETRY, NOW - timedelta(seconds=1)))
+    ledger.failed(job(2), TIMEOUT, RetryDecision(Status.RETRY, NOW - timedelta(seconds=1)))
     next_run = queue(reader, run_id=2)
     assert [item.image_id for item in next_run.due(NOW, 99, again=False)] == [image(2).image_id]
     assert next_run.due(NOW, 99, again=True) == []
@@ -96,11 +96,11 @@ def test_an_earlier_runs_retries_are_new_to_this_one(reader: StateConnection, le
 
 
 def test_an_image_has_so_many_tries_in_a_run_but_any_number_of_pauses(reader: StateConnection, ledger: Ledger) -> None:
-    due = Verdict(Status.RETRY, NOW - timedelta(seconds=1))
+    due = RetryDecision(Status.RETRY, NOW - timedelta(seconds=1))
     for _ in range(9):
-        ledger.failed(work(1), Failure(Reason.RATE_LIMITED), due)
+        ledger.failed(job(1), Failure(Reason.RATE_LIMITED), due)
     for tries_left in (True, True, False):
-        ledger.failed(work(1), TIMEOUT, due)
+        ledger.failed(job(1), TIMEOUT, due)
         assert bool(queue(reader).due(NOW, 99, again=True)) is tries_left
     assert queue(reader).retries() == (1, None)
 
@@ -119,8 +119,8 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
         def executemany(self, query: str, values: object) -> object:
             return reader.executemany(query, values)  # type: ignore[arg-type]
 
-    chosen = choose(reader, Selection(), [image(1).image_id])
-    for narrowed in ({}, {"subsets": ("train",)}, {"chosen": chosen}, {"chosen": Chosen(10**6)}):
+    chosen = select_images(reader, Selection(), [image(1).image_id])
+    for narrowed in ({}, {"subsets": ("train",)}, {"chosen": chosen}, {"chosen": SelectedImages(10**6)}):
         explained = queue(Explaining(), **narrowed)  # type: ignore[arg-type]
         explained.untried("", 5)
         explained.incomplete("", 5)
@@ -139,28 +139,28 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
 
 
 def test_what_is_selected_is_counted_by_where_it_stands(reader: StateConnection, ledger: Ledger) -> None:
-    ledger.done(work(1), done(THUMB.name))
-    ledger.failed(work(2), Failure(Reason.GONE), Verdict(Status.FAILED))
-    ledger.failed(work(10, subset="test"), TIMEOUT, Verdict(Status.RETRY, NOW))
+    ledger.done(job(1), done(THUMB.name))
+    ledger.failed(job(2), Failure(Reason.GONE), RetryDecision(Status.FAILED))
+    ledger.failed(job(10, subset="test"), TIMEOUT, RetryDecision(Status.RETRY, NOW))
     train = [
-        Standing("train", Status.DONE, None, 1),
-        Standing("train", Status.FAILED, Reason.GONE, 1),
-        Standing("train", Status.PENDING, None, 8),
+        StatusCount("train", Status.DONE, None, 1),
+        StatusCount("train", Status.FAILED, Reason.GONE, 1),
+        StatusCount("train", Status.PENDING, None, 8),
     ]
-    test = [Standing("test", Status.PENDING, None, 1), Standing("test", Status.RETRY, Reason.TIMEOUT, 1)]
-    assert sorted(queue(reader).standing()) == sorted(test + train)
-    assert sorted(queue(reader, subsets=("test",)).standing()) == test
+    test = [StatusCount("test", Status.PENDING, None, 1), StatusCount("test", Status.RETRY, Reason.TIMEOUT, 1)]
+    assert sorted(queue(reader).status_counts()) == sorted(test + train)
+    assert sorted(queue(reader, subsets=("test",)).status_counts()) == test
     named = [image(2).image_id, image(3).image_id, image(10).image_id, "f" * 16]
-    chosen = queue(reader, chosen=choose(reader, Selection(), named))
-    assert sorted(chosen.standing()) == [
-        Standing("test", Status.RETRY, Reason.TIMEOUT, 1),
-        Standing("train", Status.FAILED, Reason.GONE, 1),
-        Standing("train", Status.PENDING, None, 1),
+    chosen = queue(reader, chosen=select_images(reader, Selection(), named))
+    assert sorted(chosen.status_counts()) == [
+        StatusCount("test", Status.RETRY, Reason.TIMEOUT, 1),
+        StatusCount("train", Status.FAILED, Reason.GONE, 1),
+        StatusCount("train", Status.PENDING, None, 1),
     ]
 
 
 def test_an_image_comes_with_where_it_stands(reader: StateConnection, ledger: Ledger) -> None:
-    ledger.failed(work(2), TIMEOUT, Verdict(Status.RETRY, NOW))
+    ledger.failed(job(2), TIMEOUT, RetryDecision(Status.RETRY, NOW))
     [due] = queue(reader, run_id=2).due(NOW, 9, again=False)
     assert (due.status, due.reason) == (Status.RETRY, Reason.TIMEOUT)
     assert {(item.status, item.reason) for item in queue(reader).untried("", 99)} == {(Status.PENDING, None)}
@@ -168,13 +168,15 @@ def test_an_image_comes_with_where_it_stands(reader: StateConnection, ledger: Le
 
 def test_of_images_kept_as_they_came_any_will_do(reader: StateConnection, ledger: Ledger) -> None:
     ledger.register([Rendition("cvdf", "images-original-cvdf")])
-    ledger.done(work(1), done("cvdf", source=Source.CVDF))
-    ledger.done(work(2), done("cvdf", "thumbs", source=Source.CVDF))
-    ledger.done(work(3), done("thumbs"))
+    ledger.done(job(1), done("cvdf", source=Source.CVDF))
+    ledger.done(job(2), done("cvdf", "thumbs", source=Source.CVDF))
+    ledger.done(job(3), done("thumbs"))
 
-    def lacking(*kept: str) -> dict[int, tuple[str, ...]]:
+    def missing_renditions(*kept: str) -> dict[int, tuple[str, ...]]:
         found = queue(reader, SAVED, THUMB, kept=kept).incomplete("", 10)
-        return {int(item.image_id, 16): tuple(rendition.name for rendition in item.lacking) for item in found}
+        return {
+            int(item.image_id, 16): tuple(rendition.name for rendition in item.missing_renditions) for item in found
+        }
 
-    assert lacking("original", "cvdf") == {1: ("thumbs",), 3: ("original",)}
-    assert lacking("original") == {1: ("original", "thumbs"), 2: ("original",), 3: ("original",)}
+    assert missing_renditions("original", "cvdf") == {1: ("thumbs",), 3: ("original",)}
+    assert missing_renditions("original") == {1: ("original", "thumbs"), 2: ("original",), 3: ("original",)}

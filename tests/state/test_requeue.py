@@ -4,17 +4,17 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
 from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.ledger import Ledger, Verdict
-from oidl.state.requeue import end_waits, put_back, put_failures_back, put_streak_back
+from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.requeue import end_waits, requeue, requeue_failures, requeue_streak
 from oidl.state.times import timestamp
 
-FOR_GOOD = Verdict(Status.FAILED)
-LATER = Verdict(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
+FOR_GOOD = RetryDecision(Status.FAILED)
+LATER = RetryDecision(Status.RETRY, datetime(2030, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -22,10 +22,10 @@ def failed_db(loaded_db: StateConnection) -> StateConnection:
     """Images 1 and 10 (`test`) are gone, 2 was not found, 3 waits because it was gone."""
     ledger = Ledger(loaded_db)
     ledger.open_run({})
-    ledger.failed(work(1), Failure(Reason.GONE, "HTTP 410", http_status=410, url="https://x/1.jpg"), FOR_GOOD)
-    ledger.failed(work(10, subset="test"), Failure(Reason.GONE, "HTTP 410"), FOR_GOOD)
-    ledger.failed(work(2), Failure(Reason.NOT_FOUND), FOR_GOOD)
-    ledger.failed(work(3), Failure(Reason.GONE), LATER)
+    ledger.failed(job(1), Failure(Reason.GONE, "HTTP 410", http_status=410, url="https://x/1.jpg"), FOR_GOOD)
+    ledger.failed(job(10, subset="test"), Failure(Reason.GONE, "HTTP 410"), FOR_GOOD)
+    ledger.failed(job(2), Failure(Reason.NOT_FOUND), FOR_GOOD)
+    ledger.failed(job(3), Failure(Reason.GONE), LATER)
     return loaded_db
 
 
@@ -41,7 +41,7 @@ def left(failed_db: StateConnection):
 
 
 def test_all_of_them_are_as_if_never_tried_but_their_tries_are_not_forgotten(failed_db: sqlite3.Connection, left):
-    assert put_failures_back(failed_db, ()) == 3
+    assert requeue_failures(failed_db, ()) == 3
     assert left() == []
     row = failed_db.execute(
         "SELECT status, next_attempt_at, reason, detail, http_status, finished_at, attempts FROM download "
@@ -68,7 +68,7 @@ def test_all_of_them_are_as_if_never_tried_but_their_tries_are_not_forgotten(fai
     ],
 )
 def test_only_those_that_were_named(selection, still_failed, failed_db: sqlite3.Connection, left):
-    count = put_failures_back(failed_db, **selection)
+    count = requeue_failures(failed_db, **selection)
     assert left() == still_failed
     assert count == 3 - len(still_failed)
 
@@ -79,7 +79,7 @@ def test_it_is_all_of_them_or_none(failed_db: sqlite3.Connection, left):
         raise ValueError("line 2 is no ImageID")
 
     with pytest.raises(ValueError, match="line 2"):
-        put_failures_back(failed_db, (), image_ids=ids())
+        requeue_failures(failed_db, (), image_ids=ids())
     assert left() == [1, 2, 10]
 
 
@@ -89,24 +89,24 @@ def test_files_and_what_they_belong_to_are_put_back_together(loaded_db: StateCon
     ledger.open_run({})
     file = WrittenFile("thumbs", "thumbs/x.jpg", 50, 8, 6)
     for number in (1, 2):
-        ledger.done(work(number), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
-    ledger.failed(work(3), Failure(Reason.GONE), FOR_GOOD)
-    ledger.failed(work(4), Failure(Reason.GONE), LATER)
+        ledger.done(job(number), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
+    ledger.failed(job(3), Failure(Reason.GONE), FOR_GOOD)
+    ledger.failed(job(4), Failure(Reason.GONE), LATER)
     ids = [image(number).image_id for number in (1, 3, 4, 5)]
-    assert put_back(loaded_db, [(ids[0], "thumbs")], ids) == 2
+    assert requeue(loaded_db, [(ids[0], "thumbs")], ids) == 2
     assert loaded_db.execute("SELECT image_id FROM file").fetchall() == [(image(2).image_id,)]
     assert loaded_db.execute("SELECT files, bytes FROM rendition").fetchone() == (1, 50)
     counts = read_counts(loaded_db)
     assert counts.by_status == {"pending": 10, "retry": 1, "done": 1, "failed": 0}
     assert counts.bytes_downloaded == 1000
-    assert put_back(loaded_db, [(ids[0], "thumbs")], ids) == 0
+    assert requeue(loaded_db, [(ids[0], "thumbs")], ids) == 0
 
 
 def test_what_is_known_of_a_download_outlives_a_repair_from_disk(loaded_db: StateConnection):
     ledger = Ledger(loaded_db)
-    ledger.done(work(1), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, ()))
-    put_back(loaded_db, [], [image(1).image_id])
-    ledger.done(work(1), Done(Source.LOCAL, None, 500, "md5", 8, 6, ()))
+    ledger.done(job(1), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, ()))
+    requeue(loaded_db, [], [image(1).image_id])
+    ledger.done(job(1), Done(Source.LOCAL, None, 500, "md5", 8, 6, ()))
     assert loaded_db.execute("SELECT source, url FROM success").fetchone() == ("original", "https://x")
 
 
@@ -114,7 +114,7 @@ def test_what_failed_alike_goes_back_to_retry_and_its_tries_do_not_count(failed_
     ledger = Ledger(failed_db)
     span, due = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)), datetime(2030, 2, 2, tzinfo=UTC)
     assert ledger.tries(image(1).image_id, Reason.GONE, ()).for_reason == 1
-    assert put_streak_back(failed_db, Reason.GONE, span, due) == 2
+    assert requeue_streak(failed_db, Reason.GONE, span, due) == 2
     assert left() == [2]
     rows = failed_db.execute("SELECT next_attempt_at, finished_at FROM download WHERE status = 'retry' ORDER BY 1")
     assert rows.fetchall() == [(timestamp(LATER.next_attempt_at), None), *[(timestamp(due), None)] * 2]
@@ -126,7 +126,7 @@ def test_what_failed_alike_goes_back_to_retry_and_its_tries_do_not_count(failed_
 def test_what_failed_before_everything_failed_alike_stays_failed(failed_db: sqlite3.Connection, left):
     failed_db.execute("UPDATE attempt SET at = '2001-01-01T00:00:00.000Z' WHERE image_id = ?", (image(1).image_id,))
     span = (datetime(2002, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
-    assert put_streak_back(failed_db, Reason.GONE, span, LATER.next_attempt_at) == 1
+    assert requeue_streak(failed_db, Reason.GONE, span, LATER.next_attempt_at) == 1
     assert left() == [1, 2]
     assert Ledger(failed_db).tries(image(1).image_id, Reason.GONE, ()).for_reason == 1
 

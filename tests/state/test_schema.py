@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oidl.errors import ExitCode, HalfLoadedError, StateError
+from oidl.errors import ExitCode, LoadInProgressError, StateError
 from oidl.state import schema
 from oidl.state.database import connect_reader, connect_writer
 from oidl.state.schema import migrations
@@ -54,12 +54,12 @@ def test_what_users_add_to_the_schema_is_theirs(state_db: Path) -> None:
 
 def test_a_database_that_was_created_and_has_nothing_in_it_is_not_called_old(state_db: Path) -> None:
     state_db.touch()
-    with pytest.raises(HalfLoadedError, match="still empty"):
+    with pytest.raises(LoadInProgressError, match="still empty"):
         connect_reader(state_db)
     with sqlite3.connect(state_db) as db:
         db.execute("PRAGMA journal_mode = WAL")
     db.close()
-    with pytest.raises(HalfLoadedError, match="still empty"):
+    with pytest.raises(LoadInProgressError, match="still empty"):
         connect_reader(state_db)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import THUMB, work
+from conftest import THUMB, job
 
 from oidl.errors import UsageError
 from oidl.model import Rendition, Source
@@ -19,7 +19,7 @@ def layout(**changes: object) -> Layout:
 
 
 def test_files_lie_under_version_subset_directory_and_prefix() -> None:
-    item = work(255)
+    item = job(255)
     assert output_path(layout(), THUMB, item, item.image_id) == Path(
         "/data/2017_11/train/thumbs/000/00000000000000ff.jpg"
     )
@@ -30,18 +30,18 @@ def test_files_lie_under_version_subset_directory_and_prefix() -> None:
 
 def test_an_original_keeps_its_suffix_and_may_live_elsewhere() -> None:
     elsewhere = Rendition("original", "/mnt/originals")
-    item = work(1, original_url="https://x/1_a_o.png?zz=1")
+    item = job(1, original_url="https://x/1_a_o.png?zz=1")
     path = output_path(layout(), elsewhere, item, item.image_id)
     assert path == Path("/mnt/originals/train/000/0000000000000001.png")
     assert recorded_path(layout(), path) == str(path)
     assert actual_path(layout(), str(path)) == path
-    inside = output_path(layout(), ORIGINAL, work(1), item.image_id)
+    inside = output_path(layout(), ORIGINAL, job(1), item.image_id)
     assert recorded_path(layout(), inside) == "2017_11/train/images-original/000/0000000000000001.jpg"
     assert actual_path(layout(), recorded_path(layout(), inside)) == inside
 
 
 def test_files_may_be_named_as_flickr_names_them() -> None:
-    item = work(1, original_url="https://c1.staticflickr.com/6/5499/10245691204_98dce75b5a_o.jpg")
+    item = job(1, original_url="https://c1.staticflickr.com/6/5499/10245691204_98dce75b5a_o.jpg")
     name = flickr_name(item)
     assert name == "10245691204_98dce75b5a_o"
     path = output_path(layout(), ORIGINAL, item, name)
@@ -63,7 +63,7 @@ def test_files_may_be_named_as_flickr_names_them() -> None:
     ],
 )
 def test_a_name_from_the_network_never_leads_anywhere_else(url: str) -> None:
-    item = work(1, original_url=url)
+    item = job(1, original_url=url)
     path = output_path(layout(), ORIGINAL, item, flickr_name(item) or item.image_id)
     assert path.parent.parent == Path("/data/2017_11/train/images-original")
     assert path.name in ("0000000000000001.jpg", "1_a_o.jpg")
@@ -71,11 +71,11 @@ def test_a_name_from_the_network_never_leads_anywhere_else(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://x/1_A_o.jpg", "https://x/1_a_O.jpg", f"https://x/{'1' * 21}_a_o.jpg"])
 def test_names_that_differ_in_case_only_or_are_long_are_no_names(url: str) -> None:
-    assert flickr_name(work(1, original_url=url)) is None
+    assert flickr_name(job(1, original_url=url)) is None
 
 
 def test_the_suffix_of_what_is_kept_is_that_of_the_rows_own_url() -> None:
-    item = work(1, original_url="https://x/1_a_o.png", thumbnail_300k_url="https://x/1_b_z.GIF?zz=1")
+    item = job(1, original_url="https://x/1_a_o.png", thumbnail_300k_url="https://x/1_b_z.GIF?zz=1")
     sources = (Source.ORIGINAL, Source.LOCAL, Source.THUMBNAIL_300K, Source.CVDF)
     suffixes = [output_path(layout(), ORIGINAL, item, item.image_id, source).suffix for source in sources]
     assert suffixes == [".png", ".png", ".GIF", ".jpg"]
@@ -83,7 +83,7 @@ def test_the_suffix_of_what_is_kept_is_that_of_the_rows_own_url() -> None:
 
 def test_an_image_id_that_is_none_is_not_made_into_a_path() -> None:
     with pytest.raises(ValueError, match="not an ImageID"):
-        output_path(layout(), THUMB, work(1, image_id="../../x"), "1_a_o")
+        output_path(layout(), THUMB, job(1, image_id="../../x"), "1_a_o")
 
 
 @pytest.mark.parametrize("name", ["/etc", "..", "a/../../b", "", ".", "a\0b"])

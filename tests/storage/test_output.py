@@ -86,9 +86,9 @@ def test_anything_else_is_refused(tmp_path: Path, kind: str) -> None:
     else:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
-    for work in (lambda: write(path, "x"), lambda: open_log(path)):
+    for job in (lambda: write(path, "x"), lambda: open_log(path)):
         with pytest.raises(UsageError, match=r"there is (a directory|neither)"):
-            work()
+            job()
     assert path.exists()
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import trio
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
 from oidl.imaging.photo import photo
 from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 
 SCRIPT = "<script>alert(1)</script>"
 JPEG = photo(1, 64, 48)
@@ -104,10 +104,10 @@ def stocked(loaded_db: StateConnection, root: Path) -> StateConnection:
     }
     for number, written in files.items():
         done = Done(Source.ORIGINAL, image(number).original_url, 5000, "md5", 640, 480, written, transfer_s=0.25)
-        ledger.done(work(number), done)
+        ledger.done(job(number), done)
     gone = Failure(Reason.GONE, "HTTP 410", 410, source=Source.ORIGINAL, url=image(2).original_url)
-    ledger.failed(work(2), gone, Verdict(Status.FAILED))
-    ledger.failed(work(3), Failure(Reason.TIMEOUT, SCRIPT), Verdict(Status.RETRY))
+    ledger.failed(job(2), gone, RetryDecision(Status.FAILED))
+    ledger.failed(job(3), Failure(Reason.TIMEOUT, SCRIPT), RetryDecision(Status.RETRY))
     loaded_db.execute(
         "UPDATE image SET title = ?, author = ?, original_landing_url = 'javascript:alert(1)' WHERE image_id = ?",
         (SCRIPT, "&lt;b&gt;Bold&lt;/b&gt;", image(4).image_id),

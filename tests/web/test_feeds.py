@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from conftest import image, work
+from conftest import image, job
 
 from oidl.model import Done, Source, Status
 from oidl.progress.meter import Meter
@@ -35,7 +35,7 @@ class Run:
     async def tell(self, *numbers: int) -> bool:
         """Sends a snapshot, after these images were done."""
         for number in numbers:
-            self.meter.recorded(work(number), DONE, Status.DONE)
+            self.meter.recorded(job(number), DONE, Status.DONE)
         return await self.feed.receive(in_a_line(run_page(self.meter.statistics(), AT)).encode())
 
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conftest import image, work
+from conftest import image, job
 
-from oidl.model import Done, Failure, Reason, Source, Standing, Status, WrittenFile
+from oidl.model import Done, Failure, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.progress.meter import Meter
@@ -16,14 +16,14 @@ from oidl.progress.snapshot import run_snapshot
 from oidl.progress.statistics import Second
 from oidl.reasons import meaning
 from oidl.report.snapshot import database_snapshot
-from oidl.state.counts import NOTHING_YET, Counts, PaceFacts, RunFacts
-from oidl.state.gallery import Card, Details, DoneImage, OutputFile, Try
-from oidl.state.labelled import Box
+from oidl.state.counts import NOTHING_YET, Counts, PaceRow, RunRow
+from oidl.state.file_annotations import Box
+from oidl.state.image_lookup import Details, DoneImage, FailedAttempt, ImageSummary, OutputFile
 from oidl.state.plan_counts import PlanCounts
 from oidl.web.images import details_json, display_file, placing_of, summary_json
 from oidl.web.snapshot import database_page, in_a_line, run_page
 
-CARD = Card(
+CARD = ImageSummary(
     image(1).image_id,
     "train",
     Status.DONE,
@@ -49,28 +49,28 @@ def meter() -> Meter:
     now = [0.0]
     meter = Meter(lambda: now[0], remaining=8, time_of_day=lambda: 1e9)
     meter.paced_by(lambda: (PaceState("flickr", 8, None, 0.0),))
-    meter.stands([Standing("train", Status.PENDING, None, 9), Standing("test", Status.DONE, None, 3)])
+    meter.set_baseline([StatusCount("train", Status.PENDING, None, 9), StatusCount("test", Status.DONE, None, 3)])
     for number in range(1, 6):
-        meter.started(work(number))
+        meter.started(job(number))
         body = Body(10.0)
-        meter.requested(work(number), f"https://c{number}.staticflickr.com/x.jpg", body)
+        meter.requested(job(number), f"https://c{number}.staticflickr.com/x.jpg", body)
         if number == 4:
             body.total = 1000
             body.add(b"x" * 250)
             continue
         now[0] += 0.25
-        meter.fetched(work(number))
+        meter.fetched(job(number))
         meter.read(5000)
-    meter.processing(work(1))
+    meter.processing(job(1))
     now[0] += 0.5
-    meter.processed(work(1))
+    meter.processed(job(1))
     done = Done(
         Source.ORIGINAL, "https://c1.staticflickr.com/x.jpg", 5000, "m", 640, 480, (WrittenFile("t", "p", 700, 8, 6),)
     )
-    meter.recorded(work(1), done, Status.DONE)
-    meter.recorded(work(2), Failure(Reason.GONE, "x" * 1000, 410, url="https://c2.staticflickr.com/"), Status.FAILED)
-    meter.recorded(work(3), Failure(Reason.TIMEOUT), Status.RETRY)
-    meter.processing(work(5))
+    meter.recorded(job(1), done, Status.DONE)
+    meter.recorded(job(2), Failure(Reason.GONE, "x" * 1000, 410, url="https://c2.staticflickr.com/"), Status.FAILED)
+    meter.recorded(job(3), Failure(Reason.TIMEOUT), Status.RETRY)
+    meter.processing(job(5))
     now[0] = 5.0
     return meter
 
@@ -125,7 +125,7 @@ def test_without_a_file_that_browsers_show_there_is_no_picture() -> None:
 DONE = DoneImage(
     CARD.image_id, "train", "https://c1.staticflickr.com/x.jpg", 5000, 640, 480, 0.25, "1970-01-01T00:00:02Z"
 )
-RUN = RunFacts(7, "2030-01-01T10:00:00.000Z", "2030-01-01T10:01:40.000Z", None, None, 90, 10, 5000, 2.0, 100.0)
+RUN = RunRow(7, "2030-01-01T10:00:00.000Z", "2030-01-01T10:01:40.000Z", None, None, 90, 10, 5000, 2.0, 100.0)
 COUNTS = Counts(
     "3",
     {"train": {Status.PENDING: 60, Status.RETRY: 20, Status.DONE: 15, Status.FAILED: 5}},
@@ -137,15 +137,17 @@ COUNTS = Counts(
 )
 
 
-TRY = Try(CARD.image_id, "train", Status.RETRY, "timeout", None, None, "https://me:secret@x/1.jpg", "2030-01-01")
+TRY = FailedAttempt(
+    CARD.image_id, "train", Status.RETRY, "timeout", None, None, "https://me:secret@x/1.jpg", "2030-01-01"
+)
 
 
-def page_of(counts: Counts, *, is_running: bool = False, worked: RunFacts | None = None) -> dict[str, Any]:
+def page_of(counts: Counts, *, is_running: bool = False, worked: RunRow | None = None) -> dict[str, Any]:
     return database_page(counts, AT, [Second(2, 100, 40)], [DONE], [TRY], is_running=is_running, worked=worked)
 
 
 def test_the_page_of_a_database_has_the_keys_of_a_runs_page(meter: Meter) -> None:
-    database = replace(COUNTS, paces=(PaceFacts("flickr", 1, None, None, None, ""),))
+    database = replace(COUNTS, paces=(PaceRow("flickr", 1, None, None, None, ""),))
     run, resting = run_page(meter.statistics(), AT), page_of(database, is_running=True)
     assert run.keys() <= resting.keys()
     assert resting.keys() - run.keys() == database_snapshot(COUNTS, AT, is_running=True).keys() - run.keys()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from oidl.progress.words import duration, size
-from oidl.report.words import share
+from oidl.progress.format import duration, size
+from oidl.report.describe import share
 from oidl.web.text import OUTCOMES, host_of, with_image_text, with_run_text, with_text, with_try_texts
 
 STATIC = Path(__file__).parents[2] / "oidl/web/static"

@@ -12,7 +12,7 @@ from oidl.errors import ExitCode, UsageError
 from oidl.net.dns import cached_dns
 from oidl.net.probe import Probe, probe
 from oidl.report.catalogue import catalogue_json, catalogue_text, verdict
-from oidl.settings import Transfers
+from oidl.settings import NetworkSettings
 from oidl.text import printable
 
 
@@ -69,6 +69,6 @@ def catalogue(options: Annotated[CatalogueOptions, Parameter(name="*")] = DEFAUL
 
 
 async def _probe(urls: list[str], options: CatalogueOptions) -> list[Probe]:
-    transfers = Transfers(connect_timeout_s=options.connect_timeout, stall_timeout_s=options.stall_timeout)
+    transfers = NetworkSettings(connect_timeout_s=options.connect_timeout, stall_timeout_s=options.stall_timeout)
     with cached_dns(transfers.dns_timeout_s):
         return await probe(urls, transfers)

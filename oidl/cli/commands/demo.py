@@ -25,7 +25,7 @@ from oidl.cli.signals import cancel_on_signal
 from oidl.demo.listing import make_demo
 from oidl.demo.recipe import CATALOGUE, NAME, Recipe, identity, is_same, is_served, read_recipe, write_recipe
 from oidl.demo.server import serve
-from oidl.demo.site import Answer, Site
+from oidl.demo.site import CannedResponse, Site
 from oidl.errors import ExitCode, UsageError
 from oidl.model import FileKind
 from oidl.settings import Display
@@ -156,7 +156,7 @@ async def _demo(typed: Path, recipe: Recipe, more: Sequence[str]) -> int:
 async def _offer(nursery: trio.Nursery, root_dir: Path, recipe: Recipe) -> bool:
     """Has the demo served in `nursery`, made if it is not there yet; False if another process serves it already."""
     served = root_dir / _SERVED
-    site = Site({f"/{NAME}": Answer(identity(served, recipe), content_type="application/json")})
+    site = Site({f"/{NAME}": CannedResponse(identity(served, recipe), content_type="application/json")})
     base_urls = []
     for number in range(_HOSTS):
         try:

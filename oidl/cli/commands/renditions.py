@@ -11,15 +11,15 @@ from oidl.cli.planning import plan_changes, planned_options, without_rendition
 from oidl.errors import StateError, UsageError
 from oidl.hints import command
 from oidl.pipeline.removal import remove_files
-from oidl.progress.words import size
+from oidl.progress.format import size
 from oidl.settings import Layout, Settings
 from oidl.state.connection import StateConnection
 from oidl.state.database import check_database, open_reader, open_writer
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.lock import writer_lock
 from oidl.state.plan import read_plan
-from oidl.state.recipes import with_own_directory
 from oidl.state.removal import begin_removal, kept_renditions, known_directory
+from oidl.state.renditions import with_own_directory
 from oidl.text import printable
 
 DEFAULTS = PathOptions()

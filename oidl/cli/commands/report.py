@@ -12,11 +12,11 @@ from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.errors import StateError
 from oidl.hints import command
-from oidl.progress.words import duration
+from oidl.progress.format import duration
 from oidl.report.document import report_html
+from oidl.state.aggregates import read_survey
 from oidl.state.counts import read_counts
 from oidl.state.database import open_reader
-from oidl.state.survey import read_survey
 from oidl.storage.output import output_text, standard_stream
 from oidl.text import counted, printable
 

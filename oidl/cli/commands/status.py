@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.streams import is_lost
-from oidl.errors import ExitCode, HalfLoadedError, UsageError
+from oidl.errors import ExitCode, LoadInProgressError, UsageError
 from oidl.progress.repaint import repainted, why_not_rewritten
 from oidl.report.failures import failure_json, failure_line
 from oidl.report.snapshot import database_snapshot
@@ -21,7 +21,7 @@ from oidl.report.status import status_text
 from oidl.state.counts import NOTHING_YET, read_counts
 from oidl.state.database import open_reader
 from oidl.state.lock import is_held
-from oidl.state.rows import failed_rows
+from oidl.state.outcome_rows import failed_rows
 from oidl.storage.space import existing, free_bytes
 from oidl.text import printable
 
@@ -67,7 +67,7 @@ def _where_it_stands(options: StatusOptions) -> str:
     try:
         with open_reader(options.database) as db:
             counts = read_counts(db)
-    except HalfLoadedError:
+    except LoadInProgressError:
         counts = NOTHING_YET
     is_running = is_held(options.database)
     if options.json:

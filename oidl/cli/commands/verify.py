@@ -17,11 +17,11 @@ from oidl.cores import usable_cores
 from oidl.errors import ExitCode, UsageError
 from oidl.model import Finding
 from oidl.node.threads import run_abandonable
-from oidl.pipeline.audit import Audit
-from oidl.progress.audit import AuditMeter
+from oidl.pipeline.verify import Verifier
 from oidl.progress.console import Console, open_console
 from oidl.progress.lines import repeat_line
-from oidl.report.audit import audit_json, audit_line, audit_text, finding_line, is_sound
+from oidl.progress.verify import VerifyMeter
+from oidl.report.verify import finding_line, is_sound, verify_json, verify_line, verify_text
 from oidl.state.connection import StateConnection
 from oidl.state.database import open_reader, open_writer
 from oidl.state.lock import is_held, writer_lock
@@ -53,17 +53,17 @@ def verify(options: Annotated[VerifyOptions, Parameter(name="*")] = DEFAULTS) ->
     if options.threads is not None and options.threads < 1:
         raise UsageError(f"--threads must be at least 1, not {options.threads}")
     with _opened(options) as db, open_console(None, log_to_stdout=False, never_waits=False) as console:
-        meter = AuditMeter(time.monotonic)
+        meter = VerifyMeter(time.monotonic)
         is_whole = trio.run(_audit, options, db, meter, console)
         console.clear()
-    words = audit_json if options.json else audit_text
+    words = verify_json if options.json else verify_text
     print(words(meter.statistics(), is_repaired=options.repair, is_interrupted=not is_whole))
     if not is_whole:
         return ExitCode.INTERRUPTED
     return ExitCode.SETTLED if is_sound(meter.statistics(), is_repaired=options.repair) else ExitCode.UNFINISHED
 
 
-async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter, console: Console) -> bool:
+async def _audit(options: VerifyOptions, db: StateConnection, meter: VerifyMeter, console: Console) -> bool:
     """Audits, with the signals and the progress lines around it; False if it was interrupted."""
 
     one_at_a_time = trio.CapacityLimiter(1)
@@ -75,7 +75,7 @@ async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter,
     async def show(line: str) -> None:
         await run_abandonable(console.show, line, limiter=one_at_a_time)
 
-    audit = Audit(
+    audit = Verifier(
         db,
         absolute(options.root_dir),
         meter,
@@ -89,7 +89,7 @@ async def _audit(options: VerifyOptions, db: StateConnection, meter: AuditMeter,
     async with trio.open_nursery() as nursery:
         await nursery.start(cancel_on_signal, nursery.cancel_scope)
         nursery.start_soon(
-            lambda: repeat_line(lambda: audit_line(meter.statistics()), show, is_terminal=console.is_terminal)
+            lambda: repeat_line(lambda: verify_line(meter.statistics()), show, is_terminal=console.is_terminal)
         )
         await audit.run()
         is_whole = True

@@ -12,7 +12,7 @@ from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_line
 from oidl.cli.signals import cancel_on_signal
 from oidl.cli.web_page import PageRequest, listen_for_page, serve_page
-from oidl.errors import HalfLoadedError
+from oidl.errors import LoadInProgressError
 from oidl.state.database import check_database
 
 
@@ -36,7 +36,7 @@ def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
     The page of a run at work, with what it has in hand, is that of `oidl run
     --web`; this one tells what the database knows.
     """
-    with suppress(HalfLoadedError):
+    with suppress(LoadInProgressError):
         check_database(options.database)
     address = listen_for_page((options.address,) if options.address else (), "--address")
     trio.run(_serve, options, PageRequest(address, options.open))

@@ -9,7 +9,7 @@ from oidl.cli.options.groups import IMAGING, in_section
 from oidl.cli.options.rendition_parser import check_together, checked_rendition, hex_colour, typed_rendition
 from oidl.cli.options.types import one_of
 from oidl.model import Orientation, Rendition, ResizeMode, Validation
-from oidl.settings import Imaging, Originals
+from oidl.settings import Imaging, SourceSettings
 
 RESIZED = "images-resized"
 """Where resized images go if nothing else is said."""
@@ -84,7 +84,7 @@ class ImagingOptions:
             background=hex_colour(self.background, "--background"),
         )
 
-    def renditions(self, originals: Originals) -> tuple[Rendition, ...]:
+    def renditions(self, originals: SourceSettings) -> tuple[Rendition, ...]:
         """The classic rendition, then those of `--rendition`; where there are such, the classic one only if shaped.
 
         Raises `UsageError` for one that makes no sense, and for two in one place.

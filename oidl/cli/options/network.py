@@ -5,7 +5,7 @@ from typing import Annotated
 
 from oidl.cli.options.groups import NETWORK, in_section
 from oidl.cli.options.types import BYTES
-from oidl.settings import MAX_IMAGE_BYTES, Transfers
+from oidl.settings import MAX_IMAGE_BYTES, NetworkSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,9 @@ class NetworkOptions:
     confirm_after: float = 45.0
     """Seconds before a failure that may be the network's (a web page, a 403) is tried again; then twice that."""
 
-    def transfers(self) -> Transfers:
+    def transfers(self) -> NetworkSettings:
         """The settings of every transfer."""
-        return Transfers(
+        return NetworkSettings(
             max_total_connections=self.max_total_connections,
             max_host_connections=self.max_host_connections,
             connect_timeout_s=self.connect_timeout,

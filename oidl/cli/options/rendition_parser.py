@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
-from oidl.settings import Originals
+from oidl.settings import SourceSettings
 from oidl.storage.layout import checked_subdirectory
 
 _KEYS = ("name", "mode", "box", "format", "quality", "dir", "crop", "orientation", "background", "force-rgb")
@@ -60,10 +60,14 @@ def checked_rendition(rendition: Rendition, where: str) -> Rendition:
     return replace(rendition, name=name, directory=directory)
 
 
-def check_together(renditions: Sequence[Rendition], originals: Originals) -> None:
+def check_together(renditions: Sequence[Rendition], originals: SourceSettings) -> None:
     """Raises `UsageError` where two renditions would share a name or a directory."""
     names = set(map(str, Source))
-    directories = {originals.directory, *(originals.kept_as(source).directory for source in originals.sources), *names}
+    directories = {
+        originals.directory,
+        *(originals.rendition_for(source).directory for source in originals.sources),
+        *names,
+    }
     for rendition in renditions:
         if rendition.name in names or rendition.directory in directories:
             raise UsageError(

@@ -11,7 +11,7 @@ from oidl.cli.options.lists import list_of
 from oidl.cli.options.types import absolute, one_of
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Reason, Source
-from oidl.settings import Originals
+from oidl.settings import SourceSettings
 
 ANNOTATIONS = list_of("kind of annotation", "boxes,labels", [kind for kind in FileKind if kind != FileKind.IMAGE_LIST])
 REASONS = list_of("reason", "forbidden,md5_mismatch", Reason, takes_all=True)
@@ -78,7 +78,7 @@ class DownloadOptions:
     retry_now: bool = False
     """Ignore pauses and retry times that earlier runs left, and continue at once; `--retry-failed` does so too."""
 
-    def originals(self) -> Originals:
+    def originals(self) -> SourceSettings:
         """Where bytes come from, and what is kept of them. Raises `UsageError`."""
         from oidl.storage.layout import checked_subdirectory
 
@@ -90,7 +90,7 @@ class DownloadOptions:
         if self.source and self.download_300k:
             raise UsageError("--download-300k is --source 300k,original", hint="use one or the other")
         classic = (Source.THUMBNAIL_300K, Source.ORIGINAL) if self.download_300k else (Source.ORIGINAL,)
-        return Originals(
+        return SourceSettings(
             sources=self.source or classic,
             save=self.save_original_images,
             directory=directory,

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from oidl.export.format import ExportTarget, Format, WriteImage
 from oidl.export.image import Category, LabelledBox, LabelledImage
-from oidl.imaging.placing import PlacedBox
+from oidl.imaging.boxes import PlacedBox
 from oidl.model import LabelType
 from oidl.text import without_passwords
 

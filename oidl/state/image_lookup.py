@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from oidl.model import Status
-from oidl.state.labelled import Box, Label, boxes_of, labels_of
+from oidl.state.file_annotations import Box, Label, boxes_of, labels_of
 
 _FIELDS = (
     "d.image_id, d.subset, d.status, d.reason, d.width, d.height, "
@@ -42,7 +42,7 @@ class OutputFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ImageSummary:
     """An image with all that must be said where its picture is shown; fields are as published."""
 
     image_id: str
@@ -60,7 +60,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class FailedAttempt:
     """One try that failed; `status` is where its image stands now, `url` what was asked for, or else the original."""
 
     image_id: str
@@ -94,11 +94,11 @@ class Details:
     `class_names` has the English names of the classes of both, by label name, where they are known.
     """
 
-    card: Card
+    card: ImageSummary
     original_url: str
     original_size: int
     download: dict[str, str | int | float | None]
-    tries: tuple[Try, ...]
+    tries: tuple[FailedAttempt, ...]
     boxes: tuple[Box, ...] = ()
     labels: tuple[Label, ...] = ()
     class_names: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ _DOWNLOAD = (
 )  # fmt: skip
 
 
-def cards(db: sqlite3.Connection, image_ids: Iterable[str]) -> list[Card]:
+def image_summaries(db: sqlite3.Connection, image_ids: Iterable[str]) -> list[ImageSummary]:
     """The cards of these images, in this order; those that there are not are left out."""
     found = []
     for image_id in image_ids:
@@ -118,7 +118,7 @@ def cards(db: sqlite3.Connection, image_ids: Iterable[str]) -> list[Card]:
     return found
 
 
-def cards_beginning(db: sqlite3.Connection, beginning: str, most: int) -> list[Card]:
+def find_by_prefix(db: sqlite3.Connection, beginning: str, most: int) -> list[ImageSummary]:
     """The first images whose ImageIDs begin so, in order; `beginning` is lower-case hex digits."""
     end = beginning + "g"  # comes after all hex digits
     return _cards(
@@ -128,7 +128,7 @@ def cards_beginning(db: sqlite3.Connection, beginning: str, most: int) -> list[C
 
 def details(db: sqlite3.Connection, image_id: str) -> Details | None:
     """All that is known of one image; None if there is no such image."""
-    found = cards(db, [image_id])
+    found = image_summaries(db, [image_id])
     if not found:
         return None
     row = db.execute(f"SELECT {', '.join(_DOWNLOAD)} FROM download WHERE image_id = ?", (image_id,)).fetchone()
@@ -158,7 +158,7 @@ def last_successes(db: sqlite3.Connection, most: int) -> tuple[DoneImage, ...]:
     return tuple(DoneImage(*row) for row in rows)
 
 
-def last_tries(db: sqlite3.Connection, most: int) -> tuple[Try, ...]:
+def recent_failures(db: sqlite3.Connection, most: int) -> tuple[FailedAttempt, ...]:
     """The last tries that failed, the latest first."""
     return _tries(db, "true", most)
 
@@ -168,8 +168,8 @@ def output_file(db: sqlite3.Connection, image_id: str, rendition: str) -> Output
     return next((file for file in _files(db, image_id) if file.rendition == rendition), None)
 
 
-def _cards(db: sqlite3.Connection, sql: str, *values: str | int) -> list[Card]:
-    plain = [Card(*row) for row in db.execute(sql, values)]
+def _cards(db: sqlite3.Connection, sql: str, *values: str | int) -> list[ImageSummary]:
+    plain = [ImageSummary(*row) for row in db.execute(sql, values)]
     return [replace(card, status=Status(card.status), files=_files(db, card.image_id)) for card in plain]
 
 
@@ -192,7 +192,7 @@ def _class_names(db: sqlite3.Connection, label_names: Collection[str]) -> dict[s
     return dict(rows.fetchall())
 
 
-def _tries(db: sqlite3.Connection, where: str, most: int, *values: str) -> tuple[Try, ...]:
+def _tries(db: sqlite3.Connection, where: str, most: int, *values: str) -> tuple[FailedAttempt, ...]:
     rows = db.execute(
         "SELECT a.image_id, d.subset, d.status, a.reason, a.detail, a.http_status, "
         "coalesce(a.url, i.original_url), a.at "
@@ -200,4 +200,4 @@ def _tries(db: sqlite3.Connection, where: str, most: int, *values: str) -> tuple
         f"WHERE {where} ORDER BY a.id DESC LIMIT ?",
         (*values, most),
     )
-    return tuple(Try(row[0], row[1], Status(row[2]), *row[3:]) for row in rows)
+    return tuple(FailedAttempt(row[0], row[1], Status(row[2]), *row[3:]) for row in rows)

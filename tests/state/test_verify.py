@@ -3,23 +3,23 @@
 import sqlite3
 
 import pytest
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
 from oidl.model import Done, Source, WrittenFile
-from oidl.state.audit import (
-    Lack,
-    Listed,
-    Promises,
-    are_named_otherwise,
-    file_page,
-    lacks_page,
-    listed_images,
-    paths_by_name,
-    promises,
-)
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_reader
 from oidl.state.ledger import Ledger
+from oidl.state.verify import (
+    MissingRendition,
+    PublishedImage,
+    RunRequirements,
+    file_page,
+    has_flickr_names,
+    listed_images,
+    missing_page,
+    paths_by_name,
+    run_requirements,
+)
 
 ASKED = {"renditions": [{"name": "thumbs"}], "originals": {"save": True, "rendition": {"name": "original"}}}
 
@@ -38,7 +38,7 @@ def filed_db(loaded_db: StateConnection) -> StateConnection:
     ledger.register([THUMB])
     ledger.open_run(ASKED)
     for number, renditions in {1: ("thumbs", "original"), 2: ("thumbs",), 3: ("original", "thumbs"), 4: ()}.items():
-        ledger.done(work(number), done(number, *renditions))
+        ledger.done(job(number), done(number, *renditions))
     return loaded_db
 
 
@@ -67,47 +67,49 @@ def test_files_come_once_and_in_order_with_what_was_published(limit: int, filed_
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_what_was_asked_for_and_has_no_row_is_lacking(limit: int, filed_db: StateConnection):
-    asked, after, lacks = promises(filed_db), "", []
+    asked, after, lacks = run_requirements(filed_db), "", []
     while after is not None:
-        found, after = lacks_page(filed_db, asked, after, limit)
+        found, after = missing_page(filed_db, asked, after, limit)
         lacks += found
     assert lacks == [
-        Lack(image(2).image_id, "original"),
-        Lack(image(4).image_id, "original"),
-        Lack(image(4).image_id, "thumbs"),
+        MissingRendition(image(2).image_id, "original"),
+        MissingRendition(image(4).image_id, "original"),
+        MissingRendition(image(4).image_id, "thumbs"),
     ]
 
 
 def test_an_image_owes_what_the_run_it_was_done_in_was_asked_for():
-    asked = Promises(("2026-01-01", "2026-01-03"), (frozenset({"a"}), frozenset({"b"})), ((), ("original", "cvdf")))
-    assert asked.lacking("2025-12-31", []) == []
-    assert asked.lacking("2026-01-01", ["b"]) == asked.lacking("2026-01-02T23:59", []) == ["a"]
-    assert asked.lacking("2026-01-03", []) == asked.lacking("2027", ["a"]) == ["b", "original"]
+    asked = RunRequirements(
+        ("2026-01-01", "2026-01-03"), (frozenset({"a"}), frozenset({"b"})), ((), ("original", "cvdf"))
+    )
+    assert asked.missing_renditions("2025-12-31", []) == []
+    assert asked.missing_renditions("2026-01-01", ["b"]) == asked.missing_renditions("2026-01-02T23:59", []) == ["a"]
+    assert asked.missing_renditions("2026-01-03", []) == asked.missing_renditions("2027", ["a"]) == ["b", "original"]
 
 
 def test_any_of_the_copies_that_may_be_kept_will_do():
-    asked = Promises(("2026",), (frozenset(),), (("original", "cvdf"),))
-    assert asked.lacking("2026", ["cvdf"]) == asked.lacking("2026", ["original"]) == []
-    assert asked.lacking("2026", ["300k"]) == ["original"]
+    asked = RunRequirements(("2026",), (frozenset(),), (("original", "cvdf"),))
+    assert asked.missing_renditions("2026", ["cvdf"]) == asked.missing_renditions("2026", ["original"]) == []
+    assert asked.missing_renditions("2026", ["300k"]) == ["original"]
 
 
 def test_originals_are_promised_only_where_they_were_to_be_kept(loaded_db: StateConnection):
     ledger = Ledger(loaded_db)
     ledger.open_run(ASKED | {"originals": {"save": False, "rendition": {"name": "original"}}})
     ledger.open_run({})
-    assert promises(loaded_db).renditions == (frozenset({"thumbs"}), frozenset())
+    assert run_requirements(loaded_db).renditions == (frozenset({"thumbs"}), frozenset())
 
 
 def test_files_are_found_by_their_ImageID_and_by_any_other_name_that_their_image_has(  # noqa: N802
     filed_db: StateConnection,
 ):
-    Ledger(filed_db).done(work(5), done(5, "thumbs", stem="77_0a_o"))
+    Ledger(filed_db).done(job(5), done(5, "thumbs", stem="77_0a_o"))
     with_names = connect_reader(filed_db.path)
     names = [image(1).image_id, image(9).image_id, "77_0a_o"]
-    assert not are_named_otherwise(with_names)
+    assert not has_flickr_names(with_names)
     assert paths_by_name(with_names, names).keys() == {image(1).image_id}
     Ledger(filed_db).claim_name("77_0a_o", image(5).image_id)
-    assert are_named_otherwise(with_names)
+    assert has_flickr_names(with_names)
     found = paths_by_name(with_names, names)
     assert sorted(found[image(1).image_id]) == [
         f"2017_11/train/{name}/{image(1).image_id}.jpg" for name in ("original", "thumbs")
@@ -119,7 +121,7 @@ def test_files_are_found_by_their_ImageID_and_by_any_other_name_that_their_image
 def test_what_was_published_is_known_of_those_in_the_list(filed_db: StateConnection):
     ten = image(10, "test")
     assert listed_images(filed_db, [ten.image_id, "f" * 16]) == {
-        ten.image_id: Listed("test", ten.original_size, ten.original_md5)
+        ten.image_id: PublishedImage("test", ten.original_size, ten.original_md5)
     }
 
 
@@ -138,10 +140,10 @@ class _Plans(sqlite3.Connection):
 
 def test_every_query_goes_along_an_index(filed_db: StateConnection):
     db = sqlite3.connect(filed_db.path, factory=_Plans, isolation_level=None)
-    asked = promises(db)
+    asked = run_requirements(db)
     db.steps.clear()
     file_page(db, ("0", "thumbs"), 10)
-    lacks_page(db, asked, "0", 10)
+    missing_page(db, asked, "0", 10)
     paths_by_name(db, ["0"])
     listed_images(db, ["0"])
     steps = [step for step in db.steps if "json_each" not in step]

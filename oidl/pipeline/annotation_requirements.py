@@ -11,10 +11,10 @@ from oidl.dataset.published import PublishedFile, Version
 from oidl.errors import UsageError
 from oidl.model import CLASS_FILES, TYPE_FILES, FileKind
 from oidl.settings import Selection, Settings
+from oidl.state.annotation_filters import ANNOTATION_TABLES
 from oidl.state.annotations import AnnotationFile, is_loaded, listed_images, own_contents
 from oidl.state.classes import wanted_classes
 from oidl.state.connection import StateConnection
-from oidl.state.evidence import EVIDENCE
 from oidl.state.load import loaded_subsets
 
 NOT_LOADED = frozenset(
@@ -32,7 +32,7 @@ NOT_LOADED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class RequiredFiles:
     """The published `files` that a choice still needs, and the kinds that `by`, files of one's own, stand for."""
 
     files: tuple[PublishedFile, ...] = ()
@@ -63,18 +63,18 @@ def class_files(version: Version) -> tuple[PublishedFile, ...]:
     return tuple(file for file in version.files if file.kind in CLASS_FILES)
 
 
-def needed_files(db: StateConnection, version: Version, selection: Selection) -> Needed:
+def required_files(db: StateConnection, version: Version, selection: Selection) -> RequiredFiles:
     """What images cannot be chosen without and is not loaded for the list in `db`: published files.
 
     A file of the user's own stands for annotations of a type in each subset that it had some of, and for classes if
     those asked for are known. Raises `UsageError` for a type that is not published.
     """
     if not selection.label_types:
-        return Needed()
+        return RequiredFiles()
     images = listed_images(loaded_subsets(db))
     own = own_contents(db)
     subsets = selection.subsets or version.subsets
-    tables = {TYPE_FILES[label_type]: EVIDENCE[label_type].table for label_type in selection.label_types}
+    tables = {TYPE_FILES[label_type]: ANNOTATION_TABLES[label_type].table for label_type in selection.label_types}
     are_classes_known = "class" in own and _are_known(db, selection.classes)
 
     def parts(kind: FileKind, subset: str | None) -> list[str]:
@@ -99,7 +99,7 @@ def needed_files(db: StateConnection, version: Version, selection: Selection) ->
     ]
     replaced = [file for file in absent if file.kind in tables and is_own(file.kind, file.subset)]
     by = {name for file in replaced for part in parts(file.kind, file.subset) for name in own[part]}
-    return Needed(
+    return RequiredFiles(
         tuple(file for file in absent if not is_own(file.kind, file.subset)),
         tuple(dict.fromkeys(file.kind for file in replaced)),
         tuple(sorted(by)),

@@ -24,7 +24,7 @@ _VERIFIED = "x.confidence = 1 AND x.source LIKE '%verification'"
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class AnnotationTable:
     """A table, its columns that name a class, and which of its rows say that this is in the image."""
 
     table: str
@@ -32,17 +32,17 @@ class Evidence:
     is_there: str = "true"
 
 
-EVIDENCE = {
-    LabelType.BOXES: Evidence("box", ("label_name",)),
-    LabelType.LABELS: Evidence("label", ("label_name",), f"x.confidence > 0 AND NOT {_IS_DENIED}"),
-    LabelType.SEGMENTATIONS: Evidence("segmentation", ("label_name",)),
-    LabelType.RELATIONSHIPS: Evidence("relationship", ("label_name1", "label_name2")),
-    LabelType.POINTS: Evidence("point", ("label",), "coalesce(x.estimated_yes_no, 'yes') = 'yes'"),
+ANNOTATION_TABLES = {
+    LabelType.BOXES: AnnotationTable("box", ("label_name",)),
+    LabelType.LABELS: AnnotationTable("label", ("label_name",), f"x.confidence > 0 AND NOT {_IS_DENIED}"),
+    LabelType.SEGMENTATIONS: AnnotationTable("segmentation", ("label_name",)),
+    LabelType.RELATIONSHIPS: AnnotationTable("relationship", ("label_name1", "label_name2")),
+    LabelType.POINTS: AnnotationTable("point", ("label",), "coalesce(x.estimated_yes_no, 'yes') = 'yes'"),
 }
 
 
-def fitting(selection: Selection, label_type: LabelType) -> list[str]:
-    """What must hold of a row of this type beside its class; its values are those of `fitting_values`."""
+def row_conditions(selection: Selection, label_type: LabelType) -> list[str]:
+    """What must hold of a row of this type beside its class; its values are those of `row_parameters`."""
     if label_type is LabelType.LABELS and selection.verified_only:
         return [_VERIFIED]
     if label_type is not LabelType.BOXES:
@@ -54,17 +54,17 @@ def fitting(selection: Selection, label_type: LabelType) -> list[str]:
     return conditions
 
 
-def fitting_values(selection: Selection) -> dict[str, Any]:
+def row_parameters(selection: Selection) -> dict[str, Any]:
     """What the names in these conditions stand for."""
     return {"min_area": selection.min_box_area}
 
 
 def is_annotated(db: sqlite3.Connection, label_type: LabelType) -> bool:
     """Whether there is anything of `label_type`."""
-    return db.execute(f"SELECT 1 FROM {EVIDENCE[label_type].table} LIMIT 1").fetchone() is not None
+    return db.execute(f"SELECT 1 FROM {ANNOTATION_TABLES[label_type].table} LIMIT 1").fetchone() is not None
 
 
-def check_annotated(db: sqlite3.Connection, label_types: Iterable[LabelType]) -> None:
+def require_annotations(db: sqlite3.Connection, label_types: Iterable[LabelType]) -> None:
     """Raises `UsageError` where there is nothing at all of one of `label_types`."""
     for label_type in label_types:
         if not is_annotated(db, label_type):

@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from oidl.state.counts import RunFacts, read_runs
+from oidl.state.counts import RunRow, read_runs
 
 SIZE_CLASSES = tuple(digit * 10**power for power in range(3, 8) for digit in (1, 2, 5))
 """Bounds of the classes of file sizes, in bytes; the last class has no upper one."""
@@ -30,7 +30,7 @@ _YEARS = "BETWEEN 1721425.5 AND 5373484.499999999"  # as Julian days: those of 1
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class TimeBucket:
     """What was settled in a span of time that began `at`."""
 
     at: datetime
@@ -40,7 +40,7 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
-class HostFacts:
+class HostStats:
     """What came from one host: `images` of `bytes` in all, in `transfer_s` seconds of transfers; and `failed_tries`."""
 
     host: str
@@ -56,7 +56,7 @@ class HostFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Aggregates:
     """Everything that only a look at all the rows can tell.
 
     `sizes` counts the images that are done by `SIZE_CLASSES` of what was
@@ -65,19 +65,19 @@ class Survey:
     """
 
     slice_s: int
-    slices: tuple[Slice, ...]
+    slices: tuple[TimeBucket, ...]
     sizes: tuple[int, ...]
     sides: tuple[int, ...]
     formats: dict[str, int]
-    hosts: tuple[HostFacts, ...]
+    hosts: tuple[HostStats, ...]
     licenses: dict[str, int]
-    runs: tuple[RunFacts, ...]
+    runs: tuple[RunRow, ...]
 
 
-def read_survey(db: sqlite3.Connection) -> Survey:
+def read_survey(db: sqlite3.Connection) -> Aggregates:
     """The survey of the whole database."""
     slice_s, slices = _slices(db)
-    return Survey(
+    return Aggregates(
         slice_s=slice_s,
         slices=slices,
         sizes=_classes(db, " + ".join(f"(bytes >= {bound})" for bound in SIZE_CLASSES), len(SIZE_CLASSES) + 1),
@@ -99,7 +99,7 @@ def read_survey(db: sqlite3.Connection) -> Survey:
     )
 
 
-def _slices(db: sqlite3.Connection) -> tuple[int, tuple[Slice, ...]]:
+def _slices(db: sqlite3.Connection) -> tuple[int, tuple[TimeBucket, ...]]:
     """The seconds of a slice, and every slice from the first to the last, also those in which nothing happened.
 
     Rows whose time cannot be read are in none of them.
@@ -122,7 +122,7 @@ def _slices(db: sqlite3.Connection) -> tuple[int, tuple[Slice, ...]]:
         )
     }
     moments = (_EPOCH + timedelta(seconds=first + number * slice_s) for number in range(max(found) + 1))
-    return slice_s, tuple(Slice(at, *found.get(number, (0, 0, 0))) for number, at in enumerate(moments))
+    return slice_s, tuple(TimeBucket(at, *found.get(number, (0, 0, 0))) for number, at in enumerate(moments))
 
 
 def _slice_s(first: int, last: int) -> int:
@@ -137,21 +137,21 @@ def _classes(db: sqlite3.Connection, number: str, count: int) -> tuple[int, ...]
     return tuple(found.get(each, 0) for each in range(count))
 
 
-def _hosts(db: sqlite3.Connection) -> tuple[HostFacts, ...]:
+def _hosts(db: sqlite3.Connection) -> tuple[HostStats, ...]:
     """The busiest hosts and those that failed most often, the one with the most images first."""
     host = "substr(rest, 1, instr(rest || '/', '/') - 1)"
     rest = "substr(url, instr(url, '//') + 2) AS rest"
-    facts: dict[str, HostFacts] = {}
+    facts: dict[str, HostStats] = {}
     for name, *counts in db.execute(
         f"SELECT {host}, count(*), sum(bytes), sum(transfer_s) FROM "
         f"(SELECT {rest}, bytes, transfer_s FROM download WHERE status = 'done' AND transfer_s IS NOT NULL) "
         f"GROUP BY 1 ORDER BY 2 DESC LIMIT {_HOSTS}"
     ):
-        facts[name] = HostFacts(name, *counts)
+        facts[name] = HostStats(name, *counts)
     for name, tries in db.execute(
         f"SELECT {host}, count(*) FROM (SELECT {rest} FROM attempt WHERE url IS NOT NULL) "
         f"GROUP BY 1 ORDER BY 2 DESC LIMIT {_HOSTS}"
     ).fetchall():
-        had = facts.get(name, HostFacts(name))
-        facts[name] = HostFacts(name, had.images, had.bytes, had.transfer_s, tries)
+        had = facts.get(name, HostStats(name))
+        facts[name] = HostStats(name, had.images, had.bytes, had.transfer_s, tries)
     return tuple(sorted(facts.values(), key=lambda each: (-each.images, -each.failed_tries, each.host)))

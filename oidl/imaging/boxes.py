@@ -26,7 +26,7 @@ _TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Placing:
+class Transform:
     """How a file came out of a published picture: turned by `orientation` (EXIF's 1–8), scaled, then cut or bordered.
 
     Sizes are pixels; `left` and `top` were cut off, or are borders where negative.
@@ -62,17 +62,17 @@ class PlacedBox:
         return self.bottom - self.top
 
 
-def both_turns(first: int, then: int) -> int:
+def compose_orientations(first: int, then: int) -> int:
     """The one orientation that turns a picture as `first` and `then`, one after the other, do."""
     corner = (0.25, 0.0)  # its way tells all eight turns apart
     goal = _TURNS[then](*_TURNS[first](*corner))
     return next(orientation for orientation, turn in _TURNS.items() if turn(*corner) == goal)
 
 
-def as_exif_turns(whole: Placing, orientation: int) -> Placing:
+def as_exif_turns(whole: Transform, orientation: int) -> Transform:
     """A whole picture as it is when a reader, such as a browser, has turned it by its EXIF `orientation`."""
     width, height = (whole.height, whole.width) if orientation >= 5 else (whole.width, whole.height)
-    return Placing(both_turns(whole.orientation, orientation), width, height, 0, 0, width, height)
+    return Transform(compose_orientations(whole.orientation, orientation), width, height, 0, 0, width, height)
 
 
 def turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
@@ -80,14 +80,14 @@ def turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
     return _TURNS[orientation](x, y)
 
 
-def placed_point(x: float, y: float, placing: Placing) -> tuple[float, float] | None:
+def placed_point(x: float, y: float, placing: Transform) -> tuple[float, float] | None:
     """The published point (both 0 to 1) where it lies in the file, in pixels; None if that was cut off."""
     x, y = turned_point(x, y, placing.orientation)
     left, top = x * placing.scaled_width - placing.left, y * placing.scaled_height - placing.top
     return (left, top) if 0 <= left <= placing.width and 0 <= top <= placing.height else None
 
 
-def placed(x_min: float, x_max: float, y_min: float, y_max: float, placing: Placing) -> PlacedBox | None:
+def placed(x_min: float, x_max: float, y_min: float, y_max: float, placing: Transform) -> PlacedBox | None:
     """The box with these published sides (0 to 1) where it lies in the file; None if nothing of it is left."""
     turn = _TURNS[placing.orientation]
     one, other = turn(x_min, y_min), turn(x_max, y_max)

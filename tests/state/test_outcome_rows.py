@@ -6,10 +6,10 @@ import pytest
 from conftest import LIST, image
 
 from oidl.settings import Selection
-from oidl.state.choice import choose
 from oidl.state.connection import StateConnection
 from oidl.state.load import load_list
-from oidl.state.rows import settled_rows
+from oidl.state.outcome_rows import outcome_rows
+from oidl.state.selection import select_images
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def unsorted_db(db: StateConnection) -> StateConnection:
 
 
 def numbers(db: StateConnection, **more: Any) -> list[int]:
-    return [int(settled.image.image_id, 16) for settled in settled_rows(db, **more)]
+    return [int(settled.image.image_id, 16) for settled in outcome_rows(db, **more)]
 
 
 def test_rows_come_in_published_order_and_only_of_what_was_tried(unsorted_db: StateConnection) -> None:
@@ -31,14 +31,14 @@ def test_rows_come_in_published_order_and_only_of_what_was_tried(unsorted_db: St
 
 def test_subsets_and_a_choice_both_narrow_them(unsorted_db: StateConnection) -> None:
     assert numbers(unsorted_db, subsets=("test",)) == [9, 8]
-    chosen = choose(unsorted_db, Selection(where="original_size BETWEEN 1003 AND 1008"))
+    chosen = select_images(unsorted_db, Selection(where="original_size BETWEEN 1003 AND 1008"))
     assert numbers(unsorted_db, chosen=chosen) == [5, 8, 3, 7]
     assert numbers(unsorted_db, chosen=chosen, subsets=("test",)) == [8]
 
 
 def test_no_rows_are_sorted_and_of_a_choice_none_is_passed_over(unsorted_db: StateConnection) -> None:
     asked: list[str] = []
-    chosen = choose(unsorted_db, Selection(where="true"))
+    chosen = select_images(unsorted_db, Selection(where="true"))
     unsorted_db.set_trace_callback(asked.append)
     numbers(unsorted_db)
     numbers(unsorted_db, chosen=chosen)

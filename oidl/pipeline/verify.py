@@ -5,7 +5,7 @@
     strays     files in the directories of renditions, looked up a few hundred at a time
 
 A run may be at work meanwhile. What it has in hand is on disk for up to a batch
-before it has a row, so files of the last minute before the audit, and later ones,
+before it has a row, so files of the last minute before the verification, and later ones,
 are not judged then. With a `Repair`, each page is put right before the next is read.
 """
 
@@ -22,28 +22,28 @@ import trio
 
 from oidl.errors import StateError, UsageError
 from oidl.hints import command
-from oidl.model import Fault, Finding, Rendition
+from oidl.model import Finding, Problem, Rendition
 from oidl.node.threads import run_abandonable
-from oidl.pipeline.check import check_files, published_md5
 from oidl.pipeline.metadata import UNPACKING
 from oidl.pipeline.repair import Repair
-from oidl.progress.audit import AuditMeter
+from oidl.pipeline.verify_files import check_files, published_md5
+from oidl.progress.verify import VerifyMeter
 from oidl.settings import Layout
-from oidl.state.audit import (
-    FileRow,
-    Listed,
-    are_named_otherwise,
-    file_page,
-    known_renditions,
-    lacks_page,
-    listed_images,
-    paths_by_name,
-    promises,
-)
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.translate import translating_sqlite_errors
+from oidl.state.verify import (
+    FileRow,
+    PublishedImage,
+    file_page,
+    has_flickr_names,
+    known_renditions,
+    listed_images,
+    missing_page,
+    paths_by_name,
+    run_requirements,
+)
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path, subset_directory
@@ -58,19 +58,19 @@ _IN_HAND_S = 60.0
 T = TypeVar("T")
 
 
-class Audit:
-    """One audit of what lies under `root_dir`, by the database `db`.
+class Verifier:
+    """One verification of what lies under `root_dir`, by the database `db`.
 
     `is_running` tells whether another process writes to the database, `now_s` is
     the time that file times are compared with (seconds since the epoch). `tell`
-    is awaited with the findings of each page, in the task that runs the audit. As many `threads` read files.
+    is awaited with the findings of each page, in the task that runs it. As many `threads` read files.
     """
 
     def __init__(
         self,
         db: StateConnection,
         root_dir: Path,
-        meter: AuditMeter,
+        meter: VerifyMeter,
         *,
         now_s: float,
         is_running: Callable[[], bool],
@@ -121,11 +121,11 @@ class Audit:
                 )
 
     async def _audit_promises(self) -> None:
-        asked = await self._ask(partial(promises, self._db))
+        asked = await self._ask(partial(run_requirements, self._db))
         after: str | None = ""
         while after is not None:
-            lacks, after = await self._ask(partial(lacks_page, self._db, asked, after, _DONE_PAGE))
-            await self._settle([Finding(Fault.INCOMPLETE, "", *lack) for lack in lacks])
+            lacks, after = await self._ask(partial(missing_page, self._db, asked, after, _DONE_PAGE))
+            await self._settle([Finding(Problem.INCOMPLETE, "", *lack) for lack in lacks])
 
     async def _audit_files(self) -> None:
         after = ("", "")
@@ -156,7 +156,7 @@ class Audit:
         recorded = paths_by_name(self._db, set(stems.values()))
         strays = [entry for entry in entries if not self._is_recorded(entry, recorded.get(stems[entry], ()))]
         listed = listed_images(self._db, {stems[entry] for entry in strays})
-        names_are_free = are_named_otherwise(self._db)
+        names_are_free = has_flickr_names(self._db)
         findings = []
         for entry in strays:
             found = self._stray(entry, rendition, subset, listed, names_are_free)
@@ -169,9 +169,9 @@ class Audit:
         return entry.path in actual or any(_is_same(entry.path, path) for path in actual)
 
     def _stray(
-        self, entry: Entry, rendition: Rendition, subset: str, listed: dict[str, Listed], names_are_free: bool
+        self, entry: Entry, rendition: Rendition, subset: str, listed: dict[str, PublishedImage], names_are_free: bool
     ) -> Finding | None:
-        def finding(fault: Fault, image_id: str | None = None, detail: str = "") -> Finding:
+        def finding(fault: Problem, image_id: str | None = None, detail: str = "") -> Finding:
             path = recorded_path(self._layout, Path(entry.path))
             return Finding(fault, path, image_id, rendition.name if image_id else None, detail, modified_s)
 
@@ -183,18 +183,18 @@ class Audit:
         modified_s = found.st_mtime
         name = name_of(rendition, entry.parts) if stat.S_ISREG(found.st_mode) and not entry.problem else None
         if name is None:
-            return finding(Fault.FOREIGN, detail=entry.problem)
+            return finding(Problem.FOREIGN, detail=entry.problem)
         image = listed.get(name)
         if is_image_id(name):
             if image is None or image.subset != subset:
-                return finding(Fault.FOREIGN)
+                return finding(Problem.FOREIGN)
             if rendition.mode is None and _is_published(entry.path, found.st_size, image):
-                return finding(Fault.UNRECORDED, name)
-            return finding(Fault.ORPHAN, name)
+                return finding(Problem.UNRECORDED, name)
+            return finding(Problem.ORPHAN, name)
         if not names_are_free:
-            return finding(Fault.FOREIGN)
+            return finding(Problem.FOREIGN)
         # Whose original it is cannot be told from a Flickr name, so it may be one that the next run takes.
-        return finding(Fault.UNRECORDED if rendition.mode is None else Fault.ORPHAN)
+        return finding(Problem.UNRECORDED if rendition.mode is None else Problem.ORPHAN)
 
     def _leftovers(self) -> list[Finding]:
         """What killed runs and exports left half-written, and what else lies among it."""
@@ -204,7 +204,7 @@ class Audit:
                 modified_s = os.lstat(path).st_mtime
             except OSError:
                 continue
-            fault = Fault.LEFTOVER if is_ours else Fault.FOREIGN
+            fault = Problem.LEFTOVER if is_ours else Problem.FOREIGN
             findings.append(Finding(fault, recorded_path(self._layout, path), modified_s=modified_s))
         return findings
 
@@ -246,7 +246,7 @@ def _is_same(path: str, other: str) -> bool:
         return False
 
 
-def _is_published(path: str, size_bytes: int, image: Listed) -> bool:
+def _is_published(path: str, size_bytes: int, image: PublishedImage) -> bool:
     try:
         return size_bytes == image.original_size and published_md5(Path(path).read_bytes()) == image.original_md5
     except OSError:

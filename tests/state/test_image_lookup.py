@@ -1,19 +1,19 @@
 """Single images out of the database: cards, details, the last that were had or failed."""
 
 import pytest
-from conftest import THUMB, image, work
+from conftest import THUMB, image, job
 
 from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
-from oidl.state.gallery import (
-    cards,
-    cards_beginning,
+from oidl.state.image_lookup import (
     details,
+    find_by_prefix,
+    image_summaries,
     last_successes,
-    last_tries,
     output_file,
+    recent_failures,
 )
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def tried_db(loaded_db: StateConnection) -> StateConnection:
             WrittenFile("large", f"{number}.webp", 900, 90, 60),
             WrittenFile("thumbs", f"{number}.jpg", 50, 64, 64),
         )
-        ledger.done(work(number), Done(Source.ORIGINAL, "u", 1000, "md5", 90, 60, files))
+        ledger.done(job(number), Done(Source.ORIGINAL, "u", 1000, "md5", 90, 60, files))
     for reason, status in ((Reason.TIMEOUT, Status.RETRY), (Reason.GONE, Status.FAILED)):
-        ledger.failed(work(3), Failure(reason, "why", url="http://x/3"), Verdict(status))
+        ledger.failed(job(3), Failure(reason, "why", url="http://x/3"), RetryDecision(status))
     return loaded_db
 
 
@@ -38,7 +38,7 @@ def id_of(number: int) -> str:
 
 
 def test_cards_come_as_asked_for_with_the_smallest_file_first(tried_db: StateConnection) -> None:
-    seven, two = cards(tried_db, [id_of(7), "ffffffffffffffff", id_of(2)])
+    seven, two = image_summaries(tried_db, [id_of(7), "ffffffffffffffff", id_of(2)])
     assert (seven.image_id, two.image_id) == (id_of(7), id_of(2))
     assert [(file.rendition, file.path, file.bytes) for file in two.files] == [
         ("thumbs", "2.jpg", 50),
@@ -51,10 +51,10 @@ def test_cards_come_as_asked_for_with_the_smallest_file_first(tried_db: StateCon
 
 def test_a_beginning_finds_all_that_begin_so_up_to_a_limit(tried_db: StateConnection) -> None:
     zeros = "0" * 15
-    assert [card.image_id for card in cards_beginning(tried_db, zeros, 3)] == [id_of(0), id_of(1), id_of(2)]
-    assert [card.image_id for card in cards_beginning(tried_db, zeros + "b", 3)] == [id_of(11)]
-    assert len(cards_beginning(tried_db, zeros, 100)) == 12
-    assert cards_beginning(tried_db, "1", 3) == []
+    assert [card.image_id for card in find_by_prefix(tried_db, zeros, 3)] == [id_of(0), id_of(1), id_of(2)]
+    assert [card.image_id for card in find_by_prefix(tried_db, zeros + "b", 3)] == [id_of(11)]
+    assert len(find_by_prefix(tried_db, zeros, 100)) == 12
+    assert find_by_prefix(tried_db, "1", 3) == []
 
 
 def test_details_have_the_row_and_the_tries_the_latest_first(tried_db: StateConnection) -> None:
@@ -71,18 +71,18 @@ def test_details_have_the_row_and_the_tries_the_latest_first(tried_db: StateConn
 
 
 def test_the_last_tries_are_those_of_all_images(tried_db: StateConnection) -> None:
-    assert [each.reason for each in last_tries(tried_db, 10)] == ["gone", "timeout"]
-    assert [each.reason for each in last_tries(tried_db, 1)] == ["gone"]
+    assert [each.reason for each in recent_failures(tried_db, 10)] == ["gone", "timeout"]
+    assert [each.reason for each in recent_failures(tried_db, 1)] == ["gone"]
 
 
 def test_a_try_that_names_no_url_was_for_the_original(tried_db: StateConnection) -> None:
-    Ledger(tried_db).failed(work(4), Failure(Reason.DNS), Verdict(Status.RETRY))
-    assert last_tries(tried_db, 1)[0].url == image(4).original_url
+    Ledger(tried_db).failed(job(4), Failure(Reason.DNS), RetryDecision(Status.RETRY))
+    assert recent_failures(tried_db, 1)[0].url == image(4).original_url
 
 
 def test_the_last_successes_come_latest_first_and_without_those_that_are_gone_since(tried_db: StateConnection) -> None:
     assert [each.image_id for each in last_successes(tried_db, 2)] == [id_of(7), id_of(5)]
-    Ledger(tried_db).failed(work(5), Failure(Reason.GONE), Verdict(Status.FAILED))
+    Ledger(tried_db).failed(job(5), Failure(Reason.GONE), RetryDecision(Status.FAILED))
     found = last_successes(tried_db, 10)
     assert [each.image_id for each in found] == [id_of(7), id_of(2)]
     assert (found[0].bytes, found[0].width, found[0].height) == (1000, 90, 60)
@@ -91,7 +91,7 @@ def test_the_last_successes_come_latest_first_and_without_those_that_are_gone_si
 def test_no_more_than_a_hundred_successes_are_remembered(tried_db: StateConnection) -> None:
     for _ in range(40):
         for number in (2, 5, 7):
-            Ledger(tried_db).done(work(number), Done(Source.ORIGINAL, "u", 1000, "md5", 90, 60, ()))
+            Ledger(tried_db).done(job(number), Done(Source.ORIGINAL, "u", 1000, "md5", 90, 60, ()))
     assert tried_db.execute("SELECT count(*) FROM recent_success").fetchone() == (100,)
 
 
@@ -124,11 +124,11 @@ def test_a_file_is_found_by_image_and_rendition_only(tried_db: StateConnection) 
 @pytest.mark.parametrize(
     "question",
     [
-        lambda db: cards(db, [id_of(1)]),
-        lambda db: cards_beginning(db, "0", 5),
+        lambda db: image_summaries(db, [id_of(1)]),
+        lambda db: find_by_prefix(db, "0", 5),
         lambda db: last_successes(db, 5),
         lambda db: details(db, id_of(3)),
-        lambda db: last_tries(db, 5),
+        lambda db: recent_failures(db, 5),
         lambda db: output_file(db, id_of(5), "large"),
     ],
     ids=["cards", "beginning", "successes", "details", "tries", "file"],

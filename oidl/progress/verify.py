@@ -1,21 +1,21 @@
-"""Counts what an audit of the disk looks at and finds; told by the pipeline, read by the printers."""
+"""Counts what `oidl verify` looks at and finds; told by the pipeline, read by the printers."""
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oidl.model import Fault, Finding
+from oidl.model import Finding, Problem
 
 _EXAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class AuditStatistics:
-    """A moment of an audit.
+class VerifyStatistics:
+    """A moment of `oidl verify`.
 
     `files` of about `total` recorded files were looked at, `undecoded` of them in a format that is not
     decoded here; `seen` files were met in directories. `found` has every fault, `examples` the first few
-    of each. `put_back` images are pending again, and `removed` files are gone.
+    of each. `requeue` images are pending again, and `removed` files are gone.
     """
 
     elapsed_s: float
@@ -23,14 +23,14 @@ class AuditStatistics:
     total: int
     undecoded: int
     seen: int
-    found: dict[Fault, int]
-    examples: dict[Fault, tuple[Finding, ...]]
-    put_back: int
+    found: dict[Problem, int]
+    examples: dict[Problem, tuple[Finding, ...]]
+    requeue: int
     removed: int
 
 
-class AuditMeter:
-    """The counters of one audit; `clock` gives seconds."""
+class VerifyMeter:
+    """The counters of one `oidl verify`; `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -39,8 +39,8 @@ class AuditMeter:
         self._files = 0
         self._undecoded = 0
         self._seen = 0
-        self._found: Counter[Fault] = Counter()
-        self._examples: dict[Fault, list[Finding]] = {}
+        self._found: Counter[Problem] = Counter()
+        self._examples: dict[Problem, list[Finding]] = {}
         self._put_back = 0
         self._removed = 0
 
@@ -60,21 +60,21 @@ class AuditMeter:
         if len(examples) < _EXAMPLES:
             examples.append(finding)
 
-    def repaired(self, put_back: int, removed: int) -> None:
+    def repaired(self, requeue: int, removed: int) -> None:
         """Images are pending again, files are gone."""
-        self._put_back += put_back
+        self._put_back += requeue
         self._removed += removed
 
-    def statistics(self) -> AuditStatistics:
+    def statistics(self) -> VerifyStatistics:
         """A frozen picture of the counters as they are now."""
-        return AuditStatistics(
+        return VerifyStatistics(
             elapsed_s=self._clock() - self._started,
             files=self._files,
             total=self.total,
             undecoded=self._undecoded,
             seen=self._seen,
-            found={fault: self._found[fault] for fault in Fault},
+            found={fault: self._found[fault] for fault in Problem},
             examples={fault: tuple(found) for fault, found in self._examples.items()},
-            put_back=self._put_back,
+            requeue=self._put_back,
             removed=self._removed,
         )

@@ -12,12 +12,11 @@ from conftest import THUMB, image
 from oidl.errors import UsageError
 from oidl.model import LabelType, Reason
 from oidl.settings import Selection
-from oidl.state.choice import check_where, choose, chosen_ids, forget, keep_per_class, words
 from oidl.state.classes import wanted_classes
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_reader
 from oidl.state.forecast import (
-    Asked,
+    Demand,
     Share,
     forecast_all,
     forecast_chosen,
@@ -26,6 +25,7 @@ from oidl.state.forecast import (
     missing_to_limit,
 )
 from oidl.state.queue import Queue
+from oidl.state.selection import check_where, chosen_ids, forget, keep_per_class, select_images, words
 
 CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
 BOXES = (LabelType.BOXES,)
@@ -66,12 +66,12 @@ def numbers(db: StateConnection, image_ids: list[str] | None = None, **selection
     """The numbers of the images that are chosen, in the order in which they are fed."""
     reader = connect_reader(db.path)
     try:
-        chosen = choose(reader, Selection(**selection), image_ids)
+        chosen = select_images(reader, Selection(**selection), image_ids)
         assert chosen is not None
         found, after = [], ""
         queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, chosen=chosen)
         while page := queue.untried(after, 2):
-            found += [int(work.image_id, 16) for work in page]
+            found += [int(job.image_id, 16) for job in page]
             after = page[-1].image_id
         assert chosen.images == len(found) == len(list(chosen_ids(reader)))
         return found
@@ -163,11 +163,11 @@ def test_where_nothing_is_found_the_classes_below_are_proposed(annotated: StateC
     annotated.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/0jbk', 'Animal')")
     annotated.execute("INSERT INTO class_hierarchy (parent, child, kind) VALUES ('/m/0jbk', ?, 'subcategory')", (CAT,))
     with closing(connect_reader(annotated.path)) as reader:
-        chosen = choose(reader, Selection(classes=("Animal",), label_types=BOXES))
+        chosen = select_images(reader, Selection(classes=("Animal",), label_types=BOXES))
         assert chosen
         assert chosen.remark == ("no image was chosen; add --include-subclasses to take the classes below too: Cat")
         forget(reader)
-        chosen = choose(reader, Selection(classes=("Animal",), label_types=BOXES, include_subclasses=True))
+        chosen = select_images(reader, Selection(classes=("Animal",), label_types=BOXES, include_subclasses=True))
         assert chosen
         assert (chosen.images, chosen.remark) == (4, "")
 
@@ -175,7 +175,7 @@ def test_where_nothing_is_found_the_classes_below_are_proposed(annotated: StateC
 def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: StateConnection) -> None:
     statements: list[str] = []
     reader.set_trace_callback(statements.append)
-    choose(reader, Selection(where="original_size < 1005"))
+    select_images(reader, Selection(where="original_size < 1005"))
     reader.set_trace_callback(None)
     (fill,) = (statement for statement in statements if statement.startswith("INSERT INTO chosen"))
     assert [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {fill}")] == [
@@ -249,7 +249,7 @@ def test_a_box_of_just_the_least_area_is_large_enough(area: float, is_chosen: bo
 
 
 def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
-    assert choose(reader, Selection(subsets=("train",), limit=5)) is None
+    assert select_images(reader, Selection(subsets=("train",), limit=5)) is None
 
 
 def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) -> None:
@@ -258,17 +258,19 @@ def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) 
         raise UsageError("line 2 is no ImageID")
 
     with pytest.raises(UsageError, match="no ImageID"):
-        choose(annotated, Selection(), spoilt())
+        select_images(annotated, Selection(), spoilt())
     assert not annotated.in_transaction
     forget(annotated)
-    chosen = choose(annotated, Selection(), [image(2).image_id])
+    chosen = select_images(annotated, Selection(), [image(2).image_id])
     assert chosen is not None
     assert list(chosen_ids(annotated)) == [image(2).image_id]
 
 
 def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:
     for expected in (3, 1):
-        chosen = choose(annotated, Selection(classes=("Cat",) if expected == 3 else ("Tabby cat",), label_types=BOXES))
+        chosen = select_images(
+            annotated, Selection(classes=("Cat",) if expected == 3 else ("Tabby cat",), label_types=BOXES)
+        )
         assert chosen is not None
         assert chosen.images == expected
         forget(annotated)
@@ -276,7 +278,7 @@ def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:
 
 def test_a_choice_in_words_tells_choices_apart_and_what_they_chose(annotated: StateConnection) -> None:
     def chosen(selection: Selection) -> str:
-        choose(annotated, selection)
+        select_images(annotated, selection)
         try:
             return words(annotated, selection)
         finally:
@@ -294,7 +296,7 @@ def test_every_query_over_a_choice_walks_an_index(annotated: StateConnection) ->
     reader = connect_reader(annotated.path)
     seen: list[str] = []
     reader.set_trace_callback(seen.append)
-    chosen = choose(reader, Selection(classes=("Cat",), label_types=BOXES, where="original_size > 0"))
+    chosen = select_images(reader, Selection(classes=("Cat",), label_types=BOXES, where="original_size > 0"))
     queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, chosen=chosen)
     queue.untried(image(1).image_id, 5)
     queue.incomplete("", 5)
@@ -319,29 +321,29 @@ def test_what_a_machine_saw_is_not_there_if_people_say_so(annotated: StateConnec
         "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, ?, ?, ?)",
         [(image(number).image_id, CAT, source, confidence) for number, source, confidence in labels],
     )
-    choose(annotated, Selection(classes=("Cat",), label_types=(LabelType.LABELS,)))
+    select_images(annotated, Selection(classes=("Cat",), label_types=(LabelType.LABELS,)))
     assert list(chosen_ids(annotated)) == [image(number).image_id for number in (3, 6)]
 
 
 def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
     annotated.execute("UPDATE download SET status = 'failed', reason = 'gone' WHERE image_id = ?", (image(2).image_id,))
-    whole = forecast_all(annotated, (), Asked((THUMB,)))
+    whole = forecast_all(annotated, (), Demand((THUMB,)))
     assert {subset: share.images for subset, share in whole.items()} == {"train": 9, "test": 2}
-    assert forecast_all(annotated, ("test",), Asked((THUMB,))).keys() == {"test"}
-    choose(annotated, Selection(classes=("Cat", "Dog"), label_types=BOXES))
-    chosen = forecast_chosen(annotated, (), Asked((THUMB,)))
+    assert forecast_all(annotated, ("test",), Demand((THUMB,))).keys() == {"test"}
+    select_images(annotated, Selection(classes=("Cat", "Dog"), label_types=BOXES))
+    chosen = forecast_chosen(annotated, (), Demand((THUMB,)))
     assert {subset: (share.images, share.bytes) for subset, share in chosen.items()} == {
         "train": (3, 1001 + 1003 + 1005),
         "test": (1, 1010),
     }
-    classes = forecast_classes(annotated, Asked((THUMB,)))
+    classes = forecast_classes(annotated, Demand((THUMB,)))
     assert {name: (share.images, share.bytes) for name, share in classes.items()} == {
         "Cat": (2, 1001 + 1003),
         "Dog": (2, 1005 + 1010),
     }
     forget(annotated)
-    choose(annotated, Selection(where="original_size IN (1002, 1003, 1009, 1010)"))
-    by_sql = forecast_chosen(annotated, (), Asked((THUMB,)))
+    select_images(annotated, Selection(where="original_size IN (1002, 1003, 1009, 1010)"))
+    by_sql = forecast_chosen(annotated, (), Demand((THUMB,)))
     assert by_sql == {"train": Share(2, 1003 + 1009), "test": Share(1, 1010)}
 
 
@@ -373,18 +375,18 @@ def _row(number: int) -> tuple[str]:
 @pytest.mark.parametrize(
     ("asked", "train", "test"),
     [
-        (Asked((THUMB,)), {8, 9}, {11}),
-        (Asked(()), {9}, set()),
-        (Asked((THUMB,), is_anew=True), {0, 3, 4, 5, 6, 7, 8, 9}, {10, 11}),
-        (Asked((THUMB,), failed=()), {1, 2, 8, 9}, {11}),
-        (Asked((THUMB,), failed=(Reason.GONE, Reason.TLS)), {1, 8, 9}, {11}),
+        (Demand((THUMB,)), {8, 9}, {11}),
+        (Demand(()), {9}, set()),
+        (Demand((THUMB,), is_anew=True), {0, 3, 4, 5, 6, 7, 8, 9}, {10, 11}),
+        (Demand((THUMB,), failed=()), {1, 2, 8, 9}, {11}),
+        (Demand((THUMB,), failed=(Reason.GONE, Reason.TLS)), {1, 8, 9}, {11}),
     ],
 )
 def test_a_plan_is_of_what_a_run_would_do(
-    asked: Asked, train: set[int], test: set[int], is_chosen: bool, worked: StateConnection
+    asked: Demand, train: set[int], test: set[int], is_chosen: bool, worked: StateConnection
 ) -> None:
     if is_chosen:
-        choose(worked, Selection(where="true"))
+        select_images(worked, Selection(where="true"))
     plan = forecast_chosen if is_chosen else forecast_all
     images = {subset: share.images for subset, share in plan(worked, (), asked).items() if share.images}
     assert images == {subset: len(those) for subset, those in (("train", train), ("test", test)) if those}
@@ -395,25 +397,25 @@ def test_images_that_each_lack_another_rendition_are_counted_each(worked: StateC
     worked.execute("INSERT INTO rendition (name, directory, format) VALUES ('other', 'other', 'jpg')")
     worked.execute("UPDATE file SET rendition = 'other' WHERE image_id IN (?, ?)", (*_row(3), *_row(4)))
     worked.execute("UPDATE rendition SET files = 99")  # of images that failed since, for example
-    images = {subset: share.images for subset, share in forecast_all(worked, (), Asked((THUMB, other))).items()}
+    images = {subset: share.images for subset, share in forecast_all(worked, (), Demand((THUMB, other))).items()}
     assert images == {"train": 8, "test": 2}
 
 
 def test_what_one_subset_lacks_is_not_hidden_by_another(worked: StateConnection) -> None:
-    assert forecast_all(worked, ("test",), Asked((THUMB,)))["test"].images == 1
+    assert forecast_all(worked, ("test",), Demand((THUMB,)))["test"].images == 1
 
 
 def test_of_very_many_it_is_only_about_how_many_lack_something(
     worked: StateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oidl.state.forecast._FEW", 1)
-    images = {subset: share.images for subset, share in forecast_all(worked, (), Asked((THUMB,))).items()}
+    images = {subset: share.images for subset, share in forecast_all(worked, (), Demand((THUMB,))).items()}
     assert images == {"train": 3, "test": 1}
 
 
 def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection) -> None:
     reader = connect_reader(annotated.path)
-    choose(reader, Selection(where="true"))
+    select_images(reader, Selection(where="true"))
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.execute("DELETE FROM image")
     reader.close()
@@ -422,18 +424,18 @@ def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection)
 @pytest.mark.parametrize(
     ("selection", "asked", "left"),
     [
-        (Selection(where="true", limit=7), Asked((THUMB,)), []),
-        (Selection(where="true", limit=9), Asked((THUMB,)), [8, 11]),  # what only lacks a file comes first
-        (Selection(where="true", limit=10), Asked((THUMB,)), [8, 9, 11]),
-        (Selection(where="true", limit=2), Asked((THUMB,), is_anew=True), [0, 3]),
-        (Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=2), Asked((THUMB,), failed=()), [1]),
-        (Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=3), Asked((THUMB,), failed=()), [1, 2]),
+        (Selection(where="true", limit=7), Demand((THUMB,)), []),
+        (Selection(where="true", limit=9), Demand((THUMB,)), [8, 11]),  # what only lacks a file comes first
+        (Selection(where="true", limit=10), Demand((THUMB,)), [8, 9, 11]),
+        (Selection(where="true", limit=2), Demand((THUMB,), is_anew=True), [0, 3]),
+        (Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=2), Demand((THUMB,), failed=()), [1]),
+        (Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=3), Demand((THUMB,), failed=()), [1, 2]),
     ],
 )
 def test_under_a_limit_a_plan_has_what_is_missing_to_it(
-    selection: Selection, asked: Asked, left: list[int], worked: StateConnection
+    selection: Selection, asked: Demand, left: list[int], worked: StateConnection
 ) -> None:
-    choose(worked, selection)
+    select_images(worked, selection)
     keep_missing(worked, selection, asked)
     assert [int(image_id, 16) for image_id in chosen_ids(worked)] == left
     if not selection.label_types:
@@ -441,7 +443,7 @@ def test_under_a_limit_a_plan_has_what_is_missing_to_it(
 
 
 def test_of_each_class_an_export_has_the_images_of_a_run_with_that_limit(worked: StateConnection) -> None:
-    chosen = choose(worked, Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=1))
+    chosen = select_images(worked, Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=1))
     assert chosen is not None
     assert keep_per_class(worked, chosen, 1).images == 4
     # Cats 1 and 2 failed before 3 was done; of the dogs 2 failed before 5.

@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeVar
 
 from oidl.model import LabelType
 from oidl.settings import Selection
-from oidl.state.choice import Chosen
-from oidl.state.evidence import EVIDENCE, fitting, fitting_values
+from oidl.state.annotation_filters import ANNOTATION_TABLES, row_conditions, row_parameters
+from oidl.state.selection import SelectedImages
 
 _PAGE = 500
 
@@ -26,7 +26,7 @@ class LabelClass(NamedTuple):
     parent: str | None
 
 
-class FileRow(NamedTuple):
+class AnnotatedFile(NamedTuple):
     """A file with its geometry (as in `model.WrittenFile`), and whom to thank for the picture.
 
     `number` is the image's in the published list. `exif_orientation` is what a file kept as it came says
@@ -110,9 +110,9 @@ def known_classes(db: sqlite3.Connection, label_types: Collection[LabelType]) ->
     is_boxable = LabelType.BOXES in label_types or LabelType.SEGMENTATIONS in label_types
     boxable = ["SELECT label_name FROM class WHERE is_boxable"] if is_boxable else []
     named = [
-        _NAMES_IN.format(table=EVIDENCE[label_type].table, column=column)
+        _NAMES_IN.format(table=ANNOTATION_TABLES[label_type].table, column=column)
         for label_type in sorted(label_types)
-        for column in EVIDENCE[label_type].columns
+        for column in ANNOTATION_TABLES[label_type].columns
     ]
     return _classes(db, " UNION ".join([*boxable, *named]))
 
@@ -125,7 +125,7 @@ def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[Lab
 
 
 def subsets_with_images(
-    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: Chosen | None = None
+    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: SelectedImages | None = None
 ) -> list[str]:
     """Those of `subsets` that have images; of a choice made on `db`, those that it has files of `rendition` from."""
     if chosen is None:
@@ -141,8 +141,8 @@ def subsets_with_images(
 
 
 def file_pages(
-    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: Chosen | None = None
-) -> Iterator[list[FileRow]]:
+    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: SelectedImages | None = None
+) -> Iterator[list[AnnotatedFile]]:
     """The files of `rendition` in `subsets`, in ImageID order; those of a choice made on `db` in its order."""
     if chosen:
         source, key = "temp.chosen AS c CROSS JOIN file AS f ON f.image_id = c.image_id", "c.place"
@@ -161,7 +161,7 @@ def file_pages(
             (after, rendition, json.dumps(tuple(subsets)), _PAGE),
         ).fetchall()
         if rows:
-            yield [FileRow._make(row[1:]) for row in rows]
+            yield [AnnotatedFile._make(row[1:]) for row in rows]
         if len(rows) < _PAGE:
             return
         after = rows[-1][0]
@@ -207,9 +207,9 @@ def rows_by_image(
 
     Only of `label_names` if given (any of the columns that name a class will do), and only what fits `selection`.
     """
-    evidence = EVIDENCE[label_type]
+    evidence = ANNOTATION_TABLES[label_type]
     columns = [evidence.is_there if name == "is_there" else name for name in kind._fields]
-    conditions = ["image_id IN (SELECT value FROM json_each(:image_ids))", *fitting(selection, label_type)]
+    conditions = ["image_id IN (SELECT value FROM json_each(:image_ids))", *row_conditions(selection, label_type)]
     if label_names is not None:
         # The plus keeps to the primary key: an image has few rows, a class may have millions.
         names = (f"+{column} IN (SELECT value FROM json_each(:label_names))" for column in evidence.columns)
@@ -221,7 +221,7 @@ def rows_by_image(
         {
             "image_ids": json.dumps(tuple(image_ids)),
             "label_names": json.dumps(tuple(label_names or ())),
-            **fitting_values(selection),
+            **row_parameters(selection),
         },
     ):
         found.setdefault(row[0], []).append(kind._make(row))

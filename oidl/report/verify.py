@@ -3,28 +3,28 @@
 import json
 
 from oidl.hints import command
-from oidl.model import REMARKS, TO_BE_DONE_AGAIN, TO_BE_REMOVED, Fault, Finding
-from oidl.progress.audit import AuditStatistics
-from oidl.progress.words import duration
+from oidl.model import NOTES, REDO, REMOVE, Finding, Problem
+from oidl.progress.format import duration
+from oidl.progress.verify import VerifyStatistics
 from oidl.text import counted
 
-FAULTS: dict[Fault, str] = {
-    Fault.MISSING: "a recorded file does not exist",
-    Fault.WRONG_SIZE: "a file is longer or shorter than recorded",
-    Fault.WRONG_MD5: "a file that is kept as it came does not have its MD5",
-    Fault.DAMAGED: "a file does not decode to its end",
-    Fault.INCOMPLETE: "an image is done, but a file that its run should have written has no row",
-    Fault.UNREADABLE: "a file cannot be read, or is not a regular file",
-    Fault.ORPHAN: "a file is named like one of oidl's, but has no row",
-    Fault.LEFTOVER: "a killed run left a temporary file",
-    Fault.UNRECORDED: "an original has no row; a run that keeps originals uses it instead of fetching it",
-    Fault.FOREIGN: "a file in a directory of oidl's is not from oidl",
+FAULTS: dict[Problem, str] = {
+    Problem.MISSING: "a recorded file does not exist",
+    Problem.WRONG_SIZE: "a file is longer or shorter than recorded",
+    Problem.WRONG_MD5: "a file that is kept as it came does not have its MD5",
+    Problem.DAMAGED: "a file does not decode to its end",
+    Problem.INCOMPLETE: "an image is done, but a file that its run should have written has no row",
+    Problem.UNREADABLE: "a file cannot be read, or is not a regular file",
+    Problem.ORPHAN: "a file is named like one of oidl's, but has no row",
+    Problem.LEFTOVER: "a killed run left a temporary file",
+    Problem.UNRECORDED: "an original has no row; a run that keeps originals uses it instead of fetching it",
+    Problem.FOREIGN: "a file in a directory of oidl's is not from oidl",
 }
 
 
-def is_sound(found: AuditStatistics, *, is_repaired: bool) -> bool:
+def is_sound(found: VerifyStatistics, *, is_repaired: bool) -> bool:
     """Whether nothing is left to do: nothing was wrong, or all of it was removed just now."""
-    passing = REMARKS | TO_BE_REMOVED if is_repaired else REMARKS
+    passing = NOTES | REMOVE if is_repaired else NOTES
     return not any(count for fault, count in found.found.items() if fault not in passing)
 
 
@@ -34,9 +34,9 @@ def finding_line(finding: Finding) -> str:
     return f"{finding.fault:<11}{_one_line(what)}" + (f" ({_one_line(finding.detail)})" if finding.detail else "")
 
 
-def audit_line(now: AuditStatistics) -> str:
-    """How far an audit is, in one line of under 80 characters."""
-    wrong = sum(count for fault, count in now.found.items() if fault not in REMARKS)
+def verify_line(now: VerifyStatistics) -> str:
+    """How far a verification is, in one line of under 80 characters."""
+    wrong = sum(count for fault, count in now.found.items() if fault not in NOTES)
     parts = [f"{now.files:,} of {counted(now.total, 'file')}", f"{wrong:,} wrong"]
     rate = now.files / now.elapsed_s if now.elapsed_s else 0.0
     if now.seen or now.files >= now.total:
@@ -46,7 +46,7 @@ def audit_line(now: AuditStatistics) -> str:
     return " · ".join(parts)
 
 
-def audit_text(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
+def verify_text(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
     """Some lines: what was looked at, what was found, what was done about it, what to do."""
     took = duration(end.elapsed_s)
     lines = [f"checked {counted(end.files, 'recorded file')} and looked up {counted(end.seen, 'file')} in {took}"]
@@ -55,22 +55,22 @@ def audit_text(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool)
         lines.append(f"checked only the size of {files}, because oidl does not decode the format")
     lines += [f"{count:>10,}  {fault:<11} {FAULTS[fault]}" for fault, count in end.found.items() if count]
     if is_repaired:
-        put_back = counted(end.put_back, "image")
-        lines.append(f"put {put_back} back in the queue and removed {counted(end.removed, 'file')}")
+        requeue = counted(end.requeue, "image")
+        lines.append(f"put {requeue} back in the queue and removed {counted(end.removed, 'file')}")
     if is_interrupted:
         lines.append("the check was interrupted: there may be more")
     elif is_sound(end, is_repaired=is_repaired):
         lines.append("no problems found")
-    elif is_repaired and end.found[Fault.UNREADABLE]:
+    elif is_repaired and end.found[Problem.UNREADABLE]:
         lines.append(f"fix the disk or the permissions of what cannot be read, then run {command('verify')} again")
-    if is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN):
+    if is_repaired and any(end.found[fault] for fault in REDO):
         lines.append(f"run {command('run')} to fetch what was put back")
-    elif not is_repaired and any(end.found[fault] for fault in TO_BE_DONE_AGAIN | TO_BE_REMOVED):
+    elif not is_repaired and any(end.found[fault] for fault in REDO | REMOVE):
         lines.append(f"run {command('verify', '--repair')}, then {command('run')} to fetch what is missing")
     return "\n".join(lines)
 
 
-def audit_json(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
+def verify_json(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
     """One JSON object; its keys are a public interface, listed by `oidl help json`."""
     return json.dumps(
         {
@@ -83,7 +83,7 @@ def audit_json(end: AuditStatistics, *, is_repaired: bool, is_interrupted: bool)
             "examples": {
                 fault.value: [_example(finding) for finding in findings] for fault, findings in end.examples.items()
             },
-            "put_back": end.put_back,
+            "put_back": end.requeue,
             "removed": end.removed,
             "elapsed_s": round(end.elapsed_s, 3),
         }

@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from oidl.dataset.annotations import Columns, Keep, read_annotations
+from oidl.dataset.annotations import Columns, Filter, read_annotations
 from oidl.dataset.classes import class_list, is_hierarchy, read_classes, read_hierarchy
 from oidl.dataset.columns import TABLES
 from oidl.dataset.lists import Lines, open_lists
-from oidl.dataset.rows import Skipped
+from oidl.dataset.rows import ReadReport
 from oidl.dataset.streams import translating_archive_errors
 from oidl.errors import MetadataError, UsageError
 from oidl.model import FileKind
@@ -25,7 +25,9 @@ Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 _BATCH = 1000
 
 
-def read_parts(path: Path, skipped: Skipped, keep: Keep | None = None, kind: FileKind | None = None) -> Iterator[Part]:
+def read_parts(
+    path: Path, skipped: ReadReport, keep: Filter | None = None, kind: FileKind | None = None
+) -> Iterator[Part]:
     """The parts of the file at `path`, less the annotations of images that `keep` leaves out.
 
     `kind` is what the catalogue calls it, None for a file that is in none.

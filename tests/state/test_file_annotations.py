@@ -3,15 +3,15 @@
 from typing import Any
 
 import pytest
-from conftest import image, work
+from conftest import image, job
 
 from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFile
 from oidl.settings import Selection
-from oidl.state import labelled
-from oidl.state.choice import choose
+from oidl.state import file_annotations
 from oidl.state.connection import StateConnection
-from oidl.state.labelled import boxes_of, classes_of, file_pages, known_classes, labels_of
+from oidl.state.file_annotations import boxes_of, classes_of, file_pages, known_classes, labels_of
 from oidl.state.ledger import Ledger
+from oidl.state.selection import select_images
 
 CAT, DOG, SKY = "/m/01yrx", "/m/0bt9lr", "/m/0sky"
 
@@ -35,7 +35,7 @@ def with_files(loaded_db: StateConnection) -> StateConnection:
         names = ("a", "b") if number != 5 else ("b",)
         files = tuple(WrittenFile(name, f"{name}/{number}.jpg", 9, 9, 8, 6, 12, 10, 2, -1, None, 8) for name in names)
         done = Done(Source.ORIGINAL, "u", 9, "m", 12, 10, files, "jpeg", 3, 6, False)
-        ledger.done(work(number), done)
+        ledger.done(job(number), done)
     return loaded_db
 
 
@@ -43,7 +43,7 @@ def with_files(loaded_db: StateConnection) -> StateConnection:
 def test_every_file_comes_once_and_in_order(
     page: int, with_files: StateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelled, "_PAGE", page)
+    monkeypatch.setattr(file_annotations, "_PAGE", page)
     pages = list(file_pages(with_files, "a", ("train",)))
     assert [file.image_id for each in pages for file in each] == [image(n).image_id for n in range(10) if n != 5]
     assert max(map(len, pages)) <= page
@@ -53,8 +53,8 @@ def test_every_file_comes_once_and_in_order(
 def test_the_files_of_a_choice_come_in_its_order(
     page: int, with_files: StateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelled, "_PAGE", page)
-    chosen = choose(with_files, Selection(where="original_size BETWEEN 1003 AND 1010", shuffle=True))
+    monkeypatch.setattr(file_annotations, "_PAGE", page)
+    chosen = select_images(with_files, Selection(where="original_size BETWEEN 1003 AND 1010", shuffle=True))
     drawn = [image_id for (image_id,) in with_files.execute("SELECT image_id FROM chosen ORDER BY place")]
     pages = list(file_pages(with_files, "a", ("train",), chosen))
     expected = [image_id for image_id in drawn if int(image_id, 16) not in (5, 10)]
@@ -146,7 +146,7 @@ def test_files_are_read_in_the_order_of_their_key(db: StateConnection) -> None:
     db.set_trace_callback(asked.append)
     list(file_pages(db, "a", ["train"]))
     db.set_trace_callback(None)
-    chosen = choose(db, Selection(where="true"))
+    chosen = select_images(db, Selection(where="true"))
     db.set_trace_callback(asked.append)
     list(file_pages(db, "a", ["train"], chosen))
     db.set_trace_callback(None)

@@ -5,12 +5,12 @@ from conftest import image
 
 from oidl.errors import UsageError
 from oidl.model import LabelType
+from oidl.state.annotation_filters import ANNOTATION_TABLES, require_annotations
 from oidl.state.connection import StateConnection
-from oidl.state.evidence import EVIDENCE, check_annotated
 
 
 def test_every_type_of_annotation_has_its_evidence() -> None:
-    assert set(EVIDENCE) == set(LabelType)
+    assert set(ANNOTATION_TABLES) == set(LabelType)
 
 
 def test_what_there_is_nothing_of_is_said(loaded_db: StateConnection) -> None:
@@ -18,6 +18,6 @@ def test_what_there_is_nothing_of_is_said(loaded_db: StateConnection) -> None:
         "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, '/m/0cat', 'verification', 1)",
         (image(1).image_id,),
     )
-    check_annotated(loaded_db, [LabelType.LABELS])
+    require_annotations(loaded_db, [LabelType.LABELS])
     with pytest.raises(UsageError, match="there are no points in the database"):
-        check_annotated(loaded_db, [LabelType.LABELS, LabelType.POINTS])
+        require_annotations(loaded_db, [LabelType.LABELS, LabelType.POINTS])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from oidl.model import Image, Status
-from oidl.state.choice import Chosen
+from oidl.state.selection import SelectedImages
 from oidl.text import without_passwords
 
 _PAGE = 500
@@ -15,7 +15,7 @@ _FIELDS = ", ".join(f"i.{field}" for field in Image._fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class OutcomeRow:
     """A published row that was tried, and its outcome; `status` is never `pending`, `source` whose bytes they were."""
 
     image: Image
@@ -30,9 +30,9 @@ class Settled:
 _OF_CHOSEN = "i.rowid IN (SELECT n.rowid FROM temp.chosen AS c CROSS JOIN image AS n ON n.image_id = c.image_id)"
 
 
-def settled_rows(
-    db: sqlite3.Connection, subsets: tuple[str, ...] = (), chosen: Chosen | None = None
-) -> Iterator[Settled]:
+def outcome_rows(
+    db: sqlite3.Connection, subsets: tuple[str, ...] = (), chosen: SelectedImages | None = None
+) -> Iterator[OutcomeRow]:
     """Every image that was tried, of `subsets` (empty is all) and the choice made on `db`; in published order."""
     width = len(Image._fields)
     conditions = ["d.status <> 'pending'"]
@@ -47,11 +47,11 @@ def settled_rows(
         f"WHERE {' AND '.join(conditions)} ORDER BY i.rowid",
         {"subsets": json.dumps(subsets)},
     ):
-        yield Settled(Image._make(row[:width]), *row[width:])
+        yield OutcomeRow(Image._make(row[:width]), *row[width:])
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedImage:
     """An image that failed for good; `url` is the one that was answered last, or the published one."""
 
     subset: str
@@ -62,7 +62,7 @@ class Failed:
     url: str
 
 
-def failed_rows(db: sqlite3.Connection) -> Iterator[Failed]:
+def failed_rows(db: sqlite3.Connection) -> Iterator[FailedImage]:
     """Every image that failed for good, in ImageID order.
 
     By pages, each a read of its own: whoever reads slowly (a pager) would
@@ -77,7 +77,7 @@ def failed_rows(db: sqlite3.Connection) -> Iterator[Failed]:
             (after, _PAGE),
         ).fetchall()
         for row in page:
-            failed = Failed(*row)
+            failed = FailedImage(*row)
             yield replace(failed, url=without_passwords(failed.url))
         if len(page) < _PAGE:
             return

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import LIST, image, work
+from conftest import LIST, image, job
 
 from oidl.model import Done, Failure, Reason, Source, Status
+from oidl.state.aggregates import SIDE_CLASSES, SIZE_CLASSES, HostStats, TimeBucket, read_survey
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, Verdict
+from oidl.state.ledger import Ledger, RetryDecision
 from oidl.state.load import load_list
-from oidl.state.survey import SIDE_CLASSES, SIZE_CLASSES, HostFacts, Slice, read_survey
 
 FAST, SLOW = "https://fast.example/1.jpg", "http://slow.example:81/2.jpg"
 
@@ -30,14 +30,14 @@ def ledger(db: StateConnection) -> Ledger:
 
 @pytest.fixture
 def surveyed(ledger: Ledger, db: StateConnection) -> StateConnection:
-    ledger.done(work(0), done(FAST, 999, 255, 10, 0.5, format="jpeg"))
-    ledger.done(work(1), done(FAST, 1000, 256, 255, 1.5, format="jpeg"))
-    ledger.done(work(2), done(SLOW, 30_000_000, 10, 9000, 60.0, format="png"))
-    ledger.done(work(5), Done(Source.LOCAL, None, 70_000, "md5", 100, 100, ()))
+    ledger.done(job(0), done(FAST, 999, 255, 10, 0.5, format="jpeg"))
+    ledger.done(job(1), done(FAST, 1000, 256, 255, 1.5, format="jpeg"))
+    ledger.done(job(2), done(SLOW, 30_000_000, 10, 9000, 60.0, format="png"))
+    ledger.done(job(5), Done(Source.LOCAL, None, 70_000, "md5", 100, 100, ()))
     gone = Failure(Reason.GONE, "HTTP 410", source=Source.ORIGINAL, url="https://bad.example/3.jpg")
-    ledger.failed(work(3), gone, Verdict(Status.FAILED))
+    ledger.failed(job(3), gone, RetryDecision(Status.FAILED))
     slow = Failure(Reason.TIMEOUT, source=Source.ORIGINAL, url=SLOW)
-    ledger.failed(work(4), slow, Verdict(Status.RETRY, datetime(2030, 1, 2, tzinfo=UTC)))
+    ledger.failed(job(4), slow, RetryDecision(Status.RETRY, datetime(2030, 1, 2, tzinfo=UTC)))
     for number, at in enumerate(("10:00:00.000", "10:00:00.999", "10:00:03.000", "10:00:03.500")):
         moment = f"2030-01-01T{at}Z"
         db.execute("UPDATE download SET finished_at = ? WHERE image_id = ?", (moment, image(number).image_id))
@@ -52,10 +52,10 @@ def test_slices_of_time_go_from_the_first_to_the_last_without_a_gap(surveyed: St
     survey = read_survey(surveyed)
     assert survey.slice_s == 1
     assert survey.slices == (
-        Slice(at(0), 2, 0, 1999),
-        Slice(at(1), 0, 0, 0),
-        Slice(at(2), 0, 0, 0),
-        Slice(at(3), 1, 1, 30_000_000),
+        TimeBucket(at(0), 2, 0, 1999),
+        TimeBucket(at(1), 0, 0, 0),
+        TimeBucket(at(2), 0, 0, 0),
+        TimeBucket(at(3), 1, 1, 30_000_000),
     )
 
 
@@ -142,10 +142,10 @@ def test_sizes_and_sides_are_counted_by_their_classes(surveyed: StateConnection)
 
 def test_hosts_have_what_came_from_them_and_what_failed_there(surveyed: StateConnection) -> None:
     fast, slow, bad = read_survey(surveyed).hosts
-    assert fast == HostFacts("fast.example", 2, 1999, 2.0, 0)
+    assert fast == HostStats("fast.example", 2, 1999, 2.0, 0)
     assert fast.bytes_per_s == 999.5
-    assert slow == HostFacts("slow.example:81", 1, 30_000_000, 60.0, 1)
-    assert bad == HostFacts("bad.example", failed_tries=1)
+    assert slow == HostStats("slow.example:81", 1, 30_000_000, 60.0, 1)
+    assert bad == HostStats("bad.example", failed_tries=1)
     assert bad.bytes_per_s is None
 
 

@@ -32,14 +32,14 @@ class FileRow(NamedTuple):
     md5: str | None
 
 
-class Lack(NamedTuple):
+class MissingRendition(NamedTuple):
     """An image that is done, and a rendition that its run was asked for, of which it has no row in `file`."""
 
     image_id: str
     rendition: str
 
 
-class Listed(NamedTuple):
+class PublishedImage(NamedTuple):
     """What was published of an image, as far as a file of it can be told by that."""
 
     subset: str
@@ -48,7 +48,7 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Promises:
+class RunRequirements:
     """What the runs were asked for, in order: `started_at[n]` is when run n began, `renditions[n]` their names.
 
     Of the names in `kept[n]`, the first stands for any: images are kept under one of them.
@@ -58,7 +58,7 @@ class Promises:
     renditions: tuple[frozenset[str], ...]
     kept: tuple[tuple[str, ...], ...]
 
-    def lacking(self, moment: str, present: Collection[str]) -> list[str]:
+    def missing_renditions(self, moment: str, present: Collection[str]) -> list[str]:
         """What an image that was done at `moment` must have and has not: one run is at work at a time."""
         number = bisect_right(self.started_at, moment) - 1
         if number < 0:
@@ -79,7 +79,7 @@ def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
     ]
 
 
-def promises(db: sqlite3.Connection) -> Promises:
+def run_requirements(db: sqlite3.Connection) -> RunRequirements:
     """What all runs were asked for, less what was removed since."""
     removed: dict[str, str] = dict(db.execute("SELECT name, removed_at FROM removed_rendition"))
 
@@ -97,7 +97,7 @@ def promises(db: sqlite3.Connection) -> Promises:
         # Any of them would do: of an image that had the one that was removed, another one is not to be had.
         is_asked = originals.get("save") and all(stands(name, moment) for name in names)
         kept.append(tuple(names) if is_asked else ())
-    return Promises(tuple(started_at), tuple(renditions), tuple(kept))
+    return RunRequirements(tuple(started_at), tuple(renditions), tuple(kept))
 
 
 def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int, since: str = "") -> list[FileRow]:
@@ -122,7 +122,9 @@ def count_files(db: sqlite3.Connection, since: str) -> int:
     return count
 
 
-def lacks_page(db: sqlite3.Connection, asked: Promises, after: str, limit: int) -> tuple[list[Lack], str | None]:
+def missing_page(
+    db: sqlite3.Connection, asked: RunRequirements, after: str, limit: int
+) -> tuple[list[MissingRendition], str | None]:
     """What the next `limit` images that are done lack, and the last of those ImageIDs; None where there is no more."""
     rows = db.execute(
         "SELECT d.image_id, d.finished_at, "
@@ -131,14 +133,14 @@ def lacks_page(db: sqlite3.Connection, asked: Promises, after: str, limit: int) 
         (after, limit),
     ).fetchall()
     lacks = [
-        Lack(image_id, name)
+        MissingRendition(image_id, name)
         for image_id, finished_at, present in rows
-        for name in asked.lacking(finished_at or "", (present or "").split("\n"))
+        for name in asked.missing_renditions(finished_at or "", (present or "").split("\n"))
     ]
     return lacks, rows[-1][0] if rows else None
 
 
-def are_named_otherwise(db: sqlite3.Connection) -> bool:
+def has_flickr_names(db: sqlite3.Connection) -> bool:
     """Whether there are names of files that are not ImageIDs."""
     return db.execute("SELECT 1 FROM file_name LIMIT 1").fetchone() is not None
 
@@ -157,10 +159,10 @@ def paths_by_name(db: sqlite3.Connection, names: Collection[str]) -> dict[str, l
     return paths
 
 
-def listed_images(db: sqlite3.Connection, image_ids: Collection[str]) -> dict[str, Listed]:
+def listed_images(db: sqlite3.Connection, image_ids: Collection[str]) -> dict[str, PublishedImage]:
     """What was published of those of `image_ids` that are in the list."""
     return {
-        image_id: Listed(*row)
+        image_id: PublishedImage(*row)
         for image_id, *row in db.execute(
             "SELECT image_id, subset, original_size, original_md5 FROM image "
             "WHERE image_id IN (SELECT value FROM json_each(?))",

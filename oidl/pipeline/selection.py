@@ -14,40 +14,40 @@ import trio
 
 from oidl.dataset.ids import read_image_ids
 from oidl.forecast import Share
-from oidl.model import Standing, Status
+from oidl.model import Status, StatusCount
 from oidl.pipeline.retry import UNCOUNTED
 from oidl.pipeline.target import Target
 from oidl.settings import Selection, Settings
-from oidl.state.choice import Chosen, choose, chosen_ids
 from oidl.state.connection import StateConnection, interruptible
 from oidl.state.database import open_reader
-from oidl.state.forecast import Asked, forecast_all, forecast_chosen, new_files
+from oidl.state.forecast import Demand, forecast_all, forecast_chosen, new_files
 from oidl.state.had import ClassCount, count_by_class, count_done, count_had
 from oidl.state.queue import Queue
-from oidl.state.requeue import put_failures_back
+from oidl.state.requeue import requeue_failures
+from oidl.state.selection import SelectedImages, chosen_ids, select_images
 from oidl.state.translate import translating_sqlite_errors
 from oidl.text import counted
 
 T = TypeVar("T")
 
 
-class Selected:
-    """What a run is about, seen through `reader`; until `choose` has said otherwise, every image of the subsets."""
+class ImageSelection:
+    """The images that a run is about, read through `reader`; every one until `select_images` says otherwise."""
 
     _shares: Collection[Share] = ()
 
     def __init__(self, settings: Settings, reader: StateConnection) -> None:
         self._settings = settings
         self._reader = reader
-        self._chosen: Chosen | None = None
+        self._chosen: SelectedImages | None = None
         self.target = Target()
         self.any_incomplete = True
         self._by_class: dict[str, ClassCount] = {}
 
-    async def choose(self, say: Callable[[str], None]) -> None:
+    async def select_images(self, say: Callable[[str], None]) -> None:
         """Chooses the images, as the settings want it, and counts those that are had; `say` is told how many."""
         selection = self._settings.selection
-        self._chosen = chosen = await self.ask(partial(choose_images, self._reader, selection))
+        self._chosen = chosen = await self.ask(partial(select_from_settings, self._reader, selection))
         if chosen and chosen.remark:
             say(chosen.remark)
         if chosen and selection.is_choice:
@@ -74,7 +74,7 @@ class Selected:
             subsets=settings.selection.subsets,
             chosen=self._chosen,
             again_before=datetime.now(UTC) if settings.originals.always_download else None,
-            kept=settings.originals.kept_names,
+            kept=settings.originals.original_names,
         )
 
     def _count_had(self) -> Target:
@@ -85,20 +85,20 @@ class Selected:
             had = count_had(
                 self._reader,
                 self._settings.wanted,
-                originals.kept_names,
+                originals.original_names,
                 subsets=selection.subsets,
                 are_chosen=self._chosen is not None,
             )
             self.any_incomplete = self._chosen is not None or had < count_done(self._reader, selection.subsets)
         if selection.limit_per_class is not None:
-            by_class = count_by_class(self._reader, self._settings.wanted, originals.kept_names)
+            by_class = count_by_class(self._reader, self._settings.wanted, originals.original_names)
             if originals.always_download:
                 by_class = {name: each._replace(had=0) for name, each in by_class.items()}
             self._by_class = by_class
         had_by_class = {name: each.had for name, each in self._by_class.items()}
         return Target(selection.limit, had, selection.limit_per_class, had_by_class)
 
-    def plan_counts(self, queue: Queue) -> tuple[list[Standing], dict[str, ClassCount]]:
+    def plan_counts(self, queue: Queue) -> tuple[list[StatusCount], dict[str, ClassCount]]:
         """How the images stand that the run is about, and those of each class; nothing if it is about the whole list.
 
         Under a limit of a whole list, which is not looked through, all but those that are had are counted as they are.
@@ -106,19 +106,21 @@ class Selected:
         selection = self._settings.selection
         if self._chosen:
             had = self.target.had_by_class
-            return queue.plan_standing(), {name: each._replace(had=had[name]) for name, each in self._by_class.items()}
+            return queue.plan_status_counts(), {
+                name: each._replace(had=had[name]) for name, each in self._by_class.items()
+            }
         if not selection.limit:
             return [], {}
-        standing = queue.standing()
-        others = sum(each.images for each in standing if each.status is Status.DONE) - self.target.had
-        rows = [each for each in standing if each.status is not Status.DONE]
-        rows += [Standing("", Status.DONE, None, self.target.had), Standing("", Status.PENDING, None, others)]
+        status_counts = queue.status_counts()
+        others = sum(each.images for each in status_counts if each.status is Status.DONE) - self.target.had
+        rows = [each for each in status_counts if each.status is not Status.DONE]
+        rows += [StatusCount("", Status.DONE, None, self.target.had), StatusCount("", Status.PENDING, None, others)]
         return rows, {}
 
     def left(self) -> int:
         """About how many images there are to do; for the time left, not for decisions."""
         plan = forecast_chosen if self._chosen else forecast_all
-        self._shares = plan(self._reader, self._settings.selection.subsets, asked_of(self._settings)).values()
+        self._shares = plan(self._reader, self._settings.selection.subsets, demand_of(self._settings)).values()
         return self._left()
 
     def new_files(self) -> dict[str, int]:
@@ -130,9 +132,9 @@ class Selected:
         missing = self.target.missing()
         return left if missing is None else min(left, missing)
 
-    def put_failures_back(self, db: StateConnection) -> int:
+    def requeue_failures(self, db: StateConnection) -> int:
         """Makes the permanent failures that are to be tried again pending in `db`; returns how many those were."""
-        return put_failures_back(
+        return requeue_failures(
             db,
             self._settings.retries.failed or (),
             subsets=self._settings.selection.subsets,
@@ -140,20 +142,20 @@ class Selected:
         )
 
 
-def asked_of(settings: Settings) -> Asked:
+def demand_of(settings: Settings) -> Demand:
     """What a run with these settings does of the images that it is about."""
     originals = settings.originals
-    return Asked(settings.wanted, originals.kept_names, originals.always_download, settings.retries.failed)
+    return Demand(settings.wanted, originals.original_names, originals.always_download, settings.retries.failed)
 
 
-def choose_images(db: StateConnection, selection: Selection) -> Chosen | None:
+def select_from_settings(db: StateConnection, selection: Selection) -> SelectedImages | None:
     """The images that `selection` chooses, in a table of the connection `db`; None where that is every image."""
     with translating_sqlite_errors(db.path):
-        return choose(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
+        return select_images(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
 
 
 @contextmanager
-def open_selected(settings: Settings) -> Iterator[Selected]:
+def open_selection(settings: Settings) -> Iterator[ImageSelection]:
     """The images that the settings choose, as far as the subsets go."""
     with open_reader(settings.state_db) as reader:
-        yield Selected(settings, reader)
+        yield ImageSelection(settings, reader)

@@ -10,9 +10,9 @@ from pathlib import PurePath
 
 from oidl.imaging.formats import suffix_format
 from oidl.imaging.inspect import inspect, missing_part
-from oidl.model import ORIGINAL, Failure, Fault, Finding
+from oidl.model import ORIGINAL, Failure, Finding, Problem
 from oidl.settings import Layout
-from oidl.state.audit import FileRow
+from oidl.state.verify import FileRow
 from oidl.storage.layout import actual_path
 
 
@@ -46,31 +46,31 @@ def _check(layout: Layout, row: FileRow) -> Finding | None:
     path = actual_path(layout, row.path)
     modified_s = 0.0
 
-    def finding(fault: Fault, detail: str = "") -> Finding:
+    def finding(fault: Problem, detail: str = "") -> Finding:
         return Finding(fault, row.path, row.image_id, row.rendition, detail, modified_s)
 
     try:
         found = os.stat(path)
         modified_s = found.st_mtime
         if not stat.S_ISREG(found.st_mode):
-            return finding(Fault.UNREADABLE, "not a regular file")
+            return finding(Problem.UNREADABLE, "not a regular file")
         if found.st_size != row.bytes:
-            return finding(Fault.WRONG_SIZE, f"{found.st_size} bytes, recorded {row.bytes}")
+            return finding(Problem.WRONG_SIZE, f"{found.st_size} bytes, recorded {row.bytes}")
         if row.md5 is None and not _is_decoded(row):
             return None
         body = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return finding(Fault.MISSING)
+        return finding(Problem.MISSING)
     except OSError as error:
-        return finding(Fault.UNREADABLE, error.strerror or str(error))
+        return finding(Problem.UNREADABLE, error.strerror or str(error))
     if row.md5 is not None:
         md5 = published_md5(body)
         whose = "published" if row.rendition == ORIGINAL else "recorded"
-        return None if md5 == row.md5 else finding(Fault.WRONG_MD5, f"{md5}, {whose} {row.md5}")
+        return None if md5 == row.md5 else finding(Problem.WRONG_MD5, f"{md5}, {whose} {row.md5}")
     # More pixels than the row has is damage as well, and nothing to make room for.
     picture = inspect(body, max_pixels=row.width * row.height)
     failure = picture if isinstance(picture, Failure) else missing_part(picture)
-    return finding(Fault.DAMAGED, failure.detail) if failure else None
+    return finding(Problem.DAMAGED, failure.detail) if failure else None
 
 
 def _is_decoded(row: FileRow) -> bool:

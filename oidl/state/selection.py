@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 
 from oidl.errors import UsageError
 from oidl.settings import Selection
+from oidl.state.annotation_filters import ANNOTATION_TABLES, row_conditions, row_parameters
 from oidl.state.classes import classes_below, wanted_classes
 from oidl.state.connection import StateConnection, transaction
-from oidl.state.evidence import EVIDENCE, fitting, fitting_values
 
 _TABLES = """
     CREATE TEMP TABLE named (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -47,7 +47,7 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECUR
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedImages:
     """How many images are in `temp.chosen`; how many ImageIDs were named that no list has, and a few of these.
 
     With `is_by_class`, `temp.member` has the images of each class. `below` are classes that would have counted too,
@@ -73,7 +73,9 @@ class Chosen:
         return "; ".join(remarks)
 
 
-def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None) -> Chosen | None:
+def select_images(
+    db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None
+) -> SelectedImages | None:
     """Fills `temp.chosen` on `db`, once a connection; None if `selection` is no more than subsets and a limit.
 
     `image_ids` are those that were named, None for no such list. A limit takes nothing away: which images it
@@ -86,9 +88,9 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
     db.executescript(_TABLES)
     values = {
         "subsets": json.dumps(selection.subsets),
-        **fitting_values(selection),
+        **row_parameters(selection),
     }
-    unknown = Chosen(0)
+    unknown = SelectedImages(0)
     if image_ids is not None:
         with transaction(db):
             db.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((image_id,) for image_id in image_ids))
@@ -118,7 +120,7 @@ def choose(db: StateConnection, selection: Selection, image_ids: Iterable[str] |
     return replace(chosen, below=classes_below(db))
 
 
-def keep_per_class(db: sqlite3.Connection, chosen: Chosen, limit: int) -> Chosen:
+def keep_per_class(db: sqlite3.Connection, chosen: SelectedImages, limit: int) -> SelectedImages:
     """Leaves of each class the images up to the one that made `limit` done: what a run with that limit came to."""
     db.execute(
         "DELETE FROM chosen WHERE image_id NOT IN (SELECT image_id FROM ("
@@ -131,7 +133,7 @@ def keep_per_class(db: sqlite3.Connection, chosen: Chosen, limit: int) -> Chosen
     return _counted(db, chosen)
 
 
-def _counted(db: sqlite3.Connection, chosen: Chosen) -> Chosen:
+def _counted(db: sqlite3.Connection, chosen: SelectedImages) -> SelectedImages:
     (images,) = db.execute("SELECT count(*) FROM chosen").fetchone()
     return replace(chosen, images=images)
 
@@ -185,10 +187,12 @@ def chosen_ids(db: sqlite3.Connection) -> Iterator[str]:
         yield image_id
 
 
-def _unknown(db: sqlite3.Connection) -> Chosen:
+def _unknown(db: sqlite3.Connection) -> SelectedImages:
     absent = "FROM named AS n WHERE n.image_id NOT IN (SELECT d.image_id FROM download AS d)"
     (count,) = db.execute(f"SELECT count(*) {absent}").fetchone()
-    return Chosen(0, count, tuple(image_id for (image_id,) in db.execute(f"SELECT n.image_id {absent} LIMIT 5")))
+    return SelectedImages(
+        0, count, tuple(image_id for (image_id,) in db.execute(f"SELECT n.image_id {absent} LIMIT 5"))
+    )
 
 
 def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
@@ -209,11 +213,11 @@ def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
 def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:
     """A statement for each column of each kind of annotation that may show a wanted class."""
     for label_type in selection.label_types:
-        evidence = EVIDENCE[label_type]
+        evidence = ANNOTATION_TABLES[label_type]
         conditions = [
             evidence.is_there,
             *_allowed(selection, "x.image_id", is_named=is_named),
-            *fitting(selection, label_type),
+            *row_conditions(selection, label_type),
         ]
         for column in evidence.columns:
             if selection.classes:
