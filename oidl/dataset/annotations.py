@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from oidl.dataset.columns import SHARE, TABLES, Reader
 from oidl.dataset.rows import ReadReport
+from oidl.dataset.streams import cut_short
 from oidl.text import counted
 
 Filter: TypeAlias = Callable[[Collection[str]], Collection[str]]
@@ -45,7 +46,8 @@ def read_annotations(
     """The rows of one CSV file, less those of images that `keep` leaves out; None if its header is of no such file.
 
     `texts` are the file in pieces of whole lines, with their ends, and each makes a batch. Bad rows go to
-    `skipped`, by line number. Nothing is read but the first piece until the batches are asked for.
+    `skipped`, by line number; a bad last row without a line end is a `MetadataError`. Nothing is read but the first
+    piece until the batches are asked for.
     """
     texts = iter(texts)
     first, _, rest = next(texts, "").partition("\n")
@@ -142,10 +144,13 @@ class _File:
         """
         rows: list[list[Any]] = []
         sound = []
+        last = None if text.endswith("\n") else numbers[-1]
         for number, line in zip(numbers, text.removesuffix("\n").split("\n"), strict=True):
             if not line.strip():
                 self.skipped.rows -= 1
             elif complaint := self._taken(line, rows):
+                if number == last:
+                    raise cut_short(self.name, number - before + 1, complaint)
                 self.skipped.add(f"{self.name} line {number - before + 1}: {complaint}")
             else:
                 sound.append(number)

@@ -13,8 +13,10 @@ from io import BufferedIOBase
 from pathlib import PurePosixPath
 from typing import Any
 
+from oidl.dataset.streams import cut_short
 from oidl.errors import MetadataError
 from oidl.model import FileKind
+from oidl.text import counted
 
 _MAX_HIERARCHY_BYTES = 16 * 1024 * 1024  # the real one has 86 kB
 _MAX_DEPTH = 100
@@ -63,9 +65,13 @@ def is_hierarchy(name: str, kind: FileKind | None = None) -> bool:
 
 def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | None]]:
     """The classes in a file of them, and their names in words where it has these. Raises `MetadataError`."""
-    reader = csv.reader(lines, strict=True)
+    last, width = "", 0
+    reader = csv.reader(((last := line) for line in lines), strict=True)
     try:
         for row in reader:
+            width = width or len(row)
+            if len(row) < width and row and not last.endswith("\n"):
+                raise cut_short(name, reader.line_num, f"{counted(len(row), 'field')} instead of {width}")
             label_name = row[0].removeprefix("\ufeff") if row else ""
             if _NAME(label_name):
                 yield label_name, row[1] if len(row) > 1 else None

@@ -8,7 +8,15 @@ from itertools import chain
 from typing import IO
 
 from oidl.dataset.rows import ReadReport, read_images
-from oidl.dataset.streams import PeekedStream, Stream, chunks, gunzipped, translating_archive_errors
+from oidl.dataset.streams import (
+    PeekedStream,
+    Stream,
+    chunks,
+    cut_short,
+    gunzipped,
+    not_utf8,
+    translating_archive_errors,
+)
 from oidl.dataset.tar import members
 from oidl.errors import MetadataError
 from oidl.model import Image
@@ -63,7 +71,7 @@ def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -
 class Lines:
     """The lines of UTF-8 text, with their ends, which comes in pieces of whole lines; to be gone through once.
 
-    It knows which piece is being read, so `first_undecodable` can say where text is not UTF-8.
+    It knows which piece is being read, so `undecodable` can say where text is not UTF-8.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -88,14 +96,16 @@ class Lines:
         """The pieces as text."""
         return map(bytes.decode, self._noted())
 
-    def first_undecodable(self) -> str:
-        """Where the piece that was read last stops being UTF-8, in words."""
+    def undecodable(self, name: str) -> MetadataError:
+        """The error for the piece that was read last, which is not UTF-8."""
         try:
             self._piece.decode()
         except UnicodeDecodeError as error:
             line = self._before + self._piece.count(b"\n", 0, error.start) + 1
-            return f"line {line} has the byte 0x{self._piece[error.start]:02x}"
-        return "it has bytes that are none"
+            if error.end == len(self._piece) and error.reason == "unexpected end of data":
+                return cut_short(name, line, "it ends within a character")
+            return not_utf8(name, f"line {line} has the byte 0x{self._piece[error.start]:02x}")
+        return not_utf8(name)
 
 
 def _line_blocks(content: Stream | IO[bytes], name: str) -> Iterator[bytes]:

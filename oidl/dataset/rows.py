@@ -18,6 +18,7 @@ from operator import itemgetter
 from typing import Any
 
 from oidl.dataset.csv_records import read_rows
+from oidl.dataset.streams import cut_short
 from oidl.errors import MetadataError
 from oidl.model import Image, LineBreak, SkippedRow
 from oidl.text import counted, without_passwords
@@ -158,7 +159,7 @@ def read_images(
 
     `lines` keep their line ends, as csv wants them. Rows of other
     `known_subsets` are passed over; bad rows go to `skipped`, by line number.
-    Raises `MetadataError` if there is no header or it lacks a column.
+    Raises `MetadataError` if there is no header or it lacks a column, and if the last row is bad and has no line end.
     """
     lines = iter(lines)
     first = next(lines, "")
@@ -179,6 +180,8 @@ def read_images(
         return len(fields) == width and fields[subset_at] in known_subsets
 
     def complain(number: int, complaint: str, text: str, subset: str = "") -> None:
+        if not text.endswith("\n"):
+            raise cut_short(name, number, complaint)
         skipped.leave_out(SkippedRow(subset, name, number, complaint, text))
 
     expected = 0  # the line that the next row stands on if nothing comes between

@@ -19,8 +19,8 @@ CHUNK_BYTES = 64 * 1024  # what is cut from a piece of it stays in the processor
 class TextSource(Protocol):
     """Text that knows how far it has been read."""
 
-    def first_undecodable(self) -> str:
-        """Where it stops being UTF-8, in words."""
+    def undecodable(self, name: str) -> MetadataError:
+        """The error for what was read last, which is not UTF-8."""
         ...
 
 
@@ -37,10 +37,27 @@ def translating_archive_errors(name: str, lines: TextSource | None = None) -> It
             f"{name} is damaged or cut short: {error}", hint="fetch it again, or give an undamaged copy"
         ) from error
     except UnicodeDecodeError as error:
-        where = f": {lines.first_undecodable()}" if lines else ""
-        raise MetadataError(
-            f"{name} is not UTF-8 text{where}", hint="save it as UTF-8, for example with `iconv -f latin1 -t utf-8`"
-        ) from error
+        raise (lines.undecodable(name) if lines else not_utf8(name)) from error
+
+
+def not_utf8(name: str, where: str = "") -> MetadataError:
+    """The error for a file of text in another encoding; `where` it shows, in words."""
+    return MetadataError(
+        f"{name} is not UTF-8 text{where and ': '}{where}",
+        hint="save it as UTF-8, for example with `iconv -f latin1 -t utf-8`",
+    )
+
+
+def cut_short(name: str, line: int, complaint: str) -> MetadataError:
+    """The error for a file of text whose last `line` has no line end and is no row.
+
+    It is the only sign, if a server does not say how long a file is and the connection ends too soon, or if a copy was
+    interrupted.
+    """
+    return MetadataError(
+        f"{name} seems to be cut short: line {line:,}, its last, has no line end and is half a row ({complaint})",
+        hint="fetch it again, or give the whole file; if it is whole, remove that line",
+    )
 
 
 class PeekedStream(io.RawIOBase):

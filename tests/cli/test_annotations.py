@@ -240,6 +240,17 @@ def test_a_file_with_too_many_bad_rows_is_exit_4_and_leaves_nothing(fine, load, 
     assert ask("SELECT count(*) FROM annotation_file") == [(0,)]
 
 
+def test_a_file_that_is_cut_within_a_row_is_exit_4_and_leaves_nothing(fine, load, run, ask, oidl) -> None:
+    assert run(fine, "--limit=0").returncode == 0
+    rows = "".join(f"{each.image.image_id},me,{SKY},1\n" for each in fine.images)
+    (oidl.cwd / "mine.csv").write_text(f"{LABELS}{rows * 200}{fine.images[0].image.image_id},me")
+    ended = load(fine, "mine.csv")
+    assert ended.returncode == 4
+    assert "mine.csv seems to be cut short: line " in ended.stderr
+    assert ask("SELECT count(*) FROM label") == [(0,)]
+    assert ask("SELECT count(*) FROM annotation_file") == [(0,)]
+
+
 _TOLD = """
 import sys
 from contextlib import contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from oidl.demo.site import CannedResponse
+from oidl.demo.site import CannedResponse, ServerFault
 from oidl.state.lock import writer_lock
 
 HEADER = (
@@ -45,6 +45,15 @@ def _is_one_clear_line(text: str) -> None:
     assert lines[0].startswith("oidl: ")
     assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("  "))
     assert "Traceback" not in text
+
+
+def _row(number: int, title: str = "T") -> bytes:
+    row = f'{number:016x},train,http://127.0.0.1:1/1_o.jpg,x,x,x,"A","{title}",100,1B2M2Y8AsgTpgAmY7PhCfg==,\n'
+    return row.encode()
+
+
+_CUT = HEADER + b"".join(map(_row, range(200))) + _row(200)[:-20]
+_CUT_IN_A_CHARACTER = HEADER + b"".join(map(_row, range(200))) + _row(200, "é").partition(b"\xa9")[0]
 
 
 def _tar_gz(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
@@ -90,6 +99,9 @@ def list_of(fine, tmp_path: Path) -> Callable[..., Path]:
         ("short.csv.gz", gzip.compress(HEADER * 900)[:-20], "short.csv.gz is damaged or cut short"),
         ("none.tar.gz", _tar_gz([(_member("readme.txt"), b"hello")]), "none.tar.gz holds no image list"),
         ("gz.tar.gz", b"\x1f\x8b but no more", "gz.tar.gz is damaged or cut short"),
+        ("cut.csv", _CUT, "cut.csv seems to be cut short: line 202, its last, has no line end and is half a row"),
+        ("cut.csv.gz", gzip.compress(_CUT), "cut.csv.gz seems to be cut short: line 202"),
+        ("letter.csv", _CUT_IN_A_CHARACTER, "letter.csv seems to be cut short: line 202"),
     ],
 )
 def test_what_cannot_be_read_as_an_image_list(name: str, content: bytes, names: str, refused, list_of, root) -> None:
@@ -107,6 +119,12 @@ def test_an_image_list_that_is_a_directory(refused, tmp_path: Path) -> None:
 
 def test_an_image_list_that_the_server_does_not_have(refused, base_urls: list[str]) -> None:
     refused(4, "--images-csv", f"{base_urls[0]}/none.csv", names=f"{base_urls[0]}/none.csv")
+
+
+def test_an_image_list_of_unknown_length_that_breaks_off_in_a_row(refused, fine, base_urls, root: Path) -> None:
+    fine.site.answers["/cut.csv"] = CannedResponse(_CUT, behaviour=ServerFault.NO_LENGTH)
+    refused(4, "--images-csv", f"{base_urls[0]}/cut.csv", names="/cut.csv seems to be cut short: line 202, its last,")
+    assert not root.exists(), "nothing of it is loaded"
 
 
 _HOSTILE = [

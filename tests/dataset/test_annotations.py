@@ -211,6 +211,17 @@ def test_votes_that_no_integer_column_holds_are_one_bad_row(votes: str) -> None:
     assert told == [f"f.csv line 3: YesVotes '{votes}' is not a whole number of 64 bits"]
 
 
+@pytest.mark.parametrize("half", [ID[:5], f"{ID},xclick,/m/1,1,0,1", f"{ID},xclick,/m/1,1,0,1,0,1,0,0,0,0,"[:-1]])
+def test_a_last_row_that_is_half_and_has_no_line_end_means_that_the_file_is_cut_short(half: str) -> None:
+    row = f"{ID},xclick,/m/1,1,0,1,0,1,0,0,0,0,0\n"
+    with pytest.raises(MetadataError) as caught:
+        rows(f"{BOXES}\n{row}{half}")
+    assert str(caught.value).startswith(
+        "f.csv seems to be cut short: line 3, its last, has no line end and is half a row ("
+    )
+    assert len(rows(f"{BOXES}\n{row}{row}".rstrip("\n"))) == 2
+
+
 def test_two_rows_that_are_off_by_a_field_in_opposite_ways_are_both_found() -> None:
     told: list[str] = []
     rows(f"{BOXES}\n{GOOD[:-2]}\n{GOOD}\n{GOOD},0\n" + f"{GOOD}\n" * 300, ReadReport(report=told.append))

@@ -38,6 +38,14 @@ def test_what_is_no_class_is_told_by_its_line() -> None:
         list(read_classes([f"{CAT}\n", "Cat\n"], "f.csv"))
 
 
+def test_a_list_that_is_cut_within_a_row_is_said_to_be() -> None:
+    with pytest.raises(
+        MetadataError, match=r"f\.csv seems to be cut short: line 2, its last, .* \(1 field instead of 2"
+    ):
+        list(read_classes([f"{CAT},Cat\n", TABBY], "f.csv"))
+    assert list(read_classes([f"{CAT}\n", TABBY], "f.txt")) == [(CAT, None), (TABBY, None)]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

@@ -148,6 +148,27 @@ def test_a_bad_row_is_told_by_its_line_and_the_rest_goes_on(published: str, bad:
     assert complaint in skipped.examples[0]
 
 
+@pytest.mark.parametrize("characters", [1, 20, 60, len(ROW) - 40, len(ROW) - 3])
+def test_a_last_row_that_is_half_and_has_no_line_end_means_that_the_list_is_cut_short(characters: int) -> None:
+    with pytest.raises(MetadataError) as caught:
+        images_in([V3_HEADER, ROW, *ROW[:characters].splitlines(keepends=True)])
+    assert str(caught.value).startswith(
+        "list.csv seems to be cut short: line 3, its last, has no line end and is half a row ("
+    )
+
+
+def test_it_does_within_a_title_of_several_lines_too_and_whatever_subset_is_selected() -> None:
+    cut = ROW[: ROW.index("itle")].replace('"T', '"One\nT')
+    with pytest.raises(MetadataError, match="line 4, its last, has no line end"):
+        images_in([V3_HEADER, ROW, *cut.splitlines(keepends=True)], subsets=frozenset({"test"}))
+
+
+def test_a_whole_last_row_needs_no_line_end() -> None:
+    skipped = ReadReport()
+    assert len(images_in([V3_HEADER, ROW, ROW.rstrip("\n")], skipped)) == 2
+    assert skipped.bad == 0
+
+
 def minimal_row(number: int, title: str = "Title") -> str:
     row = ROW.replace('"Author"', "Author").replace("\n", ",90.0\n").replace('"Title"', title)
     return row.replace("00000000000000ff", f"{number:016x}")
