@@ -1,7 +1,7 @@
-"""The values that flow through the program, and the words for an image's life.
+"""The values that flow through the program, and the terms for an image's life.
 
-Everything here is frozen and pure, and imports nothing of `oidl` but `text`. Field names are the column names of the
-state database.
+Everything here is frozen and pure, and imports only `text` from `oidl`. Field names are the column names of the state
+database.
 """
 
 from oidl.model.catalogue import CLASS_FILES, TYPE_FILES, Extent, FileKind, LabelType

@@ -1,10 +1,10 @@
-"""The words for published files and kinds of annotations, as the catalogue and the options have them."""
+"""The names of published files and kinds of annotations, spelled as in the catalogue and the options."""
 
 from enum import StrEnum
 
 
 class FileKind(StrEnum):
-    """What a published file tells; the words are those of the catalogue and of `--annotations`."""
+    """What a published file contains; the values are those of the catalogue and of `--annotations`."""
 
     IMAGE_LIST = "image-list"
     CLASSES = "classes"
@@ -38,11 +38,11 @@ CLASS_FILES = frozenset(
         FileKind.HIERARCHY,
     }
 )
-"""Small files without which no annotation can be read."""
+"""Small files that are needed to read any annotation."""
 
 
 class LabelType(StrEnum):
-    """A kind of annotation by which images are chosen; the words are those of `--label-types`."""
+    """A kind of annotation that images are selected by; the values are those of `--label-types`."""
 
     BOXES = "boxes"
     LABELS = "labels"
@@ -62,7 +62,7 @@ TYPE_FILES = {
 
 
 class Extent(StrEnum):
-    """Which images of `train` a list has: all, those with boxes, or those with labels."""
+    """Which images of `train` a list contains: all, those with boxes, or those with labels."""
 
     FULL = "full"
     BOXABLE = "boxable"

@@ -9,9 +9,9 @@ class Image(NamedTuple):
 
     `image_id` is 16 lower-case hex digits, `original_size` bytes, `original_md5`
     base64 of the 16-byte digest (24 characters). `thumbnail_300k_url` may be
-    empty. `rotation` is None where the list has no such column (V1–V3).
+    empty. `rotation` is None if the list has no such column (V1–V3).
 
-    A tuple in column order, where other values are dataclasses: nine million of
+    A tuple in column order, while other values are dataclasses: nine million of
     these go straight from the CSV reader into SQLite and back.
     """
 
@@ -30,9 +30,9 @@ class Image(NamedTuple):
 
 
 class SkippedRow(NamedTuple):
-    """A row of an image list that is no image here: where it stands, what is wrong with it, and its text (cut).
+    """A row of an image list that cannot be used: its position, what is wrong with it, and its text (shortened).
 
-    `subset` is "" where the row does not say; `line` counts from 1 in the file `list`, None where it is not known.
+    `subset` is "" if the row does not say; `line` counts from 1 in the file `list`, None if unknown.
     """
 
     subset: str
@@ -44,7 +44,7 @@ class SkippedRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListFile:
-    """An image list on disk by its content: length, last change (seconds since the epoch), SHA-256 (hex)."""
+    """Identifies an image list on disk: length, time of last change (seconds since the epoch), SHA-256 (hex)."""
 
     bytes: int
     modified_s: float
@@ -52,7 +52,7 @@ class ListFile:
 
 
 class LineBreak(NamedTuple):
-    """Image number `at` of a load (from 0) stands on `line` of `list`, and the next ones on the lines after it."""
+    """Image number `at` of a load (from 0) is on `line` of `list`; the next images are on the lines after it."""
 
     at: int
     list: str

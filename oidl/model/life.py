@@ -1,22 +1,22 @@
 """The life of an image: its four states, and every step from one to another.
 
-An image is born when an image list names it, as `pending`: its row in `download` says that nothing is known of it yet.
-From then on its `status` is the answer to one question, "what should happen to it next?":
+An image is born `pending`, when an image list names it: its row in `download` says that nothing is known about it yet.
+From then on its `status` answers one question: "what should happen to it next?"
 
-- `pending`: it should be tried, as nothing is known against it.
-- `retry`: it should be tried again, but not before `next_attempt_at`. Either a try failed in a way that may pass, or it
-  was not tried at all, because its host was paused or unreachable.
-- `done`: nothing. Every file that was asked for is in place, and was before the row said so. If more is asked for
-  later (another rendition, or everything anew), it is tried again without leaving `done` meanwhile.
+- `pending`: it should be tried. Nothing is known against it.
+- `retry`: it should be tried again, but not before `next_attempt_at`. Either a try failed in a way that may pass, or
+  there was no try, because its host was paused or unreachable.
+- `done`: nothing. Every requested file is in place, and was in place before the row said so. If more is requested
+  later (another rendition, or everything again), the image is tried again and stays `done` meanwhile.
 - `failed`: nothing. The evidence is about the photo, and it is enough.
 
-There is no state for "in progress". What is in progress is known to the running process alone, so a kill at any moment
-leaves each image where it was, and costs repeated work, never a lie.
+There is no state for "in progress". Only the running process knows what is in progress, so a kill at any moment leaves
+each image where it was, and costs repeated work, never a lie.
 
-`LIFE` has all steps. Rows are written in three places only: `ledger` records what a run found out, `requeue` puts
-images back when the user asks for it or evidence is withdrawn, and `load` and `merge` follow the image list. A test
-(`tests/state/test_life.py`) has each of them write from every state, and fails if it takes a step that is not here, or
-cannot take one that is.
+`LIFE` lists all steps. Rows are written in three places only: `ledger` records the results of a run, `requeue` resets
+images when the user asks for it or evidence is withdrawn, and `load` and `merge` follow the image list. A test
+(`tests/state/test_life.py`) makes each of them write from every state, and fails if a step is taken that is not in
+`LIFE`, or if a step in `LIFE` cannot be taken.
 """
 
 from enum import StrEnum
@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 
 class Status(StrEnum):
-    """What should happen to an image next. Only `pending`, and `retry` when due, are fed."""
+    """What should happen to an image next. The feed takes only `pending`, and `retry` when due."""
 
     PENDING = "pending"
     RETRY = "retry"
@@ -33,7 +33,7 @@ class Status(StrEnum):
 
 
 class Event(StrEnum):
-    """What takes an image from one status to another."""
+    """What moves an image from one status to another."""
 
     LISTED = "an image list names it"
     OBTAINED = "every file asked for is in place"
@@ -47,7 +47,7 @@ class Event(StrEnum):
 
 
 class Step(NamedTuple):
-    """One step: `writer` is the function in `oidl.state` that writes it; `before` None is "not there"."""
+    """One step: `writer` is the function in `oidl.state` that writes it; `before` is None if there was no row."""
 
     before: Status | None
     event: Event

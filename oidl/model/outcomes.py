@@ -1,4 +1,4 @@
-"""A job, and what becomes of it: the values that flow from the feed to the recorder."""
+"""Jobs and their outcomes: the values that flow from the feed to the recorder."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened, w
 
 
 class Reason(StrEnum):
-    """Why an image could not be had; which of these pass is `pipeline.retry`'s to say."""
+    """Why an image could not be obtained; `pipeline.retry` decides which reasons may pass."""
 
     UNAVAILABLE = "unavailable"
     NOT_FOUND = "not_found"
@@ -34,14 +34,14 @@ class Reason(StrEnum):
 
 
 class Blame(StrEnum):
-    """What a failure is evidence about, beyond its reason. Retries, breakers and the order of sources go by it.
+    """What a failure is evidence about, beyond its reason. Retries, breakers and the order of sources depend on it.
 
     `SERVER`, the usual case: the image's own host answered, and the reason decides.
-    `IMAGE`: the published bytes arrived, and cannot be used.
-    `PATH`: what stands between; another site answered, to which a redirect led, or something that is no image.
-    `HOST`: no connection could be made to it.
+    `IMAGE`: the published bytes arrived, but cannot be used.
+    `PATH`: something in between; a redirect led to another site, or what arrived is not an image.
+    `HOST`: no connection to the host could be made.
     `MIRROR`: a partial mirror lacks the image.
-    `NOBODY`: no request was made, because the host is paused or unreachable.
+    `NOT_ASKED`: no request was made, because the host is paused or unreachable.
     """
 
     SERVER = "server"
@@ -49,7 +49,7 @@ class Blame(StrEnum):
     PATH = "path"
     HOST = "host"
     MIRROR = "mirror"
-    NOBODY = "nobody"
+    NOT_ASKED = "not_asked"
 
 
 class Source(StrEnum):
@@ -63,12 +63,12 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An image the feed hands out, with what it still lacks.
+    """An image that the feed hands out, with the renditions that it still lacks.
 
     `saved_original` is the path (as in `file.path`) of an original that an
-    earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 where none is.
-    `status` and `reason` are those of its row, which nobody changes while the image is in progress. `classes` are those
-    that it counts for if images are counted by class.
+    earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 if there is none.
+    `status` and `reason` are those of its row, which does not change while the image is in progress. If images are
+    counted by class, `classes` are those that the image counts for.
     """
 
     image_id: str
@@ -86,7 +86,7 @@ class Job:
 
 
 class StatusCount(NamedTuple):
-    """How many `images` of a subset have this status, and this reason for it where there is one."""
+    """How many `images` of a subset have this status and, if there is one, this reason."""
 
     subset: str
     status: Status
@@ -98,9 +98,9 @@ class StatusCount(NamedTuple):
 class Fetched:
     """The whole body of an image, not yet verified.
 
-    `server_md5` (lower-case hex) is what the server said it has; `transfer_s` is how long that took, None from disk.
-    `doubt` is what the way it came says against it (status, content type): the verdict, unless the bytes are the
-    published ones.
+    `server_md5` (lower-case hex) is the server's own MD5 of the body; `transfer_s` is the duration of the transfer,
+    None if the body was read from disk. `doubt` is what the response says against it (status, content type): it is the
+    verdict, unless the bytes are the published ones.
     """
 
     source: Source
@@ -115,11 +115,11 @@ class Fetched:
 class Failure:
     """Why one try at an image failed; a value, not an exception.
 
-    `blame` is what the failure is about; `retry_after_s` how long the server asked us to wait; `hint` what the
-    user can do about a disk.
+    `blame` is what the failure is about; `retry_after_s` is how long the server asked us to wait; `hint` is what the
+    user can do about a disk error.
 
-    Whatever a server said in `detail` or `url` is made printable and cut here, and users and passwords are left out,
-    so no other room has to remember to.
+    A server's text in `detail` or `url` is made printable and shortened here, and users and passwords are removed, so
+    no other room has to remember to do it.
     """
 
     reason: Reason
@@ -140,7 +140,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """An image that is left for later untried, since its host is left alone for `wait_s` seconds."""
+    """An image that is left for later without a try, because its host is paused or unreachable for `wait_s` seconds."""
 
     reason: Reason
     detail: str
@@ -149,11 +149,12 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One output file that stands under its final name; `path` as in `file.path`.
+    """One output file under its final name; `path` as in `file.path`.
 
-    It is the published picture, as stored, turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` ×
-    `scaled_height` and cut (or, where negative, bordered) at `left`, `top`. `conversion` says what a saved original
-    was before, if not that. `exif_orientation` is what a picture kept as it came says itself, None for others.
+    It is the published image as stored, turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` ×
+    `scaled_height`, and cropped at `left`, `top`; negative values add a border. `conversion` is what a saved original
+    was converted from, None if it was not. `exif_orientation` is the tag in an image kept byte for byte, None for
+    others.
     """
 
     rendition: str
@@ -172,12 +173,11 @@ class WrittenFile:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An image that is verified and has every file that was asked for.
+    """An image that is verified and has every requested file.
 
-    `width` and `height` are the source picture's, in pixels as stored (before
-    its EXIF `orientation`, 1–8, is applied); `bands` count alpha, `format` is by
-    its first bytes; `md5` is base64, as in `Image.original_md5`; `transfer_s` as in `Fetched`.
-    `url` is kept as that of a `Failure` is.
+    `width` and `height` are those of the source image, in pixels as stored (before its EXIF `orientation`, 1–8, is
+    applied); `bands` include alpha; `format` is detected from the first bytes; `md5` is base64, as in
+    `Image.original_md5`; `transfer_s` as in `Fetched`. `url` is cleaned as in `Failure`.
     """
 
     source: Source

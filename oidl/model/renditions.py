@@ -1,11 +1,11 @@
-"""The kinds of files that images are kept as, and how they are made."""
+"""The kinds of files that images are kept as, and how each kind is made."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class ResizeMode(StrEnum):
-    """How a picture is fitted to its box: as the older downloader named it, then as img2dataset does."""
+    """How an image is fitted to its box: the modes of the older downloader, then those of img2dataset."""
 
     SHRINK_TO_FIT = "ShrinkToFit"
     FILL_CROP = "FillCrop"
@@ -15,14 +15,14 @@ class ResizeMode(StrEnum):
 
 
 class Crop(StrEnum):
-    """Which part `FillCrop` keeps: the middle, or what catches the eye."""
+    """Which part `FillCrop` keeps: the centre, or what catches the eye."""
 
     CENTRE = "centre"
     ATTENTION = "attention"
 
 
 class Orientation(StrEnum):
-    """What a picture is turned by: its EXIF tag, the published `Rotation`, or nothing."""
+    """What an image is turned by: its EXIF tag, the published `Rotation`, or nothing."""
 
     EXIF = "exif"
     DATASET = "dataset"
@@ -30,10 +30,10 @@ class Orientation(StrEnum):
 
 
 class Validation(StrEnum):
-    """How much of an image is checked, beside size and MD5, and what passes.
+    """How much of an image is checked, in addition to size and MD5, and what passes.
 
-    `decode` refuses what is damaged or has a part missing; `strict` refuses
-    every oddity that a decoder warns of; `off` decodes only what is resized, and complains of nothing.
+    `decode` refuses images that are damaged or incomplete; `strict` also refuses
+    every oddity that a decoder warns about; `off` decodes only to resize, and refuses nothing.
     """
 
     OFF = "off"
@@ -45,11 +45,11 @@ class Validation(StrEnum):
 class Rendition:
     """A kind of output file: one recipe, kept in one directory of every subset.
 
-    `mode` None means the bytes as they came (`box_size` and `quality` are then
-    None and `format` is empty). `directory` is relative to `<root>/<version>/<subset>`, or absolute:
-    then files lie in `<directory>/<subset>`. `box_size` is in pixels, `quality`
+    `mode` None means the bytes as published (`box_size` and `quality` are then
+    None and `format` is empty). `directory` is relative to `<root>/<version>/<subset>`; if it is absolute,
+    files go to `<directory>/<subset>`. `box_size` is in pixels, `quality`
     1–100 or None for the format's own default; `background`, six hex digits of
-    red, green and blue, goes under what is transparent and around what has a border.
+    red, green and blue, fills transparent areas and borders.
     """
 
     name: str

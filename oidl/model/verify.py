@@ -1,11 +1,11 @@
-"""What `oidl verify` finds."""
+"""The findings of `oidl verify`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Problem(StrEnum):
-    """How disk and database can differ, as `oidl verify` finds it; the first five are put back by `--repair`."""
+    """How disk and database can differ; for the first five, `oidl verify --repair` requeues the image."""
 
     MISSING = "missing"
     WRONG_SIZE = "wrong_size"
@@ -20,20 +20,20 @@ class Problem(StrEnum):
 
 
 REDO = frozenset({Problem.MISSING, Problem.WRONG_SIZE, Problem.WRONG_MD5, Problem.DAMAGED, Problem.INCOMPLETE})
-"""The image is to be done again."""
+"""The image must be done again."""
 
 REMOVE = frozenset({Problem.ORPHAN, Problem.LEFTOVER})
-"""The file is ours and of no use."""
+"""The file is ours, and useless."""
 
 NOTES = frozenset({Problem.UNRECORDED, Problem.FOREIGN})
-"""Nothing is wrong; it is only told."""
+"""Nothing is wrong; reported for information only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference: `path` is that of the file, `image_id` and `rendition` are those of its row where it has one.
+    """One difference: `path` is that of the file; `image_id` and `rendition` are those of its row, if it has one.
 
-    `modified_s` (seconds since the epoch) is when the file was last written to, 0 where there is none.
+    `modified_s` (seconds since the epoch) is when the file was last written to, 0 if there is no file.
     """
 
     fault: Problem

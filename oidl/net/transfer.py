@@ -156,8 +156,8 @@ class Downloader:
     def _not_asked(self, url: str) -> Failure:
         backoff = self.permits.backoff(url)
         if backoff is None:  # it ended in this very moment
-            return Failure(Reason.RATE_LIMITED, "its turn did not come", retry_after_s=0.0, blame=Blame.NOBODY)
-        return Failure(backoff.reason, backoff.detail, retry_after_s=backoff.wait_s, blame=Blame.NOBODY)
+            return Failure(Reason.RATE_LIMITED, "its turn did not come", retry_after_s=0.0, blame=Blame.NOT_ASKED)
+        return Failure(backoff.reason, backoff.detail, retry_after_s=backoff.wait_s, blame=Blame.NOT_ASKED)
 
 
 def _failure_in(answer: Fetched | Failure | Redirect | Interrupted | None) -> Failure | None:

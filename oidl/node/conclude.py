@@ -60,7 +60,7 @@ class Conclusion:
             retry_after_s=postponed.wait_s,
             source=attempt.download.source,
             url=attempt.download.url,
-            blame=Blame.NOBODY,
+            blame=Blame.NOT_ASKED,
         )
         # A pause will be over; a host that cannot be reached may stay so for ever.
         is_pause = postponed.reason is Reason.RATE_LIMITED

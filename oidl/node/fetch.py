@@ -77,5 +77,5 @@ class Fetcher:
 
     def _must_wait(self, attempt: Attempt, failure: Failure) -> bool:
         """Whether the host, and not the image, is the reason that there is no body now."""
-        is_about_host = failure.reason is Reason.RATE_LIMITED or failure.blame is Blame.NOBODY
+        is_about_host = failure.reason is Reason.RATE_LIMITED or failure.blame is Blame.NOT_ASKED
         return is_about_host and self._downloader.permits.backoff(attempt.download.url) is not None

@@ -570,7 +570,7 @@ def test_a_host_that_cannot_be_reached_is_passed_over(tmp_path: Path) -> None:
     assert sources_asked(line) == [Source.CVDF]
     (outcome,) = line.outcomes
     assert isinstance(outcome.result, Done)
-    assert [(failure.reason, failure.blame) for failure in outcome.earlier] == [(Reason.DNS, Blame.NOBODY)]
+    assert [(failure.reason, failure.blame) for failure in outcome.earlier] == [(Reason.DNS, Blame.NOT_ASKED)]
 
 
 def test_where_the_last_host_cannot_be_reached_it_is_a_failure_that_may_pass(tmp_path: Path) -> None:
