@@ -53,7 +53,7 @@ _SKIPPED = ("uv.lock", "CHANGELOG.md")
 _PENDING = (
     "oidl/state", "oidl/cli", "oidl/net", "oidl/pipeline", "oidl/dataset", "oidl/progress", "oidl/manual",
     "oidl/demo", "oidl/node", "oidl/report", "oidl/imaging", "oidl/export", "oidl/storage",
-    "oidl/settings.py", "oidl/hints.py", "oidl/forecast.py", "oidl/README.md", "migrations", "bench",
+    "oidl/settings.py", "oidl/hints.py", "oidl/forecast.py", "oidl/README.md", "bench",
 )  # fmt: skip
 
 
