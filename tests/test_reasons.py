@@ -1,13 +1,17 @@
 """Every reason has a meaning and a diagnosis, and text that users can read."""
 
+import json
+import pickle
+
 import pytest
 
 from oidl.model import Reason
-from oidl.reasons import EXPLANATIONS, diagnosis, meaning
+from oidl.reasons import diagnosis, meaning
 
 
-def test_every_reason_is_explained_in_the_order_of_the_enumeration() -> None:
-    assert list(EXPLANATIONS) == list(Reason)
+def test_a_reason_is_its_word_wherever_it_goes() -> None:
+    assert Reason("gone") is Reason.of("gone") is pickle.loads(pickle.dumps(Reason.GONE)) is Reason.GONE
+    assert f"{Reason.GONE}" == json.loads(json.dumps(Reason.GONE)) == "gone"
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -14,13 +14,13 @@ from oidl.model.outcomes import (
     Fetched,
     Job,
     Postponed,
-    Reason,
     Source,
     StatusCount,
     WrittenFile,
 )
 from oidl.model.renditions import ORIGINAL, Crop, Orientation, Rendition, ResizeMode, Validation
 from oidl.model.verify import NOTES, REDO, REMOVE, Finding, Problem
+from oidl.reasons import Reason
 
 __all__ = [
     "CLASS_FILES",

@@ -6,31 +6,8 @@ from typing import NamedTuple
 
 from oidl.model.life import Status
 from oidl.model.renditions import Rendition
+from oidl.reasons import Reason
 from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened, without_passwords
-
-
-class Reason(StrEnum):
-    """Why an image could not be obtained; `pipeline.retry` decides which reasons may pass."""
-
-    UNAVAILABLE = "unavailable"
-    NOT_FOUND = "not_found"
-    GONE = "gone"
-    FORBIDDEN = "forbidden"
-    SIZE_MISMATCH = "size_mismatch"
-    MD5_MISMATCH = "md5_mismatch"
-    NOT_AN_IMAGE = "not_an_image"
-    CORRUPT = "corrupt"
-    HTTP_ERROR = "http_error"
-    RATE_LIMITED = "rate_limited"
-    TIMEOUT = "timeout"
-    TOO_SLOW = "too_slow"
-    CONNECTION = "connection"
-    DNS = "dns"
-    TLS = "tls"
-    TOO_LARGE = "too_large"
-    RESIZE_FAILED = "resize_failed"
-    INTERNAL_ERROR = "internal_error"
-    DISK = "disk"
 
 
 class Blame(StrEnum):

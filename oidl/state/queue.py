@@ -17,7 +17,6 @@ from oidl.state.selection import SelectedImages
 from oidl.state.times import parse_timestamp, timestamp
 from oidl.state.translate import translating_sqlite_errors
 
-_REASONS = frozenset(Reason)
 _FEW = 10_000  # chosen images that are looked through for retries, rather than all retries
 
 _COLUMNS = """
@@ -129,7 +128,7 @@ class Queue:
                 f"WHERE d.images > 0 AND {self._selected}"
             )
         return [
-            StatusCount(subset, Status(status), _reason(reason), images)
+            StatusCount(subset, Status(status), Reason.of(reason), images)
             for subset, status, reason, images in self._db.execute(query, self._values)
         ]
 
@@ -138,7 +137,7 @@ class Queue:
         lacks = "d.finished_at < :again_before" if self._again_before else f"{PRESENT} < :wanted_count"
         status = f"iif(d.status = 'done' AND {lacks}, 'pending', d.status)"
         return [
-            StatusCount("", Status(status), _reason(reason), images)
+            StatusCount("", Status(status), Reason.of(reason), images)
             for status, reason, images in self._db.execute(
                 f"SELECT {status}, d.reason, count(*) FROM {self._images} WHERE {self._selected} GROUP BY 1, 2",
                 self._values,
@@ -245,7 +244,7 @@ class Queue:
                 saved_original=row[7],
                 rotation=_degrees(row[8]),
                 status=Status(row[9]),
-                reason=_reason(row[10]),
+                reason=Reason.of(row[10]),
                 classes=tuple(row[11].split("\n")) if row[11] else (),
             )
             for row in rows
@@ -258,11 +257,6 @@ class Queue:
         if names & self._kept:
             names |= self._kept
         return tuple(rendition for rendition in self._wanted if rendition.name not in names)
-
-
-def _reason(text: str | None) -> Reason | None:
-    """The reason that `text` is; None for one that people wrote there themselves."""
-    return Reason(text) if text in _REASONS else None
 
 
 def _degrees(rotation: str | None) -> int:
