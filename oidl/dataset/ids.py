@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
 
+from oidl.dataset.streams import heed_cancellation
 from oidl.errors import UsageError
 
+_HEEDED = 10_000  # lines, after which cancellation is heeded
 _LINE = re.compile(r"(?:[a-z]+/)?([0-9a-f]{16})")
 
 
@@ -23,6 +25,8 @@ def read_image_ids(path: Path) -> Iterator[str]:
             )
         with open(path, encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
+                if not number % _HEEDED:
+                    heed_cancellation()
                 text = line.strip()
                 if not text or text.startswith("#"):
                     continue

@@ -9,7 +9,6 @@ from typing import IO
 
 from oidl.dataset.rows import ReadReport, read_images
 from oidl.dataset.streams import (
-    PeekedStream,
     Stream,
     chunks,
     cut_short,
@@ -50,7 +49,7 @@ def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -
     next file is asked for, and where `translating_archive_errors` is about. Reads the stream to its end.
     """
     with translating_archive_errors(name):
-        content = PeekedStream(gunzipped(PeekedStream(stream, 2)), tarfile.BLOCKSIZE)
+        content = gunzipped(stream, tarfile.BLOCKSIZE)
     if content.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise MetadataError(
             f"{name} is UTF-16 text, by the byte order mark in line 1",

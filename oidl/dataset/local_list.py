@@ -3,10 +3,9 @@
 import hashlib
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-from oidl.dataset.streams import CHUNK_BYTES, translating_archive_errors
+from oidl.dataset.streams import CHUNK_BYTES, heed_cancellation, translating_archive_errors
 from oidl.errors import MetadataError, UsageError
 from oidl.model import ListFile
 
@@ -23,7 +22,8 @@ class HashedFile(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, b"" at the end."""
+        """The next bytes, b"" at the end; heeds cancellation."""
+        heed_cancellation()
         chunk = self._file.read(size)
         self._sha256.update(chunk)
         return chunk
@@ -57,9 +57,7 @@ def open_local_list(path: Path) -> HashedFile:
         raise MetadataError(f"the image list {path} cannot be read: {error.strerror}") from error
 
 
-def identify(path: Path, check: Callable[[], object]) -> ListFile:
-    """What the list at `path` is known by; `check` is called now and then. Raises as `open_local_list` does."""
+def identify(path: Path) -> ListFile:
+    """What the list at `path` is known by. Heeds cancellation. Raises as `open_local_list` does."""
     with open_local_list(path) as file, translating_archive_errors(str(path)):
-        while file.read(1024 * 1024):
-            check()
         return file.identity

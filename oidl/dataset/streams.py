@@ -5,7 +5,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Protocol, TypeAlias
 
 from oidl.errors import MetadataError
@@ -60,8 +60,20 @@ def cut_short(name: str, line: int, complaint: str) -> MetadataError:
     )
 
 
+def heed_cancellation() -> None:
+    """Raises `trio.Cancelled` in a thread of Trio's if its work was cancelled; anywhere else this does nothing.
+
+    To be called now and then by whatever may go on for long without a byte from its source: a few kilobytes of gzip
+    hold millions of lines.
+    """
+    import trio  # slow to import
+
+    with suppress(RuntimeError):  # a thread of somebody else's
+        trio.from_thread.check_cancelled()
+
+
 class PeekedStream(io.RawIOBase):
-    """A stream whose first `count` bytes are in `head`, and are read again."""
+    """A stream whose first `count` bytes are in `head`, and are read again; reading it heeds cancellation."""
 
     def __init__(self, stream: Stream, count: int) -> None:
         self._stream = stream
@@ -76,6 +88,7 @@ class PeekedStream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, b"" at the end."""
+        heed_cancellation()
         if self._unread and size >= 0:
             data, self._unread = self._unread[:size], self._unread[size:]
             return data
@@ -83,9 +96,12 @@ class PeekedStream(io.RawIOBase):
         return data + (self._stream.read(size) or b"")
 
 
-def gunzipped(stream: PeekedStream) -> Stream:
-    """`stream` unzipped, if its first bytes are gzip's."""
-    return gzip.GzipFile(fileobj=stream) if stream.head == b"\x1f\x8b" else stream
+def gunzipped(stream: Stream, count: int = 0) -> PeekedStream:
+    """`stream` unzipped, if its first bytes are gzip's, and peeked at; reading it heeds cancellation."""
+    content = PeekedStream(stream, 2)
+    if content.head == b"\x1f\x8b":
+        return PeekedStream(gzip.GzipFile(fileobj=content), count)
+    return PeekedStream(content, count)
 
 
 def chunks(stream: Stream | IO[bytes], name: str) -> Iterator[bytes]:

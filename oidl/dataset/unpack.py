@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from oidl.dataset.streams import PeekedStream, Stream, chunks, gunzipped, translating_archive_errors
+from oidl.dataset.streams import Stream, chunks, gunzipped, translating_archive_errors
 from oidl.dataset.tar import members
 from oidl.errors import MetadataError
 from oidl.net.part import writing
@@ -37,7 +37,7 @@ def unpack(
             shutil.rmtree(staging, ignore_errors=True)  # a killed run's
             staging.mkdir(parents=True)
         with translating_archive_errors(name):
-            content = gunzipped(PeekedStream(stream, 2))
+            content = gunzipped(stream)
         for member, file in members(content, name):
             if len(member.parts) < 2:  # beside the state database, or in its place
                 raise MetadataError(f"{name} is refused: its member {member} is in no directory of the dataset")

@@ -147,7 +147,7 @@ class ImageLists:
         held = loaded_list(db)
         kept = stored_file(db, held.source)[1] if held else None
         if kept and path.stat().st_size == kept.bytes:
-            adopt_moved(db, image_list, identify(path, trio.from_thread.check_cancelled))
+            adopt_moved(db, image_list, identify(path))
 
     async def _changed_subsets(self) -> tuple[str, ...]:
         """The loaded subsets of a list of the user's own that has another content now."""
@@ -175,7 +175,7 @@ class ImageLists:
             return False
         if kept is None or found.st_size != kept.bytes:
             return True
-        now = identify(path, trio.from_thread.check_cancelled)
+        now = identify(path)
         return not (now.sha256 == kept.sha256 and adopt_moved(self._state.db, image_list, now))
 
     async def _is_changed_there(self) -> bool:

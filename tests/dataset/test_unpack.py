@@ -338,4 +338,4 @@ def test_a_local_list_is_known_by_its_content(tmp_path: Path) -> None:
     with open_local_list(path) as file:
         file.read(7)
         assert file.identity == known
-    assert identify(path, lambda: None) == known
+    assert identify(path) == known
