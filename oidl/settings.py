@@ -137,6 +137,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """How one machine works.
+
+    As many `threads` check and resize images. Pauses that hosts ask for are waited for until no image has come
+    to anything for `patience_s`.
+    """
+
+    threads: int
+    patience_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Where files go: `<root>/<version_dir>/<subset>/<directory>/<prefix>/<name>.<ext>`."""
 

@@ -17,8 +17,7 @@ from oidl.node.sources import Sources
 from oidl.node.stop import Stop
 from oidl.node.validate import Validator
 from oidl.progress.meter import Meter
-
-_PATIENCE = 5  # times --max-wait: how long a pause that a provider asks for is waited for
+from oidl.settings import NodeSettings
 
 End = TypeVar("End", covariant=True)
 
@@ -40,10 +39,7 @@ class Recorder(Protocol):
 
 
 class Node:
-    """The fetchers and validators of one machine; as many `threads` check and resize images.
-
-    `max_wait_s` is how long the end of a run waits for retries.
-    """
+    """The fetchers and validators of one machine."""
 
     def __init__(
         self,
@@ -52,17 +48,15 @@ class Node:
         sources: Sources,
         stop: Stop,
         meter: Meter,
-        *,
-        max_wait_s: float,
-        threads: int,
+        settings: NodeSettings,
     ) -> None:
         self._downloader = downloader
         self._processor = processor
         self._sources = sources
         self._stop = stop
         self._meter = meter
-        self._max_wait_s = max_wait_s
-        self._threads = threads
+        self._settings = settings
+        self._threads = settings.threads
 
     async def run(self, feed: Feed[End], recorder: Recorder) -> End | None:
         """Brings everything that `feed` hands out to `recorder`; returns why the feed ended, None if cancelled."""
@@ -91,7 +85,7 @@ class Node:
             permits.backoff,
             self._stop,
             per_host=transfers.max_host_connections,
-            patience_s=_PATIENCE * self._max_wait_s,
+            patience_s=self._settings.patience_s,
         )
         originals = self._processor.originals
         trusts_local = not originals.check_md5_if_exists

@@ -22,11 +22,14 @@ from oidl.pipeline.record import Recorder
 from oidl.pipeline.retry import RULES
 from oidl.pipeline.selection import ImageSelection
 from oidl.pipeline.streak import ONSET
+from oidl.settings import NodeSettings
 from oidl.state.queue import Queue
 from oidl.state.requeue import requeue, requeue_streak
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 from oidl.text import counted
+
+_PATIENCE = 5  # times --max-wait: how long pauses are waited for while no image comes to anything
 
 
 class ImageStages:
@@ -68,8 +71,7 @@ class ImageStages:
                 Sources(self._settings.originals.sources, context.version.mirrors, transfers.max_image_bytes),
                 context.stop,
                 context.meter,
-                max_wait_s=self._settings.retries.max_wait_s,
-                threads=self._settings.threads,
+                NodeSettings(self._settings.threads, _PATIENCE * self._settings.retries.max_wait_s),
             )
             return await node.run(self._feed(queue, in_flight, selected), self._recorder(in_flight)) or FeedEnd.STOPPED
 

@@ -28,7 +28,7 @@ from oidl.node.process import Processor
 from oidl.node.sources import Sources
 from oidl.node.stop import Stop
 from oidl.progress.meter import Meter
-from oidl.settings import Imaging, Layout, NetworkSettings, Retries, SourceSettings
+from oidl.settings import Imaging, Layout, NetworkSettings, NodeSettings, Retries, SourceSettings
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 
@@ -102,8 +102,7 @@ class Line:
             Sources(self.originals.sources, MIRRORS),
             self.stop,
             self.meter,
-            max_wait_s=Retries().max_wait_s,
-            threads=self.threads,
+            NodeSettings(self.threads, 5 * Retries().max_wait_s),
         )
         with trio.fail_after(1000):  # when somebody keeps what another waits for
             self.end = await node.run(_Feed(self), _Recorder(self))
