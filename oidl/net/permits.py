@@ -17,27 +17,19 @@ are idle and well are forgotten, so an image list may name any number of hosts.
 Permits hold no sockets: see `connections`.
 """
 
-import math
-import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from urllib.parse import urlsplit
 
 import trio
 
 from oidl.model import Blame, Failure, Reason
-from oidl.net.breaker import Breaker
-from oidl.net.pace import Pace, PaceState
-from oidl.net.provider import ProviderPace
+from oidl.net.known_hosts import Host, KnownHosts, host_of
+from oidl.net.pace import PaceState
 from oidl.settings import NetworkSettings
 
 _PATIENCE_S = 2.0
-_REMEMBERED = 256  # hosts; beyond that, idle and well ones are forgotten
-_SWEPT = 8  # hosts that are considered for that when one is added
 _WORTH_SAYING_S = 2.0
 
 CANCELLED = Failure(Reason.CONNECTION, "cancelled")
@@ -62,31 +54,6 @@ class Backoff:
     is_unreachable: bool
 
 
-@dataclass(slots=True)
-class _Provider:
-    name: str
-    pace: ProviderPace
-    hosts: int = 0  # remembered ones
-    announced_until: float = -math.inf  # the end of the pause that the user was told of
-    lock: trio.Lock = field(default_factory=trio.Lock)
-    changed: trio.Event = field(default_factory=trio.Event)
-
-    def notify(self) -> None:
-        self.changed.set()
-        self.changed = trio.Event()
-
-
-@dataclass(slots=True)
-class _Host:
-    name: str
-    provider: _Provider
-    places: trio.Semaphore
-    lock: trio.Lock = field(default_factory=trio.Lock)
-    breaker: Breaker = field(default_factory=Breaker)
-    users: int = 0  # requests that wait for a permit or have one
-    last_failure: Failure | None = None
-
-
 class Permits:
     """The permits of one machine, within `max_host_connections` and `max_total_connections` of `transfers`.
 
@@ -107,17 +74,13 @@ class Permits:
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self._transfers = transfers
-        self._patterns = dict(providers or {})
-        self._learned = dict(learned or {})
         self._say = say
         self._on_throttled = on_throttled
         self._patience_s = patience_s
         self._places = trio.Semaphore(transfers.max_total_connections)
-        self._hosts: dict[str, _Host] = {}
-        self._providers: dict[str, _Provider] = {}
+        self._hosts = KnownHosts(transfers, providers or {}, learned or {})
         self.is_draining = False
         self._waiting: set[trio.CancelScope] = set()
-        self._rng = random.Random()
 
     def __repr__(self) -> str:
         busy = self._transfers.max_total_connections - self._places.value
@@ -130,7 +93,7 @@ class Permits:
         Yields None if the run starts draining first, or if the host is paused or unreachable, including when that
         happens while waiting: `backoff` says why.
         """
-        host = self._host(host_of(url))
+        host = self._hosts.get(host_of(url))
         host.users += 1
         has_place = is_permitted = False
         try:
@@ -158,7 +121,7 @@ class Permits:
 
     def backoff(self, url: str) -> Backoff | None:
         """Why the host of `url` is left alone now; None if it may be asked."""
-        host = self._host(host_of(url))
+        host = self._hosts.get(host_of(url))
         now = trio.current_time()
         if (wait_s := host.breaker.wait_s(now)) > 0:
             trouble = host.last_failure or CANCELLED
@@ -189,11 +152,9 @@ class Permits:
     def paces(self) -> tuple[PaceState, ...]:
         """The state of the pace of every provider, and of every host that has one of its own."""
         now = trio.current_time()
-        return tuple(
-            state for provider in self._providers.values() for state in provider.pace.states(provider.name, now)
-        )
+        return tuple(state for provider in self._hosts.providers for state in provider.pace.states(provider.name, now))
 
-    async def _wait_for_turn(self, host: _Host) -> bool:
+    async def _wait_for_turn(self, host: Host) -> bool:
         """Passes gates 2 to 4, counts the request as started and holds a place in total; False for a long pause."""
         provider, breaker = host.provider, host.breaker
         while True:
@@ -217,7 +178,7 @@ class Permits:
             self._places.release()  # a pause began meanwhile, and other hosts need not wait for it
             self._undo(host)
 
-    async def _wait(self, host: _Host, wait_of: Callable[[float], float]) -> bool:
+    async def _wait(self, host: Host, wait_of: Callable[[float], float]) -> bool:
         """Waits until `wait_of` the time is 0; False if the host is paused for longer than `patience_s`."""
         while (wait_s := wait_of(trio.current_time())) > 0:
             if host.provider.pace.pause_s(host.name, trio.current_time()) > self._patience_s:
@@ -227,13 +188,13 @@ class Permits:
                 await changed.wait()
         return True
 
-    def _undo(self, host: _Host) -> None:
+    def _undo(self, host: Host) -> None:
         """Takes back that a request started, which was never made."""
         host.provider.pace.failed(host.name)
         host.breaker.cancelled()
         host.provider.notify()
 
-    def _report(self, host: _Host, failure: Failure | None, started_at: float) -> None:
+    def _report(self, host: Host, failure: Failure | None, started_at: float) -> None:
         """Tells pace and breaker how a request ended."""
         now = trio.current_time()
         pace, breaker = host.provider.pace, host.breaker
@@ -256,7 +217,7 @@ class Permits:
                     )
         host.provider.notify()
 
-    def _announce_pause(self, host: _Host, now: float) -> None:
+    def _announce_pause(self, host: Host, now: float) -> None:
         self._on_throttled()
         provider = host.provider
         pause_s = provider.pace.pause_s(host.name, now)
@@ -264,50 +225,3 @@ class Permits:
             provider.announced_until = now + pause_s
             reason = provider.pace.pause_reason(host.name, now)
             self._say(f"{provider.name} is paused for {pause_s:.0f} s: {reason}")
-
-    def _host(self, name: str) -> _Host:
-        if name not in self._hosts:
-            if len(self._hosts) >= _REMEMBERED:
-                self._forget_some()
-            provider = self._provider(name)
-            provider.hosts += 1
-            places = trio.Semaphore(self._transfers.max_host_connections)
-            self._hosts[name] = _Host(name, provider, places, breaker=Breaker(self._rng))
-        return self._hosts[name]
-
-    def _forget_some(self) -> None:
-        """Forgets hosts that are idle and well, among the few that were considered the longest ago."""
-        for name in list(islice(self._hosts, _SWEPT)):
-            host = self._hosts.pop(name)
-            if host.users or not host.breaker.is_well or not host.provider.pace.is_idle:
-                self._hosts[name] = host
-                continue
-            host.provider.hosts -= 1
-            if not host.provider.hosts:
-                del self._providers[host.provider.name]
-
-    def _provider(self, host: str) -> _Provider:
-        bare = host.partition(":")[0]
-        name = next((provider for pattern, provider in self._patterns.items() if fnmatchcase(bare, pattern)), host)
-        if name not in self._providers:
-            shared = self._pace(self._transfers.max_total_connections, self._learned.pop(name, None))
-            own = partial(self._pace, self._transfers.max_host_connections, None)
-            self._providers[name] = _Provider(name, ProviderPace(shared, own))
-        return self._providers[name]
-
-    def _pace(self, window: int, learned: PaceState | None) -> Pace:
-        return Pace(
-            window,
-            self._transfers.max_rps or math.inf,
-            learned_rate=learned.learned_rate if learned else None,
-            paused_until=trio.current_time() + learned.pause_s if learned and learned.pause_s else -math.inf,
-            rng=self._rng,
-        )
-
-
-def host_of(url: str) -> str:
-    """The host and port that `url` names, in lower case; empty for what is not a URL."""
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:  # "http://[1.2.3.4]/": no client will ask for it either
-        return ""

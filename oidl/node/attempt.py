@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from oidl.model import Done, Failure, Fetched, Job, Postponed
 from oidl.net.answer import Download
 from oidl.net.budget import Reservation
-from oidl.net.permits import host_of
+from oidl.net.known_hosts import host_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from oidl.model import Blame, Failure, Job, Reason, Source
 from oidl.net.answer import Download
-from oidl.net.permits import host_of
+from oidl.net.known_hosts import host_of
 from oidl.node.attempt import Attempt
 from oidl.settings import MAX_IMAGE_BYTES
 

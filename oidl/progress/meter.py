@@ -18,8 +18,8 @@ from typing import Any
 
 from oidl.model import Done, Failure, Job, Postponed, Reason, Status, StatusCount
 from oidl.net.body import Body
+from oidl.net.known_hosts import host_of
 from oidl.net.pace import PaceState
-from oidl.net.permits import host_of
 from oidl.progress.history import History
 from oidl.progress.statistics import Failed, Processing, Reading, Statistics, Success, Transferring
 from oidl.text import without_passwords

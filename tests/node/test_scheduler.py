@@ -13,7 +13,8 @@ import trio.testing
 from conftest import job
 
 from oidl.model import Blame, Failure, Job, Postponed, Reason, Source
-from oidl.net.permits import Permits, host_of
+from oidl.net.known_hosts import host_of
+from oidl.net.permits import Permits
 from oidl.node.attempt import Attempt
 from oidl.node.scheduler import HostScheduler
 from oidl.node.sources import Sources

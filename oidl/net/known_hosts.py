@@ -1,0 +1,124 @@
+"""The hosts that requests go to, and the providers that they belong to: what is known of them, and for how long.
+
+Hosts that are idle and well are forgotten, so an image list may name any number of hosts.
+"""
+
+import math
+import random
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from itertools import islice
+from urllib.parse import urlsplit
+
+import trio
+
+from oidl.model import Failure
+from oidl.net.breaker import Breaker
+from oidl.net.pace import Pace, PaceState
+from oidl.net.provider import ProviderPace
+from oidl.settings import NetworkSettings
+
+_REMEMBERED = 256  # hosts; beyond that, idle and well ones are forgotten
+_SWEPT = 8  # hosts that are considered for that when one is added
+
+
+@dataclass(slots=True)
+class Provider:
+    """Hosts that share a pace: all of Flickr, or a single host."""
+
+    name: str
+    pace: ProviderPace
+    hosts: int = 0  # remembered ones
+    announced_until: float = -math.inf  # the end of the pause that the user was told of
+    lock: trio.Lock = field(default_factory=trio.Lock)
+    changed: trio.Event = field(default_factory=trio.Event)
+
+    def notify(self) -> None:
+        """Wakes the requests that wait for a change of the pace."""
+        self.changed.set()
+        self.changed = trio.Event()
+
+
+@dataclass(slots=True)
+class Host:
+    """One host: its places for requests, and whether it can be reached."""
+
+    name: str
+    provider: Provider
+    places: trio.Semaphore
+    lock: trio.Lock = field(default_factory=trio.Lock)
+    breaker: Breaker = field(default_factory=Breaker)
+    users: int = 0  # requests that wait for a permit or have one
+    last_failure: Failure | None = None
+
+
+class KnownHosts:
+    """Hosts by name. `patterns` and `learned` are as `Permits` has them."""
+
+    def __init__(
+        self, transfers: NetworkSettings, patterns: Mapping[str, str], learned: Mapping[str, PaceState]
+    ) -> None:
+        self._transfers = transfers
+        self._patterns = dict(patterns)
+        self._learned = dict(learned)
+        self._hosts: dict[str, Host] = {}
+        self._providers: dict[str, Provider] = {}
+        self._rng = random.Random()
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    @property
+    def providers(self) -> Collection[Provider]:
+        """The providers of the hosts that are known."""
+        return self._providers.values()
+
+    def get(self, name: str) -> Host:
+        """The host `name`; new if it is not known."""
+        if name not in self._hosts:
+            if len(self._hosts) >= _REMEMBERED:
+                self._forget_some()
+            provider = self._provider(name)
+            provider.hosts += 1
+            places = trio.Semaphore(self._transfers.max_host_connections)
+            self._hosts[name] = Host(name, provider, places, breaker=Breaker(self._rng))
+        return self._hosts[name]
+
+    def _forget_some(self) -> None:
+        """Forgets hosts that are idle and well, among the few that were considered the longest ago."""
+        for name in list(islice(self._hosts, _SWEPT)):
+            host = self._hosts.pop(name)
+            if host.users or not host.breaker.is_well or not host.provider.pace.is_idle:
+                self._hosts[name] = host
+                continue
+            host.provider.hosts -= 1
+            if not host.provider.hosts:
+                del self._providers[host.provider.name]
+
+    def _provider(self, host: str) -> Provider:
+        bare = host.partition(":")[0]
+        name = next((provider for pattern, provider in self._patterns.items() if fnmatchcase(bare, pattern)), host)
+        if name not in self._providers:
+            shared = self._pace(self._transfers.max_total_connections, self._learned.pop(name, None))
+            own = partial(self._pace, self._transfers.max_host_connections, None)
+            self._providers[name] = Provider(name, ProviderPace(shared, own))
+        return self._providers[name]
+
+    def _pace(self, window: int, learned: PaceState | None) -> Pace:
+        return Pace(
+            window,
+            self._transfers.max_rps or math.inf,
+            learned_rate=learned.learned_rate if learned else None,
+            paused_until=trio.current_time() + learned.pause_s if learned and learned.pause_s else -math.inf,
+            rng=self._rng,
+        )
+
+
+def host_of(url: str) -> str:
+    """The host and port that `url` names, in lower case; empty for what is not a URL."""
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # "http://[1.2.3.4]/": no client will ask for it either
+        return ""
