@@ -1,17 +1,18 @@
--- The images of a list, what became of each, the files that were made of it, and the runs that did it.
+-- The images of a list, their download status, the files made from them, and the runs.
 --
--- Times are UTC ISO 8601 text with milliseconds ("2026-11-23T18:30:00.000Z"), so that they compare as text. Sizes are
--- bytes, lengths pixels.
+-- Times are UTC ISO 8601 text with milliseconds ("2026-11-23T18:30:00.000Z"), so they sort as text. Sizes are in bytes,
+-- lengths in pixels.
 
 PRAGMA application_id = 0x6f69646c; -- "oidl"
 
--- `token` marks the temporary files of this database, so that a run removes no other database's.
+-- `token` marks the temporary files of this database, so that a run does not remove those of another database.
 CREATE TABLE meta (token TEXT NOT NULL) STRICT;
 INSERT INTO meta VALUES (lower(hex(randomblob(4))));
 
 ---- Image lists
 
--- One published image, in published order (rowid), each field as published. `rotation` is NULL in lists without it.
+-- One row per published image, in published order (rowid), with each field as published. `rotation` is NULL for lists
+-- that do not have it.
 CREATE TABLE image (
     image_id             TEXT NOT NULL,
     subset               TEXT NOT NULL,
@@ -29,9 +30,9 @@ CREATE TABLE image (
 CREATE UNIQUE INDEX image_by_id ON image (image_id);
 
 -- The list that each subset in `image` comes from; a database holds one list. `source` has no user, password or query;
--- `source_sha256` is of the whole address, so that another one is noticed. `bytes`, `modified_at` and `sha256` are
--- those of a list on disk as it was read, and NULL for one that was fetched (see `archive`). `quoting` and `line_end`
--- are how the list writes its CSV: 'author-title' (V1-V3: these two always, the rest never) or 'minimal'.
+-- `source_sha256` is the hash of the whole address, so that a change is noticed. `bytes`, `modified_at` and `sha256`
+-- describe a list on disk when it was read, and are NULL for a fetched one (see `archive`). `quoting` and `line_end`
+-- are the CSV dialect of the list: 'author-title' (V1-V3: these two always, the rest never) or 'minimal'.
 CREATE TABLE image_list (
     subset          TEXT NOT NULL PRIMARY KEY,
     dataset_version TEXT NOT NULL,
@@ -48,8 +49,8 @@ CREATE TABLE image_list (
     loaded_at       TEXT NOT NULL
 ) STRICT;
 
--- Rows of a list that are not images: the first 1,000; `image_list.skipped` counts all. `text` is cut. `subset` is the
--- first one that was read if the row does not say.
+-- Rows of a list that are not images: the first 1,000; `image_list.skipped` counts all. `text` is truncated. If the row
+-- does not give its subset, `subset` is the first subset that was read.
 CREATE TABLE skipped_row (
     subset    TEXT NOT NULL,
     list      TEXT NOT NULL,
@@ -58,8 +59,8 @@ CREATE TABLE skipped_row (
     text      TEXT NOT NULL
 ) STRICT;
 
--- One metadata file that was fetched, verified and unpacked; it is not fetched again. `checked_by` is what vouches for
--- it: 'md5', 'sha256' (published), 'x-goog-hash', 'etag' (from the server), 'bytes' (its length), or NULL for nothing.
+-- One metadata file that was fetched, verified and unpacked; it is not fetched again. `checked_by` is how it was
+-- verified: 'md5', 'sha256' (published), 'x-goog-hash', 'etag' (from the server), 'bytes' (its length), or NULL (not).
 CREATE TABLE archive (
     name        TEXT NOT NULL PRIMARY KEY,
     url         TEXT NOT NULL,
@@ -69,11 +70,11 @@ CREATE TABLE archive (
     finished_at TEXT NOT NULL
 ) STRICT;
 
----- What became of the images
+---- Downloads
 
--- The state of each image. `subset` is repeated here so that counting needs no join. `format`, `bands` (alpha
--- included), `orientation` (EXIF's, 1-8) and `is_cmyk` describe the body that was verified last, `format` by its first
--- bytes: jpeg, png, gif, webp, tiff.
+-- The status of each image. `subset` is repeated here so that counting needs no join. `format`, `bands` (alpha
+-- included), `orientation` (EXIF's, 1-8) and `is_cmyk` describe the last verified body. `format` is determined by its
+-- first bytes: jpeg, png, gif, webp, tiff.
 CREATE TABLE download (
     image_id        TEXT NOT NULL PRIMARY KEY,
     subset          TEXT NOT NULL,
@@ -98,8 +99,8 @@ CREATE TABLE download (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX download_due ON download (next_attempt_at) WHERE status = 'retry';
 
--- One failed attempt. `source_index` is 0 for the source that was asked first, 1 for the next of the same try. `counts`
--- is 0 if the attempt does not count towards a verdict, because everything failed alike at that time.
+-- One failed attempt. `source_index` is 0 for the first source of a try, 1 for the next one. `counts` is 0 if the
+-- attempt does not count towards giving up, because everything was failing at that time.
 CREATE TABLE attempt (
     id           INTEGER PRIMARY KEY,
     image_id     TEXT NOT NULL,
@@ -115,7 +116,7 @@ CREATE TABLE attempt (
 ) STRICT;
 CREATE INDEX attempt_by_image ON attempt (image_id);
 
--- The last hundred images that were done, so that they can be shown without a walk over all rows.
+-- The last hundred images that were done, so that showing them needs no scan of all rows.
 CREATE TABLE recent_success (
     id       INTEGER PRIMARY KEY,
     image_id TEXT NOT NULL
@@ -125,8 +126,8 @@ CREATE TRIGGER download_succeeds AFTER UPDATE OF status ON download WHEN NEW.sta
     DELETE FROM recent_success WHERE id <= (SELECT max(id) FROM recent_success) - 100;
 END;
 
--- How many images have each status, kept by the trigger below, so that `oidl status` answers at once over nine million
--- rows. `reason` is '' where there is none. Bulk loads count what they add by themselves.
+-- How many images have each status, maintained by the trigger below, so that `oidl status` answers at once for nine
+-- million rows. `reason` is '' if there is none. Bulk loads add their own counts.
 CREATE TABLE status_count (
     subset TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -148,7 +149,7 @@ END;
 
 ---- Files
 
--- A kind of output that was asked for, and how it is made. `files` and `bytes` are kept by the triggers below.
+-- A requested kind of output, and how it is made. `files` and `bytes` are maintained by the triggers below.
 CREATE TABLE rendition (
     name        TEXT NOT NULL PRIMARY KEY,
     directory   TEXT NOT NULL UNIQUE,
@@ -164,10 +165,10 @@ CREATE TABLE rendition (
     bytes       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- One output file of one image; `path` is relative to the root if it lies inside it. The file is the stored image
+-- One output file of one image; `path` is relative to the root if the file is inside it. The file is the stored image
 -- turned by `orientation` (EXIF's, 1-8), scaled to `scaled_width` x `scaled_height`, and cropped at `crop_left`,
--- `crop_top` (negative: bordered). `conversion` is what a saved original was before, NULL if it is as it came;
--- `exif_orientation` is what a file that is as it came says by EXIF, NULL in others.
+-- `crop_top` (negative: bordered). `conversion` is what a saved original was converted from, NULL if it is unchanged;
+-- `exif_orientation` is the EXIF orientation of an unchanged file, NULL for others.
 CREATE TABLE file (
     image_id         TEXT NOT NULL,
     rendition        TEXT NOT NULL,
@@ -195,21 +196,21 @@ CREATE TRIGGER file_disappears AFTER DELETE ON file BEGIN
     UPDATE rendition SET files = files - 1, bytes = bytes - OLD.bytes WHERE name = OLD.rendition;
 END;
 
--- File names that are not ImageIDs, and the image that each belongs to. A name is claimed before anything is written
+-- File names that are not ImageIDs, and the image that each belongs to. A name is reserved before a file is written
 -- under it, so two images never share a path.
 CREATE TABLE file_name (
     name     TEXT NOT NULL PRIMARY KEY,
     image_id TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Renditions that were removed. Images that were done before need not have them.
+-- Removed renditions. Images that were done before the removal do not need them.
 CREATE TABLE removed_rendition (
     name       TEXT NOT NULL PRIMARY KEY,
     directory  TEXT NOT NULL,
     removed_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Files whose rows are gone and which are not deleted yet. A removal that was interrupted goes on with these.
+-- Files whose rows are removed but which are not deleted yet. An interrupted removal resumes with these.
 CREATE TABLE removed_file (
     image_id  TEXT NOT NULL,
     rendition TEXT NOT NULL,
@@ -219,10 +220,10 @@ CREATE TABLE removed_file (
 
 ---- Runs
 
--- One `oidl run`. `settings` is JSON; the counts are of this run, as of `updated_at`. `throttled` are requests that
--- servers answered with 429, or 503 with Retry-After; not all of them have a row in `attempt`. `token` marks the run's
--- temporary files, `pid` and `boot_id` tell whether it may still be alive. Files recorded before `synced_at` are on
--- the disk, whatever happens to the machine.
+-- One `oidl run`. `settings` is JSON; the counts are those of this run, as of `updated_at`. `throttled` counts requests
+-- that servers answered with 429, or 503 with Retry-After; not all of them have a row in `attempt`. `token` marks the
+-- temporary files of the run; `pid` and `boot_id` show whether it may still be alive. Files recorded before `synced_at`
+-- are on the disk, even after a power failure.
 CREATE TABLE run (
     id           INTEGER PRIMARY KEY,
     started_at   TEXT NOT NULL,
@@ -242,8 +243,8 @@ CREATE TABLE run (
     synced_at    TEXT
 ) STRICT;
 
--- The pace of each provider as of `updated_at`: requests in flight at most, requests a second (NULL: any), and the
--- sustainable rate that was learned, from which the next run starts.
+-- The pace of each provider as of `updated_at`: the maximum number of requests in flight, requests per second (NULL:
+-- no limit), and the learned sustainable rate, from which the next run starts.
 CREATE TABLE pace (
     provider     TEXT NOT NULL PRIMARY KEY,
     window       INTEGER NOT NULL,
@@ -255,15 +256,15 @@ CREATE TABLE pace (
 
 ---- The plan
 
--- What the root is for: the options of the last run that say what is downloaded and what is made of it, which later
--- runs go on with. A row is one option by its name without dashes; the value is JSON.
+-- What the root is for: the options of the last run that choose the images and the outputs. Later runs reuse them. A
+-- row is one option: its name without dashes, and its value as JSON.
 CREATE TABLE plan (
     option TEXT NOT NULL PRIMARY KEY,
     value  TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The status of the images that the plan is about, if these are not the whole list. As `status_count`, but an image
--- that lacks a rendition of the plan is 'pending'. Empty if the plan is about the whole list, or if it is not known.
+-- The status of the images of the plan, if it does not cover the whole list. Like `status_count`, but an image that
+-- lacks a rendition of the plan is 'pending'. Empty if the plan covers the whole list or is unknown.
 CREATE TABLE plan_status_count (
     status TEXT NOT NULL,
     reason TEXT NOT NULL,
@@ -271,7 +272,7 @@ CREATE TABLE plan_status_count (
     PRIMARY KEY (status, reason)
 ) STRICT, WITHOUT ROWID;
 
--- The classes of a plan that has a limit for each: how many images there are to choose from, and how many are done.
+-- The classes of a plan that has a limit per class: how many images are available, and how many are done.
 CREATE TABLE plan_class (
     label_name TEXT NOT NULL PRIMARY KEY,
     images     INTEGER NOT NULL,

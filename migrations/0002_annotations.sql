@@ -1,10 +1,10 @@
 -- What people and machines saw in the images: the published columns in snake case. A column that a version does not
 -- publish is NULL. Coordinates are fractions of the image's width and height as stored, from 0 to 1, from the top left.
 --
--- Rows are clustered by image, so that one of fourteen million boxes costs one entry in its table and one in the index
--- of its class. `file_id` and `row_number` say which row of which file it was: loading a file again finds the same key.
+-- Rows are clustered by image, so each of fourteen million boxes costs one entry in its table and one in the index of
+-- its class. `file_id` and `row_number` identify the row of the file: loading a file again produces the same keys.
 
--- The classes, with the words of the class lists. Flags say which lists a class is in.
+-- The classes, with the display names of the class lists. The flags show which lists contain a class.
 CREATE TABLE class (
     label_name       TEXT NOT NULL PRIMARY KEY,
     display_name     TEXT,
@@ -24,10 +24,11 @@ CREATE TABLE class_hierarchy (
     PRIMARY KEY (parent, kind, child, file_id)
 ) STRICT, WITHOUT ROWID;
 
--- What is loaded of which annotation file. `contents` is NULL for published files; for the user's own it lists the
--- tables that the file has rows for, and for annotations the subsets of their images ('class, box/train, box/test'), so
--- that images can be selected by it. `modified_at` is when such a file was last changed, NULL for what oidl fetched.
--- `images` is 'all', or the selection as text: the same selection is not loaded again, another one adds its rows.
+-- What is loaded from each annotation file. `contents` is NULL for published files. For the user's own files it lists
+-- the tables that the file has rows for, and for annotations the subsets of their images ('class, box/train,
+-- box/test'), so that images can be selected by it. `modified_at` is the last change of such a file, NULL for files that
+-- oidl fetched. `images` is 'all', or the selection as text: the same selection is not loaded again, another one adds
+-- its rows.
 CREATE TABLE annotation_file (
     file_id     INTEGER PRIMARY KEY,
     name        TEXT NOT NULL UNIQUE,
@@ -40,7 +41,7 @@ CREATE TABLE annotation_file (
     loaded_at   TEXT NOT NULL
 ) STRICT;
 
--- Whole-image labels. `confidence` is 1 for present and 0 for absent where people verified it.
+-- Labels of whole images. `confidence` is 1 (present) or 0 (absent) if a person verified the label.
 CREATE TABLE label (
     image_id   TEXT NOT NULL,
     label_name TEXT NOT NULL,
@@ -135,9 +136,9 @@ CREATE TABLE point (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX point_by_class ON point (label, image_id, estimated_yes_no);
 
--- The boxes that can be seen in each file, in fractions of that file's width and height: the published box, turned as
--- the image was (EXIF's orientation), scaled, moved by the crop, and clipped at the edges. Files whose scale is not
--- known are left out.
+-- The visible boxes of each file, in fractions of that file's width and height: the published box, turned like the
+-- image (EXIF's orientation), scaled, moved by the crop, and clipped at the edges. Files whose scale is unknown are
+-- left out.
 CREATE VIEW file_box AS
 WITH turned AS (
     SELECT f.image_id, f.rendition, f.path, f.width, f.height,
