@@ -1,4 +1,4 @@
-"""Where bytes go: which path an output file has, and how it gets there whole.
+"""Where bytes go: the path of an output file, and how the file gets there whole.
 
 `layout` is pure; `atomic` writes. A file under its final name is complete.
 """

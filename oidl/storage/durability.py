@@ -1,4 +1,4 @@
-"""What a power cut leaves: has the kernel put files on their disks, and tells one boot of the machine from another."""
+"""What survives a power cut: makes the kernel write files to their disks, and identifies a boot of the machine."""
 
 import ctypes
 import os
@@ -11,9 +11,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def sync_filesystems(directories: Iterable[Path]) -> None:
-    """Returns when all that was written to the filesystems of `directories` so far is on their disks, names included.
+    """Returns when all that was written so far to the filesystems of `directories` is on disk, names included.
 
-    Takes as long as the disks do. Raises `OSError` if a filesystem lost something.
+    This takes as long as the disks need. Raises `OSError` if a filesystem lost something.
     """
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:  # not Linux
@@ -30,7 +30,7 @@ def sync_filesystems(directories: Iterable[Path]) -> None:
 
 
 def boot_id() -> str:
-    """What tells this boot of this machine from any other; empty if the system does not say."""
+    """The ID of this boot of this machine; empty if the system does not say."""
     try:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
@@ -38,7 +38,7 @@ def boot_id() -> str:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process with this number is alive, and not this one."""
+    """Whether `process` is the ID of another process that is alive."""
     try:
         os.kill(process, 0)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Images as plain files: `<root>/<version>/<subset>/<directory>/<prefix>/<name>.<ext>`, as `layout` says."""
+"""Stores images as plain files: `<root>/<version>/<subset>/<directory>/<prefix>/<name>.<ext>`, as in `layout`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from oidl.storage.layout import actual_path, flickr_name, output_path, recorded_
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The `Store` of plain files. Originals are looked for in `originals_directory`.
+    """The `Store` of plain files. It looks for originals in `originals_directory`.
 
-    `claim` says whether files of an image may have a name (the name, the ImageID): it is called before anything is
-    written under a name that is not the ImageID.
+    `claim(name, image_id)` says whether the files of an image may have a name. It is called before anything is written
+    under a name that is not the ImageID.
     """
 
     layout: Layout
@@ -42,7 +42,7 @@ class Files:
         return recorded_path(self.layout, path)
 
     def find_originals(self, job: Job) -> Iterator[tuple[str, bytes]]:
-        """As in `Store`: the recorded file first, then what has the name of an original."""
+        """As in `Store`: the recorded file first, then a file with the name of an original."""
         for path in self._original_paths(job):
             try:
                 if path.stat().st_size != job.original_size:
@@ -62,6 +62,6 @@ class Files:
         yield output_path(self.layout, Rendition(ORIGINAL, self.originals_directory), job, self._name(job))
 
     def _name(self, job: Job) -> str:
-        """What the files of `job` are called."""
+        """The name of the files of `job`, without a suffix."""
         name = flickr_name(job) if self.layout.name_files_by is FileNames.FLICKR else None
         return name if name and self.claim(name, job.image_id) else job.image_id

@@ -1,14 +1,14 @@
-"""The path of an output file, from names that are checked first. Pure.
+"""Builds the paths of output files from checked names. Pure.
 
 `<root>/<version dir>/<subset>/<directory>/<first 3 of name>/<name>.<ext>`; a
-rendition with an absolute directory lies in `<directory>/<subset>/…`. Nothing
-that came over the network becomes a part of a path unless it matches a pattern
+rendition with an absolute directory is in `<directory>/<subset>/…`. Nothing
+from the network becomes a part of a path unless it matches a pattern
 here: an ImageID, a subset of the catalogue, or a Flickr photo's own name.
 
-Two images never share a path. An ImageID is one image's alone, and a Flickr name is used only by
-the image that claimed it in the state database. Names come from the image's own row of the list,
-never from the URL that answered. They are in lower case and suffixes are no part of a claim, so
-this holds on filesystems that ignore case, too.
+Two images never share a path. An ImageID belongs to one image, and only the image that claimed a
+Flickr name in the state database uses it. Names come from the image's own row of the list,
+never from the URL that answered. They are in lower case and a claim does not include the suffix,
+so this also holds on filesystems that ignore case.
 """
 
 import os
@@ -24,12 +24,12 @@ from oidl.settings import Layout
 from oidl.text import shortened
 
 _IMAGE_ID = re.compile(r"[0-9a-f]{16}")
-# 5721283_4c1a5f8c5c_o, as Flickr names its files; the leading photo id makes it unique on Flickr, not in every list.
+# Flickr names its files like 5721283_4c1a5f8c5c_o; the leading photo ID makes it unique on Flickr, not in every list.
 _FLICKR_NAME = re.compile(r"[0-9]{1,20}_[0-9a-f]{1,20}(_[0-9a-z]{1,4})?")
 _SUFFIX = re.compile(r"\.(jpe?g|png|gif|webp|tiff?)", re.IGNORECASE)
 _PREFIX_CHARACTERS = 3
 _NAME_BYTES, _PATH_BYTES = 255, 4095
-# The row's own URL of each source; a mirror's copies are all JPEG.
+# The URL in the row for each source; a mirror's copies are all JPEG.
 _URLS: dict[Source, Callable[[Job], str]] = {
     Source.ORIGINAL: attrgetter("original_url"),
     Source.LOCAL: attrgetter("original_url"),
@@ -38,14 +38,14 @@ _URLS: dict[Source, Callable[[Job], str]] = {
 
 
 def subset_directory(layout: Layout, subset: str, directory: str) -> Path:
-    """Where the files of one rendition directory lie, for one subset."""
+    """The path of a rendition's directory for one subset."""
     if Path(directory).is_absolute():
         return Path(directory) / subset
     return layout.root_dir / layout.version_dir / subset / directory
 
 
 def flickr_name(job: Job) -> str | None:
-    """The name that Flickr gave the original of an image, by the image's own row; None if its URL has no such name."""
+    """Flickr's name for the original of an image, from the URL in its row; None if the URL has no such name."""
     stem = Path(urlsplit(job.original_url).path.rpartition("/")[2]).stem
     return stem if _FLICKR_NAME.fullmatch(stem) else None
 
@@ -53,7 +53,7 @@ def flickr_name(job: Job) -> str | None:
 def output_path(layout: Layout, rendition: Rendition, job: Job, name: str, source: Source = Source.ORIGINAL) -> Path:
     """The final path of `rendition` under `name`: the ImageID, or a Flickr name that the image has claimed.
 
-    What is kept as it came has the suffix that the row's URL for `source` has, `.jpg` if that names none.
+    A file kept byte for byte gets the suffix of the row's URL for `source`, or `.jpg` if the URL has none.
     """
     if not _IMAGE_ID.fullmatch(job.image_id):
         raise ValueError(f"not an ImageID: {job.image_id!r}")
@@ -69,7 +69,7 @@ def output_path(layout: Layout, rendition: Rendition, job: Job, name: str, sourc
 
 
 def name_of(rendition: Rendition, parts: tuple[str, ...]) -> str | None:
-    """The ImageID or Flickr name in a path below a directory of `rendition`; None if no file of ours is called so."""
+    """The ImageID or Flickr name in a path below a directory of `rendition`; None if it cannot be a file of ours."""
     *prefix, name = parts
     stem, dot, suffix = name.partition(".")
     is_ours = f"{dot}{suffix}" == f".{rendition.format}" if rendition.mode else _SUFFIX.fullmatch(dot + suffix)
@@ -84,17 +84,17 @@ def is_image_id(name: str) -> bool:
 
 
 def recorded_path(layout: Layout, path: Path) -> str:
-    """`path` as `file.path` holds it: relative to the root where it lies inside it."""
+    """`path` as recorded in `file.path`: relative to the root if it is inside it."""
     return str(path.relative_to(layout.root_dir) if path.is_relative_to(layout.root_dir) else path)
 
 
 def actual_path(layout: Layout, recorded: str) -> Path:
-    """The path that `file.path` stands for."""
+    """The path that `recorded`, a value of `file.path`, refers to."""
     return layout.root_dir / recorded
 
 
 def check_lengths(path: str, option: str) -> None:
-    """Raises `UsageError` if a name in `path` is longer than Linux' filesystems allow, or all of it."""
+    """Raises `UsageError` if a name in `path`, or all of it, is longer than the filesystems of Linux allow."""
     longest = max(len(os.fsencode(name)) for name in path.split("/"))
     if longest > _NAME_BYTES or len(os.fsencode(path)) > _PATH_BYTES:
         raise UsageError(

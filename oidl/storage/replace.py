@@ -1,9 +1,9 @@
-"""Entries of a directory that take the place of earlier ones all together.
+"""Replaces entries of a directory all together.
 
-They are written into a temporary directory inside it, so on the same filesystem, and moved when all of them are whole
-and on the disk: first the earlier ones out, then the new ones in, in the order of their names. So at no
-instant is anything of the one beside anything of the other: a kill leaves the earlier ones, the new ones, or a part of
-one of them. `.oidl-export` lists the names that were written; everything else in the directory is the user's.
+The new entries are written into a temporary directory inside it, so on the same filesystem, and moved when all of them
+are whole and on the disk: first the earlier ones out, then the new ones in, in the order of their names. So earlier and
+new entries are never mixed: a kill leaves the earlier ones, the new ones, or a part of either. `.oidl-export` lists the
+names that were written; everything else in the directory belongs to the user.
 """
 
 import os
@@ -20,23 +20,23 @@ NOTE = ".oidl-export"
 
 @contextmanager
 def replaced_entries(directory: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A new directory to fill with entries called `names`, which take the place of those that were written before.
+    """A new directory to fill with entries called `names`, which replace those of the previous export.
 
-    Not all of `names` need to be written; of those that are, the one that readers open first comes last. An exception
-    leaves what was there. Raises `UsageError` if an entry of one of these names was not written here,
+    Not all of `names` need to be written; the one that readers open first must be last. An exception leaves the
+    directory unchanged. Raises `UsageError` if an entry with one of these names was not written by an export,
     `DiskError` if something cannot be written.
     """
     before = _noted(directory)
     for name in names:
         if name not in before and os.path.lexists(directory / name):
             raise UsageError(
-                f"{directory / name} is there, and not from an earlier export",
+                f"{directory / name} exists and is not from an earlier export",
                 hint="choose another --dest, or move it away",
             )
-    with part_of(directory / "export") as part, _at(directory):
+    with part_of(directory / "export") as part, _blaming(directory):
         new, old = part / "new", part / "old"
-        for each in (part, new, old):
-            each.mkdir()
+        for temporary in (part, new, old):
+            temporary.mkdir()
         yield new
         sync_filesystems([part])
         written = [name for name in names if os.path.lexists(new / name)]
@@ -52,8 +52,8 @@ def replaced_entries(directory: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def _at(directory: Path) -> Iterator[None]:
-    """Names `directory` in errors, not the temporary one in it."""
+def _blaming(directory: Path) -> Iterator[None]:
+    """Names `directory` in errors, not the temporary directory inside it."""
     try:
         yield
     except OSError as error:
@@ -61,16 +61,16 @@ def _at(directory: Path) -> Iterator[None]:
 
 
 def _move(moves: Iterable[tuple[Path, Path]]) -> None:
-    """Moves all of them, or, if one cannot be moved, none."""
+    """Moves all of them, or none if one cannot be moved."""
     moved: list[tuple[Path, Path]] = []
     try:
-        for source, goal in moves:
-            os.rename(source, goal)
-            moved.append((source, goal))
+        for source, target in moves:
+            os.rename(source, target)
+            moved.append((source, target))
     except OSError:
-        for source, goal in reversed(moved):
+        for source, target in reversed(moved):
             with suppress(OSError):
-                os.rename(goal, source)
+                os.rename(target, source)
         raise
 
 

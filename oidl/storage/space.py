@@ -1,4 +1,4 @@
-"""How much room there is, filesystem by filesystem."""
+"""Free space of filesystems."""
 
 import os
 import shutil
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def filesystems(directories: Iterable[Path]) -> dict[int, Path]:
-    """One of `directories`, or the nearest parent that exists, for each filesystem that they lie on."""
-    found: dict[int, Path] = {}
+    """For each filesystem of `directories`, by device number, one of them or its nearest existing parent."""
+    by_device: dict[int, Path] = {}
     for directory in directories:
         place = existing(directory)
-        found.setdefault(device(place), place)
-    return found
+        by_device.setdefault(device(place), place)
+    return by_device
 
 
 def existing(directory: Path) -> Path:
@@ -21,10 +21,10 @@ def existing(directory: Path) -> Path:
 
 
 def device(place: Path) -> int:
-    """The number of the filesystem of an existing `place`."""
+    """The device number of the filesystem of an existing `place`."""
     return os.stat(place).st_dev
 
 
 def free_bytes(place: Path) -> int:
-    """What may still be written on the filesystem of `place`."""
+    """The bytes that may still be written on the filesystem of `place`."""
     return shutil.disk_usage(place).free

@@ -1,4 +1,4 @@
-"""Where the bytes of images go, whatever form they are kept in."""
+"""The interface of whatever keeps the bytes of images."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -7,7 +7,7 @@ from oidl.model import Job, Rendition, Source
 
 
 class Store(Protocol):
-    """Keeps the renditions of images. Its methods are called from the validators' threads."""
+    """Keeps the renditions of images. The threads of the validators call its methods."""
 
     def put(
         self,
@@ -19,18 +19,18 @@ class Store(Protocol):
         suffix: str | None = None,
         unless_at: str | None = None,
     ) -> str:
-        """Keeps `body`, which came from `source`, as `rendition` of an image; returns what `file.path` records.
+        """Keeps `body`, which came from `source`, as `rendition` of an image; returns the value for `file.path`.
 
-        The body is durable no later than `Durability` says, and whole when this returns. `suffix` replaces that of the
-        published URL. Nothing is written if `unless_at`, where the body was read from, is the place itself. Raises
-        `DiskError` if the body cannot be kept; then nothing is there.
+        The body is whole when this returns, and durable when `Durability` says so. `suffix` replaces that of the
+        published URL. Nothing is written if the body was read from its own place, `unless_at`. Raises `DiskError` if
+        the body cannot be kept; then there is no file.
         """
         ...
 
     def find_originals(self, job: Job) -> Iterator[tuple[str, bytes]]:
-        """What may be the original of an image, by its length: where it is, and its bytes."""
+        """Files whose length is that of the image's original: path and bytes of each."""
         ...
 
     def has_originals(self, subset: str) -> bool:
-        """Whether there may be originals of `subset` that no row knows of."""
+        """Whether there may be originals of `subset` that are not recorded in the database."""
         ...

@@ -1,4 +1,4 @@
-"""Removes what a killed run left; only below directories that are oidl's own."""
+"""Removes leftovers of killed runs, only below directories that belong to oidl."""
 
 import shutil
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def remove_tree(path: Path) -> None:
-    """Removes `path`, a directory with all in it or a file, if it is there; a link is removed, not followed."""
+    """Removes `path`, a file or a directory with its contents, if it exists; a link is removed, not followed."""
     with suppress(FileNotFoundError):
         if path.is_symlink() or path.is_file():
             path.unlink()

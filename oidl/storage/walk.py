@@ -1,4 +1,4 @@
-"""The files below a directory, one directory at a time, however many there are."""
+"""Lists the files below a directory, one directory at a time, so that any number of them fits in memory."""
 
 import os
 from collections.abc import Collection, Generator
@@ -10,7 +10,7 @@ from oidl.storage.atomic import PART_DIRECTORY
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that is no directory (or one that cannot be read: `problem` says why), and its path below `home`."""
+    """A file or link, or a directory that cannot be read (`problem` says why); `parts` is its path below `home`."""
 
     path: str
     parts: tuple[str, ...]
@@ -18,10 +18,10 @@ class Entry:
 
 
 def files_below(home: Path, others: Collection[str] = ()) -> Generator[Entry, None, None]:
-    """Every entry below `home`; links are not followed, `home`'s temporary directory and `others` not entered."""
-    left: list[tuple[str, tuple[str, ...]]] = [(str(home), ())]
-    while left:
-        directory, parts = left.pop()
+    """Yields every entry below `home`, without following links or entering its temporary directory or `others`."""
+    pending: list[tuple[str, tuple[str, ...]]] = [(str(home), ())]
+    while pending:
+        directory, parts = pending.pop()
         try:
             entries = os.scandir(directory)
         except (FileNotFoundError, NotADirectoryError):
@@ -34,4 +34,4 @@ def files_below(home: Path, others: Collection[str] = ()) -> Generator[Entry, No
                 if not entry.is_dir(follow_symlinks=False):
                     yield Entry(entry.path, (*parts, entry.name))
                 elif entry.path not in others and (parts or entry.name != PART_DIRECTORY):
-                    left.append((entry.path, (*parts, entry.name)))
+                    pending.append((entry.path, (*parts, entry.name)))

@@ -108,7 +108,7 @@ def test_what_no_export_wrote_is_not_replaced(
     own.symlink_to("elsewhere") if is_link else own.write_text("by hand")
     before = set(tmp_path.rglob("*"))
     top = tmp_path / Path(name).parts[0]
-    with pytest.raises(UsageError, match=f"{top} is there, and not from an earlier export") as raised:
+    with pytest.raises(UsageError, match=f"{top} exists and is not from an earlier export") as raised:
         exported(form, rendition="fillcrop")
     assert raised.value.hint == "choose another --dest, or move it away"
     assert set(tmp_path.rglob("*")) == before

@@ -106,7 +106,7 @@ def test_what_was_not_written_here_is_refused_before_anything_is_written(kind: s
     own = tmp_path / "labels"
     makers: dict[str, Any] = {"directory": own.mkdir, "file": own.touch, "link": lambda: own.symlink_to("nowhere")}
     makers[kind]()
-    with pytest.raises(UsageError, match=f"{own} is there, and not from an earlier export"):
+    with pytest.raises(UsageError, match=f"{own} exists and is not from an earlier export"):
         write(tmp_path, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["labels"]
 
