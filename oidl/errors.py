@@ -1,8 +1,8 @@
-"""What stops the program, and the exit code each of these ends with.
+"""The errors that stop the program, each with its exit code.
 
-An `OidlError` is raised when going on makes no sense; what goes wrong with one
-image is a `model.Failure` instead, and the run goes on. Every error carries one
-sentence for people and, where there is one, a hint at what to do about it.
+An `OidlError` is raised if the program cannot continue; a problem with one
+image is a `model.Failure` instead, and the run continues. Every error has one
+sentence for the user and usually a hint that says what to do about it.
 """
 
 import errno
@@ -14,7 +14,7 @@ from oidl.hints import command
 
 
 class ExitCode(IntEnum):
-    """How the process ends; scripts decide by these whether to run it again."""
+    """How the process ends; scripts use it to decide whether to run again."""
 
     SETTLED = 0
     BUG = 1
@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 
 
 class OidlError(Exception):
-    """Something that ends the program, in words for the person who started it."""
+    """An error that ends the program, with a message for the user."""
 
     exit_code = ExitCode.BUG
 
@@ -41,43 +41,43 @@ class OidlError(Exception):
 
 
 class UsageError(OidlError):
-    """What was asked for cannot be done as asked; nothing was changed."""
+    """The request cannot be carried out as given; nothing was changed."""
 
     exit_code = ExitCode.USAGE
 
 
 class MetadataError(OidlError):
-    """An archive or image list could not be had, did not verify, or is not one."""
+    """An archive or image list could not be fetched, failed verification, or is something else."""
 
     exit_code = ExitCode.METADATA
 
 
 class DiskError(OidlError):
-    """A file could not be written: the disk is full, read-only or forbidden."""
+    """A file could not be read or written: the disk is full or read-only, or permission is denied."""
 
     exit_code = ExitCode.DISK
 
 
 class StateError(OidlError):
-    """The state database is in use, newer than the program, damaged or another's."""
+    """The state database is in use, newer than the program, damaged, or not one of `oidl`."""
 
     exit_code = ExitCode.STATE
 
 
 class StoppedError(OidlError):
-    """The user stopped the program while it could not finish what it does."""
+    """The user stopped the program before it could finish."""
 
     exit_code = ExitCode.INTERRUPTED
 
 
 class LoadInProgressError(StateError):
-    """The state database cannot be read: an image list is being loaded, or a run was killed at it."""
+    """The state database cannot be read: an image list is being loaded, or a run was killed while loading one."""
 
 
 _IN_THE_WAY = "move away {place}, which is in the way, or choose another place"
 _LINK = "fix the symbolic link {place}"
 _PERMISSIONS = "fix the permissions of {place}, or choose another place"
-_UNSUPPORTED = "choose a place on another filesystem: this one does not support it"
+_UNSUPPORTED = "choose a place on another filesystem: this one does not support the operation"
 
 _ADVICE = {
     errno.ENOSPC: "free some space",
@@ -90,10 +90,10 @@ _ADVICE = {
     errno.ENOTDIR: _IN_THE_WAY,
     errno.ENOTEMPTY: _IN_THE_WAY,
     errno.ELOOP: f"{_LINK}, which leads back to itself",
-    errno.EXDEV: "use a plain directory for {place}, which is on another filesystem than the directory above it",
+    errno.EXDEV: "use a plain directory for {place}, which is on a different filesystem from the directory above it",
     errno.EMFILE: "raise the limit on open files (ulimit -n), or lower --max-total-connections",
     errno.ENFILE: "close other programs, or raise the system's limit on open files (fs.file-max)",
-    errno.EIO: "check the disk (dmesg), and run {verify} when it is well",
+    errno.EIO: "check the disk (dmesg), and run {verify} when the disk is repaired",
     errno.ENAMETOOLONG: "choose a shorter path",
     errno.ENOENT: "check that the directory was not removed or unmounted",
     errno.ESTALE: "mount the network filesystem again",
@@ -111,7 +111,7 @@ _ADVICE = {
 
 
 def disk_error(path: Path, error: OSError, done: str = "written") -> DiskError:
-    """What `error`, met at `path`, means: the system's own words for it, and advice that follows from its number.
+    """The error to raise for `error` at `path`: the system's own description, and advice by its number.
 
     `done` is what could not be done to `path`: `written`, `read`, `removed`.
     """
@@ -119,20 +119,20 @@ def disk_error(path: Path, error: OSError, done: str = "written") -> DiskError:
     place = _cause(path, number)
     advice = _ADVICE.get(number, "check the disk and the permissions").format(place=place, verify=command("verify"))
     if number != errno.ELOOP and os.path.islink(place) and not os.path.exists(place):
-        advice = f"{_LINK.format(place=place)}, which leads to {os.readlink(place)}, where nothing is"
+        advice = f"{_LINK.format(place=place)}, which leads to {os.readlink(place)}, and that does not exist"
     return DiskError(f"{path} could not be {done}: {error.strerror or error}", hint=f"{advice}; then run it again")
 
 
 def _cause(path: Path, number: int) -> Path:
-    """Which of `path` and its parents is the cause of the error `number`, as far as that can be seen."""
+    """Which of `path` and its parents causes the error `number`, as far as can be seen."""
     parents = list(reversed(path.parents))
-    found: list[Path] = []
+    suspects: list[Path] = []
     if number in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.ENOENT, errno.ELOOP):
-        found = [place for place in parents if os.path.lexists(place) and not os.path.isdir(place)]
+        suspects = [place for place in parents if os.path.lexists(place) and not os.path.isdir(place)]
     elif number in (errno.EACCES, errno.EPERM):
-        found = [place for place in parents if os.path.isdir(place) and not os.access(place, os.X_OK)]
+        suspects = [place for place in parents if os.path.isdir(place) and not os.access(place, os.X_OK)]
         existing = [place for place in (*parents, path) if os.path.lexists(place)]
-        found += [place for place in existing[-2:] if not os.access(place, os.W_OK)]
+        suspects += [place for place in existing[-2:] if not os.access(place, os.W_OK)]
     elif number == errno.EXDEV:
-        found = [place for place in reversed(parents) if os.path.islink(place) or os.path.ismount(place)]
-    return found[0] if found else path
+        suspects = [place for place in reversed(parents) if os.path.islink(place) or os.path.ismount(place)]
+    return suspects[0] if suspects else path

@@ -1,6 +1,6 @@
-"""What a run is about to do, as one frozen value: made before it begins, and for a dry run instead of it.
+"""What a run is about to do, as one frozen value: made before the run begins, or instead of it for a dry run.
 
-Sizes are bytes. What is not known before an image list is loaded is None.
+Sizes are in bytes. A value that is unknown until an image list is loaded is None.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from pathlib import Path
 
 GUESSED_BYTES_PER_S = 20_000_000
 GUESSED_IMAGES_PER_S = 40
-"""How fast images come, whichever is slower, where no run has learned it yet."""
+"""The assumed download speed, whichever is slower, if no run has measured it yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many images that are to be had, and so many bytes to fetch for them.
+    """A number of images to get, and the bytes to fetch for them.
 
-    `local` of them are made from originals on disk, for which nothing is fetched; `again` are done, and lack something.
+    `local` of them are made from originals on disk, which needs no download; `again` of them are done, but lack a file.
     """
 
     images: int
@@ -27,7 +27,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class FilesToFetch:
-    """Files of one kind: so many bytes, exactly or about; `unknown` files of unknown size come on top."""
+    """Files of one kind with their size, exact or approximate; `unknown` more files have an unknown size."""
 
     name: str
     bytes: int = 0
@@ -37,7 +37,7 @@ class FilesToFetch:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """About how many bytes are needed on the filesystem of `place`, and how many may be used there."""
+    """Roughly how many bytes are needed on the filesystem of `place`, and how many may be used there."""
 
     place: Path
     needed: int
@@ -46,11 +46,11 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Images by subset (None where their number is not known) and by class, and all that goes with them.
+    """The images by subset (None if their number is unknown) and by class, the files, and the space they need.
 
-    `limit` is how many images are missing to the limit of all of them, None if there is none. With `is_most` images
-    are chosen by something that is not loaded yet, so that there may be fewer; with `is_exact` their bytes are the
-    published ones. `learned_pace` is in images a second.
+    `limit` is how many images may still be added before the overall limit is reached, None if there is none. With
+    `is_most` the images are selected by something that is not loaded yet, so there may be fewer; with `is_exact` their
+    sizes are the published ones. `learned_pace` is in images per second.
     """
 
     subsets: Mapping[str, Share | None] = field(default_factory=dict)
@@ -65,14 +65,14 @@ class Forecast:
 
     @property
     def available(self) -> int | None:
-        """How many images there are to take from; None if that is not known."""
+        """How many images there are to choose from; None if unknown."""
         counts = [share.images if share else None for share in self.subsets.values()]
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
 
     @property
     def images(self) -> int | None:
-        """How many of them are taken; None if that is not known."""
+        """How many of them the run will get; None if unknown."""
         available = self.available
         if available is None:
             return self.limit
@@ -80,19 +80,19 @@ class Forecast:
 
     @property
     def local(self) -> int:
-        """How many of these are made from originals on disk."""
+        """How many of those are made from originals on disk."""
         return round(self._part * sum(share.local for share in self.subsets.values() if share))
 
     @property
     def bytes(self) -> float | None:
-        """How many bytes of images are to be fetched; None if that is not known."""
+        """How many bytes of images the run will fetch; None if unknown."""
         sizes = [share.bytes if share else None for share in self.subsets.values()]
         known = [size for size in sizes if size is not None]
         return self._part * sum(known) if len(known) == len(sizes) else None
 
     @property
     def file_bytes(self) -> int:
-        """How many bytes of lists and annotations are to be fetched, as far as their sizes are known."""
+        """How many bytes of lists and annotations the run will fetch, as far as their sizes are known."""
         return sum(each.bytes for each in (*self.annotations, *([self.lists] if self.lists else [])))
 
     @property
@@ -102,7 +102,7 @@ class Forecast:
 
     @property
     def seconds(self) -> float | None:
-        """How long it takes, at the pace that was learned or the guessed one; None if that is not known."""
+        """How long the run will take at the learned pace, otherwise at the assumed one; None if unknown."""
         images, size = self.images, self.bytes
         if images is None:
             return None

@@ -9,8 +9,8 @@ from enum import StrEnum
 from oidl.hints import command
 
 _RARE = "images rarely all fail for the same reason; check {status} before running again"
-_OTHER_FILES = "the files are not the published ones; is it the right image list, does a proxy change images?"
-_NO_FILES = "the server has none of these images; is it the right image list, did the server lose its files?"
+_OTHER_FILES = "the files are not the published ones; is it the right image list, or does a proxy change images?"
+_NO_FILES = "the server has none of these images; is it the right image list, or did the server lose its files?"
 
 
 class Reason(StrEnum):
@@ -33,8 +33,8 @@ class Reason(StrEnum):
     @classmethod
     def of(cls, text: str | None) -> "Reason | None":
         """The reason that `text` names; None if there is none, because users can edit the database."""
-        found = cls._value2member_map_.get(text)
-        return found if isinstance(found, Reason) else None
+        member = cls._value2member_map_.get(text)
+        return member if isinstance(member, Reason) else None
 
     UNAVAILABLE = "unavailable", "the photo was taken down (a placeholder is served instead)", _RARE
     NOT_FOUND = "not_found", "the photo is no longer there (404)", _NO_FILES
@@ -49,7 +49,7 @@ class Reason(StrEnum):
     NOT_AN_IMAGE = (
         "not_an_image",
         "something other than an image was served",
-        "web pages arrive instead of images; does the network require a login, does a proxy interfere?",
+        "web pages arrive instead of images; does the network require a login, or does a proxy interfere?",
     )
     CORRUPT = "corrupt", "the image is damaged, or part of it is missing", _RARE
     HTTP_ERROR = (
@@ -65,7 +65,7 @@ class Reason(StrEnum):
     TIMEOUT = (
         "timeout",
         "no connection, or no data, within the timeout",
-        "no data arrives in time; is the network up, does the server block this address?",
+        "no data arrives in time; is the network up, or does the server block this address?",
     )
     TOO_SLOW = (
         "too_slow",
@@ -95,8 +95,8 @@ class Reason(StrEnum):
 
 def meaning(reason: str) -> str:
     """What `reason` means for an image; it may be any text."""
-    found = Reason.of(reason)
-    return found.meaning if found else "not a reason that oidl knows"
+    known = Reason.of(reason)
+    return known.meaning if known else "not a reason that oidl knows"
 
 
 def diagnosis(reason: Reason) -> str:

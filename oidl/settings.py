@@ -1,7 +1,7 @@
-"""Everything a run was asked to do, as one frozen value.
+"""Everything that a run should do, as one frozen value.
 
-`cli` makes a `Settings` from flags, environment and `oidl.toml`; each room is
-handed the part that it needs. Units are in the names.
+`cli` makes a `Settings` from flags, environment and `oidl.toml`; each room
+receives the part that it needs. Units are in the names.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, Source, V
 from oidl.text import without_secrets
 
 MAX_IMAGE_BYTES = 250_000_000
-"""The longest image that is read by default, in bytes; Open Images' longest is far below."""
+"""The default limit on the size of an image, in bytes; the largest of Open Images is far below."""
 
 
 class FileNames(StrEnum):
-    """What an output file is named after."""
+    """What output files are named after."""
 
     IMAGE_ID = "image-id"
     FLICKR = "flickr"
 
 
 class Display(StrEnum):
-    """How a run is shown: `auto` is a full screen where the terminal can do that, and lines elsewhere."""
+    """How a run is shown: `auto` is a full screen if the terminal supports it, otherwise lines."""
 
     AUTO = "auto"
     FULL = "full"
@@ -37,12 +37,12 @@ class Display(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which images: of which subsets (empty is all), which ImageIDs, how many of them to have.
+    """Which images to download: `subsets` (empty is all), ImageIDs from a file, and at most `limit` images.
 
-    Of these, those that have an annotation of one of `label_types` (empty: of none in particular) that is of one of
-    `classes` (display or label names; empty is any) and as the rest says: `attributes` are columns of `box` and
-    what they must be, `min_box_area` a share of the picture. `where` is SQL over `image`. `limit_per_class` is how many
-    of each class to have. They are taken in ImageID order or, with `shuffle`, in one that is drawn by `seed`.
+    With `label_types`, an image must have an annotation of one of these types that is of one of `classes` (display or
+    label names; empty is any) and satisfies the other conditions: `attributes` are columns of `box` with their required
+    values, `min_box_area` is a share of the image. `where` is SQL over `image`. `limit_per_class` is how many images of
+    each class to have. The order is that of the ImageIDs or, with `shuffle`, a random one determined by `seed`.
     """
 
     subsets: tuple[str, ...] = ()
@@ -61,12 +61,12 @@ class Selection:
 
     @property
     def is_choice(self) -> bool:
-        """Whether it is more than subsets and a limit."""
+        """Whether it selects by more than subsets and a limit."""
         return bool(self.image_ids or self.label_types or self.shuffle or self.where is not None)
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether it is about some images of its subsets, not all of them."""
+        """Whether it selects some images of its subsets, not all of them."""
         return bool(self.image_ids or self.label_types or self.where is not None or self.limit)
 
 
@@ -74,13 +74,13 @@ class Selection:
 class NetworkSettings:
     """How hard and how patiently the network is used.
 
-    `connect_timeout_s` is for all of connecting; within it, `dns_timeout_s` for
-    the name and `tls_timeout_s` for the handshake. `memory_bytes` bounds the
+    `connect_timeout_s` limits all of connecting, and within it `dns_timeout_s` limits
+    the name lookup and `tls_timeout_s` the handshake. `memory_bytes` bounds the
     bodies in memory, whatever the number of connections, and
-    `max_image_bytes` each of them, whatever the list says. `max_rps` is of
-    requests to one provider in a second, `max_bytes_per_s` of all transfers
+    `max_image_bytes` bounds each of them, whatever the list says. `max_rps` limits
+    the requests per second to one provider, `max_bytes_per_s` all transfers
     together. `max_retry_after_s` is the longest wait that a server can ask for.
-    `user_agent` None is the program's name and version.
+    `user_agent` None means the program's name and version.
     """
 
     max_total_connections: int = 128
@@ -98,20 +98,20 @@ class NetworkSettings:
     user_agent: str | None = None
 
     def deadline_s(self, expected_bytes: int) -> float:
-        """Seconds that a transfer of `expected_bytes` may take in all."""
+        """The longest time that a transfer of `expected_bytes` may take, in seconds."""
         slowest = self.min_bytes_per_s
-        if self.max_bytes_per_s:  # each gets its share of what is allowed, and half of that in a bad moment
+        if self.max_bytes_per_s:  # each transfer gets an equal share of the limit, and half of that in a bad moment
             slowest = min(slowest, self.max_bytes_per_s / self.max_total_connections / 2)
         return self.connect_timeout_s + self.stall_timeout_s + expected_bytes / slowest
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often one image is tried in one run, and how long the end of a run waits for retries.
+    """How often one image is tried in one run, and how long a run waits for retries at its end.
 
-    What may be the path's fault, and not the photo's, is tried again after `confirm_after_s` and then after twice that.
-    `failed` are the reasons whose permanent failures are tried again first: empty for all of them, None for none.
-    With `now`, waits that earlier runs left are over.
+    A failure that may be the path's fault, not the photo's, is retried after `confirm_after_s`, and then after twice
+    that. `failed` lists the reasons whose permanent failures are tried again first: empty for all, None for none.
+    With `now`, images that an earlier run scheduled for later are tried at once.
     """
 
     max_tries: int = 15
@@ -123,10 +123,10 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a run stops by itself: None is never.
+    """When a run stops by itself; None means never.
 
-    `failure_rate` is the share of the last outcomes that fail alike; `min_free_bytes` stay free on
-    every filesystem that is written to. With `check_space`, a run whose files cannot fit is not begun.
+    `failure_rate` is the share of the latest outcomes that may fail for the same reason; `min_free_bytes` stay free on
+    every filesystem that is written to. With `check_space`, a run does not start if its files cannot fit.
     """
 
     duration_s: float | None = None
@@ -160,11 +160,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """What is fetched, and what is believed of originals that are on disk already.
+    """What is fetched, and how far originals already on disk are trusted.
 
-    `sources` are asked in their order. Originals are looked for in `directory`.
-    With `save`, bodies are kept, those of each source as a rendition of its own
-    (`kept`): nothing but what was published is ever called `original`.
+    `sources` are tried in order. Originals are looked for in `directory`.
+    With `save`, bodies are kept, each source's as a separate rendition
+    (`kept`): only the published bytes are ever called `original`.
     """
 
     sources: tuple[Source, ...] = (Source.ORIGINAL,)
@@ -175,7 +175,7 @@ class SourceSettings:
 
     @property
     def kept(self) -> tuple[Rendition, ...]:
-        """The renditions that bodies are kept as, one for each source; an image needs but one of them."""
+        """The renditions that bodies are kept as, one for each source; an image needs only one of them."""
         return tuple(self.rendition_for(source) for source in self.sources) if self.save else ()
 
     @property
@@ -185,13 +185,13 @@ class SourceSettings:
 
     @property
     def can_use_local(self) -> bool:
-        """Whether an original on disk will do for what is to be kept."""
+        """Whether an original on disk can be used for the renditions to be kept."""
         return not self.save or Source.ORIGINAL in self.sources
 
     def rendition_for(self, source: Source) -> Rendition:
-        """The rendition for bodies of `source`; an original that was on disk is one all the same.
+        """The rendition for bodies of `source`; an original from disk counts as an original.
 
-        Thumbnails have `directory` to themselves where they come first, as the older downloader had it.
+        Thumbnails have `directory` to themselves if they are the first source, as in the older downloader.
         """
         source = Source.ORIGINAL if source is Source.LOCAL else source
         owner = self.sources[0] if self.sources[0] is Source.THUMBNAIL_300K else Source.ORIGINAL
@@ -200,9 +200,9 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class Imaging:
-    """What passes as a picture, and what becomes of saved originals that are CMYK or PNG.
+    """What passes as an image, and what happens to saved originals that are CMYK or PNG.
 
-    `background` is six hex digits, for conversions of what is transparent.
+    `background`, six hex digits, fills transparent areas when an image is converted.
     """
 
     validation: Validation = Validation.DECODE
@@ -215,15 +215,16 @@ class Imaging:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One `oidl run`, as asked for.
+    """The settings of one `oidl run`.
 
-    `renditions` are the resized ones; the saved original, if any, comes on top
-    (`wanted`). `catalogue` None is the built-in one; `images_csv` replaces the
-    catalogue's image lists, of which `image_list` chooses. `annotations` are kinds; which files they make is in
-    `pipeline.needed`. With `load_annotations` they go into the database, for the selected images or those of the list.
-    Unless `is_directory_given`, the first of `renditions` goes elsewhere if its directory has
-    others. `plan` is what the root is for from now on, by option; a run with none leaves it as it is. As many `threads`
-    check and resize images.
+    `renditions` are the resized ones; the saved original, if any, is in addition
+    (`wanted`). `catalogue` None means the built-in one; `images_csv` replaces the
+    catalogue's image lists, and `image_list` chooses among those. `annotations` are kinds of annotations;
+    `pipeline.annotation_requirements` says which files they need. With `load_annotations` they go into the database,
+    for the selected images or the whole list. Unless `is_directory_given`, the first of `renditions` goes to another
+    directory if its own has files made otherwise.
+    `plan` is what the root is for from now on, by option; a run without one leaves it unchanged. `threads` is how many
+    threads check and resize images.
     """
 
     root_dir: Path
@@ -252,28 +253,28 @@ class Settings:
 
     @property
     def wanted(self) -> tuple[Rendition, ...]:
-        """Every rendition that an image must have before it is done; the first of `kept` stands for any of them."""
+        """Every rendition that an image needs to be done; the first of `kept` stands for any of them."""
         return self.originals.kept[:1] + self.renditions
 
     @property
     def loads_annotations(self) -> bool:
-        """Whether annotations go into the database: if asked to, and of some images in any case."""
+        """Whether annotations go into the database: if requested, and always if only some images are selected."""
         return self.load_annotations or (self.download_metadata and self.selection.is_narrowed)
 
     @property
     def every(self) -> tuple[Rendition, ...]:
-        """Every rendition that may come of the run."""
+        """Every rendition that the run may produce."""
         return self.originals.kept + self.renditions
 
     @property
     def local_list(self) -> Path | None:
-        """The image list of the user's own, where that is on disk."""
+        """The user's own image list, if it is a file on disk."""
         if self.images_csv is None or self.images_csv.startswith(("http://", "https://")):
             return None
         return Path(self.images_csv)
 
     def as_json(self) -> dict[str, Any]:
-        """The settings as plain JSON values, for the `run` table; of a URL nothing that may be secret."""
+        """The settings as plain JSON values, for the `run` table, without the parts of URLs that may be secret."""
         plain = {name: _plain(value) for name, value in asdict(self).items() if name != "plan"}
         return plain | {"images_csv": self.images_csv and without_secrets(self.images_csv)}
 

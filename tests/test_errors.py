@@ -47,7 +47,7 @@ def test_a_link_that_leads_nowhere_is_named_with_its_goal(tmp_path: Path) -> Non
     (tmp_path / "000").symlink_to(tmp_path / "gone")
     for number in (errno.EEXIST, errno.ENOENT):
         assert hint(tmp_path / "000" / "0001.jpg", number).startswith(
-            f"fix the symbolic link {tmp_path}/000, which leads to {tmp_path}/gone, where nothing is"
+            f"fix the symbolic link {tmp_path}/000, which leads to {tmp_path}/gone, and that does not exist"
         )
 
 
