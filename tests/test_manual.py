@@ -458,6 +458,13 @@ def test_where_a_change_goes_names_files_that_exist() -> None:
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
+def test_the_places_that_know_the_mirror_are_named() -> None:
+    (item,) = re.findall(r"^- \*\*A second mirror\*\*.*\n(?:  .*\n)+", ARCHITECTURE, re.MULTILINE)
+    knowing = [path for path in (ROOT / "oidl").rglob("*.py") if "CVDF" in path.read_text("utf-8")]
+    named = [name for name in words_in_code(item) if name.endswith(".py")]
+    assert sorted(named) == sorted(path.relative_to(ROOT / "oidl").as_posix() for path in knowing)
+
+
 def test_every_measurement_is_in_the_figures() -> None:
     named = set(re.findall(r"`python -m bench ([a-z]+)", read("bench/README.md")))
     assert named == {module.__name__.rpartition(".")[2] for module in _MEASUREMENTS}
