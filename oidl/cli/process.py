@@ -7,6 +7,7 @@ be stuck in a write to a terminal that takes nothing, or SQLite in a disk.
 
 import _thread
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_command(arguments)
     global _is_ours
     _is_ours = True
-    code = run_command(None)
+    code: int = ExitCode.INTERRUPTED
+    with suppress(KeyboardInterrupt):  # one more, while the first was answered
+        code = run_command(None)
+    # Nothing is left to interrupt but Python's own end, which would answer with a traceback.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(ExitCode.INTERRUPTED))
     if _has_stuck_threads():
         _flush()
         os._exit(code)  # Python would tear down what these threads still use

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -107,6 +108,37 @@ def test_a_demo_is_served_until_ctrl_c_and_images_can_be_chosen_by_class(
     assert (again.returncode, f"is served already, at http://127.0.0.1:{port}" in again.stderr) == (2, True)
     os.kill(process.pid, signal.SIGINT)
     assert oidl.end(process).returncode == 0
+
+
+# Each photo takes for ever.
+_STUCK = """
+import sys, threading
+from oidl.cli import main
+from oidl.demo import photos
+def make(*args, **more):
+    print("stuck", flush=True)
+    threading.Event().wait()
+photos.make = make
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("option", ["--images=2000", "--serve"])
+def test_ctrl_c_ends_a_demo_whose_photos_are_being_made_at_once(
+    signals: int, option: str, oidl, root: Path, port: int
+) -> None:
+    process = oidl.start("demo", f"--root-dir={root}", f"--port={port}", option, program=_STUCK)
+    assert process.stdout is not None
+    while process.stdout.readline() != "stuck\n":
+        assert process.poll() is None
+    began = time.monotonic()
+    for _ in range(signals):
+        os.kill(process.pid, signal.SIGINT)
+    ended = oidl.end(process)
+    assert ended.returncode == 130
+    assert ended.stderr in ("oidl: interrupted\n", "")  # the second one may come before that is said
+    assert time.monotonic() - began < 4  # after 5 it would be ended from outside
 
 
 def test_a_demo_of_what_is_served_already_asks_that_server(demo, oidl, root: Path, port: int) -> None:

@@ -28,6 +28,7 @@ from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 from oidl.errors import ExitCode, UsageError
 from oidl.model import FileKind
+from oidl.node.threads import run_abandonable
 from oidl.settings import Display
 from oidl.text import counted
 
@@ -112,7 +113,8 @@ def _recipe(options: DemoOptions, root_dir: Path) -> Recipe:
 
 
 async def _serve(root_dir: Path, recipe: Recipe) -> int:
-    """Serves until Ctrl-C."""
+    """Serves until Ctrl-C. Raises `KeyboardInterrupt` if that comes before there is anything to serve."""
+    is_served = False
     async with trio.open_nursery() as nursery:
         await nursery.start(cancel_on_signal, nursery.cancel_scope)
         if not await _offer(nursery, root_dir, recipe):
@@ -121,7 +123,10 @@ async def _serve(root_dir: Path, recipe: Recipe) -> int:
                 hint="use it from there, or stop that `oidl demo` with Ctrl-C first",
             )
         print(how_to_use(root_dir, root_dir / _SERVED / CATALOGUE, recipe, _HOSTS), flush=True)
+        is_served = True
         await trio.sleep_forever()
+    if not is_served:
+        raise KeyboardInterrupt
     return ExitCode.SETTLED
 
 
@@ -168,7 +173,7 @@ async def _offer(nursery: trio.Nursery, root_dir: Path, recipe: Recipe) -> bool:
     is_kept = read_recipe(served) is not None
     print(f"{'finding' if is_kept else 'making'} {counted(recipe.images, 'photo')} …", flush=True)
     make = partial(make_demo, served, base_urls=base_urls, images=recipe.images, site=site, reuse=is_kept)
-    made = await trio.to_thread.run_sync(make, abandon_on_cancel=True)
+    made = await run_abandonable(make, limiter=trio.CapacityLimiter(1))
     if is_kept and not is_same(served, made.catalogue_toml):
         raise UsageError(
             f"the demo in {root_dir} was changed, or made by another version of oidl",
