@@ -43,6 +43,11 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
             f"run {command('verify', '--repair')}, then {command('run')}"
         )
+    if result.misplaced_files:
+        lines.append(
+            f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that is not where one of "
+            f"theirs can be; run {command('verify', '--repair')}, then {command('run')}"
+        )
     if result.without_geometry:
         lines.append(
             f"  left out: {counted(result.without_geometry, 'file')} without a record of how they were made; "

@@ -21,12 +21,15 @@ from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
 from oidl.hints import command
 from oidl.model import LabelType, Rendition
+from oidl.settings import Layout
 from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import subsets_with_images
+from oidl.state.homes import read_homes
 from oidl.state.load import loaded_list, wanted_subsets
 from oidl.state.verify import known_renditions
 from oidl.storage.layout import checked_subdirectory
+from oidl.storage.ownership import OwnFiles
 from oidl.storage.replace import replaced_entries
 
 SIZES = "images.meta"
@@ -94,7 +97,8 @@ def export_labels(
             box_polygons=request.box_polygons,
         )
         files = ImageDirectory(request.image_files, root_dir, directory, dest)
-        images = LabelledImages(db, request, rendition, subsets, kinds, numbered.by_label_name, masks, result)
+        own = OwnFiles(read_homes(db, Layout(root_dir, held.directory)), subsets)
+        images = LabelledImages(db, request, rendition, subsets, own, kinds, numbered.by_label_name, masks, result)
         attribution = _write(target, files, images, request, result, tell)
         _check_splits(request, splits, [split for split, images in result.images.items() if images])
         write_croissant(target, form, held.dataset_version, attribution)

@@ -47,6 +47,7 @@ class ExportResult:
     """What came of an export, while it goes on and at its end; `images` and `annotations` are counted by split.
 
     `looked_at` files of the chosen images, of `total` at most, were walked through so far, without annotations too.
+    `misplaced_files` are recorded where no file of theirs can be.
     `unseen` are the annotations of which nothing, or too little, is in the file. `unread_masks` are missing from the
     archives or damaged; `unread_mask` is the first of them and what is wrong with it.
     """
@@ -60,6 +61,7 @@ class ExportResult:
     unread_masks: int = 0
     unread_mask: str = ""
     missing_files: int = 0
+    misplaced_files: int = 0
     without_geometry: int = 0
     total: int = 0
     looked_at: int = 0

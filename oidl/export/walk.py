@@ -15,19 +15,21 @@ from oidl.imaging.boxes import Transform, as_exif_turns
 from oidl.model import LabelType, Rendition
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import AnnotatedFile, file_pages
+from oidl.storage.ownership import OwnFiles
 
 
 @dataclass(slots=True)
 class LabelledImages:
     """The images of an export, in order, with annotations of the `categories`, which are by label name.
 
-    What is left out is counted in `result`.
+    What is left out is counted in `result`; files that are not `own` are.
     """
 
     db: StateConnection
     request: ExportRequest
     rendition: Rendition
     subsets: Sequence[str]
+    own: OwnFiles
     kinds: Sequence[LabelType]
     categories: Mapping[str, Category]
     masks: MaskReader
@@ -46,6 +48,9 @@ class LabelledImages:
                 self.result,
             )
             for file in page:
+                if not self.own.has(file.image_id, self.rendition.name, file.path):
+                    self.result.misplaced_files += 1
+                    continue
                 where = self._placing(file)
                 if where is None:
                     self.result.without_geometry += 1

@@ -12,6 +12,7 @@ A `Root` holds no connection: each question opens its own and closes it at the e
 threads, can be sent to other processes (as the workers of a data loader are) and works while a run goes on.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -26,18 +27,21 @@ from oidl.export.labels import find_rendition
 from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
-from oidl.hints import note_root
+from oidl.hints import command, note_root
 from oidl.library.image import RootImage, root_image
 from oidl.model import LabelType, Rendition
-from oidl.settings import Selection
+from oidl.settings import Layout, Selection
 from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.classes import wanted_classes
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.database import check_database, open_reader
+from oidl.state.homes import read_homes
 from oidl.state.load import loaded_list, wanted_subsets
 from oidl.state.query import query
 from oidl.state.selection import select_images
+from oidl.storage.ownership import OwnFiles
+from oidl.text import counted
 
 STATE_DB = "oidl.sqlite3"
 
@@ -91,7 +95,7 @@ class Root:
         `image`) choose as the options of `oidl export` do, and annotations are then those of `classes`. `label_types`
         are what comes with each image, of `boxes`, `labels` and `segmentations`; if not said, the boxes and labels
         that are in the database. `rendition` is needed where there are several. Raises `UsageError` for what there
-        is not.
+        is not. Rows that name a file which is not one of the root's own are left out, with a warning at the end.
         """
         kinds = None if label_types is None else tuple(map(_label_type, _several(label_types)))
         selection = Selection(
@@ -122,14 +126,22 @@ class Root:
             format=IMAGEFOLDER, selection=selection, chosen=select_images(db, selection), label_names=label_names
         )
         held = loaded_list(db)
-        version_dir = self.root_dir / (held.directory if held else "")
+        layout = Layout(self.root_dir, held.directory if held else "")
+        own = OwnFiles(read_homes(db, layout), subsets)
+        version_dir = self.root_dir / layout.version_dir
         by_label_name = export_categories(db, kinds, label_names).by_label_name
         result = ExportResult(version_dir, rendition.name, kinds, {}, {})
         with closing(MaskReader({each: version_dir / each for each in subsets})) as masks:
             if LabelType.SEGMENTATIONS in kinds:
                 masks.require_archives(db, rendition.name, label_names, request.chosen)
-            walk = LabelledImages(db, request, rendition, subsets, kinds, by_label_name, masks, result)
+            walk = LabelledImages(db, request, rendition, subsets, own, kinds, by_label_name, masks, result)
             yield from islice(walk, selection.limit)
+        if result.misplaced_files:
+            warnings.warn(
+                f"{counted(result.misplaced_files, 'image')} left out, whose row names a file that is not where one of "
+                f"theirs can be; {command('verify')} lists them",
+                stacklevel=2,
+            )
 
     @contextmanager
     def _open(self) -> Iterator[StateConnection]:

@@ -5,13 +5,14 @@ from enum import StrEnum
 
 
 class Problem(StrEnum):
-    """How disk and database can differ; for the first five, `oidl verify --repair` requeues the image."""
+    """How disk and database can differ; for the first six, `oidl verify --repair` requeues the image."""
 
     MISSING = "missing"
     WRONG_SIZE = "wrong_size"
     WRONG_MD5 = "wrong_md5"
     DAMAGED = "damaged"
     INCOMPLETE = "incomplete"
+    MISPLACED = "misplaced"
     UNREADABLE = "unreadable"
     ORPHAN = "orphan"
     LEFTOVER = "leftover"
@@ -19,7 +20,9 @@ class Problem(StrEnum):
     FOREIGN = "foreign"
 
 
-REDO = frozenset({Problem.MISSING, Problem.WRONG_SIZE, Problem.WRONG_MD5, Problem.DAMAGED, Problem.INCOMPLETE})
+REDO = frozenset(
+    {Problem.MISSING, Problem.WRONG_SIZE, Problem.WRONG_MD5, Problem.DAMAGED, Problem.INCOMPLETE, Problem.MISPLACED}
+)
 """The image must be done again."""
 
 REMOVE = frozenset({Problem.ORPHAN, Problem.LEFTOVER})

@@ -26,9 +26,12 @@ from oidl.pipeline.repair import Repair
 from oidl.pipeline.verify_files import check_files
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
+from oidl.state.homes import read_homes
+from oidl.state.load import loaded_subsets
 from oidl.state.times import timestamp
 from oidl.state.verify import FileRow, count_files, file_page
 from oidl.storage.durability import boot_id, sync_filesystems
+from oidl.storage.ownership import OwnFiles
 from oidl.text import counted
 
 _INTERVAL_S = 10.0
@@ -76,13 +79,14 @@ class Durability:
             )
         lost = 0
         repair = Repair(self._state.db, self._layout)
+        own = await self._state.run(self._own_files)
         after = ("", "")
         while page := await self._state.run(file_page, self._state.db, after, _PAGE, mark):
             after = page[-1][:2]
             findings: list[Finding] = []
             async with trio.open_nursery() as nursery:
                 for begin in range(0, len(page), _CHUNK):
-                    nursery.start_soon(self._check, page[begin : begin + _CHUNK], findings)
+                    nursery.start_soon(self._check, own, page[begin : begin + _CHUNK], findings)
             if findings:
                 await self._state.run(repair.repair, findings)
             lost += len(findings)
@@ -90,8 +94,11 @@ class Durability:
         if lost:
             self._say(f"{counted(lost, 'file')} did not reach the disk and will be fetched again")
 
-    async def _check(self, rows: Sequence[FileRow], findings: list[Finding]) -> None:
-        checked = await run_abandonable(check_files, self._layout, rows, limiter=self._threads)
+    def _own_files(self) -> OwnFiles:
+        return OwnFiles(read_homes(self._state.db, self._layout), loaded_subsets(self._state.db))
+
+    async def _check(self, own: OwnFiles, rows: Sequence[FileRow], findings: list[Finding]) -> None:
+        checked = await run_abandonable(check_files, self._layout, own, rows, limiter=self._threads)
         findings.extend(checked.findings)
 
     async def run(self) -> None:

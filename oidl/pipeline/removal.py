@@ -5,7 +5,7 @@ Synchronous: it is the whole work of a command, which holds the writer lock.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,14 @@ from oidl.errors import disk_error
 from oidl.hints import command
 from oidl.settings import Layout, Settings
 from oidl.state.connection import StateConnection
+from oidl.state.homes import read_homes
 from oidl.state.load import loaded_subsets
 from oidl.state.removal import end_removal, files_are_gone, files_to_remove, take_rows
 from oidl.state.translate import translating_sqlite_errors
 from oidl.state.verify import known_renditions
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path, subset_directory
+from oidl.storage.ownership import OwnFiles
 from oidl.storage.sweep import remove_tree
 
 _PAGE = 500
@@ -27,32 +29,40 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many files were removed, and how many bytes they had by their rows or on the disk."""
+    """How many files were removed, and how many bytes they had on the disk; `others` are recorded, but not ours."""
 
     files: int
     bytes: int
+    others: int = 0
+    other: str = ""
 
 
 def remove_files(
     db: StateConnection,
     layout: Layout,
-    subsets: Iterable[str],
+    subsets: Collection[str],
     name: str,
     directory: str,
     say: Callable[[int], None] = lambda files: None,
 ) -> Removed:
     """Removes all files of the rendition `name`, and it; `say` is told how many are gone after each page.
 
-    Raises `DiskError` if a file cannot be removed; what is removed until then stays so.
+    What rows name and no run can have written stays where it is. Raises `DiskError` if a file cannot be removed; what
+    is removed until then stays so.
     """
-    files = size_bytes = 0
+    files = size_bytes = others = 0
+    other = ""
     with translating_sqlite_errors(db.path):
+        own = OwnFiles(read_homes(db, layout), subsets)
         while True:
             take_rows(db, name, _PAGE)
             page = files_to_remove(db, name, _PAGE)
             if not page:
                 break
             for file in page:
+                if not own.has(*file):
+                    others, other = others + 1, other or file.path
+                    continue
                 freed = _remove(actual_path(layout, file.path))
                 files += freed is not None
                 size_bytes += freed or 0
@@ -63,7 +73,7 @@ def remove_files(
         home = subset_directory(layout, subset, directory)
         remove_tree(home / PART_DIRECTORY)
         _remove_empty(home)
-    return Removed(files, size_bytes)
+    return Removed(files, size_bytes, others, other)
 
 
 def lost_remarks(db: StateConnection, settings: Settings) -> Iterator[str]:

@@ -20,7 +20,7 @@ from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path
 from oidl.storage.sweep import remove_tree
 
-_NO_FILE = frozenset({Problem.MISSING, Problem.INCOMPLETE})
+_NO_FILE = frozenset({Problem.MISSING, Problem.INCOMPLETE, Problem.MISPLACED})  # the latter names one that is not ours
 
 
 class Repair:

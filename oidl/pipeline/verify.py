@@ -30,6 +30,7 @@ from oidl.pipeline.verify_files import check_files, published_md5
 from oidl.progress.verify import VerifyMeter
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
+from oidl.state.homes import read_homes
 from oidl.state.ledger import Ledger
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.translate import translating_sqlite_errors
@@ -47,6 +48,7 @@ from oidl.state.verify import (
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path, subset_directory
+from oidl.storage.ownership import OwnFiles
 from oidl.storage.walk import Entry, files_below
 
 _PAGE = 512  # rows, and with `_CHUNK` files to a thread, few enough that Ctrl-C is heard within a second
@@ -93,6 +95,7 @@ class Verifier:
         self._threads = trio.CapacityLimiter(threads)
         self._renditions = known_renditions(db)
         self._subsets = loaded_subsets(db)
+        self._own = OwnFiles(read_homes(db, self._layout), self._subsets)
         self._homes = [
             (rendition, subset, subset_directory(self._layout, subset, rendition.directory))
             for rendition, _ in self._renditions
@@ -139,7 +142,7 @@ class Verifier:
             await self._settle(findings)
 
     async def _check(self, rows: Sequence[FileRow], findings: list[Finding]) -> None:
-        checked = await run_abandonable(check_files, self._layout, rows, limiter=self._threads)
+        checked = await run_abandonable(check_files, self._layout, self._own, rows, limiter=self._threads)
         findings.extend(checked.findings)
         self._meter.looked_at(checked.files, checked.undecoded)
 
@@ -242,7 +245,7 @@ class Verifier:
 def _is_same(path: str, other: str) -> bool:
     try:
         return os.path.samefile(path, other)
-    except OSError:
+    except (OSError, ValueError):  # the latter of a path with a zero byte
         return False
 
 

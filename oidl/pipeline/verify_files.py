@@ -14,6 +14,7 @@ from oidl.model import ORIGINAL, Failure, Finding, Problem
 from oidl.settings import Layout
 from oidl.state.verify import FileRow
 from oidl.storage.layout import actual_path
+from oidl.storage.ownership import OwnFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,13 @@ class Checked:
     undecoded: int
 
 
-def check_files(layout: Layout, rows: Sequence[FileRow]) -> Checked:
-    """Compares every file of `rows` with its row: there, as long, and whole.
+def check_files(layout: Layout, own: OwnFiles, rows: Sequence[FileRow]) -> Checked:
+    """Compares every file of `rows` with its row: there, as long, and whole. A file that is not `own` is not touched.
 
     What was kept as it came is whole if it has its MD5; another rendition if it decodes to its end, for want of one.
     """
     return Checked(
-        findings=tuple(found for row in rows if (found := _check(layout, row))),
+        findings=tuple(found for row in rows if (found := _check(layout, own, row))),
         files=len(rows),
         undecoded=sum(row.md5 is None and not _is_decoded(row) for row in rows),
     )
@@ -42,13 +43,15 @@ def published_md5(body: bytes) -> str:
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
-def _check(layout: Layout, row: FileRow) -> Finding | None:
+def _check(layout: Layout, own: OwnFiles, row: FileRow) -> Finding | None:
     path = actual_path(layout, row.path)
     modified_s = 0.0
 
     def finding(fault: Problem, detail: str = "") -> Finding:
         return Finding(fault, row.path, row.image_id, row.rendition, detail, modified_s)
 
+    if not own.has(row.image_id, row.rendition, row.path):
+        return finding(Problem.MISPLACED)
     try:
         found = os.stat(path)
         modified_s = found.st_mtime

@@ -14,6 +14,7 @@ FAULTS: dict[Problem, str] = {
     Problem.WRONG_MD5: "a file that is kept as it came does not have its MD5",
     Problem.DAMAGED: "a file does not decode to its end",
     Problem.INCOMPLETE: "an image is done, but a file that its run should have written has no row",
+    Problem.MISPLACED: "a row names a file that is not where a file of its image can be; that file is left alone",
     Problem.UNREADABLE: "a file cannot be read, or is not a regular file",
     Problem.ORPHAN: "a file is named like one of oidl's, but has no row",
     Problem.LEFTOVER: "a killed run left a temporary file",

@@ -48,7 +48,7 @@ class Files:
                 if path.stat().st_size != job.original_size:
                     continue
                 body = path.read_bytes()
-            except OSError:
+            except (OSError, ValueError):  # the latter of a path with a zero byte
                 continue
             yield str(path), body
 

@@ -15,8 +15,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from oidl.settings import Layout
+from oidl.state.connection import StateConnection
+from oidl.state.homes import read_homes
 from oidl.state.image_lookup import output_file
+from oidl.state.load import loaded_list, loaded_subsets
 from oidl.storage.layout import is_image_id
+from oidl.storage.ownership import OwnFiles
 from oidl.web.database import Database
 from oidl.web.media import media_type
 
@@ -37,6 +42,7 @@ class Pictures:
     def __init__(self, database: Database, root_dir: Path) -> None:
         self._database = database
         self._root_dir = root_dir
+        self._own = OwnFiles((), ())
         self._threads = trio.CapacityLimiter(4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,10 +60,21 @@ class Pictures:
     async def _open(self, image_id: str, rendition: str) -> _ImageFile | None:
         if not is_image_id(image_id):
             return None
-        row = await self._database(output_file, image_id, rendition)
+        path = await self._database(self._own_path, image_id, rendition)
+        if path is None:
+            return None
+        return await trio.to_thread.run_sync(_open_image, path, limiter=self._threads)
+
+    def _own_path(self, db: StateConnection, image_id: str, rendition: str) -> Path | None:
+        """Where the file of this rendition of this image is; None if no row names one, or one that is not oidl's."""
+        row = output_file(db, image_id, rendition)
         if row is None:
             return None
-        return await trio.to_thread.run_sync(_open_image, self._root_dir / row.path, limiter=self._threads)
+        if not self._own.has(image_id, rendition, row.path):  # a later run may have made it
+            held = loaded_list(db)
+            layout = Layout(self._root_dir, held.directory if held else "")
+            self._own = OwnFiles(read_homes(db, layout), loaded_subsets(db))
+        return self._root_dir / row.path if self._own.has(image_id, rendition, row.path) else None
 
     async def _send(self, image: _ImageFile, scope: Scope, send: Send) -> None:
         headers = [

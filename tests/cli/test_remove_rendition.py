@@ -118,6 +118,23 @@ def test_a_removal_that_was_cut_off_is_finished_by_the_next_one(
     settled()
 
 
+def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_alone(
+    go, renditions, tell, root: Path, tmp_path: Path
+) -> None:
+    go("--nodownload-metadata", "--save-original-images")
+    precious = [tmp_path / "precious.jpg", tmp_path / "too.jpg"]
+    for number, path in enumerate(precious):
+        path.write_bytes(b"mine")
+        (image_id,) = {each.stem for each in sorted(root.rglob("images-original/*/*"))[number : number + 1]}
+        tell("UPDATE file SET path = ? WHERE rendition = 'original' AND image_id = ?", str(path), image_id)
+    tell("INSERT INTO removed_file VALUES ('0123456789abcdef', 'original', ?)", "../../etc/passwd")
+    ended = renditions("remove", "original")
+    assert "removed original: 22 files" in ended.stdout
+    assert "left alone 3 files that rows named but no run can have written, such as " in ended.stdout
+    assert all(path.read_bytes() == b"mine" for path in precious)
+    assert "original" not in renditions().stdout
+
+
 def test_what_is_not_there_or_in_use_is_refused(go, renditions, root: Path) -> None:
     go("--nodownload-metadata", "--limit=1")
     ended = renditions("remove", "thumbs")

@@ -19,6 +19,7 @@ NOTHING_FOUND = dict.fromkeys(
         "wrong_md5",
         "damaged",
         "incomplete",
+        "misplaced",
         "unreadable",
         "orphan",
         "leftover",
@@ -236,6 +237,55 @@ def test_what_could_not_be_ours_is_told_of_and_never_removed(name: str, settled,
     assert path.read_bytes() == b"somebody's"
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["{precious}", "../precious.jpg", "{other}", "{original}", "", ".", "2017_11", "a\0b", "{itself}\0", "x" * 5000],
+)
+def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_alone(
+    path: str, settled, verify, file_of, tell, run, root: Path, tmp_path: Path
+):
+    precious = tmp_path / "precious.jpg"
+    precious.write_bytes(b"mine")
+    image = settled.images[0].image
+    names = {"precious": precious, "itself": file_of(settled, 0).relative_to(root)}
+    names |= {
+        "other": file_of(settled, 1).relative_to(root),
+        "original": file_of(settled, 0, "original").relative_to(root),
+    }
+    tell(
+        "UPDATE file SET path = ? WHERE image_id = ? AND rendition = 'images-resized'",
+        path.format_map(names),
+        image.image_id,
+    )
+    code, said = verify()
+    assert (code, said["is_sound"]) == (3, False)
+    assert said["found"] == NOTHING_FOUND | {"misplaced": 1, "orphan": 1}
+    assert verify("--repair")[1]["removed"] == 1
+    assert precious.read_bytes() == b"mine"
+    assert all((root / names[name]).is_file() for name in ("other", "original"))
+    assert run(settled, *SAVING).returncode == 0
+    assert verify()[1]["found"] == NOTHING_FOUND
+
+
+def test_originals_on_two_disks_are_of_the_root_both(fine, run, oidl, verify, ask, root: Path, tmp_path: Path):
+    small, large = tmp_path / "small", tmp_path / "large"
+    assert run(fine, f"--original-images-dir={small}", *SAVING, "--limit=5").returncode == 0
+    assert run(fine, f"--original-images-dir={large}", *SAVING).returncode == 0
+    assert verify()[0] == 0
+    names = ("--rendition=original", "--format=imagefolder", f"--dest={tmp_path}/export")
+    assert "left out" not in oidl("export", f"--root-dir={root}", *names).stdout
+    assert len(list(tmp_path.glob("export/*/*.jpg"))) == len(fine.images)
+    assert "removed original: 24 files" in oidl("renditions", "remove", f"--root-dir={root}", "original").stdout
+    assert not list(small.rglob("*.jpg"))
+    assert not list(large.rglob("*.jpg"))
+
+
+def test_a_root_that_was_moved_with_its_originals_is_whole(fine, run, oidl, root: Path, tmp_path: Path):
+    assert run(fine, f"--original-images-dir={root}/originals", *SAVING).returncode == 0
+    moved = root.rename(tmp_path / "moved")
+    assert json.loads(oidl("verify", "--json", f"--root-dir={moved}").stdout)["found"] == NOTHING_FOUND
+
+
 def test_a_link_named_as_ours_is_not_ours(settled, verify, root: Path, tmp_path: Path):
     image = settled.images[0].image
     target = tmp_path / "precious"
@@ -370,10 +420,10 @@ from oidl.cli import main
 
 check_files = oidl.pipeline.verify.check_files
 
-def watched(layout, rows):
+def watched(*arguments):
     os.write(1, b"checking\\n")
     sys.stdin.read(1)
-    return check_files(layout, rows)
+    return check_files(*arguments)
 
 oidl.pipeline.verify.check_files = watched
 sys.exit(main(sys.argv[1:]))

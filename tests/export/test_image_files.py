@@ -10,11 +10,13 @@ import pytest
 from conftest import image
 
 from oidl.errors import UsageError
+from oidl.export.describe import exported_text
 from oidl.export.files import ImageFiles
 from oidl.export.format import Format
 from oidl.export.formats.coco import COCO
+from oidl.export.request import ExportRequest
 
-from .conftest import EVERY_FORMAT, IMAGES, LABELLED, Marked, contents, image_files
+from .conftest import EVERY_FORMAT, IMAGES, LABELLED, SUBSETS, Marked, contents, image_files
 
 
 @EVERY_FORMAT
@@ -63,10 +65,19 @@ def test_an_export_outside_the_root_has_relative_links_too(exported: Any, tmp_pa
     assert all(not path.readlink().is_absolute() for path in image_files(COCO, tmp_path))
 
 
-def test_files_of_a_directory_outside_the_root_are_found(exported: Any, marked: Marked, tmp_path: Path) -> None:
+def test_files_of_a_directory_outside_the_root_are_found(
+    exported: Any, marked: Marked, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for subset in SUBSETS:
+        copytree(marked.root / "v7" / subset / "r/border", elsewhere / subset)
     marked.db.execute("BEGIN")
     try:
-        marked.db.execute("UPDATE file SET path = ? || '/' || path WHERE rendition = 'border'", (str(marked.root),))
+        marked.db.execute("UPDATE rendition SET directory = ? WHERE name = 'border'", (str(elsewhere),))
+        marked.db.execute(
+            "UPDATE file SET path = replace(replace(path, 'v7/', ?), 'r/border/', '') WHERE rendition = 'border'",
+            (f"{elsewhere}/",),
+        )
         exported(COCO, rendition="border")
     finally:
         marked.db.execute("ROLLBACK")
@@ -97,13 +108,31 @@ def test_where_there_can_be_no_links_copies_are_proposed(
 
 
 @pytest.mark.parametrize("how", ImageFiles)
+def test_a_file_that_a_row_names_and_no_run_can_have_written_does_not_come_into_an_export(
+    how: ImageFiles, exported: Any, marked: Marked, tmp_path: Path
+) -> None:
+    marked.db.execute("BEGIN")
+    try:
+        marked.db.execute(
+            "UPDATE file SET path = '/etc/passwd' WHERE rendition = 'border' AND image_id = ?", (image(2).image_id,)
+        )
+        done = exported(COCO, rendition="border", image_files=how)
+    finally:
+        marked.db.execute("ROLLBACK")
+    assert (done.misplaced_files, done.missing_files, sum(done.images.values())) == (1, 0, LABELLED - 1)
+    assert not [path for path in tmp_path.rglob("*") if path.resolve() == Path("/etc/passwd")]
+    assert "left out: 1 image whose row names a file" in exported_text(done, ExportRequest(COCO))
+
+
+@pytest.mark.parametrize("how", ImageFiles)
 def test_images_whose_files_are_missing_are_counted_and_left_out(
     how: ImageFiles, exported: Any, marked: Marked, tmp_path: Path
 ) -> None:
     marked.db.execute("BEGIN")
     try:
         marked.db.execute(
-            "UPDATE file SET path = 'v7/gone.png' WHERE rendition = 'border' AND image_id = ?", (image(2).image_id,)
+            "UPDATE file SET path = replace(path, '000/', '') WHERE rendition = 'border' AND image_id = ?",
+            (image(2).image_id,),
         )
         done = exported(COCO, rendition="border", image_files=how)
     finally:

@@ -288,12 +288,14 @@ def test_memory_does_not_grow_with_what_is_written(
     published = [image(number, "train" if number < 500 else "validation") for number in range(3000)]
     load_list(db, ImageList("7", "v7", "list.csv"), SUBSETS, published)
     Ledger(db).register([Rendition("r", "r", ResizeMode.FILL_CROP, 9, "jpg")])
-    (tmp_path / "image.jpg").touch()
-    for image_id, *_ in published:
+    for subset in SUBSETS:
+        (tmp_path / "v7" / subset / "r").mkdir(parents=True)
+    for image_id, subset, *_ in published:
+        (tmp_path / f"v7/{subset}/r/{image_id}.jpg").touch()
         db.execute(
             "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at, scaled_width, "
             "scaled_height) VALUES (?, 'r', ?, 9, 9, 9, '', 9, 9)",
-            (image_id, "image.jpg"),
+            (image_id, f"v7/{subset}/r/{image_id}.jpg"),
         )
         put_box(db, image_id, 1, RED, (0.1, 0.9, 0.1, 0.9))
     held: list[int] = []

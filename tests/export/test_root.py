@@ -4,6 +4,7 @@ import pickle
 import re
 import sys
 from pathlib import Path
+from shutil import copytree
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from pycocotools import mask as coco_mask
 
 import oidl
 from oidl.errors import UsageError
+from oidl.state.database import open_writer
 
 from .conftest import BLUE, IMAGES, NAMES, OBJECT, RED, Marked
 
@@ -70,6 +72,19 @@ def test_images_are_chosen_as_an_export_chooses_them(marked: Marked) -> None:
     drawn = chosen(shuffle=True, seed=1)
     assert drawn != everything
     assert sorted(drawn) == everything
+
+
+def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_out_with_a_warning(
+    marked: Marked, tmp_path: Path
+) -> None:
+    moved = tmp_path / "root"
+    copytree(marked.root, moved)
+    with open_writer(moved / "oidl.sqlite3") as db:
+        db.execute("UPDATE file SET path = '/etc/passwd' WHERE image_id = ?", (f"{2:016x}",))
+    with pytest.warns(UserWarning, match="1 image left out, whose row names a file"):
+        images = list(oidl.open(moved).images(rendition="copied"))
+    assert f"{2:016x}" not in {each.image_id for each in images}
+    assert len(images) == IMAGES - 1
 
 
 def test_counts_and_sql(marked: Marked) -> None:

@@ -9,7 +9,7 @@ import trio
 from conftest import image, job
 from trio.testing import MockClock
 
-from oidl.model import Done, Source, WrittenFile
+from oidl.model import Done, Rendition, ResizeMode, Source, WrittenFile
 from oidl.node.stop import Stop
 from oidl.pipeline.durability import Durability
 from oidl.pipeline.writer import StateWriter
@@ -21,6 +21,7 @@ from oidl.state.times import timestamp
 pytestmark = pytest.mark.usefixtures("inline_threads")
 
 _WHOLE = b"a file whose format is not decoded"
+_PLAIN = Rendition("plain", "plain", ResizeMode.FILL_CROP, 64, "ppm")
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def run_of(loaded_db: StateConnection) -> Callable[[str], Ledger]:
 
     def open_run(boot: str) -> Ledger:
         ledger = Ledger(loaded_db)
+        ledger.register([_PLAIN])
         ledger.open_run({}, token="0", boot_id=boot)
         loaded_db.execute("UPDATE run SET updated_at = ? WHERE id = (SELECT max(id) FROM run)", (_at(1),))
         return ledger
@@ -43,7 +45,7 @@ def durability(loaded_db: StateConnection, tmp_path: Path) -> Callable[..., Dura
     ) -> Durability:
         state = StateWriter(loaded_db)
         say = (lambda text: None) if said is None else said.append
-        made = Durability(state, Layout(tmp_path, "v3"), lambda: [tmp_path], Stop(), say, sync=sync, boot=boot)
+        made = Durability(state, Layout(tmp_path, "2017_11"), lambda: [tmp_path], Stop(), say, sync=sync, boot=boot)
         state.ledger._run_id = loaded_db.execute("SELECT max(id) FROM run").fetchone()[0]
         return made
 
@@ -56,10 +58,16 @@ def _at(seconds: float) -> str:
 
 def record(ledger: Ledger, root: Path, number: int, on_disk: bytes | None = _WHOLE) -> None:
     """An image that is done; `on_disk` is what the power cut left of its file."""
-    file = WrittenFile("original", f"{number}.bin", len(_WHOLE), 8, 6, conversion="png")
+    file = WrittenFile(_PLAIN.name, path_of(number), len(_WHOLE), 8, 6)
     ledger.done(job(number), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
     if on_disk is not None:
-        (root / f"{number}.bin").write_bytes(on_disk)
+        (root / path_of(number)).parent.mkdir(parents=True, exist_ok=True)
+        (root / path_of(number)).write_bytes(on_disk)
+
+
+def path_of(number: int) -> str:
+    image_id = image(number).image_id
+    return f"2017_11/train/plain/{image_id[:3]}/{image_id}.ppm"
 
 
 def pending(db: StateConnection, numbers: Iterable[int]) -> set[int]:
@@ -76,7 +84,7 @@ def test_after_a_power_cut_what_is_not_whole_is_fetched_again(loaded_db, run_of,
     run_of("boot 2")
     trio.run(durability("boot 2").check_after_power_cut)
     assert pending(loaded_db, range(1, 5)) == {2, 3}
-    assert not (tmp_path / "2.bin").exists()
+    assert not (tmp_path / path_of(2)).exists()
     assert loaded_db.execute("SELECT count(*) FROM file").fetchone() == (2,)
 
 

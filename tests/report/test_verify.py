@@ -27,9 +27,9 @@ def test_the_line_says_how_far_how_fast_and_what_is_wrong(meter: VerifyMeter):
     assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 0 wrong · 100 files/s · 40 s"
     for fault in Problem:
         meter.found(Finding(fault))
-    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 8 wrong · 100 files/s · 40 s"
+    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 9 wrong · 100 files/s · 40 s"
     meter.met(1234)
-    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 8 wrong · 1,234 looked up"
+    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 9 wrong · 1,234 looked up"
 
 
 @pytest.mark.parametrize("fault", Problem)

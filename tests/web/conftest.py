@@ -80,6 +80,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def own_path(number: int, rendition: str = "thumbs", suffix: str = "jpg") -> str:
+    """The path of a file of the root, as `file.path` has it."""
+    image_id = image(number).image_id
+    return f"2017_11/train/{rendition}/{image_id[:3]}/{image_id}.{suffix}"
+
+
 @pytest.fixture
 def stocked(loaded_db: StateConnection, root: Path) -> StateConnection:
     """Image 1 is done, with a thumbnail and a larger original; image 2 is gone, image 3 waits for a retry.
@@ -87,7 +93,7 @@ def stocked(loaded_db: StateConnection, root: Path) -> StateConnection:
     Image 4 is called a script, and its files are no pictures; those of images 5 and 6 lie where they must not.
     """
     ledger = Ledger(loaded_db)
-    ledger.register([THUMB, Rendition(ORIGINAL, "images-original")])
+    ledger.register([THUMB, Rendition(ORIGINAL, ORIGINAL), Rendition("prints", "prints", THUMB.mode, 64, "tif")])
     ledger.open_run({})
 
     def put(number: int, rendition: str, path: str, body: bytes | None) -> WrittenFile:
@@ -96,11 +102,18 @@ def stocked(loaded_db: StateConnection, root: Path) -> StateConnection:
             (root / path).write_bytes(body)
         return WrittenFile(rendition, path, len(body or b""), 64, 48)
 
+    script, tiff = b"<svg onload='alert(1)'>", b"II*\0" + bytes(20)
+    (root / own_path(6, ORIGINAL)).mkdir(parents=True)
+    (root / "mine.jpg").write_bytes(JPEG)
     files = {
-        1: (put(1, ORIGINAL, "o/1.jpg", JPEG + bytes(100_000)), put(1, "thumbs", "t/1.jpg", JPEG)),
-        4: (put(4, ORIGINAL, "o/4.jpg", b"<svg onload='alert(1)'>"), put(4, "thumbs", "t/4.tif", b"II*\0" + bytes(20))),
-        5: (put(5, "thumbs", "../../../../../../etc/passwd", None),),
-        6: (put(6, "thumbs", "t/missing.jpg", None), put(6, ORIGINAL, "t", None)),
+        1: (put(1, ORIGINAL, own_path(1, ORIGINAL), JPEG + bytes(100_000)), put(1, "thumbs", own_path(1), JPEG)),
+        4: (put(4, ORIGINAL, own_path(4, ORIGINAL), script), put(4, "prints", own_path(4, "prints", "tif"), tiff)),
+        5: (
+            put(5, "thumbs", "../../../../../../etc/passwd", None),
+            put(5, ORIGINAL, "mine.jpg", None),
+            put(5, "prints", str(root / "mine.jpg"), None),
+        ),
+        6: (put(6, "thumbs", own_path(1), None), put(6, ORIGINAL, own_path(6, ORIGINAL), None)),
     }
     for number, written in files.items():
         done = Done(Source.ORIGINAL, image(number).original_url, 5000, "md5", 640, 480, written, transfer_s=0.25)

@@ -15,6 +15,8 @@ from oidl.web.database import Database
 from oidl.web.events import Events
 from oidl.web.feeds import DatabaseFeed
 
+from .conftest import own_path
+
 
 def plan_words(plan: Mapping[str, object]) -> str:
     return " ".join(f"--{option} {value}" for option, value in plan.items())
@@ -39,15 +41,15 @@ def id_of(number: int) -> str:
 def test_a_picture_is_the_file_that_its_row_names(get, root: Path) -> None:
     thumb = get(f"/picture/{id_of(1)}/thumbs")
     assert (thumb.status, thumb.headers["content-type"]) == (200, "image/jpeg")
-    assert thumb.body == (root / "t/1.jpg").read_bytes()
+    assert thumb.body == (root / own_path(1)).read_bytes()
     original = get(f"/picture/{id_of(1)}/original")
-    assert original.body == (root / "o/1.jpg").read_bytes()  # longer than a piece
+    assert original.body == (root / own_path(1, "original")).read_bytes()  # longer than a piece
     assert original.headers["content-length"] == str(len(original.body))
 
 
 def test_a_head_has_its_length_and_no_body(get, root: Path) -> None:
     head = get(f"/picture/{id_of(1)}/thumbs", "HEAD")
-    assert head.headers["content-length"] == str((root / "t/1.jpg").stat().st_size)
+    assert head.headers["content-length"] == str((root / own_path(1)).stat().st_size)
     assert head.body == b""
 
 
@@ -61,15 +63,17 @@ def test_a_head_has_its_length_and_no_body(get, root: Path) -> None:
         "../../etc/passwd",
         "..%2f..%2fetc%2fpasswd/thumbs",
         f"{id_of(1).upper()}x/thumbs",
-        f"{id_of(1)}/t/1.jpg",
+        f"{id_of(1)}/{own_path(1)}",
         f"{id_of(1)}/thumbs\0",
         f"{id_of(1)}/' OR 1=1 --",
         "/etc/passwd",
         f"{id_of(5)}/thumbs",  # a row that leads out, to what is no picture
-        f"{id_of(6)}/thumbs",  # not there
+        f"{id_of(5)}/original",  # a row that names a picture of somebody else's, in the root
+        f"{id_of(5)}/prints",  # the same, by its absolute path
+        f"{id_of(6)}/thumbs",  # a row that names the file of another image
         f"{id_of(6)}/original",  # a directory
         f"{id_of(4)}/original",  # an SVG with a script, called .jpg
-        f"{id_of(4)}/thumbs",  # a TIFF, which browsers do not show
+        f"{id_of(4)}/prints",  # a TIFF, which browsers do not show
     ],
 )
 def test_nothing_else_is_ever_served(get, named: str) -> None:
@@ -80,8 +84,8 @@ def test_nothing_else_is_ever_served(get, named: str) -> None:
 
 
 def test_a_pipe_in_the_place_of_a_picture_keeps_nobody_waiting(get, root: Path) -> None:
-    (root / "t/1.jpg").unlink()
-    os.mkfifo(root / "t/1.jpg")
+    (root / own_path(1)).unlink()
+    os.mkfifo(root / own_path(1))
     assert get(f"/picture/{id_of(1)}/thumbs").status == 404
 
 

@@ -20,7 +20,7 @@ from oidl.state.lock import writer_lock
 from oidl.state.plan import read_plan
 from oidl.state.removal import begin_removal, kept_renditions, known_directory
 from oidl.state.renditions import with_own_directory
-from oidl.text import printable
+from oidl.text import counted, printable
 
 DEFAULTS = PathOptions()
 
@@ -75,6 +75,9 @@ def _remove(db: StateConnection, name: str, options: PathOptions) -> None:
     removed = remove_files(db, layout, subsets, name, directory)
     files = "1 file" if removed.files == 1 else f"{removed.files:,} files"
     print(printable(f"removed {name}: {files}, {size(removed.bytes)} freed"))
+    if removed.others:
+        others = counted(removed.others, "file")
+        print(printable(f"left alone {others} that rows named but no run can have written, such as {removed.other}"))
 
 
 def _planned(db: StateConnection) -> Settings | None:

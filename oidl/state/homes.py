@@ -1,0 +1,53 @@
+"""Where the files of renditions may lie: what runs were told, and what is told of each rendition now.
+
+`file.path` is text, and a database may be another's or have been edited. So a file is deleted, copied or shown only if
+its path is one that a run could have written. Originals may lie in several directories, as a later run may be told
+another one (of a larger disk), and a root may have been moved since.
+"""
+
+import json
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from oidl.model import Rendition, ResizeMode, Source
+from oidl.settings import Layout, SourceSettings
+from oidl.state.verify import known_renditions
+
+
+class Home(NamedTuple):
+    """A directory of `rendition`, which is in `rendition.directory`, in the layout of the run that wrote there."""
+
+    rendition: Rendition
+    layout: Layout
+
+
+def read_homes(db: sqlite3.Connection, layout: Layout) -> frozenset[Home]:
+    """All of them, also of renditions that are removed; `layout` is that of the root where it lies now.
+
+    Settings of a run that cannot be read have none.
+    """
+    homes = {Home(rendition, layout) for rendition, _ in known_renditions(db)}
+    for root_dir, version_dir, originals, renditions in db.execute(
+        "SELECT DISTINCT json_extract(settings, '$.layout.root_dir'), json_extract(settings, '$.layout.version_dir'), "
+        "json_extract(settings, '$.originals'), json_extract(settings, '$.renditions') "
+        "FROM run WHERE json_valid(settings)"
+    ):
+        with suppress(ValueError, TypeError, LookupError):
+            there = Layout(Path(root_dir), str(version_dir))
+            made = [*_kept(json.loads(originals)), *map(_rendition, json.loads(renditions))]
+            homes.update(Home(rendition, there) for rendition in made)
+    return frozenset(homes)
+
+
+def _kept(originals: dict[str, Any]) -> tuple[Rendition, ...]:
+    sources = tuple(map(Source, originals["sources"]))
+    return SourceSettings(sources, save=originals["save"], directory=str(originals["directory"])).kept
+
+
+def _rendition(settings: dict[str, Any]) -> Rendition:
+    mode = settings["mode"]
+    return Rendition(
+        settings["name"], str(settings["directory"]), ResizeMode(mode) if mode else None, format=settings["format"]
+    )

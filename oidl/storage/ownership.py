@@ -1,0 +1,34 @@
+"""Which recorded paths are files of ours. Pure.
+
+`file.path` is text, and the database that it stands in may come from somebody else, or may have been edited. What it
+names is read, shown, copied or deleted only if a run could have written it: it lies in a directory of its rendition,
+and is named by its image.
+"""
+
+from collections.abc import Collection, Iterable
+
+from oidl.model import Rendition
+from oidl.settings import Layout
+from oidl.storage.layout import is_image_id, name_of, recorded_path, subset_directory
+
+
+class OwnFiles:
+    """The files that may be there of the renditions in `homes`, each with the layout that it was written in."""
+
+    def __init__(self, homes: Iterable[tuple[Rendition, Layout]], subsets: Collection[str]) -> None:
+        self._renditions: dict[tuple[str, str], set[Rendition]] = {}
+        for rendition, layout in homes:
+            for subset in subsets:
+                home = recorded_path(layout, subset_directory(layout, subset, rendition.directory))
+                self._renditions.setdefault((rendition.name, home), set()).add(rendition)
+
+    def has(self, image_id: str, rendition: str, recorded: str) -> bool:
+        """Whether `recorded`, as in `file.path`, can be the file of this rendition of this image."""
+        directory, _, name = recorded.rpartition("/")
+        parent, _, prefix = directory.rpartition("/")
+        names = {
+            name_of(each, parts)
+            for home, parts in ((directory, (name,)), (parent, (prefix, name)))
+            for each in self._renditions.get((rendition, home), ())
+        }
+        return image_id in names or any(found is not None and not is_image_id(found) for found in names)
