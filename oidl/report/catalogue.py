@@ -1,4 +1,4 @@
-"""The catalogue as a table, and what servers say of it. Pure."""
+"""The catalogue as a table, with the answers of servers if they were asked. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _TITLES = ("version", "kind", "subset", "size", "checksum", "", "URL")
 
 
 def catalogue_text(files: Sequence[tuple[Version, PublishedFile]], probes: Sequence[Probe] | None = None) -> str:
-    """A line for each file, in columns; with `probes`, what the server says of it stands before its URL."""
+    """One line per file, in columns; with `probes`, the verdict on the server's answer is in front of the URL."""
     rows = [
         (
             version.name,
@@ -61,7 +61,7 @@ def catalogue_json(files: Sequence[tuple[Version, PublishedFile]], probes: Seque
 
 
 def verdict(file: PublishedFile, probe: Probe) -> str:
-    """`ok`, or what is wrong, in a few words."""
+    """`ok`, or a few words about the difference."""
     if probe.problem:
         return probe.problem
     if probe.status != 200:

@@ -8,20 +8,20 @@ from oidl.text import counted
 
 
 def share(part: int, whole: int) -> str:
-    """`part` of `whole` in per cent, never rounded to all or nothing when it is not."""
+    """`part` of `whole` in per cent; only all and nothing are written as 100 and 0."""
     if not whole or part in (0, whole):
         return "100 %" if part and part == whole else "0 %"
     return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 
 def skipped_words(rows: int) -> str:
-    """A line about rows of the list that are no images here."""
+    """A line about the rows of the image list that were skipped."""
     were = "was" if rows == 1 else "were"
     return f"{counted(rows, 'row')} of the image list {were} skipped when it was loaded: see the table `skipped_row`"
 
 
 def plan_words(plan: PlanCounts) -> str:
-    """How the images stand that the plan is about: `24 of 24 chosen images are done`."""
+    """The progress of the images in the plan: `24 of 24 chosen images are done`."""
     done, failed = plan.by_status[Status.DONE], plan.by_status[Status.FAILED]
     if plan.limit is not None:
         words = f"{min(done, plan.limit):,} of {plan.limit:,} images are done"
@@ -49,7 +49,7 @@ _OTHER_LICENSES = {  # Flickr's own two
 
 
 def license_name(url: str) -> str:
-    """A licence's short name by its URL, like `CC BY 2.0` or `CC0 1.0`; the URL itself if it is not a known one."""
+    """The short name of the licence at `url`, like `CC BY 2.0` or `CC0 1.0`; an unknown URL is returned unchanged."""
     if found := _CREATIVE_COMMONS.fullmatch(url):
         return f"CC {found[1].upper()} {found[2]}"
     if found := _PUBLIC_DOMAIN.fullmatch(url):

@@ -1,6 +1,6 @@
-"""The report: one HTML file with all its plots in it, which needs nothing else to be read. Pure.
+"""The report: one HTML file that contains all its plots and needs nothing else. Pure.
 
-Whatever comes from the database or from a server is escaped; there is no script.
+Everything from the database or from a server is escaped; there is no script.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,22 +22,22 @@ _HOSTS = 20
 _RUNS = 50
 
 
-def report_html(counts: Counts, survey: Aggregates, *, root: str, now: datetime) -> str:
-    """The whole document, about what is kept at `root`."""
-    look = "".join(files("oidl.report").joinpath(name).read_text("utf-8") for name in ("base.css", "report.css"))
+def report_html(counts: Counts, aggregates: Aggregates, *, root: str, now: datetime) -> str:
+    """The whole document, about the images at `root`."""
+    css = "".join(files("oidl.report").joinpath(name).read_text("utf-8") for name in ("base.css", "report.css"))
     name = f"Open Images V{counts.dataset_version}" if counts.dataset_version else "Open Images"
     body = "\n".join(
         [
-            _figures(counts, survey),
+            _figures(counts, aggregates),
             _section("Outcome by subset", _subsets(counts)),
             _section("Why images failed", _reasons(counts)),
-            _section("Throughput", _throughput(survey)),
-            f'<div class="two">{_section("Size of downloads", _sizes(survey))}'
-            f"{_section('Longer side', _sides(survey))}</div>",
-            _section("Hosts", _hosts(survey.hosts)),
-            f'<div class="two">{_section("Licences", _licenses(survey))}'
+            _section("Throughput", _throughput(aggregates)),
+            f'<div class="two">{_section("Size of downloads", _sizes(aggregates))}'
+            f"{_section('Longer side', _sides(aggregates))}</div>",
+            _section("Hosts", _hosts(aggregates.hosts)),
+            f'<div class="two">{_section("Licences", _licenses(aggregates))}'
             f"{_section('On disk', _renditions(counts))}</div>",
-            _section("Runs", _runs(survey.runs)),
+            _section("Runs", _runs(aggregates.runs)),
         ]
     )
     return f"""<!DOCTYPE html>
@@ -48,22 +48,22 @@ def report_html(counts: Counts, survey: Aggregates, *, root: str, now: datetime)
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{escape(name)}: download report</title>
 <style>
-{look}</style>
+{css}</style>
 </head>
 <body>
 <header class="top"><h1>{escape(name)}</h1>
 <p class="soft">{escape(root)}, {now:%Y-%m-%d %H:%M} UTC</p></header>
 <main>
 {body}
-<footer>Times are UTC. Photos are their authors'; licences are as they were when the dataset was published, and nobody
-warrants them: verify what you rely on.</footer>
+<footer>Times are UTC. Photos are their authors'; licences are as they were when the dataset was published, without
+warranty: verify what you rely on.</footer>
 </main>
 </body>
 </html>
 """
 
 
-def _figures(counts: Counts, survey: Aggregates) -> str:
+def _figures(counts: Counts, aggregates: Aggregates) -> str:
     by_status = counts.by_status
     settled = by_status[Status.DONE] + by_status[Status.FAILED]
     figures = {
@@ -116,24 +116,24 @@ def _reasons(counts: Counts) -> str:
     return _table(["reason", "", "#failed for good", "#to retry"], rows) + _key(shown)
 
 
-def _throughput(survey: Aggregates) -> str:
-    if not survey.slices:
+def _throughput(aggregates: Aggregates) -> str:
+    if not aggregates.slices:
         return _NOTHING
-    per = duration(survey.slice_s)
+    per = duration(aggregates.slice_s)
     images = [
         [
             Part(each.done, "done", f"{each.at:%Y-%m-%d %H:%M:%S}: {each.done:,} done in {per}"),
             Part(each.failed, "failed", f"{each.at:%Y-%m-%d %H:%M:%S}: {each.failed:,} failed in {per}"),
         ]
-        for each in survey.slices
+        for each in aggregates.slices
     ]
     read = [
         [Part(each.bytes, "done", f"{each.at:%Y-%m-%d %H:%M:%S}: {size(each.bytes)} in {per}")]
-        for each in survey.slices
+        for each in aggregates.slices
     ]
-    fastest = max(each.done + each.failed for each in survey.slices) / survey.slice_s
-    most = max(each.bytes for each in survey.slices) / survey.slice_s
-    axis = _time_axis(survey.slices)
+    fastest = max(each.done + each.failed for each in aggregates.slices) / aggregates.slice_s
+    most = max(each.bytes for each in aggregates.slices) / aggregates.slice_s
+    axis = _time_axis(aggregates.slices)
     return (
         _figure("images settled", f"at most {fastest:.1f} a second", columns(images, "images settled over time"), axis)
         + _figure(
@@ -143,34 +143,34 @@ def _throughput(survey: Aggregates) -> str:
     )
 
 
-def _time_axis(slices: Sequence[TimeBucket]) -> list[str]:
-    """When the first, the middle and the last began; the day is said once if it is the same."""
-    moments = [slices[0].at, slices[len(slices) // 2].at, slices[-1].at][: len(slices)]
+def _time_axis(buckets: Sequence[TimeBucket]) -> list[str]:
+    """When the first, the middle and the last bucket began; the day is written once if they share it."""
+    moments = [buckets[0].at, buckets[len(buckets) // 2].at, buckets[-1].at][: len(buckets)]
     is_one_day = len({moment.date() for moment in moments}) == 1
     times = [f"{moment:%H:%M:%S}" if is_one_day else f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
     return [f"{moments[0]:%Y-%m-%d} {times[0]}", *times[1:]] if is_one_day else times
 
 
-def _sizes(survey: Aggregates) -> str:
+def _sizes(aggregates: Aggregates) -> str:
     bounds = [0, *SIZE_CLASSES]
     names = [f"{size(low)} – {size(high)}" for low, high in pairwise(bounds)] + [f"{size(bounds[-1])} and more"]
-    first, last = _filled(survey.sizes)
+    first, last = _filled(aggregates.sizes)
     axis = [size(bounds[first]), size(bounds[min(last + 1, len(bounds) - 1)])]
-    return _histogram("images by bytes downloaded", survey.sizes[first : last + 1], names[first : last + 1], axis)
+    return _histogram("images by bytes downloaded", aggregates.sizes[first : last + 1], names[first : last + 1], axis)
 
 
-def _sides(survey: Aggregates) -> str:
-    names = [f"{number * SIDE_CLASS} – {(number + 1) * SIDE_CLASS - 1} px" for number in range(len(survey.sides))]
+def _sides(aggregates: Aggregates) -> str:
+    names = [f"{number * SIDE_CLASS} – {(number + 1) * SIDE_CLASS - 1} px" for number in range(len(aggregates.sides))]
     names[-1] = f"{(len(names) - 1) * SIDE_CLASS} px and more"
-    first, last = _filled(survey.sides)
+    first, last = _filled(aggregates.sides)
     axis = [f"{first * SIDE_CLASS} px", f"{(last + 1) * SIDE_CLASS} px"]
-    formats = ", ".join(f"{escape(name)} {images:,}" for name, images in survey.formats.items())
-    plot = _histogram("images by pixels", survey.sides[first : last + 1], names[first : last + 1], axis)
+    formats = ", ".join(f"{escape(name)} {images:,}" for name, images in aggregates.formats.items())
+    plot = _histogram("images by pixels", aggregates.sides[first : last + 1], names[first : last + 1], axis)
     return plot + (f'<p class="key">{formats}</p>' if formats else "")
 
 
 def _filled(classes: Sequence[int]) -> tuple[int, int]:
-    """The first and the last class that have any."""
+    """The first and the last class that have any images."""
     filled = [number for number, count in enumerate(classes) if count] or [0]
     return filled[0], filled[-1]
 
@@ -183,7 +183,7 @@ def _histogram(what: str, counts: Sequence[int], names: Sequence[str], axis: Seq
 
 
 def _hosts(hosts: Sequence[HostStats]) -> str:
-    """The slowest and the most troublesome of the hosts, in one table."""
+    """Two tables: the slowest hosts, and those with the most failed tries."""
     if not hosts:
         return _NOTHING
     slow = sorted((host for host in hosts if host.bytes_per_s is not None), key=lambda host: host.bytes_per_s or 0.0)
@@ -196,7 +196,7 @@ def _hosts(hosts: Sequence[HostStats]) -> str:
 def _host_table(hosts: Sequence[HostStats]) -> str:
     rows = [
         [
-            escape(host.host.rpartition("@")[2]),  # a user and password, if the list has them, are nobody's to read
+            escape(host.host.rpartition("@")[2]),  # without a user and password, which the list may have
             _number(host.images),
             _cell(f"{size(round(host.bytes_per_s))}/s" if host.bytes_per_s is not None else "–"),
             _cell(f"{host.transfer_s / host.images:.2f} s" if host.images else "–"),
@@ -207,11 +207,11 @@ def _host_table(hosts: Sequence[HostStats]) -> str:
     return _table(["host", "#images", "#one transfer", "#time for one", "#failed tries"], rows) if rows else _NOTHING
 
 
-def _licenses(survey: Aggregates) -> str:
-    total = sum(survey.licenses.values())
+def _licenses(aggregates: Aggregates) -> str:
+    total = sum(aggregates.licenses.values())
     rows = [
         [_link(url, license_name(url)), _number(images), _cell(share(images, total))]
-        for url, images in survey.licenses.items()
+        for url, images in aggregates.licenses.items()
     ]
     return _table(["licence", "#images", "#share"], rows) if rows else _NOTHING
 
@@ -229,7 +229,7 @@ def _runs(runs: Sequence[RunRow]) -> str:
         [
             str(run.id),
             escape(run.started_at[:19].replace("T", " ")),
-            escape(run.outcome or "at work, or killed"),
+            escape(run.outcome or "active, or killed"),
             _cell(duration(run.elapsed_s)),
             _number(run.done),
             _number(run.failed),
@@ -256,7 +256,7 @@ def _figure(what: str, peak: str, plot: str, axis: Iterable[str]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; a head that begins with `#` stands over numbers, a cell that begins with `<td` is whole."""
+    """A table. A head that begins with `#` is that of a column of numbers; a cell may bring its own `<td>`."""
     head = "".join(
         f'<th class="number">{escape(head[1:])}</th>' if head[:1] == "#" else f"<th>{escape(head)}</th>"
         for head in heads
@@ -287,7 +287,7 @@ def _key(statuses: Iterable[Status]) -> str:
 
 
 def _link(url: str, text: str) -> str:
-    """A link, where it is one to the web."""
+    """A link if `url` is a web address, otherwise the text alone."""
     if url.startswith(("https://", "http://")):
         return f'<a href="{escape(url)}" rel="noreferrer">{escape(text)}</a>'
     return escape(text)

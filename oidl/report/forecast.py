@@ -1,4 +1,4 @@
-"""What a run will do, in three lines; and in tables by subset and class, for a dry run. Pure."""
+"""What a run will do: three lines, and for a dry run also tables by subset and class. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,14 +10,14 @@ _UNKNOWN = "?"
 
 
 def forecast_lines(forecast: Forecast) -> list[str]:
-    """What is fetched, which annotations come along, and what it takes: room on the disk and time."""
+    """The images to fetch, the annotations to fetch, and the cost: disk space and time."""
     if forecast.is_nothing:
-        return ["0 images and no annotations to fetch: all that is asked for is there"]
+        return ["0 images and no annotations to fetch: everything is on disk already"]
     return [_images_line(forecast), _annotations_line(forecast.annotations), _costs_line(forecast)]
 
 
 def forecast_text(forecast: Forecast) -> str:
-    """The same lines, and tables. An image of two classes is counted in each."""
+    """The same lines and the tables. An image with two classes counts in both."""
     lines = [*forecast_lines(forecast), "nothing was fetched or written: this is a dry run"]
     for title, shares in (("subset", forecast.subsets), ("class", forecast.classes)):
         lines += _table(title, shares)
@@ -27,7 +27,7 @@ def forecast_text(forecast: Forecast) -> str:
 def _images_line(forecast: Forecast) -> str:
     images = forecast.images
     if images is None:
-        line = "images to fetch: how many is known when their list is loaded"
+        line = "images to fetch: unknown until the image list is loaded"
     else:
         fetched = images - forecast.local
         most = "at most " if forecast.is_most else ""
@@ -49,7 +49,7 @@ def _annotations_line(kinds: tuple[FilesToFetch, ...]) -> str:
         return "no annotations to fetch"
     total = sum(each.bytes for each in kinds)
     about = "" if all(each.is_exact for each in kinds) else "about "
-    rest = ", but for what is of unknown size" if any(each.unknown for each in kinds) else ""
+    rest = ", plus files of unknown size" if any(each.unknown for each in kinds) else ""
     in_all = f"; {about}{size(total)} in all{rest}" if len(kinds) > 1 and total else ""
     return f"annotations to fetch: {', '.join(map(_file_words, kinds))}{in_all}"
 
@@ -72,16 +72,16 @@ def _room_words(forecast: Forecast) -> Iterator[str]:
         return
     for room in forecast.rooms:
         if room.needed <= room.usable:
-            yield f"on disk about {size(room.needed)} of {size(room.usable)} that may be used at {room.place}"
+            yield f"on disk about {size(room.needed)} of {size(room.usable)} available at {room.place}"
         else:
             usable = size(max(0, room.usable))
-            yield f"on disk about {size(room.needed)}, too much: {usable} may be used at {room.place}"
+            yield f"on disk about {size(room.needed)}, too much: {usable} available at {room.place}"
 
 
 def _time_words(forecast: Forecast) -> str:
     seconds = forecast.seconds
     if seconds is None:
-        return "what it takes is known when the image list is loaded"
+        return "the time it takes is unknown until the image list is loaded"
     if forecast.learned_pace and forecast.images:
         pace = f"the pace of the last run, {forecast.learned_pace:.1f} images/s"
     else:

@@ -1,8 +1,8 @@
-"""Plots as SVG: bars in a row, columns side by side, with no text in them. Pure.
+"""Plots as SVG: bars in a row, columns side by side, without text. Pure.
 
-A plot stretches to the width that it is given, so words and numbers stand beside
-it as HTML, where they keep their size on a telephone. Every mark tells its value
-in a `<title>`, which browsers show on hover.
+A plot stretches to the available width, so words and numbers are next to it as
+HTML, where they keep their size on a phone. Every mark has its value in a
+`<title>`, which browsers show on hover.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ _WIDTH = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a bar or column: how much, its CSS class, and what is said of it."""
+    """A piece of a bar or column: its amount, its CSS class and its title."""
 
     amount: float
     kind: str
@@ -22,7 +22,7 @@ class Part:
 
 
 def bar(parts: Iterable[Part], whole: float, label: str) -> str:
-    """`parts` from left to right; all of `whole` is the full width."""
+    """Draws `parts` from left to right; `whole` is the full width."""
     marks = []
     left = 0.0
     for part in parts:
@@ -33,7 +33,7 @@ def bar(parts: Iterable[Part], whole: float, label: str) -> str:
 
 
 def columns(stacks: Sequence[Sequence[Part]], label: str) -> str:
-    """A column of parts for each of `stacks`, from the bottom up; the highest is the full height."""
+    """Draws a column of parts for each of `stacks`, from the bottom up; the highest has the full height."""
     highest = max((sum(part.amount for part in stack) for stack in stacks), default=0.0)
     marks = []
     step = _WIDTH / max(1, len(stacks))

@@ -1,6 +1,6 @@
-"""The state of a database as JSON: what `oidl status --json` prints and the page of a database builds on. Pure.
+"""The state of a database as JSON, for `oidl status --json` and the page of a database. Pure.
 
-It is the twin of `progress.snapshot`, with the same keys for the same things.
+The twin of `progress.snapshot`, with the same keys for the same things.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from oidl.state.times import parse_timestamp, timestamp
 
 
 def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json:
-    """How everything stood at `at`. Rates, `eta_s` and `run` are those of the run in progress, null without one."""
+    """The state at `at`. Rates, `eta_s` and `run` are those of the run in progress, null without one."""
     last = counts.run
     run = last if is_running else None
     return {
@@ -63,7 +63,7 @@ def _run_json(run: RunRow, counts: Counts) -> Json:
 
 
 def _pace_json(pace: PaceRow, at: datetime) -> Json:
-    """The pace of one provider as the last run left it; why it paused is not recorded."""
+    """The pace of one provider after the last run; the database does not record why it paused."""
     until = parse_timestamp(pace.paused_until)
     pause_s = max(0.0, (until - at).total_seconds()) if until else 0.0
     state = PaceState(pace.provider, pace.window, pace.rate, pause_s, pace.learned_rate)

@@ -1,4 +1,4 @@
-"""`oidl status`, for people; `snapshot` has it as JSON."""
+"""The text of `oidl status`; `snapshot` is the same as JSON."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ _MOST_PAUSES = 5
 
 
 def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = None) -> str:
-    """Some lines and three small tables; `free_bytes` is what the disk that they lie on has left."""
+    """Some lines and three small tables; `free_bytes` is the free space on the disk with the files."""
     if not counts.total:
         return "The image list is not loaded yet." + (" A run is active." if is_running else "")
     parts = [_subsets(counts), _reasons(counts), _files(counts, free_bytes), _run_lines(counts, is_running)]
@@ -46,7 +46,7 @@ def _subset(name: str, row: dict[Status, int]) -> str:
 
 
 def _reasons(counts: Counts) -> list[str]:
-    """A row a reason: how many of its images are given up, how many are tried again, and what it means."""
+    """One row per reason: the images that failed for good, those that will be retried, and its meaning."""
     if not counts.by_reason:
         return []
     ranked = sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values()))
@@ -59,7 +59,8 @@ def _reasons(counts: Counts) -> list[str]:
             for reason, row in ranked
         ),
         "",
-        f"{command('run')} tries again what is to retry, {command('run', '--retry-failed')} what failed for good.",
+        f"{command('run')} retries the images to retry; "
+        f"{command('run', '--retry-failed')} also those that failed for good.",
     ]
 
 
@@ -85,8 +86,8 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
         return ["No run yet."]
     due = []
     if counts.next_attempt_at:
-        go_on = "." if is_running else f"; {command('run')} goes on."
-        due = [f"The next retry is due {_words(counts.next_attempt_at)}{go_on}"]
+        resume = "." if is_running else f"; {command('run')} resumes."
+        due = [f"The next retry is due {_words(counts.next_attempt_at)}{resume}"]
     if not is_running:
         outcome = run.outcome or "killed"
         ended = _words(run.finished_at or run.updated_at)
@@ -108,11 +109,11 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
 
 
 def pause_lines(counts: Counts, now: datetime) -> list[str]:
-    """The servers that the next run leaves alone for a while, why, and the way out; five at most."""
+    """At most five providers that the next run will not ask for a while, why, and how to ask them anyway."""
     paused = [pace for pace in counts.paces if (until := parse_timestamp(pace.paused_until)) and until > now]
     return [
         f'{pace.provider} is paused until {_words(pace.paused_until)}, because it answered "too many requests"; '
-        f"run {command('run', '--retry-now')} to go on at once."
+        f"run {command('run', '--retry-now')} to resume at once."
         for pace in paused[:_MOST_PAUSES]
     ]
 
@@ -132,9 +133,9 @@ def _settled(row: dict[Status, int]) -> int:
 
 
 def _words(text: str | None) -> str:
-    """A time as the database has it, for people; what people wrote there instead stays as it is."""
+    """A time from the database, for people; text that is not a time is returned unchanged."""
     moment = parse_timestamp(text)
-    return moment_words(moment) if moment else text or "at no known time"
+    return moment_words(moment) if moment else text or "at an unknown time"
 
 
 def _row(name: str, cells: list[str]) -> str:

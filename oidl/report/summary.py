@@ -1,4 +1,4 @@
-"""The last words of a run: what is done, what failed and why, what is left and what to do."""
+"""The last words of a run: what is done, what failed and why, what is left, and the next step."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from oidl.text import counted
 
 
 def run_summary(db: StateConnection, exit_code: ExitCode, waiting: Waiting | None = None) -> str:
-    """A few lines on the images after a run, those of the plan if they are not the whole list.
+    """A few lines about the images after a run: those of the plan, if it does not include the whole list.
 
     `waiting` are the images that will be retried.
     """
@@ -26,7 +26,7 @@ def run_summary(db: StateConnection, exit_code: ExitCode, waiting: Waiting | Non
     if counts.plan:
         lines[0] = f"{plan_words(counts.plan)}; {lines[0]}"
     elif counts.total:
-        lines[0] = f"{_stand(counts.by_status)} of {counted(counts.total, 'image')}; {lines[0]}"
+        lines[0] = f"{_status_words(counts.by_status)} of {counted(counts.total, 'image')}; {lines[0]}"
     if counts.skipped_rows:
         lines.append(skipped_words(counts.skipped_rows))
     reasons = counts.plan.by_reason if counts.plan else counts.by_reason
@@ -43,16 +43,16 @@ def run_summary(db: StateConnection, exit_code: ExitCode, waiting: Waiting | Non
     if waiting.images:
         lines += pause_lines(counts, datetime.now(UTC))
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
-        lines.append("not finished: run it again to go on")
+        lines.append("not finished: run it again to resume")
     return "\n".join(lines)
 
 
 def _why(reasons: Mapping[str, Mapping[Status, int]], status: Status) -> list[str]:
-    """A line for each reason why images stand as `status`, the most frequent first."""
+    """One line per reason for the images with `status`, the most frequent first."""
     rows = sorted(((row[status], reason) for reason, row in reasons.items() if row[status]), key=lambda row: -row[0])
     return [f"{images:>10,}  {reason:<14} {meaning(reason)}" for images, reason in rows]
 
 
-def _stand(images: Mapping[Status, int]) -> str:
+def _status_words(images: Mapping[Status, int]) -> str:
     left = images[Status.RETRY] + images[Status.PENDING]
     return f"{images[Status.DONE]:,} done, {images[Status.FAILED]:,} failed, {left:,} left"

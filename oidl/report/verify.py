@@ -1,4 +1,4 @@
-"""What `oidl verify` found, for people and as JSON; and how far it is. Pure."""
+"""The progress and the findings of `oidl verify`, for people and as JSON. Pure."""
 
 import json
 
@@ -11,32 +11,32 @@ from oidl.text import counted
 FAULTS: dict[Problem, str] = {
     Problem.MISSING: "a recorded file does not exist",
     Problem.WRONG_SIZE: "a file is longer or shorter than recorded",
-    Problem.WRONG_MD5: "a file that is kept as it came does not have its MD5",
-    Problem.DAMAGED: "a file does not decode to its end",
+    Problem.WRONG_MD5: "an original does not have its recorded MD5",
+    Problem.DAMAGED: "a file cannot be decoded to its end",
     Problem.INCOMPLETE: "an image is done, but a file that its run should have written has no row",
     Problem.MISPLACED: "a row names a file that is not where a file of its image can be; that file is left alone",
     Problem.UNREADABLE: "a file cannot be read, or is not a regular file",
-    Problem.ORPHAN: "a file is named like one of oidl's, but has no row",
+    Problem.ORPHAN: "a file has a name of oidl's, but no row",
     Problem.LEFTOVER: "a killed run left a temporary file",
     Problem.UNRECORDED: "an original has no row; a run that keeps originals uses it instead of fetching it",
-    Problem.FOREIGN: "a file in a directory of oidl's is not from oidl",
+    Problem.FOREIGN: "a file in a directory of oidl's has a name that oidl does not use",
 }
 
 
 def is_sound(found: VerifyStatistics, *, is_repaired: bool) -> bool:
-    """Whether nothing is left to do: nothing was wrong, or all of it was removed just now."""
+    """Whether nothing is left to do: there were no problems, or all of them were removed just now."""
     passing = NOTES | REMOVE if is_repaired else NOTES
     return not any(count for fault, count in found.found.items() if fault not in passing)
 
 
 def finding_line(finding: Finding) -> str:
-    """One finding: the fault, the file (or image and rendition), and more where there is more."""
+    """One finding: the problem, the file (or image and rendition), and the detail if there is one."""
     what = finding.path or f"{finding.image_id} {finding.rendition}"
     return f"{finding.fault:<11}{_one_line(what)}" + (f" ({_one_line(finding.detail)})" if finding.detail else "")
 
 
 def verify_line(now: VerifyStatistics) -> str:
-    """How far a verification is, in one line of under 80 characters."""
+    """The progress of a verification, in one line of under 80 characters."""
     wrong = sum(count for fault, count in now.found.items() if fault not in NOTES)
     parts = [f"{now.files:,} of {counted(now.total, 'file')}", f"{wrong:,} wrong"]
     rate = now.files / now.elapsed_s if now.elapsed_s else 0.0
@@ -48,7 +48,7 @@ def verify_line(now: VerifyStatistics) -> str:
 
 
 def verify_text(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
-    """Some lines: what was looked at, what was found, what was done about it, what to do."""
+    """Some lines: the files checked, the problems found, the repairs, and the next step."""
     took = duration(end.elapsed_s)
     lines = [f"checked {counted(end.files, 'recorded file')} and looked up {counted(end.seen, 'file')} in {took}"]
     if end.undecoded:
@@ -63,7 +63,7 @@ def verify_text(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: boo
     elif is_sound(end, is_repaired=is_repaired):
         lines.append("no problems found")
     elif is_repaired and end.found[Problem.UNREADABLE]:
-        lines.append(f"fix the disk or the permissions of what cannot be read, then run {command('verify')} again")
+        lines.append(f"fix the disk or the permissions of the unreadable files, then run {command('verify')} again")
     if is_repaired and any(end.found[fault] for fault in REDO):
         lines.append(f"run {command('run')} to fetch what was put back")
     elif not is_repaired and any(end.found[fault] for fault in REDO | REMOVE):
@@ -101,6 +101,6 @@ def _example(finding: Finding) -> dict[str, str | None]:
 
 
 def _one_line(text: str) -> str:
-    """`text` as a terminal may have it: file names can hold line breaks, and bytes that are no UTF-8."""
+    """`text` made safe for a terminal: file names can contain line breaks, and bytes that are not UTF-8."""
     printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return printable.encode("utf-8", "replace").decode("utf-8")

@@ -160,7 +160,7 @@ def test_a_first_run_says_in_three_lines_what_it_will_do(annotated: Any, run: An
     assert annotations.startswith("annotations to fetch: ")
     assert annotations.endswith(" in all")
     assert re.fullmatch(
-        r"on disk about \S+ [kM]B of \S+ [GT]B that may be used at \S+; "
+        r"on disk about \S+ [kM]B of \S+ [GT]B available at \S+; "
         r"takes about \d+ s at 20\.0 MB/s and at most 40 images/s, which is a guess",
         costs,
     )
@@ -214,7 +214,7 @@ def test_a_dry_run_of_every_version_needs_no_network(version: str, oidl: Any, mo
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("9,178,27")
     assert ", about 18.4 TB; their list" in ended.stdout
-    assert "too much" in ended.stdout or "that may be used" in ended.stdout
+    assert "too much" in ended.stdout or " available at " in ended.stdout
     assert list(oidl.cwd.iterdir()) == []
 
 

@@ -67,7 +67,7 @@ def test_the_first_signal_finishes_what_is_in_hand_and_starts_nothing(
     assert {"/" + url.split("/", 3)[3] for (url,) in done} == in_hand
     assert ask("SELECT count(*) FROM download WHERE status = 'pending'") == [(len(fine.images) - _CONNECTIONS,)]
     assert ask("SELECT outcome FROM run") == [("interrupted",)]
-    assert "not finished: run it again to go on" in ended.stdout
+    assert "not finished: run it again to resume" in ended.stdout
 
     assert run(fine).returncode == 0
     assert fine.requests == {fine.path_of(listed): 1 for listed in fine.images}

@@ -171,5 +171,5 @@ def test_the_summary_names_who_is_paused_and_the_way_out_and_throttled_requests_
     ended = run(fine, "--nodownload-metadata")
     assert ended.returncode == 3
     assert " is paused until " in ended.stdout
-    assert f"run `oidl run --root-dir {root} --retry-now` to go on at once" in ended.stdout
+    assert f"run `oidl run --root-dir {root} --retry-now` to resume at once" in ended.stdout
     assert ask("SELECT throttled FROM run") == [(sum(fine.requests.values()),)]

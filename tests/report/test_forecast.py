@@ -31,7 +31,7 @@ def _images(**changes: object) -> str:
         ),
         ("0 images to fetch, 2 images to make from originals on disk", {"subsets": {"test": Share(2, 0, local=2)}}),
         ("7 images to fetch", {"subsets": {"test": Share(7, None)}}),
-        ("images to fetch: how many is known when their list is loaded", {"subsets": {"test": None}}),
+        ("images to fetch: unknown until the image list is loaded", {"subsets": {"test": None}}),
         ("9 images to fetch (--limit)", {"subsets": {"test": None}, "limit": 9}),
         (
             "0 images to fetch; their lists about 1.0 GB and 1 file of unknown size",
@@ -59,7 +59,7 @@ def test_annotations_have_their_sizes() -> None:
     assert line(exact, exact) == "annotations to fetch: boxes 2.0 GB, boxes 2.0 GB; 4.0 GB in all"
     assert line(exact, about, unknown) == (
         "annotations to fetch: boxes 2.0 GB, labels about 1.0 GB, points of unknown size; "
-        "about 3.0 GB in all, but for what is of unknown size"
+        "about 3.0 GB in all, plus files of unknown size"
     )
 
 
@@ -67,7 +67,7 @@ def test_room_and_time() -> None:
     fits, not_there = Room(Path("/a"), GB, 2 * GB), Room(Path("/b"), 2 * GB, -GB)
     subsets = {"test": Share(4000, 10 * GB)}
     assert forecast_lines(Forecast(subsets, rooms=(fits, not_there)))[2] == (
-        "on disk about 1.0 GB of 2.0 GB that may be used at /a; on disk about 2.0 GB, too much: 0 B may be used at /b; "
+        "on disk about 1.0 GB of 2.0 GB available at /a; on disk about 2.0 GB, too much: 0 B available at /b; "
         "takes about 8 min 20 s at 20.0 MB/s and at most 40 images/s, which is a guess"
     )
     assert forecast_lines(Forecast(subsets, learned_pace=8.0))[2] == (
@@ -76,13 +76,13 @@ def test_room_and_time() -> None:
     few = Forecast({"test": Share(4000, GB)}, lists=FilesToFetch("their list", 2 * GB))
     assert "takes about 3 min 20 s at 20.0 MB/s" in forecast_lines(few)[2]  # 100 s at 40 images/s, and the list
     assert forecast_lines(Forecast({"test": None}, rooms=(fits,)))[2] == (
-        "what it takes is known when the image list is loaded"
+        "the time it takes is unknown until the image list is loaded"
     )
 
 
 def test_nothing_to_do_is_one_line() -> None:
     assert forecast_lines(Forecast({"test": Share(0, 0)})) == [
-        "0 images and no annotations to fetch: all that is asked for is there"
+        "0 images and no annotations to fetch: everything is on disk already"
     ]
 
 

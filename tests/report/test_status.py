@@ -65,7 +65,7 @@ def test_the_text_is_these_lines() -> None:
         "           0         500  timeout        no connection, or no data, within the timeout",
         "          80           0  gone           the photo was removed (410)",
         "",
-        "`oidl run` tries again what is to retry, `oidl run --retry-failed` what failed for good.",
+        "`oidl run` retries the images to retry; `oidl run --retry-failed` also those that failed for good.",
         "",
         "On disk:",
         "",
@@ -94,7 +94,7 @@ def test_what_there_is_none_of_has_no_heading() -> None:
             ENDED,
             [
                 "Last run: finished, 2030-01-01 10:02:00 UTC; 1,200 done, 30 failed, 5 requests throttled.",
-                "The next retry is due 2030-01-01 10:05:00 UTC; `oidl run` goes on.",
+                "The next retry is due 2030-01-01 10:05:00 UTC; `oidl run` resumes.",
             ],
         ),
         (

@@ -50,7 +50,7 @@ def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection
     assert lines[-3:] == [
         "2,000 images will be retried, the first at 2030-01-02 03:04:05 UTC:",
         "         2  unavailable    the photo was taken down (a placeholder is served instead)",
-        "not finished: run it again to go on",
+        "not finished: run it again to resume",
     ]
 
 
@@ -64,7 +64,7 @@ def test_one_image_is_one_image(tried_db: StateConnection) -> None:
 
 @pytest.mark.parametrize("code", ExitCode)
 def test_whoever_can_go_on_is_told_to(tried_db: StateConnection, code: ExitCode) -> None:
-    is_told = "not finished: run it again to go on" in run_summary(tried_db, code).splitlines()
+    is_told = "not finished: run it again to resume" in run_summary(tried_db, code).splitlines()
     assert is_told == (code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED))
 
 
