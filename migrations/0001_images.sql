@@ -5,10 +5,6 @@
 
 PRAGMA application_id = 0x6f69646c; -- "oidl"
 
--- `token` marks the temporary files of this database, so that a run does not remove those of another database.
-CREATE TABLE meta (token TEXT NOT NULL) STRICT;
-INSERT INTO meta VALUES (lower(hex(randomblob(4))));
-
 ---- Image lists
 
 -- One row per published image, in published order (rowid), with each field as published. `rotation` is NULL for lists

@@ -27,12 +27,14 @@ from oidl.errors import ExitCode
 from oidl.export.formats import FORMATS
 from oidl.model import (
     ORIGINAL,
+    AttemptCounts,
     Blame,
     Done,
     Failure,
     Reason,
     Rendition,
     ResizeMode,
+    RetryDecision,
     Source,
     Status,
     StatusCount,
@@ -49,9 +51,10 @@ from oidl.progress.verify import VerifyMeter
 from oidl.report.catalogue import catalogue_json
 from oidl.report.snapshot import database_snapshot
 from oidl.report.verify import verify_json
+from oidl.state.archives import record_archive
 from oidl.state.connection import StateConnection
 from oidl.state.counts import PaceRow, read_counts
-from oidl.state.ledger import AttemptCounts, Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SCHEMA = read("migrations/README.md")
@@ -242,7 +245,7 @@ def lived_in(loaded_db: StateConnection) -> StateConnection:
     }
     for number, (failure, status) in failures.items():
         ledger.failed(job(number), failure, RetryDecision(status, NOW if status is Status.RETRY else None))
-    ledger.archive("images_2017_11.tar.gz", "https://x/images_2017_11.tar.gz", 1, "0" * 32)
+    record_archive(loaded_db, "images_2017_11.tar.gz", "https://x/images_2017_11.tar.gz", 1, "0" * 32)
     return loaded_db
 
 

@@ -19,6 +19,7 @@ from oidl.model.outcomes import (
     WrittenFile,
 )
 from oidl.model.renditions import ORIGINAL, Crop, Orientation, Rendition, ResizeMode, Validation
+from oidl.model.retries import AttemptCounts, RetryDecision
 from oidl.model.verify import NOTES, REDO, REMOVE, Finding, Problem
 from oidl.reasons import Reason
 
@@ -30,6 +31,7 @@ __all__ = [
     "REDO",
     "REMOVE",
     "TYPE_FILES",
+    "AttemptCounts",
     "Blame",
     "Crop",
     "Done",
@@ -50,6 +52,7 @@ __all__ = [
     "Reason",
     "Rendition",
     "ResizeMode",
+    "RetryDecision",
     "SkippedRow",
     "Source",
     "Status",

@@ -129,9 +129,9 @@ class WrittenFile:
     """One output file under its final name; `path` as in `file.path`.
 
     It is the published image as stored, turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` ×
-    `scaled_height`, and cropped at `left`, `top`; negative values add a border. `conversion` is what a saved original
-    was converted from, None if it was not. `exif_orientation` is the tag in an image kept byte for byte, None for
-    others.
+    `scaled_height`, and cropped at `crop_left`, `crop_top`; negative values add a border. `conversion` is what a saved
+    original was converted from, None if it was not. `exif_orientation` is the tag in an image kept byte for byte, and
+    None in others.
     """
 
     rendition: str
@@ -142,8 +142,8 @@ class WrittenFile:
     orientation: int = 1
     scaled_width: int | None = None
     scaled_height: int | None = None
-    left: int = 0
-    top: int = 0
+    crop_left: int = 0
+    crop_top: int = 0
     conversion: str | None = None
     exif_orientation: int | None = None
 

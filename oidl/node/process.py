@@ -134,8 +134,8 @@ class Processor:
             orientation=compose_orientations(prerotation, rendered.orientation),
             scaled_width=rendered.scaled_width,
             scaled_height=rendered.scaled_height,
-            left=rendered.left,
-            top=rendered.top,
+            crop_left=rendered.left,
+            crop_top=rendered.top,
             conversion=output.conversion,
             exif_orientation=None if rendition.mode or output.conversion else orientation,
         )

@@ -12,6 +12,7 @@ from oidl.dataset.published import PublishedFile
 from oidl.dataset.streams import Stream
 from oidl.pipeline.context import Context
 from oidl.progress.meter import FileProgress
+from oidl.state.archives import has_archive, record_archive
 from oidl.storage.durability import sync_filesystems
 from oidl.text import without_secrets
 
@@ -37,7 +38,7 @@ class ArchiveFetcher:
 
     async def is_fetched(self, file: PublishedFile) -> bool:
         """Whether an earlier run fetched and verified `file`."""
-        return await self._state.run(self._state.ledger.has_archive, self._version.recorded_name(file))
+        return await self._state.run(has_archive, self._state.db, self._version.recorded_name(file))
 
     async def fetch(
         self, file: PublishedFile, reading: FileProgress, consume: Callable[[Stream], T], keep: Path | None = None
@@ -66,9 +67,9 @@ class ArchiveFetcher:
         return fetched.value
 
     def _record(self, file: PublishedFile, fetched: FetchedArchive[object]) -> None:
-        ledger = self._state.ledger
-        with ledger.transaction():
-            ledger.archive(
+        with self._state.ledger.transaction():
+            record_archive(
+                self._state.db,
                 self._version.recorded_name(file),
                 without_secrets(file.url),
                 fetched.bytes,

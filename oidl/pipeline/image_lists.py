@@ -27,6 +27,7 @@ from oidl.pipeline.archives import ArchiveFetcher
 from oidl.pipeline.context import Context
 from oidl.progress.meter import FileProgress
 from oidl.settings import Settings
+from oidl.state.archives import archive_content
 from oidl.state.connection import interruptible
 from oidl.state.load import (
     ImageList,
@@ -182,7 +183,7 @@ class ImageLists:
         """Whether the server says that its list has another length or MD5 now; without an answer it has not."""
         (file,) = list_files(self._settings, self._version)
         (now,) = await probe([file.url], self._settings.transfers)
-        kept = await self._state.run(self._state.ledger.archive_content, self._version.recorded_name(file))
+        kept = await self._state.run(archive_content, self._state.db, self._version.recorded_name(file))
         if now.status != HTTPStatus.OK or kept is None:
             return False
         size_bytes, md5 = kept

@@ -58,7 +58,7 @@ class ImageStages:
         permits = Permits(
             transfers,
             context.version.providers,
-            await self._state.run(self._state.ledger.earlier_paces),
+            await self._state.run(self._state.ledger.paces.read),
             say=context.say,
             on_throttled=context.meter.throttled,
         )

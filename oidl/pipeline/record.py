@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import trio
 
-from oidl.model import Done, Failure, Job, Postponed, Reason, Source, Status
+from oidl.model import AttemptCounts, Done, Failure, Job, Postponed, Reason, Source, Status
 from oidl.node.attempt import Outcome
 from oidl.node.containment import contained
 from oidl.node.stop import Stop
@@ -24,7 +24,7 @@ from oidl.pipeline.retry import UNCOUNTED, decide_all, rule_for
 from oidl.pipeline.writer import StateWriter
 from oidl.progress.meter import Meter
 from oidl.progress.statistics import Statistics
-from oidl.state.ledger import AttemptCounts, Ledger
+from oidl.state.ledger import Ledger
 from oidl.state.translate import translating_sqlite_errors
 
 _BATCH = 500
@@ -187,4 +187,4 @@ def heartbeat(ledger: Ledger, now: Statistics) -> None:
             images_per_s=now.images_per_s,
             bytes_per_s=now.read_bytes_per_s,
         )
-        ledger.paces(now.paces)
+        ledger.paces.write(now.paces)

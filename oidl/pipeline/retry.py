@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from oidl.model import Blame, Failure, Reason, Status
-from oidl.state.ledger import AttemptCounts, RetryDecision
+from oidl.model import AttemptCounts, Blame, Failure, Reason, RetryDecision, Status
 
 _BASE_DELAY_S = 1.0
 MAX_DELAY_S = 300.0

@@ -9,47 +9,44 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields
+from datetime import datetime, timedelta
 from typing import Any
 
-from oidl.model import Done, Failure, Job, Postponed, Reason, Rendition, Source, Status, StatusCount
-from oidl.net.pace import PaceState
+from oidl.model import (
+    AttemptCounts,
+    Done,
+    Failure,
+    Job,
+    Postponed,
+    Reason,
+    Rendition,
+    RetryDecision,
+    Source,
+    Status,
+    StatusCount,
+    WrittenFile,
+)
 from oidl.state.connection import savepoint, transaction
 from oidl.state.had import ClassCount
+from oidl.state.paces import PaceTable
 from oidl.state.plan import Value, read_plan, write_plan
 from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_plan_counts
 from oidl.state.renditions import register
 from oidl.state.times import parse_timestamp, timestamp
 
-_PACES = 1000  # that are compared with what was written last
 _CLOCK_STEP = timedelta(seconds=10)  # how far back the clock may be set without a file being missed
 
-_FILE_VALUES = (
-    "path", "bytes", "width", "height", "written_at", "orientation", "scaled_width", "scaled_height",
-    "crop_left", "crop_top", "conversion", "exif_orientation",
-)  # fmt: skip
+# The columns of `download` and `file` that are fields of the same name in the model.
+_DONE = tuple(field.name for field in fields(Done) if field.name != "files")
+_FILE = tuple(field.name for field in fields(WrittenFile))
+# Those that are written as they are; what is known of an earlier download may stay in the others.
+_DOWNLOADED = ", ".join(f"{name} = :{name}" for name in _DONE if name not in ("source", "url", "transfer_s"))
 _PUT_FILE = (
-    f"INSERT INTO file (image_id, rendition, {', '.join(_FILE_VALUES)}) VALUES (?, ?{', ?' * len(_FILE_VALUES)}) "
-    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _FILE_VALUES)}"
+    f"INSERT INTO file (image_id, written_at, {', '.join(_FILE)}) "
+    f"VALUES (:image_id, :written_at, {', '.join(f':{name}' for name in _FILE)}) "
+    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in ('written_at', *_FILE[1:]))}"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptCounts:
-    """How often an image failed: in this run, and ever for one reason; each as far as the tries count."""
-
-    in_run: int
-    for_reason: int
-
-
-@dataclass(frozen=True, slots=True)
-class RetryDecision:
-    """What a failure means for its image: `failed` for good or `retry` at a time, and whether it counts."""
-
-    status: Status
-    next_attempt_at: datetime | None = None
-    counts: bool = True
 
 
 class Ledger:
@@ -57,7 +54,7 @@ class Ledger:
 
     def __init__(self, db: sqlite3.Connection, run_id: int = 0) -> None:
         self._db = db
-        self._paces: dict[str, PaceState] = {}
+        self.paces = PaceTable(db)
         self._run_id = run_id
         self._counts_plan = False
 
@@ -256,47 +253,13 @@ class Ledger:
             "reason = NULL, detail = NULL, http_status = NULL, "
             "source = iif(:is_local AND md5 IS :md5 AND reason IS NULL AND source NOTNULL, source, :source), "
             "url = iif(:is_local AND md5 IS :md5 AND reason IS NULL AND source NOTNULL, url, :url), "
-            "bytes = :bytes, md5 = :md5, width = :width, height = :height, format = :format, bands = :bands, "
-            "orientation = :orientation, is_cmyk = :is_cmyk, transfer_s = coalesce(:transfer_s, transfer_s), "
-            "finished_at = :now WHERE image_id = :image_id",
-            {
-                "is_local": is_local,
-                "md5": done.md5,
-                "source": done.source,
-                "url": done.url,
-                "bytes": done.bytes,
-                "width": done.width,
-                "height": done.height,
-                "format": done.format,
-                "bands": done.bands,
-                "orientation": done.orientation,
-                "is_cmyk": done.is_cmyk,
-                "transfer_s": done.transfer_s,
-                "now": now,
-                "image_id": job.image_id,
-            },
+            f"{_DOWNLOADED}, transfer_s = coalesce(:transfer_s, transfer_s), finished_at = :now "
+            "WHERE image_id = :image_id",
+            _values_of(done, _DONE) | {"is_local": is_local, "now": now, "image_id": job.image_id},
         )
         self._db.executemany(
             _PUT_FILE,
-            [
-                (
-                    job.image_id,
-                    file.rendition,
-                    file.path,
-                    file.bytes,
-                    file.width,
-                    file.height,
-                    now,
-                    file.orientation,
-                    file.scaled_width,
-                    file.scaled_height,
-                    file.left,
-                    file.top,
-                    file.conversion,
-                    file.exif_orientation,
-                )
-                for file in done.files
-            ],
+            [_values_of(file, _FILE) | {"image_id": job.image_id, "written_at": now} for file in done.files],
         )
 
     def claim_name(self, name: str, image_id: str) -> bool:
@@ -310,62 +273,10 @@ class Ledger:
                 self._db.execute("INSERT INTO file_name (name, image_id) VALUES (?, ?)", (name, image_id))
         return owner is None or owner[0] == image_id
 
-    # ---- providers
-
-    def paces(self, paces: Iterable[PaceState]) -> None:
-        """Notes how fast each provider is asked, if it changed; what was learned stays for the next run."""
-        now = datetime.now(UTC)
-        paces = [pace for pace in paces if pace.pause_s or self._paces.get(pace.provider) != pace]
-        if len(self._paces) > _PACES:
-            self._paces.clear()
-        self._paces.update((pace.provider, pace) for pace in paces)
-        self._db.executemany(
-            "INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET window = excluded.window, "
-            "rate = excluded.rate, learned_rate = excluded.learned_rate, paused_until = excluded.paused_until, "
-            "updated_at = excluded.updated_at",
-            [
-                (
-                    pace.provider,
-                    pace.window,
-                    pace.rate,
-                    pace.learned_rate,
-                    timestamp(now + timedelta(seconds=pace.pause_s)) if pace.pause_s else None,
-                    timestamp(now),
-                )
-                for pace in paces
-            ],
-        )
-
-    def earlier_paces(self) -> dict[str, PaceState]:
-        """Where earlier runs left each provider's pace, by provider; a pause that is over is none."""
-        now = datetime.now(UTC)
-        paces = {}
-        for provider, window, rate, learned_rate, until in self._db.execute(
-            "SELECT provider, window, rate, learned_rate, paused_until FROM pace"
-        ):
-            end = parse_timestamp(until)
-            pause_s = (end - now).total_seconds() if end else 0.0
-            paces[provider] = PaceState(provider, window, rate, max(0.0, pause_s), learned_rate)
-        return paces
-
-    # ---- archives and renditions
-
-    def has_archive(self, name: str) -> bool:
-        """Whether the metadata file `name` was fetched, verified and put in place before."""
-        return self._db.execute("SELECT 1 FROM archive WHERE name = ?", (name,)).fetchone() is not None
-
-    def archive_content(self, name: str) -> tuple[int, str] | None:
-        """Length in bytes and MD5 (lower-case hex) of the metadata file `name` as fetched; None if it was not."""
-        row = self._db.execute("SELECT bytes, md5 FROM archive WHERE name = ?", (name,)).fetchone()
-        return (row[0], row[1]) if row else None
-
-    def archive(self, name: str, url: str, size_bytes: int, md5: str, checked_by: str = "") -> None:
-        """Records a metadata file as fetched, verified (by what) and put in place."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO archive (name, url, bytes, md5, finished_at, checked_by) VALUES (?, ?, ?, ?, ?, ?)",
-            (name, url, size_bytes, md5, timestamp(), checked_by or None),
-        )
-
     def register(self, renditions: Iterable[Rendition]) -> None:
         """Notes the recipe of each rendition; raises `UsageError` where its directory or name stands for another."""
         register(self._db, tuple(renditions))
+
+
+def _values_of(record: Done | WrittenFile, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}

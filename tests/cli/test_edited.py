@@ -26,7 +26,6 @@ def test_what_was_edited_by_hand_stops_nothing(fine, run, oidl, root, edit, ask)
         UPDATE download SET status = 'retry', next_attempt_at = NULL, reason = 'mine'
             WHERE image_id = (SELECT max(image_id) FROM download);
         UPDATE run SET started_at = datetime('now'), finished_at = datetime('now');
-        DELETE FROM meta;
     """)
     ended = oidl("status", f"--root-dir={root}")
     assert ended.returncode == 0

@@ -43,11 +43,11 @@ _EXPORT = """
 import sys
 from oidl.cli import main
 from oidl.state import selection
-check = choice.check_where
+check = selection.check_where
 def check_where(*args):
     check(*args)
     print("stuck", file=sys.stderr, flush=True)
-choice.check_where = check_where
+selection.check_where = check_where
 sys.exit(main())
 """
 _TABLES = "abcdefgh"
@@ -122,8 +122,8 @@ sys.exit(main())
 @pytest.mark.parametrize(
     ("command", "module", "function"),
     [
-        ("verify", "report.audit", "finding_line"),
-        ("verify", "report.audit", "audit_text"),
+        ("verify", "report.verify", "finding_line"),
+        ("verify", "report.verify", "verify_text"),
         ("status", "report.status", "status_text"),
     ],
 )

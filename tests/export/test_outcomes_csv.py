@@ -8,9 +8,9 @@ from conftest import LIST, image, job
 from oidl.errors import DiskError, StateError
 from oidl.export import outcomes_csv
 from oidl.export.outcomes_csv import export_csvs
-from oidl.model import Done, Failure, Image, Reason, Source, Status
+from oidl.model import Done, Failure, Image, Reason, RetryDecision, Source, Status
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, NoReading, load_list
 
 HEADER = (

@@ -9,14 +9,14 @@ import trio
 import trio.testing
 from conftest import THUMB, image, job
 
-from oidl.model import Done, Failure, Job, Reason, Source, Status, WrittenFile
+from oidl.model import Done, Failure, Job, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.node.stop import Stop
 from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Feed, FeedEnd, InFlight
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.queue import Queue
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

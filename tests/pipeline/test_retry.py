@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from oidl.model import Blame, Failure, Reason, Source, Status
+from oidl.model import AttemptCounts, Blame, Failure, Reason, RetryDecision, Source, Status
 from oidl.pipeline.retry import RULES, UNCOUNTED, decide, decide_all
 from oidl.settings import Retries
-from oidl.state.ledger import AttemptCounts, RetryDecision
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from conftest import LIST, THUMB, image, job
 
-from oidl.model import Done, Failure, Job, LabelType, Reason, Source, Status, WrittenFile
+from oidl.model import Done, Failure, Job, LabelType, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.node.stop import Stop
 from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Feed, FeedEnd, InFlight
@@ -19,7 +19,7 @@ from oidl.pipeline.target import Target
 from oidl.settings import Retries, Selection
 from oidl.state.database import connect_reader, connect_writer
 from oidl.state.had import count_by_class, count_had
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
 from oidl.state.selection import select_images

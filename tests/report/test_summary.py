@@ -6,10 +6,10 @@ import pytest
 from conftest import job
 
 from oidl.errors import ExitCode
-from oidl.model import Done, Failure, Reason, Source, Status, StatusCount
+from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, StatusCount
 from oidl.report.summary import run_summary
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.queue import Waiting
 
 DUE = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import LIST, image, job
 
-from oidl.model import Done, Failure, Reason, Source, Status
+from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status
 from oidl.state.aggregates import SIDE_CLASSES, SIZE_CLASSES, HostStats, TimeBucket, read_survey
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.load import load_list
 
 FAST, SLOW = "https://fast.example/1.jpg", "http://slow.example:81/2.jpg"

@@ -6,7 +6,7 @@ import pytest
 from conftest import THUMB, image, job
 
 from oidl.errors import UsageError
-from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
+from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.state import browse
 from oidl.state.browse import (
     Filter,
@@ -16,7 +16,7 @@ from oidl.state.browse import (
     frequent_licenses,
 )
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 
 CAT, DOG, OWL = "/m/01yrx", "/m/0bt9lr", "/m/09d5_"
 CC0 = "https://creativecommons.org/publicdomain/zero/1.0/"

@@ -166,10 +166,11 @@ def test_whatever_sqlite_is_at_can_be_ended(db: StateConnection) -> None:
             raise Stopped
 
     endless = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 100000000) SELECT max(x) FROM n"
+    db.execute("INSERT INTO file_name VALUES ('a', 'b')")
     with pytest.raises(Stopped), interruptible(db, check), transaction(db):
-        db.execute(f"DELETE FROM meta WHERE ({endless}) > 0")
+        db.execute(f"DELETE FROM file_name WHERE ({endless}) > 0")
     assert not db.in_transaction
-    assert db.execute("SELECT count(*) FROM meta").fetchone() == (1,)
+    assert db.execute("SELECT count(*) FROM file_name").fetchone() == (1,)
     calls.clear()
     with pytest.raises(Stopped), interruptible(db, check), translating_sqlite_errors(db.path):
         db.execute(endless)

@@ -3,10 +3,10 @@
 import pytest
 from conftest import image, job
 
-from oidl.model import Failure, Reason, Status
+from oidl.model import Failure, Reason, RetryDecision, Status
 from oidl.state import outcome_rows
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.outcome_rows import failed_rows
 
 

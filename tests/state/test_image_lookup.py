@@ -3,7 +3,7 @@
 import pytest
 from conftest import THUMB, image, job
 
-from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
+from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
 from oidl.state.image_lookup import (
     details,
@@ -13,7 +13,7 @@ from oidl.state.image_lookup import (
     output_file,
     recent_failures,
 )
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 
 
 @pytest.fixture

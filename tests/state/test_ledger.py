@@ -8,10 +8,22 @@ import pytest
 from conftest import THUMB, image, job
 
 from oidl.errors import UsageError
-from oidl.model import Done, Failure, Reason, Rendition, ResizeMode, Source, Status, WrittenFile
+from oidl.model import (
+    AttemptCounts,
+    Done,
+    Failure,
+    Reason,
+    Rendition,
+    ResizeMode,
+    RetryDecision,
+    Source,
+    Status,
+    WrittenFile,
+)
+from oidl.state.archives import has_archive, record_archive
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.ledger import AttemptCounts, Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.outcome_rows import outcome_rows
 
 DONE = Done(
@@ -142,10 +154,10 @@ def test_a_run_that_died_is_closed_by_the_next(ledger: Ledger, loaded_db: sqlite
     assert read_counts(loaded_db).run is not None
 
 
-def test_an_archive_is_remembered(ledger: Ledger) -> None:
-    assert not ledger.has_archive("a.tar.gz")
-    ledger.archive("a.tar.gz", "https://x/a.tar.gz", 10, "00")
-    assert ledger.has_archive("a.tar.gz")
+def test_an_archive_is_remembered(loaded_db: StateConnection) -> None:
+    assert not has_archive(loaded_db, "a.tar.gz")
+    record_archive(loaded_db, "a.tar.gz", "https://x/a.tar.gz", 10, "00")
+    assert has_archive(loaded_db, "a.tar.gz")
 
 
 def test_a_try_at_several_sources_is_one_try_and_a_row_for_each(loaded_db: StateConnection) -> None:
@@ -191,6 +203,6 @@ def test_the_files_of_a_run_that_may_be_alive_are_nobody_elses(db: sqlite3.Conne
 def test_a_pause_that_was_written_by_hand_without_a_zone_is_utc(loaded_db):
     loaded_db.execute("INSERT INTO pace VALUES ('flickr', 1, NULL, 40.0, datetime('now', '+1 hour'), '')")
     loaded_db.execute("INSERT INTO pace VALUES ('other', 1, NULL, 40.0, 'tomorrow', '')")
-    paces = Ledger(loaded_db).earlier_paces()
+    paces = Ledger(loaded_db).paces.read()
     assert 3500 < paces["flickr"].pause_s <= 3600
     assert paces["other"].pause_s == 0

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import LIST, THUMB, image
 
-from oidl.model import LIFE, Done, Event, Failure, Job, Postponed, Reason, Source, Status
+from oidl.model import LIFE, Done, Event, Failure, Job, Postponed, Reason, RetryDecision, Source, Status
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
 from oidl.state.requeue import requeue, requeue_failures, requeue_streak

@@ -8,11 +8,23 @@ import pytest
 from conftest import LIST, THUMB, image, job
 
 from oidl.errors import MetadataError, StateError
-from oidl.model import Done, Failure, Image, LineBreak, ListFile, Reason, SkippedRow, Source, Status, WrittenFile
+from oidl.model import (
+    Done,
+    Failure,
+    Image,
+    LineBreak,
+    ListFile,
+    Reason,
+    RetryDecision,
+    SkippedRow,
+    Source,
+    Status,
+    WrittenFile,
+)
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.database import BUSY_TIMEOUT_MS
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.load import (
     ImageList,
     NoReading,

@@ -6,12 +6,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import THUMB, image
 
-from oidl.model import Done, Failure, LabelType, Postponed, Reason, Rendition, Source, Status, WrittenFile
+from oidl.model import (
+    Done,
+    Failure,
+    LabelType,
+    Postponed,
+    Reason,
+    Rendition,
+    RetryDecision,
+    Source,
+    Status,
+    WrittenFile,
+)
 from oidl.settings import Selection
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.had import count_by_class
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.queue import Queue
 from oidl.state.selection import select_images

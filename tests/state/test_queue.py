@@ -5,10 +5,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import THUMB, image, job
 
-from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Status, StatusCount, WrittenFile
+from oidl.model import (
+    ORIGINAL,
+    Done,
+    Failure,
+    Reason,
+    Rendition,
+    RetryDecision,
+    Source,
+    Status,
+    StatusCount,
+    WrittenFile,
+)
 from oidl.settings import Selection
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.queue import Queue
 from oidl.state.selection import SelectedImages, select_images
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import THUMB, image, job
 
-from oidl.model import Done, Failure, Reason, Source, Status, WrittenFile
+from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 from oidl.state.requeue import end_waits, requeue, requeue_failures, requeue_streak
 from oidl.state.times import timestamp
 

@@ -208,7 +208,7 @@ def test_images_are_chosen_by_the_size_of_the_picture_that_was_had(
     [
         "",
         "nope = 1",
-        "1) UNION SELECT token FROM meta WHERE (1",
+        "1) UNION SELECT name FROM rendition WHERE (1",
         "1) OR (1",
         "1 THEN 1 END) OR (CASE WHEN 1",
         "image_id IN (SELECT image_id FROM box)",
@@ -222,7 +222,7 @@ def test_images_are_chosen_by_the_size_of_the_picture_that_was_had(
 def test_sql_that_is_no_expression_over_images_is_refused(where: str, reader: StateConnection) -> None:
     with pytest.raises(UsageError, match="--where"):
         check_where(reader, where)
-    assert reader.execute("SELECT count(*) FROM meta").fetchone() == (1,)
+    assert reader.execute("SELECT count(*) FROM image").fetchone() == (12,)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import trio
 from conftest import THUMB, image, job
 
 from oidl.imaging.photo import photo
-from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, Source, Status, WrittenFile
+from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, RetryDecision, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
-from oidl.state.ledger import Ledger, RetryDecision
+from oidl.state.ledger import Ledger
 
 SCRIPT = "<script>alert(1)</script>"
 JPEG = photo(1, 64, 48)
