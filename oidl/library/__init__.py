@@ -1,4 +1,4 @@
-"""`oidl` from Python: a root directory, to be read.
+"""`oidl` from Python: a root directory, read-only.
 
-`root` answers questions, `image` is what comes back, `html` shows it in a notebook.
+`root` answers questions, `image` has the values it returns, `html` shows them in a notebook.
 """

@@ -1,4 +1,4 @@
-"""An image as a notebook shows it: the picture, its boxes over it, and whom to thank below. Nothing is fetched."""
+"""An image in a notebook: its boxes are drawn over it, and the attribution is below it. Nothing is fetched."""
 
 import base64
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#
 
 
 Outline = tuple[str, float, float, float, float]
-"""A box to be drawn: its class, and left, top, right and bottom in pixels of the picture."""
+"""A box to draw: its class, and left, top, right and bottom in pixels of the image."""
 
 
 def image_html(
@@ -24,25 +24,25 @@ def image_html(
     author: str,
     license_url: str,
 ) -> str:
-    """HTML that needs nothing else: the picture is in it, and everything that was published is escaped."""
+    """Self-contained HTML: the image is embedded, and all published text is escaped."""
     names = sorted({name for name, *_ in outlines})
     colours = {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(names)}
     width, height = size
     line = max(2 * width / _WIDEST, 1)
     boxes = "".join(_rectangle(outline, colours[outline[0]], line) for outline in outlines)
     legend = ", ".join(f'<span style="color:{colour}">{escape(name)}</span>' for name, colour in colours.items())
-    thanks = f"{_link(page, title)} by {escape(author or 'unknown')}, {_link(license_url, license_url)}"
+    attribution = f"{_link(page, title)} by {escape(author or 'unknown')}, {_link(license_url, license_url)}"
     return (
         f'<figure style="margin:0"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'style="max-width:100%;width:{min(width, _WIDEST)}px">{_picture(body, suffix, size)}{boxes}</svg>'
-        f"<figcaption>{thanks}<br>{legend}</figcaption></figure>"
+        f"<figcaption>{attribution}<br>{legend}</figcaption></figure>"
     )
 
 
 def _picture(body: bytes, suffix: str, size: tuple[int, int]) -> str:
     kind = _TYPES.get(suffix.lower())
     shape = f'width="{size[0]}" height="{size[1]}"'
-    if kind is None:  # browsers show no other
+    if kind is None:  # browsers cannot show other formats
         return f'<rect {shape} fill="#ddd"/>'
     return f'<image {shape} href="data:image/{kind};base64,{base64.b64encode(body).decode()}"/>'
 
@@ -56,7 +56,7 @@ def _rectangle(outline: Outline, colour: str, line: float) -> str:
 
 
 def _link(url: str, text: str) -> str:
-    """A link to a page on the web, and to nothing else."""
+    """A link if `url` is on the web, otherwise only `text`."""
     if not url.startswith(("https://", "http://")):
         return escape(text)
     return f'<a href="{escape(url)}" rel="noopener noreferrer" target="_blank">{escape(text)}</a>'

@@ -1,4 +1,4 @@
-"""What Python gets of an image: where its file is, what is in it, and whom to thank for it."""
+"""An image as Python code sees it: the path of its file, its annotations and its attribution."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,9 @@ from oidl.library.html import image_html
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box in an image file: its sides are pixels from the left top corner, as floats; attributes None if unknown.
+    """A box in an image file. The sides are floats, in pixels from the top left corner; unknown attributes are None.
 
-    `mask` is there if masks were asked for and the object has one.
+    `mask` is set if masks were requested and the object has one.
     """
 
     class_name: str
@@ -31,7 +31,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label of the whole image: `confidence` 1 says that people saw the class in it, 0 that they did not."""
+    """A label of the whole image. `confidence` is 1 if people saw the class in it, 0 if they did not."""
 
     class_name: str
     label_name: str
@@ -40,7 +40,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class RootImage:
-    """One image file that is on the disk, `width` × `height` pixels; the published fields are as published."""
+    """An image file on the disk, `width` × `height` pixels, with its published fields unchanged."""
 
     image_id: str
     subset: str
@@ -61,7 +61,7 @@ class RootImage:
         return self.path.read_bytes()
 
     def _repr_html_(self) -> str:
-        """The image with its boxes and whom to thank, for a notebook."""
+        """The image with its boxes and attribution, for a notebook."""
         outlines = [(box.class_name, box.left, box.top, box.right, box.bottom) for box in self.boxes]
         return image_html(
             self.read(),
@@ -76,7 +76,7 @@ class RootImage:
 
 
 def root_image(image: LabelledImage, root_dir: Path) -> RootImage:
-    """An image as the walk of an export has it, as Python gets it."""
+    """Converts an image of an export to the value that Python code gets."""
     file = image.file
     return RootImage(
         image_id=file.image_id,
@@ -114,5 +114,5 @@ def _box(box: LabelledBox) -> Box:
 
 
 def _known(attribute: int | None) -> bool | None:
-    """A published attribute: 1 and 0 are known, -1 and nothing are not."""
+    """A published attribute as a bool; None for -1 or an unpublished one."""
     return bool(attribute) if attribute in (0, 1) else None

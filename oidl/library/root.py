@@ -8,8 +8,8 @@ for image in root.images(classes="Cat", subset="train"):
     print(image.path, image.width, image.height, image.boxes)
 ```
 
-A `Root` holds no connection: each question opens its own and closes it at the end, so one handle serves several
-threads, can be sent to other processes (as the workers of a data loader are) and works while a run goes on.
+A `Root` holds no connection: each method opens one and closes it at the end. So one handle serves several threads,
+can be sent to other processes (such as data loader workers), and works during a run.
 """
 
 import warnings
@@ -63,12 +63,12 @@ class Root:
         return f"oidl.open({str(self.root_dir)!r})"
 
     def counts(self) -> dict[str, int]:
-        """How many images of the list are `done`, `failed`, `retry` (tried again later) and `pending`."""
+        """The number of images that are `done`, `failed`, `retry` (will be tried again) and `pending`."""
         with self._open() as db:
             return {str(status): images for status, images in read_counts(db).by_status.items()}
 
     def sql(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
-        """The rows of a SELECT on the state database, a dictionary each, while they are read.
+        """Yields the rows of a SELECT on the state database as dictionaries.
 
         `pandas.DataFrame(root.sql("SELECT * FROM failure"))` makes a table of them. Raises `UsageError` for SQL that
         cannot be run.
@@ -89,13 +89,13 @@ class Root:
         shuffle: bool = False,
         seed: int = 0,
     ) -> Iterator[RootImage]:
-        """The image files of one rendition, by ImageID, or in an order that is drawn by `seed`.
+        """Yields the image files of one rendition, by ImageID, or shuffled by `seed`.
 
-        Without arguments all that are there; `classes` (display names or MIDs), `subset` and `where` (SQL over
-        `image`) choose as the options of `oidl export` do, and annotations are then those of `classes`. `label_types`
-        are what comes with each image, of `boxes`, `labels` and `segmentations`; if not said, the boxes and labels
-        that are in the database. `rendition` is needed where there are several. Raises `UsageError` for what there
-        is not. Rows that name a file which is not one of the root's own are left out, with a warning at the end.
+        The default is all image files. `classes` (display names or MIDs), `subset` and `where` (SQL over `image`)
+        select images like the options of `oidl export`; annotations are then limited to `classes`. `label_types` are
+        the annotations of each image: any of `boxes`, `labels` and `segmentations`. Default: the boxes and labels that
+        are in the database. `rendition` is required if there are several. Raises `UsageError` if something requested
+        does not exist. Rows that name a file outside the root are left out, with a warning at the end.
         """
         kinds = None if label_types is None else tuple(map(_label_type, _several(label_types)))
         selection = Selection(
@@ -109,9 +109,9 @@ class Root:
             where=where,
         )
         with self._open() as db:
-            found = kinds if kinds is not None else tuple(kind for kind in _USUAL if is_annotated(db, kind))
+            available = kinds if kinds is not None else tuple(kind for kind in _USUAL if is_annotated(db, kind))
             require_annotations(db, kinds or selection.label_types)
-            for image in self._walk(db, selection, found, find_rendition(db, rendition)):
+            for image in self._walk(db, selection, available, find_rendition(db, rendition)):
                 yield root_image(image, self.root_dir)
 
     def _walk(
@@ -125,8 +125,8 @@ class Root:
         request = ExportRequest(
             format=IMAGEFOLDER, selection=selection, chosen=select_images(db, selection), label_names=label_names
         )
-        held = loaded_list(db)
-        layout = Layout(self.root_dir, held.directory if held else "")
+        image_list = loaded_list(db)
+        layout = Layout(self.root_dir, image_list.directory if image_list else "")
         own = OwnFiles(read_homes(db, layout), subsets)
         version_dir = self.root_dir / layout.version_dir
         by_label_name = export_categories(db, kinds, label_names).by_label_name
