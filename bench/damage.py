@@ -7,7 +7,7 @@ import numpy
 import simplejpeg
 
 from oidl.demo.damage import DAMAGES, ODDITIES
-from oidl.imaging.inspect import inspect, missing_part
+from oidl.imaging.inspect import decode_check, inspect
 from oidl.imaging.photo import photo
 from oidl.model import Failure
 
@@ -44,7 +44,7 @@ def _photo(seed: int) -> bytes:
 
 def _is_refused(body: bytes) -> bool:
     picture = inspect(body)
-    return isinstance(picture, Failure) or missing_part(picture) is not None
+    return isinstance(picture, Failure) or decode_check(picture) is not None
 
 
 def _is_same(body: bytes, damaged: bytes) -> bool:

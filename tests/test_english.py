@@ -52,7 +52,7 @@ _SKIPPED = ("uv.lock", "CHANGELOG.md")
 # Still to be rewritten; the list only gets shorter.
 _PENDING = (
     "oidl/state", "oidl/cli", "oidl/net", "oidl/pipeline", "oidl/dataset", "oidl/progress", "oidl/manual",
-    "oidl/demo", "oidl/node", "oidl/imaging", "oidl/export", "oidl/README.md", "bench",
+    "oidl/demo", "oidl/node", "oidl/export", "oidl/README.md", "bench",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from oidl.export.image import Category, LabelledBox, LabelledPoint, LabelledRelationship
 from oidl.export.masks import MaskReader, box_of, pair
 from oidl.export.request import ExportRequest, ExportResult
-from oidl.imaging.boxes import PlacedBox, Transform, placed, placed_point
+from oidl.imaging.boxes import PlacedBox, Transform, transform_box, transform_point
 from oidl.imaging.masks import Mask
 from oidl.model import Failure, LabelType
 from oidl.state.annotation_rows import Point, Relationship, Segmentation, annotations_of
@@ -103,7 +103,7 @@ class PageAnnotations:
             category = self._categories.get(point.label)
             if category is None:
                 continue
-            if seen := placed_point(point.x, point.y, where):
+            if seen := transform_point(point.x, point.y, where):
                 yield LabelledPoint(category, point, *seen)
             else:
                 self._result.unseen[LabelType.POINTS] += 1
@@ -124,7 +124,7 @@ class PageAnnotations:
                 yield box_of(segmentation), segmentation
 
     def _seen(self, x_min: float, x_max: float, y_min: float, y_max: float, where: Transform) -> PlacedBox | None:
-        seen = placed(x_min, x_max, y_min, y_max, where)
+        seen = transform_box(x_min, x_max, y_min, y_max, where)
         return seen if seen and seen.visible >= self._request.min_visible else None
 
     def _mask(self, file: AnnotatedFile, segmentation: Segmentation, where: Transform) -> Mask | None:

@@ -12,7 +12,7 @@ from oidl.dataset.mask_archives import MaskArchives
 from oidl.errors import UsageError
 from oidl.hints import command
 from oidl.imaging.boxes import Transform
-from oidl.imaging.masks import Mask, placed_mask, read_mask
+from oidl.imaging.masks import Mask, read_mask, transform_mask
 from oidl.model import Failure
 from oidl.state.annotation_rows import Segmentation, has_segmentations
 from oidl.state.connection import StateConnection
@@ -88,7 +88,7 @@ class MaskReader:
                     hint=f"run {command('run', '--annotations segmentations --annotations masks')} to fetch them",
                 )
 
-    def read(self, subset: str, segmentation: Segmentation, placing: Transform) -> Mask | Failure | None:
+    def read(self, subset: str, segmentation: Segmentation, transform: Transform) -> Mask | Failure | None:
         """The mask where it lies in a file; None if nothing of it is left there.
 
         Raises `MetadataError` for an archive that cannot be read.
@@ -97,7 +97,7 @@ class MaskReader:
         if isinstance(body, Failure):
             return body
         pixels = read_mask(body)
-        return pixels if isinstance(pixels, Failure) else placed_mask(pixels, placing)
+        return pixels if isinstance(pixels, Failure) else transform_mask(pixels, transform)
 
     def close(self) -> None:
         """Closes the archives."""

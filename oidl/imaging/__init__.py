@@ -1,6 +1,6 @@
-"""One picture: is it a whole image, and renditions of it; the only room that knows libvips.
+"""One picture: whether it is a complete image, and its renditions; the only room that knows libvips.
 
-`formats` names a format by its first bytes, `inspect` reads the header and
-decodes to the end, `geometry` says how large a rendition comes out, `rendition`
+`formats` recognises a format by its first bytes, `inspect` reads the header and
+decodes to the end, `geometry` computes the size of a rendition, `rendition`
 makes it. Everything is synchronous and works on bytes in memory.
 """

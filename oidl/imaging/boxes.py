@@ -1,18 +1,18 @@
-"""Where a published box lies in a file that was made of its picture. Pure.
+"""The position of a published box in a file that was made from its picture. Pure.
 
 Open Images gives boxes as shares of width and height, "and the degrees
-(counter-clockwise) that the image and boxes should be rotated": so boxes lie on
-the pixels of the original as they are stored, before anything is turned, be it by
-EXIF or by `Rotation`. A box goes the way of its picture, as the row of its file
-has it: turned, scaled, then cut or bordered.
+(counter-clockwise) that the image and boxes should be rotated": so boxes refer to
+the pixels of the original as stored, before a rotation by EXIF or by `Rotation`.
+A box gets the same transform as its picture, which is recorded with the file:
+turned, scaled, then cropped or bordered.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_LEAST_PX = 0.01  # a side that is shorter would be printed as none
+_LEAST_PX = 0.01  # a shorter side would be printed as 0
 
-# Where the point (x, y) of the stored picture, both 0 to 1, is in the upright one: Exif 2.32, 4.6.4.
+# From the point (x, y) of the stored picture, both 0 to 1, to that of the upright one: Exif 2.32, 4.6.4.
 _TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
     1: lambda x, y: (x, y),
     2: lambda x, y: (1 - x, y),
@@ -27,9 +27,9 @@ _TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """How a file came out of a published picture: turned by `orientation` (EXIF's 1–8), scaled, then cut or bordered.
+    """How a file was made from a published picture: turned by `orientation` (EXIF's 1–8), scaled, cropped or bordered.
 
-    Sizes are pixels; `left` and `top` were cut off, or are borders where negative.
+    Sizes are pixels; `left` and `top` were cropped off, or are borders if negative.
     """
 
     orientation: int
@@ -43,7 +43,7 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class PlacedBox:
-    """A box within a file, in pixels from its left top corner; `visible` is the share of it that is left."""
+    """A box in a file, in pixels from the top left corner; `visible` is the share of the box that is in the file."""
 
     left: float
     top: float
@@ -63,39 +63,39 @@ class PlacedBox:
 
 
 def compose_orientations(first: int, then: int) -> int:
-    """The one orientation that turns a picture as `first` and `then`, one after the other, do."""
-    corner = (0.25, 0.0)  # its way tells all eight turns apart
+    """The single orientation that has the effect of `first` and `then`, one after the other."""
+    corner = (0.25, 0.0)  # all eight turns move it to different places
     goal = _TURNS[then](*_TURNS[first](*corner))
     return next(orientation for orientation, turn in _TURNS.items() if turn(*corner) == goal)
 
 
 def as_exif_turns(whole: Transform, orientation: int) -> Transform:
-    """A whole picture as it is when a reader, such as a browser, has turned it by its EXIF `orientation`."""
+    """The transform of a whole picture after a reader, such as a browser, turns it by its EXIF `orientation`."""
     width, height = (whole.height, whole.width) if orientation >= 5 else (whole.width, whole.height)
     return Transform(compose_orientations(whole.orientation, orientation), width, height, 0, 0, width, height)
 
 
-def turned_point(x: float, y: float, orientation: int) -> tuple[float, float]:
-    """Where a point of the stored picture, both 0 to 1, is in the upright one."""
+def upright_point(x: float, y: float, orientation: int) -> tuple[float, float]:
+    """The position in the upright picture of a point in the stored one, both 0 to 1."""
     return _TURNS[orientation](x, y)
 
 
-def placed_point(x: float, y: float, placing: Transform) -> tuple[float, float] | None:
-    """The published point (both 0 to 1) where it lies in the file, in pixels; None if that was cut off."""
-    x, y = turned_point(x, y, placing.orientation)
-    left, top = x * placing.scaled_width - placing.left, y * placing.scaled_height - placing.top
-    return (left, top) if 0 <= left <= placing.width and 0 <= top <= placing.height else None
+def transform_point(x: float, y: float, transform: Transform) -> tuple[float, float] | None:
+    """The position of a published point (both 0 to 1) in the file, in pixels; None if it was cropped off."""
+    x, y = upright_point(x, y, transform.orientation)
+    left, top = x * transform.scaled_width - transform.left, y * transform.scaled_height - transform.top
+    return (left, top) if 0 <= left <= transform.width and 0 <= top <= transform.height else None
 
 
-def placed(x_min: float, x_max: float, y_min: float, y_max: float, placing: Transform) -> PlacedBox | None:
-    """The box with these published sides (0 to 1) where it lies in the file; None if nothing of it is left."""
-    turn = _TURNS[placing.orientation]
+def transform_box(x_min: float, x_max: float, y_min: float, y_max: float, transform: Transform) -> PlacedBox | None:
+    """The position in the file of a box with these published sides (0 to 1); None if no part of it is left."""
+    turn = _TURNS[transform.orientation]
     one, other = turn(x_min, y_min), turn(x_max, y_max)
     (left, right), (top, bottom) = sorted((one[0], other[0])), sorted((one[1], other[1]))
-    left, right = (x * placing.scaled_width - placing.left for x in (left, right))
-    top, bottom = (y * placing.scaled_height - placing.top for y in (top, bottom))
-    kept_left, kept_right = max(left, 0.0), min(right, float(placing.width))
-    kept_top, kept_bottom = max(top, 0.0), min(bottom, float(placing.height))
+    left, right = (x * transform.scaled_width - transform.left for x in (left, right))
+    top, bottom = (y * transform.scaled_height - transform.top for y in (top, bottom))
+    kept_left, kept_right = max(left, 0.0), min(right, float(transform.width))
+    kept_top, kept_bottom = max(top, 0.0), min(bottom, float(transform.height))
     if kept_right - kept_left < _LEAST_PX or kept_bottom - kept_top < _LEAST_PX:
         return None
     visible = (kept_right - kept_left) * (kept_bottom - kept_top) / ((right - left) * (bottom - top))

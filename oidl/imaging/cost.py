@@ -1,11 +1,11 @@
-"""What decoding may cost: ceilings that are ours, for a body of a few kilobytes can ask for minutes. Pure.
+"""Limits of the cost of decoding, because a body of a few kilobytes can take minutes. Pure.
 
-The pixels are bounded by `--max-pixels`; this bounds how often, and in how many
-bands, a decoder goes over them, and what else it reads besides. A camera's JPEG
-has about ten scans, a photo in TIFF one directory.
+`--max-pixels` bounds the pixels; this module bounds how often, and in how many
+bands, a decoder goes over them, and what else it reads. A camera's JPEG has
+about ten scans, a photo in TIFF has one directory.
 
-The worst that still passes, in seconds of CPU for the check and one rendition
-(libraries of 2026 on a shared machine of two cores): 4 for a JPEG of 184
+The worst accepted files, in seconds of CPU for the check and one rendition
+(libraries of 2026 on a shared machine with two cores): 4 for a JPEG of 184
 million pixels in 16 scans, or of 31 million in 95; 8 for a PNG of 190 million
 pixels of 8 bytes, 6 for such a TIFF; 4 for 20 directories of a million strips
 each; 2 for 25 texts that unpack to 8 MB.
@@ -18,14 +18,14 @@ from oidl.imaging.jpeg_header import has_more_scans
 _SCANS = 100
 _DIRECTORIES = 20
 _PNG_TEXTS = 25
-_PNG_KINDS = (b"zTXt", b"iTXt", b"iCCP")  # of chunks that are unpacked, 8 MB each at most
+_PNG_KINDS = (b"zTXt", b"iTXt", b"iCCP")  # compressed chunks, which unpack to at most 8 MB each
 _LONGEST_SIDE = 1_000_000  # each row costs about a microsecond, however short it is
-_SCANS_OF_LARGEST = 15  # of a picture of as many pixels as are decoded
+_SCANS_OF_LARGEST = 15  # for a picture of the maximum number of pixels
 _BYTES_A_PIXEL = 8  # 16 bits of red, green, blue and alpha
 
 
 def excess(body: bytes, form: str) -> str | None:
-    """What there is too much of in `body` to open it at all, in words; None where it may be opened."""
+    """Describes what `body` has too much of to be opened; None if it may be opened."""
     if form == "tiff" and _has_more_directories(body, _DIRECTORIES):
         return f"more than {_DIRECTORIES} directories"
     if form == "png" and sum(body.count(kind) for kind in _PNG_KINDS) > _PNG_TEXTS:
@@ -34,7 +34,7 @@ def excess(body: bytes, form: str) -> str | None:
 
 
 def excess_pixels(width: int, height: int, max_pixels: int) -> str | None:
-    """The size of a picture that is too large to be decoded, in words; None where it may be."""
+    """Describes the size of a picture that is too large to decode; None if it may be decoded."""
     if width * height > max_pixels:
         return f"{width} × {height} pixels, at most {max_pixels} are decoded"
     if max(width, height) > _LONGEST_SIDE:
@@ -43,19 +43,19 @@ def excess_pixels(width: int, height: int, max_pixels: int) -> str | None:
 
 
 def excess_scans(body: bytes, pixels: int, max_pixels: int) -> str | None:
-    """How many scans a JPEG of several has too many to be decoded, in words; None where it may be."""
+    """Describes the limit if a multi-scan JPEG has too many scans to decode; None if it may be decoded."""
     limit = min(_SCANS, _SCANS_OF_LARGEST * max_pixels // pixels)
     return f"more than {limit} scans" if has_more_scans(body, limit) else None
 
 
 def excess_bytes(pixels: int, bytes_a_pixel: int, max_pixels: int) -> str | None:
-    """What pixels of so many bytes come to, where it is too much to be decoded; None where it is not."""
+    """Describes the size of the decoded pixels if it is too large; None if they may be decoded."""
     decoded, limit = pixels * bytes_a_pixel, max_pixels * _BYTES_A_PIXEL
     return f"{decoded} bytes of pixels, at most {limit} are decoded" if decoded > limit else None
 
 
 def _has_more_directories(body: bytes, limit: int) -> bool:
-    """Whether a TIFF has more than `limit` directories, each of which is read when it is opened."""
+    """Whether a TIFF has more than `limit` directories; opening it reads all of them."""
     order = "<" if body[:2] == b"II" else ">"
     seen: set[int] = set()
     at = 4

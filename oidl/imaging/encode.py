@@ -1,4 +1,4 @@
-"""Writes finished pixels in the format asked for, without metadata."""
+"""Writes finished pixels in the requested format, without metadata."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from oidl.model import Rendition
 
 _JPEG_QUALITY = 75  # libvips' default
 LONGEST_SIDE = 65_500
-"""Of an output, in pixels: libjpeg-turbo's limit. Other formats' are lower or higher, and their encoders say so."""
+"""Longest side of an output, in pixels: libjpeg-turbo's limit. Encoders of other formats enforce their own limits."""
 
 _JPEG = frozenset({"jpg", "jpeg"})
 _QUALITY_FORMATS = _JPEG | {"webp", "avif", "heic", "heif", "jxl", "jp2", "tif", "tiff"}
@@ -28,12 +28,12 @@ def is_opaque(image_format: str) -> bool:
 
 
 def encode(image: pyvips.Image, window: Window, image_format: str, quality: int | None) -> bytes:
-    """The bytes of a file of what `window` shows of `image`.
+    """The bytes of a file that contains the part `window` of `image`.
 
-    Raises one of `VIPS_ERRORS`, or `turbo.NotEncodedError`, if there can be none.
+    Raises one of `VIPS_ERRORS`, or `turbo.NotEncodedError`, if it cannot be encoded.
     """
     if image_format in _JPEG:
-        # Computed in this thread, and encoded in one call: libvips' own way costs three threads' worth of handing over.
+        # Computed in this thread and encoded in one call: libvips' own saver hands data over between three threads.
         _, _, width, height = window
         pixels = numpy.frombuffer(_computed(image, window), numpy.uint8)
         return turbo.encode(pixels.reshape(height, width, -1), quality or _JPEG_QUALITY)
@@ -43,10 +43,10 @@ def encode(image: pyvips.Image, window: Window, image_format: str, quality: int 
 
 
 def _computed(image: pyvips.Image, window: Window) -> Any:
-    """What `window` shows of `image`, row by row.
+    """The pixels of `image` in `window`, row by row.
 
-    Strip by strip, as what is computed between two steps then stays in the processor's cache, which takes a fifth off
-    a resize to 640 pixels; a small one in one go, as each call gives the interpreter to other threads.
+    It is computed in strips, so that intermediate results stay in the processor's cache: a resize to 640 pixels takes
+    a fifth less time. A small window is computed in one call, because each call hands the interpreter to other threads.
     """
     left, top, width, height = window
     region = pyvips.Region.new(image)
@@ -56,11 +56,11 @@ def _computed(image: pyvips.Image, window: Window) -> Any:
 
 
 def unsupported_reason(rendition: Rendition) -> str | None:
-    """Why such files cannot be written here (an unknown format, a quality that means nothing), or None."""
+    """Why files of `rendition` cannot be written (an unknown format, a quality for a format without it), or None."""
     if rendition.quality is not None and rendition.format not in _QUALITY_FORMATS:
-        return f"{rendition.format} files have no quality to set"
+        return f"{rendition.format} files have no quality setting"
     try:
         pyvips.Image.black(8, 8, bands=3).write_to_buffer(f".{rendition.format}")
     except VIPS_ERRORS:
-        return f"{rendition.format!r} is not a format that can be written here"
+        return f"{rendition.format!r} is not a format that oidl can write here"
     return None

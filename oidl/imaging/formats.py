@@ -1,4 +1,4 @@
-"""The image formats that are let in, told by first bytes and by suffix. Pure."""
+"""The accepted image formats, recognised by first bytes and by suffix. Pure."""
 
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ _SUFFIXES = {
 
 
 def sniff(body: bytes) -> str | None:
-    """The format that the first bytes name: `jpeg`, `png`, `gif`, `webp`, `tiff`, or None for anything else."""
+    """The format by the first bytes: `jpeg`, `png`, `gif`, `webp`, `tiff`, or None for anything else."""
     head = bytes(body[:12])
     if head.startswith(b"\xff\xd8\xff"):
         return "jpeg"
@@ -30,5 +30,5 @@ def sniff(body: bytes) -> str | None:
 
 
 def suffix_format(url: str) -> str | None:
-    """The format that the suffix of a URL or file name promises, or None if it promises none."""
+    """The format by the suffix of a URL or file name, or None for any other suffix."""
     return _SUFFIXES.get(urlsplit(url).path.rpartition(".")[2].lower())

@@ -1,7 +1,7 @@
-"""How large a rendition comes out, by the rules of ImageMagick's geometry arguments. Pure.
+"""The size of a rendition, by the rules of ImageMagick's geometry arguments. Pure.
 
 The older downloader called ImageMagick with `NxN>`, `NxN^` and a centred
-extent, or `NxN!`; these are the same sums, so the sizes are the same.
+extent, or `NxN!`; this is the same arithmetic, so the sizes are the same.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from oidl.model import ResizeMode
 
 BY_ROTATION = {0: 1, 90: 8, 180: 3, 270: 6}
-"""Degrees counter-clockwise, as Open Images publishes them, to the EXIF orientations that ask for the same turn."""
+"""From degrees counter-clockwise, as Open Images publishes them, to the EXIF orientations of the same turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Scale to `width` × `height` pixels, then make `out_width` × `out_height` of it around its middle.
-
-    Where that is less, the rest is cut off; where it is more, there is a border.
-    """
+    """Scale to `width` × `height` pixels, then crop or pad to `out_width` × `out_height` around the centre."""
 
     width: int
     height: int
@@ -26,27 +23,27 @@ class Geometry:
 
     @property
     def left(self) -> int:
-        """Pixels cut off on the left; negative for a border."""
+        """Pixels cropped off on the left; negative for a border."""
         return (self.width - self.out_width) // 2
 
     @property
     def top(self) -> int:
-        """Pixels cut off at the top; negative for a border."""
+        """Pixels cropped off at the top; negative for a border."""
         return (self.height - self.out_height) // 2
 
     @property
     def is_scaled_only(self) -> bool:
-        """Whether nothing is cut off and nothing added."""
+        """Whether nothing is cropped off or added."""
         return (self.width, self.height) == (self.out_width, self.out_height)
 
 
 def geometry(mode: ResizeMode, width: int, height: int, box_size: int) -> Geometry:
-    """How a picture that is `width` × `height` when upright comes into a box of `box_size` pixels.
+    """How an upright picture of `width` × `height` is resized for a box of `box_size` pixels.
 
-    `ShrinkToFit` never enlarges and keeps the aspect; `FillCrop` covers the box
-    and keeps its middle; `FillDistort` is the box. `Border` fits the box and
-    fills it up; `KeepRatio` makes the smaller side as long as the box; these two
-    enlarge where they must, like img2dataset's modes of these names.
+    `ShrinkToFit` keeps the aspect ratio and never enlarges; `FillCrop` covers the
+    box and crops to the centre; `FillDistort` stretches to the box. `Border` fits
+    into the box and pads; `KeepRatio` makes the shorter side as long as the box.
+    These two enlarge if necessary, like img2dataset's modes of these names.
     """
     fit, cover = sorted((box_size / width, box_size / height))
     match mode:

@@ -1,8 +1,8 @@
-"""What a picture is, from its header, and whether all of it is there, by decoding it.
+"""What a picture is, by its header, and whether it is complete, by decoding it.
 
-libvips' error text comes from one buffer for the whole process and may be
-another image's when threads work side by side; so failures are judged by the
-exception alone and described in our own words.
+libvips keeps its error text in one buffer for the whole process; with several
+threads it may belong to another image. So failures are judged by the exception
+alone and described in our own words.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Failure, Reason, Validation
 
 MAX_PIXELS = 200_000_000
-"""The largest picture that is decoded: a 1.4 kB JPEG can claim 64,250 × 64,250 and cost 20 GB."""
+"""The largest picture that is decoded: a 1.4 kB JPEG can claim 64,250 × 64,250 pixels and cost 20 GB."""
 
-_SRGB_PROFILE = b"sRGB IEC61966-2.1"  # its name in the profile; converting from it would change nothing
+_SRGB_PROFILE = b"sRGB IEC61966-2.1"  # the name in the profile; a conversion from it would change nothing
 _STRICTNESS = {Validation.OFF: "none", Validation.DECODE: "error", Validation.STRICT: "warning"}
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A body and what its header says.
+    """A body and the contents of its header.
 
     `width` and `height` are pixels as stored, before the EXIF `orientation`
-    (1–8) is applied; `bands` count alpha. `profile` is the ICC profile where it
-    is another than sRGB. `is_srgb` says that no colour needs conversion, `is_plain_jpeg` that libjpeg-turbo
-    decodes it to just its colours: 8 bits, grey or three bands; `is_standard` that libvips'
-    thumbnails are right about its bands and samples.
+    (1–8) is applied; `bands` includes alpha. `profile` is the ICC profile unless
+    that is sRGB. `is_srgb`: the colours need no conversion. `is_plain_jpeg`:
+    libjpeg-turbo decodes it directly (8 bits, grey or three bands).
+    `is_standard`: libvips' thumbnails handle its bands and samples correctly.
     """
 
     body: bytes
@@ -49,7 +49,7 @@ class Picture:
 
 
 def inspect(body: bytes, max_pixels: int = MAX_PIXELS) -> Picture | Failure:
-    """The picture in `body`, as far as its header tells; nothing is decoded."""
+    """The picture in `body`, by its header alone; nothing is decoded."""
     name = sniff(body)
     if name is None:
         return Failure(Reason.NOT_AN_IMAGE, f"starts with {bytes(body[:12])!r}")
@@ -59,14 +59,14 @@ def inspect(body: bytes, max_pixels: int = MAX_PIXELS) -> Picture | Failure:
     return picture or Failure(Reason.CORRUPT, f"its {name} header cannot be read")
 
 
-def missing_part(picture: Picture, validation: Validation = Validation.DECODE) -> Failure | None:
-    """Decodes all of `picture`; the failure if a part of it is missing or damaged beyond reading."""
+def decode_check(picture: Picture, validation: Validation = Validation.DECODE) -> Failure | None:
+    """Decodes all of `picture`; returns a `Failure` if a part is missing or unreadable."""
     try:
         if picture.format == "jpeg":
             try:
                 turbo.check(picture.body, picture.bands, validation)
             except turbo.UnsupportedError:
-                _decode(picture, validation, ",shrink=8")  # it still reads all of the data, at a fraction of the cost
+                _decode(picture, validation, ",shrink=8")  # still reads all data, at a fraction of the cost
         else:
             _decode(picture, validation)
     except (turbo.DamagedError, *VIPS_ERRORS):
@@ -75,13 +75,13 @@ def missing_part(picture: Picture, validation: Validation = Validation.DECODE) -
 
 
 def strictness(validation: Validation) -> str:
-    """What libvips' loaders are told, as an option string: libvips/libvips#5195, `fail_on=` alone may be ignored."""
+    """The option string for libvips' loaders: libvips/libvips#5195, `fail_on=` as an argument may be ignored."""
     return f"fail_on={_STRICTNESS[validation]}"
 
 
 def _decode(picture: Picture, validation: Validation, more: str = "") -> None:
     image = pyvips.Image.new_from_buffer(picture.body, f"[{strictness(validation)}{more}]", access="sequential")
-    image.cast("uchar").avg()  # whatever reads all pixels; of numbers that are none there is no mean
+    image.cast("uchar").avg()  # any operation that reads all pixels; the cast, because NaNs have no mean
 
 
 def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
@@ -91,7 +91,7 @@ def _jpeg(body: bytes, max_pixels: int) -> Picture | Failure | None:
     if too_large := excess_pixels(header.width, header.height, max_pixels):
         return Failure(Reason.TOO_LARGE, too_large)
     if not header.is_readable:
-        return Failure(Reason.CORRUPT, f"a jpeg of {header.bits} bits or a process that no usual decoder reads")
+        return Failure(Reason.CORRUPT, f"a jpeg of {header.bits} bits, or of a kind that common decoders cannot read")
     pixels = header.width * header.height
     if header.is_multiscan and (too_many := excess_scans(body, pixels, max(max_pixels, MAX_PIXELS))):
         return Failure(Reason.TOO_LARGE, f"its jpeg has {too_many}")
@@ -123,7 +123,7 @@ def _other(body: bytes, name: str, max_pixels: int) -> Picture | Failure | None:
     bytes_a_pixel = header.bands * SAMPLE_BYTES[header.format]
     if too_much := excess_bytes(width * height, bytes_a_pixel, max(max_pixels, MAX_PIXELS)):
         return Failure(Reason.TOO_LARGE, f"its {name} has {too_much}")
-    # Asked one by one: the list of all names cannot be read where one of them, a key of a PNG's text, is not UTF-8.
+    # Field by field: the list of all names cannot be read if one of them, such as a PNG text key, is not UTF-8.
     orientation = header.get("orientation") if header.get_typeof("orientation") else 1
     profile = _foreign(header.get("icc-profile-data") if header.get_typeof("icc-profile-data") else None)
     return Picture(

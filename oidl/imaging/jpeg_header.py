@@ -1,8 +1,8 @@
-"""What a JPEG says of itself before its first scan: size, bands, Exif block, colour profile; and its scans. Pure.
+"""The header of a JPEG: size, bands, Exif block and colour profile before its first scan; and its scans. Pure.
 
 Formats: ITU T.81 annex B (segments), Exif 2.32 section 4.5.4 (the block in APP1),
-ICC.1:2022 annex B.4 (profiles in APP2, in numbered chunks). What lies between
-segments, and how often one of a kind may come, is judged as libjpeg judges it.
+ICC.1:2022 annex B.4 (profiles in APP2, in numbered chunks). Bytes between
+segments and repeated segments are treated as libjpeg treats them.
 """
 
 import re
@@ -17,17 +17,17 @@ _SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _START, _END, _SCAN, _JFIF, _EXIF, _ICC, _ADOBE = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xE2, 0xEE
 _ICC_NAME = b"ICC_PROFILE\0"
 _SEGMENTS = 10_000  # a ceiling; a profile of 25 MB has 400
-# A marker is any number of 0xFF and its code. What has no length (a 0xFF that is data, TEM, RSTn) is passed over, and
-# so is what is no marker. Two bytes are looked for, not the whole run, which a long one would make quadratic.
+# A marker is one or more 0xFF and a code. Markers without a length (a 0xFF that is data, TEM, RSTn) are skipped, and
+# so are bytes that are no marker. The pattern has two bytes, because matching a long run of 0xFF would be quadratic.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 
 
 @dataclass(frozen=True, slots=True)
 class JpegHeader:
-    """Pixels as stored, bands, bits a sample, and the Exif block and the ICC profile, if there are such.
+    """Pixels as stored, bands, bits per sample, and the Exif block and the ICC profile, if present.
 
-    `is_readable` is false of lossless and hierarchical pictures and of 12 bits, which no usual decoder knows;
-    `is_multiscan` says that a decoder reads on after the first scan.
+    `is_readable` is False for lossless, hierarchical and 12-bit pictures, which common decoders do not support;
+    `is_multiscan`: a decoder continues after the first scan.
     """
 
     width: int
@@ -41,7 +41,7 @@ class JpegHeader:
 
 
 def read_header(body: bytes) -> JpegHeader | None:
-    """The header of a JPEG, or None if it ends, or makes no sense, before the first scan."""
+    """The header of a JPEG, or None if the body ends or is invalid before the first scan."""
     frame: tuple[int, int, int, int] | None = None
     process = 0
     exif: bytes | None = None
@@ -75,7 +75,7 @@ def read_header(body: bytes) -> JpegHeader | None:
 
 def has_more_scans(body: bytes, limit: int) -> bool:
     """Whether there are more than `limit` scans, or too many segments to count them, before the end of the image."""
-    # This count is quick and hardly ever too high: thumbnails in metadata add to it, and pictures after this one.
+    # This count is quick and rarely too high: it includes thumbnails in metadata and pictures after this one.
     if body.count(b"\xff\xda") <= limit:
         return False
     scans = 0
@@ -87,10 +87,10 @@ def has_more_scans(body: bytes, limit: int) -> bool:
 
 
 def normalised(body: bytes) -> bytes:
-    """`body` without what a decoder may warn of though every pixel is there, so that what it still warns of is damage.
+    """`body` without the causes of harmless warnings, so that every remaining warning means damage.
 
-    These are bytes between segments, broken ICC profiles, unknown versions of JFIF and colour transforms of Adobe's,
-    and parameters of sequential scans, which have none.
+    These are bytes between segments, broken ICC profiles, unknown JFIF versions and Adobe colour transforms, and
+    progressive parameters of sequential scans.
     """
     segments = list(_segments(body))
     frame, bands = next(((m, body[at + 5]) for m, at, end in segments if m in _FRAMES and end - at >= 6), (0, 0))
@@ -102,7 +102,7 @@ def normalised(body: bytes) -> bytes:
         if marker == _JFIF and segment[4:9] == b"JFIF\0" and len(segment) > 9:
             segment[9] = 1
         elif marker == _ADOBE and segment[4:9] == b"Adobe" and len(segment) > 15 and segment[15] > 2:
-            segment[15] = 2 if bands == 4 else 1  # what libjpeg takes it for
+            segment[15] = 2 if bands == 4 else 1  # libjpeg's assumption
         pieces.append(bytes(segment))
         if marker == _SCAN:
             pieces.append(body[end:])
@@ -115,7 +115,7 @@ def normalised(body: bytes) -> bytes:
 
 
 def _joined(chunks: dict[int, bytes]) -> bytes | None:
-    """The profile in numbered chunks, up to the first one that is missing, as libvips takes it."""
+    """The profile in numbered chunks, up to the first missing one, as libvips reads it."""
     profile = b""
     for number in range(1, 256):
         if number not in chunks:
@@ -125,7 +125,7 @@ def _joined(chunks: dict[int, bytes]) -> bytes | None:
 
 
 def _segments(body: bytes) -> Iterator[tuple[int, int, int]]:
-    """Those of `_markers` up to the first scan's header, if there are not absurdly many, and all of them are there."""
+    """`_markers` up to the first scan's header, at most `_SEGMENTS`; stops at a truncated one."""
     for marker, begin, end in islice(_markers(body), _SEGMENTS):
         if end > len(body):
             return
@@ -135,14 +135,14 @@ def _segments(body: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _markers(body: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, begin and end (of what follows the length) of each segment up to the end of the image.
+    """Marker, begin and end (of the data after the length) of each segment up to the end of the image.
 
-    Ends early at a second start of one: no decoder goes on there.
+    Stops at a second start of image: no decoder continues there.
     """
     at = 2
-    while found := _MARKER.search(body, at):
-        marker, begin = body[found.end() - 1], found.end() + 2
+    while match := _MARKER.search(body, at):
+        marker, begin = body[match.end() - 1], match.end() + 2
         if marker in (_START, _END):
             return
-        at = max(begin, found.end() + int.from_bytes(body[found.end() : begin]))
+        at = max(begin, match.end() + int.from_bytes(body[match.end() : begin]))
         yield marker, begin, at

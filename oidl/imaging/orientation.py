@@ -1,4 +1,4 @@
-"""Turns stored pixels the right way up; every turn is named by the EXIF orientation that asks for it."""
+"""Turns stored pixels upright; a turn is identified by its EXIF orientation."""
 
 from oidl.imaging.vips import pyvips
 
@@ -14,8 +14,8 @@ _TURNS = {
 }
 
 
-def turned(image: pyvips.Image, orientation: int) -> pyvips.Image:
-    """`image`, stored with an EXIF `orientation` of 1–8, as it is to be seen."""
+def upright(image: pyvips.Image, orientation: int) -> pyvips.Image:
+    """`image`, which is stored with an EXIF `orientation` of 1–8, the right way up."""
     if orientation == 1:
         return image
     turn, mirror = _TURNS[orientation]

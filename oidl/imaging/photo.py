@@ -1,10 +1,10 @@
-"""Photographs made on the spot: hills in haze under a sky with a sun, another view for every seed.
+"""Generated photographs: hills in haze under a sky with a sun, a different view for every seed.
 
-The same arguments give the same bytes. A view is put together column by column
-from ready shades (the sky from its top down, each ridge from its edge down into
-the mist), which takes a hundredth of the time that painting pixels would. Light
-around the sun, shapes (see `shapes`) and film grain go on top; the grain gives a
-JPEG about as many bytes a pixel as a camera's.
+The same arguments give the same bytes. A view is assembled column by column from
+prepared shades (the sky from its top down, each ridge from its edge down into the
+mist), which is a hundred times faster than painting pixels. Light around the sun,
+shapes (see `shapes`) and film grain go on top; the grain gives a JPEG about as
+many bytes per pixel as a camera's.
 """
 
 import math
@@ -18,12 +18,12 @@ import numpy as np
 from oidl.imaging.shapes import STORED, Shape, paint
 from oidl.imaging.vips import pyvips
 
-_GRAIN_TILE = 256  # pixels; repeats unseen at this strength
+_GRAIN_TILE = 256  # pixels; the repetition is invisible at this strength
 _GRAIN = bytes(round(NormalDist(0, 7).inv_cdf((i + 0.5) / 256)) % 256 for i in range(256))  # any byte to normal noise
 
 _Colour = tuple[int, int, int]
 
-# Top of the sky, its foot, the sun, the nearest ridge.
+# The colours of the top of the sky, its foot, the sun and the nearest ridge.
 _LIGHTS: tuple[tuple[_Colour, _Colour, _Colour, _Colour], ...] = (
     ((74, 132, 196), (214, 228, 236), (255, 252, 236), (34, 62, 44)),  # noon
     ((92, 104, 156), (255, 206, 160), (255, 240, 206), (44, 34, 58)),  # dawn
@@ -33,7 +33,7 @@ _LIGHTS: tuple[tuple[_Colour, _Colour, _Colour, _Colour], ...] = (
     ((214, 142, 92), (252, 226, 172), (255, 250, 222), (92, 46, 30)),  # desert
 )
 
-# Translates a row of bytes into itself times so many 255ths.
+# Tables that multiply a row of bytes by 0 to 64 255ths.
 _TIMES = [bytes(value * share // 255 for value in range(256)) for share in range(65)]
 
 
@@ -52,7 +52,7 @@ def photo(
 ) -> bytes:
     """A JPEG of `width` × `height` pixels once its EXIF `orientation` (1–8) is applied.
 
-    Its pixels are stored so whether or not it is `tagged` with that orientation.
+    The pixels are stored in that orientation even if the file is not `tagged` with it.
     `cmyk` makes it a four-channel JPEG, as print shops upload.
     """
     rng = random.Random(seed)
@@ -79,7 +79,7 @@ def _view(rng: random.Random, width: int, height: int, shapes: Sequence[Shape]) 
     sun_x, sun_y = rng.uniform(0.15, 0.85) * width, rng.uniform(0.35, 0.95) * horizon * height
     radius = max(2.0, rng.uniform(0.025, 0.05) * min(width, height))
     sky = _shades(top, foot, height, horizon, bend=1.3)
-    slopes: list[tuple[list[int], bytes]] = []  # the nearest last: its edge by column, its colours downwards
+    slopes: list[tuple[list[int], bytes]] = []  # the nearest last: edge by column, colours downwards
     ridges = rng.randint(3, 5)
     for ridge in range(ridges):
         nearness = (ridge + 1) / ridges
@@ -90,7 +90,7 @@ def _view(rng: random.Random, width: int, height: int, shapes: Sequence[Shape]) 
 
     columns = []
     for x in range(width):
-        free = height  # what nearer ridges leave of this column
+        free = height  # the part of this column that nearer ridges do not cover
         for edge, shades in reversed(slopes):
             if edge[x] < free:
                 columns.append(shades[: 3 * (free - edge[x])])
@@ -113,17 +113,17 @@ def _with_shapes(image: pyvips.Image, shapes: Sequence[Shape]) -> pyvips.Image:
 
 
 def _shades(one: _Colour, other: _Colour, height: int, reach: float, *, bend: float = 1.0) -> bytes:
-    """A column of pixels that goes from `one` to `other` within `reach` of `height`, and stays there."""
+    """A column of pixels that fades from `one` to `other` within `reach` of `height`, then stays."""
     step = 1 + height // 96
     shares = (min(1.0, y / height / reach) ** bend for y in range(0, height, step))
     return b"".join(bytes(_between(one, other, share)) * step for share in shares)
 
 
 def _edge(rng: random.Random, width: int, height: int, level: float, nearness: float) -> list[int]:
-    """The row at which a ridge begins, column by column: far ones are smooth, near ones rough with trees.
+    """The row at which a ridge begins, by column: far ridges are smooth, near ones rough with trees.
 
-    Midpoint displacement (Fournier, Fussell and Carpenter, 1982): between any
-    two points there is one more, a bit off their middle, until each column has one.
+    Midpoint displacement (Fournier, Fussell and Carpenter, 1982): inserts a point
+    between any two, slightly off their middle, until each column has one.
     """
     points = [level + rng.uniform(-0.08, 0.08) for _ in range(rng.randint(4, 6))]
     rise = 0.12
@@ -136,7 +136,7 @@ def _edge(rng: random.Random, width: int, height: int, level: float, nearness: f
 
 
 def _glow(width: int, height: int, sun_x: float, sun_y: float) -> pyvips.Image:
-    """Light around the sun, up to 64: a Gaussian, and so a row times a column."""
+    """Light around the sun, up to 64: a Gaussian, therefore a row times a column."""
     reach = 0.28 * max(width, height)
     across = bytes(int(255 * math.exp(-(((x - sun_x) / reach) ** 2))) for x in range(width))
     down = (int(64 * math.exp(-(((y - sun_y) / reach) ** 2))) for y in range(height))

@@ -1,9 +1,9 @@
-"""Makes renditions: the right way up, sRGB, without metadata, in the sizes and formats asked for.
+"""Makes renditions: upright, sRGB, without metadata, in the requested sizes and formats.
 
-One decode serves all renditions of a picture: a JPEG is decoded by
-libjpeg-turbo at the smallest scale that it is quick at and that leaves each of them 1.5
-times what it needs, into memory, and libvips resizes from there. Everything else goes through
-libvips' own loaders, a pass each.
+One decode serves all renditions of a picture: libjpeg-turbo decodes a JPEG into
+memory, at the smallest scale that is quick and 1.5 times as large as any of them
+needs, and libvips resizes from there. libvips' own loaders decode everything
+else, in one pass per rendition.
 """
 
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from oidl.imaging import turbo
 from oidl.imaging.encode import LONGEST_SIDE, Window, encode, is_opaque
 from oidl.imaging.formats import suffix_format
 from oidl.imaging.geometry import BY_ROTATION, Geometry, geometry
-from oidl.imaging.inspect import Picture, missing_part, strictness
-from oidl.imaging.orientation import turned
+from oidl.imaging.inspect import Picture, decode_check, strictness
+from oidl.imaging.orientation import upright
 from oidl.imaging.samples import standardised
 from oidl.imaging.vips import VIPS_ERRORS, pyvips
 from oidl.model import Crop, Failure, Orientation, Reason, Rendition, ResizeMode, Validation
 
-_MARGIN = 1.5  # of pixels decoded to pixels wanted, either way; what is lost by scaling in the decoder is not seen then
-_MOST_PIXELS = 50_000_000  # in memory at once, 150 MB; larger ones stream through libvips
+_MARGIN = 1.5  # decoded to output pixels, per side; the loss from scaling in the decoder is then invisible
+_MOST_PIXELS = 50_000_000  # in memory at once, 150 MB; larger pictures stream through libvips
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The bytes of one output file, its size in pixels, and how it came out of the stored picture.
+    """The bytes of one output file, its size in pixels, and how it was made from the stored picture.
 
-    That was turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` × `scaled_height`, and cut (or, where
-    negative, bordered) at `left` and `top`.
+    The picture was turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` × `scaled_height`, and cropped (or,
+    if negative, bordered) at `left` and `top`.
     """
 
     body: bytes
@@ -49,21 +49,21 @@ class _Plan:
 
     @property
     def stored_size(self) -> tuple[int, int]:
-        """Width and height to scale to, before the picture is turned."""
+        """The width and height to scale to, before the picture is turned."""
         width, height = self.goal.width, self.goal.height
         return (height, width) if self.orientation >= 5 else (width, height)
 
     @property
-    def is_cut_by_eye(self) -> bool:
-        """Whether what is kept is looked for; the middle is, where the scaled picture is too large to be looked at."""
+    def uses_smartcrop(self) -> bool:
+        """Whether libvips chooses the crop; it is the centre if the scaled picture is too large for that."""
         is_small = self.goal.width * self.goal.height <= _MOST_PIXELS
         return self.rendition.crop is Crop.ATTENTION and not self.goal.is_scaled_only and is_small
 
     @property
     def stored_crop(self) -> Window | None:
-        """What is kept of the scaled picture before it is turned; None is all of it."""
+        """The part of the scaled picture to keep, before it is turned; None for all of it."""
         goal = self.goal
-        if goal.is_scaled_only or self.is_cut_by_eye or self.rendition.mode is ResizeMode.BORDER:
+        if goal.is_scaled_only or self.uses_smartcrop or self.rendition.mode is ResizeMode.BORDER:
             return None
         left, top = goal.left, goal.top
         if self.orientation in (2, 3, 6, 7):  # the upright left is the stored right (or bottom)
@@ -81,16 +81,16 @@ def render(
     rotation: int = 0,
     validation: Validation = Validation.DECODE,
 ) -> list[Rendered] | Failure:
-    """One `Rendered` for each of `renditions`; a `Failure` if the picture is not whole or cannot be rendered.
+    """One `Rendered` for each of `renditions`; a `Failure` if the picture is incomplete or cannot be rendered.
 
-    `rotation` is the published one, in degrees counter-clockwise. All of the
-    picture is decoded, also what a crop then drops, so nothing that is cut short
-    passes. A picture that a rendition would leave as it is keeps its very bytes.
+    `rotation` is the published one, in degrees counter-clockwise. The whole
+    picture is decoded, including the parts that a crop drops, so a truncated one
+    is always found. If a rendition would not change the picture, its bytes are kept.
     """
     plans = {
         rendition.name: _plan(picture, rendition, rotation)
         for rendition in renditions
-        if rendition.mode is not None and not _fits_as_it_is(picture, rendition, rotation)
+        if rendition.mode is not None and not _fits_unchanged(picture, rendition, rotation)
     }
     for plan in plans.values():
         if max(plan.goal.out_width, plan.goal.out_height) > LONGEST_SIDE:
@@ -100,12 +100,14 @@ def render(
         if isinstance(source, Failure):
             return source
         return [
-            _made(picture, source, plans[rendition.name], validation) if rendition.name in plans else _as_it_is(picture)
+            _render_one(picture, source, plans[rendition.name], validation)
+            if rendition.name in plans
+            else _unchanged(picture)
             for rendition in renditions
         ]
     except (turbo.NotEncodedError, *VIPS_ERRORS):
         formats = ", ".join(sorted({plan.rendition.format for plan in plans.values()}))
-        missing = missing_part(picture, validation) if validation is not Validation.OFF else None
+        missing = decode_check(picture, validation) if validation is not Validation.OFF else None
         return missing or Failure(Reason.RESIZE_FAILED, f"cannot be made into {formats}")
 
 
@@ -113,12 +115,12 @@ def _plan(picture: Picture, rendition: Rendition, rotation: int) -> _Plan:
     assert rendition.mode is not None
     assert rendition.box_size is not None
     orientation = _orientation(picture, rendition, rotation)
-    upright = (picture.height, picture.width) if orientation >= 5 else (picture.width, picture.height)
-    return _Plan(rendition, orientation, geometry(rendition.mode, *upright, rendition.box_size))
+    size = (picture.height, picture.width) if orientation >= 5 else (picture.width, picture.height)
+    return _Plan(rendition, orientation, geometry(rendition.mode, *size, rendition.box_size))
 
 
 def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -> turbo.Pixels | Failure | None:
-    """The pixels of `picture`, large enough for all `plans`; None where they are to come from libvips."""
+    """The pixels of `picture`, large enough for all `plans`; None if libvips should load them."""
     if plans and picture.is_plain_jpeg:
         widths, heights = zip(*(plan.stored_size for plan in plans), strict=True)
         least = int(_MARGIN * max(widths)), int(_MARGIN * max(heights))
@@ -130,11 +132,11 @@ def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -
                 return Failure(Reason.CORRUPT, "its jpeg data ends early or is damaged")
             except turbo.UnsupportedError:
                 return None
-    return missing_part(picture, validation) if validation is not Validation.OFF else None
+    return decode_check(picture, validation) if validation is not Validation.OFF else None
 
 
-def _made(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation: Validation) -> Rendered:
-    """One rendition. Few calls, for each gives the interpreter to other threads: sizes that are known are not asked."""
+def _render_one(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation: Validation) -> Rendered:
+    """One rendition. Makes few calls, because each hands the interpreter to other threads."""
     rendition, goal = plan.rendition, plan.goal
     image = _loaded(picture, plan, validation) if source is None else _scaled(picture, source, plan)
     is_bordered = rendition.mode is ResizeMode.BORDER
@@ -144,14 +146,14 @@ def _made(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation
         image = image.colourspace("srgb")
     if is_flattened:
         image = image.flatten(background=_background(rendition, image.bands - 1))
-    image = turned(image, plan.orientation)
+    image = upright(image, plan.orientation)
     left, top = goal.left, goal.top
     shown_at = (left, top) if source else (0, 0)
     if is_bordered:
         background = _background(rendition, image.bands)
         image = image.embed(-left, -top, goal.out_width, goal.out_height, extend="background", background=background)
         shown_at = (0, 0)
-    elif plan.is_cut_by_eye:
+    elif plan.uses_smartcrop:
         image = image.copy_memory().smartcrop(goal.out_width, goal.out_height, interesting="attention")
         left, top = -image.xoffset, -image.yoffset
         shown_at = (0, 0)
@@ -160,14 +162,14 @@ def _made(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation
 
 
 def _loaded(picture: Picture, plan: _Plan, validation: Validation) -> pyvips.Image:
-    """`picture` by libvips' own loader, in sRGB or grey, scaled and cut as planned, still as stored."""
+    """`picture` by libvips' own loader, in sRGB or grey, scaled and cropped as planned, not yet turned."""
     width, height = plan.stored_size
     strict = f"[{strictness(validation)}]"
     fitted = {
         "height": height,
         "size": "force",
         "no_rotate": True,
-        # Only where colours would shift without it: it costs 6–8 ms.
+        # Only if colours would shift without it: it costs 6–8 ms.
         **({} if picture.is_srgb else {"output_profile": "srgb"}),
     }
     if picture.is_standard:
@@ -175,7 +177,7 @@ def _loaded(picture: Picture, plan: _Plan, validation: Validation) -> pyvips.Ima
     else:
         stored = pyvips.Image.new_from_buffer(picture.body, strict, access="sequential")
         image = standardised(stored).thumbnail_image(width, **fitted)
-    # In order from its top, cut as it comes: a picture of 1 × 5000 pixels fills a box of 224 with 1,120,000 rows.
+    # Cropped while it streams from the top: a picture of 1 × 5000 pixels fills a box of 224 with 1,120,000 rows.
     if plan.stored_crop:
         image = image.crop(*plan.stored_crop)
     if picture.is_grey and image.bands >= 3:  # 16 bits of grey, or grey with a profile
@@ -185,7 +187,7 @@ def _loaded(picture: Picture, plan: _Plan, validation: Validation) -> pyvips.Ima
 
 
 def _scaled(picture: Picture, source: turbo.Pixels, plan: _Plan) -> pyvips.Image:
-    """`picture` in sRGB or grey, scaled as planned, not yet cut, still as stored; little is computed yet."""
+    """`picture` in sRGB or grey, scaled as planned, not yet cropped or turned; little is computed yet."""
     image, (width, height) = source.image, plan.stored_size
     if (source.width, source.height) != (width, height):
         image = image.resize(width / source.width, vscale=height / source.height)
@@ -200,12 +202,12 @@ def _scaled(picture: Picture, source: turbo.Pixels, plan: _Plan) -> pyvips.Image
 
 
 def _depends_on_colour(picture: Picture, rendition: Rendition) -> bool:
-    """Whether what follows has to know that bands are colours; saying so costs a tenth of a thumbnail."""
+    """Whether later steps need to know that the bands are colours; setting it costs a tenth of a thumbnail."""
     is_plain = is_opaque(rendition.format) and rendition.crop is Crop.CENTRE and not rendition.force_rgb
     return picture.profile is not None or not is_plain
 
 
-def _as_it_is(picture: Picture) -> Rendered:
+def _unchanged(picture: Picture) -> Rendered:
     width, height = picture.width, picture.height
     return Rendered(picture.body, width, height, 1, width, height)
 
@@ -221,7 +223,7 @@ def _orientation(picture: Picture, rendition: Rendition, rotation: int) -> int:
 
 
 def _has_colour(rendition: Rendition) -> bool:
-    """Whether its background is no grey, so that a grey picture on it is one of colours."""
+    """Whether the background is not grey, so that a grey picture on it needs colour."""
     return len(set(bytes.fromhex(rendition.background))) > 1
 
 
@@ -230,7 +232,7 @@ def _background(rendition: Rendition, bands: int) -> list[float]:
     return [red, green, blue] if bands == 3 else [0.2126 * red + 0.7152 * green + 0.0722 * blue]  # Rec. 709 luma
 
 
-def _fits_as_it_is(picture: Picture, rendition: Rendition, rotation: int) -> bool:
+def _fits_unchanged(picture: Picture, rendition: Rendition, rotation: int) -> bool:
     return (
         rendition.mode is ResizeMode.SHRINK_TO_FIT
         and rendition.quality is None

@@ -1,8 +1,8 @@
-"""Coloured shapes on a made-up photo, and what an annotator would say of them: box, mask and extreme points.
+"""Coloured shapes on a generated photo, and their annotations: box, mask and extreme points.
 
 Places are shares of width and height, so a small copy of a photo has the same
-shapes. One map says which shape is seen at each pixel; the photo is painted from
-it and the boxes and masks are read from it, so they agree to the pixel.
+shapes. One map has the visible shape of each pixel; the photo is painted from it
+and the boxes and masks are read from it, so they agree to the pixel.
 """
 
 import zlib
@@ -19,14 +19,14 @@ from oidl.imaging.silhouettes import SILHOUETTES, Form
 Colour: TypeAlias = tuple[int, int, int]
 Point: TypeAlias = tuple[float, float]
 
-_DETAIL = 0.45  # how bright details are, of 1
+_DETAIL = 0.45  # brightness of details relative to their shape
 _SHEET: Colour = (244, 240, 228)
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A rectangle in shares of width and height; it may reach beyond the photo, which then cuts it off."""
+    """A rectangle in shares of width and height; parts beyond the photo are not painted."""
 
     left: float
     top: float
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A silhouette in one colour, once or, as a group, several times; on a `sheet` of paper if it is a drawing."""
+    """A silhouette in one colour, once or several times (a group); on a `sheet` of paper if it is a drawing."""
 
     silhouette: str
     colour: Colour
@@ -46,11 +46,11 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is seen of a shape on the stored pixels of a photo.
+    """The visible part of a shape on the stored pixels of a photo.
 
     `left`, `top`, `right`, `bottom` are the sides of its box in pixels, `right` and `bottom` one past the last;
     `extremes` are points in shares: the topmost, leftmost, bottommost and rightmost. `pixels` of `all_pixels`
-    are visible, the others are behind another shape. `mask` is a PNG with one bit a pixel, of the photo's size.
+    are visible, the others are behind another shape. `mask` is a PNG of the photo's size, one bit per pixel.
     """
 
     left: int
@@ -65,7 +65,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """Which shape (from 1, 0 for none) is seen at each pixel, which colour is, and how many pixels each shape has."""
+    """The visible shape (from 1, 0 for none) and colour of each pixel, and the number of pixels of each shape."""
 
     owner: NDArray[np.uint8]
     ink: NDArray[np.uint8]
@@ -74,7 +74,7 @@ class _Scene:
 
 
 def paint(pixels: NDArray[np.uint8], shapes: Sequence[Shape]) -> None:
-    """Paints `shapes`, the later over the earlier, on an upright picture of height × width × 3 samples."""
+    """Paints `shapes`, later ones over earlier ones, on an upright picture of height × width × 3 samples."""
     scene = _scene(shapes, pixels.shape[1], pixels.shape[0])
     ink = scene.ink.reshape(-1)
     painted = np.flatnonzero(ink)
@@ -82,9 +82,9 @@ def paint(pixels: NDArray[np.uint8], shapes: Sequence[Shape]) -> None:
 
 
 def seen(shapes: Sequence[Shape], width: int, height: int, orientation: int = 1) -> tuple[Seen | None, ...]:
-    """What is seen of each shape on a photo of `width` × `height` pixels once its `orientation` (1–8) is applied.
+    """The visible part of each shape on a photo of `width` × `height` pixels after its `orientation` (1–8) is applied.
 
-    None for a shape that is nowhere on the photo, or behind others.
+    None for a shape that is outside the photo, or behind others.
     """
     scene = _scene(shapes, width, height)
     owner = np.ascontiguousarray(_stored(scene.owner, orientation))
@@ -118,7 +118,7 @@ def _scene(shapes: Sequence[Shape], width: int, height: int) -> _Scene:
 
 
 def _filled(forms: Sequence[Form], place: Place, width: int, height: int) -> tuple[slice, slice, NDArray[np.bool_]]:
-    """The rows and columns of the picture that `place` has, and which of these pixels lie inside one of `forms`."""
+    """The rows and columns of the picture in `place`, and which of these pixels are inside one of `forms`."""
     left, right = round(place.left * width), round((place.left + place.width) * width)
     top, bottom = round(place.top * height), round((place.top + place.height) * height)
     columns, rows = slice(max(0, left), min(width, right)), slice(max(0, top), min(height, bottom))
@@ -136,7 +136,7 @@ def _filled(forms: Sequence[Form], place: Place, width: int, height: int) -> tup
 
 
 def _in_polygon(x: NDArray[np.float64], y: NDArray[np.float64], corners: tuple[Point, ...]) -> NDArray[np.bool_]:
-    """Which points of the grid lie in the polygon: those with an odd number of its edges to their left."""
+    """Which points of the grid are in the polygon: those with an odd number of its edges to their left."""
     inside = np.zeros((len(y), len(x)), bool)
     for (x0, y0), (x1, y1) in zip(corners, (*corners[1:], corners[0]), strict=True):
         if y0 == y1:
@@ -199,4 +199,4 @@ STORED: dict[int, tuple[str | None, int]] = {
     7: ("vertical", 3),
     8: (None, 1),
 }
-"""Upright pixels become stored ones by this flip, then so many quarter turns clockwise; a viewer undoes it by EXIF."""
+"""The flip, then the number of clockwise quarter turns, from upright to stored pixels; a viewer undoes it by EXIF."""

@@ -1,7 +1,7 @@
 """Outlines of things, as a child would cut them out of coloured paper: ellipses and polygons in a unit square.
 
-Each reaches all four sides of the square and covers its middle, so that a box
-around it is exact and the colour at the centre of the box is its own.
+Each reaches all four sides of the square and covers its centre, so that a box
+around it is exact and the centre of the box has its colour.
 """
 
 from dataclasses import dataclass
@@ -201,7 +201,7 @@ SILHOUETTES: dict[str, Silhouette] = {
         0.75,
         (_rectangle(0.42, 0.76, 0.58, 1.0),),
     ),
-    # What is left of a photo that is taken through it: a frame and its bars.
+    # A photo taken through it shows only a frame and its bars.
     "window": Silhouette(
         (
             _rectangle(0.0, 0.0, 0.06, 1.0),

@@ -1,9 +1,8 @@
-"""JPEG by libjpeg-turbo: what TensorFlow decodes with, strict about damage, and able to scale while it decodes.
+"""JPEG by libjpeg-turbo, TensorFlow's decoder: strict about damage, and able to scale while it decodes.
 
-libvips' own loader passes flipped bits, blanked stretches and missing pieces at
-every `fail_on` level; libjpeg-turbo warns of nearly all of them. Its warnings
-are told apart here: bytes too many are harmless, data too few or of no meaning
-are not.
+libvips' own loader accepts flipped bits, blanked stretches and missing pieces at
+every `fail_on` level; libjpeg-turbo warns about nearly all of them. This module
+classifies its warnings: extra bytes are harmless, missing or invalid data is not.
 """
 
 import re
@@ -18,33 +17,33 @@ from oidl.model import Validation
 
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x(..)")
 _END = "d9"
-_PADDING = 4  # bytes of any kind before the end; a decoder that lost its way hardly ever leaves so few over
-# Limits of this decoder, not damage as such: arithmetic coding and lossless pictures. (A marker or a process of
-# another number is unheard of; where one seems to be, it is flipped bits inside the data.)
+_PADDING = 4  # arbitrary bytes before the end; a decoder that lost its way rarely leaves so few
+# Limits of this decoder, not damage: arithmetic coding and lossless pictures. (Other markers or processes do not
+# occur in practice; an apparent one means flipped bits inside the data.)
 _LIMITS = re.compile(r"^tj|not supported|arithmetic|SOF type 0xc[39ab]", re.IGNORECASE)
 
-# It scales by any eighth, but has vector code for these alone: three eighths take longer than four, seven twice as
-# long as all eight.
+# It scales by any eighth, but has vector code only for these: three eighths take longer than four, seven twice as long
+# as all eight.
 _QUICK_EIGHTHS = (1, 2, 4, 8)
 
 _COLOURS = {1: "GRAY", 3: "RGB"}
 
 
 class DamagedError(Exception):
-    """A part of the JPEG is missing or makes no sense."""
+    """A part of the JPEG is missing or invalid."""
 
 
 class UnsupportedError(Exception):
-    """Nothing that libjpeg-turbo can tell: another decoder has to."""
+    """libjpeg-turbo does not support this JPEG; another decoder is needed."""
 
 
 class NotEncodedError(Exception):
-    """Pixels that no JPEG can hold."""
+    """A JPEG cannot hold these pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A decoded picture in memory, and its size, which to ask of `image` costs five calls each time."""
+    """A decoded picture in memory, and its size, because reading that from `image` takes five calls each time."""
 
     image: pyvips.Image
     width: int
@@ -54,7 +53,7 @@ class Pixels:
 def scaled_size(width: int, height: int, least_width: int, least_height: int) -> tuple[int, int]:
     """The smallest size that a picture of `width` × `height` decodes to quickly and that is not below the least.
 
-    Where not even the picture itself is that large, it is its own.
+    If the picture is smaller than the least, this is its own size.
     """
     for eighths in _QUICK_EIGHTHS:
         scaled = -(-width * eighths // 8), -(-height * eighths // 8)
@@ -64,9 +63,9 @@ def scaled_size(width: int, height: int, least_width: int, least_height: int) ->
 
 
 def decode(body: bytes, bands: int, width: int, height: int, validation: Validation) -> Pixels:
-    """The pixels of a JPEG of 1 or 3 `bands`, at the smallest eighth that is still `width` × `height`.
+    """The pixels of a JPEG with 1 or 3 `bands`, at the smallest eighth that is still `width` × `height`.
 
-    All of the scan data is read at any scale. Raises `DamagedError` or `UnsupportedError`.
+    All scan data is read at any scale. Raises `DamagedError` or `UnsupportedError`.
     """
     pixels = _decoded(body, _COLOURS[bands], width, height, validation)
     rows, columns = pixels.shape[:2]
@@ -74,12 +73,12 @@ def decode(body: bytes, bands: int, width: int, height: int, validation: Validat
 
 
 def check(body: bytes, bands: int, validation: Validation) -> None:
-    """Decodes a JPEG as small as can be, all of its data. Raises `DamagedError` or `UnsupportedError`."""
+    """Decodes all data of a JPEG at the smallest scale. Raises `DamagedError` or `UnsupportedError`."""
     _decoded(body, _COLOURS.get(bands, "CMYK"), 1, 1, validation)
 
 
 def encode(pixels: Any, quality: int) -> bytes:
-    """A JPEG of `pixels`, a uint8 array of rows × columns × 1 or 3; below quality 90 chroma is halved.
+    """A JPEG of `pixels`, a uint8 array of rows × columns × 1 or 3; below quality 90 chroma is subsampled (4:2:0).
 
     Raises `NotEncodedError`.
     """
@@ -110,9 +109,9 @@ def _decoded(body: bytes, colours: str, width: int, height: int, validation: Val
 
 
 def _is_padding(body: bytes, warning: str) -> bool:
-    """Whether a warning is of bytes too many before the end of the image, and of nothing worse."""
-    found = _EXTRANEOUS.search(warning)
-    if not found or found[2] != _END:
+    """Whether a warning is only about extra bytes before the end of the image."""
+    match = _EXTRANEOUS.search(warning)
+    if not match or match[2] != _END:
         return False
-    count, end = int(found[1]), body.rfind(b"\xff\xd9")
+    count, end = int(match[1]), body.rfind(b"\xff\xd9")
     return count <= _PADDING or len(set(body[end - count : end])) == 1

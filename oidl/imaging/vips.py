@@ -1,4 +1,4 @@
-"""libvips, set up for many small pictures in several threads, with only the loaders we allow.
+"""libvips, set up for many small pictures in several threads, with only the allowed loaders.
 
 Modules of this room import `pyvips` from here, so that nothing runs before the set-up.
 """
@@ -10,9 +10,9 @@ from typing import Any
 
 from oidl.text import printable
 
-# One thread an image: the parallelism is across images. libvips reads this when it starts.
+# One thread per image: the parallelism is across images. libvips reads this when it starts.
 os.environ.setdefault("VIPS_CONCURRENCY", "1")
-# What it would warn of is judged here by its exceptions, and told as a reason.
+# Its exceptions are translated to failure reasons; its warnings are not needed.
 os.environ.setdefault("VIPS_WARNING", "0")
 
 import pyvips
@@ -20,13 +20,13 @@ import pyvips
 log = logging.getLogger("oidl")
 
 VIPS_ERRORS = (pyvips.Error, UnicodeDecodeError)
-"""What pyvips raises for a picture: it reads libvips' messages and names of fields, which quote the file, as UTF-8."""
+"""What pyvips raises for a bad picture: it decodes messages and field names, which quote the file, as UTF-8."""
 
-# pyvips passes every message of libvips to Python's logging: 14 calls back an image, each waiting for the GIL.
+# pyvips passes every libvips message to Python's logging: 14 callbacks per image, each waiting for the GIL.
 pyvips._remove_log_handler()
 pyvips.cache_set_max(0)  # no operation is ever repeated here, and the cache would keep bodies alive
 
-# First bytes already decide what may be opened; this holds even if that were wrong.
+# The first bytes already decide what may be opened; this holds even if that check is wrong.
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _loader in ("Jpeg", "Png", "Nsgif", "Webp", "Tiff"):
     pyvips.operation_block_set(f"VipsForeignLoad{_loader}", False)
@@ -50,7 +50,7 @@ else:
 for _domain in _DOMAINS:
     _levels = _RECURSIVE | _FATAL | _ERROR | _CRITICAL | _WARNING | _MESSAGE
     _number = pyvips.glib_lib.g_log_set_handler(_domain, _levels, _handler, pyvips.ffi.NULL)
-    # libvips may still have something to say when there is no interpreter to hear it.
+    # libvips may still log when the interpreter is gone.
     atexit.register(pyvips.glib_lib.g_log_remove_handler, _domain, _number)
 
 __all__ = ["VIPS_ERRORS", "pyvips"]

@@ -95,7 +95,8 @@ class Root:
         select images like the options of `oidl export`; annotations are then limited to `classes`. `label_types` are
         the annotations of each image: any of `boxes`, `labels` and `segmentations`. Default: the boxes and labels that
         are in the database. `rendition` is required if there are several. Raises `UsageError` if something requested
-        does not exist. Rows that name a file outside the root are left out, with a warning at the end.
+        does not exist. Files that do not belong to the root are left out, with a
+        warning at the end.
         """
         kinds = None if label_types is None else tuple(map(_label_type, _several(label_types)))
         selection = Selection(

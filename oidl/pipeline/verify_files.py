@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from oidl.imaging.formats import suffix_format
-from oidl.imaging.inspect import inspect, missing_part
+from oidl.imaging.inspect import decode_check, inspect
 from oidl.model import ORIGINAL, Failure, Finding, Problem
 from oidl.settings import Layout
 from oidl.state.verify import FileRow
@@ -72,7 +72,7 @@ def _check(layout: Layout, own: OwnFiles, row: FileRow) -> Finding | None:
         return None if md5 == row.md5 else finding(Problem.WRONG_MD5, f"{md5}, {whose} {row.md5}")
     # More pixels than the row has is damage as well, and nothing to make room for.
     picture = inspect(body, max_pixels=row.width * row.height)
-    failure = picture if isinstance(picture, Failure) else missing_part(picture)
+    failure = picture if isinstance(picture, Failure) else decode_check(picture)
     return finding(Problem.DAMAGED, failure.detail) if failure else None
 
 

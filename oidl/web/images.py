@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from html import unescape
 from urllib.parse import quote
 
-from oidl.imaging.boxes import Transform, as_exif_turns, placed
+from oidl.imaging.boxes import Transform, as_exif_turns, transform_box
 from oidl.model import ORIGINAL
 from oidl.progress.snapshot import Json
 from oidl.report.describe import license_name
@@ -120,7 +120,7 @@ def picture_path(image_id: str, rendition: str) -> str:
 
 def _boxes_json(boxes: Iterable[Box], placing: Transform, names: Mapping[str, str]) -> list[Json]:
     """The boxes that lie in the file, as fractions of its width and height."""
-    visible = ((box, placed(box.x_min, box.x_max, box.y_min, box.y_max, placing)) for box in boxes)
+    visible = ((box, transform_box(box.x_min, box.x_max, box.y_min, box.y_max, placing)) for box in boxes)
     return [
         {
             "name": _name(box.label_name, names),

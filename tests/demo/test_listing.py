@@ -17,7 +17,7 @@ from oidl.demo.archives import SUBSETS
 from oidl.demo.listing import Demo, DemoImage, make_demo
 from oidl.demo.scenarios import FATES, FINE, deal
 from oidl.demo.site import CannedResponse, ServerFault
-from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.inspect import Picture, decode_check, inspect
 from oidl.model import Reason, Status
 
 BASE_URLS = ("http://127.0.0.1:8001", "http://127.0.0.1:8002")
@@ -111,7 +111,7 @@ def test_photos_are_the_published_bytes_unless_they_were_changed(demo: Demo) -> 
         assert (listed.image.original_size, listed.image.original_md5) == (len(photo), md5(photo))
         picture = inspect(photo)
         assert isinstance(picture, Picture)
-        failure = missing_part(picture)
+        failure = decode_check(picture)
         assert (failure and failure.reason) == (Reason.CORRUPT if listed.expected_reason is Reason.CORRUPT else None), (
             listed
         )
@@ -127,7 +127,7 @@ def test_a_changed_photo_is_still_a_whole_picture(demo: Demo) -> None:
         assert md5(photo) != listed.image.original_md5
         picture = inspect(photo)
         assert isinstance(picture, Picture)
-        assert missing_part(picture) is None
+        assert decode_check(picture) is None
 
 
 STATUSES = {

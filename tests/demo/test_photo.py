@@ -6,7 +6,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageChops, ImageOps, ImageStat
 
-from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.inspect import Picture, decode_check, inspect
 from oidl.imaging.photo import photo
 
 ORIENTATION_TAG = 0x0112
@@ -26,7 +26,7 @@ def test_a_photo_is_a_whole_jpeg_of_the_size_asked_for(size: tuple[int, int]) ->
     picture = inspect(photo(1, *size))
     assert isinstance(picture, Picture)
     assert (picture.format, picture.width, picture.height, picture.is_srgb) == ("jpeg", *size, True)
-    assert missing_part(picture) is None
+    assert decode_check(picture) is None
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.inspect import Picture, decode_check, inspect
 from oidl.imaging.photo import photo
 from oidl.imaging.vips import pyvips
 from oidl.model import Failure, Reason
@@ -72,7 +72,7 @@ def test_what_is_no_scan_of_the_picture_does_not_count() -> None:
         progressive + progressive * 30,
         photo(1, 320, 240) + b"\xff\xda" * 500,
     ):
-        assert missing_part(accepted(body)) is None
+        assert decode_check(accepted(body)) is None
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -99,7 +99,7 @@ def directories(count: int, following: int = 0) -> bytes:
 
 
 def test_a_tiff_of_many_directories_is_not_opened() -> None:
-    assert missing_part(accepted(directories(20))) is None
+    assert decode_check(accepted(directories(20))) is None
     assert refusal(directories(21)).detail == "its tiff has more than 20 directories"
     assert "20 directories" in refusal(directories(5_000)).detail
     assert not isinstance(inspect(directories(3, following=8)), Failure), "one that leads back to itself ends there"

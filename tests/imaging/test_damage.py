@@ -18,7 +18,7 @@ from oidl.demo.damage import (
     without_two_bytes,
     zeroed,
 )
-from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.inspect import Picture, decode_check, inspect
 from oidl.imaging.photo import photo
 from oidl.imaging.rendition import render
 from oidl.imaging.vips import pyvips
@@ -41,7 +41,7 @@ def verdict(body: bytes, validation: Validation = Validation.DECODE) -> Reason |
     if isinstance(picture, Failure):
         return picture.reason
     rendered = render(picture, [THUMB], validation=validation)
-    missing = missing_part(picture, validation)
+    missing = decode_check(picture, validation)
     assert isinstance(rendered, Failure) == (missing is not None)
     return missing and missing.reason
 

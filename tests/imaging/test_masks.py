@@ -12,10 +12,10 @@ from marked import COLOURS, ROTATIONS, check_mask, drawn, mask_of, saved
 from PIL import Image as Pillow
 from pycocotools import mask as coco_mask
 
-from oidl.imaging.boxes import Transform, compose_orientations, placed_point, turned_point
+from oidl.imaging.boxes import Transform, compose_orientations, transform_point, upright_point
 from oidl.imaging.geometry import BY_ROTATION
 from oidl.imaging.inspect import Picture, inspect
-from oidl.imaging.masks import MAX_MASK_PIXELS, Mask, Pixels, placed_mask, read_mask
+from oidl.imaging.masks import MAX_MASK_PIXELS, Mask, Pixels, read_mask, transform_mask
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import Failure, Orientation, Reason, Rendition, ResizeMode
 
@@ -61,7 +61,7 @@ def check_masks(file: Rendered, scale: float, came_turned: int = 1) -> None:
     turns = compose_orientations(came_turned, file.orientation)
     where = Transform(turns, file.scaled_width, file.scaled_height, file.left, file.top, file.width, file.height)
     for name in COLOURS:
-        found = placed_mask(read(mask_of(name, scale)), where)
+        found = transform_mask(read(mask_of(name, scale)), where)
         assert found
         check_mask(picture, name, decoded(found))
 
@@ -88,13 +88,13 @@ def test_masks_are_turned_twice_where_the_picture_came_turned(rotation: int, ori
 
 
 def nearest(pixels: Pixels, where: Transform) -> Pixels:
-    """What `placed_mask` is to say, pixel by pixel, by the published point that each pixel's middle comes from."""
+    """What `transform_mask` is to say, pixel by pixel, by the published point that each pixel's middle comes from."""
     height, width = pixels.shape
     found = numpy.zeros((where.height, where.width), bool)
     for (y, x), is_set in numpy.ndenumerate(pixels):
         if is_set:
-            one = turned_point(x / width, y / height, where.orientation)
-            other = turned_point((x + 1) / width, (y + 1) / height, where.orientation)
+            one = upright_point(x / width, y / height, where.orientation)
+            other = upright_point((x + 1) / width, (y + 1) / height, where.orientation)
             (left, right), (top, bottom) = (sorted(pair) for pair in zip(one, other, strict=True))
             for row, column in product(range(where.height), range(where.width)):
                 across = (column + where.left + 0.5) / where.scaled_width
@@ -114,7 +114,7 @@ def test_any_mask_is_placed_by_the_nearest_pixel(seed: int) -> None:
     left, top = rng.randint(-3, scaled_width - 1), rng.randint(-3, scaled_height - 1)
     out_width, out_height = rng.randint(1, scaled_width + 3), rng.randint(1, scaled_height + 3)
     where = Transform(rng.choice(ORIENTATIONS), scaled_width, scaled_height, left, top, out_width, out_height)
-    found, expected = placed_mask(pixels, where), nearest(pixels, where)
+    found, expected = transform_mask(pixels, where), nearest(pixels, where)
     if found is None:
         assert not expected.any()
     else:
@@ -129,7 +129,7 @@ def test_run_lengths_are_those_of_pycocotools(seed: int) -> None:
     for _ in range(int(rng.integers(0, 3))):  # runs that are long, and that go on from column to column
         left, right = sorted(rng.integers(0, width + 1, 2))
         pixels[:, left:right] = True
-    found = placed_mask(pixels, Transform(1, width, height, 0, 0, width, height))
+    found = transform_mask(pixels, Transform(1, width, height, 0, 0, width, height))
     expected = coco_mask.encode(numpy.asfortranarray(pixels, dtype=numpy.uint8))
     if found is None:
         assert not pixels.any()
@@ -142,7 +142,7 @@ def test_run_lengths_are_those_of_pycocotools(seed: int) -> None:
 def test_long_runs_are_written_in_as_many_characters_as_they_take(width: int, height: int) -> None:
     pixels = numpy.zeros((height, width), bool)
     pixels[height // 2, width // 2 :] = True
-    found = placed_mask(pixels, Transform(1, width, height, 0, 0, width, height))
+    found = transform_mask(pixels, Transform(1, width, height, 0, 0, width, height))
     assert found
     assert (decoded(found) == pixels).all()
 
@@ -150,8 +150,8 @@ def test_long_runs_are_written_in_as_many_characters_as_they_take(width: int, he
 def test_a_mask_is_of_the_object_where_a_crop_left_it() -> None:
     pixels = numpy.zeros((4, 6), bool)
     pixels[1:3, 0:2] = True
-    assert placed_mask(pixels, Transform(1, 6, 4, 2, 0, 4, 4)) is None
-    found = placed_mask(pixels, Transform(1, 6, 4, 1, 0, 4, 4))
+    assert transform_mask(pixels, Transform(1, 6, 4, 2, 0, 4, 4)) is None
+    found = transform_mask(pixels, Transform(1, 6, 4, 1, 0, 4, 4))
     assert found
     assert (found.left, found.top, found.box_width, found.box_height, found.area) == (0, 1, 1, 2, 2)
 
@@ -217,7 +217,7 @@ def test_points_go_the_way_of_their_picture(orientation: int) -> None:
     image.putpixel((9, 29), (255, 255, 255))
     file = rendered(saved(image, orientation), ResizeMode.BORDER, Orientation.EXIF, 0)
     where = Transform(orientation, file.scaled_width, file.scaled_height, file.left, file.top, file.width, file.height)
-    found = placed_point(9.5 / 60, 29.5 / 40, where)
+    found = transform_point(9.5 / 60, 29.5 / 40, where)
     assert found
     values = numpy.asarray(Pillow.open(io.BytesIO(file.body)).convert("RGB")).astype(int)
     y, x = numpy.unravel_index((values[:, :, 0] * (values[:, :, 1] < 250)).argmax(), values.shape[:2])
@@ -227,5 +227,5 @@ def test_points_go_the_way_of_their_picture(orientation: int) -> None:
 
 def test_a_point_that_was_cut_off_is_nowhere() -> None:
     where = Transform(1, 150, 100, 25, 0, 100, 100)
-    assert placed_point(0.1, 0.5, where) is None
-    assert placed_point(0.5, 0.25, where) == (50, 25)
+    assert transform_point(0.1, 0.5, where) is None
+    assert transform_point(0.5, 0.25, where) == (50, 25)

@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageChops, ImageCms, ImageOps, ImageStat
 
 from oidl.imaging.encode import unsupported_reason
-from oidl.imaging.inspect import MAX_PIXELS, Picture, inspect, missing_part
+from oidl.imaging.inspect import MAX_PIXELS, Picture, decode_check, inspect
 from oidl.imaging.photo import photo
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import Failure, Reason, Rendition, ResizeMode
@@ -216,7 +216,7 @@ def test_a_pixel_bomb_is_refused_from_its_header() -> None:
     assert str(MAX_PIXELS) in picture.detail
 
 
-def test_a_whole_picture_has_no_missing_part() -> None:
+def test_a_complete_picture_passes_the_decode_check() -> None:
     for body in (
         photo(1, 300, 200),
         saved(Pillow.new("RGB", (30, 20)), "PNG"),
@@ -224,7 +224,7 @@ def test_a_whole_picture_has_no_missing_part() -> None:
     ):
         picture = inspect(body)
         assert isinstance(picture, Picture)
-        assert missing_part(picture) is None
+        assert decode_check(picture) is None
 
 
 def test_what_cannot_be_saved_is_said_beforehand() -> None:

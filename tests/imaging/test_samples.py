@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from oidl.imaging.convert import converted
-from oidl.imaging.inspect import Picture, inspect, missing_part
+from oidl.imaging.inspect import Picture, decode_check, inspect
 from oidl.imaging.photo import photo
 from oidl.imaging.rendition import render
 from oidl.imaging.vips import pyvips
@@ -133,7 +133,7 @@ def test_numbers_that_are_none_are_pixels_and_glib_is_heard_in_the_log_alone(
     caplog.set_level(logging.DEBUG, "oidl")
     picture = inspect(tiff(1, "float", float("nan")))
     assert isinstance(picture, Picture)
-    assert missing_part(picture) is None
+    assert decode_check(picture) is None
     assert isinstance(render(picture, [THUMB]), list)
     assert not caplog.messages
     with pytest.raises(pyvips.Error):

@@ -244,4 +244,4 @@ def test_what_no_usual_decoder_reads_says_so() -> None:
     for name in ("12 bits", "lossless", "differential"):
         failure = ours(REFUSED[name])
         assert isinstance(failure, Failure)
-        assert "no usual decoder" in failure.detail
+        assert "common decoders cannot read" in failure.detail
