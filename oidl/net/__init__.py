@@ -1,5 +1,5 @@
-"""One transfer and everything about it; the only room that knows httpx.
+"""Transfers and everything about them; the only room that knows httpx.
 
-What a server or a network does wrong leaves this room as a `model.Failure`,
+A fault of a server or a network leaves this room as a `model.Failure`,
 never as an exception.
 """

@@ -1,9 +1,9 @@
-"""What the status line and the headers of an answer say about the body that follows. Pure, but for the clock.
+"""Judges an answer by its status line and headers, before its body. Pure, except for the clock.
 
-The checks are made in the contract's order: connection and status, redirect, content type, length. What the bytes
-themselves say is for `node.integrity` to judge. None of these checks is the last word on an answer that may still be
-the published file: if its length is the published one, or cannot be known yet, what speaks against it is kept
-as `Body.doubt`, and counts only if the bytes turn out not to be the published ones.
+The checks follow the contract's order: connection and status, redirect, content type, length. `node.integrity` judges
+the bytes themselves. None of these checks is the last word on an answer that may still be the published file: if its
+length is the published one, or is not known yet, the objection is kept as `Body.doubt`, and counts only if the bytes
+are not the published ones.
 """
 
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ _REASONS = {
     404: Reason.NOT_FOUND,
     410: Reason.GONE,
     403: Reason.FORBIDDEN,
-    407: Reason.CONNECTION,  # a proxy's word, which says nothing about the image
+    407: Reason.CONNECTION,  # from a proxy: it says nothing about the image
     429: Reason.RATE_LIMITED,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What to fetch: `size_bytes` is the published size, or None where none is; `cap_bytes` the most to read."""
+    """What to fetch: `size_bytes` is the published size, None if there is none; `cap_bytes` is the most to read."""
 
     url: str
     source: Source
@@ -45,13 +45,13 @@ class Download:
     cap_bytes: int
 
     def most_bytes(self, coding: str) -> int:
-        """The most bytes of an answer to read; a content coding makes what cannot be compressed a little longer."""
+        """The most bytes of an answer to read; a content coding makes incompressible data a little longer."""
         return self.cap_bytes + (self.cap_bytes // 100 + 1000 if coding else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """An answer that names another URL; after one from a public host, private hosts are refused."""
+    """An answer that names another URL; if a public host sent it, private hosts are refused."""
 
     url: str
     is_from_public: bool
@@ -59,7 +59,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """An answer that broke off with `failure`, in a way that a request for the rest may mend."""
+    """An answer that broke off with `failure`; a request for the rest may still complete the body."""
 
     failure: Failure
 
@@ -67,14 +67,14 @@ class Interrupted:
 def refusal(
     response: httpx.Response, url: str, download: Download, body: Body
 ) -> Failure | Redirect | Interrupted | None:
-    """Why the rest of an answer from `url` is not wanted; if None, `body` is ready for it."""
+    """Why the body of an answer from `url` must not be read; if None, `body` is ready for it."""
     status = response.status_code
-    if body.range_headers and status == 206 and body.goes_on(response.headers):
+    if body.range_headers and status == 206 and body.is_continued_by(response.headers):
         return None
     if body.range_headers and status in (206, 416):
         body.forget()
         return Interrupted(
-            Failure(Reason.CONNECTION, "the server did not go on where it broke off", http_status=status)
+            Failure(Reason.CONNECTION, "the server did not continue where the body broke off", http_status=status)
         )
     body.forget()
     if response.is_redirect and "Location" in response.headers:
@@ -91,7 +91,7 @@ def refusal(
 def _wrong_length(
     response: httpx.Response, download: Download, coding: str, length: int | None, doubt: Failure | None
 ) -> Failure | None:
-    """Why a body of this `length` and content `coding` cannot be the published file; `doubt`, if that says so."""
+    """Why a body of this `length` and content `coding` cannot be the published file; `doubt` if that is final."""
     status, size = response.status_code, download.size_bytes
     is_published_length = not coding and bool(size) and length == size
     if doubt and not is_published_length:
@@ -103,7 +103,7 @@ def _wrong_length(
         return Failure(Reason.CONNECTION, detail, http_status=status)
     if length is not None and size is not None and length != size and not coding:
         is_image = length > 0 and response.headers.get("Content-Type", "").startswith("image/")
-        blame = Blame.SERVER if is_image else Blame.PATH  # a page in its place says nothing about the photo
+        blame = Blame.SERVER if is_image else Blame.PATH  # a page instead of the image says nothing about the photo
         detail = f"{length} bytes, published {size}"
         return Failure(Reason.SIZE_MISMATCH, detail, http_status=status, blame=blame)
     most = download.most_bytes(coding)
@@ -113,7 +113,7 @@ def _wrong_length(
 
 
 def _doubt(response: httpx.Response, url: str) -> Failure | None:
-    """What status and content type say against the body that follows."""
+    """The objection to the body that follows from status and content type, if there is one."""
     status = response.status_code
     if status == 206 and not is_whole(response.headers):
         return Failure(Reason.CONNECTION, "HTTP 206: a part, which was not asked for", http_status=status)
@@ -122,13 +122,13 @@ def _doubt(response: httpx.Response, url: str) -> Failure | None:
         reason = _REASONS.get(status, Reason.HTTP_ERROR)
         if status == 503 and wait_s is not None:
             reason = Reason.RATE_LIMITED
-        detail = "the proxy asks for a login (HTTP 407)" if status == 407 else f"HTTP {status}"
+        detail = "the proxy requires a login (HTTP 407)" if status == 407 else f"HTTP {status}"
         return Failure(reason, detail, http_status=status, retry_after_s=wait_s)
     kind = response.headers.get("Content-Type", "")
     if is_text(kind):
         return Failure(Reason.NOT_AN_IMAGE, f"content type {kind}", http_status=status)
     if is_other_picture(kind, url):
-        return Failure(Reason.NOT_AN_IMAGE, f"content type {kind}, as placeholders have", http_status=status)
+        return Failure(Reason.NOT_AN_IMAGE, f"content type {kind}, like a placeholder", http_status=status)
     return None
 
 

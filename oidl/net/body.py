@@ -1,7 +1,7 @@
-"""The body of an image while it arrives: in one answer or, where that breaks off, in several.
+"""The body of an image while it arrives: in one answer or, if that breaks off, in several.
 
-The rule: what is joined is of one and the same file, and complete, as far as
-the server's own words tell. Whether it is the published file is verified after.
+The rule: parts are joined only if they belong to the same file, and the result
+is complete, as far as the server says. A later step verifies that it is the published file.
 """
 
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from oidl.net.ranges import content_range, rest_headers, strong_validator
 
 @dataclass(slots=True)
 class Body:
-    """What there is of a body; `left_s` seconds are left to all the requests for it together.
+    """The bytes of a body so far; all further requests for it together have `left_s` seconds.
 
-    `total` is its length in bytes, None where that was not told; `validator`
-    tells this file from later ones at its URL, "" where nothing does; `server_md5`
-    is what the server says the whole has, in lower-case hex. `coding` is the content coding to undo, "" for none;
-    `doubt` is what status and content type say against it.
+    `total` is its length in bytes, None if the server did not say; `validator`
+    distinguishes this file from later ones at its URL, "" if nothing does; `server_md5`
+    is the server's MD5 of the whole, in lower-case hex. `coding` is the content coding to undo, "" for none;
+    `doubt` is the objection from status and content type.
     """
 
     left_s: float
@@ -35,34 +35,34 @@ class Body:
 
     @property
     def range_headers(self) -> dict[str, str]:
-        """What asks for the rest of it; nothing where there is no beginning that could be gone on with."""
+        """The headers that ask for the rest of it; empty if there is no beginning that could be continued."""
         return rest_headers(self.size, self.validator)
 
     @property
     def is_complete(self) -> bool:
-        """Whether this is as long as it was said to be; to be asked when an answer came to its end."""
+        """Whether it is as long as announced; meaningful at the end of an answer."""
         return self.total is None or self.size == self.total
 
     @property
     def is_page(self) -> bool:
-        """Whether it is said to be a page, and begins like one."""
-        if self.doubt is None:  # as nearly always; this is asked for every piece
+        """Whether it is announced as a page and begins like one."""
+        if self.doubt is None:  # as nearly always; this runs for every piece
             return False
         return bytes(self._bytes.getbuffer()[:64]).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
 
     def begin(self, headers: Mapping[str, str], doubt: Failure | None = None) -> None:
-        """Forgets what there was, for the whole body that follows these headers."""
+        """Drops the bytes so far, because the whole body follows these headers."""
         self.forget()
         self.total = content_length(headers.get("Content-Length"))
         self.doubt = doubt
         coding = content_coding(headers)
         self.coding = coding if coding in CODINGS else ""
-        self.validator = "" if coding else strong_validator(headers)  # a coded body is fetched in one go
-        told = server_md5(headers)
-        self.server_md5 = told[0] if told else None
+        self.validator = "" if coding else strong_validator(headers)  # a coded body is never continued
+        md5 = server_md5(headers)
+        self.server_md5 = md5[0] if md5 else None
 
-    def goes_on(self, headers: Mapping[str, str]) -> bool:
-        """Whether the 206 with these headers brings what comes next of the same file."""
+    def is_continued_by(self, headers: Mapping[str, str]) -> bool:
+        """Whether a 206 with these headers brings the next bytes of the same file."""
         span = content_range(headers)
         if span is None or span.start != self.size:
             return False
@@ -74,15 +74,15 @@ class Body:
         return True
 
     def add(self, piece: bytes) -> None:
-        """Takes in what has arrived."""
+        """Appends the piece that has arrived."""
         self._bytes.write(piece)  # joined at once: a server may send a few bytes at a time
         self.size += len(piece)
 
     def forget(self) -> None:
-        """Starts from nothing."""
+        """Drops all bytes and all that is known about the body."""
         self.size, self.total, self.validator, self.coding, self.doubt = 0, None, "", "", None
         self._bytes = BytesIO()
 
     def joined(self) -> bytes:
-        """All of it, not copied again."""
+        """All of it, without another copy."""
         return self._bytes.getvalue()

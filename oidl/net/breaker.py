@@ -1,26 +1,25 @@
-"""When a host that cannot be reached is left alone, and when it is tried again. Pure.
+"""A circuit breaker: leaves an unreachable host alone, and decides when to try it again. Pure.
 
-A circuit breaker. Otherwise one dead server of many would keep tying up connections for the full timeout. After some
-failures in a row the breaker opens; one request is let through now and then, and the first that is
-answered closes it.
+Otherwise one dead server of many would keep tying up connections for the full timeout. After some
+failures in a row the breaker opens; then one request is allowed from time to time, and the first answer closes it.
 """
 
 import math
 import random
 
-_FAILURES = 5  # in a row; as many as go to one host at once
+_FAILURES = 5  # in a row; the default number of connections to one host
 _FIRST_S = 5.0
 _LONGEST_S = 300.0
 _JITTER = (0.75, 1.25)
 
 
 class Breaker:
-    """What is known of one host's health. Times are seconds of any one clock."""
+    """The health of one host. Times are seconds of any one clock."""
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()
         self._failures = 0  # in a row
-        self._probes = 0  # that failed, since the breaker opened
+        self._probes = 0  # failed ones since the breaker opened
         self._until = -math.inf
         self._is_probing = False
 
@@ -35,7 +34,7 @@ class Breaker:
         return not self._failures and not self._is_probing
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a request may be made: 0 is now; while another tries whether the host is back, a while."""
+        """Seconds until a request may be made: 0 is now; a few seconds while another request probes the host."""
         if not self.is_open:
             return 0.0
         return max(_FIRST_S if self._is_probing else 0.0, self._until - now)
@@ -50,7 +49,7 @@ class Breaker:
         self._is_probing = False
 
     def failed(self, now: float) -> bool:
-        """The host could not be reached, or broke the connection off; True if the breaker opens for that."""
+        """The host could not be reached, or broke the connection; True if this opens the breaker."""
         was_open = self.is_open
         self._failures += 1
         if not self.is_open or (was_open and not self._is_probing):
@@ -61,5 +60,5 @@ class Breaker:
         return not was_open
 
     def cancelled(self) -> None:
-        """A request ended without telling anything about the host."""
+        """A request ended without evidence about the host."""
         self._is_probing = False

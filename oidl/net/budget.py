@@ -1,4 +1,4 @@
-"""A bound on the bytes of the bodies in memory, whatever the number of connections."""
+"""Bounds the bytes of the bodies in memory, whatever the number of connections."""
 
 from collections import deque
 
@@ -6,9 +6,9 @@ import trio
 
 
 class ByteBudget:
-    """`total` bytes, lent out first come, first served.
+    """A budget of `total` bytes, first come, first served.
 
-    One body larger than the whole budget may still pass, alone.
+    A body larger than the whole budget may still pass, alone.
     """
 
     def __init__(self, total: int) -> None:
@@ -17,41 +17,41 @@ class ByteBudget:
         self._waiting: deque[tuple[int, trio.Event]] = deque()
 
     async def acquire(self, count: int) -> int:
-        """Waits until `count` bytes are free and takes them; returns what is to be released."""
+        """Waits until `count` bytes are free and takes them; returns the number of bytes to release."""
         count = min(count, self._total)
         if not self._waiting and count <= self._free:
             self._free -= count
             await trio.lowlevel.checkpoint()
             return count
-        turn = (count, trio.Event())
-        self._waiting.append(turn)
+        waiter = (count, trio.Event())
+        self._waiting.append(waiter)
         try:
-            await turn[1].wait()
+            await waiter[1].wait()
         except trio.Cancelled:
-            if turn[1].is_set():
+            if waiter[1].is_set():
                 self.release(count)
             else:
-                self._waiting.remove(turn)
+                self._waiting.remove(waiter)
                 self._wake()
             raise
         return count
 
     def charge(self, count: int) -> int:
-        """Takes `count` bytes now, even into debt; for a body found larger than was thought.
+        """Takes `count` bytes now, even into debt; for a body that is larger than expected.
 
-        Waiting for more while holding some could stop everybody; a debt only
-        makes those who come next wait longer.
+        If images waited for more while holding some, all of them could wait for ever; a debt only
+        makes the next ones wait longer.
         """
         self._free -= count
         return count
 
     def release(self, count: int) -> None:
-        """Gives back bytes that were taken."""
+        """Returns bytes to the budget."""
         self._free += count
         self._wake()
 
     def reservation(self) -> "Reservation":
-        """A share of the budget for one image, of nothing as yet."""
+        """A share of the budget for one image, empty at first."""
         return Reservation(self)
 
     def _wake(self) -> None:
@@ -62,7 +62,7 @@ class ByteBudget:
 
 
 class Reservation:
-    """The bytes of the budget that one image holds. As a context manager it gives them back, unless they were moved."""
+    """The bytes of the budget that one image holds. As a context manager it returns them, unless they were moved."""
 
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
@@ -79,17 +79,17 @@ class Reservation:
         self._bytes += await self._budget.acquire(count)
 
     def grow_to(self, count: int) -> None:
-        """Takes what is missing of `count` bytes now, even into debt."""
+        """Takes the bytes missing to `count` now, even into debt."""
         if count > self._bytes:
             self._bytes += self._budget.charge(count - self._bytes)
 
     def moved(self) -> "Reservation":
-        """A reservation that holds the bytes instead of this one, for whoever has the image next."""
+        """A new reservation that holds the bytes instead of this one, for the next stage."""
         other = Reservation(self._budget)
         other._bytes, self._bytes = self._bytes, 0
         return other
 
     def release(self) -> None:
-        """Gives back all of it."""
+        """Returns all of it to the budget."""
         self._budget.release(self._bytes)
         self._bytes = 0

@@ -1,6 +1,6 @@
-"""An HTTP client set up as every transfer here needs it, and what its errors mean.
+"""The HTTP client of all transfers, and the meaning of its errors.
 
-This is the one place where an exception of the layers below becomes a `Reason`.
+This is the only place where an exception of the layers below becomes a `Reason`.
 """
 
 import base64
@@ -30,7 +30,7 @@ from oidl.text import shortened
 _LAST_PORT = 65_535
 
 TRANSFER_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError)
-"""All that a transfer raises for what a server or a network does."""
+"""The exceptions that a transfer raises for faults of a server or a network."""
 
 _KEEPALIVE_S = 60.0
 
@@ -38,13 +38,13 @@ USER_AGENT = f"oidl/{__version__} (Open Images dataset downloader)"
 
 
 class PrivateRedirectError(httpx.ConnectError):
-    """A redirect by a public server led to a name that has a private address."""
+    """A redirect by a public server leads to a name with a private address."""
 
 
 class Client:
-    """Asks servers, over one connection and one request at a time. It keeps no cookies, and follows no redirect.
+    """Sends requests over one connection, one at a time. It keeps no cookies and follows no redirects.
 
-    Answers are `httpx.Response`s; httpx's own client, which does more than is used here, takes twice the CPU for a
+    Answers are `httpx.Response`s; httpx's own client, which does more than is needed here, takes twice the CPU for a
     request.
     """
 
@@ -61,7 +61,7 @@ class Client:
         self._headers = [
             (b"User-Agent", (transfers.user_agent or USER_AGENT).encode("ascii")),
             (b"Accept", b"*/*"),
-            (b"Accept-Encoding", b"identity"),  # sizes and MD5s are of the bytes as stored, never of a coding of them
+            (b"Accept-Encoding", b"identity"),  # published sizes and MD5s are those of the uncoded bytes
             (b"Connection", b"keep-alive"),
         ]
 
@@ -81,16 +81,16 @@ class Client:
         is_public_only: bool = False,
         on_sent: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[httpx.Response]:
-        """The answer to a request for `url`, with its body still to be read.
+        """The answer to a request for `url`, with its body still unread.
 
-        No connection to a private address is made if it `is_public_only`: it follows a redirect by a public server.
-        `on_sent` is called once there is a connection for the request.
-        Raises `TRANSFER_ERRORS`: `httpx.InvalidURL` for every URL that cannot be asked for,
-        `httpx.ConnectTimeout` also if it was the tunnel of a proxy or the TLS handshake that took too long.
+        With `is_public_only`, for a redirect by a public server, it makes no connection to a private address.
+        It calls `on_sent` once there is a connection for the request.
+        Raises `TRANSFER_ERRORS`: `httpx.InvalidURL` for every URL that cannot be requested,
+        `httpx.ConnectTimeout` also if the tunnel of a proxy or the TLS handshake took too long.
         """
         try:
             address = httpx.URL(url)
-            if not address.host:  # or an error: it is decoded here
+            if not address.host:  # `host` is decoded here, which may raise
                 raise ValueError("it names no host")
             if address.port is not None and not 0 < address.port <= _LAST_PORT:
                 raise ValueError(f"there is no port {shortened(str(address.port), 20)}")
@@ -108,14 +108,14 @@ class Client:
 
 
 def _login(url: httpx.URL) -> list[tuple[bytes, bytes]]:
-    """The header for the user and the password in `url`, if there are any."""
+    """The header for the user and the password in `url`, if it has any."""
     if not (url.username or url.password):
         return []
     return [(b"Authorization", b"Basic " + base64.b64encode(f"{url.username}:{url.password}".encode()))]
 
 
 def is_from_public(url: str, response: httpx.Response) -> bool:
-    """Whether a server of the public internet sent `response` for `url`, as far as can be told."""
+    """Whether a server of the public internet sent `response` for `url`, as far as can be seen."""
     if is_private_host(httpx.URL(url).host):
         return False
     peer = _peer(response.extensions["network_stream"]) if response.extensions[IS_DIRECT] else None
@@ -137,25 +137,25 @@ def _refuse_private(stream: httpcore.AsyncNetworkStream) -> None:
 
 
 def _accept(stream: httpcore.AsyncNetworkStream) -> None:
-    """Any host will do."""
+    """Accepts any host."""
 
 
 def tls_context() -> ssl.SSLContext:
-    """What verifies certificates, by `SSL_CERT_FILE` or `SSL_CERT_DIR` where set.
+    """The TLS context for all clients, with the certificates of `SSL_CERT_FILE` or `SSL_CERT_DIR` if set.
 
-    One for all clients, as making it costs 20 ms. Raises `UsageError` if what
-    is named there cannot be read.
+    All clients share it, because creating it takes 20 ms. Raises `UsageError` if those
+    certificates cannot be read.
     """
     file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     try:
         context = httpx.create_ssl_context()
         if directory and not file:
-            os.listdir(directory)  # OpenSSL would not say that it is not there
+            os.listdir(directory)  # OpenSSL does not report a missing directory
     except OSError as error:  # ssl.SSLError is one
         name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
         why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise UsageError(
-            f"{name}={file or directory} cannot be used: {why}", hint="it is to name the certificates to trust"
+            f"{name}={file or directory} cannot be used: {why}", hint="set it to the certificates to trust"
         ) from error
     return context
 
@@ -166,38 +166,37 @@ def new_client(
     *,
     network: httpcore.AsyncNetworkBackend | None = None,
 ) -> Client:
-    """A client that keeps its connection alive, and never follows a redirect by itself.
+    """A client that keeps its connection alive, and uses the proxies of the environment.
 
-    It keeps no cookies and goes through the proxies that the environment names.
-    The read timeout is per read, so a body that drips never trips it: whoever
-    uses the client sets a total deadline around it too. `network` opens the connections,
-    for tests that have none. Raises `UsageError` for a proxy that cannot be used.
+    The read timeout is per read, and a body that drips never triggers it, so
+    the caller must also set a total deadline. `network` opens the connections, in
+    tests without a real network. Raises `UsageError` for a proxy that cannot be used.
     """
     try:
         transport = Transport(Proxies.of(os.environ), tls, network or Network(), keepalive_s=_KEEPALIVE_S)
     except (ValueError, ImportError, RuntimeError, httpx.InvalidURL) as error:  # the middle two: for a SOCKS proxy
         raise UsageError(
-            f"a proxy that the environment names cannot be used: {error}",
+            f"a proxy from the environment cannot be used: {error}",
             hint="check http_proxy, https_proxy, all_proxy",
         ) from error
     return Client(transfers, transport)
 
 
 def check_environment(transfers: NetworkSettings) -> None:
-    """Raises `UsageError` where the environment names proxies or certificates that cannot be used."""
+    """Raises `UsageError` if the environment names proxies or certificates that cannot be used."""
     new_client(transfers, tls_context())
 
 
 def failure_of(error: Exception) -> Failure:
-    """The `Failure` that a failed transfer comes to; `error` is one of `TRANSFER_ERRORS`.
+    """The `Failure` for a failed transfer; `error` is one of `TRANSFER_ERRORS`.
 
-    Only what building the request or resolving its name raises is about the URL, and permanent. An answer that cannot
-    be read, whatever error that makes, is a broken connection.
+    Only an error from building the request or resolving the name is about the URL, and permanent. An unreadable answer,
+    whatever its error, is a broken connection.
     """
     errors = list(causes(error))
     detail = str(error) or type(error).__name__
     if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        return Failure(Reason.HTTP_ERROR, f"not a URL that can be asked for: {detail}")
+        return Failure(Reason.HTTP_ERROR, f"not a URL that can be requested: {detail}")
     if isinstance(error, PrivateRedirectError):
         return Failure(Reason.HTTP_ERROR, detail)
     if isinstance(error, TrickleError):

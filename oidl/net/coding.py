@@ -1,7 +1,7 @@
-"""Content codings undone: sizes and MD5s are of the bytes as stored, however they travelled.
+"""Undoes content codings: sizes and MD5s are those of the stored bytes, however they travelled.
 
-No server is asked for a coding, and some use one all the same. What is said to
-be coded and does not look it is left as it came.
+oidl asks no server for a coding, but some use one anyway. A body that is announced
+as coded but does not look like it is left unchanged.
 """
 
 import zlib
@@ -11,13 +11,13 @@ import trio
 from oidl.model import Failure, Reason
 
 CODINGS = {"gzip": (31,), "deflate": (15, -15)}
-"""What can be undone, and the window sizes of zlib that do it: `deflate` comes with and without zlib's header."""
+"""The codings that can be undone, with zlib's window sizes for them: `deflate` occurs with and without a header."""
 
-_STEP_BYTES = 256 * 1024  # takes about a millisecond, and then others have their turn
+_STEP_BYTES = 256 * 1024  # takes about a millisecond; then other tasks may run
 
 
 async def undo(body: bytes, coding: str, cap_bytes: int) -> bytes | Failure:
-    """What `body` is the `coding` of, if that is at most `cap_bytes` long; `body` itself if it is not coded at all."""
+    """`body` without its `coding`, at most `cap_bytes` long; `body` itself if it is not coded at all."""
     for window in CODINGS[coding]:
         try:
             return await _inflated(body, window, cap_bytes) or Failure(
@@ -26,14 +26,17 @@ async def undo(body: bytes, coding: str, cap_bytes: int) -> bytes | Failure:
         except zlib.error:
             continue
         except OverflowError:
-            return Failure(Reason.TOO_LARGE, f"longer than {cap_bytes} bytes once its {coding} coding is undone")
+            return Failure(Reason.TOO_LARGE, f"longer than {cap_bytes} bytes without its {coding} coding")
     if body.startswith(b"\x1f\x8b"):
         return Failure(Reason.CONNECTION, f"the {coding} coding of the body is damaged")
     return body
 
 
 async def _inflated(body: bytes, window: int, cap_bytes: int) -> bytes | None:
-    """None if it ends early. Raises `zlib.error` if it is not coded so, `OverflowError` past `cap_bytes`."""
+    """The inflated body, None if it ends early.
+
+    Raises `zlib.error` if it is not coded that way, `OverflowError` beyond `cap_bytes`.
+    """
     decoder, inflated, at = zlib.decompressobj(window), bytearray(), 0
     waiting = b""
     while not decoder.eof:

@@ -1,10 +1,10 @@
-"""The open connections: kept alive from image to image, and moved to another host when all are open.
+"""A pool of connections, kept alive from image to image and moved to another host when all are open.
 
-Each connection is a client of its own that holds one connection: with one shared client, httpcore spends 4–8 ms of
-CPU on a request at 64 connections, otherwise below 1 ms. An idle connection counts like a busy one. When `limit`
-connections are open, the one that has been idle the longest is moved to the new host.
+Each connection has its own client: with one shared client, httpcore spends 4–8 ms of CPU on a request at 64
+connections, otherwise below 1 ms. An idle connection counts like a busy one. When `limit` connections are open, the one
+that has been idle the longest is moved to the new host.
 
-Who may use a connection, and when, is for `permits` to say.
+`permits` decides which request may use a connection, and when.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -21,7 +21,7 @@ class Connections:
     def __init__(self, limit: int, new_client: Callable[[], Client]) -> None:
         self._limit = limit
         self._new_client = new_client
-        self._idle: dict[Client, str] = {}  # and the host of each; longest idle first
+        self._idle: dict[Client, str] = {}  # with the host of each; the longest idle first
         self._clients = AsyncExitStack()
         self._opened = 0
 
@@ -32,14 +32,14 @@ class Connections:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with trio.CancelScope(shield=True):  # closing is quick, and a connection left open warns
+        with trio.CancelScope(shield=True):  # closing is quick, and an open connection would cause a warning
             await self._clients.aclose()
 
     @asynccontextmanager
     async def to(self, host: str) -> AsyncIterator[Client]:
-        """A connection for one request to `host`, preferably one that was there before.
+        """A connection for one request to `host`, preferably one that is already open to it.
 
-        No more than `limit` may be in use at once, which is what permits are for.
+        At most `limit` may be in use at once; the permits ensure that.
         """
         client = await self._acquire(host)
         try:

@@ -1,10 +1,10 @@
-"""Names resolved once a minute, however many connections are made.
+"""Resolves each name once a minute, however many connections are made.
 
-A run asks a few hosts for millions of files. `getaddrinfo` has no memory and
-tells no TTL, so answers are kept for a fixed time, failures for a shorter one;
-who asks while somebody else is asking the same waits for that answer. A query
-runs in a thread that cannot be stopped, only left behind: hence the limit of
-its own, and the deadline.
+A run asks a few hosts for millions of files. `getaddrinfo` has no cache and
+returns no TTL, so answers are kept for a fixed time, failures for a shorter one;
+concurrent lookups of the same name share one query. A query
+runs in a thread that cannot be stopped, only abandoned: therefore it has a
+thread limit of its own, and a deadline.
 """
 
 import socket
@@ -18,14 +18,14 @@ import trio
 
 KEPT_S = 60.0
 FAILURE_KEPT_S = 5.0
-_THREADS = 16  # as many queries at once, those left behind included
+_THREADS = 16  # the number of concurrent queries, including abandoned ones
 
 Query = Callable[..., list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """Addresses as `getaddrinfo` gives them, or the arguments of its error; good until `expires`."""
+    """Addresses as `getaddrinfo` returns them, or the arguments of its error; valid until `expires`."""
 
     expires: float
     addresses: list[Any]
@@ -33,7 +33,7 @@ class _Answer:
 
 
 class Resolver(trio.abc.HostnameResolver):
-    """Looks names up by `query`, `socket.getaddrinfo`'s like; each lookup has `timeout_s`, then it is a failure."""
+    """Looks up names with `query`, a function like `socket.getaddrinfo`; a lookup fails after `timeout_s`."""
 
     def __init__(self, timeout_s: float, query: Query = socket.getaddrinfo) -> None:
         self._timeout_s = timeout_s
@@ -51,48 +51,48 @@ class Resolver(trio.abc.HostnameResolver):
         proto: int = 0,
         flags: int = 0,
     ) -> list[Any]:
-        """What `socket.getaddrinfo` gives. Raises `socket.gaierror`, also if there is no answer in time."""
-        asked = (host, port, family, type, proto, flags)
-        while (answer := self._known(asked)) is None:
-            if asked in self._asking:
-                await self._asking[asked].wait()  # and look again: whoever asked may have been cancelled
+        """The result of `socket.getaddrinfo`. Raises `socket.gaierror`, also if there is no answer in time."""
+        question = (host, port, family, type, proto, flags)
+        while (answer := self._cached(question)) is None:
+            if question in self._asking:
+                await self._asking[question].wait()  # then look again: the task that asked may have been cancelled
             else:
-                await self._ask(asked)
+                await self._ask(question)
         if answer.error:
             raise socket.gaierror(*answer.error)
         return list(answer.addresses)
 
     async def getnameinfo(self, sockaddr: tuple[Any, ...], flags: int) -> tuple[str, str]:
-        """What `socket.getnameinfo` gives; not kept, as nobody here asks for it."""
+        """The result of `socket.getnameinfo`; not cached, because oidl does not use it."""
         return await trio.to_thread.run_sync(socket.getnameinfo, sockaddr, flags, limiter=self._limiter)
 
-    def _known(self, asked: tuple[Any, ...]) -> _Answer | None:
-        answer = self._answers.get(asked)
+    def _cached(self, question: tuple[Any, ...]) -> _Answer | None:
+        answer = self._answers.get(question)
         return answer if answer is not None and trio.current_time() < answer.expires else None
 
-    async def _ask(self, asked: tuple[Any, ...]) -> None:
-        answered = self._asking[asked] = trio.Event()
+    async def _ask(self, question: tuple[Any, ...]) -> None:
+        answered = self._asking[question] = trio.Event()
         addresses: list[Any] = []
         error: tuple[Any, ...] = (socket.EAI_AGAIN, f"no answer in {self._timeout_s:g} s")
         try:
             with trio.move_on_after(self._timeout_s):
                 try:
                     addresses = await trio.to_thread.run_sync(
-                        partial(self._query, *asked), abandon_on_cancel=True, limiter=self._limiter
+                        partial(self._query, *question), abandon_on_cancel=True, limiter=self._limiter
                     )
                     error = ()
                 except socket.gaierror as failed:
                     error = failed.args
             kept_s = FAILURE_KEPT_S if error else KEPT_S
-            self._answers[asked] = _Answer(trio.current_time() + kept_s, addresses, error)
+            self._answers[question] = _Answer(trio.current_time() + kept_s, addresses, error)
         finally:
-            del self._asking[asked]
+            del self._asking[question]
             answered.set()
 
 
 @contextmanager
 def cached_dns(timeout_s: float, query: Query = socket.getaddrinfo) -> Iterator[None]:
-    """A block in which Trio resolves names by a `Resolver` of its own; afterwards, as before."""
+    """A block in which Trio resolves names with a new `Resolver`; afterwards the previous one is used again."""
     before = trio.socket.set_custom_hostname_resolver(Resolver(timeout_s, query))
     try:
         yield

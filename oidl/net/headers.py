@@ -1,6 +1,6 @@
-"""What response headers say, read without trusting them. Pure.
+"""Reads response headers without trusting them. Pure.
 
-The rule: a header that cannot be read says nothing. No value raises an error here, whatever is in it.
+The rule: an unreadable header says nothing. No value raises an error here, whatever it contains.
 """
 
 import base64
@@ -13,10 +13,10 @@ from urllib.parse import urljoin, urlsplit
 
 from oidl.text import URL_CHARACTERS
 
-_LONGEST_PAUSE_S = 365 * 86_400.0  # no date can be told for what some servers would ask
+_LONGEST_PAUSE_S = 365 * 86_400.0  # some servers ask for more than dates can express
 
-_NUMBER = re.compile("[0-9]{1,18}")  # more digits than any file has bytes say nothing
-_DATE_CHARACTERS = 64  # of the longest form of a date, a blank here and there included
+_NUMBER = re.compile("[0-9]{1,18}")  # no file is longer than that
+_DATE_CHARACTERS = 64  # the longest form of a date, with a few extra blanks
 
 _GOOG_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{21}[AQgw]==)")
 _MD5_ETAG = re.compile('"([0-9A-Fa-f]{32})"')
@@ -32,9 +32,9 @@ _SUFFIX_TYPES = {
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a `Retry-After` header: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
+    """Seconds to wait according to a `Retry-After` header: a number of seconds or an HTTP date (RFC 9110, 10.2.3).
 
-    None where there is no such header or it says nothing that can be read; never negative, at most a year.
+    None if there is no such header or it is unreadable; never negative, at most a year.
     """
     if not value:
         return None
@@ -45,58 +45,58 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """The time that an HTTP date names, in UTC; None if it is not one."""
+    """The time of an HTTP date, in UTC; None if `value` is not one."""
     if not value or len(value) > _DATE_CHARACTERS:
         return None
     try:
         time = parsedate_to_datetime(value)
-        # "-0000" has no zone: the sender does not say. HTTP dates are GMT.
+        # "-0000" means an unknown zone. HTTP dates are GMT.
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except Exception:  # ValueError, and OverflowError, TypeError or IndexError for some dates that no calendar has
         return None
 
 
 def server_md5(headers: Mapping[str, str]) -> tuple[str, str] | None:
-    """The MD5 (lower-case hex) that a server says its whole file has, and the header that says so; None if none does.
+    """The server's MD5 of its whole file (lower-case hex) and the header that states it; None if none does.
 
-    Google's storage says it in `x-goog-hash`, of the file as stored. An S3 ETag of 32 hex digits is the MD5 of an
-    object that was put there in one part, and not encrypted with a key of somebody's own (S3 API, "Object").
+    Google's storage states it in `x-goog-hash`, for the stored file. An S3 ETag of 32 hex digits is the MD5 of an
+    object that was uploaded in one part and not encrypted with a customer's key (S3 API, "Object").
     """
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
-        found = _GOOG_MD5.search(headers.get("x-goog-hash", ""))
-        if found:
-            return base64.b64decode(found[1]).hex(), "x-goog-hash"
-    found = _MD5_ETAG.fullmatch(headers.get("ETag", ""))
-    if found is None or headers.get("x-amz-server-side-encryption", "AES256") != "AES256":
+        md5 = _GOOG_MD5.search(headers.get("x-goog-hash", ""))
+        if md5:
+            return base64.b64decode(md5[1]).hex(), "x-goog-hash"
+    md5 = _MD5_ETAG.fullmatch(headers.get("ETag", ""))
+    if md5 is None or headers.get("x-amz-server-side-encryption", "AES256") != "AES256":
         return None
-    is_of_other = any(
-        headers.get(name) is not None  # "in" has httpx make a dictionary of them all
+    is_something_else = any(
+        headers.get(name) is not None  # "in" makes httpx build a dictionary of all headers
         for name in ("x-amz-server-side-encryption-customer-algorithm", "x-goog-hash", "x-goog-stored-content-encoding")
     )
-    return None if is_of_other else (found[1].lower(), "etag")
+    return None if is_something_else else (md5[1].lower(), "etag")
 
 
 def content_length(value: str | None) -> int | None:
-    """The body's length in bytes, or None if it is not given or is no number that a file's length can be."""
+    """The body's length in bytes, or None if it is not given or cannot be the length of a file."""
     return int(value) if value and _NUMBER.fullmatch(value) else None
 
 
 def content_coding(headers: Mapping[str, str]) -> str:
-    """How the body was coded to travel, in lower case; "" if it was not."""
+    """The content coding of the body, in lower case; "" if it has none."""
     coding = headers.get("Content-Encoding", "").strip().lower()
     return {"identity": "", "x-gzip": "gzip"}.get(coding, coding)
 
 
 def is_text(content_type: str) -> bool:
-    """Whether a Content-Type says that this is a page and no picture."""
+    """Whether a Content-Type announces a page, not an image."""
     kind = _kind(content_type)
     return kind.startswith("text/") or kind.endswith(("/xml", "+xml", "/json", "+json"))
 
 
 def is_other_picture(content_type: str, url: str) -> bool:
-    """Whether a Content-Type names another image format than the URL's own suffix does.
+    """Whether a Content-Type names another image format than the suffix of the URL.
 
-    So it is with placeholders: a PNG that says "unavailable", served for a `.jpg`.
+    Placeholders are like this: a PNG that says "unavailable", served for a `.jpg`.
     """
     kind = _kind(content_type)
     expected = _SUFFIX_TYPES.get(urlsplit(url).path.rpartition(".")[2].lower())
@@ -104,14 +104,14 @@ def is_other_picture(content_type: str, url: str) -> bool:
 
 
 def is_placeholder(location: str) -> bool:
-    """Whether a redirect leads to Flickr's picture that says the photo is gone."""
+    """Whether a redirect leads to Flickr's image that says that the photo is gone."""
     return "photo_unavailable" in location.partition("?")[0]
 
 
 def is_private_host(host: str) -> bool:
-    """Whether `host` is this machine, or an address that is not of the public internet (loopback, private, link-local).
+    """Whether `host` is this machine, or an address outside the public internet (loopback, private, link-local).
 
-    Of any other name that is known once it is resolved.
+    For other names this is known only when they are resolved.
     """
     host = host.strip("[]").rstrip(".").partition("%")[0].lower()
     try:
@@ -123,21 +123,21 @@ def is_private_host(host: str) -> bool:
 
 
 def redirect_target(url: str, location: str, *, is_from_public: bool = False) -> str:
-    """Where a redirect from `url` leads.
+    """The URL that a redirect from `url` leads to.
 
-    Raises `ValueError`, in words, if it must not be followed: from https to http, away from the web, by a URL that is
-    too long to be kept, or, if the server that sent it is a public one (`is_from_public`), to a private address:
-    what lies behind the user's firewall is not for servers outside to ask for.
+    Raises `ValueError`, with a message, if the redirect must not be followed: from https to http, to another scheme, to
+    a URL that is too long to store, or, if a public server sent it (`is_from_public`), to a private address:
+    servers outside must not make oidl ask for files behind the user's firewall.
 
-    What `url` has of a user and a password stays with its host.
+    A user and password in `url` are not sent to another host.
     """
     try:
         target = urljoin(url, location)
         old, new, host = urlsplit(url).scheme, urlsplit(target).scheme, urlsplit(target).hostname or ""
-        if urlsplit(target).port == 0:  # reading it refuses what is no number, or too large
+        if urlsplit(target).port == 0:  # reading the port raises for text and for numbers that are too large
             raise ValueError("port 0")
     except ValueError as error:
-        raise ValueError(f"redirect to {location!r}, which is no URL") from error
+        raise ValueError(f"redirect to {location!r}, which is not a URL") from error
     if new not in ("http", "https") or (old == "https" and new == "http"):
         raise ValueError(f"redirect to {target}, which is not followed")
     if len(target) > URL_CHARACTERS:
@@ -148,4 +148,4 @@ def redirect_target(url: str, location: str, *, is_from_public: bool = False) ->
 
 
 def _kind(content_type: str) -> str:
-    return re.split(r"[;,\s]", content_type.strip(), maxsplit=1)[0].lower()  # the first, where several are given
+    return re.split(r"[;,\s]", content_type.strip(), maxsplit=1)[0].lower()  # the first, if several are given

@@ -1,6 +1,6 @@
-"""The hosts that requests go to, and the providers that they belong to: what is known of them, and for how long.
+"""The state of the hosts that requests go to, and of the providers that they belong to.
 
-Hosts that are idle and well are forgotten, so an image list may name any number of hosts.
+Hosts that are idle and healthy are forgotten, so an image list may name any number of hosts.
 """
 
 import math
@@ -20,8 +20,8 @@ from oidl.net.pace import Pace, PaceState
 from oidl.net.provider import ProviderPace
 from oidl.settings import NetworkSettings
 
-_REMEMBERED = 256  # hosts; beyond that, idle and well ones are forgotten
-_SWEPT = 8  # hosts that are considered for that when one is added
+_REMEMBERED = 256  # hosts; beyond that, idle and healthy ones are forgotten
+_SWEPT = 8  # hosts that are checked for that when one is added
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Provider:
     name: str
     pace: ProviderPace
     hosts: int = 0  # remembered ones
-    announced_until: float = -math.inf  # the end of the pause that the user was told of
+    announced_until: float = -math.inf  # the end of the last pause that the user was informed about
     lock: trio.Lock = field(default_factory=trio.Lock)
     changed: trio.Event = field(default_factory=trio.Event)
 
@@ -43,11 +43,11 @@ class Provider:
 
 @dataclass(slots=True)
 class Host:
-    """One host: its places for requests, and whether it can be reached."""
+    """One host: its slots for requests, and whether it can be reached."""
 
     name: str
     provider: Provider
-    places: trio.Semaphore
+    slots: trio.Semaphore
     lock: trio.Lock = field(default_factory=trio.Lock)
     breaker: Breaker = field(default_factory=Breaker)
     users: int = 0  # requests that wait for a permit or have one
@@ -55,7 +55,7 @@ class Host:
 
 
 class KnownHosts:
-    """Hosts by name. `patterns` and `learned` are as `Permits` has them."""
+    """Hosts by name. `patterns` and `learned` are the `providers` and `learned` of `Permits`."""
 
     def __init__(
         self, transfers: NetworkSettings, patterns: Mapping[str, str], learned: Mapping[str, PaceState]
@@ -72,22 +72,22 @@ class KnownHosts:
 
     @property
     def providers(self) -> Collection[Provider]:
-        """The providers of the hosts that are known."""
+        """The providers of the known hosts."""
         return self._providers.values()
 
     def get(self, name: str) -> Host:
-        """The host `name`; new if it is not known."""
+        """The host `name`, which is added if it is unknown."""
         if name not in self._hosts:
             if len(self._hosts) >= _REMEMBERED:
                 self._forget_some()
             provider = self._provider(name)
             provider.hosts += 1
-            places = trio.Semaphore(self._transfers.max_host_connections)
-            self._hosts[name] = Host(name, provider, places, breaker=Breaker(self._rng))
+            slots = trio.Semaphore(self._transfers.max_host_connections)
+            self._hosts[name] = Host(name, provider, slots, breaker=Breaker(self._rng))
         return self._hosts[name]
 
     def _forget_some(self) -> None:
-        """Forgets hosts that are idle and well, among the few that were considered the longest ago."""
+        """Checks the few hosts whose last check was the longest ago, and forgets the idle and healthy ones."""
         for name in list(islice(self._hosts, _SWEPT)):
             host = self._hosts.pop(name)
             if host.users or not host.breaker.is_well or not host.provider.pace.is_idle:
@@ -117,8 +117,8 @@ class KnownHosts:
 
 
 def host_of(url: str) -> str:
-    """The host and port that `url` names, in lower case; empty for what is not a URL."""
+    """The host and port of `url`, in lower case; empty if it is not a URL."""
     try:
         return urlsplit(url).netloc.lower()
-    except ValueError:  # "http://[1.2.3.4]/": no client will ask for it either
+    except ValueError:  # such as "http://[1.2.3.4]/"; no client accepts it either
         return ""

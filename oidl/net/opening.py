@@ -1,9 +1,9 @@
-"""The opening of a connection: one time limit for all of it, and nothing left open if it fails.
+"""Limits the time to open a connection, and leaves nothing open if it fails.
 
-httpcore limits each step of it alone: connecting, then every read of a proxy's answer, then the TLS handshake. And a
-tunnel that fails halfway stays in its pool as a connection that is neither closed nor idle, so in a pool of one all
-later requests wait for it (encode/httpcore#1023). So each step is watched here, by way of httpcore's request extension
-"trace", until the request itself is sent.
+httpcore limits only each single step: connecting, every read of a proxy's answer, the TLS handshake. And a tunnel that
+fails halfway stays in its pool as a connection that is neither closed nor idle, so in a pool of one all later requests
+wait for it (encode/httpcore#1023). Therefore each step is watched here, through httpcore's request extension "trace",
+until the request itself is sent.
 """
 
 import math
@@ -15,10 +15,10 @@ import trio
 
 
 class Opening:
-    """What comes before one request is sent: connecting, the tunnel of a proxy, and the TLS handshakes.
+    """The steps before one request is sent: connecting, the tunnel of a proxy, and the TLS handshakes.
 
-    All of it may take `connect_timeout_s` together, and each handshake `tls_timeout_s`. `check` is given the stream
-    once it is connected, and may raise. `on_sent` is called when the request is about to be sent.
+    Together they may take `connect_timeout_s`, and each handshake `tls_timeout_s`. `check` is called with the stream
+    when it is connected, and may raise. `on_sent` is called just before the request is sent.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class Opening:
         self.is_over = False
 
     async def watch(self, event: str, info: dict[str, Any]) -> None:
-        """Hears of a step; `event` is the layer that takes it, its name, and whether it starts or is complete."""
+        """Called by httpcore for each step; `event` is its layer, its name, and whether it starts or is complete."""
         if self.is_over:
             return
         match event.partition(".")[2]:
             case "connect_tcp.complete":
-                self._stream, self._step = info["return_value"], "tunnel"  # or the request, at once
+                self._stream, self._step = info["return_value"], "tunnel"  # without a proxy, the request is next
                 self._check(info["return_value"])
             case "start_tls.started":
                 self._step = "TLS handshake"
@@ -59,10 +59,10 @@ class Opening:
 
     @property
     def lateness(self) -> str:
-        """Which step did not end in time, in words."""
+        """The message for the step that did not end in time."""
         return f"no {self._step} in time"
 
     async def aclose(self) -> None:
-        """Closes the stream on which it failed."""
+        """Closes the stream of a failed opening."""
         if self._stream is not None:
             await self._stream.aclose()

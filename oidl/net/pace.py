@@ -1,9 +1,9 @@
-"""How fast one provider may be asked: the rate that it delivers, found by trying. Pure.
+"""The pace of requests to one provider: the rate that it sustains, found by trying. Pure.
 
 Events go in with their time (seconds of any clock), decisions come out; nothing
-here waits. `RateSearch` moves the rate by the share of throttled answers. Only
-throttled answers in a row mean that the provider is closed: nothing is asked for
-a while, then a single request tries, and the rate before comes back at once.
+here waits. `RateSearch` moves the rate by the share of throttled answers. Only many
+throttled answers in a row mean that the provider is closed: then no request is made for
+a while, a single request probes, and its success restores the earlier rate at once.
 """
 
 import math
@@ -14,14 +14,15 @@ from oidl.net.pause import Pause
 from oidl.net.rate import Advice, RateSearch
 
 _FIRST_WINDOW = 8.0
-_BURST_S = 0.1  # requests that could have been made and were not are made up for, this far back
+_BURST_S = 0.1  # missed requests may be made up for, this far back
 
 
 @dataclass(frozen=True, slots=True)
 class PaceState:
-    """A moment of a provider: requests in flight at most, requests a second (None: any), seconds of pause left.
+    """The pace of a provider at one moment.
 
-    `pause_reason` says why there is a pause, if there is one.
+    `window` is the most requests in flight, `rate` the most requests per second (None: no limit), `pause_s` the rest of
+    a pause in seconds, and `pause_reason` why there is one.
     """
 
     provider: str
@@ -33,10 +34,10 @@ class PaceState:
 
 
 class Pace:
-    """The pace of one provider, with at most `max_window` requests in flight and `max_rate` of them a second.
+    """The pace of one provider, with at most `max_window` requests in flight and `max_rate` requests per second.
 
-    `learned_rate` is the highest rate that went well, if there is a limit: an earlier run's to begin with, as its
-    `paused_until`.
+    `learned_rate` is the highest rate that went well, None as long as no limit was met. It and `paused_until` begin
+    with the values of an earlier run.
     """
 
     def __init__(
@@ -55,18 +56,18 @@ class Pace:
         self._latency_s = 0.1
         self._search = RateSearch(max_rate, learned_rate)
         self._pause = Pause(paused_until, rng or random.Random())
-        self._opened_at: float | None = None  # the first request, or the end of the last pause
-        self._answered_since = 0  # that
+        self._opened_at: float | None = None  # the time of the first request, or the end of the last pause
+        self._answered_since = 0  # answers since `_opened_at`
         self._closed_at = -math.inf
         self._answered_until_closed = 0
 
     @property
     def learned_rate(self) -> float | None:
-        """The highest rate that went well, if there is a limit."""
+        """The highest rate that went well, None as long as no limit was met."""
         return self._search.learned_rate
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a request may start: 0 is now, infinity is not before one in flight has ended."""
+        """Seconds until a request may start: 0 is now, infinity means after a request in flight ends."""
         if wait_s := self._pause.left_s(now):
             return wait_s
         if self._in_flight >= (1 if self._pause.is_on else int(self._window)):
@@ -75,7 +76,7 @@ class Pace:
         return max(0.0, self._next_at - now)
 
     def pause_s(self, now: float) -> float:
-        """Seconds that the provider is still to be left alone."""
+        """The rest of a pause, in seconds; 0 if there is none."""
         return self._pause.left_s(now)
 
     @property
@@ -95,11 +96,11 @@ class Pace:
             self._next_at = max(self._next_at, now - _BURST_S) + 1 / rate
 
     def failed(self) -> None:
-        """A request ended without an answer, or never came to be one."""
+        """A request ended without an answer, or was never sent."""
         self._in_flight -= 1
 
     def succeeded(self, now: float, started_at: float) -> None:
-        """A request that started at `started_at` was answered, with anything but "too many requests"."""
+        """A request that started at `started_at` got an answer other than "too many requests"."""
         self._in_flight -= 1
         self._search.answers += 1
         self._answered_since += 1
@@ -113,7 +114,7 @@ class Pace:
         self._judge(now, started_at, None, is_throttled=False)
 
     def throttled(self, now: float, started_at: float, retry_after_s: float | None = None) -> None:
-        """The provider throttled a request that started at `started_at`, and perhaps said when to come again."""
+        """The provider throttled a request that started at `started_at`, and perhaps said when to try again."""
         self._in_flight -= 1
         if self._pause.is_on:
             self._pause.throttled(now, started_at, retry_after_s)
@@ -121,11 +122,11 @@ class Pace:
             self._judge(now, started_at, retry_after_s, is_throttled=True)
 
     def forgive(self, now: float) -> None:
-        """What was throttled until now was not about this pace."""
+        """Ignores the throttled answers so far: they were not about this pace."""
         self._search.forgive(now)
 
     def state(self, provider: str, now: float) -> PaceState:
-        """What people may see of it."""
+        """A snapshot for display and for later runs."""
         allowed = self._search.allowed_rate
         rate = None if allowed == math.inf else allowed
         pause_s = self.pause_s(now)
@@ -147,7 +148,7 @@ class Pace:
             self._search.start_over(now)
 
     def _reopen(self, now: float) -> None:
-        """The pause was long enough."""
+        """Ends the pause, which was long enough."""
         pause_s = self._pause.end(now)
         if self._closed_at == -math.inf:  # an earlier run's pause
             self._search.start_over(now)

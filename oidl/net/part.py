@@ -1,8 +1,8 @@
-"""The `.part` file: what has arrived of a big file, on disk, and what is known of it.
+"""The `.part` file: the bytes of a big file that have arrived, and their origin.
 
-Beside the part stands a note of the URL (its hash) and of the validator (ETag, or else
-Last-Modified) that it came with; a part without that note is not built upon.
-Everything here is sync: whoever transfers runs it in a thread.
+A note next to the part records the URL (its hash) and the validator (ETag, otherwise
+Last-Modified) of the bytes; a part without a note is not resumed.
+Everything here is synchronous; `resume` runs it in a thread.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _READ_BYTES = 256 * 1024
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """A block in which an `OSError` is a `DiskError` about `path`."""
+    """A block in which an `OSError` becomes a `DiskError` about `path`."""
     try:
         yield
     except OSError as error:
@@ -27,15 +27,15 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def discard(part: Path) -> None:
-    """Removes a part and the note beside it, where they are there."""
+    """Removes a part and its note, if they exist."""
     with writing(part):
         part.unlink(missing_ok=True)
         _note(part).unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
-class Part:
-    """The part file: how much of it counts, and the validator it came with ("" for none)."""
+class PartFile:
+    """A part file: the length of its valid bytes, and the validator of the file they belong to ("" for none)."""
 
     path: Path
     url: str
@@ -43,8 +43,8 @@ class Part:
     validator: str = ""
 
     @classmethod
-    def found(cls, path: Path, url: str) -> "Part":
-        """What an earlier run left, or an empty part if that cannot be gone on with."""
+    def load(cls, path: Path, url: str) -> "PartFile":
+        """The part that an earlier run left, or an empty one if that cannot be resumed."""
         try:
             note = json.loads(_note(path).read_bytes())
             if note["url_sha256"] == _hashed(url):
@@ -56,7 +56,7 @@ class Part:
     def restart(self, validator: str) -> None:
         """Empties it, for a file with this validator."""
         with writing(self.path):
-            # Emptied before the note is written: at no instant does a note stand beside another file's bytes.
+            # Empty it before writing the note, so that a note is never next to the bytes of another file.
             self.path.write_bytes(b"")
             if validator:
                 _note(self.path).write_text(json.dumps({"url_sha256": _hashed(self.url), "validator": validator}))
@@ -65,20 +65,20 @@ class Part:
         self.size, self.validator = 0, validator
 
     def append(self, data: bytes) -> None:
-        """Adds what has arrived."""
+        """Appends bytes that have arrived."""
         with writing(self.path), self.path.open("ab") as file:
             file.write(data)
         self.size += len(data)
 
     def read(self, offset: int, most: int = _READ_BYTES) -> bytes:
-        """At `most` so many bytes of it, from `offset` on; b"" at its end."""
+        """The bytes from `offset` on, at most `most` of them; b"" at the end."""
         with writing(self.path), self.path.open("rb") as file:
             file.seek(offset)
             return file.read(min(most, max(0, self.size - offset)))
 
 
 def _hashed(url: str) -> str:
-    """What stands for a URL on disk: there may be a password in it, or a signature."""
+    """The hash that represents a URL on disk, because a URL may contain a password or a signature."""
     return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()
 
 

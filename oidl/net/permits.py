@@ -1,18 +1,18 @@
-"""Who may make a request now: the limits per host and in total, the pace, and pauses.
+"""Permits for requests: the limits per host and in total, the pace, and pauses.
 
 A request passes four gates, in this order:
 
-1. a place at its host (`max_host_connections`);
-2. the pace of its provider, and of its host where that has one of its own;
-3. its host's breaker, which stops requests to a host that cannot be reached;
-4. a place among all connections (`max_total_connections`).
+1. a slot at its host (`max_host_connections`);
+2. the pace of its provider, and that of its host if it has its own;
+3. its host's breaker, which stops requests to an unreachable host;
+4. a slot among all connections (`max_total_connections`).
 
-The place in total comes last, because it is what other hosts could use: a request that waits for its own host
-must not hold it. A pause can begin while a request waits at the fourth gate; then it gives its place back
-and starts again at the second.
+The slot among all connections comes last, because other hosts could use it: a request that waits for its own host
+must not hold it. A pause can begin while a request waits at the fourth gate; then the request returns its slot
+and starts again at the second gate.
 
-The result of a request is reported when its permit is given back; pace and breaker learn from nothing else. Hosts that
-are idle and well are forgotten, so an image list may name any number of hosts.
+When a permit is returned, the result of the request is reported; pace and breaker learn only from that. Hosts that
+are idle and healthy are forgotten, so an image list may name any number of hosts.
 
 Permits hold no sockets: see `connections`.
 """
@@ -33,12 +33,12 @@ _PATIENCE_S = 2.0
 _WORTH_SAYING_S = 2.0
 
 CANCELLED = Failure(Reason.CONNECTION, "cancelled")
-"""What a permit is told of a request that came to no end: nothing is learned from it."""
+"""The result of a request that did not finish: nothing is learned from it."""
 
 
 @dataclass(slots=True)
 class Permit:
-    """Permission for one request to `host`. Set `failure` to how it failed; None means an ordinary answer."""
+    """Permission for one request to `host`. Set `failure` if the request failed; None means an ordinary answer."""
 
     host: str
     failure: Failure | None = None
@@ -46,7 +46,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Why a host is left alone for `wait_s` seconds; `is_unreachable` if its breaker is open."""
+    """Why a host gets no requests for `wait_s` seconds: unreachable if its breaker is open, otherwise paused."""
 
     wait_s: float
     reason: Reason
@@ -57,10 +57,10 @@ class Backoff:
 class Permits:
     """The permits of one machine, within `max_host_connections` and `max_total_connections` of `transfers`.
 
-    `providers` maps patterns of host names (`*.example.org`) to the provider that they belong to; any other host is a
-    provider of its own. `learned` is what earlier runs learned of the paces, by provider. A request that waits for a
-    permit is refused if a pause is longer than `patience_s`. `on_throttled` is called for every throttled answer,
-    `say` with sentences for the user about pauses and unreachable hosts.
+    `providers` maps patterns of host names (`*.example.org`) to the provider that they belong to; any other host is its
+    own provider. `learned` holds the paces that earlier runs learned, by provider. A request that waits for a permit is
+    refused if a pause is longer than `patience_s`. `on_throttled` is called for every throttled answer, `say` with
+    messages for the user about pauses and unreachable hosts.
     """
 
     def __init__(
@@ -77,29 +77,29 @@ class Permits:
         self._say = say
         self._on_throttled = on_throttled
         self._patience_s = patience_s
-        self._places = trio.Semaphore(transfers.max_total_connections)
+        self._slots = trio.Semaphore(transfers.max_total_connections)
         self._hosts = KnownHosts(transfers, providers or {}, learned or {})
         self.is_draining = False
         self._waiting: set[trio.CancelScope] = set()
 
     def __repr__(self) -> str:
-        busy = self._transfers.max_total_connections - self._places.value
+        busy = self._transfers.max_total_connections - self._slots.value
         return f"<Permits: {busy} requests, {len(self._waiting)} waiting, {len(self._hosts)} hosts>"
 
     @asynccontextmanager
     async def request(self, url: str) -> AsyncIterator[Permit | None]:
-        """A permit for one request to the host of `url`, once the limits and the pace allow it.
+        """A permit for one request to the host of `url`, as soon as the limits and the pace allow it.
 
         Yields None if the run starts draining first, or if the host is paused or unreachable, including when that
         happens while waiting: `backoff` says why.
         """
         host = self._hosts.get(host_of(url))
         host.users += 1
-        has_place = is_permitted = False
+        has_slot = is_permitted = False
         try:
             with self.unless_draining():
-                await host.places.acquire()
-                has_place = True
+                await host.slots.acquire()
+                has_slot = True
                 is_permitted = await self._wait_for_turn(host)
             if not is_permitted:
                 yield None
@@ -114,18 +114,18 @@ class Permits:
                 self._report(host, permit.failure if has_ended else CANCELLED, started_at)
         finally:
             if is_permitted:
-                self._places.release()
-            if has_place:
-                host.places.release()
+                self._slots.release()
+            if has_slot:
+                host.slots.release()
             host.users -= 1
 
     def backoff(self, url: str) -> Backoff | None:
-        """Why the host of `url` is left alone now; None if it may be asked."""
+        """Why the host of `url` gets no requests now; None if it may be asked."""
         host = self._hosts.get(host_of(url))
         now = trio.current_time()
         if (wait_s := host.breaker.wait_s(now)) > 0:
             trouble = host.last_failure or CANCELLED
-            return Backoff(wait_s, trouble.reason, f"its host is set aside: {trouble.detail}", is_unreachable=True)
+            return Backoff(wait_s, trouble.reason, f"its host is unreachable: {trouble.detail}", is_unreachable=True)
         if (wait_s := host.provider.pace.pause_s(host.name, now)) > 0:
             detail = f"{host.provider.name} asked for a pause"
             return Backoff(wait_s, Reason.RATE_LIMITED, detail, is_unreachable=False)
@@ -133,32 +133,35 @@ class Permits:
 
     @contextmanager
     def unless_draining(self) -> Iterator[Callable[[], None]]:
-        """A block that is left when the run starts draining, or else once the function that this yields was called."""
-        with trio.CancelScope() as waiting:
-            self._waiting.add(waiting)
+        """A block that is cancelled when the run starts draining, until the function that it yields is called."""
+        with trio.CancelScope() as scope:
+            self._waiting.add(scope)
             if self.is_draining:
-                waiting.cancel()
+                scope.cancel()
             try:
-                yield partial(self._waiting.discard, waiting)
+                yield partial(self._waiting.discard, scope)
             finally:
-                self._waiting.discard(waiting)
+                self._waiting.discard(scope)
 
     def drain(self) -> None:
-        """Gives no more permits. Requests that have one may finish, if there is a connection for them."""
+        """Grants no more permits. Requests that have a permit may finish if they have a connection."""
         self.is_draining = True
         for scope in self._waiting:
             scope.cancel()
 
     def paces(self) -> tuple[PaceState, ...]:
-        """The state of the pace of every provider, and of every host that has one of its own."""
+        """The state of the pace of every provider, and of every host that has its own."""
         now = trio.current_time()
         return tuple(state for provider in self._hosts.providers for state in provider.pace.states(provider.name, now))
 
     async def _wait_for_turn(self, host: Host) -> bool:
-        """Passes gates 2 to 4, counts the request as started and holds a place in total; False for a long pause."""
+        """Passes gates 2 to 4: counts the request as started and takes a slot among all connections.
+
+        Returns False, and holds nothing, if the host is unreachable or paused for longer than `patience_s`.
+        """
         provider, breaker = host.provider, host.breaker
         while True:
-            async with host.lock:  # a host with a pace of its own must not make others wait
+            async with host.lock:  # a separate lock, so that a host with its own pace does not make others wait
                 if not await self._wait(host, lambda now: provider.pace.host_wait_s(host.name, now)):
                     return False
                 async with provider.lock:
@@ -169,17 +172,17 @@ class Permits:
                     provider.pace.started(trio.current_time(), host.name)
                     breaker.started()
             try:
-                await self._places.acquire()
+                await self._slots.acquire()
             except trio.Cancelled:
                 self._undo(host)
                 raise
             if not provider.pace.pause_s(host.name, trio.current_time()):
                 return True
-            self._places.release()  # a pause began meanwhile, and other hosts need not wait for it
+            self._slots.release()  # a pause began meanwhile, and other hosts must not wait for it
             self._undo(host)
 
     async def _wait(self, host: Host, wait_of: Callable[[float], float]) -> bool:
-        """Waits until `wait_of` the time is 0; False if the host is paused for longer than `patience_s`."""
+        """Waits until `wait_of(now)` is 0; returns False if the host is paused for longer than `patience_s`."""
         while (wait_s := wait_of(trio.current_time())) > 0:
             if host.provider.pace.pause_s(host.name, trio.current_time()) > self._patience_s:
                 return False
@@ -189,13 +192,13 @@ class Permits:
         return True
 
     def _undo(self, host: Host) -> None:
-        """Takes back that a request started, which was never made."""
+        """Reverts the start of a request that was never made."""
         host.provider.pace.failed(host.name)
         host.breaker.cancelled()
         host.provider.notify()
 
     def _report(self, host: Host, failure: Failure | None, started_at: float) -> None:
-        """Tells pace and breaker how a request ended."""
+        """Reports to pace and breaker how a request ended."""
         now = trio.current_time()
         pace, breaker = host.provider.pace, host.breaker
         if failure is None or (failure.http_status is not None and failure.reason is not Reason.RATE_LIMITED):
@@ -212,9 +215,7 @@ class Permits:
             else:
                 host.last_failure = failure
                 if breaker.failed(now):
-                    self._say(
-                        f"{host.name} cannot be reached and is set aside; it is tried now and then: {failure.detail}"
-                    )
+                    self._say(f"{host.name} cannot be reached; oidl tries it again from time to time: {failure.detail}")
         host.provider.notify()
 
     def _announce_pause(self, host: Host, now: float) -> None:

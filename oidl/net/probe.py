@@ -1,4 +1,4 @@
-"""Asks servers what they have, without fetching it: HEAD requests, a few at once, each with a deadline."""
+"""Asks servers about files without fetching them: HEAD requests, a few at once, each with a deadline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ _MAX_REDIRECTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a server says of one file: status, length in bytes and MD5 (lower-case hex), None where it does not.
+    """A server's answer about one file: status, length in bytes and MD5 (lower-case hex), each None if not given.
 
-    `problem` is why it could not be asked, "" where it could.
+    `problem` says why there is no answer, "" if there is one.
     """
 
     status: int | None = None
@@ -28,11 +28,11 @@ class Probe:
 
 
 async def probe(urls: Sequence[str], transfers: NetworkSettings) -> list[Probe]:
-    """What is at each of `urls`, in their order. Never raises for anything a server or a network can do."""
+    """The answers for `urls`, in their order. Never raises for a fault of a server or a network."""
     answers = [Probe() for _ in urls]
     waiting = list(enumerate(urls))[::-1]
 
-    async def ask_on() -> None:
+    async def ask_next() -> None:
         async with new_client(transfers, tls) as client:
             while waiting:
                 number, url = waiting.pop()
@@ -41,7 +41,7 @@ async def probe(urls: Sequence[str], transfers: NetworkSettings) -> list[Probe]:
     tls = tls_context()
     async with trio.open_nursery() as nursery:
         for _ in range(min(_AT_ONCE, len(urls))):
-            nursery.start_soon(ask_on)
+            nursery.start_soon(ask_next)
     return answers
 
 
@@ -51,11 +51,11 @@ async def _ask(client: Client, url: str, transfers: NetworkSettings) -> Probe:
             is_public = False
             for _ in range(_MAX_REDIRECTS + 1):
                 async with client.stream("HEAD", url, is_public_only=is_public) as response:
-                    await response.aread()  # nothing, which keeps the connection
+                    await response.aread()  # an empty body; reading it keeps the connection
                 if not response.has_redirect_location:
-                    told = server_md5(response.headers)
+                    md5 = server_md5(response.headers)
                     length = content_length(response.headers.get("Content-Length"))
-                    return Probe(response.status_code, length, told[0] if told else None)
+                    return Probe(response.status_code, length, md5[0] if md5 else None)
                 try:
                     is_public = is_from_public(url, response)
                     url = redirect_target(url, response.headers["Location"], is_from_public=is_public)

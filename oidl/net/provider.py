@@ -1,8 +1,8 @@
-"""The pace of one provider, and of those of its hosts that have a limit of their own. Pure.
+"""The pace of one provider, and of those of its hosts that have their own limit. Pure.
 
 Hosts of one provider usually share its limit (all of Flickr does). If one host
-throttles much more than the others do, it gets a pace of its own, and what it
-throttles is no longer held against the rest.
+throttles much more than the others, it gets its own pace, and its
+throttled answers no longer slow down the rest.
 """
 
 from collections import Counter
@@ -13,15 +13,15 @@ from oidl.net.pace import Pace, PaceState
 
 _LEAST_ANSWERS = 8  # of the host and of the others, before they are compared
 _LEAST_THROTTLED = 4  # by the host
-_LEAST_SHARE = 0.3  # of the host's answers
-_TIMES = 4  # as large as the others' share
+_LEAST_SHARE = 0.3  # of throttled answers among the host's
+_FACTOR = 4  # the host's share must be this many times the others' share
 _KEPT = 200  # answers of a host; older ones count for less
-_REMEMBERED = 256  # hosts without a pace of their own
+_REMEMBERED = 256  # hosts without their own pace
 
 
 @dataclass(slots=True)
 class _Answers:
-    """Answers and throttled answers of late."""
+    """Recent answers and throttled answers."""
 
     count: float = 0
     throttled: float = 0
@@ -35,7 +35,7 @@ class _Answers:
 
 
 class ProviderPace:
-    """A `Pace` that is shared by all hosts, and one for each host that needs its own; `new_pace` makes one."""
+    """A `Pace` that all hosts share, and one for each host that needs its own; `new_pace` makes one."""
 
     def __init__(self, shared: Pace, new_pace: Callable[[], Pace]) -> None:
         self.shared = shared
@@ -45,21 +45,21 @@ class ProviderPace:
         self._in_flight: Counter[str] = Counter()
 
     def host_wait_s(self, host: str, now: float) -> float:
-        """Seconds until a request may start as far as `host` alone is concerned; infinity: when one has ended."""
+        """Seconds until a request may start by the limit of `host` alone; infinity: after one in flight ends."""
         own = self._own.get(host)
         return own.wait_s(now) if own else 0.0
 
     def wait_s(self, now: float) -> float:
-        """Seconds until a request to any host may start; infinity: not before one in flight has ended."""
+        """Seconds until a request may start by the limit of the provider; infinity: after one in flight ends."""
         return self.shared.wait_s(now)
 
     def pause_s(self, host: str, now: float) -> float:
-        """Seconds that `host` is still to be left alone."""
+        """The rest of a pause of `host`, in seconds; 0 if there is none."""
         own = self._own.get(host)
         return max(self.shared.pause_s(now), own.pause_s(now) if own else 0.0)
 
     def pause_reason(self, host: str, now: float) -> str:
-        """Why there is one."""
+        """Why `host` is paused."""
         own = self._own.get(host)
         pace = self.shared if self.shared.pause_s(now) or own is None else own
         return pace.state("", now).pause_reason
@@ -77,14 +77,14 @@ class ProviderPace:
             own.started(now)
 
     def failed(self, host: str) -> None:
-        """A request ended without an answer, or never came to be one."""
+        """A request ended without an answer, or was never sent."""
         self.shared.failed()
         self._ended(host)
         if own := self._own.get(host):
             own.failed()
 
     def succeeded(self, now: float, started_at: float, host: str) -> None:
-        """`host` answered, with anything but "too many requests"."""
+        """`host` gave an answer other than "too many requests"."""
         self._count(host, is_throttled=False)
         self._ended(host)
         self.shared.succeeded(now, started_at)
@@ -92,7 +92,7 @@ class ProviderPace:
             own.succeeded(now, started_at)
 
     def throttled(self, now: float, started_at: float, retry_after_s: float | None, host: str) -> None:
-        """`host` throttled a request that started at `started_at`, and perhaps said when to come again."""
+        """`host` throttled a request that started at `started_at`, and perhaps said when to try again."""
         self._count(host, is_throttled=True)
         if host not in self._own and self._stands_out(host):
             self._own[host] = self._new_pace()
@@ -107,7 +107,7 @@ class ProviderPace:
             self.shared.throttled(now, started_at, retry_after_s)
 
     def states(self, provider: str, now: float) -> tuple[PaceState, ...]:
-        """What people may see of it: the shared pace first."""
+        """Snapshots for display and for later runs, the shared pace first."""
         own = tuple(pace.state(host, now) for host, pace in self._own.items())
         return (self.shared.state(provider, now), *own)
 
@@ -128,4 +128,4 @@ class ProviderPace:
         if mine.count < _LEAST_ANSWERS or mine.throttled < _LEAST_THROTTLED or count < _LEAST_ANSWERS:
             return False
         share = mine.throttled / mine.count
-        return share >= _LEAST_SHARE and share > _TIMES * throttled / count
+        return share >= _LEAST_SHARE and share > _FACTOR * throttled / count

@@ -1,10 +1,10 @@
-"""Which proxy a request goes through, by the environment's words as curl reads them. Pure.
+"""Chooses the proxy of a request from the environment variables that curl reads, as curl does. Pure.
 
 `NO_PROXY` is a list of names, addresses and networks, split at commas and
 blanks. A name stands for itself and all names below it, with or without a
-leading dot; `*` stands for every host. What cannot be read is passed over, since
+leading dot; `*` stands for every host. Unreadable entries are ignored, because
 container tools write what they like there. Names are not resolved to find out
-whether they lie in a network.
+whether they are in a network.
 """
 
 import re
@@ -19,7 +19,7 @@ _ENTRY = re.compile(r"(?:(\w+)://)?(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies for `http` and `https` URLs, None for none, and the entries of `NO_PROXY`."""
+    """The proxies for `http` and `https` URLs, None if there is none, and the entries of `NO_PROXY`."""
 
     http: str | None = None
     https: str | None = None
@@ -27,10 +27,10 @@ class Proxies:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Proxies":
-        """What these variables say: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in either case.
+        """The proxies in `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in lower or upper case.
 
-        The lower case counts where both are set. `HTTP_PROXY` is not read in a CGI program, where a
-        client can set it by a header named `Proxy`.
+        Lower case takes precedence. In a CGI program `HTTP_PROXY` is not read, because a
+        client can set it with a header named `Proxy`.
         """
 
         def value(name: str) -> str:
@@ -50,7 +50,7 @@ class Proxies:
         return frozenset(url for url in (self.http, self.https) if url)
 
     def proxy_for(self, scheme: str, host: str, port: int | None) -> str | None:
-        """The URL of the proxy for a URL with these parts, or None if its host is asked directly."""
+        """The URL of the proxy for a URL with these parts, None for a direct connection."""
         proxy = self.https if scheme == "https" else self.http
         if proxy is None:
             return None
@@ -60,7 +60,7 @@ class Proxies:
 
 
 def shown_proxy(url: str) -> str:
-    """`url` for people: without the user and the password in it."""
+    """`url` as it may be shown: without user and password."""
     return urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
 
 
@@ -70,10 +70,10 @@ def _covers(entry: str, scheme: str, host: str, port: int | None) -> bool:
     address = _address(host)
     if address is not None and (is_in := _is_in_network(address, entry.strip("[]"))) is not None:
         return is_in
-    found = _ENTRY.fullmatch(entry)
-    if found is None or (found[1] not in (None, "all", scheme)) or (found[4] and int(found[4]) != port):
+    parts = _ENTRY.fullmatch(entry)
+    if parts is None or (parts[1] not in (None, "all", scheme)) or (parts[4] and int(parts[4]) != port):
         return False
-    name = found[2] or found[3].removeprefix("*").strip(".")
+    name = parts[2] or parts[3].removeprefix("*").strip(".")
     if address is not None:
         return _is_in_network(address, name) or False
     return bool(name) and (host == name or host.endswith(f".{name}"))
@@ -87,7 +87,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_in_network(address: IPv4Address | IPv6Address, text: str) -> bool | None:
-    """Whether `address` is the one, or lies in the network, that `text` is; None if `text` is neither."""
+    """Whether `address` is the address or is in the network `text`; None if `text` is neither of these."""
     try:
         return address in ip_network(text.replace("]/", "/"), strict=False)
     except ValueError:

@@ -1,8 +1,8 @@
-"""A body in two answers: with what the rest of it is asked for, and what an answer says it is. Pure.
+"""Range requests: how to ask for the rest of a body, and what an answer contains. Pure.
 
-As in RFC 9110: `If-Range` in 13.1.5, strong validators in 8.8.1 and 8.8.2.2,
-ranges in 14. The rule: without a validator that tells one version of a file
-from the next no rest is asked for, as the two halves might be of two files.
+See RFC 9110: `If-Range` in 13.1.5, strong validators in 8.8.1 and 8.8.2.2,
+ranges in 14. The rule: without a validator that distinguishes one version of a file
+from the next, oidl never asks for the rest, because the halves might be of two files.
 """
 
 import re
@@ -13,13 +13,13 @@ from oidl.net.headers import content_length, http_date
 
 _SPAN = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _NOTHING = re.compile(r"bytes \*/([0-9]{1,18})")
-# As in RFC 9110, 8.8.3, but ASCII only, as it goes back in a header; and with blanks, which some servers send.
+# As in RFC 9110, 8.8.3, but ASCII only, because it is sent back in a header; and with blanks, which some servers send.
 _TAG = re.compile('"[\x20\x21\x23-\x7e]{0,254}"')
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The bytes that a 206 brings: from `start` up to and without `stop`, of `total` (None where it is not told)."""
+    """The bytes in a 206: from `start` up to but not including `stop`, of `total` (None if not given)."""
 
     start: int
     stop: int
@@ -27,47 +27,46 @@ class Span:
 
 
 def strong_validator(headers: Mapping[str, str]) -> str:
-    """What `If-Range` may be asked with: a strong ETag, or a date that is as good; "" for neither.
+    """The value for `If-Range`: a strong ETag, or a date that is as good; "" for neither.
 
-    A date does only where there is no ETag at all, and where the answer was
-    made a second or more after it: a file that changed twice in one second has
-    the same date twice.
+    A date is used only if there is no ETag at all, and if the answer was made at least
+    a second after it: a file that changes twice in one second has the same date twice.
     """
     tag = headers.get("ETag")
     if tag is not None:
         return tag if _TAG.fullmatch(tag) else ""
     modified = headers.get("Last-Modified", "")
-    made_at, modified_at = http_date(headers.get("Date")), http_date(modified)
-    if made_at is None or modified_at is None or not modified.isascii():
+    sent_at, modified_at = http_date(headers.get("Date")), http_date(modified)
+    if sent_at is None or modified_at is None or not modified.isascii():
         return ""
-    return modified if (made_at - modified_at).total_seconds() >= 1 else ""
+    return modified if (sent_at - modified_at).total_seconds() >= 1 else ""
 
 
 def rest_headers(start: int, validator: str) -> dict[str, str]:
-    """The headers that ask for what comes from byte `start` on, if it is still the same file; none at the beginning."""
+    """The headers that ask for the bytes from `start` on, if it is still the same file; empty for `start` 0."""
     if not start or not validator or not validator.isascii():
         return {}
     return {"Range": f"bytes={start}-", "If-Range": validator}
 
 
 def content_range(headers: Mapping[str, str]) -> Span | None:
-    """What a 206 says it brings; None where it does not say, or makes no sense."""
-    found = _SPAN.fullmatch(headers.get("Content-Range", ""))
-    if found is None:
+    """The bytes that a 206 says it contains; None if it does not say, or makes no sense."""
+    numbers = _SPAN.fullmatch(headers.get("Content-Range", ""))
+    if numbers is None:
         return None
-    start, stop, total = int(found[1]), int(found[2]) + 1, content_length(found[3])
+    start, stop, total = int(numbers[1]), int(numbers[2]) + 1, content_length(numbers[3])
     if not start < stop or (total is not None and stop > total):
         return None
     return Span(start, stop, total)
 
 
 def is_whole(headers: Mapping[str, str]) -> bool:
-    """Whether a 206 that was not asked for brings all of the file."""
+    """Whether an unrequested 206 contains the whole file."""
     span = content_range(headers)
     return span is not None and span.start == 0 and span.total in (None, span.stop)
 
 
 def total_of_416(headers: Mapping[str, str]) -> int | None:
-    """How long a file is of which nothing is left from the byte asked for on; None where that is not told."""
-    found = _NOTHING.fullmatch(headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    """The length of the file in a 416, for which no bytes were left; None if not given."""
+    number = _NOTHING.fullmatch(headers.get("Content-Range", ""))
+    return int(number[1]) if number else None

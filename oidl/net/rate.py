@@ -1,12 +1,12 @@
-"""The search for the rate that one provider delivers. Pure.
+"""Searches for the rate that one provider sustains. Pure.
 
-Answers go in with their time (seconds of any clock). What counts is the share of
+Answers go in with their time (seconds of any clock). The search follows the share of
 throttled answers at a rate. A share above the noise starts a trial at a lower rate:
-if it falls, the limit lies between the two; if it does not fall at half the rate
-either, it has nothing to do with the pace and is the noise from then on.
+if the share falls, the limit is between the two rates; if it does not fall even at half the
+rate, it has nothing to do with the pace and counts as noise from then on.
 
-Upwards, the rate halves its distance to the lowest one that was throttled; past
-that, steps double while they go well. What a try cost decides how long the next waits.
+Upwards, the rate halves its distance to the lowest throttled rate; beyond
+that, steps double while they go well. The cost of a try decides how long the next one waits.
 """
 
 import math
@@ -15,35 +15,35 @@ from enum import Enum
 
 from oidl.net.delivery import Tally
 
-_LEAST_RATE = 0.1  # requests a second
-_GENTLE_RATE = 5.0  # where it starts after a first burst was too much, if the average is not higher
-_ROUND_S = 2.0  # at one rate before the next is tried, at least
+_LEAST_RATE = 0.1  # requests per second
+_GENTLE_RATE = 5.0  # the first rate after an opening burst was too much, if the average is not higher
+_ROUND_S = 2.0  # the shortest time at one rate before the next is tried
 _ROUND_ANSWERS = 20
-_LONGEST_ROUND_S = 12.0  # after pauses that cost much
-_SLOW_ROUND_S = 10.0  # is enough with few answers too
-_PROVEN_S, _PROVEN_ANSWERS = 8.0, 50  # after these, a rate is one to come back to: no burst lasts as long
+_LONGEST_ROUND_S = 12.0  # after costly pauses
+_SLOW_ROUND_S = 10.0  # a round of this length needs fewer answers
+_PROVEN_S, _PROVEN_ANSWERS = 8.0, 50  # after these, a rate is safe to return to: no burst lasts as long
 _WELL_ANSWERS = 200  # after these, a short refusal says little about the rate
-_NEAR, _NEAR_IF_COSTLY = 0.85, 0.7  # of the lowest throttled rate: from there on, tries wait
-_REACHED = 0.93  # of it: the next step goes past it
+_NEAR, _NEAR_IF_COSTLY = 0.85, 0.7  # of the lowest throttled rate: above this, tries wait
+_REACHED = 0.93  # of the lowest throttled rate: above this, the next step goes beyond it
 _FIRST_STEP, _LONGEST_STEP = 0.05, 0.4  # of the rate
 _FIRST_HOLD_S, _LONGEST_HOLD_S = 10.0, 30.0  # between cheap tries
-_ANSWERS_PER_THROTTLED = 75  # keeps what tries cost below two in a hundred
-_KEPT_ANSWERS = 300.0  # at an earlier run's rate
+_ANSWERS_PER_THROTTLED = 75  # keeps the cost of tries below two in a hundred
+_KEPT_ANSWERS = 300.0  # at an earlier run's rate, before the first try
 _COSTLY_PAUSE_S = 15.0
 _SURE = 3.0  # twenty to one, as a log likelihood ratio
 _LONGEST_TRIAL_S = 20.0
-_FIRST_NOISE_S = 60.0  # until a noise is tried again; doubles
+_FIRST_NOISE_S = 60.0  # until the noise is measured again; doubles
 
 
 class Advice(Enum):
-    """What an answer asks for: nothing, a pause because nothing gets through, or a wider window for this rate."""
+    """What should follow an answer: nothing, a pause because nothing gets through, or a wider window for the rate."""
 
     NONE, CLOSE, WIDEN = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A lower rate is tried because at `rate` a `share` of the answers, `throttled` in number, was throttled."""
+    """A trial of a lower rate, because at `rate` a `share` of the answers, `throttled` in number, was throttled."""
 
     rate: float | None
     learned_rate: float | None
@@ -53,10 +53,10 @@ class _Trial:
 
 
 class RateSearch:
-    """The rate of one provider, at most `max_rate` requests a second; None is as fast as the window allows.
+    """The rate of one provider, at most `max_rate` requests per second; None means as fast as the window allows.
 
-    `learned_rate` is the highest rate that went well, if there is a limit: an earlier run's to begin with.
-    `answers` counts all requests that were not throttled.
+    `learned_rate` is the highest rate that went well, None as long as no limit was met; it begins with an earlier
+    run's. `answers` counts all requests that were not throttled.
     """
 
     def __init__(self, max_rate: float, learned_rate: float | None) -> None:
@@ -65,12 +65,12 @@ class RateSearch:
         self.rate = learned_rate
         self.answers = 0
         self._proven_rate = learned_rate or 0.0
-        self._throttled_rate: float | None = None  # the lowest of late
+        self._throttled_rate: float | None = None  # the lowest recent one
         self._step = _FIRST_STEP
         self._hold_s = _FIRST_HOLD_S
         self._hold_until = -math.inf
-        self._hold_count = 0.0 if learned_rate is None else _KEPT_ANSWERS  # answers that must come before the next try
-        self._far_count = 0.0  # the same, far below what was throttled
+        self._hold_count = 0.0 if learned_rate is None else _KEPT_ANSWERS  # answers needed before the next try
+        self._far_count = 0.0  # the same, for a rate far below the throttled one
         self._round_s = _ROUND_S
         self._noise = 0.0
         self._noise_until = math.inf
@@ -81,24 +81,24 @@ class RateSearch:
 
     @property
     def allowed_rate(self) -> float:
-        """Requests a second, infinity if there is no limit."""
+        """Requests per second, infinity if there is no limit."""
         return self._max_rate if self.rate is None else min(self.rate, self._max_rate)
 
     def start_over(self, now: float) -> None:
-        """Judges this rate by what starts from now on."""
+        """Judges this rate only by requests that start from now on."""
         self._tally = Tally(now)
 
     def forgive(self, now: float) -> None:
-        """What was throttled until now was not about this pace."""
+        """Ignores the throttled answers so far: they were not about this pace."""
         if self._trial:
             self.rate, self.learned_rate = self._trial.rate, self._trial.learned_rate
             self._trial = None
         self._tally, self._history = Tally(now), Tally(now)
 
     def answered(self, now: float, started_at: float, latency_s: float, *, is_throttled: bool) -> Advice:
-        """A request that started at `started_at` was answered; answers take `latency_s` of late."""
+        """A request that started at `started_at` was answered; recent answers take `latency_s`."""
         if started_at < self._tally.since:
-            return Advice.NONE  # asked at another rate
+            return Advice.NONE  # it started at another rate
         self._tally.add(now, is_throttled=is_throttled)
         self._history.add(now, is_throttled=is_throttled)
         if now > self._noise_until and not self._trial:
@@ -115,18 +115,18 @@ class RateSearch:
         return Advice.NONE
 
     def window_is_full(self, now: float, latency_s: float) -> None:
-        """No window may be wider: a rate far above what is reached is no limit."""
+        """The window cannot grow: drops a rate that is far above the one reached, because it limits nothing."""
         if self.rate is not None and self.rate > 3 * self._tally.rate(now, latency_s):
             self.rate = self.learned_rate = self._throttled_rate = None
 
     def _is_full(self, now: float, latency_s: float) -> bool:
-        """Whether this rate was tried for long enough."""
+        """Whether the round at this rate was long enough."""
         took_s = now - self._tally.since
         is_long = took_s >= _SLOW_ROUND_S and self._tally.count >= _ROUND_ANSWERS / 4
         return took_s >= max(self._round_s, 2 * latency_s) and (is_long or self._tally.count >= _ROUND_ANSWERS)
 
     def _suspect(self, now: float, latency_s: float) -> None:
-        """Too many answers were throttled: back to what went well, or a trial at a lower rate."""
+        """Too many answers were throttled: returns to a rate that went well, or starts a trial at a lower one."""
         rate = self.rate
         if rate is None or self._tally.count >= 50:
             measured = self._tally.rate(now, latency_s)
@@ -165,12 +165,12 @@ class RateSearch:
             self._set(now, self.rate * max(0.25, 0.97 * (1 - self._tally.share)))
         elif not trial.is_at_half:
             self._trial = replace(trial, share=(trial.share + self._tally.share) / 2, is_at_half=True)
-            self._set(now, self.rate * (1 - self._tally.share) / 2)  # half of what is delivered
+            self._set(now, self.rate * (1 - self._tally.share) / 2)  # half of the delivered rate
         else:
             self._call_it_noise(now, trial)
 
     def _call_it_noise(self, now: float, trial: _Trial) -> None:
-        """No fewer were throttled at half the rate."""
+        """Counts the share as noise, because half the rate did not reduce it."""
         self._noise = min(0.9, (trial.share + self._tally.share) / 2)
         self._noise_until = now + self._noise_s
         self._noise_s *= 2
@@ -181,11 +181,11 @@ class RateSearch:
 
     @property
     def _is_try(self) -> bool:
-        """Whether this rate is above the one that is known to go well."""
+        """Whether this rate is above the highest that went well."""
         return self.rate is not None and self.learned_rate is not None and self.rate > 1.001 * self.learned_rate
 
     def _speed_up(self, now: float, rate: float, latency_s: float) -> Advice:
-        """A round at `rate` went well."""
+        """A round at `rate` went well: tries a higher one, if it is time."""
         above, is_costly = self._throttled_rate, self._round_s > _ROUND_S
         is_far = above is not None and rate < (_NEAR_IF_COSTLY if is_costly else _NEAR) * above
         if self.answers < (self._far_count if is_far else self._hold_count) or (now < self._hold_until and not is_far):
@@ -212,7 +212,7 @@ class RateSearch:
         self._tally = Tally(now, in_a_row=self._tally.in_a_row)
 
     def _hold(self, now: float, throttled: float) -> None:
-        """The next try waits, by what the last one cost."""
+        """Delays the next try according to the cost of the last one."""
         self._step = _FIRST_STEP
         self._hold_until = now + self._hold_s
         self._hold_s = min(_LONGEST_HOLD_S, 1.25 * self._hold_s)
@@ -220,9 +220,10 @@ class RateSearch:
         self._far_count = self.answers + _ANSWERS_PER_THROTTLED * throttled / 3
 
     def resume(self, now: float, pause_s: float, *, worked_s: float, answers: int, average: float) -> None:
-        """Back to the rate before a pause of `pause_s`, if that was one that went well.
+        """Returns to the rate before a pause of `pause_s`, if it went well, otherwise to a lower one.
 
-        Before it there were `answers` in `worked_s`; `average` is of all answers a second, the pause included.
+        Before the pause there were `answers` in `worked_s`; `average` is the number of answers per second, including
+        the pause.
         """
         self._round_s = _ROUND_S if pause_s < _COSTLY_PAUSE_S else min(_LONGEST_ROUND_S, pause_s / 2)
         rate, learned = self.rate, self.learned_rate
@@ -234,7 +235,7 @@ class RateSearch:
             if self._is_try:
                 back = max(learned, min(0.97 * average, rate))
             elif answers >= _WELL_ANSWERS and pause_s <= 2:
-                back = 0.98 * rate  # so many went well at this rate that a burst is more likely
+                back = 0.98 * rate  # so many requests went well at this rate that a burst is the likelier cause
             elif answers >= _PROVEN_ANSWERS and worked_s >= 5:
                 back = max(0.9 * rate, 0.97 * average)
                 self._proven_rate = 0.0

@@ -1,14 +1,14 @@
-"""One big file over the network, going on where an earlier try, or an earlier run, broke off.
+"""Downloads one big file, and resumes where an earlier try, or an earlier run, broke off.
 
-What arrives is written to a `.part` file (`net.part`) and delivered to a
+The bytes that arrive are written to a `.part` file (`net.part`) and delivered to a
 consumer, in the file's order, each byte once.
 
-Whether a part is gone on with is the server's to say, so nothing of it is
-delivered before the answer is there: with If-Range, 206 means "the same file,
-here is the rest" and 200 "another file, or no ranges here". A 200 after
-bytes were delivered is compared with them as far as they go, and is delivered from there on: whatever the server says
-of it, the two together are this answer. If they differ, `ContentChangedError` tells the caller
-to start the consumer again. Files are written in a thread.
+The server decides whether a part can be resumed, so nothing of it is
+delivered before the answer arrives: with If-Range, 206 means "the same file,
+here is the rest" and 200 means "another file, or no ranges here". If a 200 comes after
+bytes were delivered, its beginning is compared with them and only the rest is delivered: whatever its headers say,
+the delivered bytes and the rest are then this file. If the bytes differ, `ContentChangedError` makes the caller
+start the consumer again. Files are written in a thread.
 """
 
 import random
@@ -27,23 +27,23 @@ from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
 from oidl.net.client import TRANSFER_ERRORS, Client, failure_of, is_from_public, new_client
 from oidl.net.headers import content_length, redirect_target, retry_after_s, server_md5
-from oidl.net.part import Part, discard
+from oidl.net.part import PartFile, discard
 from oidl.net.ranges import content_range, rest_headers, strong_validator, total_of_416
 from oidl.settings import NetworkSettings
 from oidl.text import printable, without_passwords, without_secrets
 
-MAX_TRIES = 6  # in a row that brought nothing; a try that brings bytes starts the count again
+MAX_TRIES = 6  # in a row without any bytes; a try that brings bytes restarts the count
 MAX_REDIRECTS = 3
 MAX_BACKOFF_S = 60.0
 MAX_RETRY_AFTER_S = 120.0
-_MAX_UNANSWERED = 3  # tries in a row, where there never was an answer: is there a network?
+_MAX_UNANSWERED = 3  # tries in a row if there never was an answer: there may be no network
 _BATCH = 256 * 1024
 
 _PASSING = {408, 425, 429}  # and 5xx
 
 
 class ContentChangedError(Exception):
-    """The server has another file now than the one whose beginning was delivered; the part is gone."""
+    """The server's file is no longer the one whose beginning was delivered; the part has been removed."""
 
 
 async def download(
@@ -57,42 +57,42 @@ async def download(
     on_bytes: Callable[[int], Awaitable[None]],
     on_md5: Callable[[str, str], None] = lambda md5, header: None,
 ) -> int:
-    """The length of the file at `url`, all of which is in `part` and was delivered.
+    """Downloads the file at `url` to `part`, delivers all of it, and returns its length in bytes.
 
-    `on_bytes` is told of bytes that come over the network, not of those that
-    were there, `on_md5` of what the server says the whole file's MD5 is, and the header
-    that says so, before any byte is delivered. Raises `MetadataError` if the file cannot be had (the part stays,
-    for the next run) or has another length than expected (it goes),
+    `on_bytes` is called with the number of bytes that come over the network, without those of an
+    earlier run; `on_md5` with the server's MD5 of the whole file and the header
+    that states it, before any byte is delivered. Raises `MetadataError` if the file cannot be fetched (the part stays
+    for the next run) or does not have the expected length (the part is removed),
     `DiskError`, and `ContentChangedError`.
     """
     limiter = trio.CapacityLimiter(1)
-    found = await trio.to_thread.run_sync(Part.found, part, url, limiter=limiter)
-    transfer = _Transfer(url, found, deliver, expected_bytes, on_bytes, on_md5, limiter)
+    file = await trio.to_thread.run_sync(PartFile.load, part, url, limiter=limiter)
+    transfer = _Transfer(url, file, deliver, expected_bytes, on_bytes, on_md5, limiter)
     fruitless = 0
     async with new_client(transfers, tls) as client:
         while True:
-            had = found.size
+            size_before = file.size
             failure = await transfer.attempt(client)
             if failure is None:
-                return found.size
-            fruitless = 1 if found.size > had else fruitless + 1
+                return file.size
+            fruitless = 1 if file.size > size_before else fruitless + 1
             most = MAX_TRIES if transfer.was_answered else _MAX_UNANSWERED
             if fruitless >= most or (failure.retry_after_s or 0) > MAX_RETRY_AFTER_S:
-                if not found.validator:  # a later run could not tell what it is of
+                if not file.validator:  # a later run could not tell which file the part belongs to
                     await trio.to_thread.run_sync(discard, part, limiter=limiter)
                 raise MetadataError(
                     f"{without_secrets(url)} could not be fetched: {failure.detail}",
-                    hint=_what_to_do(found, was_answered=transfer.was_answered),
+                    hint=_what_to_do(file, was_answered=transfer.was_answered),
                 )
             backoff_s = random.uniform(0, min(MAX_BACKOFF_S, 2.0 ** (fruitless - 1)))
             await trio.sleep(max(backoff_s, failure.retry_after_s or 0))
 
 
-def _what_to_do(part: Part, *, was_answered: bool) -> str:
+def _what_to_do(part: PartFile, *, was_answered: bool) -> str:
     if part.size and part.validator:
-        return "what has arrived is kept; run the same command again to go on from there"
+        return "run the same command again to resume; the bytes that have arrived are kept"
     if part.size:
-        return "the server offers no way to go on from there; run the same command again later"
+        return "run the same command again later; the server cannot resume, so it starts from the beginning"
     check = "nothing has arrived; " if was_answered else "there was no answer; check the network and the address, then "
     return f"{check}run the same command again{' later' if was_answered else ''}"
 
@@ -101,11 +101,11 @@ def _what_to_do(part: Part, *, was_answered: bool) -> str:
 class _Transfer:
     """All that changes while one file is fetched.
 
-    `has_begun` once the consumer was given the part as it was, `was_answered` once there was any answer.
+    `has_begun` when the consumer has received the part of an earlier run, `was_answered` after the first answer.
     """
 
     url: str
-    part: Part
+    part: PartFile
     deliver: Callable[[bytes], Awaitable[None]]
     expected_bytes: int | None
     on_bytes: Callable[[int], Awaitable[None]]
@@ -115,7 +115,7 @@ class _Transfer:
     was_answered: bool = False
 
     async def attempt(self, client: Client) -> Failure | None:
-        """None once the file is complete, or why this try ended sooner."""
+        """Makes one try; returns None if the file is complete, otherwise why the try ended early."""
         url = self.url
         is_public = False
         try:
@@ -153,10 +153,10 @@ class _Transfer:
         if status in _PASSING or status >= 500:
             wait_s = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC))
             return Failure(Reason.HTTP_ERROR, f"HTTP {status}", http_status=status, retry_after_s=wait_s)
-        answered = f"{status} {printable(response.reason_phrase)}".rstrip()
+        answer = f"{status} {printable(response.reason_phrase)}".rstrip()
         raise MetadataError(
-            f"{without_secrets(self.url)} could not be fetched: the server answered {answered}",
-            hint="the catalogue may name an address that is no longer there, or one that needs a permission",
+            f"{without_secrets(self.url)} could not be fetched: the server answered {answer}",
+            hint="check the address in the catalogue; the file may have moved, or may require permission",
         )
 
     async def _whole(self, response: httpx.Response) -> Failure | None:
@@ -174,30 +174,30 @@ class _Transfer:
             self.part.validator,
         )  # a server that overlooks If-Range
         if span is None or span.start != self.part.size or is_other:
-            return await self._start_over("the server sent another range than it was asked for")
+            return await self._start_over("the server sent a range that was not requested")
         return await self._body(response, span.total, self.part.size)
 
     async def _nothing_left(self, response: httpx.Response) -> Failure | None:
         total = total_of_416(response.headers)
         if (self.expected_bytes if total is None else total) != self.part.size:
-            return await self._start_over("the server's file is shorter than what has arrived")
-        if told := server_md5({"ETag": self.part.validator}):
-            self.on_md5(*told)
+            return await self._start_over("the server's file is shorter than the part that has arrived")
+        if md5 := server_md5({"ETag": self.part.validator}):
+            self.on_md5(*md5)
         await self._begin()
         return None
 
     async def _body(self, response: httpx.Response, total: int | None, start: int) -> Failure | None:
-        """Takes in the body, which is the file from `start` on.
+        """Reads the body, which is the file from `start` on.
 
-        Bytes that arrived before a break are kept, so the next try goes on from there.
+        Bytes that arrived before a break are kept, so the next try resumes there.
         """
         await self._check_length(total)
-        if told := server_md5(response.headers):
-            self.on_md5(*told)
+        if md5 := server_md5(response.headers):
+            self.on_md5(*md5)
         await self._begin()
         failure = None
         batch = bytearray()
-        async with _unwound(response.aiter_raw()) as pieces:
+        async with _aclosing(response.aiter_raw()) as pieces:
             try:
                 async for piece in pieces:
                     await self.on_bytes(len(piece))
@@ -217,7 +217,7 @@ class _Transfer:
         return Failure(failure.reason if failure else Reason.CONNECTION, f"{what} {where}")
 
     async def _begin(self) -> None:
-        """Gives the consumer, before anything new, what an earlier run has left."""
+        """Delivers the part of an earlier run to the consumer, before anything new."""
         offset = self.part.size if self.has_begun else 0
         self.has_begun = True
         while offset < self.part.size:
@@ -226,13 +226,13 @@ class _Transfer:
             offset += len(data)
 
     async def _keep(self, batch: bytearray, start: int) -> int:
-        """Keeps and delivers what is new in `batch`, which begins at `start`, and empties it; returns its length."""
+        """Saves and delivers the new bytes of `batch`, which begins at `start`, and empties it; returns its length."""
         count = len(batch)
         if start < self.part.size:
-            had = await trio.to_thread.run_sync(self.part.read, start, count, limiter=self.limiter)
-            if not batch.startswith(had):
+            earlier = await trio.to_thread.run_sync(self.part.read, start, count, limiter=self.limiter)
+            if not batch.startswith(earlier):
                 await self._changed()
-            del batch[: len(had)]
+            del batch[: len(earlier)]
         data = bytes(batch)
         batch.clear()
         if data:
@@ -248,7 +248,7 @@ class _Transfer:
             raise MetadataError(
                 f"{without_secrets(self.url)} is not the published file: "
                 f"expected {self.expected_bytes} bytes, got {total}",
-                hint="nothing of it was kept; is the address in the catalogue the right one?",
+                hint="check the address in the catalogue; the bytes that arrived were removed",
             )
 
     async def _start_over(self, why: str) -> Failure:
@@ -266,12 +266,12 @@ class _Transfer:
 
 
 @asynccontextmanager
-async def _unwound(pieces: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
-    """The pieces of a body; whoever leaves before their end leaves no generator half run.
+async def _aclosing(pieces: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The pieces of a body; leaving the block before their end leaves no generator unfinished.
 
-    httpx nests five of them, and closing the outermost abandons the others to
-    the garbage collector, of which Trio complains. A cancellation of the
-    innermost goes through them all.
+    httpx nests five generators, and closing the outermost one leaves the others to
+    the garbage collector, about which Trio complains. Cancelling the
+    innermost one unwinds them all.
     """
     try:
         yield pieces

@@ -1,14 +1,14 @@
-"""A ceiling on the bytes that arrive in a second, over all transfers together."""
+"""A limit on the bytes per second of all transfers together."""
 
 import trio
 
-_BURST_S = 0.25  # bytes that could have come and did not may come later, this far back
+_BURST_S = 0.25  # unused capacity may be used later, this far back
 
 
 class Throttle:
-    """Lets at most `bytes_per_s` pass; None is any number.
+    """Lets at most `bytes_per_s` pass; None means no limit.
 
-    Whoever has received some waits until they are paid for, so that the sockets behind
+    A transfer waits after each piece, so the socket buffers
     fill up and the servers slow down.
     """
 
@@ -17,7 +17,7 @@ class Throttle:
         self._paid_until = -float("inf")
 
     async def consume(self, count: int) -> None:
-        """`count` bytes have arrived; returns when more may."""
+        """Accounts for `count` bytes that have arrived; returns when more may arrive."""
         if self._bytes_per_s is None:
             return
         now = trio.current_time()

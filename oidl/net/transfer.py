@@ -1,8 +1,8 @@
-"""One image over the network: its whole body, or why it could not be had.
+"""Fetches one image: its whole body, or why that failed.
 
-Redirects are followed, and a body that breaks off is continued where the server can do that. One deadline covers all
-requests of a transfer, because httpx's read timeout is per read, which a body that drips never reaches. What an
-answer says before its body is judged in `answer`.
+Redirects are followed, and an interrupted body is resumed if the server supports it. One deadline covers all requests
+of a transfer, because httpx's read timeout is per read, and a body that drips never reaches it. `answer` judges the
+status and the headers of an answer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,8 +24,8 @@ from oidl.settings import NetworkSettings
 
 MAX_REDIRECTS = 3
 MAX_CONTINUATIONS = 3  # of one body that breaks off again and again
-_DRAINED_BYTES = 64 * 1024  # an error page shorter than this is read to its end, which keeps the connection
-_DRAIN_S = 1.0  # and given no longer than this
+_DRAINED_BYTES = 64 * 1024  # a shorter error page is read to its end, to keep the connection
+_DRAIN_S = 1.0  # the longest time for that
 
 
 async def _uncounted(_: int) -> None:
@@ -36,7 +36,7 @@ async def _uncounted(_: int) -> None:
 class Downloader:
     """Fetches images with the permits and connections of one machine.
 
-    `on_bytes` is told the length of every piece that arrives, and may wait.
+    `on_bytes` is called with the length of every piece that arrives, and may wait.
     """
 
     permits: Permits
@@ -47,11 +47,11 @@ class Downloader:
     async def fetch(
         self, download: Download, on_request: Callable[[str, Body], None] = lambda url, body: None
     ) -> Fetched | Failure | None:
-        """The whole body of `download`, or why it could not be had; None if the run started draining first.
+        """The whole body of `download`, or why it could not be fetched; None if the run started draining first.
 
-        Never raises for anything a server or a network can do. Follows three redirects, never from https to http.
+        Never raises for a fault of a server or a network. Follows three redirects, never from https to http.
         `on_request` is called for every request with its URL and the body, which grows while the answer
-        arrives. A `Failure` names the URL that failed, which after a redirect is not the first one.
+        arrives. A `Failure` names the URL that failed, which may be that of a redirect.
         """
         url = download.url
         is_public_only = False
@@ -67,9 +67,9 @@ class Downloader:
     async def _fetch_from(
         self, url: str, is_public_only: bool, download: Download, on_request: Callable[[str, Body], None]
     ) -> Fetched | Failure | Redirect | None:
-        """What `url` itself answers, in as many requests as it takes.
+        """The answer of `url` itself, in as many requests as necessary.
 
-        Each request waits for a permit like any other, and that wait does not count for the deadline.
+        Each request waits for a permit like any other; that time does not count towards the deadline.
         """
         deadline_s = self.transfers.deadline_s(min(download.cap_bytes, download.size_bytes or download.cap_bytes))
         body = Body(deadline_s)
@@ -78,17 +78,17 @@ class Downloader:
             async with self.permits.request(url) as permit:
                 if permit is not None:
                     async with self.connections.to(permit.host) as client:
-                        began, answer = trio.current_time(), None
+                        started_at, answer = trio.current_time(), None
                         on_request(url, body)
-                        with self.permits.unless_draining() as sent:
-                            asked = await self._ask(client, url, is_public_only, download, body, sent)
-                            answer = self._bounded(asked)
+                        with self.permits.unless_draining() as on_sent:
+                            result = await self._ask(client, url, is_public_only, download, body, on_sent)
+                            answer = self._bounded(result)
                         permit.failure = _failure_in(answer)
-                        body.left_s = max(0.0, body.left_s - (trio.current_time() - began))
+                        body.left_s = max(0.0, body.left_s - (trio.current_time() - started_at))
                 else:
                     answer = None if self.permits.is_draining else self._not_asked(url)
             match answer:
-                case None:  # the run drains, and nothing was asked
+                case None:  # the run drains, and no request was sent
                     return interrupted
                 case Interrupted():
                     interrupted = answer.failure
@@ -109,8 +109,8 @@ class Downloader:
         body: Body,
         on_sent: Callable[[], None],
     ) -> Fetched | Failure | Redirect | Interrupted:
-        """One request for the missing rest of `body`, within the time that is left to it."""
-        had = body.size
+        """Makes one request for the missing rest of `body`, within the time that it has left."""
+        size_before = body.size
         unwanted: Failure | None = None
         failure = Failure(Reason.TOO_SLOW)
         with trio.move_on_after(body.left_s):
@@ -122,7 +122,7 @@ class Downloader:
                     if refused:
                         await _drain(response)
                         return refused
-                    had, most_bytes = body.size, download.most_bytes(body.coding)
+                    size_before, most_bytes = body.size, download.most_bytes(body.coding)
                     async for piece in response.aiter_raw():
                         await self.on_bytes(len(piece))
                         body.add(piece)
@@ -131,7 +131,7 @@ class Downloader:
                         elif body.is_page:
                             unwanted = body.doubt
                         if unwanted:
-                            # Closing ends the iteration by an error; leaving it would leave generators behind.
+                            # Closing ends the iteration with an error; leaving it would leave generators behind.
                             await response.aclose()
                     if body.is_complete:
                         return unwanted or await _fetched(download, url, body)
@@ -139,8 +139,8 @@ class Downloader:
             except TRANSFER_ERRORS as error:
                 failure = failure_of(error)
         if not unwanted and body.size == download.size_bytes and not body.coding:
-            return await _fetched(download, url, body)  # all of it, whatever went wrong after
-        is_interrupted = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > had
+            return await _fetched(download, url, body)  # the body is complete, whatever failed afterwards
+        is_interrupted = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > size_before
         if unwanted or not is_interrupted or not body.range_headers:
             return unwanted or failure
         return Interrupted(failure)
@@ -155,13 +155,13 @@ class Downloader:
 
     def _not_asked(self, url: str) -> Failure:
         backoff = self.permits.backoff(url)
-        if backoff is None:  # it ended in this very moment
-            return Failure(Reason.RATE_LIMITED, "its turn did not come", retry_after_s=0.0, blame=Blame.NOT_ASKED)
+        if backoff is None:  # it ended at this very moment
+            return Failure(Reason.RATE_LIMITED, "its host was paused", retry_after_s=0.0, blame=Blame.NOT_ASKED)
         return Failure(backoff.reason, backoff.detail, retry_after_s=backoff.wait_s, blame=Blame.NOT_ASKED)
 
 
 def _failure_in(answer: Fetched | Failure | Redirect | Interrupted | None) -> Failure | None:
-    """What a permit is told of `answer`; None is that of a request that was not sent."""
+    """The result of `answer` for its permit; an `answer` of None means that the request was not sent."""
     match answer:
         case None:
             return CANCELLED
@@ -175,18 +175,18 @@ def _failure_in(answer: Fetched | Failure | Redirect | Interrupted | None) -> Fa
 
 
 async def _fetched(download: Download, url: str, body: Body) -> Fetched | Failure:
-    """`body` as it was before its content coding."""
-    came = body.joined()
-    stored = await undo(came, body.coding, download.cap_bytes) if body.coding else came
-    if len(came) == download.size_bytes and (isinstance(stored, Failure) or len(stored) != len(came)):
-        stored = came  # it is the published file that is compressed
+    """`body` without its content coding."""
+    sent = body.joined()
+    stored = await undo(sent, body.coding, download.cap_bytes) if body.coding else sent
+    if len(sent) == download.size_bytes and (isinstance(stored, Failure) or len(stored) != len(sent)):
+        stored = sent  # the published file itself is compressed
     if isinstance(stored, Failure):
         return stored
     return Fetched(download.source, url, stored, body.server_md5, doubt=body.doubt)
 
 
 async def _drain(response: httpx.Response) -> None:
-    """Reads a short page to its end, if that is quick, so that the connection can be kept."""
+    """Reads a short page to its end, if that is quick, to keep the connection."""
     length = content_length(response.headers.get("Content-Length"))
     if length is not None and length <= _DRAINED_BYTES:
         with trio.move_on_after(_DRAIN_S), suppress(*TRANSFER_ERRORS):

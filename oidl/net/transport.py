@@ -1,8 +1,8 @@
-"""The HTTP client's way to the network: directly or through a proxy, fairly, and with one family of errors.
+"""The transport of the HTTP client: directly or through a proxy, fairly, and with one family of errors.
 
-httpcore does the work. What it, h11 or the parsers below raise comes out as
-an `httpx` error, whatever it was, and names the proxy if there was no way through it; and a body in very many small
-pieces is slowed down, because each piece costs CPU in the one thread that all transfers share.
+httpcore does the work. Any error of httpcore, h11 or the parsers below becomes an `httpx` error, which names the proxy
+if the proxy did not let the request through. A body in very many small pieces is slowed down, because each piece costs
+CPU in the one thread that all transfers share.
 """
 
 import logging
@@ -24,19 +24,19 @@ _log = logging.getLogger(__name__)
 _SMALL_PIECE_BYTES = 1000
 _SMALL_PIECES_PER_S = 500  # of one transfer: each costs about 25 µs, so this is 1 % of a core
 _TINY_PIECE_BYTES = 100
-_PIECES_AT_ONCE = 50  # may have arrived together, and are then passed on without a pause
+_PIECES_AT_ONCE = 50  # as many may have arrived together; they are passed on without a pause
 
 
 IS_DIRECT = "oidl_is_direct"
-"""An answer's extension: whether it came from its host itself and not through a proxy."""
+"""An extension of answers: whether it came directly from its host, not through a proxy."""
 
 
 class TrickleError(httpx.ReadError):
-    """A body came in more pieces of a few bytes than anything but malice or a broken server makes."""
+    """A body came in more tiny pieces than anything but malice or a broken server would send."""
 
 
 class Transport:
-    """One connection, which goes the way that `proxies` decide; `network` opens it. It serves one request at a time.
+    """One connection, opened by `network`, direct or through one of `proxies`. It serves one request at a time.
 
     Raises `ValueError`, `ImportError` or `RuntimeError` for a proxy that cannot be used.
     """
@@ -69,9 +69,9 @@ class Transport:
         timeouts: dict[str, float | None],
         opening: Opening,
     ) -> httpx.Response:
-        """The answer to a request with these headers; `opening` watches how it gets there.
+        """The answer to a request with these headers; `opening` watches the steps until it is sent.
 
-        Raises `httpx.TransportError`, of which a `httpx.ConnectTimeout` names the step that took too long.
+        Raises `httpx.TransportError`; a `httpx.ConnectTimeout` names the step that took too long.
         """
         proxy = self._proxies.proxy_for(url.scheme, url.host, url.port)
         pool = self._pools[proxy]
@@ -88,7 +88,7 @@ class Transport:
                     response = await pool.handle_async_request(request)
             finally:
                 if response is None:
-                    with trio.CancelScope(shield=True):  # closing what nobody speaks on takes no time
+                    with trio.CancelScope(shield=True):  # closing an idle connection takes no time
                         await opening.aclose()
                         await pool.aclose()
             if response is None:
@@ -101,7 +101,7 @@ class Transport:
         )
 
     def is_direct(self, url: httpx.URL) -> bool:
-        """Whether no proxy stands between us and the host of `url`."""
+        """Whether the host of `url` is reached without a proxy."""
         return self._proxies.proxy_for(url.scheme, url.host, url.port) is None
 
     async def aclose(self) -> None:
@@ -132,11 +132,11 @@ class _Body(httpx.AsyncByteStream):
                         if trio.current_time() - started_at >= 1:
                             count, total, started_at = 0, 0, trio.current_time()
                         elif count >= _SMALL_PIECES_PER_S:
-                            # The second is waited out before this fails too: failing costs the sender nothing.
+                            # Wait out the second even before failing: a failure costs the sender nothing.
                             await trio.sleep_until(started_at + 1)
                             if total < count * _TINY_PIECE_BYTES:
                                 trickle = TrickleError(f"{count} pieces of {total / count:.0f} bytes each in a second")
-                                # Closing ends the iteration by an error; leaving it would leave generators behind.
+                                # Closing ends the iteration with an error; leaving it would leave generators behind.
                                 await self._response.aclose()
                                 continue
                     yield piece
@@ -168,7 +168,7 @@ def _proxy_pool(url: str, common: dict[str, Any]) -> httpcore.AsyncConnectionPoo
 
 @contextmanager
 def _as_httpx_error(proxy: str | None = None, opening: Opening | None = None) -> Iterator[None]:
-    """A block in which every error is httpx's; one of an `opening` through a proxy names that."""
+    """A block in which every error becomes one of httpx; an error while `opening` through a proxy names the proxy."""
     try:
         yield
     except (httpx.HTTPError, OSError):
@@ -177,7 +177,7 @@ def _as_httpx_error(proxy: str | None = None, opening: Opening | None = None) ->
         kind = getattr(httpx, type(error).__name__, None)
         text = str(error)
         if not (isinstance(kind, type) and issubclass(kind, httpx.TransportError)):
-            # A parser below took offence at what was sent in a way that nobody foresaw.
+            # A parser below raised an error that it does not document.
             _log.warning("an answer could not be read", exc_info=error)
             kind, text = httpx.RemoteProtocolError, f"the answer cannot be read: {type(error).__name__}: {error}"
         if proxy and opening and not opening.is_over:
@@ -186,9 +186,9 @@ def _as_httpx_error(proxy: str | None = None, opening: Opening | None = None) ->
 
 
 def _of_proxy(kind: type[httpx.TransportError], text: str, proxy: str) -> tuple[type[httpx.TransportError], str]:
-    """An error of opening a connection, as one of the proxy."""
+    """The error class and text for a connection that could not be opened through `proxy`."""
     if issubclass(kind, httpx.TimeoutException):
         kind = httpx.ConnectTimeout
     elif not issubclass(kind, (httpx.ConnectError, httpx.UnsupportedProtocol)):
-        kind = httpx.ProxyError  # it broke off, or sent what is not an answer
+        kind = httpx.ProxyError  # the proxy broke off, or sent something that is not an answer
     return kind, f"{text} (through the proxy {shown_proxy(proxy)})"

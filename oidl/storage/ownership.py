@@ -1,8 +1,8 @@
-"""Which recorded paths are files of ours. Pure.
+"""Decides which recorded paths are files of ours. Pure.
 
-`file.path` is text, and the database that it stands in may come from somebody else, or may have been edited. What it
-names is read, shown, copied or deleted only if a run could have written it: it lies in a directory of its rendition,
-and is named by its image.
+`file.path` is text, and its database may come from another person or may have been edited. The file that it names is
+read, shown, copied or deleted only if a run could have written it: it must be in a directory of its rendition, and have
+the name of its image.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,7 +13,7 @@ from oidl.storage.layout import is_image_id, name_of, recorded_path, subset_dire
 
 
 class OwnFiles:
-    """The files that may be there of the renditions in `homes`, each with the layout that it was written in."""
+    """The paths that files of the renditions in `homes` can have, each with the layout that it was written in."""
 
     def __init__(self, homes: Iterable[tuple[Rendition, Layout]], subsets: Collection[str]) -> None:
         self._renditions: dict[tuple[str, str], set[Rendition]] = {}
@@ -31,4 +31,4 @@ class OwnFiles:
             for home, parts in ((directory, (name,)), (parent, (prefix, name)))
             for each in self._renditions.get((rendition, home), ())
         }
-        return image_id in names or any(found is not None and not is_image_id(found) for found in names)
+        return image_id in names or any(name is not None and not is_image_id(name) for name in names)

@@ -251,7 +251,7 @@ def test_what_has_arrived_is_kept_and_so_are_the_root_and_its_plan(fine: Any, ru
     fine.site.answers[fine.list_path] = replace(status_answer(503, retry_after="999"), first=(cut,))
     ended = run(fine, "--subset=test")
     assert ended.returncode == 4
-    assert "what has arrived is kept; run the same command again to go on from there" in ended.stderr
+    assert "run the same command again to resume; the bytes that have arrived are kept" in ended.stderr
     assert oidl("plan", "--root-dir", root).stdout.endswith("--subset test\n")
 
 

@@ -59,7 +59,7 @@ def test_a_host_that_is_dead_is_set_aside_and_its_images_wait(fine, run, ask, tm
     mixed.write_text("\n".join([HEADER, *rows, *fine_rows, ""]))
     ended = run(fine, f"--images-csv={mixed}", "--no-download-metadata", "--max-wait=1")
     assert ended.returncode == 3
-    assert "127.0.0.1:9 cannot be reached and is set aside" in ended.stdout
+    assert "127.0.0.1:9 cannot be reached; oidl tries it again" in ended.stdout
     assert ask("SELECT status, count(*) FROM download GROUP BY 1 ORDER BY 1") == [("done", 24), ("retry", 300)]
     assert ask("SELECT DISTINCT reason FROM download WHERE status = 'retry'") == [("connection",)]
     ((tried,),) = ask("SELECT count(DISTINCT image_id) FROM attempt")

@@ -71,7 +71,7 @@ def test_a_run_goes_through_the_proxy_of_the_environment(fine, oidl, root: Path,
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"http_proxy": "gopher://127.0.0.1"}, "a proxy that the environment names cannot be used"),
+        ({"http_proxy": "gopher://127.0.0.1"}, "a proxy from the environment cannot be used"),
         ({"SSL_CERT_FILE": "/nowhere.pem"}, "SSL_CERT_FILE=/nowhere.pem cannot be used: No such file or directory"),
     ],
 )

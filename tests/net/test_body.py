@@ -9,12 +9,12 @@ def test_a_length_that_only_the_rest_tells_is_kept_to() -> None:
     body = Body(left_s=10)
     body.begin(TAG)
     body.add(b"123")
-    assert body.goes_on({**TAG, "Content-Range": "bytes 3-4/9"})
+    assert body.is_continued_by({**TAG, "Content-Range": "bytes 3-4/9"})
     body.add(b"45")
     assert not body.is_complete
     assert body.range_headers == {"Range": "bytes=5-", "If-Range": '"one"'}
-    assert not body.goes_on({**TAG, "Content-Range": "bytes 5-7/8"})
-    assert body.goes_on({"Content-Range": "bytes 5-8/9"})
+    assert not body.is_continued_by({**TAG, "Content-Range": "bytes 5-7/8"})
+    assert body.is_continued_by({"Content-Range": "bytes 5-8/9"})
     body.add(b"6789")
     assert body.is_complete
     assert body.joined() == b"123456789"

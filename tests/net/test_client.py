@@ -250,8 +250,8 @@ UNTRUSTED = ssl.SSLCertVerificationError(1, "self-signed")
 @pytest.mark.parametrize(
     ("error", "reason", "detail"),
     [
-        (httpx.InvalidURL("no host"), Reason.HTTP_ERROR, "not a URL that can be asked for: no host"),
-        (httpx.UnsupportedProtocol("ftp"), Reason.HTTP_ERROR, "not a URL that can be asked for: ftp"),
+        (httpx.InvalidURL("no host"), Reason.HTTP_ERROR, "not a URL that can be requested: no host"),
+        (httpx.UnsupportedProtocol("ftp"), Reason.HTTP_ERROR, "not a URL that can be requested: ftp"),
         (ValueError("no number"), Reason.CONNECTION, "no number"),  # met while an answer was read
         (caused(httpx.ConnectError("x"), UNKNOWN), Reason.DNS, "x"),
         (caused(httpx.ConnectError("x"), UNKNOWN, is_explicit=False), Reason.DNS, "x"),

@@ -331,7 +331,7 @@ def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
                 async with net.permits.request("http://a:1/x") as permit:
                     assert permit is not None
                     permit.failure = refused
-            assert said == ["a:1 cannot be reached and is set aside; it is tried now and then: refused"]
+            assert said == ["a:1 cannot be reached; oidl tries it again from time to time: refused"]
             async with net.permits.request("http://a:1/x") as permit:
                 assert permit is None
             backoff = net.permits.backoff("http://a:1/x")

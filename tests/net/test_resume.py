@@ -23,7 +23,7 @@ import trio.testing
 
 from oidl.errors import DiskError, ExitCode, MetadataError
 from oidl.net.client import tls_context
-from oidl.net.part import Part, discard
+from oidl.net.part import PartFile, discard
 from oidl.net.resume import MAX_TRIES, ContentChangedError, download
 from oidl.settings import NetworkSettings
 
@@ -160,8 +160,8 @@ def leave_behind(part: Path, content: bytes, validator: str = '"one"') -> None:
 @pytest.fixture
 def any_url(monkeypatch: pytest.MonkeyPatch) -> None:
     """The port changes with every server; here a part counts as one of the same URL all the same."""
-    found = Part.found
-    monkeypatch.setattr(Part, "found", lambda path, url: found(path, "any"))
+    load = PartFile.load
+    monkeypatch.setattr(PartFile, "load", lambda path, url: load(path, "any"))
 
 
 def test_a_file_in_one_go_is_delivered_and_on_disk(fetch: Callable[..., Outcome], part: Path) -> None:
@@ -278,10 +278,13 @@ def test_a_file_that_always_breaks_off_is_said_to_and_is_not_asked_for_in_quick_
     waits = [round(later - before) for before, later in pairwise(outcome.script.times)]
     assert waits == [1, 2, 4, 8, 16]
     if headers == (TAG,):
-        assert outcome.error.hint.startswith("what has arrived is kept; ")
+        assert outcome.error.hint.startswith("run the same command again to resume; ")
         assert part.read_bytes() == BODY[:300_000]
     else:
-        assert outcome.error.hint == "the server offers no way to go on from there; run the same command again later"
+        assert (
+            outcome.error.hint
+            == "run the same command again later; the server cannot resume, so it starts from the beginning"
+        )
         assert list(part.parent.iterdir()) == []
 
 
@@ -341,7 +344,7 @@ def test_tries_that_bring_nothing_come_to_an_end_and_the_part_stays(fetch: Calla
     assert "HTTP 503" in str(outcome.error)
     assert len(outcome.script.requests) == MAX_TRIES
     assert part.read_bytes() == BODY[:300_000]
-    assert outcome.error.hint.startswith("what has arrived is kept; ")
+    assert outcome.error.hint.startswith("run the same command again to resume; ")
 
 
 def test_a_server_that_never_answers_is_given_up_sooner_and_nothing_is_said_to_be_kept(
@@ -445,7 +448,7 @@ def test_whoever_leaves_a_body_before_its_end_leaves_nothing_behind(
     def fail(*_: object) -> None:
         raise DiskError("full")
 
-    monkeypatch.setattr(Part, "append", fail)
+    monkeypatch.setattr(PartFile, "append", fail)
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always")
         outcome = fetch(whole())

@@ -247,7 +247,7 @@ def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_asked(
 ) -> None:
     monkeypatch.setattr(httpcore, "AsyncSOCKSProxy", without_socksio)
     monkeypatch.setenv("http_proxy", proxy)
-    with pytest.raises(UsageError, match="a proxy that the environment names cannot be used"):
+    with pytest.raises(UsageError, match="a proxy from the environment cannot be used"):
         check_environment(NetworkSettings())
 
 

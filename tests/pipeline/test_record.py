@@ -409,7 +409,7 @@ def test_the_meter_counts_what_the_database_counts(loaded_db: StateConnection) -
         reader = connect_reader(loaded_db.path)
         desk.meter.set_baseline(Queue(reader, (THUMB,), run_id=1, max_tries=9).status_counts())
         reader.close()
-        waits = Postponed(Reason.DNS, "its host is set aside", 60.0)
+        waits = Postponed(Reason.DNS, "its host is unreachable", 60.0)
         outcomes = [Outcome(job(3), GONE), Outcome(job(4), Failure(Reason.TIMEOUT)), Outcome(job(5), waits)]
         await desk.send([*done(1, 2), *outcomes])
         await desk.after(1)
