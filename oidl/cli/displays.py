@@ -107,8 +107,8 @@ def _full_screen(
     from oidl.progress.screen import Screen
     from oidl.progress.terminal import open_terminal
 
-    with console.covered() as said, open_terminal(sys.stderr) as terminal:
-        yield Screen(meter, terminal, said, quit_run, page_url=options.page_url).run
+    with console.suspended() as messages, open_terminal(sys.stderr) as terminal:
+        yield Screen(meter, terminal, messages, quit_run, page_url=options.page_url).run
 
 
 class _JsonLines:

@@ -144,14 +144,14 @@ class Verifier:
     async def _check(self, rows: Sequence[FileRow], findings: list[Finding]) -> None:
         checked = await run_abandonable(check_files, self._layout, self._own, rows, limiter=self._threads)
         findings.extend(checked.findings)
-        self._meter.looked_at(checked.files, checked.undecoded)
+        self._meter.files_checked(checked.files, checked.undecoded)
 
     async def _audit_strays(self, rendition: Rendition, subset: str, home: Path) -> None:
         others = frozenset(str(other) for _, _, other in self._homes)
         with closing(files_below(home, others)) as entries:
             while batch := await self._ask(lambda: list(islice(entries, _LOOK_UP))):
                 await self._settle(await self._ask(partial(self._strays, rendition, subset, batch)))
-                self._meter.met(len(batch))
+                self._meter.files_seen(len(batch))
 
     def _strays(self, rendition: Rendition, subset: str, entries: Sequence[Entry]) -> list[Finding]:
         """Those of `entries` that no row names, each with what it is."""

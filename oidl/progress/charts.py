@@ -1,4 +1,4 @@
-"""Numbers as pictures of one line: bars and sparklines. Pure."""
+"""Numbers as charts of one line: bars and sparklines. Pure."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ _LEVELS = " ▁▂▃▄▅▆▇█"
 
 
 def bar(share: float, width: int) -> tuple[str, str]:
-    """The filled and the empty part of a bar, `width` cells together; `share` is 0 to 1."""
+    """The filled and the empty part of a bar of `width` cells; `share` is 0 to 1."""
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     filled = "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
     return filled, "░" * (width - len(filled))
@@ -16,8 +16,8 @@ def bar(share: float, width: int) -> tuple[str, str]:
 def sparkline(values: Sequence[float], width: int) -> str:
     """`values` over time in `width` cells, the latest at the right; the highest cell is full.
 
-    Where there are more values than cells, a cell is the mean of as many as all
-    the others. Nothing at all is the lowest line; where there is no value there is no line.
+    If there are more values than cells, each cell is the mean of equally many
+    values. Zeros are the lowest line; cells without a value are empty.
     """
     step = max(1, -(-len(values) // width))
     cells = [sum(values[max(0, end - step) : end]) / step for end in range(len(values), 0, -step)][:width]

@@ -1,9 +1,9 @@
-"""What a run says to people: lines on stderr, a progress line that is rewritten, a log.
+"""The messages of a run to people: lines on stderr, a progress line that is rewritten, a log.
 
-On a terminal, what is said and the progress line go to stderr and a log file
-gets it too. Elsewhere everything goes to the log: stdout, unless switched off,
-then stderr. Where stderr is a machine's, stdout is for people. What is said
-while a full screen covers the terminal is handed to that, and none of it lost.
+On a terminal, messages and the progress line go to stderr, and also to the log
+file. Otherwise everything goes to the log on stdout, or to stderr if that log is
+off. If stderr carries JSON for a program, stdout is for people. While a full
+screen covers the terminal, the screen receives the messages; none is lost.
 """
 
 import logging
@@ -26,33 +26,33 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class Console:
-    """Where a run's words go."""
+    """Where a run's messages go."""
 
     def __init__(self, screen: TextIO | Outlet | None) -> None:
         self._screen = screen
         self._has_line = False
-        self._waiting: deque[str] | None = None
+        self._postponed: deque[str] | None = None
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody watches: the progress line may then be rewritten."""
+        """Whether messages go to a terminal, where the progress line can be rewritten."""
         return self._screen is not None and why_not_rewritten(self._screen) is None
 
     def say(self, text: str) -> None:
-        """Something happened that people want to know."""
+        """Shows a message and logs it."""
         log.info("%s", text)
         self.tell(text)
 
     def tell(self, text: str) -> None:
-        """The same, and not for the log: it may be about that. May be called from any thread."""
-        if self._waiting is not None:
-            self._waiting.append(printable(text))
+        """Shows a message without logging it, because it may be about the log. May be called from any thread."""
+        if self._postponed is not None:
+            self._postponed.append(printable(text))
         elif self._screen:
             self.clear()
             print(printable(text), file=self._screen, flush=True)
 
     def show(self, line: str) -> None:
-        """The progress, which takes the place of the line before it where that can be."""
+        """Shows the progress; on a terminal it replaces the progress line before it."""
         if self._screen and self.is_terminal:
             self._screen.write(_CLEAR_LINE + line)
             self._screen.flush()
@@ -61,29 +61,29 @@ class Console:
             self.say(line)
 
     def clear(self) -> None:
-        """Takes the progress line away."""
+        """Erases the progress line."""
         if self._screen and self._has_line:
             self._screen.write(_CLEAR_LINE)
             self._has_line = False
 
     @contextmanager
-    def covered(self) -> Iterator[deque[str]]:
-        """While something covers the screen: what is said is in the queue that comes; what is left of it is said after.
+    def suspended(self) -> Iterator[deque[str]]:
+        """Puts messages into the queue that it yields, while something covers the screen; shows the rest in the end.
 
-        The queue has no more than a run says while nobody takes from it.
+        The queue is not bounded: it holds all messages that its reader has not removed.
         """
-        waiting: deque[str] = deque()
-        self._waiting = waiting
+        messages: deque[str] = deque()
+        self._postponed = messages
         try:
-            yield waiting
+            yield messages
         finally:
-            self._waiting = None
-            for text in waiting if self._screen else ():
+            self._postponed = None
+            for text in messages if self._screen else ():
                 print(text, file=self._screen, flush=True)
 
 
 class _PrintableFormatter(logging.Formatter):
-    """Lines of a log, safe for the terminal that they are read on: titles, URLs and answers are others' words.
+    """Formats log lines that are safe to read on a terminal, because titles, URLs and answers come from strangers.
 
     Times are UTC, as everywhere.
     """
@@ -101,20 +101,20 @@ def open_console(
 ) -> Iterator[Console]:
     """The console of one run, with its logs; `log_file` is open for writing, and closed in the end.
 
-    With `never_waits`, a log or terminal that takes nothing holds up nobody: what it has no room for is dropped.
+    With `never_waits`, a log or terminal that takes nothing does not hold up the run: lines without room are dropped.
     """
-    is_said_in_log = log_to_stdout and (is_stderr_for_machines or not sys.stderr.isatty())
+    is_log_for_people = log_to_stdout and (is_stderr_for_machines or not sys.stderr.isatty())
     people = sys.stdout if is_stderr_for_machines else sys.stderr
     formatter = _PrintableFormatter("%(asctime)s %(levelname)s %(message)s")
     with ExitStack() as closing:
         if log_file is not None:
             closing.callback(os.close, log_file)
-        outlet: Callable[..., TextIO | Outlet] = _Outlets(closing).through if never_waits else _as_it_is
-        console = Console(None if is_said_in_log else outlet(people, _ignore))
+        outlet: Callable[..., TextIO | Outlet] = _Outlets(closing).through if never_waits else _unchanged
+        console = Console(None if is_log_for_people else outlet(people, _ignore))
 
         def complain(what: str, error: OSError) -> None:
             text = f"the rest of the log is lost: {what} cannot be written: {error.strerror}"
-            if is_said_in_log:
+            if is_log_for_people:
                 print(f"oidl: {text}", file=sys.stderr)
             else:
                 console.tell(text)
@@ -140,28 +140,28 @@ def open_console(
 
 
 class _Outlets:
-    """One `Outlet` for each file that streams lead to, so that what goes to one terminal stays in order."""
+    """One `Outlet` per file behind the streams, so that the lines to one terminal stay in order."""
 
     def __init__(self, closing: ExitStack) -> None:
         self._closing = closing
-        self._found: dict[tuple[int, int], Outlet] = {}
+        self._by_file: dict[tuple[int, int], Outlet] = {}
 
     def through(self, stream: TextIO, complain: Callable[[OSError], None]) -> TextIO | Outlet:
-        """`stream` by way of a thread; as it is if it writes to no file, as in a test."""
+        """`stream` behind a thread; unchanged if it does not write to a file, as in a test."""
         try:
             stream.flush()
             fd = stream.fileno()
-            there = os.fstat(fd)
+            status = os.fstat(fd)
         except (OSError, ValueError):
             return stream
-        key = there.st_dev, there.st_ino
-        if key not in self._found:
-            self._found[key] = Outlet(fd, stream.encoding, complain)
-            self._closing.callback(self._found[key].close)
-        return self._found[key]
+        key = status.st_dev, status.st_ino
+        if key not in self._by_file:
+            self._by_file[key] = Outlet(fd, stream.encoding, complain)
+            self._closing.callback(self._by_file[key].close)
+        return self._by_file[key]
 
 
-def _as_it_is(stream: TextIO, complain: Callable[[OSError], None]) -> TextIO:
+def _unchanged(stream: TextIO, complain: Callable[[OSError], None]) -> TextIO:
     return stream
 
 

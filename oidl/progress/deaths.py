@@ -1,4 +1,4 @@
-"""What is still done when a signal ends the process that nothing waits for, such as a hang-up or `kill -QUIT`."""
+"""Last actions before an unexpected signal ends the process, such as a hang-up or `kill -QUIT`."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# Those that end a process and let it run until then; SIGINT and SIGTERM have a meaning of their own.
+# Signals that end a process but can be caught; SIGINT and SIGTERM are handled elsewhere.
 _DEADLY = tuple(
     getattr(signal, name)
     for name in ("SIGHUP", "SIGQUIT", "SIGABRT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGXCPU")
@@ -17,9 +17,9 @@ _DEADLY = tuple(
 
 @contextmanager
 def before_death(last: Callable[[], None]) -> Iterator[None]:
-    """Inside, a deadly signal calls `last` first; the process then dies of it as it would have.
+    """Inside this context, a deadly signal calls `last` first; then the process dies of it as usual.
 
-    A signal that is ignored (`nohup`) or has a handler already is left alone.
+    A signal that is ignored (`nohup`) or already has a handler is left alone.
     """
 
     def die(number: int, frame: FrameType | None) -> None:
@@ -28,13 +28,13 @@ def before_death(last: Callable[[], None]) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         os.kill(os.getpid(), number)
 
-    taken: list[int] = []
-    if threading.current_thread() is threading.main_thread():  # the only one that Python lets take signals
-        taken = [number for number in _DEADLY if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
+    handled: list[int] = []
+    if threading.current_thread() is threading.main_thread():  # Python allows signal handlers in no other
+        handled = [number for number in _DEADLY if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
         signal.signal(number, die)
     try:
         yield
     finally:
-        for number in taken:
+        for number in handled:
             signal.signal(number, signal.SIG_DFL)

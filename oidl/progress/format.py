@@ -1,4 +1,4 @@
-"""A run in a line of text; times and bytes in words. Pure."""
+"""A run in one line of text; times and sizes in words. Pure."""
 
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -7,11 +7,11 @@ from oidl.net.pace import PaceState
 from oidl.progress.statistics import Reading, Statistics
 from oidl.text import counted, printable
 
-_NAME = 32  # characters of a file's name, for a line of under 80
+_NAME = 32  # characters of a file's name, to keep the line under 80
 
 
 def progress_line(now: Statistics) -> str:
-    """Where a run is, in one line of under 80 characters."""
+    """The progress of a run, in one line of under 80 characters."""
     if now.reading and now.is_busy_reading:
         return reading_words(now.reading, now.read_bytes_per_s)
     parts = [
@@ -28,7 +28,7 @@ def progress_line(now: Statistics) -> str:
 
 
 def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
-    """A file on its way: `loading boxes.csv · 1,200,000 rows` or `fetching boxes.csv · 98 MB of 2.2 GB · 31.0 MB/s`."""
+    """A file's progress: `loading boxes.csv · 1,200,000 rows` or `fetching boxes.csv · 98 MB of 2.2 GB · 31.0 MB/s`."""
     name = printable(PurePath(reading.name).name)
     name = name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
     parts = [f"fetching {name}" if reading.rows is None else f"loading {name}"]
@@ -43,15 +43,15 @@ def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
 
 
 def pace_words(pace: PaceState) -> str:
-    """How fast a provider is asked: `flickr: 38 req/s, 16 at once` or `flickr: paused for 12 s`."""
+    """The pace at one provider: `flickr: 38 req/s, 16 at once` or `flickr: paused for 12 s`."""
     if pace.pause_s >= 1:
         return f"{pace.provider}: paused for {duration(pace.pause_s)}"
-    rate = "as fast as it goes" if pace.rate is None else f"{pace.rate:.3g} req/s"
+    rate = "no rate limit" if pace.rate is None else f"{pace.rate:.3g} req/s"
     return f"{pace.provider}: {rate}, {pace.window} at once"
 
 
 def duration(seconds: float) -> str:
-    """A time in the two units that matter: `3 d 4 h`, `12 min 5 s`, `8 s`."""
+    """A duration in its two largest units: `3 d 4 h`, `12 min 5 s`, `8 s`."""
     left = round(seconds)
     days, left = divmod(left, 86_400)
     hours, left = divmod(left, 3_600)
@@ -64,15 +64,15 @@ def duration(seconds: float) -> str:
 
 
 def moment_words(moment: datetime) -> str:
-    """A time of day, in UTC as all of them: `2030-01-02 03:04:05 UTC`."""
+    """A date and time, in UTC like all of them: `2030-01-02 03:04:05 UTC`."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def size(count: int) -> str:
-    """Bytes in the decimal unit that suits: `1.9 GB`, `403 kB`, `12 B`."""
+    """Bytes in a suitable decimal unit: `1.9 GB`, `403 kB`, `12 B`."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5:  # what would be rounded to 1000 is one of the next unit
+        if value < 999.5:  # a value that rounds to 1000 is 1.0 of the next unit
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"

@@ -1,4 +1,4 @@
-"""What the last five minutes saw, second by second: a ring that is as long after a week as after an hour."""
+"""The last five minutes, second by second: a ring that is no longer after a week than after an hour."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _WINDOW_S = 20
 
 @dataclass(slots=True)
 class Bucket:
-    """One second while it is counted; `at` is its first moment, in whole seconds."""
+    """The counters of one second; `at` is its start, in whole seconds."""
 
     at: int
     images: int = 0
@@ -20,14 +20,14 @@ class Bucket:
 
 
 class History:
-    """Counts by the second since `started`, of any clock's seconds; seconds without anything take no place."""
+    """Counts per second since `started`, by the seconds of any clock; empty seconds take no memory."""
 
     def __init__(self, started: float) -> None:
         self._started = started
         self._buckets: deque[Bucket] = deque(maxlen=LENGTH_S + 1)
 
     def at(self, now: float) -> Bucket:
-        """The second that `now` is in, to be counted up."""
+        """The bucket of the second `now`, for counting."""
         second = int(now)
         if not self._buckets or self._buckets[-1].at != second:
             self._buckets.append(Bucket(second))

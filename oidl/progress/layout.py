@@ -1,7 +1,7 @@
-"""The full screen as lines: statistics, window size and what is looked at go in, styled text comes out. Pure.
+"""The full screen as lines: statistics, view and window size go in, styled text comes out. Pure.
 
-It fits 80 × 24 and gives what a larger window has to charts and lists. A window
-too small for it gets the one line that there is without a screen.
+It fits 80 × 24; a larger window gives its space to charts and lists. A window
+that is too small shows the same one line as a run without a screen.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from oidl.progress.statistics import Statistics
 from oidl.progress.view import Tab, View
 
 MIN_WIDTH, MIN_HEIGHT = 60, 18
-_ROOMY = 28  # lines from which on there are empty ones
+_ROOMY = 28  # from this number of lines on, the parts have empty lines between them
 _SUBSET_CELLS = 49
 
 _TABS = {Tab.IN_PROGRESS: "In progress", Tab.SUCCESSES: "Last successes", Tab.FAILURES: "Last failures"}
 _KEYS = "q quit   1 2 3 lists   ↑ ↓ PgUp PgDn scroll   ? help"
 _HELP = (
-    ("1 2 3  Tab  ← →", "which list is shown"),
-    ("↑ ↓  k j  PgUp PgDn", "scroll; a list stands still until its top is shown again"),
-    ("Home End  g G", "to its top, to its end"),
-    ("q  or  Ctrl-C", "finish what is in hand and end; once more: end at once"),
-    ("Ctrl-Z", "to the shell; fg comes back"),
+    ("1 2 3  Tab  ← →", "choose a list"),
+    ("↑ ↓  k j  PgUp PgDn", "scroll; the list holds still until its top is shown"),
+    ("Home End  g G", "go to its top, to its end"),
+    ("q  or  Ctrl-C", "finish active transfers and end; again: end at once"),
+    ("Ctrl-Z", "go to the shell; fg comes back"),
     ("Ctrl-L", "draw everything again; times are UTC"),
-    ("?  or any key", "back"),
+    ("?  or any key", "close this help"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A drawn screen: as many lines as it is high; `page` of `rows` rows of the list are seen."""
+    """A drawn screen, one line per row of the terminal; it shows `page` of the `rows` rows of the list."""
 
     lines: tuple[Line, ...]
     rows: int
@@ -48,13 +48,13 @@ def draw(
     *,
     message: str = "",
     page_url: str = "",
-    listed: Statistics | None = None,
+    list_source: Statistics | None = None,
 ) -> Frame:
-    """The screen of `width` × `height` cells, with the lists of `listed`.
+    """The screen of `width` × `height` cells, with the lists of `list_source` (default: `now`).
 
-    `message` is what was said last, `page_url` where the run's web page is, if it has one.
+    `message` is the last message, `page_url` the URL of the run's web page, if it has one.
     """
-    listed = listed or now
+    list_source = list_source or now
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         lines = [(Span(progress_line(now)),), *[()] * (height - 1)]
         return Frame(tuple(clipped(line, width) for line in lines[:height]), 0, 0)
@@ -67,15 +67,15 @@ def draw(
         *gap,
         *_tables(now, width, rows=4 + max(0, height - _ROOMY) // 4),
         *gap,
-        _in_hand(now),
+        _in_progress(now),
         *_paces(now, width, rows=1 + max(0, height - _ROOMY) // 8),
         *gap,
-        _tabs(listed, view, width),
+        _tabs(list_source, view, width),
     ]
     page = max(0, height - len(top) - 2)
-    rows = count_of(listed, view.tab)
+    rows = count_of(list_source, view.tab)
     first = min(view.offset, max(0, rows - page))
-    body = _help() if view.is_help else list_rows(listed, view.tab, width, first, page) or [_nothing(view.tab)]
+    body = _help() if view.is_help else list_rows(list_source, view.tab, width, first, page) or [_nothing(view.tab)]
     body = body[:page] + [()] * (page - len(body))
     position = f"{first + 1}–{min(first + page, rows)} of {rows}" if rows > page and not view.is_help else ""
     bottom: list[Line] = [
@@ -86,7 +86,7 @@ def draw(
 
 
 def _message(message: str, page_url: str, width: int) -> Line:
-    """What was said last, and where the web page is, because that was said long ago."""
+    """The last message, and the URL of the web page, whose message scrolled away long ago."""
     room = width - len(page_url) - 2 if page_url else width
     return apart((Span(cut(message, max(0, room)), WARN),), (Span(page_url, DIM),), width)
 
@@ -141,10 +141,10 @@ def _charts(now: Statistics, width: int) -> list[Line]:
 
 
 def _tables(now: Statistics, width: int, rows: int) -> list[Line]:
-    """Where the selection stands, by subset; beside it why images failed, the commonest reasons first."""
+    """The selection by subset; to its right, why images failed, the most frequent reasons first."""
     subsets = list(now.by_subset.items())
     if len(subsets) != 1:
-        subsets = [*subsets[: rows - 1], ("all", now.by_status)]  # there are three, but in lists of other people's
+        subsets = [*subsets[: rows - 1], ("all", now.by_status)]  # usually three; a user's own list may have more
     left_side = [_subset(name, row) for name, row in subsets]
     right_side = _reasons(now, rows)
     gap = Span(" " * max(1, width - _SUBSET_CELLS - 30))
@@ -176,12 +176,12 @@ def _subset(name: str, row: dict[Status, int]) -> Line:
 
 
 def _reasons(now: Statistics, rows: int) -> list[Line]:
-    found = sorted(now.failures.items(), key=lambda item: (-sum(item[1].values()), item[0]))
-    if len(found) > rows:
-        others = {status: sum(row[status] for _, row in found[rows - 1 :]) for status in (Status.FAILED, Status.RETRY)}
-        more = f"{len(found) - rows + 1} others"
-        return [*(_reason(reason, row) for reason, row in found[: rows - 1]), _reason(more, others)]
-    return [_reason(reason, row) for reason, row in found]
+    ranked = sorted(now.failures.items(), key=lambda item: (-sum(item[1].values()), item[0]))
+    if len(ranked) > rows:
+        others = {status: sum(row[status] for _, row in ranked[rows - 1 :]) for status in (Status.FAILED, Status.RETRY)}
+        more = f"{len(ranked) - rows + 1} others"
+        return [*(_reason(reason, row) for reason, row in ranked[: rows - 1]), _reason(more, others)]
+    return [_reason(reason, row) for reason, row in ranked]
 
 
 def _reason(name: Reason | str, row: dict[Status, int]) -> Line:
@@ -192,19 +192,19 @@ def _reason(name: Reason | str, row: dict[Status, int]) -> Line:
     )
 
 
-def _in_hand(now: Statistics) -> Line:
+def _in_progress(now: Statistics) -> Line:
     if now.reading and now.is_busy_reading:
-        return left("in hand", 9, DIM), Span(reading_words(now.reading, now.read_bytes_per_s))
+        return left("active", 9, DIM), Span(reading_words(now.reading, now.read_bytes_per_s))
     waiting = now.in_flight - len(now.transfers) - len(now.processing)
     return (
-        left("in hand", 9, DIM),
+        left("active", 9, DIM),
         Span(f"downloads in progress: {len(now.transfers)}   resizes in progress: {len(now.processing)}"),
         Span(f"   waiting: {max(0, waiting)}", DIM),
     )
 
 
 def _paces(now: Statistics, width: int, rows: int) -> list[Line]:
-    """How fast providers are asked, those that are paused first."""
+    """The pace at each provider, paused ones first."""
     lines: list[Line] = []
     paces = sorted(now.paces, key=lambda pace: (-pace.pause_s, pace.provider))
     for number, pace in enumerate(paces[:rows]):
@@ -217,14 +217,14 @@ def _paces(now: Statistics, width: int, rows: int) -> list[Line]:
         if number == rows - 1 and len(paces) > rows:
             words += f"   and {len(paces) - rows} more"
         lines.append((left("" if number else "pace", 9, DIM), Span(cut(words, width - 9), WARN if is_paused else "")))
-    return lines or [(left("pace", 9, DIM), Span("nothing was asked for yet", DIM))]
+    return lines or [(left("pace", 9, DIM), Span("no requests yet", DIM))]
 
 
-def _tabs(listed: Statistics, view: View, width: int) -> Line:
+def _tabs(list_source: Statistics, view: View, width: int) -> Line:
     spans: list[Span] = []
     for tab, name in _TABS.items():
         style = "reverse" if tab is view.tab else DIM
-        spans += [Span(f" {tab.value} {name} ({count_of(listed, tab)}) ", style), Span(" ")]
+        spans += [Span(f" {tab.value} {name} ({count_of(list_source, tab)}) ", style), Span(" ")]
     return (*spans, Span("─" * max(0, width - sum(len(span.text) for span in spans)), DIM))
 
 

@@ -1,4 +1,4 @@
-"""Progress as lines of text: one that is rewritten every second on a terminal, else one every 30 s."""
+"""Progress as lines of text: on a terminal one line, rewritten every second; otherwise a new line every 30 s."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ _PLAIN_S = 30.0
 
 
 async def print_lines(meter: Meter, show: Callable[[str], None], *, is_terminal: bool) -> None:
-    """Calls `show` with a line about `meter` again and again, until cancelled."""
+    """Calls `show` with a line about `meter` at regular intervals, until cancelled."""
 
     async def show_now(line: str) -> None:
         show(line)
@@ -22,14 +22,14 @@ async def print_lines(meter: Meter, show: Callable[[str], None], *, is_terminal:
 
 
 async def repeat_line(line: Callable[[], str], show: Callable[[str], Awaitable[None]], *, is_terminal: bool) -> None:
-    """Awaits `show` of what `line` gives at that time again and again, until cancelled."""
+    """Awaits `show(line())` at regular intervals, until cancelled."""
     while True:
         await trio.sleep(_TERMINAL_S if is_terminal else _PLAIN_S)
         await show(line())
 
 
 class PacedLine:
-    """The same for work without an event loop, which calls this often: `show` gets a line when it is time for one."""
+    """The same for work without an event loop, which calls this often: it passes `show` a line when one is due."""
 
     def __init__(
         self, show: Callable[[str], None], *, is_terminal: bool, clock: Callable[[], float] = time.monotonic
@@ -40,7 +40,7 @@ class PacedLine:
         self._started = self._shown = clock()
 
     def __call__(self, line: Callable[[float], str]) -> None:
-        """Shows what `line` makes of the seconds since the beginning, if it is time."""
+        """Shows `line(seconds since the start)` if a line is due."""
         now = self._clock()
         if now - self._shown >= self._every_s:
             self._shown = now

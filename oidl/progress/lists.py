@@ -1,4 +1,4 @@
-"""The lists of the full screen, a row an image: what is in progress, what was had last, what failed last. Pure."""
+"""The lists of the full screen, one row per image: in progress, last successes, last failures. Pure."""
 
 import time
 
@@ -19,19 +19,19 @@ def count_of(now: Statistics, tab: Tab) -> int:
 
 def list_rows(now: Statistics, tab: Tab, width: int, start: int, count: int) -> list[Line]:
     """Rows `start` to `start + count` of the list of `tab`, each `width` cells wide."""
-    seen = slice(start, start + count)
+    visible = slice(start, start + count)
     if tab is Tab.SUCCESSES:
-        return [_success(each, width) for each in now.successes[seen]]
+        return [_success(each, width) for each in now.successes[visible]]
     if tab is Tab.FAILURES:
-        return [_failed(each, width) for each in now.failed_tries[seen]]
-    # The longest at work first: what hangs is seen, and rows do not jump about.
+        return [_failed(each, width) for each in now.failed_tries[visible]]
+    # Those that take longest first: the user sees what hangs, and rows do not jump about.
     in_progress: list[Processing | Transferring] = [
         *sorted(now.processing, key=lambda each: -each.elapsed_s),
         *sorted(now.transfers, key=lambda each: -each.elapsed_s),
     ]
     return [
         _processing(each, width) if isinstance(each, Processing) else _transferring(each, width)
-        for each in in_progress[seen]
+        for each in in_progress[visible]
     ]
 
 

@@ -1,12 +1,12 @@
-"""Counts what happens, and how fast; told by the pipeline, read by the printers.
+"""Counts what happens, and how fast; the pipeline calls it, the printers read it.
 
-Nothing here awaits, blocks or grows: an image in hand is one small object that
-is gone when its outcome is recorded, the past is rings. Images are counted when
-their outcome is recorded, so the numbers agree with the state database.
+Nothing here awaits, blocks or grows: an image in flight is one small object,
+dropped when its outcome is recorded, and the past is kept in rings. An image
+counts when its outcome is recorded, so the numbers agree with the state
+database.
 
-It is told from the event loop only. To be told costs a few microseconds; what a
-download has received is not told at all, but read off its body when somebody
-wants to see it.
+Only the event loop calls it. A call costs a few microseconds. The pipeline does
+not report received bytes at all: a printer that needs them reads the body's size.
 """
 
 import time
@@ -25,12 +25,15 @@ from oidl.progress.statistics import Failed, Processing, Reading, Statistics, Su
 from oidl.text import without_passwords
 
 SHOWN = 100
-"""How many successes and failures are kept to be shown, of each."""
+"""How many of the last successes, and of the last failures, are kept for display."""
 
 
 @dataclass(slots=True)
-class _InHand:
-    """An image between the feed and the database: `body` while it is transferred, `processed_at` once that begins."""
+class _InFlightImage:
+    """An image between the feed and the database.
+
+    `body` is set during the transfer, `processed_at` from the start of the processing on.
+    """
 
     job: Job
     url: str = ""
@@ -43,9 +46,10 @@ class _InHand:
 
 @dataclass(slots=True)
 class FileProgress:
-    """A list or annotation file on its way: what counts its bytes and rows, from any thread, once there is something.
+    """A list or annotation file that is fetched or loaded.
 
-    It may be begun again, with other counters.
+    The counters may be called from any thread; they are None until there is something to count. If the file is
+    started again, it gets other counters.
     """
 
     name: str
@@ -55,7 +59,7 @@ class FileProgress:
     is_indexing: bool = False
 
     def mark_indexing(self) -> Iterator[Any]:
-        """Nothing, to come after the last row: it notes that what follows is done with all of them."""
+        """An empty iterator to chain after the last row; when it is reached, the rows are being indexed."""
         self.is_indexing = True
         yield from ()
 
@@ -63,8 +67,8 @@ class FileProgress:
 class Meter:
     """The counters of one run. `clock` gives seconds, `time_of_day` seconds since the epoch.
 
-    `remaining` is how many images the run has left to settle. With a `goal`, a number of images to have, one that
-    failed is no step towards it. `outcome` is how the run ended, None while it goes on.
+    `remaining` is how many images the run has left to settle. `goal` is the number of images that the run should
+    have; a failed image is no step towards it. `outcome` is how the run ended, None while it is active.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class Meter:
         self._failed = 0
         self._retried = 0
         self._throttled = 0
-        self._in_hand: dict[str, _InHand] = {}
+        self._in_flight: dict[str, _InFlightImage] = {}
         self._files: list[FileProgress] = []
         self._bytes_read = 0
         self._bytes_written = 0
@@ -92,55 +96,55 @@ class Meter:
         self._failed_tries: deque[Failed] = deque(maxlen=SHOWN)
         self._history = History(self._started)
 
-    def set_baseline(self, standing: Iterable[StatusCount]) -> None:
-        """How all the selected images stand before the first of them is fed."""
-        for subset, status, reason, images in standing:
+    def set_baseline(self, counts: Iterable[StatusCount]) -> None:
+        """Counts all the selected images by status, before the first of them is fed."""
+        for subset, status, reason, images in counts:
             self._by_subset.setdefault(subset, dict.fromkeys(Status, 0))[status] += images
             self._count_failures(status, reason, images)
 
     def paced_by(self, paces: Callable[[], tuple[PaceState, ...]]) -> None:
-        """From now on `paces()` tells how fast each provider is asked."""
+        """Sets the source of the pace at each provider."""
         self._paces = paces
 
     def ended(self, outcome: str) -> None:
-        """The run is over; `outcome` says how, as in `run.outcome`."""
+        """The run has ended with `outcome`, as in `run.outcome`."""
         self.outcome = outcome
 
     def started(self, job: Job) -> None:
-        """An image is in hand."""
-        self._in_hand[job.image_id] = _InHand(job)
+        """An image is in flight."""
+        self._in_flight[job.image_id] = _InFlightImage(job)
 
     def requested(self, job: Job, url: str, body: Body) -> None:
-        """An image is asked for, at `url`, the first time or again; `body` grows while it arrives."""
+        """An image is requested from `url`, for the first time or again; `body` grows while it arrives."""
         image = self._image(job)
         image.url, image.body = without_passwords(url), body
         if image.transferred_at is None:
             image.transferred_at = self._clock()
 
     def fetched(self, job: Job) -> None:
-        """A transfer is over, whatever came of it."""
+        """A transfer has ended, with any result."""
         image = self._image(job)
         image.body = None
         if image.transferred_at is not None:
             image.transfer_s = self._clock() - image.transferred_at
 
     def processing(self, job: Job) -> None:
-        """A thread verifies and resizes an image."""
+        """A thread has begun to verify and resize an image."""
         self._image(job).processed_at = self._clock()
 
     def processed(self, job: Job) -> None:
-        """The thread has finished, whatever came of it."""
+        """The thread has finished, with any result."""
         image = self._image(job)
         if image.processed_at is not None:
             image.process_s = self._clock() - image.processed_at
 
     def dropped(self, job: Job) -> None:
-        """An image was let go of untried."""
-        self._in_hand.pop(job.image_id, None)
+        """An image was dropped before it was tried."""
+        self._in_flight.pop(job.image_id, None)
 
     @contextmanager
     def reading(self, name: str, expected_bytes: int | None = None) -> Iterator[FileProgress]:
-        """While a list or annotation file is fetched or loaded; who does so sets the counters of what this gives."""
+        """Covers the fetch or load of a list or annotation file; the caller sets the counters of what it yields."""
         file = FileProgress(name, expected_bytes)
         self._files.append(file)
         try:
@@ -149,18 +153,18 @@ class Meter:
             self._files.remove(file)
 
     def read(self, count: int) -> None:
-        """`count` bytes came from the network."""
+        """`count` bytes arrived from the network."""
         self._bytes_read += count
         self._history.at(self._clock()).bytes_read += count
 
     def throttled(self) -> None:
-        """A server answered that there are too many requests."""
+        """A server answered "too many requests"."""
         self._throttled += 1
 
     def recorded(self, job: Job, outcome: Done | Failure, status: Status) -> None:
-        """What became of an image is in the database, where it stands as `status`."""
+        """The outcome of an image is in the database, with this `status`."""
         image = self._image(job)
-        self._in_hand.pop(job.image_id, None)
+        self._in_flight.pop(job.image_id, None)
         if isinstance(outcome, Done):
             self._moved(job, status, None)
             self._succeeded(image, outcome)
@@ -177,7 +181,7 @@ class Meter:
         self._history.at(self._clock()).images += 1
 
     def postponed(self, job: Job, postponed: Postponed) -> None:
-        """An image that nobody tried is left for later, as the database has it now."""
+        """An image was postponed without a try, and the database has recorded that."""
         self._moved(job, Status.RETRY, postponed.reason)
 
     @property
@@ -191,10 +195,10 @@ class Meter:
         return self._clock() - self._started
 
     def statistics(self) -> Statistics:
-        """A frozen picture of everything as it is now."""
+        """A frozen copy of all the numbers now."""
         now = self._clock()
         images_per_s, read_bytes_per_s, written_bytes_per_s = self._history.rates(now)
-        in_hand = self._in_hand.values()
+        in_flight = self._in_flight.values()
         return Statistics(
             elapsed_s=now - self._started,
             done=self._done,
@@ -203,7 +207,7 @@ class Meter:
             throttled=self._throttled,
             remaining=self.remaining,
             goal=self.goal,
-            in_flight=len(in_hand),
+            in_flight=len(in_flight),
             bytes_read=self._bytes_read,
             bytes_written=self._bytes_written,
             images_per_s=images_per_s,
@@ -216,20 +220,20 @@ class Meter:
             outcome=self.outcome,
             reading=_reading(self._files[-1]) if self._files else None,
             history=self._history.seconds(now),
-            transfers=tuple(_transferring(image, image.body, now) for image in in_hand if image.body is not None),
+            transfers=tuple(_transferring(image, image.body, now) for image in in_flight if image.body is not None),
             processing=tuple(
                 Processing(image.job.image_id, image.job.subset, now - image.processed_at)
-                for image in in_hand
+                for image in in_flight
                 if image.processed_at is not None and image.process_s is None
             ),
             successes=tuple(self._successes),
             failed_tries=tuple(self._failed_tries),
         )
 
-    def _image(self, job: Job) -> _InHand:
-        return self._in_hand.get(job.image_id) or _InHand(job)
+    def _image(self, job: Job) -> _InFlightImage:
+        return self._in_flight.get(job.image_id) or _InFlightImage(job)
 
-    def _succeeded(self, image: _InHand, done: Done) -> None:
+    def _succeeded(self, image: _InFlightImage, done: Done) -> None:
         self._done += 1
         written = sum(file.bytes for file in done.files)
         self._bytes_written += written
@@ -262,7 +266,7 @@ class Meter:
         )
 
     def _moved(self, job: Job, status: Status, reason: Reason | None) -> None:
-        """An image of the selection stands elsewhere than before it was fed."""
+        """An image of the selection has another status than before it was fed."""
         if statuses := self._by_subset.get(job.subset):
             statuses[job.status] -= 1
             statuses[status] += 1
@@ -284,7 +288,7 @@ def _reading(file: FileProgress) -> Reading:
     )
 
 
-def _transferring(image: _InHand, body: Body, now: float) -> Transferring:
+def _transferring(image: _InFlightImage, body: Body, now: float) -> Transferring:
     expected = body.total
     if expected is None and image.url == image.job.original_url:
         expected = image.job.original_size

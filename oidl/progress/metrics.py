@@ -1,4 +1,4 @@
-"""A run as a text file of metrics, as Prometheus reads it. Pure.
+"""A run as a text file of metrics for Prometheus. Pure.
 
 The names of the metrics are a public interface, which `oidl help json` lists.
 """
@@ -13,7 +13,7 @@ _FAILURES = (Status.FAILED, Status.RETRY)
 
 
 def metrics_text(now: Statistics, at: datetime) -> str:
-    """All numbers in Prometheus' text format, version 0.0.4."""
+    """All numbers in the text format of Prometheus, version 0.0.4."""
     return "".join(_metrics(now, at))
 
 
@@ -45,7 +45,7 @@ def _metrics(now: Statistics, at: datetime) -> Iterator[str]:
     yield metric(
         "failures",
         "gauge",
-        "Selected images that failed for good (failed) or wait to be tried again (retry), by reason.",
+        "Selected images that failed for good (failed) or will be retried (retry), by reason.",
         [
             ({"reason": reason, "status": status}, row[status])
             for reason, row in now.failures.items()
@@ -55,42 +55,42 @@ def _metrics(now: Statistics, at: datetime) -> Iterator[str]:
     yield metric(
         "run_tries_total",
         "counter",
-        "Images that this run finished, and tries that are to be made again (retry).",
+        "Images that this run finished, and failed tries that will be repeated (retry).",
         [({"status": "done"}, now.done), ({"status": "failed"}, now.failed), ({"status": "retry"}, now.retried)],
     )
     yield metric("read_bytes_total", "counter", "Bytes that this run read from the network.", one(now.bytes_read))
     yield metric(
-        "written_bytes_total", "counter", "Bytes of the image files that this run made.", one(now.bytes_written)
+        "written_bytes_total", "counter", "Bytes of the image files that this run wrote.", one(now.bytes_written)
     )
     yield metric("images_per_second", "gauge", "Images settled, over the last 20 s.", one(now.images_per_s))
     yield metric("read_bytes_per_second", "gauge", "Bytes read, over the last 20 s.", one(now.read_bytes_per_s))
     yield metric(
         "written_bytes_per_second", "gauge", "Bytes written, over the last 20 s.", one(now.written_bytes_per_s)
     )
-    yield metric("remaining_images", "gauge", "Images that this run is to settle yet.", one(now.remaining))
+    yield metric("remaining_images", "gauge", "Images that this run has yet to settle.", one(now.remaining))
     yield metric("eta_seconds", "gauge", "Time left at the present rate; absent if nothing moves.", one(now.eta_s))
-    yield metric("in_flight_images", "gauge", "Images in hand, at any stage.", one(now.in_flight))
+    yield metric("in_flight_images", "gauge", "Images in flight, at any stage.", one(now.in_flight))
     yield metric("downloads_in_progress", "gauge", "Downloads in progress.", one(len(now.transfers)))
-    yield metric("resizes_in_progress", "gauge", "Images that are verified and resized.", one(len(now.processing)))
+    yield metric("resizes_in_progress", "gauge", "Images being verified and resized.", one(len(now.processing)))
     yield metric(
         "pace_window",
         "gauge",
-        "Requests in flight at most, by provider.",
+        "Maximum requests in flight, by provider.",
         [({"provider": pace.provider}, pace.window) for pace in now.paces],
     )
     yield metric(
         "pace_rate",
         "gauge",
-        "Requests per second at most, by provider; absent where there is no limit.",
+        "Maximum requests per second, by provider; absent if there is no limit.",
         [({"provider": pace.provider}, pace.rate) for pace in now.paces],
     )
     yield metric(
         "pace_pause_seconds",
         "gauge",
-        "How long a provider is still left alone.",
+        "How long a provider will still be paused.",
         [({"provider": pace.provider}, pace.pause_s) for pace in now.paces],
     )
-    yield metric("run_elapsed_seconds", "gauge", "How long this run has gone on.", one(now.elapsed_s))
+    yield metric("run_elapsed_seconds", "gauge", "How long this run has been active.", one(now.elapsed_s))
     yield metric("updated_timestamp_seconds", "gauge", "When this was written.", one(at.timestamp()))
 
 

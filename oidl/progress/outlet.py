@@ -1,9 +1,9 @@
-"""Output that breaks nothing: what cannot be written is dropped, said once, and the work goes on.
+"""Output that breaks nothing: what cannot be written is dropped and reported once, and the work continues.
 
 A reader may go away, a disk may be full, a stream may have been closed before
-the program began, and a pipe may be read by nobody at all. None of it is a
-reason to stop, and none of it changes an exit code. The one rule: writing here
-never raises, and through an `Outlet` it never waits either.
+the program began, and a pipe may have no reader at all. None of this is a reason
+to stop, and none of it changes an exit code. The one rule: writing here never
+raises, and through an `Outlet` it never waits either.
 """
 
 import io
@@ -20,12 +20,12 @@ from oidl.text import counted
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_MOST_TEXTS = 10_000  # kept for a reader that takes nothing; about a megabyte of log
-_PATIENCE_S = 2.0  # with a reader that takes nothing, when all is said
+_MAX_TEXTS = 10_000  # kept for a reader that takes nothing; about a megabyte of log
+_PATIENCE_S = 2.0  # with a reader that takes nothing, after the last text
 
 
 class UnbreakableFile(io.RawIOBase):
-    """Bytes to the open file `fd`, all of them at once, until that fails; from then on they are dropped.
+    """Writes bytes to the open file `fd`, unbuffered; after the first error it drops them.
 
     `complain` is called once, with the error. The descriptor stays open when this is closed.
     """
@@ -49,7 +49,7 @@ class UnbreakableFile(io.RawIOBase):
         return os.isatty(self._fd)
 
     def write(self, data: "ReadableBuffer") -> int:
-        """Writes all of `data`, or drops it; its length."""
+        """Writes all of `data`, or drops it; returns its length."""
         rest = memoryview(data).cast("B")
         size = len(rest)
         while rest and not self.is_lost:
@@ -64,9 +64,9 @@ class UnbreakableFile(io.RawIOBase):
 
 
 class Outlet(io.TextIOBase):
-    """A text stream into the open file `fd` that never makes its writer wait: a thread passes on what it takes.
+    """A text stream into the open file `fd` that never makes its writer wait: a thread passes the text on.
 
-    What a reader that takes nothing leaves no room for is dropped, and counted where it would have been.
+    If the reader takes nothing and there is no room left, texts are dropped; a note in their place counts them.
     """
 
     def __init__(self, fd: int, encoding: str, complain: Callable[[OSError], None]) -> None:
@@ -78,7 +78,7 @@ class Outlet(io.TextIOBase):
         self._passed = 0
         self._is_over = False
         self._changed = threading.Condition()
-        # A daemon, and os.write() with no lock around it: stuck in a pipe, it does not hold up the end of the process.
+        # A daemon thread, and os.write() without a lock: if it is stuck in a pipe, the process can still end.
         self._thread = threading.Thread(target=self._pass_on, name="outlet", daemon=True)
         self._thread.start()
 
@@ -91,14 +91,14 @@ class Outlet(io.TextIOBase):
         return self._file.fileno()
 
     def isatty(self) -> bool:
-        """Whether it leads to a terminal."""
+        """Whether the file is a terminal."""
         return self._file.isatty()
 
     def write(self, text: str) -> int:
-        """Takes `text`, or drops it; its length."""
+        """Takes `text`, or drops it; returns its length."""
         data = text.encode(self._encoding, "backslashreplace")
         with self._changed:
-            if len(self._texts) >= _MOST_TEXTS:
+            if len(self._texts) >= _MAX_TEXTS:
                 self._dropped += 1
             elif not self._is_over:
                 self._texts.append(data)
@@ -106,7 +106,7 @@ class Outlet(io.TextIOBase):
         return len(text)
 
     def close(self) -> None:
-        """Waits for the last of it to be taken, unless its reader takes nothing any more."""
+        """Waits until the reader has taken everything, unless it no longer takes anything."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Lines of spans as the characters that a terminal shows them by; no colours where `NO_COLOR` says so."""
+"""Lines of spans as characters and escape sequences for a terminal; without colours if `NO_COLOR` is set."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -10,17 +10,17 @@ from oidl.progress.spans import Line
 
 
 class Painter:
-    """Paints screens, and what differs between one and the next."""
+    """Paints screens; between one and the next, only the difference."""
 
     def __init__(self) -> None:
-        # Sixteen colours: the user's own, on light and dark. rich heeds NO_COLOR by itself.
+        # Sixteen colours, those of the user's theme, light or dark. rich obeys NO_COLOR by itself.
         self._console = Console(
             file=io.StringIO(), force_terminal=True, color_system="standard", legacy_windows=False, highlight=False
         )
         self._before: list[str] = []
 
     def painted(self, lines: Iterable[Line]) -> list[str]:
-        """Each of `lines` with its styles, in one go: a `Text` for all costs 2 ms, a table of them 40."""
+        """Each of `lines` with its styles, painted together: one `Text` for all costs 2 ms, a table of them 40."""
         text = Text(no_wrap=True, end="")
         for number, line in enumerate(lines):
             if number:
@@ -32,17 +32,17 @@ class Painter:
         return captured.get().split("\n")
 
     def update(self, lines: Sequence[Line], *, is_new: bool = False) -> str:
-        """What makes the screen show `lines`; with `is_new` whatever was on it, else the lines that changed only."""
+        """What to write so that the screen shows `lines`: the changed lines, or all of them if `is_new`."""
         painted = self.painted(lines)
         before = self._before
         if is_new or len(before) != len(painted):
             before = []
         self._before = painted
         changed = [
-            # Erased before it is written: after the last column, a terminal's cursor still stands on that.
+            # Erase first: after a full line the cursor is still on the last column, and would erase that.
             f"\x1b[{number + 1};1H\x1b[K{line}"
             for number, line in enumerate(painted)
             if number >= len(before) or line != before[number]
         ]
-        # In one frame, where a terminal knows that ("synchronized output").
+        # As one frame, if the terminal supports "synchronized output".
         return f"\x1b[?2026h{''.join(changed)}\x1b[?2026l" if changed else ""

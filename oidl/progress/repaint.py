@@ -1,4 +1,4 @@
-"""A text that is shown again and again: in place on a terminal, one below the other elsewhere."""
+"""A text that is shown repeatedly: in place on a terminal, otherwise one below the other."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from typing import Protocol, TextIO
 from oidl.progress.deaths import before_death
 
 _OTHER_SCREEN, _BACK = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-# A line is erased before it is written: after the last column, a terminal's cursor still stands on that.
+# Erase first: after a full line the cursor is still on the last column, and would erase that.
 _HOME, _NEXT_LINE, _BELOW = "\x1b[H\x1b[K", "\n\x1b[K", "\n\x1b[J"
 
 
@@ -18,14 +18,14 @@ class _Stream(Protocol):
 
 
 def is_in_notebook() -> bool:
-    """Whether a cell of a notebook shows what this writes; its `!` gives programs a terminal that cannot be used."""
-    is_told = any(name in os.environ for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME"))
+    """Whether the output appears in a notebook cell; its `!` gives programs a terminal that cannot be rewritten."""
+    is_child = any(name in os.environ for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME"))
     is_kernel = "ipykernel" in sys.modules or "matplotlib_inline" in os.environ.get("MPLBACKEND", "")
-    return is_told or is_kernel
+    return is_child or is_kernel
 
 
 def why_not_rewritten(stream: _Stream) -> str | None:
-    """Why nothing can be shown in place on `stream`, or None if it can."""
+    """Why text on `stream` cannot be replaced in place, or None if it can."""
     if not stream.isatty():
         return "it is not a terminal"
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
@@ -37,10 +37,10 @@ def why_not_rewritten(stream: _Stream) -> str | None:
 
 @contextmanager
 def repainted(screen: TextIO, *, in_place: bool) -> Iterator[Callable[[str], None]]:
-    """A function that shows a text on `screen`; `in_place`, instead of the one before it.
+    """Yields a function that shows a text on `screen`; with `in_place` it replaces the text before.
 
-    Nothing flickers, as lines are written over; what was on the terminal comes back
-    in the end, and below it the last text stays.
+    Lines are overwritten, so nothing flickers. In the end the terminal shows its
+    earlier content again, with the last text below it.
     """
     if not in_place:
 
@@ -54,7 +54,7 @@ def repainted(screen: TextIO, *, in_place: bool) -> Iterator[Callable[[str], Non
 
     def show(text: str) -> None:
         nonlocal last
-        # A line that is longer than the terminal is wide wraps, which is no harm.
+        # A line that is wider than the terminal wraps, which does no harm.
         screen.write(_HOME + text.replace("\n", _NEXT_LINE) + _BELOW)
         screen.flush()
         last = text

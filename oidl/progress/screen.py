@@ -1,11 +1,11 @@
-"""The full screen while a run goes on: drawn four times a second, after every key, and when the window changes.
+"""The full screen of an active run: drawn four times a second, after every key, and when the window changes.
 
-It reads the meter and asks nothing of the pipeline but, for `q`, what Ctrl-C
-asks. A terminal that is slow gets fewer frames; one that is gone gets none, and
-the run goes on.
+It reads the meter and never touches the pipeline, except that `q` does what
+Ctrl-C does. A slow terminal gets fewer frames; one that is gone gets none, and
+the run continues.
 
-What is said meanwhile is put on the normal screen at once, under this one, so
-that it is there afterwards whatever happens; the last of it is shown here too.
+Messages go to the normal screen at once, beneath this one, so they are there
+afterwards whatever happens; the last one is also shown here.
 """
 
 import math
@@ -26,18 +26,18 @@ FRAME_S = 0.25
 
 
 class Screen:
-    """The full screen on `terminal`. `said` is the queue of what is said; `quit_run` is called for every `q`.
+    """The full screen on `terminal`. `messages` is the queue of messages to show; every `q` calls `quit_run`.
 
-    `page_url` is where the run's web page is, if it has one.
+    `page_url` is the URL of the run's web page, if it has one.
     """
 
-    _listed: Statistics | None  # whose lists are shown while they are scrolled, so that they stand still
+    _list_source: Statistics | None  # the statistics whose lists are shown while the user scrolls, so they hold still
 
     def __init__(
         self,
         meter: Meter,
         terminal: Terminal,
-        said: deque[str],
+        messages: deque[str],
         quit_run: Callable[[], None],
         *,
         page_url: str = "",
@@ -45,7 +45,7 @@ class Screen:
     ) -> None:
         self._meter = meter
         self._terminal = terminal
-        self._said = said
+        self._messages = messages
         self._quit_run = quit_run
         self._page_url = page_url
         self._frame_s = frame_s
@@ -53,12 +53,12 @@ class Screen:
         self._view = View()
         self._frame = Frame((), 0, 0)
         self._message = ""
-        self._is_stale = True  # what is on the terminal is not what was drawn last
-        self._listed = None
-        self._wanted = trio.Event()
+        self._is_stale = True  # the terminal does not show the last frame
+        self._list_source = None
+        self._redraw = trio.Event()
 
     async def run(self) -> None:
-        """Shows how the run goes, until cancelled or until the terminal is gone."""
+        """Shows the progress of the run, until cancelled or until the terminal is gone."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch_window)
@@ -69,36 +69,42 @@ class Screen:
 
     async def _draw_for_ever(self) -> None:
         while True:
-            self._wanted = trio.Event()
-            await self._let_out()
+            self._redraw = trio.Event()
+            await self._print_messages()
             if self._terminal.is_entered:
                 await self._terminal.write(self._update())
             with trio.move_on_after(self._frame_s):
-                await self._wanted.wait()
+                await self._redraw.wait()
 
-    async def _let_out(self) -> None:
-        """Puts what was said on the normal screen; it stays in the queue until it is there."""
-        if texts := list(self._said):
+    async def _print_messages(self) -> None:
+        """Writes the messages on the normal screen; they stay in the queue until they are there."""
+        if texts := list(self._messages):
             self._message = texts[-1]
             self._is_stale = True
             await self._terminal.write(self._terminal.above("\n".join(texts)))
             for _ in texts:
-                self._said.popleft()
+                self._messages.popleft()
 
     def _update(self) -> str:
         now = self._meter.statistics()
         if not self._view.offset:
-            self._listed = None
+            self._list_source = None
         width, height = self._terminal.size
         self._frame = draw(
-            now, self._view, width, height, message=self._message, page_url=self._page_url, listed=self._listed
+            now,
+            self._view,
+            width,
+            height,
+            message=self._message,
+            page_url=self._page_url,
+            list_source=self._list_source,
         )
         is_new, self._is_stale = self._is_stale, False
         return self._painter.update(self._frame.lines, is_new=is_new)
 
     async def _read_keys(self) -> None:
         while True:
-            if not self._terminal.is_entered:  # in the background, where reading would stop the process
+            if not self._terminal.is_entered:  # in the background, reading would stop the process
                 await trio.sleep(self._frame_s)
                 continue
             typed = await self._terminal.read()
@@ -114,9 +120,9 @@ class Screen:
             self._is_stale = True
         else:
             self._view = after_key(self._view, key, rows=self._frame.rows, page=self._frame.page)
-            if self._view.offset and self._listed is None:
-                self._listed = self._meter.statistics()
-        self._wanted.set()
+            if self._view.offset and self._list_source is None:
+                self._list_source = self._meter.statistics()
+        self._redraw.set()
 
     async def _watch_window(self) -> None:
         with trio.open_signal_receiver(signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT) as signals:
@@ -126,4 +132,4 @@ class Screen:
                 if number != signal.SIGWINCH:
                     self._terminal.resume()
                 self._is_stale = True
-                self._wanted.set()
+                self._redraw.set()

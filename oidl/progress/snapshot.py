@@ -1,6 +1,6 @@
-"""A snapshot of a run as JSON: what `--progress json` prints and what the web page is sent. Pure.
+"""A snapshot of a run as JSON, for `--progress json` and for the web page. Pure.
 
-The keys are a public interface, which `oidl help json` lists. `oidl status --json` and the page of a database have
+The keys are a public interface, which `oidl help json` lists. `oidl status --json` and the page of a database use
 the same keys for the same things: `report.snapshot` and `web.snapshot` build on the functions here.
 """
 
@@ -17,9 +17,9 @@ Json = dict[str, Any]
 
 
 def run_snapshot(now: Statistics, at: datetime, before: Statistics | None = None) -> Json:
-    """All numbers of a run, which stood like this at `at`.
+    """All numbers of a run at the time `at`.
 
-    `successes` and `failures` are those since `before`, the last hundred at most.
+    `successes` and `failures` are those since `before`, at most the last hundred of each.
     """
     done, tries = (before.done, before.failed + before.retried) if before else (0, 0)
     return {
@@ -67,7 +67,7 @@ def run_snapshot(now: Statistics, at: datetime, before: Statistics | None = None
 
 
 def status_counts(by_status: Mapping[Status, int]) -> Json:
-    """How many images there are, and how many have each status."""
+    """The number of images, in total and by status."""
     total = sum(by_status.values())
     settled = by_status[Status.DONE] + by_status[Status.FAILED]
     return {
@@ -88,7 +88,7 @@ def subset_and_reason_counts(
 
 
 def pace_json(pace: PaceState) -> Json:
-    """How fast one provider is asked."""
+    """The pace at one provider."""
     return {
         "provider": pace.provider,
         "window": pace.window,

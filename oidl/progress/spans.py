@@ -1,6 +1,6 @@
-"""Lines of styled text, measured in cells: what the screen is made of before a terminal is thought of. Pure.
+"""Lines of styled text, measured in cells: the screen before it becomes escape sequences. Pure.
 
-All that others wrote goes through `cut`, which leaves nothing in it that a
+All text from strangers goes through `cut`, which removes everything that a
 terminal would obey.
 """
 
@@ -27,23 +27,23 @@ Line: TypeAlias = tuple[Span, ...]
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in at most `width` cells; where it is longer it ends in `…`."""
+    """`text` in at most `width` cells; if it is longer, it ends in `…`."""
     text = printable(text).replace("\n", " ")
     return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…" * (width > 0)
 
 
 def left(text: str, width: int, style: str = "") -> Span:
-    """`text` at the left of exactly `width` cells."""
+    """`text`, left-aligned in exactly `width` cells."""
     return Span(set_cell_size(cut(text, width), width), style)
 
 
 def right(text: str, width: int, style: str = "") -> Span:
-    """`text` at the right of at least `width` cells."""
+    """`text`, right-aligned in at least `width` cells."""
     return Span(" " * (width - cell_len(text)) + text, style)
 
 
 def tail(text: str, width: int, style: str = "") -> Span:
-    """The end of `text`, which tells most of a path, in exactly `width` cells."""
+    """The end of `text`, the part of a path that says most, in exactly `width` cells."""
     text = printable(text).replace("\n", " ")
     if cell_len(text) > width:
         text = "…" + text[len(text) - max(0, width - 1) :] if width > 1 else ""
@@ -63,10 +63,10 @@ def width_of(line: Iterable[Span]) -> int:
 
 def clipped(line: Line, width: int) -> Line:
     """`line` in at most `width` cells."""
-    kept: list[Span] = []
+    spans: list[Span] = []
     for span in line:
-        room = width - width_of(kept)
+        room = width - width_of(spans)
         if room <= 0:
             break
-        kept.append(Span(cut(span.text, room), span.style))
-    return tuple(kept)
+        spans.append(Span(cut(span.text, room), span.style))
+    return tuple(spans)

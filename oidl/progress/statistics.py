@@ -1,7 +1,7 @@
-"""A moment of a run, frozen: what the meter gives and every printer reads.
+"""A frozen snapshot of a run: the meter returns it and every printer reads it.
 
-Times of day are seconds since the epoch, spans are seconds, sizes bytes. Lists
-of the past have the newest first, but `history`, which is read from left to right.
+Times of day are seconds since the epoch, durations seconds, sizes bytes. Lists
+of the past begin with the newest, except `history`, which reads from left to right.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from oidl.net.pace import PaceState
 
 
 class Second(NamedTuple):
-    """What one second saw: images settled, bytes from the network, bytes of finished files."""
+    """One second of a run: images settled, bytes from the network, bytes of finished files."""
 
     images: int = 0
     bytes_read: int = 0
@@ -21,7 +21,7 @@ class Second(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Transferring:
-    """A download in progress; `expected_bytes` is None where nobody has said how long it is."""
+    """A download in progress; `expected_bytes` is None if its length is unknown."""
 
     image_id: str
     subset: str
@@ -33,7 +33,7 @@ class Transferring:
 
     @property
     def share(self) -> float | None:
-        """How much of it is here, 0 to 1, as far as that can be said."""
+        """The share that has arrived, 0 to 1; None if the length is unknown."""
         return min(1.0, self.received_bytes / self.expected_bytes) if self.expected_bytes else None
 
 
@@ -48,10 +48,10 @@ class Processing:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """An image that is done. `width`, `height` and `bytes` are of what came, `url` None if that was on disk already.
+    """An image that is done. `width`, `height` and `bytes` are those of the body; `url` is None if it was on disk.
 
-    `files` are the renditions made this time. `transfer_s` is from the first request to the last byte, None where
-    there was none; `process_s` is a thread's time.
+    `files` are the renditions made this time. `transfer_s` is from the first request to the last byte, None without
+    a request; `process_s` is a thread's time.
     """
 
     image_id: str
@@ -68,7 +68,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A try that failed: for good (`status` is `failed`), or to be made again (`retry`)."""
+    """A failed try; `status` is `failed` if that is final, `retry` if there will be another."""
 
     image_id: str
     subset: str
@@ -82,10 +82,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A list or annotation file on its way to the disk or, as far as `rows` says, into the database.
+    """A list or annotation file on its way to the disk or into the database.
 
-    `rows` is None where none are counted, `bytes` where it does not come from the network, `expected_bytes` where
-    nobody has said how many there are. `is_indexing`: the rows are all in, and are now put in order.
+    `rows` are those in the database so far, None if the file is only fetched. `bytes` is None if the file does not
+    come from the network, `expected_bytes` if its size is unknown. `is_indexing`: all rows are there and the
+    database is sorting them.
     """
 
     name: str
@@ -97,20 +98,20 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A moment of a run. Rates are per second over the last 20 s.
+    """A snapshot of a run. Rates are per second over the last 20 s.
 
-    Of this run: `done` and `failed` images (`by_reason` tells the failed apart), `retried` tries that failed and may
-    be made again, `remaining` images to be settled yet, `in_flight` ones in hand at any stage. `bytes_read` are all
-    that came from the network, archives too; `bytes_written` are those of the files of images that are done.
+    About this run: `done` and `failed` images (the failed also `by_reason`), `retried` failed tries that will be
+    repeated, `remaining` images that are not settled yet, `in_flight` images at any stage. `bytes_read` counts all
+    bytes from the network, including archives; `bytes_written` counts the files of images that are done.
 
-    Of all the selected images, earlier runs included and as the database has them: `by_subset` (every status) and
-    `failures`, the images that stand as `failed` or `retry`, by reason.
+    About all the selected images, including those of earlier runs, as the database has them: `by_subset` (every
+    status) and `failures`, the images with status `failed` or `retry`, by reason.
 
-    `reading` is the list or annotation file that is fetched or loaded, if one is.
+    `reading` is the list or annotation file that is being fetched or loaded, if there is one.
 
-    `goal` is how many images the run is to have under its limit, those of earlier runs included; None without one.
+    `goal` is how many images the run should have under its limit, including those of earlier runs; None without one.
 
-    `outcome` is how the run ended, as in `run.outcome`; None while it goes on.
+    `outcome` is how the run ended, as in `run.outcome`; None while it is active.
 
     `history` holds the full seconds of the last five minutes, oldest first. `successes` and `failed_tries` are the
     last 100 of each.
@@ -143,12 +144,12 @@ class Statistics:
 
     @property
     def is_busy_reading(self) -> bool:
-        """Whether there is nothing to be told of but `reading`: no image is in hand, or to be done that is known."""
+        """Whether `reading` is all there is to report: no image is in flight, and none is known to remain."""
         return self.reading is not None and not self.remaining and not self.in_flight
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until all is settled at the present rate, or None if nothing moves."""
+        """Seconds until all images are settled at the present rate, or None if nothing moves."""
         return self.remaining / self.images_per_s if self.images_per_s else None
 
     @property

@@ -1,4 +1,4 @@
-"""Counts what `oidl verify` looks at and finds; told by the pipeline, read by the printers."""
+"""Counts what `oidl verify` checks and finds; the pipeline calls it, the printers read it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,11 +11,11 @@ _EXAMPLES = 20
 
 @dataclass(frozen=True, slots=True)
 class VerifyStatistics:
-    """A moment of `oidl verify`.
+    """A snapshot of `oidl verify`.
 
-    `files` of about `total` recorded files were looked at, `undecoded` of them in a format that is not
-    decoded here; `seen` files were met in directories. `found` has every fault, `examples` the first few
-    of each. `requeue` images are pending again, and `removed` files are gone.
+    `files` of about `total` recorded files were checked, `undecoded` of them in a format that oidl does not
+    decode; `seen` files were seen in directories. `found` has the count of every problem, `examples` the first
+    few of each. `requeue` images are pending again, and `removed` files are gone.
     """
 
     elapsed_s: float
@@ -41,16 +41,16 @@ class VerifyMeter:
         self._seen = 0
         self._found: Counter[Problem] = Counter()
         self._examples: dict[Problem, list[Finding]] = {}
-        self._put_back = 0
+        self._requeued = 0
         self._removed = 0
 
-    def looked_at(self, files: int, undecoded: int) -> None:
+    def files_checked(self, files: int, undecoded: int) -> None:
         """Recorded files were compared with the disk."""
         self._files += files
         self._undecoded += undecoded
 
-    def met(self, files: int) -> None:
-        """Files were met in a directory."""
+    def files_seen(self, files: int) -> None:
+        """Files were seen in a directory."""
         self._seen += files
 
     def found(self, finding: Finding) -> None:
@@ -62,11 +62,11 @@ class VerifyMeter:
 
     def repaired(self, requeue: int, removed: int) -> None:
         """Images are pending again, files are gone."""
-        self._put_back += requeue
+        self._requeued += requeue
         self._removed += removed
 
     def statistics(self) -> VerifyStatistics:
-        """A frozen picture of the counters as they are now."""
+        """A frozen copy of the counters now."""
         return VerifyStatistics(
             elapsed_s=self._clock() - self._started,
             files=self._files,
@@ -75,6 +75,6 @@ class VerifyMeter:
             seen=self._seen,
             found={fault: self._found[fault] for fault in Problem},
             examples={fault: tuple(found) for fault, found in self._examples.items()},
-            requeue=self._put_back,
+            requeue=self._requeued,
             removed=self._removed,
         )

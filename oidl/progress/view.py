@@ -1,4 +1,4 @@
-"""What of the screen is looked at, and what a key does to that. Pure.
+"""The user's view of the screen, and the effect of each key on it. Pure.
 
 A terminal sends bytes; the few that mean something here have names.
 """
@@ -18,7 +18,7 @@ class Tab(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown: which list, from which row of it on, and whether the help is over it."""
+    """What is shown: a list, from row `offset` on, or the help over it."""
 
     tab: Tab = Tab.IN_PROGRESS
     offset: int = 0
@@ -41,12 +41,12 @@ _PAGES = {"page up": -1, "page down": 1}
 
 
 def keys(typed: bytes) -> list[str]:
-    """The keys that make a terminal send `typed`: names as above, else the character."""
+    """The keys that made the terminal send `typed`: a name from above, otherwise the character."""
     return [_ESCAPES.get(key, key) for key in _KEY.findall(typed.decode("utf-8", "replace"))]
 
 
 def after_key(view: View, key: str, *, rows: int, page: int) -> View:
-    """The view after `key`; the list has `rows` rows, `page` of which are seen."""
+    """The view after `key`; the list has `rows` rows, of which `page` are visible."""
     last = max(0, rows - page)
     if key == "?":
         return replace(view, is_help=not view.is_help)

@@ -192,7 +192,7 @@ def test_everything_that_people_ask_for_is_seen_on_80_by_24(halfway: Window, fin
     assert re.search(r"network .*[\d.]+ MB/s", seen)
     assert re.search(r"disk .*[\d.]+ MB/s", seen)
     assert "resizes in progress: 0" in seen
-    assert re.search(r"pace 127\.0\.0\.1:\d+: as fast as it goes, \d+ at once", seen)
+    assert re.search(r"pace 127\.0\.0\.1:\d+: no rate limit, \d+ at once", seen)
     fine.gate.set()
     assert halfway.ended() == 0
 
@@ -248,9 +248,9 @@ def test_keys_show_the_last_successes_the_last_failures_and_the_help(quick_datas
     assert seen == {image_id for (image_id,) in ask("SELECT image_id FROM download WHERE status = 'failed'")}
 
     shown.press("?")
-    shown.until(lambda text: "finish what is in hand and end" in text)
+    shown.until(lambda text: "finish active transfers and end" in text)
     shown.press("?")
-    shown.until(lambda text: "finish what is in hand and end" not in text)
+    shown.until(lambda text: "finish active transfers and end" not in text)
     loopback.gate.set()
     assert shown.ended() == 0
 

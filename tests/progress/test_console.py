@@ -128,7 +128,7 @@ def test_what_others_wrote_commands_no_terminal() -> None:
 def test_what_is_said_under_a_full_screen_waits_and_comes_out_afterwards() -> None:
     screen = Terminal()
     console = Console(screen)
-    with suppress(ZeroDivisionError), console.covered() as waiting:
+    with suppress(ZeroDivisionError), console.suspended() as waiting:
         console.say("one")
         console.say("two")
         assert (list(waiting), screen.getvalue()) == (["one", "two"], "")
@@ -139,7 +139,7 @@ def test_what_is_said_under_a_full_screen_waits_and_comes_out_afterwards() -> No
 
 
 def test_it_is_in_the_log_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "oidl"), Console(Terminal()).covered():
+    with caplog.at_level(logging.INFO, "oidl"), Console(Terminal()).suspended():
         Console(Terminal()).say("one")
         assert caplog.messages == ["one"]
 

@@ -138,7 +138,7 @@ def test_where_a_list_is_seen_whole_it_is_not_said_which_part() -> None:
 
 def test_a_scrolled_list_is_that_of_the_moment_when_it_was() -> None:
     earlier = busy(seconds=30)
-    lines = text(draw(busy(), View(Tab.SUCCESSES, 1), 80, 24, listed=earlier))
+    lines = text(draw(busy(), View(Tab.SUCCESSES, 1), 80, 24, list_source=earlier))
     assert any(earlier.successes[1].image_id in line for line in lines)
     assert lines[0].startswith("oidl  120 done")  # the rest is of now
 
@@ -164,7 +164,7 @@ def test_more_reasons_than_rows_are_summed_up() -> None:
 def test_what_nothing_is_known_of_yet_is_said_so() -> None:
     lines = text(draw(Meter(lambda: 0.0).statistics(), View(), 80, 24))
     assert lines[1].endswith("no image list yet")
-    assert "nothing was asked for yet" in "\n".join(lines)
+    assert "no requests yet" in "\n".join(lines)
     assert "nothing is in progress" in lines
     assert "none yet" in text(draw(Meter(lambda: 0.0).statistics(), View(Tab.FAILURES), 80, 24))
 
@@ -178,9 +178,9 @@ def test_a_list_on_its_way_is_in_hand_while_no_image_is() -> None:
         later = text(draw(meter.statistics(), View(), 80, 24))
         meter.remaining = 1
         with_images = text(draw(meter.statistics(), View(), 80, 24))
-    assert "in hand  loading train-images.csv · 3,400,000 rows · 80.0 MB of 850 MB" in lines
-    assert "in hand  loading train-images.csv · 3,400,000 rows, indexing" in later
-    assert any(line.startswith("in hand  downloads in progress: 0") for line in with_images)
+    assert "active   loading train-images.csv · 3,400,000 rows · 80.0 MB of 850 MB" in lines
+    assert "active   loading train-images.csv · 3,400,000 rows, indexing" in later
+    assert any(line.startswith("active   downloads in progress: 0") for line in with_images)
 
 
 def test_a_length_that_nobody_told_is_no_percentage() -> None:

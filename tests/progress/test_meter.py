@@ -133,7 +133,7 @@ def test_a_reason_that_no_image_has_any_more_is_not_listed() -> None:
     assert meter.statistics().failures == {}
 
 
-# ---- what is in hand, and what was
+# ---- images in flight, and the past
 
 
 def test_a_download_is_seen_while_it_grows() -> None:

@@ -42,7 +42,7 @@ def test_letters_that_an_encoding_has_not_are_escaped(pipe: tuple[int, int]) -> 
 def test_a_reader_that_takes_nothing_holds_up_nobody_and_what_is_dropped_is_counted(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outlet, "_MOST_TEXTS", 10)
+    monkeypatch.setattr(outlet, "_MAX_TEXTS", 10)
     monkeypatch.setattr(outlet, "_PATIENCE_S", 0.05)
     stream = Outlet(pipe[1], "utf-8", never)
     stream.write("x" * 1_000_000)  # more than a pipe holds

@@ -112,7 +112,7 @@ def test_it_is_drawn_four_times_a_second_and_only_what_changed() -> None:
 def test_a_key_shows_at_once() -> None:
     async def main(stage: Stage) -> None:
         assert job(149).image_id in await stage.press(b"2")
-        assert "which list is shown" in await stage.press(b"?")
+        assert "choose a list" in await stage.press(b"?")
         assert job(149).image_id in await stage.press(b"?")
         assert "none yet" in await stage.press(b"3")
 

@@ -17,7 +17,7 @@ TIMEOUT = Failure(Reason.TIMEOUT, "no byte in time", url="http://x/1.jpg")
 
 
 def run() -> Meter:
-    """Two seconds of a run of eight images: one done, one failed, one to be tried again, one each in hand."""
+    """Two seconds of a run of eight images: one done, one failed, one to be retried, two in flight."""
     times = iter([0.0, *[1.0] * 100])
     meter = Meter(lambda: next(times), remaining=8, time_of_day=lambda: 1e9)
     meter.set_baseline([StatusCount("train", Status.PENDING, None, 7), StatusCount("test", Status.DONE, None, 1)])

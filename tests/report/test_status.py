@@ -163,7 +163,7 @@ def test_a_run_at_work_shows_the_paces_of_its_providers() -> None:
     flickr = COUNTS.paces[0]
     assert last_line(flickr) == "  flickr: 38.5 req/s, 16 at once"
     assert last_line(replace(flickr, paused_until="2030-01-01T10:02:10.500Z")) == "  flickr: paused for 30 s"
-    assert last_line(replace(flickr, rate=None)) == "  flickr: as fast as it goes, 16 at once"
+    assert last_line(replace(flickr, rate=None)) == "  flickr: no rate limit, 16 at once"
     assert "flickr" not in status_text(ENDED, is_running=False)
 
 

@@ -15,7 +15,7 @@ def meter() -> VerifyMeter:
     times = iter([100.0] + [110.0] * 99)
     meter = VerifyMeter(lambda: next(times))
     meter.total = 5000
-    meter.looked_at(1000, 7)
+    meter.files_checked(1000, 7)
     return meter
 
 
@@ -28,7 +28,7 @@ def test_the_line_says_how_far_how_fast_and_what_is_wrong(meter: VerifyMeter):
     for fault in Problem:
         meter.found(Finding(fault))
     assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 9 wrong · 100 files/s · 40 s"
-    meter.met(1234)
+    meter.files_seen(1234)
     assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 9 wrong · 1,234 looked up"
 
 
