@@ -140,8 +140,8 @@ class Limits:
 class NodeSettings:
     """How one machine works.
 
-    As many `threads` check and resize images. Pauses that hosts ask for are waited for until no image has come
-    to anything for `patience_s`.
+    `threads` is how many threads check and resize images. The node waits for a pause that a host asks for if it ends
+    less than `patience_s` after an image last progressed.
     """
 
     threads: int
@@ -222,9 +222,8 @@ class Settings:
     catalogue's image lists, and `image_list` chooses among those. `annotations` are kinds of annotations;
     `pipeline.annotation_requirements` says which files they need. With `load_annotations` they go into the database,
     for the selected images or the whole list. Unless `is_directory_given`, the first of `renditions` goes to another
-    directory if its own has files made otherwise.
-    `plan` is what the root is for from now on, by option; a run without one leaves it unchanged. `threads` is how many
-    threads check and resize images.
+    directory if its own has files made otherwise. `plan` is what the root is for from now on, by option; a run without
+    one leaves it unchanged. `threads` is how many threads check and resize images.
     """
 
     root_dir: Path

@@ -10,9 +10,9 @@ from oidl.net.known_hosts import host_of
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of one image at one source; made once, and carried to the end.
+    """One try of one image at one source; created once, and carried to the end.
 
-    `host` is that of the download's URL. `failures` are those of the sources that were asked before in the same try.
+    `host` is that of the download's URL. `failures` are those of the sources that were asked earlier in the same try.
     With `skip_local`, an original on disk is not used, because it turned out to be bad.
     """
 
@@ -24,7 +24,7 @@ class Attempt:
 
     @classmethod
     def at(cls, download: Download, job: Job, failures: tuple[Failure, ...] = ()) -> "Attempt":
-        """An attempt to get `job` by `download`."""
+        """An attempt to fetch the image of `job` with `download`."""
         return cls(job, download, host_of(download.url), failures)
 
     def without_local(self) -> "Attempt":
@@ -34,7 +34,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body on its way to a validator, with its share of the memory budget. `job` has what the validator makes."""
+    """A body for a validator, with its share of the memory budget. `job` lists the renditions to make."""
 
     attempt: Attempt
     job: Job
@@ -44,9 +44,9 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an image; `result` None means that nothing did, because the run stops.
+    """The outcome of a job; `result` is None if the run stopped first, so nothing is known about the image.
 
-    `earlier` are the failures at the sources that were asked before the one that `result` is of.
+    `earlier` are the failures at the sources that were asked before the source of `result`.
     """
 
     job: Job

@@ -1,4 +1,4 @@
-"""What the result of an attempt means for its job: the next source is asked, or the job is over."""
+"""Decides what the result of an attempt means for its job: the next source is asked, or the job is over."""
 
 import trio
 
@@ -11,10 +11,10 @@ from oidl.progress.meter import Meter
 
 
 class Conclusion:
-    """The end of every attempt, whichever stage it ends in: back to `scheduler`, or out through `outcomes`.
+    """Concludes every attempt, in whichever stage it ends: back to `scheduler`, or out through `outcomes`.
 
-    With `trusts_local`, originals on disk are used without a look at their MD5, so one that proves bad is no evidence
-    about the image.
+    With `trusts_local`, originals on disk are used without checking their MD5, so a bad one is no evidence about the
+    image.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Conclusion:
         self._trusts_local = trusts_local
 
     async def conclude(self, attempt: Attempt, result: Done | Failure | Postponed | None) -> None:
-        """Ends `attempt` with its result; None means that nothing came of it, because the run drains."""
+        """Ends `attempt` with its result; None means that it has none, because the run drains."""
         if isinstance(result, Postponed):
             result = self._as_failure(attempt, result)
         if isinstance(result, Failure):
@@ -45,7 +45,7 @@ class Conclusion:
                 self._meter.dropped(attempt.job)
                 self._scheduler.put(following)
                 return
-            if following:  # no new request is made, and without one nothing is decided
+            if following:  # the run drains: no new request is made, and without one nothing is decided
                 result = None
         if result is None:
             self._meter.dropped(attempt.job)
@@ -53,7 +53,7 @@ class Conclusion:
         self._scheduler.finished()
 
     def _as_failure(self, attempt: Attempt, postponed: Postponed) -> Failure | Postponed:
-        """A failure in place of `postponed`, if another source can help now or has been asked before."""
+        """A failure instead of `postponed`, if another source can help now or was asked before."""
         failure = Failure(
             postponed.reason,
             postponed.detail,
@@ -62,14 +62,14 @@ class Conclusion:
             url=attempt.download.url,
             blame=Blame.NOT_ASKED,
         )
-        # A pause will be over; a host that cannot be reached may stay so for ever.
+        # A pause will end; an unreachable host may stay unreachable for ever.
         is_pause = postponed.reason is Reason.RATE_LIMITED
         if attempt.failures or (not is_pause and self._sources.next(attempt, failure)):
             return failure
         return postponed
 
     def _following(self, attempt: Attempt, failure: Failure) -> Attempt | None:
-        """The attempt to be made after `attempt` failed; None if that was the last."""
+        """The attempt that follows the failed `attempt`; None if that was the last."""
         is_bad_local = self._trusts_local and failure.source is Source.LOCAL and failure.blame is not Blame.IMAGE
         if is_bad_local and failure.reason is not Reason.DISK:
             return attempt.without_local()

@@ -1,8 +1,8 @@
-"""A bug in oidl costs the image that met it, and never the run.
+"""Contains bugs: a bug in oidl costs the image that met it, never the run.
 
-Exceptions are for bugs and for "stop the program". Whatever else is raised while
+Exceptions are for bugs and for "stop the program". Any other exception while
 one image is fetched, validated or recorded becomes a `Failure` of that image, and
-its traceback goes to the log. A run that meets nothing but bugs is stopped: see `pipeline.bugs`.
+its traceback goes to the log. A run that meets only bugs is stopped: see `pipeline.bugs`.
 """
 
 import logging
@@ -18,17 +18,17 @@ log = logging.getLogger("oidl")
 
 @dataclass(slots=True)
 class Contained:
-    """What came of a `with contained(...)` block: `failure` is None unless a bug ended it."""
+    """The result of a `with contained(...)` block: `failure` is None unless a bug ended it."""
 
     failure: Failure | None = None
 
 
 @contextmanager
 def contained(job: Job, source: Source | None = None, url: str | None = None) -> Iterator[Contained]:
-    """Ends the block at a bug, which is then the `failure` of `job`; `source` and `url` are where it was fetched from.
+    """A block that a bug ends, and never leaves: it becomes the `failure` of `job`, with `source` and `url`.
 
-    What stops the program (`OidlError`, cancellation, Ctrl-C) passes. `MemoryError` does not: mostly it is one
-    huge image, whose memory is free again by now, and if it is not, many fail in a row.
+    Exceptions that stop the program (`OidlError`, cancellation, Ctrl-C) pass. `MemoryError` does not: usually it is one
+    huge image, whose memory is free again by now; if it is not, many images fail in a row, and that stops the run.
     """
     outcome = Contained()
     try:

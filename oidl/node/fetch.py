@@ -1,4 +1,4 @@
-"""The fetchers: each takes one attempt after another, and brings its body."""
+"""The fetchers: each takes one attempt after another, and fetches its body."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ from oidl.progress.meter import Meter
 
 
 class Fetcher:
-    """Gets bodies from `originals` on disk or by `downloader`, as far as `memory` has room for them."""
+    """Gets bodies from `originals` on disk or through `downloader`, within the budget `memory`."""
 
     def __init__(
         self,
@@ -36,13 +36,13 @@ class Fetcher:
         self._meter = meter
 
     async def run(self, attempts: trio.MemoryReceiveChannel[Attempt], bodies: trio.MemorySendChannel[Body]) -> None:
-        """Fetches the body of each of `attempts`; those that fail are concluded."""
+        """Fetches the body of each of `attempts`; failed ones are concluded."""
         async with attempts, bodies:
             async for attempt in attempts:
                 await self._fetch(attempt, bodies)
 
     async def _fetch(self, attempt: Attempt, bodies: trio.MemorySendChannel[Body]) -> None:
-        """Fetches one body. A function, because a name in the loop would keep the body alive until the next one."""
+        """Fetches one body. A separate function, because a local variable in the loop would keep the body alive."""
         self._meter.started(attempt.job)
         with self._memory.reservation() as memory:
             fetched = await self._obtain(attempt, memory)
@@ -59,7 +59,7 @@ class Fetcher:
         await self._conclusion.conclude(attempt, fetched)
 
     async def _obtain(self, attempt: Attempt, memory: Reservation) -> Fetched | Failure | None:
-        """A body, or why there is none; None if the run started draining before it was asked for."""
+        """A body, or why there is none; None if the run started draining before a request was made."""
         download = attempt.download
         with contained(attempt.job, download.source, download.url) as bug:
             return await self._originals.read(attempt, memory) or await self._download(attempt, memory)
@@ -67,8 +67,8 @@ class Fetcher:
 
     async def _download(self, attempt: Attempt, memory: Reservation) -> Fetched | Failure | None:
         download = attempt.download
-        if not download.url:  # of a thumbnail, where only thumbnails are asked for
-            return Failure(Reason.NOT_FOUND, "the list names no thumbnail of it", source=download.source)
+        if not download.url:  # the image has no thumbnail, and thumbnails are the only source
+            return Failure(Reason.NOT_FOUND, "the list has no thumbnail URL for it", source=download.source)
         await memory.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
         fetched = await self._downloader.fetch(download, partial(self._meter.requested, attempt.job))
         if isinstance(fetched, Fetched):
@@ -76,6 +76,6 @@ class Fetcher:
         return fetched
 
     def _must_wait(self, attempt: Attempt, failure: Failure) -> bool:
-        """Whether the host, and not the image, is the reason that there is no body now."""
+        """Whether the host, not the image, is the reason that there is no body now."""
         is_about_host = failure.reason is Reason.RATE_LIMITED or failure.blame is Blame.NOT_ASKED
         return is_about_host and self._downloader.permits.backoff(attempt.download.url) is not None

@@ -1,4 +1,4 @@
-"""Are these bytes the published image? Pure; the checks that need the body, in the contract's order."""
+"""Checks whether a body is the published image, in the contract's order. Pure."""
 
 import base64
 import hashlib
@@ -10,11 +10,10 @@ from oidl.model import Failure, Fetched, Job, Reason, Source
 def verify(job: Job, fetched: Fetched, *, check_md5: bool = True) -> str | Failure:
     """The base64 MD5 of the body, or the first check that it fails: first bytes, length, MD5.
 
-    A 300K thumbnail is made anew by the server now and then and has no
-    published size or MD5: its decode must do. Of a mirror's copy the mirror itself
-    may tell the MD5. A format other than the URL's
-    own suffix is a placeholder, unless it is what was published. What came in a doubtful way (a text type, an error's
-    status) is only taken if it is that.
+    The server sometimes regenerates a 300K thumbnail, so there is no published size or MD5 for it: it only has to
+    decode. For a mirror's copy, the mirror itself may state the MD5. A format other than the suffix of the URL
+    means a placeholder, unless the bytes are the published ones. A doubtful answer (a text type, an error status)
+    is accepted only if its bytes are the published ones.
     """
     body = fetched.body
     digest = hashlib.md5(body, usedforsecurity=False).digest()
@@ -27,7 +26,7 @@ def verify(job: Job, fetched: Fetched, *, check_md5: bool = True) -> str | Failu
         return Failure(Reason.NOT_AN_IMAGE, f"starts with {bytes(body[:12])!r}")
     promised = suffix_format(job.original_url if fetched.source is Source.LOCAL else fetched.url)
     if promised and name != promised and not is_published:
-        return Failure(Reason.NOT_AN_IMAGE, f"a {name}, as placeholders are, instead of a {promised}")
+        return Failure(Reason.NOT_AN_IMAGE, f"{name} instead of {promised}, like a placeholder")
     if fetched.source is Source.CVDF and fetched.server_md5 and fetched.server_md5 != digest.hex():
         return Failure(Reason.MD5_MISMATCH, f"MD5 {digest.hex()}, the mirror says {fetched.server_md5}")
     if fetched.source in (Source.THUMBNAIL_300K, Source.CVDF):

@@ -1,4 +1,4 @@
-"""The nursery that joins the stages of one machine between a feed and a recorder."""
+"""The nursery that connects the stages of one machine between a feed and a recorder."""
 
 from typing import Protocol, TypeVar
 
@@ -23,18 +23,18 @@ End = TypeVar("End", covariant=True)
 
 
 class Feed(Protocol[End]):
-    """Where jobs come from."""
+    """The source of jobs."""
 
     async def run(self, jobs: trio.MemorySendChannel[Job]) -> End:
-        """Sends jobs until there are no more, closes `jobs`, and returns why it ended."""
+        """Sends jobs until there are no more, then closes `jobs` and returns why it ended."""
         ...
 
 
 class Recorder(Protocol):
-    """Where outcomes go."""
+    """The destination of outcomes."""
 
     async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
-        """Records all of `outcomes`, until they are closed."""
+        """Records all of `outcomes` until the channel is closed."""
         ...
 
 
@@ -59,7 +59,10 @@ class Node:
         self._threads = settings.threads
 
     async def run(self, feed: Feed[End], recorder: Recorder) -> End | None:
-        """Brings everything that `feed` hands out to `recorder`; returns why the feed ended, None if cancelled."""
+        """Processes every job of `feed` and sends its outcome to `recorder`.
+
+        Returns why the feed ended, None if the run was cancelled.
+        """
         jobs_in, jobs = trio.open_memory_channel[Job](0)
         outcomes_in, outcomes = trio.open_memory_channel[Outcome](0)
         end = None
@@ -76,7 +79,7 @@ class Node:
     async def _process_jobs(
         self, jobs: trio.MemoryReceiveChannel[Job], outcomes: trio.MemorySendChannel[Outcome]
     ) -> None:
-        """Runs scheduler, fetchers and validators until each of `jobs` has its outcome, and closes `outcomes`."""
+        """Runs scheduler, fetchers and validators until each of `jobs` has its outcome, then closes `outcomes`."""
         transfers, permits = self._downloader.transfers, self._downloader.permits
         attempts_in, attempts = trio.open_memory_channel[Attempt](0)
         bodies_in, bodies = trio.open_memory_channel[Body](2 * self._threads)

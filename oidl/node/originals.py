@@ -1,4 +1,4 @@
-"""Originals on disk that make a request unnecessary."""
+"""Finds originals on disk that make a request unnecessary."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ class LocalOriginals:
         self._has_any: dict[str, bool] = {}
 
     async def read(self, attempt: Attempt, memory: Reservation) -> Fetched | None:
-        """The original of an image, within `memory`; None if there is none that can be used."""
+        """The original of an image, within `memory`; None if there is no usable one."""
         job = attempt.job
         if attempt.failures or attempt.skip_local or self._settings.always_download or not self._settings.can_use_local:
             return None
@@ -39,16 +39,16 @@ class LocalOriginals:
         return fetched
 
     def restoring(self, job: Job, fetched: Fetched) -> Job:
-        """`job`, with the saved original to make again if that was recorded and yet had to be fetched."""
+        """`job`, which also saves the original again if a recorded original could not be used and was fetched."""
         if fetched.source is Source.LOCAL or job.saved_original is None:
             return job
-        is_lacking = any(rendition.mode is None for rendition in job.missing_renditions)
-        if is_lacking or not (self._settings.save and self._settings.can_use_local):
+        saves_original = any(rendition.mode is None for rendition in job.missing_renditions)
+        if saves_original or not (self._settings.save and self._settings.can_use_local):
             return job
         return replace(job, missing_renditions=(*job.missing_renditions, self._settings.kept[0]))
 
     def _has_originals(self, subset: str) -> bool:
-        """Whether there were any when the first image of `subset` came by; looked up once."""
+        """Whether there may be any; looked up once, at the first image of `subset`."""
         if subset not in self._has_any:
             self._has_any[subset] = self._store.has_originals(subset)
         return self._has_any[subset]

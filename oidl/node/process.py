@@ -1,7 +1,7 @@
-"""What happens to one body: verified, decoded, rendered, stored. Runs in a validator's thread.
+"""Processes one body: verify, decode, render, store. Runs in a validator's thread.
 
 Every rendition is made before the first file is written, so an image that cannot
-be verified or made has no new file at all. If the disk fills up between two
+be verified or rendered gets no new file at all. If the disk fills up between two
 files, the first is whole and has no row; the next run writes it again.
 """
 
@@ -28,9 +28,9 @@ class _Output:
 
 @dataclass(frozen=True, slots=True)
 class Processor:
-    """Makes the files of one image after another; shared by the validators' threads.
+    """Makes the files of images; the validators' threads share it.
 
-    `before_replace` is told of recorded files (ImageID and rendition of each) before others take their place, so that
+    `before_replace` is called with recorded files (ImageID and rendition of each) before others replace them, so that
     no row describes a file that is gone.
     """
 
@@ -40,9 +40,9 @@ class Processor:
     before_replace: Callable[[list[tuple[str, str]]], None] = field(default=lambda files: None)
 
     def process(self, job: Job, fetched: Fetched) -> Done | Failure:
-        """Everything that `job` lacks, made from `fetched` and written; or the first thing that is wrong.
+        """Makes everything that `job` lacks from `fetched` and stores it; returns the result or the first failure.
 
-        A disk that cannot be written is a `Failure` with the reason `disk`.
+        If the disk cannot be written, that is a `Failure` with the reason `disk`.
         """
         is_local = fetched.source is Source.LOCAL
         check_md5 = self.originals.check_md5_if_exists or not is_local
@@ -54,12 +54,12 @@ class Processor:
             return _of(fetched, _blamed(job, md5, picture))
         if self.imaging.discard_png and picture.format == "png":
             return _of(fetched, Failure(Reason.NOT_AN_IMAGE, "a PNG, and --discard-png is set"))
-        # Flickr turns its small versions upright; boxes, and the published rotation, are of the original.
+        # Flickr turns its small versions upright; boxes and the published rotation refer to the original.
         prerotation = BY_ROTATION.get(job.rotation, 1) if fetched.source is Source.THUMBNAIL_300K else 1
         rendered = self._rendered(job, picture, 0 if prerotation != 1 else job.rotation)
         if isinstance(rendered, Failure):
             return _of(fetched, _blamed(job, md5, rendered))
-        # A kept original is named after the source that it came from, whichever that was expected to be.
+        # A kept original is named after its actual source, even if another source was expected.
         kept = self.originals.rendition_for(fetched.source)
         renditions = [kept if rendition.mode is None else rendition for rendition in job.missing_renditions]
         if self.originals.always_download:
@@ -87,21 +87,21 @@ class Processor:
         )
 
     def _rendered(self, job: Job, picture: Picture, rotation: int) -> list[_Output] | Failure:
-        """Every rendition that `job` lacks, in its order; originals that are to be converted are."""
+        """Every rendition that `job` lacks, in its order, with originals converted if the settings say so."""
         rendered = render(picture, job.missing_renditions, rotation, self.imaging.validation)
         kind = self._conversion(picture)
         if isinstance(rendered, Failure) or kind is None:
             return rendered if isinstance(rendered, Failure) else [_Output(each) for each in rendered]
-        made: list[_Output] = []
+        outputs: list[_Output] = []
         for rendition, each in zip(job.missing_renditions, rendered, strict=True):
             if rendition.mode is not None:
-                made.append(_Output(each))
+                outputs.append(_Output(each))
                 continue
             whole = converted(picture, self.imaging.background, self.imaging.validation)
             if isinstance(whole, Failure):
                 return whole
-            made.append(_Output(whole, kind))
-        return made
+            outputs.append(_Output(whole, kind))
+        return outputs
 
     def _conversion(self, picture: Picture) -> str | None:
         """What a saved original is converted from, or None if it is kept as it is."""
@@ -110,7 +110,7 @@ class Processor:
         return "cmyk" if self.imaging.convert_cmyk and picture.is_cmyk else None
 
     def read_original(self, job: Job) -> Fetched | None:
-        """The verified original of `job` from disk, or None if there is none that can be trusted."""
+        """The verified original of `job` from disk, None if there is none that can be trusted."""
         for path, body in self.store.find_originals(job):
             fetched = Fetched(Source.LOCAL, path, body)
             if isinstance(verify(job, fetched, check_md5=self.originals.check_md5_if_exists), str):
@@ -120,7 +120,7 @@ class Processor:
     def _write(
         self, job: Job, fetched: Fetched, rendition: Rendition, output: _Output, prerotation: int, orientation: int
     ) -> WrittenFile:
-        """Stores a rendition. `orientation` is what EXIF says in the picture as it came."""
+        """Stores a rendition. `orientation` is the EXIF tag of the image as fetched."""
         rendered = output.rendered
         local = fetched.url if fetched.source is Source.LOCAL else None
         suffix = ".jpg" if output.conversion else None
@@ -142,7 +142,7 @@ class Processor:
 
 
 def _blamed(job: Job, md5: str, failure: Failure) -> Failure:
-    """`failure`, which is about the photo if the bytes are the published ones."""
+    """`failure`, blamed on the image if the bytes are the published ones."""
     return replace(failure, blame=Blame.IMAGE) if md5 == job.original_md5 else failure
 
 

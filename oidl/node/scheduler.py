@@ -1,17 +1,17 @@
-"""Queues by host between the feed and the fetchers, so that no fetcher waits for a host.
+"""Queues attempts by host between the feed and the fetchers, so that no fetcher waits for a host.
 
-The feed hands out images in ImageID order, whatever hosts they lie on. If fetchers took them in that order, one host
-that is busy, slow, paused or dead would in time hold all of them. Crawlers know the problem, and their answer is a
-*frontier*: a queue for each host, and a fetcher gets the next image of any host that may be asked now.
+The feed hands out images in ImageID order, whatever their hosts. If fetchers took them in that order, one host that is
+busy, slow, paused or dead would in time occupy all of them. Crawlers solve this problem with a *frontier*: a queue for
+each host, and a fetcher gets the next image of any host that may be asked now.
 
-What this one adds:
+This scheduler adds three things:
 
-- Attempts at a host that cannot be reached, or that is paused for longer than the run is patient, are postponed: their
-  images wait in the database, with the time at which they are due.
-- A fetcher gives an attempt back (`requeue`) when its host turns out to be paused. It goes to the end of its queue,
-  because it may itself be what the host objects to, and after a few times it waits in the database.
-- The next source of an image that failed is one more attempt, which is `put` while the first is still in progress. So
-  the scheduler ends when the feed has ended and every job it took is `finished`, and not before.
+- Attempts at a host that cannot be reached, or that is paused for longer than the run waits, are postponed: their
+  images wait in the database, with the time when they are due.
+- A fetcher returns an attempt (`requeue`) if its host turns out to be paused. It goes to the end of its queue,
+  because it may itself be the reason for the pause, and after a few returns it waits in the database.
+- If an image fails at one source, the attempt at the next source is `put` while the image is still in progress. So
+  the scheduler ends only when the feed has ended and every job that it took is `finished`.
 """
 
 import math
@@ -27,7 +27,7 @@ from oidl.node.attempt import Attempt
 from oidl.node.stop import Stop
 
 _SIZE = 2000  # attempts in all queues, a few MB
-_BACK_PER_S = 100  # images of one host that are due again in one second, when its pause is over
+_BACK_PER_S = 100  # images of one host that are due per second after its pause
 _RETURNS = 3  # of one image, before it waits in the database
 _HOPELESS = 1000  # images in a row that are all postponed
 
@@ -37,15 +37,15 @@ class _Queue:
     host: str
     url: str  # of one of its attempts
     attempts: deque[Attempt] = field(default_factory=deque)
-    out: int = 0  # with fetchers
-    postponed: int = 0  # since one was last handed out
+    out: int = 0  # attempts with fetchers
+    postponed: int = 0  # attempts postponed since one was last handed out
 
 
 class HostScheduler:
-    """Hands out attempts to fetchers, at most `per_host` of one host at once.
+    """Hands out attempts to fetchers, at most `per_host` for one host at once.
 
-    `first` makes the attempt that a job begins with, `backoff` says why a URL may not be asked now. Pauses
-    are waited for until nothing has come of any image for `patience_s`.
+    `first` makes the first attempt of a job, `backoff` says why a URL may not be requested now. The scheduler waits for
+    a pause if it ends less than `patience_s` after an image last progressed; otherwise it postpones the attempts.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class HostScheduler:
         self._stop = stop
         self._per_host = per_host
         self._patience_s = patience_s
-        self._queues: dict[str, _Queue] = {}  # hosts with attempts here or with fetchers, or postponed ones
-        self._ready: dict[str, _Queue] = {}  # hosts of which a fetcher may get one; the last to be served is last
+        self._queues: dict[str, _Queue] = {}  # hosts with attempts here or with fetchers, or with postponed ones
+        self._ready: dict[str, _Queue] = {}  # hosts with an attempt for a fetcher; the last one served is last
         self._waiting = 0  # attempts in all queues
         self._unfinished = 0  # jobs
         self._has_feed_ended = False
@@ -84,10 +84,9 @@ class HostScheduler:
         fetchers: trio.MemorySendChannel[Attempt],
         conclude: Callable[[Attempt, Postponed | None], Awaitable[None]],
     ) -> None:
-        """Hands out an attempt for each of `jobs` to `fetchers`, and closes that.
+        """Hands out an attempt for each of `jobs` to `fetchers`, then closes `fetchers`.
 
-        Attempts that are postponed are concluded as such; those that are left when the run drains are concluded with
-        None.
+        Postponed attempts are concluded as such; those left when the run drains are concluded with None.
         """
         async with fetchers:
             async with trio.open_nursery() as nursery:
@@ -108,26 +107,26 @@ class HostScheduler:
         self._notify()
 
     def requeue(self, attempt: Attempt) -> bool:
-        """Takes an attempt back from a fetcher, as its host is paused; False if that has happened too often."""
+        """Takes an attempt back from a fetcher, because its host is paused; False if that happened too often."""
         if self._returns[attempt.job.image_id] == _RETURNS:
             return False
         self._returns[attempt.job.image_id] += 1
         queue = self._queue(attempt)
         queue.attempts.append(attempt)
         self._waiting += 1
-        self._return_place(queue)
+        self._return_slot(queue)
         self._notify()
         return True
 
     def released(self, attempt: Attempt) -> None:
-        """A fetcher is done with an attempt, and its host may have another; its job is not finished yet."""
-        self._return_place(self._queue(attempt))
+        """A fetcher is done with an attempt: its host may get another request, but its job is not finished yet."""
+        self._return_slot(self._queue(attempt))
         self._returns.pop(attempt.job.image_id, None)
         self._progressed_at = trio.current_time()
         self._notify()
 
     def finished(self) -> None:
-        """A job is over: its outcome was handed on."""
+        """A job is over: its outcome was passed on."""
         self._unfinished -= 1
         self._notify()
 
@@ -160,7 +159,7 @@ class HostScheduler:
                     await changed.wait()
 
     def _next(self) -> tuple[_Queue | None, Backoff | None, float]:
-        """The queue to serve now, and why it is postponed if it is; otherwise how long to wait if nothing happens."""
+        """The queue to serve now, and why to postpone it if its host may not be asked; or how long to wait instead."""
         wait_s, now = math.inf, trio.current_time()
         for host, queue in self._ready.items():
             backoff = self._backoff(queue.url)
@@ -209,12 +208,12 @@ class HostScheduler:
             self._queues[attempt.host] = _Queue(attempt.host, attempt.download.url)
         return self._queues[attempt.host]
 
-    def _return_place(self, queue: _Queue) -> None:
+    def _return_slot(self, queue: _Queue) -> None:
         queue.out -= 1
         self._sort(queue)
 
     def _sort(self, queue: _Queue) -> None:
-        """Puts `queue` among the ready ones if it belongs there, and forgets it if there is nothing to know of it."""
+        """Adds `queue` to the ready ones or removes it; forgets it if it is empty in every way."""
         if queue.attempts and queue.out < self._per_host:
             self._ready.setdefault(queue.host, queue)
             return

@@ -1,7 +1,7 @@
-"""Where an image can be fetched, and in which order. Pure.
+"""The sources that an image can be fetched from, and their order. Pure.
 
-Each source is asked once in one try, until one of them has the image. The failures at the sources before are kept in
-`Attempt.failures`; whether all of them are asked again, and when, is for `pipeline.retry` to say.
+In one try each source is asked once, until one of them has the image. `Attempt.failures` keeps the failures at earlier
+sources; `pipeline.retry` decides whether all of them are asked again, and when.
 """
 
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from oidl.net.known_hosts import host_of
 from oidl.node.attempt import Attempt
 from oidl.settings import MAX_IMAGE_BYTES
 
-THUMBNAIL_CAP_BYTES = 1_200_000  # as the older downloader had it; a 640 px JPEG has 100-400 kB
+THUMBNAIL_CAP_BYTES = 1_200_000  # as in the older downloader; a 640 px JPEG has 100-400 kB
 _MIRROR_CAP_BYTES = 3_000_000  # of at most 1024 pixels, 300 kB on average
 _ABSENT = (403, 404)  # S3 answers 403 for a name that does not exist to clients that may not list names
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The sources of a run, in the order in which they are asked; `mirrors` are the catalogue's, by source.
+    """The sources of a run, in the order in which they are asked; `mirrors` are those of the catalogue, by source.
 
-    Nothing longer than `max_image_bytes` is read, whatever the list says.
+    At most `max_image_bytes` of an image are read, whatever the list says.
     """
 
     order: tuple[Source, ...]
@@ -30,11 +30,11 @@ class Sources:
     max_image_bytes: int = MAX_IMAGE_BYTES
 
     def first(self, job: Job) -> Attempt:
-        """The attempt that a try of `job` begins with."""
+        """The first attempt of a try of `job`."""
         return Attempt.at(self._downloads(job)[0], job)
 
     def next(self, attempt: Attempt, failure: Failure) -> Attempt | None:
-        """The attempt at the next source after `attempt` failed; None if there is none, or it would be no use."""
+        """The attempt at the next source after `attempt` failed; None if there is none, or the disk is the problem."""
         at = len(attempt.failures) + 1
         downloads = self._downloads(attempt.job)
         if failure.reason is Reason.DISK or at >= len(downloads):
@@ -42,7 +42,7 @@ class Sources:
         return Attempt.at(downloads[at], attempt.job, (*attempt.failures, failure))
 
     def _downloads(self, job: Job) -> list[Download]:
-        # Thumbnails are passed over where there are none, unless nothing else may be asked.
+        # Skip thumbnails for an image that has none, unless they are the only source.
         order = [source for source in self.order if source is not Source.THUMBNAIL_300K or job.thumbnail_300k_url]
         return [self._download(source, job) for source in order or self.order[:1]]
 
@@ -58,10 +58,10 @@ class Sources:
 
 
 def attributed(download: Download, failure: Failure) -> Failure:
-    """`failure`, with the blame that the place it happened at implies.
+    """`failure`, blamed according to where it happened.
 
-    What another site says, to which a redirect led, is evidence about the path. A partial mirror that lacks an image
-    has not failed.
+    If a redirect led to another site, its answer is evidence about the path. A partial mirror that lacks an image has
+    not failed.
     """
     if failure.blame is not Blame.SERVER:
         return failure
@@ -74,11 +74,11 @@ def attributed(download: Download, failure: Failure) -> Failure:
 
 
 def is_other_site(url: str, other: str) -> bool:
-    """Whether two URLs are of different sites: neither of one host and port, nor of sister hosts of one domain."""
+    """Whether two URLs belong to different sites: neither the same host and port, nor sister hosts of one domain."""
     (host, _, port), (other_host, _, other_port) = host_of(url).partition(":"), host_of(other).partition(":")
     return port != other_port or _domain(host) != _domain(other_host)
 
 
 def _domain(host: str) -> str:
-    """The last two names of a host, or all of an address."""
+    """The last two labels of a host name, or a whole IP address."""
     return host if host.replace(".", "").isdigit() else ".".join(host.split(".")[-2:])

@@ -1,9 +1,9 @@
-"""Work in threads that nothing can interrupt: a decoder, a disk that hangs.
+"""Runs work in threads that nothing can interrupt: a decoder, a disk that hangs.
 
-When its task is cancelled such a thread is left behind, and its result is dropped.
-It may still write files; they have no rows, and temporary ones have the mark of
-the run, so the next run takes care of both. The process cannot wait for it, so
-it must end without, see `cli.process`.
+If its task is cancelled, such a thread is abandoned and its result is dropped.
+It may still write files; they have no rows, and temporary ones have the token of
+the run, so the next run takes care of both. The process cannot wait for such a thread,
+so it must exit without it, see `cli.process`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _running: set[object] = set()
 
 
 async def run_abandonable(work: Callable[..., T], *args: object, limiter: trio.CapacityLimiter) -> T:
-    """What `work(*args)` returns, from a thread that is left behind if this is cancelled."""
+    """The result of `work(*args)`, from a thread that is abandoned if this is cancelled."""
 
     def job() -> T:
         mark = object()
@@ -31,5 +31,5 @@ async def run_abandonable(work: Callable[..., T], *args: object, limiter: trio.C
 
 
 def are_left_behind() -> bool:
-    """Whether threads are still at work; to be asked when no task is."""
+    """Whether abandoned threads are still running; meaningful when no task is waiting for a thread."""
     return bool(_running)

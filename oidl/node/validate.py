@@ -1,4 +1,4 @@
-"""The validators: each hands one body after another to a thread, which verifies, renders and stores it."""
+"""The validators: each passes one body after another to a thread, which verifies, renders and stores it."""
 
 import trio
 
@@ -12,7 +12,7 @@ from oidl.progress.meter import Meter
 
 
 class Validator:
-    """Has `processor` do its work in up to `threads` threads at once."""
+    """Runs `processor` in up to `threads` threads at once."""
 
     def __init__(self, processor: Processor, conclusion: Conclusion, meter: Meter, threads: int) -> None:
         self._processor = processor
@@ -28,7 +28,7 @@ class Validator:
                 self._meter.processing(attempt.job)
                 result = await self._process(body)
                 self._meter.processed(attempt.job)
-                del body  # the bytes themselves; the budget is for what is really in memory
+                del body  # frees the bytes before the budget counts them as free
                 memory.release()
                 await self._conclusion.conclude(attempt, result)
 
