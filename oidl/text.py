@@ -7,6 +7,7 @@ so a server decides neither what a terminal does nor how large the database grow
 
 import re
 from collections.abc import Iterable
+from html import escape
 
 DETAIL_CHARACTERS = 300
 """The longest `detail` of a failure, in characters; one image's failure costs the database no more than this."""
@@ -14,9 +15,10 @@ DETAIL_CHARACTERS = 300
 URL_CHARACTERS = 2000
 """The longest URL that is stored with a failure, in characters; browsers and servers have similar limits."""
 
-# Control characters (C0 without the line feed, DEL, C1), and those that are invisible or change the text direction.
+# Control characters (C0 without the line feed, DEL, C1), and those that are invisible or change the text direction;
+# but not the two joiners, which Persian, Indian scripts and emoji are written with.
 _UNPRINTABLE = re.compile(
-    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 
 
@@ -36,6 +38,11 @@ def without_secrets(url: str) -> str:
 def printable(text: str) -> str:
     """`text` with `�` for every character that a terminal would obey or UTF-8 cannot encode; line feeds stay."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def html_text(text: str) -> str:
+    """`text` as HTML that shows it and does nothing else: printable and escaped, for attributes too."""
+    return escape(printable(text))
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -5,6 +5,7 @@ from oidl.text import (
     DETAIL_CHARACTERS,
     URL_CHARACTERS,
     counted,
+    html_text,
     printable,
     shortened,
     suggestion,
@@ -21,8 +22,13 @@ def test_what_a_terminal_would_obey_or_utf8_cannot_hold_is_shown_as_a_replacemen
     printable(f"a{character}b").encode()
 
 
-def test_letters_of_any_script_and_line_ends_stay() -> None:
-    assert printable("写真 é\n×") == "写真 é\n×"
+@pytest.mark.parametrize("text", ["写真 é\n×", "می\u200cخواهم", "👩\u200d👧"])
+def test_letters_of_any_script_their_joiners_and_line_ends_stay(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_html_shows_text_and_does_nothing_else() -> None:
+    assert html_text("<b>\x1b\"'&") == "&lt;b&gt;�&quot;&#x27;&amp;"
 
 
 def test_what_is_cut_says_so_and_what_fits_is_left_alone() -> None:

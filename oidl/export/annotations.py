@@ -10,6 +10,7 @@ from typing import TypeVar
 from oidl.export.image import Category, LabelledBox, LabelledPoint, LabelledRelationship
 from oidl.export.masks import MaskReader, box_of, pair
 from oidl.export.request import ExportRequest, ExportResult
+from oidl.export.text import with_shown
 from oidl.imaging.boxes import PlacedBox, Transform, transform_box, transform_point
 from oidl.imaging.masks import Mask
 from oidl.model import Failure, LabelType
@@ -17,6 +18,7 @@ from oidl.state.annotation_rows import Point, Relationship, Segmentation, annota
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import AnnotatedFile, Box, Label, boxes_of, labels_of
 
+_POINT_TEXTS = ("estimated_yes_no", "source", "text_label")
 _Other = TypeVar("_Other", Segmentation, Relationship, Point)
 
 
@@ -104,7 +106,7 @@ class PageAnnotations:
             if category is None:
                 continue
             if seen := transform_point(point.x, point.y, where):
-                yield LabelledPoint(category, point, *seen)
+                yield LabelledPoint(category, with_shown(point, _POINT_TEXTS), *seen)
             else:
                 self._result.unseen[LabelType.POINTS] += 1
 

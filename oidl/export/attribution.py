@@ -1,11 +1,16 @@
-"""`ATTRIBUTION.csv`: whom to thank for each image of an export, and under which licence it may be used."""
+"""`ATTRIBUTION.csv`: whom to thank for each image of an export, and under which licence it may be used.
+
+Values are the published ones, with two exceptions, because people open the file in spreadsheets: control characters
+and those that change the text direction are `�`, and a value that would be run as a formula (it begins with `=`, `+`,
+`-` or `@`) has an apostrophe before it.
+"""
 
 from types import TracebackType
 from typing import Self
 
 from oidl.export.format import ExportTarget
 from oidl.export.image import LabelledImage
-from oidl.export.text import csv_line
+from oidl.export.text import cell, csv_line
 
 ATTRIBUTION = "ATTRIBUTION.csv"
 COLUMNS = ("image_id", "file_name", "title", "author", "author_url", "license", "landing_url")
@@ -32,4 +37,4 @@ class Attribution:
         self.licenses.add(file.license)
         self.suffixes.add(image.path.suffix)
         thanks = (file.title, file.author, file.author_profile_url, file.license, file.original_landing_url)
-        self._file.write(csv_line((file.image_id, image.path, *thanks)))
+        self._file.write(csv_line((file.image_id, image.path, *map(cell, thanks))))

@@ -1,17 +1,40 @@
-"""Text that the formats can hold. Pure."""
+"""Text that the formats can hold, and that does nothing to those who open it. Pure."""
 
 import csv
 import io
 import re
 from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+from oidl.text import printable
 
 # What neither XML 1.0 nor YAML can hold, in whatever spelling: control characters and what is no character.
 _UNFIT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_Row = TypeVar("_Row", bound=NamedTuple)
+_BLANKS = re.compile("[\t\v\f\r]+")  # that `printable` would show as damage
+_FORMULA = re.compile("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the wide ones too, as Excel takes them in East Asia
+
+
+def shown(text: str) -> str:
+    """`text` as it was published, but printable; line ends stay."""
+    return printable(_BLANKS.sub(" ", text))
+
+
+def with_shown(row: _Row, names: Iterable[str]) -> _Row:
+    """`row` with the text in these columns as `shown` has it; what is None stays so."""
+    texts = {name: shown(text) for name in names if (text := getattr(row, name)) is not None}
+    return row._replace(**texts)
+
 
 def plain(text: str) -> str:
-    """`text` on one line, without characters that XML 1.0 or YAML cannot hold."""
-    return " ".join(_UNFIT.sub("", text).split())
+    """`text` on one line, printable, and without characters that XML 1.0 or YAML cannot hold."""
+    return _UNFIT.sub("", printable(" ".join(text.split())))
+
+
+def cell(text: str) -> str:
+    """`text` for a cell of CSV: if a spreadsheet would run it as a formula, with an apostrophe before it."""
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def csv_line(fields: Iterable[object]) -> str:

@@ -11,18 +11,22 @@ from oidl.export.annotations import PageAnnotations
 from oidl.export.image import Category, LabelledImage
 from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
+from oidl.export.text import with_shown
 from oidl.imaging.boxes import Transform, as_exif_turns
 from oidl.model import LabelType, Rendition
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import AnnotatedFile, file_pages
 from oidl.storage.ownership import OwnFiles
 
+_TEXTS = ("original_url", "original_landing_url", "license", "author_profile_url", "author", "title")
+
 
 @dataclass(slots=True)
 class LabelledImages:
     """The images of an export, in order, with annotations of the `categories`, which are by label name.
 
-    What is left out is counted in `result`; files that are not `own` are.
+    Published text is printable here, for all formats alike. What is left out is counted in `result`; files that are
+    not `own` are.
     """
 
     db: StateConnection
@@ -57,7 +61,7 @@ class LabelledImages:
                     continue
                 part = form.split_name(split.of(file.image_id, file.subset))
                 yield LabelledImage(
-                    file,
+                    with_shown(file, _TEXTS),
                     part,
                     PurePosixPath(form.images.format(split=part), file.image_id + PurePath(file.path).suffix),
                     where.width,

@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import Sequence
-from html import escape
+
+from oidl.text import html_text
 
 _TYPES = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp", ".gif": "gif"}
 _WIDEST = 480  # pixels on the page
@@ -30,8 +31,8 @@ def image_html(
     width, height = size
     line = max(2 * width / _WIDEST, 1)
     boxes = "".join(_rectangle(outline, colours[outline[0]], line) for outline in outlines)
-    legend = ", ".join(f'<span style="color:{colour}">{escape(name)}</span>' for name, colour in colours.items())
-    attribution = f"{_link(page, title)} by {escape(author or 'unknown')}, {_link(license_url, license_url)}"
+    legend = ", ".join(f'<span style="color:{colour}">{html_text(name)}</span>' for name, colour in colours.items())
+    attribution = f"{_link(page, title)} by {html_text(author or 'unknown')}, {_link(license_url, license_url)}"
     return (
         f'<figure style="margin:0"><svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'style="max-width:100%;width:{min(width, _WIDEST)}px">{_picture(body, suffix, size)}{boxes}</svg>'
@@ -51,12 +52,12 @@ def _rectangle(outline: Outline, colour: str, line: float) -> str:
     name, left, top, right, bottom = outline
     return (
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}" '
-        f'fill="none" stroke="{colour}" stroke-width="{line:.1f}"><title>{escape(name)}</title></rect>'
+        f'fill="none" stroke="{colour}" stroke-width="{line:.1f}"><title>{html_text(name)}</title></rect>'
     )
 
 
 def _link(url: str, text: str) -> str:
     """A link if `url` is on the web, otherwise only `text`."""
     if not url.startswith(("https://", "http://")):
-        return escape(text)
-    return f'<a href="{escape(url)}" rel="noopener noreferrer" target="_blank">{escape(text)}</a>'
+        return html_text(text)
+    return f'<a href="{html_text(url)}" rel="noopener noreferrer" target="_blank">{html_text(text)}</a>'

@@ -5,7 +5,6 @@ Everything from the database or from a server is escaped; there is no script.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from html import escape
 from importlib.resources import files
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ from oidl.report.describe import license_name, share
 from oidl.report.plots import Part, bar, columns
 from oidl.state.aggregates import SIDE_CLASS, SIZE_CLASSES, Aggregates, HostStats, TimeBucket
 from oidl.state.counts import Counts, RunRow
+from oidl.text import html_text
 
 _ORDER = (Status.DONE, Status.FAILED, Status.RETRY, Status.PENDING)
 _HOSTS = 20
@@ -46,13 +46,13 @@ def report_html(counts: Counts, aggregates: Aggregates, *, root: str, now: datet
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{escape(name)}: download report</title>
+<title>{html_text(name)}: download report</title>
 <style>
 {css}</style>
 </head>
 <body>
-<header class="top"><h1>{escape(name)}</h1>
-<p class="soft">{escape(root)}, {now:%Y-%m-%d %H:%M} UTC</p></header>
+<header class="top"><h1>{html_text(name)}</h1>
+<p class="soft">{html_text(root)}, {now:%Y-%m-%d %H:%M} UTC</p></header>
 <main>
 {body}
 <footer>Times are UTC. Photos are their authors'; licences are as they were when the dataset was published, without
@@ -87,7 +87,7 @@ def _subsets(counts: Counts) -> str:
         parts = [Part(row[status], status, f"{row[status]:,} {_LABELS[status]}") for status in _ORDER]
         rows.append(
             [
-                escape(subset),
+                html_text(subset),
                 _bar(parts, total, f"{subset}: {share(row[Status.DONE], total)} done"),
                 *(_number(row[status]) for status in _ORDER),
                 _number(total),
@@ -108,7 +108,7 @@ def _reasons(counts: Counts) -> str:
         parts = [Part(row[status], status, f"{row[status]:,} {_LABELS[status]}") for status in shown]
         rows.append(
             [
-                f"<code>{escape(reason)}</code><br><span class=soft>{escape(meaning(reason))}</span>",
+                f"<code>{html_text(reason)}</code><br><span class=soft>{html_text(meaning(reason))}</span>",
                 _bar(parts, most, f"{reason}: {sum(row.values()):,}"),
                 *(_number(row[status]) for status in shown),
             ]
@@ -164,7 +164,7 @@ def _sides(aggregates: Aggregates) -> str:
     names[-1] = f"{(len(names) - 1) * SIDE_CLASS} px and more"
     first, last = _filled(aggregates.sides)
     axis = [f"{first * SIDE_CLASS} px", f"{(last + 1) * SIDE_CLASS} px"]
-    formats = ", ".join(f"{escape(name)} {images:,}" for name, images in aggregates.formats.items())
+    formats = ", ".join(f"{html_text(name)} {images:,}" for name, images in aggregates.formats.items())
     plot = _histogram("images by pixels", aggregates.sides[first : last + 1], names[first : last + 1], axis)
     return plot + (f'<p class="key">{formats}</p>' if formats else "")
 
@@ -196,7 +196,7 @@ def _hosts(hosts: Sequence[HostStats]) -> str:
 def _host_table(hosts: Sequence[HostStats]) -> str:
     rows = [
         [
-            escape(host.host.rpartition("@")[2]),  # without a user and password, which the list may have
+            html_text(host.host.rpartition("@")[2]),  # without a user and password, which the list may have
             _number(host.images),
             _cell(f"{size(round(host.bytes_per_s))}/s" if host.bytes_per_s is not None else "–"),
             _cell(f"{host.transfer_s / host.images:.2f} s" if host.images else "–"),
@@ -218,7 +218,7 @@ def _licenses(aggregates: Aggregates) -> str:
 
 def _renditions(counts: Counts) -> str:
     rows = [
-        [escape(name), _number(files), _cell(size(taken)), _cell(size(taken // files) if files else "–")]
+        [html_text(name), _number(files), _cell(size(taken)), _cell(size(taken // files) if files else "–")]
         for name, (files, taken) in counts.files.items()
     ]
     return _table(["rendition", "#files", "#size", "#each"], rows) if rows else _NOTHING
@@ -228,8 +228,8 @@ def _runs(runs: Sequence[RunRow]) -> str:
     rows = [
         [
             str(run.id),
-            escape(run.started_at[:19].replace("T", " ")),
-            escape(run.outcome or "active, or killed"),
+            html_text(run.started_at[:19].replace("T", " ")),
+            html_text(run.outcome or "active, or killed"),
             _cell(duration(run.elapsed_s)),
             _number(run.done),
             _number(run.failed),
@@ -246,19 +246,19 @@ _NOTHING = '<p class="soft">None yet.</p>'
 
 
 def _section(title: str, content: str) -> str:
-    return f'<section class="card"><h2>{escape(title)}</h2>{content}</section>'
+    return f'<section class="card"><h2>{html_text(title)}</h2>{content}</section>'
 
 
 def _figure(what: str, peak: str, plot: str, axis: Iterable[str]) -> str:
-    marks = "".join(f"<span>{escape(mark)}</span>" for mark in axis)
-    caption = f"<figcaption><span>{escape(what)}</span><span>{escape(peak)}</span></figcaption>"
+    marks = "".join(f"<span>{html_text(mark)}</span>" for mark in axis)
+    caption = f"<figcaption><span>{html_text(what)}</span><span>{html_text(peak)}</span></figcaption>"
     return f'<figure>{caption}{plot}<div class="axis">{marks}</div></figure>'
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table. A head that begins with `#` is that of a column of numbers; a cell may bring its own `<td>`."""
     head = "".join(
-        f'<th class="number">{escape(head[1:])}</th>' if head[:1] == "#" else f"<th>{escape(head)}</th>"
+        f'<th class="number">{html_text(head[1:])}</th>' if head[:1] == "#" else f"<th>{html_text(head)}</th>"
         for head in heads
     )
     body = "".join(
@@ -269,7 +269,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return f'<td class="number">{escape(text)}</td>'
+    return f'<td class="number">{html_text(text)}</td>'
 
 
 def _number(number: int) -> str:
@@ -289,5 +289,5 @@ def _key(statuses: Iterable[Status]) -> str:
 def _link(url: str, text: str) -> str:
     """A link if `url` is a web address, otherwise the text alone."""
     if url.startswith(("https://", "http://")):
-        return f'<a href="{escape(url)}" rel="noreferrer">{escape(text)}</a>'
-    return escape(text)
+        return f'<a href="{html_text(url)}" rel="noreferrer">{html_text(text)}</a>'
+    return html_text(text)

@@ -7,7 +7,8 @@ HTML, where they keep their size on a phone. Every mark has its value in a
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from oidl.text import html_text
 
 _WIDTH = 1000.0
 
@@ -49,7 +50,7 @@ def columns(stacks: Sequence[Sequence[Part]], label: str) -> str:
 
 def _svg(height: int, marks: Iterable[str], label: str) -> str:
     return (
-        f'<svg viewBox="0 0 {_WIDTH:g} {height}" preserveAspectRatio="none" role="img" aria-label="{escape(label)}">'
+        f'<svg viewBox="0 0 {_WIDTH:g} {height}" preserveAspectRatio="none" role="img" aria-label="{html_text(label)}">'
         f"{''.join(marks)}</svg>"
     )
 
@@ -59,5 +60,5 @@ def _rectangle(x: float, y: float, width: float, height: float, part: Part) -> s
         return ""
     return (
         f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" class="{part.kind}">'
-        f"<title>{escape(part.title)}</title></rect>"
+        f"<title>{html_text(part.title)}</title></rect>"
     )

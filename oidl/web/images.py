@@ -14,7 +14,7 @@ from oidl.progress.snapshot import Json
 from oidl.report.describe import license_name
 from oidl.state.file_annotations import Box
 from oidl.state.image_lookup import Details, FailedAttempt, ImageSummary, OutputFile
-from oidl.text import without_passwords
+from oidl.text import printable, without_passwords
 from oidl.web.media import is_displayable
 
 _MAX_CHARACTERS = 300  # of what a server said
@@ -28,12 +28,12 @@ def summary_json(card: ImageSummary) -> Json:
         "subset": card.subset,
         "status": card.status,
         "reason": card.reason,
-        "title": unescape(card.title),
-        "author": unescape(card.author),
-        "author_url": card.author_profile_url,
-        "license": card.license,
-        "license_name": license_name(card.license),
-        "landing_url": card.original_landing_url,
+        "title": printable(unescape(card.title)),
+        "author": printable(unescape(card.author)),
+        "author_url": printable(card.author_profile_url),
+        "license": printable(card.license),
+        "license_name": printable(license_name(card.license)),
+        "landing_url": printable(card.original_landing_url),
         "picture": file and picture_path(card.image_id, file.rendition),
         "width": file and file.width,
         "height": file and file.height,
@@ -46,7 +46,7 @@ def details_json(details: Details) -> Json:
     names = details.class_names
     return {
         **summary_json(card),
-        "original_url": without_passwords(details.original_url),
+        "original_url": printable(without_passwords(details.original_url)),
         "original_size": details.original_size,
         "download": {**details.download, "width": card.width, "height": card.height},
         "files": [
@@ -135,4 +135,4 @@ def _boxes_json(boxes: Iterable[Box], placing: Transform, names: Mapping[str, st
 
 
 def _name(label_name: str, names: Mapping[str, str]) -> str:
-    return unescape(names.get(label_name, label_name))
+    return printable(unescape(names.get(label_name, label_name)))

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +18,7 @@ from oidl.export.formats.imagefolder import IMAGEFOLDER
 from oidl.export.formats.voc import VOC
 from oidl.export.formats.yolo import YOLO
 from oidl.export.image import Category
+from oidl.export.text import cell, shown
 from oidl.model import LabelType
 from oidl.settings import Selection
 
@@ -49,11 +51,62 @@ def test_the_author_of_every_image_of_an_export_is_named(form: Format, exported:
         "image_id": published.image_id,
         "file_name": found[published.image_id]["file_name"],
         "title": published.title,
-        "author": "A\x01 <b> & co",
+        "author": "A� <b> & co",
         "author_url": published.author_profile_url,
         "license": published.license,
         "landing_url": published.original_landing_url,
     }
+
+
+HARMFUL = "\x1b]52;c;ZXZpbA==\x07\x9b2J\u202e\u2066\r\x7f"
+
+
+@pytest.fixture
+def harmful(marked: Marked) -> Iterator[None]:
+    """Every text of lists and annotation files has what terminals obey, and begins as a formula."""
+    texts = {
+        "image": ("title", "author", "author_profile_url", "license", "original_landing_url", "original_url"),
+        "class": ("display_name",),
+        "point": ("estimated_yes_no", "source", "text_label"),
+    }
+    marked.db.execute("BEGIN")
+    for table, columns in texts.items():
+        marked.db.execute(
+            f"UPDATE {table} SET {', '.join(f'{column} = ?' for column in columns)}",
+            [f"={column}|{HARMFUL}x" for column in columns],
+        )
+    yield
+    marked.db.execute("ROLLBACK")
+
+
+@EVERY_FORMAT
+@pytest.mark.usefixtures("harmful")
+def test_nothing_in_an_export_is_obeyed_by_a_terminal_or_run_by_a_spreadsheet(
+    form: Format, exported: Any, tmp_path: Path
+) -> None:
+    exported(form, rendition="border", selection=Selection(label_types=form.label_types))
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".png", "")]
+    assert tmp_path / "ATTRIBUTION.csv" in files
+    for path in files:
+        text = path.read_bytes().decode()
+        assert not set(HARMFUL) - set("]52;cZXZpbA==2J") & set(text), path
+        assert r"\u00" not in text, path  # as JSON has it
+    for path in tmp_path.glob("*.csv"):
+        with open(path, encoding="utf-8", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert [cell for cell in cells if cell.startswith("=")] == []
+        assert [cell for cell in cells if cell.startswith("'=")]
+    assert {row["title"] for row in rows(tmp_path)} == {"'=title|�]52;c;ZXZpbA==��2J�� �x"}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "＝1", "\n=1"])
+def test_what_a_spreadsheet_would_run_is_text(text: str) -> None:
+    assert cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "a=b", "1-2", "me@example.org", "'=1", "写真", "👩\u200d👩\u200d👧"])
+def test_all_other_text_is_left_alone(text: str) -> None:
+    assert cell(shown(text)) == text
 
 
 @EVERY_FORMAT

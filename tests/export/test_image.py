@@ -38,7 +38,7 @@ def test_what_is_cut_off_is_truncated(published: int, visible: float, is_truncat
 @pytest.mark.parametrize(
     ("text", "fit"),
     [
-        ("a\x00b\x1fc\x7fd\x9fe\ufffef", "abcdef"),
+        ("a\x00b\x1bc\x7fd\x9fe\ufffef\u202eg", "a�b�c�d�ef�g"),
         (" a \t\r\n b ", "a b"),
         ("é 公園 🦊 <&>", "é 公園 🦊 <&>"),
     ],

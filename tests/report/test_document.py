@@ -16,6 +16,7 @@ from oidl.state.counts import Counts, RunRow
 
 NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
 EVIL = "<script>alert(1)</script>"
+HARMFUL = "\x1b]52;c;x\x07\x9b2J\u202e"
 COUNTS = Counts(
     dataset_version="3",
     by_subset={
@@ -44,7 +45,12 @@ SURVEY = Aggregates(
         HostStats("user:secret@slow.example", 5, 50_000, 10.0, 3),
         HostStats(EVIL, 0, 0, 0.0, 99),
     ),
-    licenses={"https://creativecommons.org/licenses/by/2.0/": 7_000, "javascript:alert(1)": 900, EVIL: 100},
+    licenses={
+        "https://creativecommons.org/licenses/by/2.0/": 7_000,
+        "javascript:alert(1)": 800,
+        EVIL: 100,
+        f"https://{HARMFUL}": 100,
+    },
     runs=(RUN, replace(RUN, started_at="<b>soon</b>", finished_at="1970-01-01")),
 )
 
@@ -78,7 +84,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return report_html(COUNTS, SURVEY, root=f"/data/{EVIL}", now=NOW)
+    return report_html(COUNTS, SURVEY, root=f"/data/{EVIL}{HARMFUL}", now=NOW)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +102,12 @@ def test_it_needs_no_other_file_and_runs_no_script(html: str, page: Page) -> Non
 def test_words_of_others_are_only_words(page: Page) -> None:
     assert page.text.count(EVIL) == 4  # the directory, a rendition, a host, a licence
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
-    assert links == ["https://creativecommons.org/licenses/by/2.0/"]
+    assert links == ["https://creativecommons.org/licenses/by/2.0/", "https://�]52;c;x��2J�"]
     assert "javascript:alert(1)" in page.text
+
+
+def test_no_word_of_others_is_obeyed_by_a_terminal_or_turns_the_text(html: str) -> None:
+    assert not set("\x1b\x07\x9b\u202e") & set(html)
 
 
 def test_a_password_that_the_list_has_is_not_told(html: str) -> None:

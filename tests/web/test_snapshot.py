@@ -116,6 +116,14 @@ def test_a_card_says_whose_picture_it_is_in_plain_text() -> None:
     assert (card["width"], card["height"]) == (64, 48)
 
 
+def test_nothing_on_a_card_turns_the_text() -> None:
+    card = summary_json(
+        replace(CARD, title="a&#x202e;b", author="c\u202ed", license="\x9b", author_profile_url="\u2067")
+    )
+    assert (card["title"], card["author"]) == ("a�b", "c�d")
+    assert (card["license"], card["license_name"], card["author_url"]) == ("�", "�", "�")
+
+
 def test_without_a_file_that_browsers_show_there_is_no_picture() -> None:
     bare = replace(CARD, files=CARD.files[:1])
     assert display_file(bare) is None

@@ -1,6 +1,7 @@
 """CSV: `boxes-<split>.csv`, a row for every box with its pixels in the file, and `labels-<split>.csv`.
 
-`file_name` is the path of the image, relative to the export.
+`file_name` is the path of the image, relative to the export. As in `ATTRIBUTION.csv`, a class name or source that a
+spreadsheet would run as a formula has an apostrophe before it.
 """
 
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from oidl.export.format import ExportTarget, Format, WriteImage
 from oidl.export.image import LabelledImage
-from oidl.export.text import csv_line, number
+from oidl.export.text import cell, csv_line, number
 from oidl.model import LabelType
 
 ROWS = "{kind}-{split}.csv"
@@ -42,10 +43,10 @@ def _write(target: ExportTarget) -> Iterator[WriteImage]:
                         (
                             *of_file,
                             each.category.label_name,
-                            each.category.name,
+                            cell(each.category.name),
                             *map(number, (box.left, box.top, box.right, box.bottom)),
                             f"{box.visible:.3f}",
-                            published.source,
+                            cell(published.source),
                             f"{published.confidence:g}",
                             *(getattr(published, name) for name in _BOX[-5:]),
                         )
@@ -53,7 +54,15 @@ def _write(target: ExportTarget) -> Iterator[WriteImage]:
                 )
             for category, label in image.labels:
                 outputs["labels", image.split].write(
-                    csv_line((*of_file, category.label_name, category.name, label.source, f"{label.confidence:g}"))
+                    csv_line(
+                        (
+                            *of_file,
+                            category.label_name,
+                            cell(category.name),
+                            cell(label.source),
+                            f"{label.confidence:g}",
+                        )
+                    )
                 )
 
         yield add
