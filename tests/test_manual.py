@@ -15,9 +15,10 @@ import pytest
 from conftest import image, job
 from cyclopts.config import Dict, Env
 from pages import ALL, MANUAL, ROOT, code_blocks, commands, items, manual, read, section, words_in_code
+from typed import options, run_options
 
 from bench.__main__ import _MEASUREMENTS
-from oidl.cli.app import _expand_legacy_flags, app
+from oidl.cli.app import app
 from oidl.cli.commands.help import ENTRIES, PAGES, entries, page
 from oidl.cli.options.groups import SECTIONS
 from oidl.cli.options.run import OPTIONS, RunOptions
@@ -152,17 +153,14 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setenv(*variable.split("=", 1))
         tokens = shlex.split(typed)
         monkeypatch.setattr(app, "config", (*config, Env("OIDL_", command=False)))
-        _, bound, _ = app.parse_args(
-            [_expand_legacy_flags(token) for token in tokens], exit_on_error=False, print_error=False
-        )
-        return bound.arguments.get("options")
+        return run_options(tokens) if tokens[0] == "run" else options(tokens)
 
     return parse
 
 
 @pytest.mark.parametrize("command", TYPED)
 def test_every_command_is_one_that_the_program_takes(command: str, parsed: Any) -> None:
-    assert parsed(command) is not None or command in ("oidl demo",)
+    assert parsed(command) is not None
 
 
 @pytest.mark.parametrize(
@@ -185,7 +183,7 @@ def test_the_classic_recipes_mean_what_is_said_of_them(
     parsed: Any,
 ) -> None:
     command = next(each for each in commands(manual("jobs")) if each.startswith(f"oidl run --root-dir {root} "))
-    settings = parsed(command).settings("2017_11", ("train", "validation", "test"))
+    settings = parsed(command).settings("2017_11")
     (rendition,) = settings.renditions
     assert (settings.originals.sources, settings.originals.save) == (sources, saves)
     assert (rendition.mode, rendition.box_size, rendition.quality) == (mode, box_size, quality)
@@ -196,21 +194,23 @@ def test_the_settings_file_is_one_that_the_program_takes(parsed: Any) -> None:
     (text,) = code_blocks(manual("settings"), "toml")
     values = tomllib.loads(text)
     assert set(values) <= OPTIONS
-    options = parsed("oidl run", Dict(values, use_commands_as_keys=False))
-    assert options == RunOptions(
-        root_dir=Path("/data/openimages"),
-        subset=("train", "validation"),
-        download_metadata=False,
-        save_original_images=True,
-        resize_mode=ResizeMode.FILL_CROP,
-        resize_box_size=256,
-        max_host_connections=8,
+    assert parsed("oidl run", Dict(values, use_commands_as_keys=False)) == RunOptions.of(
+        {
+            "root_dir": Path("/data/openimages"),
+            "subset": ("train", "validation"),
+            "download_metadata": False,
+            "save_original_images": True,
+            "resize_mode": ResizeMode.FILL_CROP,
+            "resize_box_size": 256,
+            "max_host_connections": 8,
+        }
     )
 
 
 def test_the_environment_is_spelled_as_the_program_reads_it(parsed: Any) -> None:
     (command,) = [command for command in commands(manual("settings")) if command.startswith("OIDL_")]
-    assert parsed(command) == RunOptions(root_dir=Path("/data/openimages"), download_metadata=False, limit=10)
+    expected = {"root_dir": Path("/data/openimages"), "download_metadata": False, "limit": 10}
+    assert parsed(command) == RunOptions.of(expected)
 
 
 def test_every_exit_code_is_listed() -> None:

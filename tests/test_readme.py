@@ -1,6 +1,7 @@
 """The README: short, its jobs with what they take, and the command that `.ci/run` runs."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from contextlib import closing
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from pages import ROOT, commands, manual, read, section, table_rows
+from typed import run_options
 
-from oidl.cli.app import app
 from oidl.cli.commands.help import PAGES
+from oidl.cli.options.paths import PathOptions
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.pipeline.forecast import make_forecast
 from oidl.progress.format import duration, size
@@ -43,10 +45,9 @@ def test_its_jobs_take_what_a_dry_run_says_and_the_small_ones_come_first(tmp_pat
     version = find_version(read_catalogue(None), None)
     downloads = []
     for command, (_, *cells) in zip(jobs, list(table_rows(text))[1:], strict=True):
-        _, bound, _ = app.parse_args(command.removeprefix("oidl "), exit_on_error=False, print_error=False)
-        options = replace(bound.arguments["options"], root_dir=tmp_path)
+        options = replace(run_options(shlex.split(command)[1:]), paths=PathOptions(root_dir=tmp_path))
         with closing(open_empty(tmp_path / "none")) as db:
-            found = make_forecast(db, options.settings(version.directory, version.subsets), version)
+            found = make_forecast(db, options.settings(version.directory), version)
         assert found.bytes
         assert found.seconds
         most = "at most " if found.is_most else ""

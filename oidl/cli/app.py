@@ -11,12 +11,12 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from pathlib import Path
-from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from oidl import __version__
 from oidl.cli.config import Environment, check_variables, config_file
+from oidl.cli.legacy import without_legacy
 from oidl.cli.options.paths import PathOptions, note_paths
 from oidl.cli.options.types import check_text, check_values
 from oidl.cli.planning import PlannedOptions
@@ -25,7 +25,6 @@ from oidl.cli.streams import print_error, safe_streams
 from oidl.errors import ExitCode, OidlError, disk_error
 from oidl.text import printable
 
-_HERE = PathOptions()
 _EPILOGUE = """\
 Options can be set in the environment too, where --root-dir is OIDL_ROOT_DIR, and in oidl.toml, where it is root-dir.
 Exit code 0 is that all is settled, 3 that it should be run again; `oidl help exit-codes` has all of them.
@@ -69,10 +68,10 @@ renditions = App(name="renditions", help="List what images are kept as, or remov
 
 
 @renditions.default
-def _list(options: Annotated[PathOptions, Parameter(name="*")] = _HERE) -> None:
+def _list(paths: PathOptions = PathOptions()) -> None:
     from oidl.cli.commands.renditions import print_renditions  # slow
 
-    print_renditions(options)
+    print_renditions(paths)
 
 
 renditions.command(
@@ -96,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        tokens = [_expand_legacy_flags(token) for token in arguments]
+        tokens = list(without_legacy(arguments))
         check_text(tokens)
         is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
         if tokens[:1] == ["run"] and "-h" in tokens and "--help" not in tokens:
@@ -152,14 +151,3 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             yield from _leaves(each)
     else:
         yield error
-
-
-def _expand_legacy_flags(token: str) -> str:
-    """`--nodownload-metadata`, as the older Scala downloader spelled it, is `--no-download-metadata`."""
-    name, equals, value = token.partition("=")
-    if name.startswith("--no"):
-        from oidl.cli.options.run import SWITCHES
-
-        if name[4:] in SWITCHES:
-            return f"--no-{name[4:]}{equals}{value}"
-    return token

@@ -5,24 +5,30 @@ setting that is quietly something else. The sources are cyclopts' own, in their
 order; what comes last sees the values of all of them.
 """
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict, Env
 
+from oidl.cli.legacy import LEGACY
 from oidl.cli.options.types import check_text
 from oidl.errors import UsageError
 from oidl.storage.layout import check_lengths
+from oidl.text import nearest
 
 PREFIX = "OIDL_"
 _TOML_EXAMPLE = 'as in limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
 
 
+_NAMED = ("export",)
+"""The command whose `--rendition` is a name. Variables and the file may have recipes, which are for `oidl run`."""
+
+
 class Environment(Env):
-    """Every `OIDL_*` variable that is not empty and has the name of an option; what has no dashes is only typed."""
+    """Every `OIDL_*` variable that is not empty and has the name of an option; arguments without dashes are typed."""
 
     def __init__(self) -> None:
         super().__init__(PREFIX, command=False)
@@ -32,16 +38,33 @@ class Environment(Env):
         super().__call__(app, commands, arguments)
         for argument in arguments:
             is_option = argument.name.startswith("--")
+            takes_recipes = not (argument.name == "--rendition" and commands == _NAMED)
             argument.tokens[:] = [
-                token for token in argument.tokens if token.source != self.source or (token.value and is_option)
+                token
+                for token in argument.tokens
+                if token.source != self.source
+                or (token.value and is_option and (takes_recipes or not _is_recipe(token.value)))
             ]
 
 
-class _File(Dict):
-    """One table for every command. As cyclopts has it, keys that are commands' names too would get lost."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The values in a file at `path`: one table for every command, which takes those that it has options for."""
+
+    path: Path
+    values: dict[str, object]
 
     def __call__(self, command: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        super().__call__(command, (), arguments)
+        """Adds them to `arguments`."""
+        values = self.values
+        if commands == _NAMED and _is_recipe(values.get("rendition")):
+            values = {key: value for key, value in values.items() if key != "rendition"}
+        # With the commands, cyclopts would look for tables, and lose keys that are commands' names too.
+        Dict(values, source=str(self.path), allow_unknown=True)(command, (), arguments)
+
+
+def _is_recipe(rendition: object) -> bool:
+    return "=" in str(rendition)
 
 
 def check_variables(app: App, commands: Iterable[Sequence[str]]) -> None:
@@ -65,7 +88,7 @@ def check_variables(app: App, commands: Iterable[Sequence[str]]) -> None:
         option = name.removeprefix(f"{PREFIX}NO_").lower().replace("_", "-")
         if name.startswith(f"{PREFIX}NO_") and option in SWITCHES:
             raise UsageError(f"there is no variable {name}", hint=f"use {_variable(option)}=false")
-        near = difflib.get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], 1)
+        near = nearest(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known])
         hint = f"use {PREFIX}{near[0]}" if near else "use the options' names: OIDL_ROOT_DIR is --root-dir"
         raise UsageError(f"there is no variable {name}", hint=f"{hint}, or unset {name}")
 
@@ -74,7 +97,7 @@ def _variable(option: str) -> str:
     return PREFIX + option.lstrip("-").upper().replace("-", "_")
 
 
-def config_file(tokens: Sequence[str]) -> Iterator[Dict]:
+def config_file(tokens: Sequence[str]) -> Iterator[_File]:
     """The settings in the file that `--config` or `OIDL_CONFIG` names, or in `./oidl.toml` where there is one."""
     named = os.environ.get("OIDL_CONFIG") or None
     for position, token in enumerate(tokens):
@@ -92,11 +115,7 @@ def config_file(tokens: Sequence[str]) -> Iterator[Dict]:
 
     unknown = [key for key in values if key.replace("_", "-") not in OPTIONS]
     if unknown:
-        near = difflib.get_close_matches(unknown[0].replace("_", "-"), OPTIONS, 1)
-        raise UsageError(
-            f"{path}: there is no option {unknown[0]!r}",
-            hint=f"use {near[0]}" if near else "keys are options without the dashes, e.g. root-dir",
-        )
+        raise UsageError(f"{path}: there is no option {unknown[0]!r}", hint=_instead(unknown[0], OPTIONS))
     if tables := values.get("rendition"):
         values["rendition"] = [_typed(table) for table in (tables if isinstance(tables, list) else [tables])]
     for key, value in values.items():
@@ -107,8 +126,17 @@ def config_file(tokens: Sequence[str]) -> Iterator[Dict]:
             raise UsageError(f"{path}: {key} has a NUL character", hint="remove it: no path or name can have one")
         if isinstance(value, list) and key != "rendition":  # an array is of whole items, whatever they have in them
             values[key] = [quoted(part) if isinstance(part, str) else part for part in parts]
-    # Commands take what they know of it: one file serves `run`, `status` and `export-csv`.
-    yield _File(values, source=str(path), allow_unknown=True)
+    yield _File(path, values)
+
+
+def _instead(key: str, options: Iterable[str]) -> str:
+    """What to write in the file instead of `key`, which is no option."""
+    option = key.replace("_", "-")
+    if instead := "".join(LEGACY.get(f"--{option}", ())):
+        name, _, value = instead.removeprefix("--").partition("=")
+        return f"use {name} = {value!r}"
+    near = nearest(option, options)
+    return f"use {near[0]}" if near else "keys are options without the dashes, e.g. root-dir"
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -21,6 +21,7 @@ from cyclopts import (
     UnknownCommandError,
     UnknownOptionError,
     UnusedCliTokensError,
+    ValidationError,
 )
 
 from oidl.cli.options.lists import is_list, split_by_blanks
@@ -52,7 +53,9 @@ def mistake(error: CycloptsError, app: App, tokens: Sequence[str]) -> UsageError
     found = _mistake(error, app, tokens, command)
     if found is None:
         return UsageError(" ".join(str(error).split()), hint=f"`{command} --help` lists what there is")
-    return found if found.hint else UsageError(found.message, hint=f"`{command} --help` lists what there is")
+    if found.hint or isinstance(error, ValidationError):  # its bounds say it all
+        return found
+    return UsageError(found.message, hint=f"`{command} --help` lists what there is")
 
 
 def _mistake(error: CycloptsError, app: App, tokens: Sequence[str], command: str) -> UsageError | None:
@@ -69,6 +72,8 @@ def _mistake(error: CycloptsError, app: App, tokens: Sequence[str], command: str
             return UsageError(f"{error.token.keyword} is given twice", hint="leave one of them out")
         case CoercionError():
             return _not_a_value(error)
+        case ValidationError():
+            return _out_of_bounds(error)
     return None
 
 
@@ -151,6 +156,13 @@ def _not_a_value(error: CoercionError) -> UsageError | None:
         return UsageError(f"{where} must be {error.msg}, not {error.token.value!r}")
     kind = next((words for kind, words in _MUST_BE.items() if kind is error.target_type), None)
     return UsageError(f"{where} must be {kind}, not {error.token.value!r}") if kind else None
+
+
+def _out_of_bounds(error: ValidationError) -> UsageError | None:
+    if error.argument is None:
+        return None
+    where = origin(error.argument.tokens[0]) if error.argument.tokens else error.argument.name
+    return UsageError(f"{where} {error.exception_message}")
 
 
 def _is_value(token: str) -> bool:

@@ -6,11 +6,10 @@ the plan's others aside.
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from cyclopts import App, ArgumentCollection
 from cyclopts.config import Dict
@@ -29,7 +28,7 @@ PLAN = (
     "subset", "image_ids", "classes", "include_subclasses", "label_types", "verified_only", "attributes",
     "min_box_area", "where", "limit", "limit_per_class", "shuffle", "seed",
     "download_metadata", "annotations", "load_annotations",
-    "download_images", "source", "download_300k", "save_tar_balls",
+    "download_images", "source", "save_tar_balls",
     "save_original_images", "original_images_subdirectory", "original_images_dir", "check_md5_if_exists",
     "resize_images", "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
     "resized_images_subdirectory", "rendition", "orientation", "force_rgb", "background",
@@ -39,20 +38,20 @@ PLAN = (
 """The options of `oidl run` that say what a root is for, in the order in which they are shown."""
 
 _PATHS = ("images_csv", "catalogue", "image_ids", "original_images_dir")
-_EITHER = (("source", "download_300k"), ("original_images_subdirectory", "original_images_dir"))
-_REPEATED = ("rendition",)  # the commas in it are its own
+_EITHER = (("original_images_subdirectory", "original_images_dir"),)
+_REPEATED = ("rendition",)  # its values have commas of their own
 _NOT_OF = {
-    # An export writes what is there: how much a run was to fetch does not limit it, and `--rendition` is a name.
+    # An export writes what is there: what limited the downloads does not limit it, and `--rendition` is a name.
     "export": {"rendition", "limit", "limit_per_class", "shuffle", "seed"},
 }
-_PLACES = ("root_dir", "state_db", "config")
+_WHERE = ("root_dir", "state_db", "config")
 _COMMANDS = (("run",), ("annotations", "load"), ("export",))
 
 
 class PlannedOptions:
-    """The last of the sources of options, for what was said nowhere else: the plan of the root that is meant.
+    """The last source of options, for those that no other one has: the plan of the root.
 
-    A run that was told by any of them what to download, or where, need not ask: that is as good as `--yes`.
+    A run that any of them told what to download, or where, does not ask: that is as good as `--yes`.
     """
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -64,7 +63,7 @@ class PlannedOptions:
         aside = {option for either in _EITHER if any(flag(each) in given for each in either) for option in either}
         options = plan.keys() - aside - _NOT_OF.get(commands[-1], set())
         values = {option: _tokens(option, plan[option]) for option in options}
-        if plan or not given.keys().isdisjoint(map(flag, (*PLAN, *_PLACES))):
+        if plan or not given.keys().isdisjoint(map(flag, (*PLAN, *_WHERE))):
             values["yes"] = True
         Dict(values, source="plan", allow_unknown=True)(app, (), arguments)
 
@@ -77,8 +76,9 @@ def _plan_of_root(arguments: ArgumentCollection) -> "dict[str, Value]":
 
 
 def plan_of(options: "RunOptions") -> dict[str, "Value"]:
-    """The plan that `options` make, with paths that hold from anywhere, and of a URL nothing that may be secret."""
-    plan = {option: _plain(getattr(options, option)) for option in PLAN}
+    """The plan that `options` make, with paths that hold from anywhere, and URLs without what may be secret."""
+    values = options.values()
+    plan = {option: _plain(values[option]) for option in PLAN}
     for option in _PATHS:
         if (place := plan[option]) is not None:
             plan[option] = without_secrets(place) if "://" in place else str(absolute(Path(place)))
@@ -94,33 +94,25 @@ def plan_line(plan: Mapping[str, "Value"]) -> str:
 
 def planned_options(plan: Mapping[str, "Value"]) -> "RunOptions":
     """The options that `plan` stands for. Raises `ValueError` for a value that this version does not have."""
-    from oidl.cli.options.run import RunOptions
+    from oidl.cli.options.run import TYPES, RunOptions
 
-    hints = get_type_hints(RunOptions)
-    return RunOptions(
-        **{option: _typed_value(hints[option], value) for option, value in plan.items() if option in hints}
-    )
+    return RunOptions.of({option: _typed_value(TYPES[option], plan[option]) for option in plan if option in TYPES})
 
 
 def without_rendition(plan: Mapping[str, "Value"], name: str, classic: str | None) -> "dict[str, Value]":
     """`plan` without the rendition `name`; `classic` is the name of the one that is made without `--rendition`."""
-    from oidl.cli.options.imaging import CLASSIC
-    from oidl.cli.options.rendition_parser import typed_rendition
+    from oidl.cli.options.renditions import CLASSIC
     from oidl.model import Source
 
     new = dict(plan)
     if name in tuple(Source):
         return new | {"save_original_images": False}
-    options = planned_options(plan)
-    entries = [
-        text
-        for text in options.rendition
-        if typed_rendition(text, options.orientation, options.background, force_rgb=options.force_rgb).name != name
-    ]
+    renditions = planned_options(plan).renditions
+    entries = [text for text in renditions.rendition if renditions.parsed(text).name != name]
     if name == classic:
         # Beside others it is made only if it is shaped.
         return {option: value for option, value in new.items() if option not in CLASSIC} if entries else _unresized(new)
-    if len(entries) == len(options.rendition):
+    if len(entries) == len(renditions.rendition):
         return new
     new.pop("rendition")
     if entries:
@@ -174,7 +166,7 @@ def _typed(option: str, plan: Mapping[str, "Value"]) -> str:
 def _defaults() -> dict[str, "Value | None"]:
     from oidl.cli.options.run import RunOptions
 
-    return {field.name: _plain(field.default) for field in fields(RunOptions) if field.name in PLAN}
+    return {option: _plain(value) for option, value in RunOptions().values().items() if option in PLAN}
 
 
 def _plain(value: Any) -> Any:

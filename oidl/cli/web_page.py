@@ -1,4 +1,4 @@
-"""The web page as commands need it: its port is taken before anything begins, and its address told to people."""
+"""The web page of a command: takes its port before anything begins, shows its address, and serves it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from oidl.cli.options.output import ProgressOptions
 from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
 from oidl.web.address import Address, listen
@@ -25,17 +26,17 @@ class PageRequest:
     is_to_open: bool
 
 
-def request_page(typed: tuple[str, ...] | None, *, is_to_open: bool) -> PageRequest | None:
-    """The page that `--web` asks for, if it does. Raises `UsageError` where that cannot be had."""
-    if typed is None:
-        if is_to_open:
+def request_page(options: ProgressOptions) -> PageRequest | None:
+    """The page that `--web` asks for, if it does. Raises `UsageError` if there can be none."""
+    if options.web is None:
+        if options.open:
             raise UsageError("--open opens the web page", hint="use it with --web")
         return None
-    return PageRequest(listen_for_page(typed, "--web"), is_to_open)
+    return PageRequest(listen_for_page(options.web, "--web"), options.open)
 
 
 def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
-    """Takes the port for the page. Raises `UsageError` where that, or the page's libraries, cannot be had."""
+    """Takes the port for the page. Raises `UsageError` if it is taken, or the page's libraries are not installed."""
     if len(typed) > 1:
         raise UsageError(f"{option} takes one HOST:PORT, not {' '.join(typed)}")
     missing = [name for name in _NEEDED if find_spec(name) is None]
@@ -51,7 +52,7 @@ def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
 async def open_page(
     request: PageRequest | None, meter: "Meter", settings: "Settings", say: Callable[[str], None]
 ) -> AsyncIterator[None]:
-    """Serves the page of the run that goes on inside, and shows how it ended before it closes."""
+    """Serves the page of the run inside, and shows how the run ended before it closes."""
     if request is None:
         yield
         return
@@ -82,7 +83,7 @@ async def serve_page(serve: Callable[[], Awaitable[None]], request: PageRequest,
     )
     if address.token:
         say(
-            "whoever can reach this machine and knows that address can see the page: it travels unencrypted, "
+            "everyone who can reach this machine and knows that address can see the page: it travels unencrypted, "
             "so use it in networks you trust"
         )
     async with trio.open_nursery() as nursery:

@@ -10,6 +10,7 @@ import trio
 
 from oidl.cli.commands.demo import DemoOptions, demo
 from oidl.cli.displays import choose_display
+from oidl.cli.options.output import ProgressOptions
 from oidl.errors import UsageError
 from oidl.progress import terminal
 from oidl.settings import Display
@@ -65,5 +66,5 @@ def test_the_demo_runs_with_the_display_that_it_was_told(
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(trio, "run_process", run_process)
-    demo(DemoOptions(root_dir=tmp_path, images=3, port=ports[0], progress=Display.LINE))
+    demo(DemoOptions(root_dir=tmp_path, images=3, port=ports[0]), ProgressOptions(progress=Display.LINE))
     assert "--progress=line" in started[0]

@@ -289,8 +289,8 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--min-box-area=2", "0 to 1"),
         ("--verified-only", "--format coco has no place for labels"),
         ("--where=nope", "no such column: nope"),
-        ("--min-visible=1.5", "--min-visible is a share from 0 to 1, not 1.5"),
-        ("--min-visible=nan", "--min-visible is a share from 0 to 1, not nan"),
+        ("--min-visible=1.5", "--min-visible must be 0 to 1, not 1.5"),
+        ("--min-visible=nan", "--min-visible must be 0 to 1, not nan"),
     ],
 )
 def test_what_makes_no_sense_is_said(argument: str, says: str, labelled: None, export: Export, root: Path) -> None:
@@ -369,7 +369,7 @@ def test_copies_and_hard_links_exclude_each_other(labelled: None, export: Export
 def test_two_renditions_at_once_are_too_many(labelled: None, export: Export) -> None:
     ended = export("--rendition=a", "--rendition=b")
     assert ended.returncode == 2
-    assert "one at a time, not a and b" in ended.stderr
+    assert "--rendition is given twice" in ended.stderr
 
 
 def test_without_annotations_the_way_to_them_is_said(downloaded: None, export: Export, root: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import options
 
 from oidl.cli import app as cli
 from oidl.cli.config import Environment, config_file
@@ -33,8 +34,7 @@ def parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
     def parse(*tokens: str, text: str = "", command: str = "run") -> Any:
         Path("oidl.toml").write_text(text, "utf-8")
         monkeypatch.setattr(cli.app, "config", (Environment(), *config_file(tokens), check_values))
-        _, bound, _ = cli.app.parse_args([command, *tokens], print_error=False, exit_on_error=False)
-        return bound.arguments.get("options", RunOptions())
+        return options([command, *tokens])
 
     return parse
 
@@ -150,9 +150,7 @@ def test_an_item_of_the_file_is_told_of_with_the_file(oidl: Any) -> None:
 
 
 def test_a_plan_is_shown_as_lists_that_can_be_typed(parsed: Callable[..., Any]) -> None:
-    options = parsed(
-        "--classes", '"Ducks, geese and swans",Cat', "--subset=test", "--subset=train", "--rendition=box=9"
-    )
-    plan = plan_of(options)
+    chosen = parsed("--classes", '"Ducks, geese and swans",Cat', "--subset=test", "--subset=train", "--rendition=box=9")
+    plan = plan_of(RunOptions.of(vars(chosen)))
     assert plan["classes"] == ["Ducks, geese and swans", "Cat"]
     assert plan_line(plan) == ("--subset test,train --classes '\"Ducks, geese and swans\",Cat' --rendition box=9")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import options, run_options
 
 from oidl.cli import app as cli
 from oidl.cli.config import Environment
@@ -25,8 +26,8 @@ def parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(cli.app, "config", (Environment(), check_values, PlannedOptions()))
 
     def parse(*tokens: str) -> Any:
-        _, bound, _ = cli.app.parse_args([*tokens, f"--root-dir={tmp_path}"], print_error=False, exit_on_error=False)
-        return bound.arguments["options"]
+        typed = [*tokens, f"--root-dir={tmp_path}"]
+        return run_options(typed) if tokens[0] == "run" else options(typed)
 
     return parse
 
@@ -216,7 +217,7 @@ def test_a_plan_is_read_where_a_killed_load_left_the_database(state_db: Path) ->
 
 def test_an_export_takes_the_classes_of_the_plan_and_not_how_many(parsed: Any, remember: Any) -> None:
     remember(parsed("run", "--classes=Cat", "--limit=3", "--limit-per-class=2", "--rendition=name=thumb,box=64"))
-    options = parsed("export")
-    assert (options.classes, options.limit, options.limit_per_class, options.rendition) == (("Cat",), None, None, ())
+    taken = parsed("export")
+    assert (taken.classes, taken.limit, taken.limit_per_class, taken.rendition) == (("Cat",), None, None, None)
     assert parsed("export", "--classes=Dog").classes == ("Dog",)
     assert parsed("annotations", "load").classes == ("Cat",)

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from oidl.cli.options.rendition_parser import check_together, hex_colour, typed_rendition
+from oidl.cli.options.rendition_parser import check_together, hex_colour, parse_rendition
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
 from oidl.settings import SourceSettings
 
 
 def typed(text: str) -> Rendition:
-    return typed_rendition(text, Orientation.EXIF, "ffffff", force_rgb=False)
+    return parse_rendition(text, Orientation.EXIF, "ffffff", force_rgb=False)
 
 
 def test_what_is_not_said_is_as_always() -> None:

@@ -32,7 +32,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from oidl.cli import main
 sys.exit(main())
 """
-_BROKEN = "import oidl.cli.session as it\nasync def broken(self, *_): raise ZeroDivisionError\nit.Run._bring = broken\n"
+_BROKEN = "import oidl.cli.running as it\nasync def broken(self, *_): raise ZeroDivisionError\nit.Run._bring = broken\n"
 
 
 class Window:

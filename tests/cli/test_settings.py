@@ -41,7 +41,7 @@ def test_every_kind_of_value_can_stand_in_the_file(oidl, settings, tmp_path: Pat
         'subset = ["train", "test"]\n'
         "max-wait = 7.5\n"
         "stall-timeout = 9\n"
-        "download-300k = true\n"
+        'source = "300k,original"\n'
         f'original-images-dir = "{tmp_path}/originals"\n'
     )
     found = settings()
@@ -61,7 +61,7 @@ def test_every_kind_of_value_can_stand_in_the_environment(settings) -> None:
         env={
             "OIDL_SAVE_ORIGINAL_IMAGES": "true",
             "OIDL_DOWNLOAD_METADATA": "false",
-            "OIDL_DOWNLOAD_300K": "true",
+            "OIDL_SOURCE": "300k,original",
             "OIDL_RESIZE_MODE": "filldistort",
             "OIDL_MAX_HOST_CONNECTIONS": "2",
             "OIDL_SUBSET": "test",

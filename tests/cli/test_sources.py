@@ -170,7 +170,6 @@ def test_sources_that_make_no_sense_are_refused(fine, run) -> None:
         (("--source=cvdf",), "the catalogue names no mirror cvdf"),
         (("--source=local",), "there is no source 'local'"),
         (("--source=flickr",), "choose from original"),
-        (("--source=original", "--download-300k"), "--download-300k is --source 300k,original"),
     ):
         ended = run(fine, *arguments)
         assert ended.returncode == 2

@@ -424,7 +424,7 @@ def test_words_of_others_stay_words(done_root: Path, web, look, tell, ask) -> No
 def test_bound_elsewhere_it_warns_and_takes_a_token(done_root: Path, oidl, address_of, look) -> None:
     process = oidl.start("web", "--root-dir", done_root, "--address", "0.0.0.0:0")
     url = address_of(process, "stdout")
-    assert "whoever can reach this machine" in process.stdout.readline()
+    assert "everyone who can reach this machine" in process.stdout.readline()
     port = int(re.search(r":(\d+)/", url)[1])  # type: ignore[index]
     plain = f"http://127.0.0.1:{port}/"
     for refused in (plain, f"{plain}?token=guess", f"{plain}api/moment"):

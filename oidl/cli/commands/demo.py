@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Annotated
 
 import trio
-from cyclopts import Parameter
 
 from oidl.cli.demo_text import DEFAULT_ROOT, closing, how_to_use, kept_text
+from oidl.cli.options.groups import flattened
+from oidl.cli.options.output import ProgressOptions
 from oidl.cli.options.paths import STATE_DB
-from oidl.cli.options.types import absolute, one_of
+from oidl.cli.options.types import absolute, between
 from oidl.cli.signals import cancel_on_signal
 from oidl.demo.listing import make_demo
 from oidl.demo.recipe import CATALOGUE, NAME, Recipe, identity, is_same, is_served, read_recipe, write_recipe
@@ -29,7 +30,6 @@ from oidl.demo.site import CannedResponse, Site
 from oidl.errors import ExitCode, UsageError
 from oidl.model import FileKind
 from oidl.node.threads import run_abandonable
-from oidl.settings import Display
 from oidl.text import counted
 
 _IMAGES = 300
@@ -46,57 +46,39 @@ _ANNOTATIONS = (
 _SERVED = "served"
 
 
+@flattened
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
     """What `oidl demo` can be told."""
 
     root_dir: Path = Path(DEFAULT_ROOT)
-    """Where everything is put."""
+    """The directory that everything is put in."""
 
-    images: int | None = None
-    """How many images the dataset has; 300 if not said."""
+    images: Annotated[int | None, between(1, 100_000)] = None
+    """Number of images in the dataset. Default: 300."""
 
-    port: int | None = None
-    """The first of three ports on 127.0.0.1 that it is served at; 8610 if not said."""
+    port: Annotated[int | None, between(1, 65_535 - _HOSTS)] = None
+    """The first of the three ports on 127.0.0.1 that the dataset is served at. Default: 8610."""
 
     serve: bool = False
-    """Only serve the photos, until Ctrl-C, so that any command can be tried on them from another terminal."""
-
-    web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
-    """Show the run on a web page at `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
-
-    open: bool = False
-    """Open that page in a browser."""
-
-    progress: Annotated[Display, one_of(Display)] = Display.AUTO
-    """How the run is shown, as with `oidl run`."""
+    """Only serve the photos, until Ctrl-C, to try any command on them from another terminal."""
 
 
-DEFAULTS = DemoOptions()
-
-
-def demo(options: Annotated[DemoOptions, Parameter(name="*")] = DEFAULTS) -> int:
+def demo(options: DemoOptions = DemoOptions(), progress: ProgressOptions = ProgressOptions()) -> int:
     """Try it all on a small Open Images V7 that is made on the spot and served on loopback.
 
     Its photos have boxes, labels and masks of twenty classes. Some are gone,
     changed, cut short, slow or rate-limited, as in real life.
     """
-    _check("--images", options.images, 100_000)
-    _check("--port", options.port, 65_535 - _HOSTS)
-    if options.serve and (options.web is not None or options.open):
+    if options.serve and (progress.web is not None or progress.open):
         raise UsageError("--serve starts no run, so it has no page", hint="use --web with the run that you start")
-    page = [f"--web={value}" for value in options.web] or ["--web"] if options.web is not None else []
-    more = [f"--progress={options.progress}", *page, *(["--open"] if options.open else [])]
+    page = [f"--web={value}" for value in progress.web] or ["--web"] if progress.web is not None else []
+    more = [f"--progress={progress.progress}", *page, *(["--open"] if progress.open else [])]
     root_dir = absolute(options.root_dir)
     recipe = _recipe(options, root_dir)
     if options.serve:
         return trio.run(_serve, root_dir, recipe)
     return trio.run(_demo, options.root_dir, recipe, more)
-
-
-def _check(name: str, value: int | None, most: int) -> None:
-    if value is not None and not 1 <= value <= most:
-        raise UsageError(f"{name} must be 1 to {most}, not {value}")
 
 
 def _recipe(options: DemoOptions, root_dir: Path) -> Recipe:

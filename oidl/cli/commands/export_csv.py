@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from oidl.cli.options.groups import OUTPUT, in_section
+from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.selection import select_images
@@ -17,7 +15,7 @@ from oidl.text import counted, printable
 
 @dataclass(frozen=True, kw_only=True)
 @in_section(OUTPUT)
-class ExportOptions(SelectionOptions):
+class ListOptions:
     """What `oidl export-csv` can be told."""
 
     dest: Path | None = None
@@ -27,22 +25,23 @@ class ExportOptions(SelectionOptions):
     """Add a last column `Source` to `images-success.csv`: `original`, `local` (both as published), `300k`, `cvdf`."""
 
 
-DEFAULTS = ExportOptions()
-
-
-def export_csv(options: Annotated[ExportOptions, Parameter(name="*")] = DEFAULTS) -> None:
+def export_csv(
+    paths: PathOptions = PathOptions(),
+    images: SelectionOptions = SelectionOptions(),
+    options: ListOptions = ListOptions(),
+) -> None:
     """Write `images-success.csv` and `images-failure.csv` for every subset, or only the rows of chosen images.
 
-    Images are chosen as `oidl run` chooses them; rows come in published order all the same.
+    Images are chosen as `oidl run` chooses them; rows are always in the published order.
     """
-    selection = options.selection()
+    selection = images.settings()
     if selection.limit_per_class is None:
         selection = replace(selection, shuffle=False)  # takes long to draw, and rows come in published order
-    with open_reader(options.database) as db:
+    with open_reader(paths.database) as db:
         chosen = select_images(db, selection)
         written = export_csvs(
             db,
-            absolute(options.root_dir),
+            absolute(paths.root_dir),
             absolute(options.dest) if options.dest else None,
             with_source=options.with_source,
             subsets=selection.subsets,

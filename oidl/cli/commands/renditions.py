@@ -1,6 +1,7 @@
 """`oidl renditions`: what images are kept as, and how one of these is dropped."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -22,12 +23,10 @@ from oidl.state.removal import begin_removal, kept_renditions, known_directory
 from oidl.state.renditions import with_own_directory
 from oidl.text import counted, printable
 
-DEFAULTS = PathOptions()
 
-
-def print_renditions(options: PathOptions) -> None:
+def print_renditions(paths: PathOptions) -> None:
     """List what images are kept as: recipe, directory, files, bytes, and whether the plan still makes it."""
-    with open_reader(options.database) as db:
+    with open_reader(paths.database) as db:
         found, planned = kept_renditions(db), _planned(db)
     if not found:
         print("There are no renditions yet.")
@@ -43,20 +42,20 @@ def print_renditions(options: PathOptions) -> None:
 def remove(
     name: Annotated[str, Parameter(help="The rendition to remove, as `oidl renditions` lists it.")],
     /,
-    options: Annotated[PathOptions, Parameter(name="*")] = DEFAULTS,
+    paths: PathOptions = PathOptions(),
 ) -> None:
     """Remove a rendition: delete its files, and make no more of them.
 
     Images stay done: a later run neither downloads them again nor makes these files. A removal that was interrupted
     is finished by the same command.
     """
-    check_database(options.database)  # this makes no database, and brings none up to date
-    with writer_lock(options.database), open_writer(options.database) as db:
+    check_database(paths.database)  # this makes no database, and brings none up to date
+    with writer_lock(paths.database), open_writer(paths.database) as db:
         db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
-        _remove(db, name, options)
+        _remove(db, name, paths)
 
 
-def _remove(db: StateConnection, name: str, options: PathOptions) -> None:
+def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
     held = loaded_list(db)
     if held is None:
         raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
@@ -71,7 +70,7 @@ def _remove(db: StateConnection, name: str, options: PathOptions) -> None:
     subsets = loaded_subsets(db)
     if changes := plan_changes(plan, new):
         print(printable(f"changed in the plan: {changes}"))
-    layout = Layout(absolute(options.root_dir), held.directory)
+    layout = Layout(absolute(paths.root_dir), held.directory)
     removed = remove_files(db, layout, subsets, name, directory)
     files = "1 file" if removed.files == 1 else f"{removed.files:,} files"
     print(printable(f"removed {name}: {files}, {size(removed.bytes)} freed"))
@@ -86,8 +85,7 @@ def _planned(db: StateConnection) -> Settings | None:
     if not plan:
         return None
     with suppress(ValueError, UsageError):
-        options = planned_options(plan)
-        return with_own_directory(db, options.settings("", options.subset))
+        return with_own_directory(db, replace(planned_options(plan).settings(""), plan=plan))
     return None
 
 

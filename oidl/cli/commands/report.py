@@ -4,10 +4,8 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
+from oidl.cli.options.groups import flattened
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.errors import StateError
@@ -24,23 +22,21 @@ _ROWS_PER_S = 150_000  # or more: what it takes to go over all of them
 _PATIENCE_S = 2.0
 
 
+@flattened
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(PathOptions):
+class ReportOptions:
     """What `oidl report` can be told."""
 
     out: Path = Path("report.html")
-    """The file to write; one that is there is replaced."""
+    """The file to write; an existing one is replaced."""
 
 
-DEFAULTS = ReportOptions()
-
-
-def report(options: Annotated[ReportOptions, Parameter(name="*")] = DEFAULTS) -> None:
+def report(paths: PathOptions = PathOptions(), options: ReportOptions = ReportOptions()) -> None:
     """Write what the database tells as one HTML file with plots.
 
     It needs nothing else to be read: no network, no script, no other file.
     """
-    with open_reader(options.database) as db:
+    with open_reader(paths.database) as db:
         counts = read_counts(db)
         if not counts.total:
             raise StateError("there is no image list in the database yet", hint=f"start with {command('run')}")
@@ -49,7 +45,7 @@ def report(options: Annotated[ReportOptions, Parameter(name="*")] = DEFAULTS) ->
             rows = counted(counts.total, "row")
             print(f"reading {rows}; about {duration(expected_s)} …", file=sys.stderr, flush=True)
         survey = read_survey(db)
-    root = str(absolute(options.root_dir))
+    root = str(absolute(paths.root_dir))
     out = absolute(options.out)
     with output_text(out) as file:
         if file:

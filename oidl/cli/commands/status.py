@@ -10,8 +10,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from oidl.cli.options.groups import flattened
 from oidl.cli.options.paths import PathOptions
-from oidl.cli.options.types import absolute
+from oidl.cli.options.types import AT_LEAST_ZERO, absolute
 from oidl.cli.streams import is_lost
 from oidl.errors import ExitCode, LoadInProgressError, UsageError
 from oidl.progress.repaint import repainted, why_not_rewritten
@@ -28,8 +29,9 @@ from oidl.text import printable
 _INTERVAL_S = 2.0
 
 
+@flattened
 @dataclass(frozen=True, kw_only=True)
-class StatusOptions(PathOptions):
+class StatusOptions:
     """What `oidl status` can be told."""
 
     json: bool = False
@@ -38,45 +40,42 @@ class StatusOptions(PathOptions):
     failures: bool = False
     """List the images that failed for good: subset, ImageID, reason, detail and URL, with tabs between them."""
 
-    first: int | None = None
-    """List this many of them at most."""
+    first: Annotated[int | None, AT_LEAST_ZERO] = None
+    """With `--failures`, list this many at most."""
 
     watch: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
-    """Look again every so many seconds (2 if not said), until Ctrl-C."""
+    """Show it again every so many seconds (default: 2), until Ctrl-C."""
 
 
-DEFAULTS = StatusOptions()
-
-
-def status(options: Annotated[StatusOptions, Parameter(name="*")] = DEFAULTS) -> int:
+def status(paths: PathOptions = PathOptions(), options: StatusOptions = StatusOptions()) -> int:
     """Show how many images are done, failed and left, and why they failed."""
     if options.failures and options.watch is not None:
         raise UsageError("--failures lists once", hint="leave out --watch")
     if options.failures:
-        _list_failures(options)
+        _list_failures(paths, options)
     elif options.first is not None:
-        raise UsageError("--first is how many to list", hint="use it with --failures")
+        raise UsageError("--first requires --failures")
     elif options.watch is not None:
-        return _watch(options, _interval_s(options.watch))
+        return _watch(paths, options, _interval_s(options.watch))
     else:
-        print(_where_it_stands(options))
+        print(_where_it_stands(paths, options))
     return ExitCode.SETTLED
 
 
-def _where_it_stands(options: StatusOptions) -> str:
+def _where_it_stands(paths: PathOptions, options: StatusOptions) -> str:
     try:
-        with open_reader(options.database) as db:
+        with open_reader(paths.database) as db:
             counts = read_counts(db)
     except LoadInProgressError:
         counts = NOTHING_YET
-    is_running = is_held(options.database)
+    is_running = is_held(paths.database)
     if options.json:
         return dumps(database_snapshot(counts, datetime.now(UTC), is_running=is_running))
-    free = free_bytes(existing(absolute(options.root_dir)))
+    free = free_bytes(existing(absolute(paths.root_dir)))
     return printable(status_text(counts, is_running=is_running, free_bytes=free))
 
 
-def _watch(options: StatusOptions, interval_s: float) -> int:
+def _watch(paths: PathOptions, options: StatusOptions, interval_s: float) -> int:
     """The same again and again: in place on a terminal, one after the other elsewhere.
 
     Signals are waited for between two looks, not taken in the middle of one, where an interrupt may get lost.
@@ -85,9 +84,9 @@ def _watch(options: StatusOptions, interval_s: float) -> int:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         with repainted(sys.stdout, in_place=not options.json and why_not_rewritten(sys.stdout) is None) as show:
-            show(_where_it_stands(options))
+            show(_where_it_stands(paths, options))
             while signal.sigtimedwait(ends, interval_s) is None:
-                show(_where_it_stands(options))
+                show(_where_it_stands(paths, options))
                 if is_lost(sys.stdout):
                     return ExitCode.SETTLED
         return ExitCode.INTERRUPTED
@@ -102,10 +101,8 @@ def _interval_s(typed: tuple[float, ...]) -> float:
     return interval_s
 
 
-def _list_failures(options: StatusOptions) -> None:
-    if options.first is not None and options.first < 0:
-        raise UsageError(f"--first must be at least 0, not {options.first}")
-    with open_reader(options.database) as db:
+def _list_failures(paths: PathOptions, options: StatusOptions) -> None:
+    with open_reader(paths.database) as db:
         for failed in islice(failed_rows(db), options.first):
             print(failure_json(failed) if options.json else failure_line(failed))
             if is_lost(sys.stdout):

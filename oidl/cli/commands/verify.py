@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import trio
-from cyclopts import Parameter
 
+from oidl.cli.options.groups import flattened
 from oidl.cli.options.paths import PathOptions
-from oidl.cli.options.types import absolute
+from oidl.cli.options.types import AT_LEAST_ONE, absolute
 from oidl.cli.signals import cancel_on_signal
 from oidl.cores import usable_cores
-from oidl.errors import ExitCode, UsageError
+from oidl.errors import ExitCode
 from oidl.model import Finding
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.verify import Verifier
@@ -27,8 +27,9 @@ from oidl.state.database import open_reader, open_writer
 from oidl.state.lock import is_held, writer_lock
 
 
+@flattened
 @dataclass(frozen=True, kw_only=True)
-class VerifyOptions(PathOptions):
+class VerifyOptions:
     """What `oidl verify` can be told."""
 
     repair: bool = False
@@ -37,24 +38,19 @@ class VerifyOptions(PathOptions):
     json: bool = False
     """Print one JSON object at the end instead of lines."""
 
-    threads: int | None = None
+    threads: Annotated[int | None, AT_LEAST_ONE] = None
     """Threads that read files. Default: one for each core that this process may use."""
 
 
-DEFAULTS = VerifyOptions()
-
-
-def verify(options: Annotated[VerifyOptions, Parameter(name="*")] = DEFAULTS) -> int:
+def verify(paths: PathOptions = PathOptions(), options: VerifyOptions = VerifyOptions()) -> int:
     """Compare the files on disk with the state database; changes nothing unless told to repair.
 
     Every recorded file is read: originals must have their published MD5, other
     images decode to their end. Works while a run goes on, unless it is to repair.
     """
-    if options.threads is not None and options.threads < 1:
-        raise UsageError(f"--threads must be at least 1, not {options.threads}")
-    with _opened(options) as db, open_console(None, log_to_stdout=False, never_waits=False) as console:
+    with _opened(paths, options) as db, open_console(None, log_to_stdout=False, never_waits=False) as console:
         meter = VerifyMeter(time.monotonic)
-        is_whole = trio.run(_audit, options, db, meter, console)
+        is_whole = trio.run(_audit, paths, options, db, meter, console)
         console.clear()
     words = verify_json if options.json else verify_text
     print(words(meter.statistics(), is_repaired=options.repair, is_interrupted=not is_whole))
@@ -63,7 +59,9 @@ def verify(options: Annotated[VerifyOptions, Parameter(name="*")] = DEFAULTS) ->
     return ExitCode.SETTLED if is_sound(meter.statistics(), is_repaired=options.repair) else ExitCode.UNFINISHED
 
 
-async def _audit(options: VerifyOptions, db: StateConnection, meter: VerifyMeter, console: Console) -> bool:
+async def _audit(
+    paths: PathOptions, options: VerifyOptions, db: StateConnection, meter: VerifyMeter, console: Console
+) -> bool:
     """Audits, with the signals and the progress lines around it; False if it was interrupted."""
 
     one_at_a_time = trio.CapacityLimiter(1)
@@ -77,10 +75,10 @@ async def _audit(options: VerifyOptions, db: StateConnection, meter: VerifyMeter
 
     audit = Verifier(
         db,
-        absolute(options.root_dir),
+        absolute(paths.root_dir),
         meter,
         now_s=time.time(),
-        is_running=lambda: not options.repair and is_held(options.database),
+        is_running=lambda: not options.repair and is_held(paths.database),
         tell=print_findings,
         threads=options.threads or usable_cores(),
         is_repair=options.repair,
@@ -107,12 +105,12 @@ def _print_findings(findings: Sequence[Finding], console: Console) -> None:
 
 
 @contextmanager
-def _opened(options: VerifyOptions) -> Iterator[StateConnection]:
+def _opened(paths: PathOptions, options: VerifyOptions) -> Iterator[StateConnection]:
     """The database, to be read; or, with its lock, to be written."""
-    with open_reader(options.database) as db:  # a repair makes no database, and brings none up to date, either
+    with open_reader(paths.database) as db:  # a repair makes no database, and brings none up to date, either
         if not options.repair:
             yield db
             return
-    with writer_lock(options.database), open_writer(options.database) as db:
+    with writer_lock(paths.database), open_writer(paths.database) as db:
         db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
         yield db

@@ -2,11 +2,10 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
 
 import trio
-from cyclopts import Parameter
 
+from oidl.cli.options.groups import flattened
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_line
@@ -16,8 +15,9 @@ from oidl.errors import LoadInProgressError
 from oidl.state.database import check_database
 
 
+@flattened
 @dataclass(frozen=True, kw_only=True)
-class WebOptions(PathOptions):
+class WebOptions:
     """What `oidl web` can be told."""
 
     address: str = ""
@@ -27,29 +27,26 @@ class WebOptions(PathOptions):
     """Open it in a browser."""
 
 
-DEFAULTS = WebOptions()
-
-
-def web(options: Annotated[WebOptions, Parameter(name="*")] = DEFAULTS) -> None:
+def web(paths: PathOptions = PathOptions(), options: WebOptions = WebOptions()) -> None:
     """Show the database and its pictures on a web page, until Ctrl-C.
 
     The page of a run at work, with what it has in hand, is that of `oidl run
     --web`; this one tells what the database knows.
     """
     with suppress(LoadInProgressError):
-        check_database(options.database)
+        check_database(paths.database)
     address = listen_for_page((options.address,) if options.address else (), "--address")
-    trio.run(_serve, options, PageRequest(address, options.open))
+    trio.run(_serve, paths, PageRequest(address, options.open))
 
 
-async def _serve(options: WebOptions, request: PageRequest) -> None:
+async def _serve(paths: PathOptions, request: PageRequest) -> None:
     from oidl.web.database import Database
     from oidl.web.feeds import DatabaseFeed
     from oidl.web.server import Page
 
-    database = Database(options.database)
-    root_dir = absolute(options.root_dir)
-    page = Page(request.address, DatabaseFeed(options.database, database, root_dir, plan_line), database, root_dir)
+    database = Database(paths.database)
+    root_dir = absolute(paths.root_dir)
+    page = Page(request.address, DatabaseFeed(paths.database, database, root_dir, plan_line), database, root_dir)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(cancel_on_signal, nursery.cancel_scope)

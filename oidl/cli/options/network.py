@@ -3,9 +3,30 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from oidl.cli.options.groups import NETWORK, in_section
-from oidl.cli.options.types import BYTES
-from oidl.settings import MAX_IMAGE_BYTES, NetworkSettings
+from cyclopts import Parameter
+
+from oidl.cli.options.groups import NETWORK, filled, in_section
+from oidl.cli.options.types import AT_LEAST_ONE, AT_LEAST_ZERO, BYTES, MORE_THAN_ZERO
+from oidl.settings import NetworkSettings
+
+_NETWORK = NetworkSettings()
+
+
+def _check_agent(_: object, value: str | None) -> None:
+    if value is not None and not (value.strip() and value.isascii() and value.isprintable()):
+        raise ValueError(f"must be plain text like oidl/1.0 (me@example.org), not {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+@in_section(NETWORK)
+class TimeoutOptions:
+    """Timeouts."""
+
+    connect_timeout: Annotated[float, MORE_THAN_ZERO] = _NETWORK.connect_timeout_s
+    """Seconds to connect, including DNS, a proxy and TLS."""
+
+    stall_timeout: Annotated[float, MORE_THAN_ZERO] = _NETWORK.stall_timeout_s
+    """Seconds that an answer or a transfer may go without a byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,64 +34,36 @@ from oidl.settings import MAX_IMAGE_BYTES, NetworkSettings
 class NetworkOptions:
     """Network and pace."""
 
-    max_total_connections: int = 128
-    """How many connections are open at most, idle ones included."""
+    dns_timeout: Annotated[float, MORE_THAN_ZERO] = _NETWORK.dns_timeout_s
+    """Seconds of `--connect-timeout` to find a host's address; addresses are kept for a minute."""
 
-    max_host_connections: int = 5
-    """How many of them to one host."""
+    tls_timeout: Annotated[float, MORE_THAN_ZERO] = _NETWORK.tls_timeout_s
+    """Seconds of `--connect-timeout` for the TLS handshake."""
 
-    connect_timeout: float = 10.0
-    """Seconds to connect, DNS, a proxy and TLS included."""
+    max_total_connections: Annotated[int, AT_LEAST_ONE] = _NETWORK.max_total_connections
+    """Maximum number of open connections, including idle ones."""
 
-    dns_timeout: float = 5.0
-    """Seconds of these to find a host's address; addresses are kept for a minute."""
+    max_host_connections: Annotated[int, AT_LEAST_ONE] = _NETWORK.max_host_connections
+    """Maximum number of open connections to one host."""
 
-    tls_timeout: float = 5.0
-    """Seconds of these for the TLS handshake."""
+    max_rps: Annotated[float | None, MORE_THAN_ZERO] = _NETWORK.max_rps
+    """Maximum requests per second to one provider (all of Flickr is one); `oidl` finds a sustainable rate below it."""
 
-    stall_timeout: float = 30.0
-    """Seconds that a transfer may go without a byte."""
+    max_retry_after: Annotated[float, AT_LEAST_ZERO] = _NETWORK.max_retry_after_s
+    """Longest pause in seconds that a server's `Retry-After` can cause; a longer one is shortened to this."""
 
-    max_rps: float | None = None
-    """Requests per second to one provider (all of Flickr is one) at most; what it bears is learned below that."""
+    limit_rate: Annotated[int | None, BYTES, MORE_THAN_ZERO] = None
+    """Maximum bytes per second over all transfers together, like `10M`."""
 
-    max_retry_after: float = 3600.0
-    """Longest pause in seconds accepted from a server's `Retry-After`; longer ones are shortened to it."""
+    min_speed: Annotated[float, MORE_THAN_ZERO] = _NETWORK.min_bytes_per_s
+    """Bytes per second: a transfer must finish within both timeouts plus its expected size at this speed."""
 
-    limit_rate: Annotated[int | None, BYTES] = None
-    """Bytes per second at most, like `10M`, over all transfers together."""
-
-    max_image_bytes: Annotated[int, BYTES] = MAX_IMAGE_BYTES
+    max_image_bytes: Annotated[int, BYTES] = _NETWORK.max_image_bytes
     """Largest image to download, like `250M`; a larger one fails as `too_large`, whatever the image list says."""
 
-    min_speed: float = 2000.0
-    """Bytes per second: a transfer may take the times to connect and to stall, and its expected size at this speed."""
+    user_agent: Annotated[str | None, Parameter(validator=_check_agent)] = _NETWORK.user_agent
+    """User-Agent header to send. Default: `oidl/VERSION (Open Images dataset downloader)`."""
 
-    user_agent: str | None = None
-    """How servers are told who asks; `oidl`, its version and what it does if not given."""
-
-    max_retries: int = 15
-    """Tries of one image in one run."""
-
-    max_wait: float = 180.0
-    """Seconds to wait at the end of a run for retries that are due within that time."""
-
-    confirm_after: float = 45.0
-    """Seconds before a failure that may be the network's (a web page, a 403) is tried again; then twice that."""
-
-    def transfers(self) -> NetworkSettings:
+    def settings(self, timeouts: TimeoutOptions) -> NetworkSettings:
         """The settings of every transfer."""
-        return NetworkSettings(
-            max_total_connections=self.max_total_connections,
-            max_host_connections=self.max_host_connections,
-            connect_timeout_s=self.connect_timeout,
-            dns_timeout_s=self.dns_timeout,
-            tls_timeout_s=self.tls_timeout,
-            stall_timeout_s=self.stall_timeout,
-            min_bytes_per_s=self.min_speed,
-            max_image_bytes=self.max_image_bytes,
-            max_rps=self.max_rps,
-            max_retry_after_s=self.max_retry_after,
-            max_bytes_per_s=self.limit_rate,
-            user_agent=self.user_agent,
-        )
+        return filled(NetworkSettings, timeouts, self, max_bytes_per_s=self.limit_rate, min_bytes_per_s=self.min_speed)

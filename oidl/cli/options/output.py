@@ -1,4 +1,4 @@
-"""Options: what a run tells, and to whom."""
+"""Options: how a run is shown, and what it writes about itself."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +13,32 @@ from oidl.settings import Display
 
 @dataclass(frozen=True, kw_only=True)
 @in_section(OUTPUT)
-class OutputOptions:
-    """Output."""
-
-    export_csv: bool = True
-    """Write `images-success.csv` and `images-failure.csv` when the run ends."""
+class ProgressOptions:
+    """How a run is shown."""
 
     progress: Annotated[Display, one_of(Display)] = Display.AUTO
-    """`full` (a screen), `line`, `json` (an object a second on stderr) or `none`; `auto`: `full` where that can be."""
-
-    metrics_file: Path | None = None
-    """Write all numbers to this file every few seconds, as Prometheus reads them."""
-
-    log_file: Path | None = None
-    """Append a log to this file."""
-
-    log_to_stdout: bool | None = None
-    """Log to stdout; on if stdout is not a terminal."""
+    """`full` (a screen), `line`, `json` (an object a second on stderr), `none`, or `auto`: `full` if possible."""
 
     web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
     """Show the run on a web page at `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
     """Open that page in a browser."""
+
+
+@dataclass(frozen=True, kw_only=True)
+@in_section(OUTPUT)
+class OutputOptions:
+    """Output."""
+
+    export_csv: bool = True
+    """Write `images-success.csv` and `images-failure.csv` when the run ends."""
+
+    metrics_file: Path | None = None
+    """Write all numbers to this file every few seconds, in the text format of Prometheus."""
+
+    log_file: Path | None = None
+    """Append a log to this file."""
+
+    log_to_stdout: bool | None = None
+    """Log to stdout. Default: on if stdout is not a terminal."""

@@ -1,4 +1,4 @@
-"""Where everything lives: the options of every command."""
+"""Where everything lives: the options of every command that reads or writes a root directory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +15,16 @@ STATE_DB = "oidl.sqlite3"
 @dataclass(frozen=True, kw_only=True)
 @in_section(PATHS)
 class PathOptions:
-    """Where everything lives."""
+    """Paths."""
 
     root_dir: Path = Path()
-    """Where everything lives."""
+    """The directory that everything is in."""
 
     state_db: Path | None = None
-    """The state database; `<root-dir>/oidl.sqlite3` if not given."""
+    """The state database. Default: `<root-dir>/oidl.sqlite3`."""
 
     config: Path | None = None
-    """A TOML file of options; `oidl.toml` in the working directory if not given."""
+    """A TOML file of options. Default: `oidl.toml` in the working directory, if there is one."""
 
     @property
     def database(self) -> Path:
@@ -33,12 +33,12 @@ class PathOptions:
 
 
 def given_paths(arguments: ArgumentCollection) -> tuple[Path | None, Path | None]:
-    """The root directory and the state database that flags, environment or file name; None where none does."""
+    """The root directory and the state database as flags, environment or file name them; None if none does."""
     given = {argument.name: argument for argument in arguments if argument.tokens}
     root_dir, state_db = (given[name].convert() if name in given else None for name in ("--root-dir", "--state-db"))
     return root_dir, state_db
 
 
 def note_paths(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Has messages name the commands for this root; one of cyclopts' sources of values, which adds none."""
+    """Lets messages name commands for this root. One of cyclopts' sources of values that adds none."""
     note_root(*given_paths(arguments))

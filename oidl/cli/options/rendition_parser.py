@@ -5,19 +5,22 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
+from oidl.cli.options.types import member
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
 from oidl.settings import SourceSettings
 from oidl.storage.layout import checked_subdirectory
 
+LARGEST_BOX = 65_500
+"""The largest box in pixels; libjpeg's limit is 65,535, and formats differ."""
+
 _KEYS = ("name", "mode", "box", "format", "quality", "dir", "crop", "orientation", "background", "force-rgb")
-_LARGEST_BOX = 65_500  # libjpeg's limit is 65,535, and formats differ
 
 E = TypeVar("E", bound=StrEnum)
 
 
-def typed_rendition(text: str, orientation: Orientation, background: str, *, force_rgb: bool) -> Rendition:
-    """The rendition that `text` describes; what it does not say is as given. Raises `UsageError`."""
+def parse_rendition(text: str, orientation: Orientation, background: str, *, force_rgb: bool) -> Rendition:
+    """The rendition that `text` describes; what it leaves out is as given. Raises `UsageError`."""
     values: dict[str, str] = {}
     for part in text.split(","):
         key, equals, value = part.partition("=")
@@ -28,20 +31,20 @@ def typed_rendition(text: str, orientation: Orientation, background: str, *, for
             )
         values[key] = value.strip()
     if "box" not in values:
-        raise UsageError(f"--rendition {text}: box is missing", hint="say box=224, in pixels")
+        raise UsageError(f"--rendition {text}: box is missing", hint="add box=224, in pixels")
     where = f"--rendition {text}"
-    box_size = whole_number(values["box"], 1, _LARGEST_BOX, f"{where}: box")
+    box_size = _whole_number(values["box"], 1, LARGEST_BOX, f"{where}: box")
     directory = values.get("dir") or values.get("name") or f"images-{box_size}"
     return checked_rendition(
         Rendition(
             name=values.get("name", directory),
             directory=directory,
-            mode=member(ResizeMode, values.get("mode", "ShrinkToFit").replace("-", ""), where),
+            mode=_member(ResizeMode, values.get("mode", "ShrinkToFit").replace("-", ""), where),
             box_size=box_size,
             format=values.get("format", "jpg").lower(),
-            quality=whole_number(values["quality"], 1, 100, f"{where}: quality") if "quality" in values else None,
-            crop=member(Crop, values.get("crop", Crop.CENTRE), where),
-            orientation=member(Orientation, values.get("orientation", orientation), where),
+            quality=_whole_number(values["quality"], 1, 100, f"{where}: quality") if "quality" in values else None,
+            crop=_member(Crop, values.get("crop", Crop.CENTRE), where),
+            orientation=_member(Orientation, values.get("orientation", orientation), where),
             background=hex_colour(values.get("background", background), where),
             force_rgb=values.get("force-rgb", str(force_rgb)).lower() in ("true", "yes", "1"),
         ),
@@ -50,8 +53,8 @@ def typed_rendition(text: str, orientation: Orientation, background: str, *, for
 
 
 def checked_rendition(rendition: Rendition, where: str) -> Rendition:
-    """`rendition`, its directory in plain spelling, if it makes sense and stays in its place; else `UsageError`."""
-    if not rendition.format.isalnum() or not rendition.format.isascii():
+    """`rendition` with its directory in plain spelling. Raises `UsageError` if it makes no sense or leaves the root."""
+    if not is_suffix(rendition.format):
         raise UsageError(f"{where}: a format is a suffix like jpg, not {rendition.format!r}")
     directory = checked_subdirectory(rendition.directory, where)
     if rendition.crop is Crop.ATTENTION and rendition.mode is not ResizeMode.FILL_CROP:
@@ -61,7 +64,7 @@ def checked_rendition(rendition: Rendition, where: str) -> Rendition:
 
 
 def check_together(renditions: Sequence[Rendition], originals: SourceSettings) -> None:
-    """Raises `UsageError` where two renditions would share a name or a directory."""
+    """Raises `UsageError` if two renditions would share a name or a directory."""
     names = set(map(str, Source))
     directories = {
         originals.directory,
@@ -79,23 +82,24 @@ def check_together(renditions: Sequence[Rendition], originals: SourceSettings) -
         directories.add(rendition.directory)
 
 
-def member(kind: type[E], typed: str, where: str) -> E:
-    """The member of `kind` with this value, in any letter case."""
-    for one in kind:
-        if one.value.lower() == typed.lower():
-            return one
-    raise UsageError(f"{where}: {typed!r} is none of {', '.join(kind)}")
+def is_suffix(text: str) -> bool:
+    """Whether `text` can be the suffix that says the format of a file."""
+    return text.isalnum() and text.isascii()
 
 
 def hex_colour(typed: str, where: str) -> str:
-    """Six hex digits, in lower case, of `#FFFFFF` or `ffffff`."""
+    """Six hex digits, in lower case, of `#FFFFFF` or `ffffff`. Raises `UsageError`."""
     digits = typed.removeprefix("#").lower()
     if len(digits) != 6 or not set(digits) <= set("0123456789abcdef"):
         raise UsageError(f"{where}: a colour is six hex digits like ffffff, not {typed!r}")
     return digits
 
 
-def whole_number(typed: str, least: int, most: int, where: str) -> int:
+def _member(kind: type[E], typed: str, where: str) -> E:
+    return member(kind, typed, f"{where}: {typed!r} is none of {', '.join(kind)}")
+
+
+def _whole_number(typed: str, least: int, most: int, where: str) -> int:
     """A whole number between two bounds, both included."""
     if not typed.isdecimal() or not least <= int(typed) <= most:
         raise UsageError(f"{where} is {least} to {most}, not {typed!r}")

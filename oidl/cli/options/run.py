@@ -1,87 +1,113 @@
-"""What can be typed after `oidl run`, by sections, and the `Settings` that it makes.
+"""All options of `oidl run`, by groups, and the `Settings` that they make."""
 
-The docstring under an option is its help text, here and in the manual.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Annotated, get_args
+from typing import Any, get_args, get_type_hints
 
-from cyclopts import Parameter
-
-from oidl.cli.options.checks import check_options
-from oidl.cli.options.groups import PATHS, in_section
+from oidl.cli.options.dataset import DatasetOptions
+from oidl.cli.options.download import DownloadOptions
+from oidl.cli.options.groups import filled, flattened
 from oidl.cli.options.imaging import ImagingOptions
+from oidl.cli.options.layout import LayoutOptions
 from oidl.cli.options.limits import LimitOptions
-from oidl.cli.options.network import NetworkOptions
-from oidl.cli.options.output import OutputOptions
+from oidl.cli.options.network import NetworkOptions, TimeoutOptions
+from oidl.cli.options.output import OutputOptions, ProgressOptions
+from oidl.cli.options.paths import PathOptions
+from oidl.cli.options.renditions import RenditionOptions
+from oidl.cli.options.retries import RetryOptions
 from oidl.cli.options.selection import SelectionOptions
-from oidl.cli.options.sources import DownloadOptions
-from oidl.cli.options.types import absolute, one_of
-from oidl.cli.planning import plan_of
+from oidl.cli.options.sources import SourceOptions
+from oidl.cli.options.start import StartOptions
+from oidl.cli.options.types import absolute
 from oidl.cores import usable_cores
-from oidl.settings import FileNames, Layout, Retries, Settings
+from oidl.dataset.published import Version
+from oidl.errors import UsageError
+from oidl.model import Source
+from oidl.settings import Settings
+from oidl.text import suggestion
 
 
+@flattened
 @dataclass(frozen=True, kw_only=True)
-@in_section(PATHS)
-class RunOptions(SelectionOptions, DownloadOptions, ImagingOptions, NetworkOptions, LimitOptions, OutputOptions):
-    """Everything that `oidl run` can be told."""
+class RunOptions:
+    """Everything that `oidl run` can be told; the fields are groups, and no two of their options have one name."""
 
-    prefix_dirs: bool = True
-    """Spread files over directories named by the first 3 characters."""
+    paths: PathOptions = PathOptions()
+    layout: LayoutOptions = LayoutOptions()
+    dataset: DatasetOptions = DatasetOptions()
+    download: DownloadOptions = DownloadOptions()
+    sources: SourceOptions = SourceOptions()
+    selection: SelectionOptions = SelectionOptions()
+    renditions: RenditionOptions = RenditionOptions()
+    imaging: ImagingOptions = ImagingOptions()
+    timeouts: TimeoutOptions = TimeoutOptions()
+    network: NetworkOptions = NetworkOptions()
+    retries: RetryOptions = RetryOptions()
+    limits: LimitOptions = LimitOptions()
+    start: StartOptions = StartOptions()
+    progress: ProgressOptions = ProgressOptions()
+    output: OutputOptions = OutputOptions()
 
-    name_files_by: Annotated[FileNames, one_of(FileNames)] = FileNames.IMAGE_ID
-    """`image-id`, or `flickr`: the name in `OriginalURL`, as the Scala downloader did."""
-
-    new_plan: Annotated[bool, Parameter(negative=())] = False
-    """Start from the defaults; otherwise a root goes on with the options that it was last run with."""
-
-    def settings(self, version_dir: str, known_subsets: tuple[str, ...]) -> Settings:
-        """The settings for a version of the dataset; raises `UsageError` for values that make no sense."""
-        check_options(self, known_subsets)
-        root_dir = absolute(self.root_dir)
-        originals = self.originals()
-        return Settings(
-            root_dir=root_dir,
-            state_db=self.database,
-            dataset_version=self.dataset_version or "",
-            catalogue=self.catalogue,
-            images_csv=_resolved(self.images_csv),
-            selection=self.selection(self.limit),
-            layout=Layout(root_dir, version_dir, self.prefix_dirs, self.name_files_by),
-            originals=originals,
-            renditions=self.renditions(originals),
-            transfers=self.transfers(),
-            retries=Retries(self.max_retries, self.max_wait, self.confirm_after, self.retry_failed, self.retry_now),
-            limits=self.limits(),
-            imaging=self.imaging(),
-            download_metadata=self.download_metadata,
-            download_images=self.download_images,
-            image_list=self.image_list,
-            annotations=self.annotations,
-            load_annotations=self.load_annotations,
-            save_tar_balls=self.save_tar_balls,
-            export_csv=self.export_csv,
-            is_directory_given=self.resized_images_subdirectory is not None,
-            plan=plan_of(self),
-            threads=self.threads or usable_cores(),
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "RunOptions":
+        """The options with these values, by name; the others have their defaults."""
+        return cls(
+            **{
+                name: group(**{field.name: values[field.name] for field in fields(group) if field.name in values})
+                for name, group in _GROUPS.items()
+            }
         )
 
+    def values(self) -> dict[str, Any]:
+        """The value of every option, by name."""
+        groups = (getattr(self, name) for name in _GROUPS)
+        return {field.name: getattr(group, field.name) for group in groups for field in fields(group)}
 
-def _resolved(source: str | None) -> str | None:
-    """A list's URL as it is, its path made absolute, so that it names the same list from anywhere."""
-    if source is None or source.startswith(("http://", "https://")):
-        return source
-    return str(absolute(Path(source)))
+    def check(self, version: Version) -> None:
+        """Raises `UsageError` for a subset or a mirror that `version` does not have."""
+        for subset in self.selection.subset:
+            if subset not in version.subsets:
+                raise UsageError(f"--subset: there is no subset {subset!r}", hint=suggestion(subset, version.subsets))
+        if Source.CVDF in self.sources.source and Source.CVDF not in version.mirrors:
+            raise UsageError("the catalogue names no mirror cvdf", hint="its [mirror] says where one is")
+
+    def settings(self, version_dir: str) -> Settings:
+        """The settings for a version with this directory. Raises `UsageError` for options that exclude each other."""
+        root_dir = absolute(self.paths.root_dir)
+        originals = self.sources.settings()
+        return filled(
+            Settings,
+            self.dataset,
+            self.download,
+            self.output,
+            root_dir=root_dir,
+            state_db=self.paths.database,
+            dataset_version=self.dataset.dataset_version or "",
+            images_csv=self.dataset.image_list_source,
+            selection=self.selection.settings(self.limits.limit),
+            layout=self.layout.settings(root_dir, version_dir),
+            originals=originals,
+            renditions=self.renditions.settings(originals),
+            transfers=self.network.settings(self.timeouts),
+            retries=self.retries.settings(),
+            limits=self.limits.settings(),
+            imaging=self.imaging.settings(self.renditions.background),
+            is_directory_given=self.renditions.resized_images_subdirectory is not None,
+            threads=self.imaging.threads or usable_cores(),
+        )
 
 
 def _is_switch(kind: object) -> bool:
     return kind is bool or any(_is_switch(part) for part in get_args(kind))
 
 
-OPTIONS = frozenset(field.name.replace("_", "-") for field in fields(RunOptions))
+_GROUPS: dict[str, type[Any]] = get_type_hints(RunOptions)
+
+TYPES = {name: kind for group in _GROUPS.values() for name, kind in get_type_hints(group).items()}
+"""The type of every option of `oidl run`, by its name in a group."""
+
+OPTIONS = frozenset(name.replace("_", "-") for name in TYPES)
 """Every option of `oidl run`, without its dashes; what `oidl.toml` may hold."""
 
-SWITCHES = frozenset(field.name.replace("_", "-") for field in fields(RunOptions) if _is_switch(field.type))
+SWITCHES = frozenset(name.replace("_", "-") for name, kind in TYPES.items() if _is_switch(kind))
 """Those that are on or off."""

@@ -1,6 +1,8 @@
-"""What is typed, as values: members of enumerations in any letter case, amounts with units, whole numbers."""
+"""How values are read: amounts with units, members of enumerations in any letter case, paths, and their bounds."""
 
+import math
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -8,11 +10,46 @@ from typing import TypeVar, get_args
 
 from cyclopts import App, ArgumentCollection, Parameter, Token, default_name_transform
 
-from oidl.cli.options.units import LARGEST, parse_bytes, parse_seconds
 from oidl.errors import UsageError
 from oidl.text import suggestion
 
+LARGEST = 2**63 - 1
+"""The largest whole number that SQLite has a place for."""
+
+_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?([kmgt]?)(i?)b?", re.IGNORECASE)
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_TIME = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[dhms])+")
+
 E = TypeVar("E", bound=StrEnum)
+
+
+# ---- bounds
+
+
+def between(least: float, most: float = math.inf) -> Parameter:
+    """An option whose value, if it has one, is at least `least` and at most `most`."""
+    bounds = f"at least {least}" if most == math.inf else f"{least} to {most}"
+
+    def check(_: object, value: float | None) -> None:
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"must be {bounds}, not {value}")
+
+    return Parameter(validator=check)
+
+
+def _check_positive(_: object, value: float | None) -> None:
+    if value is not None and not 0 < value < math.inf:
+        raise ValueError(f"must be more than 0, not {value}")
+
+
+AT_LEAST_ZERO = between(0)
+AT_LEAST_ONE = between(1)
+A_SHARE = between(0, 1)
+MORE_THAN_ZERO = Parameter(validator=_check_positive)
+
+
+# ---- members of enumerations
 
 
 def member(known: Iterable[E], typed: str, wrong: str, words: Iterable[str] = ()) -> E:
@@ -42,8 +79,62 @@ def by_value(known: Iterable[StrEnum]) -> Callable[[str], str]:
     return lambda name: values.get(name) or default_name_transform(name)  # it is for the option's own name, too
 
 
+# ---- amounts
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes: `1500`, `1.5k`, `10M`, `2GB`, or `1GiB` for powers of 1024. Raises `ValueError`."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if not found or (found[3] and not found[2]):
+        raise ValueError("a number of bytes, like 500M, 1.5G or 1GiB")
+    number, unit, binary = found.groups()
+    factor = _BYTES[unit.lower()]
+    if binary:
+        factor = 1024 ** (len(str(factor)) // 3)
+    amount = float(number) * factor
+    if amount > LARGEST:
+        raise ValueError(f"a number of bytes up to {LARGEST}")
+    return round(amount)
+
+
+def parse_seconds(text: str) -> float:
+    """A time in seconds: `90`, `90s`, `15m`, `2h30m`, `3d`. Raises `ValueError`."""
+    typed = text.strip().lower().replace(" ", "")
+    if typed.replace(".", "", 1).isdigit():
+        return float(typed)
+    if not _TIME.fullmatch(typed):
+        raise ValueError("a time, like 90s, 15m or 2h30m")
+    return sum(float(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9.]+)([dhms])", typed))
+
+
+def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
+    """A whole number; None for `all`, which lifts a limit of the plan."""
+    token = tokens[0]
+    if token.value.lower() == "all":
+        return None
+    _check_whole(token)
+    number = _number(token.value)
+    if number is None:
+        raise UsageError(f"{origin(token)} must be a whole number or all, not {token.value!r}")
+    return int(number)
+
+
+LIMIT = Parameter(converter=_limit)
+BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
+SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
+
+
+# ---- what holds for every option
+
+
+def origin(token: Token) -> str:
+    """The option as it was given: `--limit`, `OIDL_LIMIT`, or `oidl.toml: limit`."""
+    name = token.keyword or ""
+    return f"{token.source}: {name.strip('[]')}" if name.startswith("[") else name
+
+
 def check_text(given: Iterable[str]) -> None:
-    """Raises `UsageError` for what is not UTF-8: neither SQLite nor JSON has a place for it."""
+    """Raises `UsageError` for text that is not UTF-8, which neither SQLite nor JSON can hold."""
     for text in given:
         if any("\udc80" <= character <= "\udcff" for character in text):  # how Python has such bytes
             shown = os.fsencode(text).decode("utf-8", "backslashreplace")
@@ -66,8 +157,9 @@ def absolute(path: Path) -> Path:
 def check_values(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Expands `~` in paths, and checks paths and whole numbers.
 
-    Raises `UsageError` for a number that is no whole one, which cyclopts would round, or too large for the database.
-    The last of cyclopts' sources of values, so that it sees them all: flags, environment and file.
+    Raises `UsageError` for a fraction where a whole number belongs, which cyclopts would round, and for a number
+    that is too large for the database. One of cyclopts' sources of values that adds none: it comes after flags,
+    environment and file, so that it sees them all.
     """
     for argument in arguments:
         if _is_path(argument.hint) or argument.name == "--images-csv":
@@ -86,18 +178,6 @@ def _check_whole(token: Token) -> None:
         raise UsageError(f"{origin(token)} must be {bound}, not {token.value}")
 
 
-def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
-    """A whole number; None for `all`, which lifts a limit of the plan."""
-    token = tokens[0]
-    if token.value.lower() == "all":
-        return None
-    _check_whole(token)
-    number = _number(token.value)
-    if number is None:
-        raise UsageError(f"{origin(token)} must be a whole number or all, not {token.value!r}")
-    return int(number)
-
-
 def _is_path(kind: object) -> bool:
     return kind is Path or any(_is_path(part) for part in get_args(kind))
 
@@ -114,21 +194,10 @@ def _at_home(token: Token) -> str:
 
 
 def _number(text: str) -> float | None:
-    """None for what is no number; of that cyclopts has a sentence."""
+    """None for text that is no number; cyclopts refuses that itself."""
     for kind in (lambda: int(text, 0), lambda: float(text)):
         try:
             return kind()
         except ValueError:
             continue
     return None
-
-
-def origin(token: Token) -> str:
-    """The option as it was given: `--limit`, `OIDL_LIMIT`, or `oidl.toml: limit`."""
-    name = token.keyword or ""
-    return f"{token.source}: {name.strip('[]')}" if name.startswith("[") else name
-
-
-LIMIT = Parameter(converter=_limit)
-BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
-SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oidl.cli.options.units import parse_bytes, parse_seconds
+from oidl.cli.options.types import parse_bytes, parse_seconds
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""Options: what is tried again, how often and when."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from oidl.cli.options.groups import DOWNLOAD, NETWORK, in_section
+from oidl.cli.options.lists import list_of
+from oidl.cli.options.types import AT_LEAST_ONE, AT_LEAST_ZERO
+from oidl.model import Reason
+from oidl.settings import Retries
+
+_RETRIES = Retries()
+_REASONS = list_of("reason", "forbidden,md5_mismatch", Reason, takes_all=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+@in_section(NETWORK)
+class RetryOptions:
+    """Retries."""
+
+    retry_failed: Annotated[tuple[Reason, ...] | None, _REASONS, Parameter(group=DOWNLOAD)] = _RETRIES.failed
+    """Try again what failed for good: all of it, or only these reasons, like `forbidden,md5_mismatch`."""
+
+    retry_now: Annotated[bool, Parameter(group=DOWNLOAD)] = _RETRIES.now
+    """Ignore pauses and retry times that earlier runs left, and continue at once; `--retry-failed` does so too."""
+
+    max_retries: Annotated[int, AT_LEAST_ONE] = _RETRIES.max_tries
+    """Maximum number of tries of one image in one run."""
+
+    max_wait: Annotated[float, AT_LEAST_ZERO] = _RETRIES.max_wait_s
+    """Seconds to wait at the end of a run for retries that are due within that time."""
+
+    confirm_after: Annotated[float, AT_LEAST_ZERO] = _RETRIES.confirm_after_s
+    """Seconds before a failure that the network may cause (a web page, a 403) is tried again; then twice that."""
+
+    def settings(self) -> Retries:
+        """What is tried again."""
+        return Retries(self.max_retries, self.max_wait, self.confirm_after, self.retry_failed, self.retry_now)

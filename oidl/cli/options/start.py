@@ -1,0 +1,23 @@
+"""Options: what is settled before a run begins."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from oidl.cli.options.groups import LIMITS, PATHS, in_section
+
+
+@dataclass(frozen=True, kw_only=True)
+@in_section(LIMITS)
+class StartOptions:
+    """Start."""
+
+    new_plan: Annotated[bool, Parameter(negative=(), group=PATHS)] = False
+    """Start from the defaults. Otherwise a root goes on with the options of its last run."""
+
+    dry_run: bool = False
+    """Show what would be fetched, how many bytes and how long it may take, and change nothing."""
+
+    yes: Annotated[bool, Parameter(negative=())] = False
+    """Do not ask. Only a run on a terminal asks, if neither its options nor a plan say what to download or where."""
