@@ -1,6 +1,6 @@
-"""`python -m oidl.demo --root DIR` serves the files that lie in a directory, on the loopback.
+"""`python -m oidl.demo --root DIR` serves the files in a directory, on the loopback.
 
-The first line printed is the base URL; then it serves until it is stopped.
+It prints the base URL as its first line, then serves until it is stopped.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main() -> None:
     """Serves until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m oidl.demo", description="Serve a directory on the loopback.")
     parser.add_argument("--root", type=Path, required=True, help="the directory to serve")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="0 chooses a free one")
     arguments = parser.parse_args()
     trio.run(_serve, arguments.root, arguments.port)
 

@@ -1,8 +1,8 @@
-"""The rows of V7's annotation files, of what is seen on a demo's photos. Pure.
+"""The rows of V7's annotation files, for the objects on a demo's photos. Pure.
 
-Each function has the text of one published file, header and all, of photos in
-ImageID order. What is said is so: labels name what was drawn, boxes and masks are
-read from the pixels that were painted.
+Each function returns the text of one published file, with its header, for photos
+in ImageID order. The annotations are true: labels name the objects drawn, boxes
+and masks are read from the painted pixels.
 """
 
 import json
@@ -34,31 +34,31 @@ RELATIONSHIPS = (_IS, _UNDER)
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An object with its box, sides in shares as they are published; `box_id` names its mask, None if it has none."""
+    """An object with its box; the sides are fractions, as published. `box_id` names its mask, None without a mask."""
 
-    thing: DemoObject
+    object: DemoObject
     seen: Seen
     sides: tuple[float, float, float, float]
     box_id: str | None
 
     @property
     def label_name(self) -> str:
-        """Of its class."""
-        return self.thing.drawn_class.label_name
+        """The label name of its class."""
+        return self.object.drawn_class.label_name
 
     @property
     def is_occluded(self) -> bool:
-        """Whether another object is before a part of it."""
+        """Whether another object covers a part of it."""
         return self.seen.pixels < self.seen.all_pixels
 
     def corners(self) -> str:
-        """XMin, XMax, YMin and YMax, as a row has them."""
+        """XMin, XMax, YMin and YMax, as in a row."""
         return ",".join(map(_share, self.sides))
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
-    """A listed image and what was annotated: boxes, and labels that people or a machine gave the whole photo."""
+class AnnotatedImage:
+    """A listed image with its annotations: boxes, and labels of the whole photo by people and by a machine."""
 
     image: Image
     boxes: tuple[Box, ...]
@@ -74,15 +74,15 @@ def annotate(
     rng: random.Random,
     image: Image,
     size: tuple[int, int],
-    things: Sequence[DemoObject],
-    shown: Sequence[Seen | None],
-) -> Annotated:
-    """`image`, whose stored pixels are of this `size` (width, height), with its annotations.
+    objects: Sequence[DemoObject],
+    visible: Sequence[Seen | None],
+) -> AnnotatedImage:
+    """`image`, whose stored pixels have this `size` (width, height), with its annotations.
 
-    `shown` is what is seen of each of `things`. A few images have no human labels.
+    `visible` is the visible part of each of `objects`. A few images have no human labels.
     """
     boxes = tuple(
-        _box(rng, image, size, thing, seen) for thing, seen in zip(things, shown, strict=True) if seen is not None
+        _box(rng, image, size, each, seen) for each, seen in zip(objects, visible, strict=True) if seen is not None
     )
     present = sorted({box.label_name for box in boxes})
     absent = [label_name for label_name in sorted(d.label_name for d in DRAWN) if label_name not in present]
@@ -95,33 +95,33 @@ def annotate(
     machine += [(name, rng.randint(5, 9) / 10) for name in scenes]
     machine.append((rng.choice(absent), 0.5))
     was_verified = bool(boxes) or rng.random() < 0.5
-    return Annotated(image, boxes, tuple(human) if was_verified else (), tuple(machine))
+    return AnnotatedImage(image, boxes, tuple(human) if was_verified else (), tuple(machine))
 
 
-def _box(rng: random.Random, image: Image, size: tuple[int, int], thing: DemoObject, seen: Seen) -> Box:
+def _box(rng: random.Random, image: Image, size: tuple[int, int], drawn: DemoObject, seen: Seen) -> Box:
     width, height = size
     sides = (seen.left / width, seen.right / width, seen.top / height, seen.bottom / height)
     box_id = f"{rng.getrandbits(32):08x}"
-    has_mask = not thing.is_group_of and (image.subset != "train" or rng.random() < 0.75)
-    return Box(thing, seen, sides, box_id if has_mask else None)
+    has_mask = not drawn.is_group_of and (image.subset != "train" or rng.random() < 0.75)
+    return Box(drawn, seen, sides, box_id if has_mask else None)
 
 
-def boxes(photos: Iterable[Annotated], *, clicks: bool) -> str:
-    """A list of boxes; `clicks` adds the points by which those of `train` were drawn."""
+def boxes(photos: Iterable[AnnotatedImage], *, clicks: bool) -> str:
+    """A list of boxes; `clicks` adds the columns with the extreme points that `train` has."""
     return _BOX_HEADER + (_CLICKS if clicks else "") + "\n" + "".join(_box_rows(photos, clicks))
 
 
-def _box_rows(photos: Iterable[Annotated], clicks: bool) -> Iterator[str]:
+def _box_rows(photos: Iterable[AnnotatedImage], clicks: bool) -> Iterator[str]:
     for photo in photos:
         for box in photo.boxes:
-            thing = box.thing
-            flags = (box.is_occluded, thing.is_truncated, thing.is_group_of, thing.is_depiction, thing.is_inside)
+            drawn = box.object
+            flags = (box.is_occluded, drawn.is_truncated, drawn.is_group_of, drawn.is_depiction, drawn.is_inside)
             row = f"{photo.image.image_id},xclick,{box.label_name},1,{box.corners()},{','.join(map(_flag, flags))}"
             yield row + (f",{_clicks(box.seen.extremes)}" if clicks else "") + "\n"
 
 
-def human_labels(photos: Iterable[Annotated], *, boxable_only: bool = False) -> str:
-    """Labels that people confirmed or denied; `boxable_only` leaves those of whole scenes out."""
+def human_labels(photos: Iterable[AnnotatedImage], *, boxable_only: bool = False) -> str:
+    """Labels that people confirmed or denied; `boxable_only` omits those of whole scenes."""
     return _LABEL_HEADER + "".join(
         f"{photo.image.image_id},verification,{name},{confidence}\n"
         for photo in photos
@@ -130,8 +130,8 @@ def human_labels(photos: Iterable[Annotated], *, boxable_only: bool = False) -> 
     )
 
 
-def machine_labels(photos: Iterable[Annotated]) -> str:
-    """Labels that a machine gave, and how sure it was."""
+def machine_labels(photos: Iterable[AnnotatedImage]) -> str:
+    """Labels by a machine, with its confidence."""
     return _LABEL_HEADER + "".join(
         f"{photo.image.image_id},machine,{name},{confidence}\n"
         for photo in photos
@@ -139,7 +139,7 @@ def machine_labels(photos: Iterable[Annotated]) -> str:
     )
 
 
-def segmentations(photos: Iterable[Annotated]) -> str:
+def segmentations(photos: Iterable[AnnotatedImage]) -> str:
     """The list of masks."""
     return _MASK_HEADER + "".join(
         f"{photo.mask_path(box)},{photo.image.image_id},{box.label_name},{box.box_id},{box.corners()},0.95,\n"
@@ -149,8 +149,8 @@ def segmentations(photos: Iterable[Annotated]) -> str:
     )
 
 
-def relationships(photos: Iterable[Annotated]) -> str:
-    """What is under what, and that houses are of wood."""
+def relationships(photos: Iterable[AnnotatedImage]) -> str:
+    """The objects under others, and the houses, which are wooden."""
     return _RELATIONSHIP_HEADER + "".join(
         f"{photo.image.image_id},{one},{other},{sides},{other_sides},{word}\n"
         for photo in photos
@@ -158,15 +158,15 @@ def relationships(photos: Iterable[Annotated]) -> str:
     )
 
 
-def triplets(photos: Iterable[Annotated]) -> str:
-    """Which classes stand in which relationship anywhere."""
+def triplets(photos: Iterable[AnnotatedImage]) -> str:
+    """The pairs of classes with a relationship between them, in any photo."""
     found = {(one, other, word) for photo in photos for one, other, _, _, word in _related(photo)}
     return "LabelName1,LabelName2,RelationshipLabel\n" + "".join(f"{','.join(row)}\n" for row in sorted(found))
 
 
-def _related(photo: Annotated) -> Iterator[tuple[str, str, str, str, str]]:
+def _related(photo: AnnotatedImage) -> Iterator[tuple[str, str, str, str, str]]:
     for box in photo.boxes:
-        if box.thing.drawn_class.name == "House":
+        if box.object.drawn_class.name == "House":
             yield box.label_name, WOODEN, box.corners(), box.corners(), _IS
     for one, other in permutations(photo.boxes, 2):
         left, right, top, _ = one.sides
@@ -175,15 +175,15 @@ def _related(photo: Annotated) -> Iterator[tuple[str, str, str, str, str]]:
             yield one.label_name, other.label_name, one.corners(), other.corners(), _UNDER
 
 
-def points(photos: Iterable[Annotated]) -> str:
-    """Whether the middle of a box is of its class (yes) and of another (no)."""
+def points(photos: Iterable[AnnotatedImage]) -> str:
+    """Two answers for the middle of each box: its own class (yes) and another one (no)."""
     return _POINT_HEADER + "".join(_point_rows(photos))
 
 
-def _point_rows(photos: Iterable[Annotated]) -> Iterator[str]:
+def _point_rows(photos: Iterable[AnnotatedImage]) -> Iterator[str]:
     for photo in photos:
         for box in photo.boxes:
-            if box.is_occluded or box.thing.is_truncated:
+            if box.is_occluded or box.object.is_truncated:
                 continue
             left, right, top, bottom = box.sides
             point = f"{photo.image.image_id},{_share((left + right) / 2)},{_share((top + bottom) / 2)}"
@@ -192,8 +192,8 @@ def _point_rows(photos: Iterable[Annotated]) -> Iterator[str]:
             yield f"{point},{other},no,ih,0,1,0,\n"
 
 
-def captions(photos: Iterable[Annotated]) -> str:
-    """A sentence about each photo, a line of JSON each."""
+def captions(photos: Iterable[AnnotatedImage]) -> str:
+    """A sentence about each photo, one line of JSON per photo."""
     return "".join(
         json.dumps(
             {
@@ -209,8 +209,8 @@ def captions(photos: Iterable[Annotated]) -> str:
     )
 
 
-def _sentence(photo: Annotated) -> str:
-    names = sorted({box.thing.drawn_class.name.lower() for box in photo.boxes})
+def _sentence(photo: AnnotatedImage) -> str:
+    names = sorted({box.object.drawn_class.name.lower() for box in photo.boxes})
     return f"In this photo there is {' and '.join(f'a {name}' for name in names)} in front of hills."
 
 

@@ -1,6 +1,6 @@
-"""Packs a demo's lists as V3 was published: tar.gz archives, and the catalogue that says where they are.
+"""Packs a demo's lists as V3 was published: tar.gz archives, and a catalogue with their URLs.
 
-The same images give the same bytes, so that sizes and MD5s hold.
+The same images give the same bytes, so sizes and MD5s stay true.
 """
 
 import gzip
@@ -38,7 +38,7 @@ _CLASSES = {
 
 
 def pack(images: Sequence[Image], rng: random.Random) -> dict[str, bytes]:
-    """The archives by name, `IMAGE_LIST` first; `images` in the order they are listed in."""
+    """The archives by name, `IMAGE_LIST` first; the lists keep the order of `images`."""
     image_lists = {
         f"{DIRECTORY}/{subset}/images.csv": header(_QUOTING)
         + "".join(format_row(image, _QUOTING) for image in images if image.subset == subset)
@@ -61,7 +61,7 @@ def pack(images: Sequence[Image], rng: random.Random) -> dict[str, bytes]:
 
 
 def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
-    """A catalogue, as TOML text, of one version whose `archives` lie under `base_url`."""
+    """A catalogue, as TOML text, of one version with its `archives` under `base_url`."""
     files = [
         f'    {{ name = "{name}", kind = "{_KINDS[name]}", url = "{base_url}/{archive_path(name)}", '
         f'bytes = {len(body)}, md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}" }},'
@@ -80,7 +80,7 @@ def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
 
 
 def archive_path(name: str) -> str:
-    """Where a demo has an archive, as a relative path that its URL ends in."""
+    """The relative path of an archive in a demo; its URL ends in this path."""
     return f"{DIRECTORY}/{name}"
 
 
@@ -98,4 +98,4 @@ def _tar_gz(members: Mapping[str, str]) -> bytes:
             member = tarfile.TarInfo(name)
             member.size = len(body)
             archive.addfile(member, io.BytesIO(body))
-    return gzip.compress(packed.getvalue(), mtime=0)  # no time in its header: the same tomorrow
+    return gzip.compress(packed.getvalue(), mtime=0)  # without a time, so that the bytes are the same tomorrow

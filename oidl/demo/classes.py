@@ -1,6 +1,6 @@
-"""The classes of a demo: twenty that are drawn, those above them, and what a whole photo may show. Data.
+"""The classes of a demo: twenty that are drawn, their superclasses, and classes of whole photos. Data.
 
-Names and places in the tree are those that Open Images uses.
+Names and positions in the tree are those of Open Images.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from oidl.imaging.shapes import Colour
 
 @dataclass(frozen=True, slots=True)
 class DrawnClass:
-    """A class with boxes; the outline that it is drawn by is its name in lower case."""
+    """A class with boxes, drawn with the silhouette of its name in lower case."""
 
     label_name: str
     name: str
@@ -46,7 +46,7 @@ DRAWN: tuple[DrawnClass, ...] = (
     DrawnClass("/m/01g317", "Person", (64, 64, 72), 3),
     DrawnClass("/m/07j7r", "Tree", (22, 104, 52)),
 )
-"""The classes with boxes and masks, by name; of `weight` 5, five times as many objects as of `weight` 1."""
+"""The classes with boxes and masks, by name; `weight` 5 means five times as many objects as `weight` 1."""
 
 ROOT = "/m/0bl9f"
 WOODEN = "/m/083vt"
@@ -77,18 +77,18 @@ SCENES = {
     "/m/06m_p": "Sun",
     "/m/09d_r": "Mountain",
 }
-"""What a whole photo may show."""
+"""The classes that describe a whole photo."""
 
 BOXABLE = {drawn.label_name: drawn.name for drawn in DRAWN} | _PARTS | _ABOVE
-"""Every class of the tree."""
+"""All classes of the tree."""
 
 CLASSES = BOXABLE | SCENES | {DUCKS: "Ducks, geese and swans"}
-"""Every class there is."""
+"""All classes."""
 
 ATTRIBUTES = {WOODEN: "Wooden"}
-"""What an object may be made of."""
+"""The attributes of objects: what they are made of."""
 
-# By names, for readers; every class but the drawn ones' parts stands once.
+# By name, for readers. Parts are separate, because several classes share one.
 _TREE: dict[str, Any] = {
     "Animal": {"Carnivore": ("Cat", "Dog"), "Bird": ("Duck",), "Fish": (), "Insect": ("Butterfly",)},
     "Vehicle": {"Land vehicle": ("Bus", "Car"), "Watercraft": ("Boat",), "Aircraft": ("Airplane",)},
@@ -102,16 +102,16 @@ _PARTS_OF = {"Car": ("Wheel",), "Bus": ("Wheel",), "House": ("Window",)}
 
 
 def hierarchy() -> dict[str, Any]:
-    """The tree of classes, as its published JSON has it."""
+    """The tree of classes, in the structure of its published JSON."""
     label_names = {name: label_name for label_name, name in BOXABLE.items()}
 
     def node(name: str, below: Any) -> dict[str, Any]:
-        made: dict[str, Any] = {"LabelName": label_names[name]}
+        entry: dict[str, Any] = {"LabelName": label_names[name]}
         pairs = below.items() if isinstance(below, dict) else [(child, ()) for child in below]
         if children := [node(*pair) for pair in pairs]:
-            made["Subcategory"] = children
+            entry["Subcategory"] = children
         if parts := [node(part, ()) for part in _PARTS_OF.get(name, ())]:
-            made["Part"] = parts
-        return made
+            entry["Part"] = parts
+        return entry
 
     return node("Entity", _TREE)

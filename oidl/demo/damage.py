@@ -1,6 +1,6 @@
-"""What can be wrong with a JPEG, and what is only odd about it: for the tests and the bench. Pure.
+"""Damage to a JPEG, and mere oddities: for the tests and the bench. Pure.
 
-A `Damage` leaves a part of the picture missing or wrong; an oddity leaves all of it there.
+After a `Damage` a part of the image is missing or wrong; after an `Oddity` all of it is there.
 """
 
 import random
@@ -14,12 +14,12 @@ _SCAN, _FRAME, _QUANTIZATION = b"\xff\xda", b"\xff\xc0", b"\xff\xdb"
 
 
 def scan(body: bytes) -> int:
-    """Where the data of the last scan begins, about."""
+    """About where the data of the last scan begins."""
     return body.rindex(_SCAN) + 14
 
 
 def kept(share: float) -> Damage:
-    """Keeps this share of the scan data, from its begin."""
+    """Keeps this share of the scan data, from its start."""
 
     def damage(body: bytes, rng: random.Random) -> bytes:
         first = body.index(_SCAN) + 14
@@ -45,7 +45,7 @@ def chunk_cut_out(body: bytes, rng: random.Random) -> bytes:
 
 
 def without_frame(body: bytes, rng: random.Random) -> bytes:
-    """Without the frame header, which says how large the picture is."""
+    """Without the frame header, which has the size of the image."""
     return _without_segment(body, _FRAME)
 
 
@@ -81,7 +81,7 @@ DAMAGES: dict[str, Damage] = {
     "4 kB zeroed": zeroed,
     "30 bits flipped": flipped,
 }
-"""Every kind of damage by its name; the frame header is one of a baseline picture."""
+"""All kinds of damage by name; the one without a frame header works on baseline JPEGs."""
 
 
 def before_tables(body: bytes, more: bytes) -> bytes:
@@ -101,7 +101,7 @@ ODDITIES: dict[str, Oddity] = {
     "an EXIF block of nonsense": lambda body: body[:2] + b"\xff\xe1\x00\x14Exif\0\0" + b"\xee" * 12 + body[2:],
     "an unknown segment": lambda body: body[:2] + b"\xff\xec\x00\x10" + b"?" * 14 + body[2:],
 }
-"""Every oddity by its name; the picture is whole."""
+"""All oddities by name; the image is complete."""
 
 
 def _without_segment(body: bytes, marker: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What is on a made-up photo: objects of the demo's classes, where they are and how they are to be seen. Pure.
+"""The objects on a made-up photo: their classes, places and appearance. Pure.
 
 An object is whole or cut off by the edge, alone or a group, real or a drawing on
 a sheet of paper, and now and then the photo is taken from inside a house.
@@ -13,16 +13,16 @@ from oidl.imaging.silhouettes import SILHOUETTES
 
 _COUNTS = (1, 1, 2, 2, 2, 3, 3, 4)
 _TRIES = 12
-_MOST_COVERED = 0.25  # of the smaller of two rectangles
+_MAX_OVERLAP = 0.25  # of the smaller of two rectangles
 _HOUSE = next(drawn for drawn in DRAWN if drawn.name == "House")
-# A group: one in the middle, six around it, in shares of the group's sides.
+# A group: one in the middle, six around it, as fractions of the group's sides.
 _MEMBERS = ((0.3, 0.3), (0.0, 0.05), (0.3, 0.0), (0.6, 0.05), (0.0, 0.55), (0.3, 0.6), (0.6, 0.55))
 _MEMBER_SIZE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class DemoObject:
-    """An object of `drawn_class` as it was put on a photo, with the flags that its box has."""
+    """An object of `drawn_class` on a photo, with the flags of its box."""
 
     drawn_class: DrawnClass
     shape: Shape
@@ -33,21 +33,21 @@ class DemoObject:
 
 
 def arrange(rng: random.Random, aspect: float) -> tuple[DemoObject, ...]:
-    """The objects of a photo that is `aspect` times as wide as high, those in front last; at least one."""
-    things: list[DemoObject] = []
-    taken: list[Place] = []
+    """The objects of a photo that is `aspect` times as wide as high, from back to front; at least one."""
+    objects: list[DemoObject] = []
+    occupied: list[Place] = []
     if rng.random() < 0.04:
         whole = Place(0.0, 0.0, 1.0, 1.0)
-        things.append(DemoObject(_HOUSE, Shape("window", _HOUSE.colour, (whole,)), is_inside=True))
+        objects.append(DemoObject(_HOUSE, Shape("window", _HOUSE.colour, (whole,)), is_inside=True))
     for drawn in rng.choices(DRAWN, [drawn.weight for drawn in DRAWN], k=rng.choice(_COUNTS)):
-        thing = _placed(rng, drawn, aspect, taken)
-        if thing is not None:
-            things.append(thing)
-    return tuple(things)
+        placed = _place(rng, drawn, aspect, occupied)
+        if placed is not None:
+            objects.append(placed)
+    return tuple(objects)
 
 
-def _placed(rng: random.Random, drawn: DrawnClass, aspect: float, taken: list[Place]) -> DemoObject | None:
-    """An object where it covers little of those in `taken`, to which it is added; None if there is no such place."""
+def _place(rng: random.Random, drawn: DrawnClass, aspect: float, occupied: list[Place]) -> DemoObject | None:
+    """An object that overlaps little with the `occupied` places; adds its own. None if there is no such place."""
     kind = rng.random()
     is_group_of, is_depiction, is_truncated = kind < 0.1, 0.1 <= kind < 0.17, 0.17 <= kind < 0.3
     for _ in range(_TRIES):
@@ -60,13 +60,13 @@ def _placed(rng: random.Random, drawn: DrawnClass, aspect: float, taken: list[Pl
             beyond = rng.uniform(0.15, 0.35) * width
             left = rng.choice((-beyond, 1 - width + beyond))
         if is_depiction:
-            # The sheet takes the place, the drawing its middle.
+            # The sheet fills the place, the drawing its middle.
             place = Place(left + 0.15 * width, top + 0.15 * height, 0.7 * width, 0.7 * height)
         else:
             place = Place(left, top, width, height)
         room = Place(left, top, width, height)
-        if all(_covered(room, other) <= _MOST_COVERED for other in taken):
-            taken.append(room)
+        if all(_overlap(room, other) <= _MAX_OVERLAP for other in occupied):
+            occupied.append(room)
             places = _members(place) if is_group_of else (place,)
             shape = Shape(drawn.silhouette, drawn.colour, places, room if is_depiction else None)
             return DemoObject(drawn, shape, is_truncated, is_group_of, is_depiction)
@@ -85,8 +85,8 @@ def _members(place: Place) -> tuple[Place, ...]:
     )
 
 
-def _covered(one: Place, other: Place) -> float:
-    """The share of the smaller rectangle that both have."""
+def _overlap(one: Place, other: Place) -> float:
+    """The overlap of two rectangles, as a fraction of the smaller one."""
     width = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
     height = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
     if width <= 0 or height <= 0:

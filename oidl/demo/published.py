@@ -1,6 +1,6 @@
-"""A demo's files as V7 was published: plain CSV and JSON, and ZIPs of masks, under the names of the built-in catalogue.
+"""A demo's files as V7 was published: plain CSV and JSON, and ZIPs of masks, with the names of the built-in catalogue.
 
-The same photos give the same bytes, so that sizes and MD5s hold.
+The same photos give the same bytes, so sizes and MD5s stay true.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from oidl.dataset.catalogue import read_catalogue
 from oidl.dataset.published import PublishedFile
 from oidl.dataset.rows import Quoting, ReadReport, format_row, header, read_images
 from oidl.demo import annotations
-from oidl.demo.annotations import RELATIONSHIPS, Annotated
+from oidl.demo.annotations import RELATIONSHIPS, AnnotatedImage
 from oidl.demo.classes import ATTRIBUTES, BOXABLE, CLASSES, DRAWN, hierarchy
 from oidl.model import Extent, FileKind, Image
 
@@ -28,17 +28,17 @@ SUBSETS = ("train", "validation", "test")
 _BUCKET = "/openimages/"
 _QUOTING = Quoting.MINIMAL
 _ANY_TIME = (2022, 10, 25, 0, 0, 0)  # of the files in a ZIP
-_Photos: TypeAlias = Sequence[Annotated]
+_Photos: TypeAlias = Sequence[AnnotatedImage]
 
 
 def publish(photos: _Photos) -> dict[PublishedFile, bytes]:
-    """Every file that V7 has of `photos`, which come in the order of the image lists."""
+    """Every file that V7 publishes about `photos`; image lists keep their order."""
     by_id = sorted(photos, key=lambda photo: photo.image.image_id)
     subsets = {photo.image.subset for photo in photos}
     files = {}
     for file in read_catalogue(None)[VERSION].files:
         make = _MAKERS.get(file.kind)
-        if make is None or (file.subset and file.subset not in subsets):  # of few photos, none may be of a subset
+        if make is None or (file.subset and file.subset not in subsets):  # with few photos, a subset may have none
             continue
         ordered = photos if file.kind is FileKind.IMAGE_LIST else by_id
         files[file] = make(file, [photo for photo in ordered if file.subset in (None, photo.image.subset)])
@@ -46,12 +46,12 @@ def publish(photos: _Photos) -> dict[PublishedFile, bytes]:
 
 
 def path_of(file: PublishedFile) -> str:
-    """Where a demo has `file`, as a relative path that its URL ends in."""
+    """The relative path of `file` in a demo; its URL ends in this path."""
     return urlsplit(file.url).path.removeprefix(_BUCKET).removeprefix("/")
 
 
 def catalogue(files: Mapping[PublishedFile, bytes], base_url: str) -> str:
-    """A catalogue, as TOML text, of one version whose `files` lie under `base_url`."""
+    """A catalogue, as TOML text, of one version with its `files` under `base_url`."""
     lists = (body for file, body in files.items() if file.kind is FileKind.IMAGE_LIST)
     images = [image for body in lists for image in _images(body)]
     sizes = [image.original_size for image in images]
@@ -77,7 +77,7 @@ def _entry(file: PublishedFile, body: bytes, base_url: str) -> str:
     entry += [f'subset = "{file.subset}"'] if file.subset else []
     entry += [f'extent = "{file.extent}"'] if file.extent else []
     entry += [f'url = "{base_url}/{path_of(file)}"']
-    if body:  # captions of no photo are none
+    if body:  # without photos the captions are an empty file
         entry += [f"bytes = {len(body)}", f'md5 = "{hashlib.md5(body, usedforsecurity=False).hexdigest()}"']
     entry += ["optional = true"] if file.is_optional else []
     if file.kind is FileKind.IMAGE_LIST:
@@ -100,7 +100,7 @@ def _image_list(file: PublishedFile, photos: _Photos) -> bytes:
 
 
 def _masks(file: PublishedFile, photos: _Photos) -> bytes:
-    """The ZIP of those whose ImageID begins with the character that the archive's name ends in."""
+    """The ZIP of the masks of one shard: the name of the archive ends in the first character of their ImageIDs."""
     shard = file.name.removesuffix(".zip")[-1]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -147,4 +147,4 @@ _MAKERS: dict[FileKind, Callable[[PublishedFile, _Photos], bytes]] = {
     FileKind.POINTS: _text(annotations.points),
     FileKind.CAPTIONS: _text(annotations.captions),
 }
-"""What makes each kind of file; V7's other kinds are too much for a demo."""
+"""The function that makes each kind of file; the other kinds of V7 are too much for a demo."""

@@ -1,7 +1,7 @@
-"""What the demo in a directory was made with, so that it can be served again, and told from another's server.
+"""The parameters of the demo in a directory, to serve it again and to recognise its server.
 
-A `demo.json` beside the photos says it once they are all there. A server answers
-with the same values under `/demo.json`.
+`demo.json` has them; it is written when all photos are there. A server answers
+`/demo.json` with the same values.
 """
 
 import hashlib
@@ -19,29 +19,29 @@ _PATIENCE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How many photos, and the first of the ports that their URLs have."""
+    """The number of photos, and the first port in their URLs."""
 
     images: int
     port: int
 
 
 def read_recipe(directory: Path) -> Recipe | None:
-    """What the demo in `directory` was made with; None if there is none, or not all of one."""
+    """The recipe of the demo in `directory`; None if there is none, or only a part of one."""
     try:
-        found = json.loads((directory / NAME).read_text("utf-8"))
-        return Recipe(int(found["images"]), int(found["port"]))
+        recipe = json.loads((directory / NAME).read_text("utf-8"))
+        return Recipe(int(recipe["images"]), int(recipe["port"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
 def write_recipe(directory: Path, recipe: Recipe, catalogue_toml: str) -> None:
-    """Notes `recipe`, after the catalogue that leads to its files."""
+    """Writes the catalogue of the demo, then `recipe`."""
     (directory / CATALOGUE).write_text(catalogue_toml, "utf-8")
     (directory / NAME).write_text(json.dumps(asdict(recipe)), "utf-8")
 
 
 def is_same(directory: Path, catalogue_toml: str) -> bool:
-    """Whether the catalogue in `directory` is `catalogue_toml`, whose MD5s are of all that a run reads."""
+    """Whether the catalogue in `directory` is `catalogue_toml`; its MD5s cover everything that a run reads."""
     try:
         return (directory / CATALOGUE).read_text("utf-8") == catalogue_toml
     except OSError:
@@ -49,13 +49,13 @@ def is_same(directory: Path, catalogue_toml: str) -> bool:
 
 
 def identity(directory: Path, recipe: Recipe) -> bytes:
-    """What a server of the demo in `directory` answers under `/demo.json`."""
+    """The body of `/demo.json` from a server of the demo in `directory`."""
     place = hashlib.sha256(bytes(directory.resolve())).hexdigest()
     return json.dumps({**asdict(recipe), "directory": place}).encode()
 
 
 async def is_served(directory: Path, recipe: Recipe) -> bool:
-    """Whether a server of this very demo listens on its first port."""
+    """Whether a server of exactly this demo listens on its first port."""
     expected = identity(directory, recipe)
     answer = b""
     try:
@@ -64,7 +64,7 @@ async def is_served(directory: Path, recipe: Recipe) -> bool:
                 await stream.send_all(f"GET /{NAME} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n".encode())
                 async for piece in stream:
                     answer += piece
-                    if len(answer) > 10_000:  # another server's, and perhaps without an end
+                    if len(answer) > 10_000:  # from another server, and perhaps endless
                         return False
     except (OSError, trio.TooSlowError, trio.BrokenResourceError):
         return False

@@ -1,8 +1,8 @@
-"""What is to be sent for a request, before anything is broken on the way: status, headers, which bytes. Pure.
+"""The correct response to a request, before a fault breaks it: status, headers, bytes. Pure.
 
-Ranges are as RFC 9110, section 14: one range, `If-Range` against the ETag, 416
-for one that begins beyond the end. Bodies are handed out in pieces and never
-read as a whole.
+Ranges follow RFC 9110, section 14: one range, `If-Range` with the ETag, 416 for a
+range that begins beyond the end. Bodies are sent in pieces and never read as a
+whole.
 """
 
 import re
@@ -18,7 +18,7 @@ _RANGE = re.compile(rb"bytes=(\d*)-(\d*)")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked for; header names in lower case, the path without its query."""
+    """A client's request; header names are in lower case, the path is without its query."""
 
     method: bytes
     path: str
@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`length` bytes are promised, those of `body` from `start` to `stop` are to be sent."""
+    """A response that promises `length` bytes and sends those of `body` from `start` to `stop`."""
 
     status: int
     headers: dict[str, str]
@@ -38,11 +38,11 @@ class Response:
     stop: int
 
     def cut(self, sent_bytes: int) -> "Response":
-        """The same promise, of which only `sent_bytes` are sent."""
+        """The same promise, but only `sent_bytes` are sent."""
         return replace(self, stop=min(self.stop, self.start + max(0, sent_bytes)))
 
     def pieces(self, piece_bytes: int = _PIECE_BYTES) -> Iterator[bytes | memoryview]:
-        """What is to be sent, in order; of a file, `piece_bytes` at a time."""
+        """The bytes to send, in order, `piece_bytes` at a time."""
         if isinstance(self.body, Path):
             with self.body.open("rb") as file:
                 file.seek(self.start)
@@ -55,7 +55,7 @@ class Response:
 
 
 def respond(request: Request, answer: CannedResponse, body: bytes | Path) -> Response:
-    """The response that `answer`, whose body is `body`, is to `request`."""
+    """The response to `request` that `answer` describes, with this `body`."""
     size_bytes = body.stat().st_size if isinstance(body, Path) else len(body)
     headers = {"Content-Type": answer.content_type, **answer.headers}
     status, start, stop = answer.status, 0, size_bytes
@@ -74,20 +74,20 @@ def respond(request: Request, answer: CannedResponse, body: bytes | Path) -> Res
 
 
 def _range(request: Request, etag: str, size_bytes: int) -> tuple[int, int] | None:
-    """The first byte asked for and the one after the last, or None if all are wanted."""
+    """The first requested byte and the one after the last; None if the request is for all."""
     if request.headers.get(b"if-range", etag.encode()) != etag.encode():
         return None
-    asked = _RANGE.fullmatch(request.headers.get(b"range", b""))
-    if asked is None or asked[1] == asked[2] == b"":
+    match = _RANGE.fullmatch(request.headers.get(b"range", b""))
+    if match is None or match[1] == match[2] == b"":
         return None
-    if not asked[1]:  # the last so many bytes
-        return max(0, size_bytes - int(asked[2])), size_bytes
-    last = int(asked[2]) if asked[2] else size_bytes - 1
-    return int(asked[1]), min(last + 1, size_bytes)
+    if not match[1]:  # a number of bytes from the end
+        return max(0, size_bytes - int(match[2])), size_bytes
+    last = int(match[2]) if match[2] else size_bytes - 1
+    return int(match[1]), min(last + 1, size_bytes)
 
 
 def _etag(body: bytes | Path) -> str:
     if isinstance(body, Path):
         stat = body.stat()
         return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-    return f'"{hash(body) & 0xFFFFFFFFFFFFFFFF:x}"'  # Python keeps it with the bytes: free from the second time on
+    return f'"{hash(body) & 0xFFFFFFFFFFFFFFFF:x}"'  # bytes cache their hash, so this is free from the second time on

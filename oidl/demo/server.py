@@ -1,9 +1,9 @@
-"""An HTTP/1.1 server for the loopback that breaks its answers in every way that a `ServerFault` names.
+"""An HTTP/1.1 server for the loopback that breaks its answers in every way that `ServerFault` lists.
 
-Requests are read by h11. Answers are written by hand, as h11 rightly refuses to
-write most of what is wanted here. It serves any Trio stream (`handle`), and
-listens (`serve`) on loopback addresses only. A client that leaves, or writes
-nonsense, ends its own connection and nothing else.
+h11 reads the requests. Answers are written by hand, because h11 rightly refuses
+to write most of them. The server serves any Trio stream (`handle`), and listens
+(`serve`) on loopback addresses only. A client that leaves, or writes nonsense,
+ends its own connection and nothing else.
 """
 
 import ssl
@@ -23,7 +23,7 @@ from oidl.demo.response import Request, Response, respond
 from oidl.demo.site import CannedResponse, ServerFault, Site
 
 _READ_BYTES = 16 * 1024
-_TICKS_PER_S = 20  # how finely a limited speed is spread over time
+_TICKS_PER_S = 20  # pieces per second at a limited speed
 _GARBAGE = b"\x16\x03\x01\x00\x9c nothing that an HTTP client could read \xff\xfe\x00\r\n\r\n"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
@@ -36,10 +36,10 @@ async def serve(
     tls: ssl.SSLContext | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serves `site` until cancelled; `await nursery.start(serve, site)` returns its base URL, without a last slash.
+    """Serves `site` until cancelled; `await nursery.start(serve, site)` returns its base URL, without a final slash.
 
-    Started several times with one site it listens on several ports, which are
-    several hosts to a client. Raises `ValueError` for an address beyond loopback.
+    Several servers of one site listen on several ports, which are several hosts to
+    a client. Raises `ValueError` for an address beyond loopback.
     """
     if not ip_address(host).is_loopback:
         raise ValueError(f"{host} is not a loopback address")
@@ -56,10 +56,10 @@ async def serve(
 
 
 async def handle(stream: trio.abc.Stream, site: Site) -> None:
-    """Answers what is asked over `stream` until one side closes it; never raises for anything a client does."""
+    """Answers the requests on `stream` until one side closes it; never raises for anything a client does."""
     socket_stream = _socket_stream(stream)
     host = "stream" if socket_stream is None else _authority(socket_stream.socket)
-    with site.connections.held(host), suppress(trio.BrokenResourceError):
+    with site.connections.counting(host), suppress(trio.BrokenResourceError):
         async with stream:
             await _converse(stream, site)
 
@@ -84,9 +84,9 @@ async def _converse(stream: trio.abc.Stream, site: Site) -> None:
 
 
 async def _next_request(stream: trio.abc.Stream, unread: bytes) -> tuple[Request | None, bytes]:
-    """The next request, None if the client is done, and what was read beyond it; a request's body is dropped.
+    """The next request, None if the client is done, and the bytes read beyond it; a request's body is dropped.
 
-    A new parser for every request, as h11 starts a next cycle only after an
+    Every request gets a new parser, because h11 starts the next cycle only after an
     answer that it wrote itself.
     """
     parser = h11.Connection(h11.SERVER)
@@ -109,7 +109,7 @@ async def _next_request(stream: trio.abc.Stream, unread: bytes) -> tuple[Request
 async def _normal(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
     head = _head(response.status, _with_length(response))
     for piece in response.pieces():
-        # One write for the head and a small body: a second one costs as much as the first.
+        # One write for the head and a small body: a second write costs as much as the first.
         if head and len(piece) <= _READ_BYTES:
             piece = head + piece
         elif head:
@@ -151,10 +151,10 @@ async def _cut(stream: trio.abc.Stream, response: Response, answer: CannedRespon
 
 
 async def _reset(stream: trio.abc.Stream, response: Response, answer: CannedResponse) -> None:
-    """On a stream that is no socket it is no more than a cut."""
+    """Resets the connection; on a stream that is not a socket this is only a cut."""
     await _cut(stream, response, answer)
     socket_stream = _socket_stream(stream)
-    if socket_stream is not None:  # a close that lingers for no time at all is a reset
+    if socket_stream is not None:  # a close that lingers for zero seconds is a reset
         socket_stream.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         await socket_stream.aclose()
 

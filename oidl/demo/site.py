@@ -1,7 +1,7 @@
-"""What a server answers, and what it was asked: values and counts, no network.
+"""The answers of a server, and the requests it received: values and counts, no network.
 
-An `CannedResponse` is one way to answer a path, a `Site` all paths together. Whether a
-body arrives whole is a `ServerFault`; how each breaks HTTP is `server`'s to know.
+A `CannedResponse` is one answer to a path, a `Site` the answers to all paths. A
+`ServerFault` says how a body fails to arrive whole; `server` knows how to break HTTP so.
 """
 
 from collections import Counter, deque
@@ -12,33 +12,33 @@ from enum import StrEnum
 from pathlib import Path
 
 TOO_MANY = b"<h1>429 Too Many Requests</h1> You have sent too many requests in a given amount of time."
-"""What Flickr says; its body is HTML and comes without a Retry-After."""
+"""The answer of Flickr: HTML, and without a Retry-After."""
 
 
 class ServerFault(StrEnum):
-    """How an answer travels."""
+    """How the server sends an answer."""
 
-    NORMAL = "normal"  # whole, with its Content-Length; Range, If-Range and HEAD understood
-    CHUNKED = "chunked"  # whole, in chunks and with no length told
-    NO_LENGTH = "no-length"  # whole, with no length told; ends when the connection does
+    NORMAL = "normal"  # whole, with its Content-Length; understands Range, If-Range and HEAD
+    CHUNKED = "chunked"  # whole, in chunks and without a length
+    NO_LENGTH = "no-length"  # whole, without a length; ends when the connection does
     SLOW = "slow"  # whole, at `bytes_per_s`
     DRIP = "drip"  # a byte now and then, which no timeout between two reads ever notices
     CUT = "cut"  # stops short of its Content-Length, then closes
     RESET = "reset"  # stops short, then resets the connection
-    STALL = "stall"  # stops short and says no more, until the client leaves
+    STALL = "stall"  # stops short and sends nothing more, until the client leaves
     ENDLESS = "endless"  # chunks of the body over and over
     GARBAGE = "garbage"  # not HTTP at all
 
 
 @dataclass(frozen=True, slots=True)
 class CannedResponse:
-    """How a path is answered.
+    """The answer to requests for a path.
 
-    A callable `body` is called in a thread at every request, a `Path` read from
-    disk piece by piece. The first requests get `first`, one each, before this
-    answer. `stops_at` is the share of the body that CUT, RESET and STALL still
-    send; one of these that is `resumable` understands Range and If-Range, so
-    that the rest can be asked for.
+    A callable `body` is called in a thread for every request; a `Path` is read from
+    disk piece by piece. The first requests get the answers in `first`, one each.
+    `stops_at` is the share of the body that CUT, RESET and STALL still send. If such
+    an answer is `resumable`, it understands Range and If-Range, so a client can
+    request the rest.
     """
 
     body: bytes | Path | Callable[[], bytes] = b""
@@ -53,7 +53,7 @@ class CannedResponse:
 
 
 def status_answer(status: int, **headers: str) -> CannedResponse:
-    """A short error page; `headers` in Python spelling (`retry_after="1"`)."""
+    """A short error page; `headers` are in Python spelling (`retry_after="1"`)."""
     page = f"<html><body><h1>{status}</h1></body></html>".encode()
     return CannedResponse(
         page, status, "text/html", {name.replace("_", "-").title(): headers[name] for name in headers}
@@ -61,13 +61,13 @@ def status_answer(status: int, **headers: str) -> CannedResponse:
 
 
 def redirect(location: str, status: int = 302) -> CannedResponse:
-    """Sends the client on to `location`."""
+    """Redirects the client to `location`."""
     return CannedResponse(b"", status, "text/html", {"Location": location})
 
 
 @dataclass(slots=True)
 class Connections:
-    """Connections now open, and the most there ever were, in all and by the host that was connected to."""
+    """The number of open connections, and their peak, in total and by server host."""
 
     open: int = 0
     peak: int = 0
@@ -76,8 +76,8 @@ class Connections:
     peak_at: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
-    def held(self, host: str) -> Iterator[None]:
-        """Counts one connection to `host` for as long as it lasts."""
+    def counting(self, host: str) -> Iterator[None]:
+        """Counts one connection to `host` while it is open."""
         self.opened += 1
         self.open += 1
         self.open_at[host] += 1
@@ -91,12 +91,11 @@ class Connections:
 
 
 class Site:
-    """Paths and their answers, and the book of what was asked.
+    """Paths and their answers, and a log of the requests.
 
-    `answers` may change while a server runs. With `max_rps`, whatever would be
-    the next request within one second gets a 429, with a Retry-After if
-    `retry_after_s` is given; such a request does not use up one of `CannedResponse.first`.
-    `log` has the path and status of every answer, 0 for one that was not HTTP.
+    `answers` may change while a server runs. Requests beyond `max_rps` within one second
+    get a 429, with a Retry-After if `retry_after_s` is given; they do not use up any of
+    `CannedResponse.first`. `log` has the path and status of every answer, 0 if it was not HTTP.
     """
 
     def __init__(
@@ -112,21 +111,21 @@ class Site:
         self.requests: Counter[str] = Counter()
         self.log: list[tuple[str, int]] = []
         self.connections = Connections()
-        self._turns: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._recent: deque[float] = deque()
 
     def answer(self, path: str, now: float) -> CannedResponse:
-        """The answer to a request for `path` that came at `now` (seconds on any clock); notes the request."""
+        """The answer to a request for `path` at the time `now` (seconds on any clock); counts the request."""
         self.requests[path] += 1
         if self._is_too_fast(now):
             headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
             return CannedResponse(TOO_MANY, 429, "text/html", headers)
-        steady = self.answers.get(path)
-        if steady is None:
+        answer = self.answers.get(path)
+        if answer is None:
             return status_answer(404)
-        turn = self._turns[path]
-        self._turns[path] += 1
-        return steady.first[turn] if turn < len(steady.first) else steady
+        number = self._counts[path]
+        self._counts[path] += 1
+        return answer.first[number] if number < len(answer.first) else answer
 
     def _is_too_fast(self, now: float) -> bool:
         if self.max_rps is None:
@@ -152,12 +151,12 @@ _TYPES = {
 
 
 def content_type(file: Path) -> str:
-    """What a server calls the content of `file`, by its name."""
+    """The content type of `file`, by its name."""
     return _TYPES.get(file.suffix, "application/octet-stream")
 
 
 def site_of_directory(directory: Path) -> Site:
-    """Every file that lies under `directory` now, at its relative path."""
+    """A site with every file that is now under `directory`, at its relative path."""
     return Site(
         {
             f"/{path.relative_to(directory).as_posix()}": CannedResponse(path, content_type=content_type(path))

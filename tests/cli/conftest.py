@@ -27,7 +27,7 @@ import trio
 
 from oidl.cli import main
 from oidl.demo.listing import Demo, DemoImage, make_demo
-from oidl.demo.scenarios import FATES, FINE
+from oidl.demo.scenarios import FINE, REALISTIC
 from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 
@@ -216,7 +216,7 @@ def base_urls(ports: tuple[int, ...]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def mixed_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
-    """48 images of V3, every fate among them."""
+    """48 images of V3, all scenarios among them."""
     return make_demo(tmp_path_factory.mktemp("mixed"), version="3", base_urls=base_urls[:2], images=48)
 
 
@@ -224,23 +224,23 @@ def mixed_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]
 def fine_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
     """24 images of V3, all of them fine, on two hosts."""
     return make_demo(
-        tmp_path_factory.mktemp("fine"), version="3", base_urls=base_urls[:2], images=24, fates=(FINE,), seed=4
+        tmp_path_factory.mktemp("fine"), version="3", base_urls=base_urls[:2], images=24, scenarios=(FINE,), seed=4
     )
 
 
 @pytest.fixture(scope="session")
 def quick_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
-    """28 images of V3 with the fates that need no second try, which would cost a second, and come from one URL."""
-    fates = tuple(fate for fate in FATES if fate.name in _QUICK)
+    """28 images of V3 of the scenarios that need no second try, which would cost a second."""
+    scenarios = tuple(scenario for scenario in REALISTIC if scenario.name in _QUICK)
     return make_demo(
-        tmp_path_factory.mktemp("quick"), version="3", base_urls=base_urls[:2], images=28, fates=fates, seed=5
+        tmp_path_factory.mktemp("quick"), version="3", base_urls=base_urls[:2], images=28, scenarios=scenarios, seed=5
     )
 
 
 @pytest.fixture(scope="session")
 def annotated_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
     """60 images of V7, all of them fine, with boxes, labels, masks, relationships and points."""
-    return make_demo(tmp_path_factory.mktemp("annotated"), base_urls=base_urls[:2], images=60, fates=(FINE,))
+    return make_demo(tmp_path_factory.mktemp("annotated"), base_urls=base_urls[:2], images=60, scenarios=(FINE,))
 
 
 @pytest.fixture

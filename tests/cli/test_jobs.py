@@ -43,7 +43,7 @@ def jobs() -> dict[str, list[str]]:
 def jobs_dataset(tmp_path_factory: pytest.TempPathFactory, base_urls: list[str]) -> Demo:
     """120 images, all of them fine: a seed by which few of them show all that the jobs are about."""
     home = tmp_path_factory.mktemp("jobs")
-    return make_demo(home, base_urls=base_urls[:2], images=120, fates=(FINE,), seed=802)
+    return make_demo(home, base_urls=base_urls[:2], images=120, scenarios=(FINE,), seed=802)
 
 
 @pytest.fixture
@@ -167,10 +167,10 @@ def test_instance_masks_for_pycocotools(do: Do, site: Any, oidl: Any) -> None:
     coco = COCO(str(home / "annotations/instances_validation.json"))
     annotations = coco.loadAnns(coco.getAnnIds())
     assert len(annotations) == sum(
-        box.box_id is not None and box.thing.drawn_class.name == "Cat"
+        box.box_id is not None and box.object.drawn_class.name == "Cat"
         for each in site.images
         if each.image.subset == "validation"
-        for box in each.annotated.boxes
+        for box in each.annotations.boxes
     )
     for each in annotations:
         image = coco.imgs[each["image_id"]]
@@ -207,4 +207,4 @@ def test_a_data_set_for_hugging_face_has_authors_and_licences(do: Do, site: Any,
 
 
 def _shows(each: Any, name: str) -> bool:
-    return any(box.thing.drawn_class.name == name for box in each.annotated.boxes)
+    return any(box.object.drawn_class.name == name for box in each.annotations.boxes)

@@ -136,7 +136,7 @@ def test_every_number_and_picture_of_a_run_is_on_its_page(
     served, quick_dataset, oidl, root: Path, ask, look, address_of
 ) -> None:
     loopback = served(quick_dataset)
-    images = [image for image in loopback.images if image.fate.name == "fine"]
+    images = [image for image in loopback.images if image.scenario.name == "fine"]
     for image in images[-2:]:  # one that drips, and one that waits for the gate
         path = loopback.path_of(image)
         body = loopback.site.answers[path].body

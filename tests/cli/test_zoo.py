@@ -27,13 +27,13 @@ TRIES = {
 
 @pytest.fixture
 def zoo(served: Callable, base_urls: list[str], tmp_path: Path):
-    return served(make_demo(tmp_path / "zoo", version="3", base_urls=base_urls, images=100, fates=HOSTILE))
+    return served(make_demo(tmp_path / "zoo", version="3", base_urls=base_urls, images=100, scenarios=HOSTILE))
 
 
 def test_a_run_among_bad_servers_ends_by_itself_with_every_reason_right(
     zoo, oidl, root: Path, ask, tree, exported_as_published
 ) -> None:
-    assert sum(fate.share for fate in HOSTILE[1:]) == pytest.approx(0.2)
+    assert sum(scenario.share for scenario in HOSTILE[1:]) == pytest.approx(0.2)
     process = oidl.process(  # which is waited for only so long
         "run",
         f"--root-dir={root}",
@@ -52,7 +52,7 @@ def test_a_run_among_bad_servers_ends_by_itself_with_every_reason_right(
     tries: dict[str, list[str]] = defaultdict(list)
     for image_id, reason in ask("SELECT image_id, reason FROM attempt ORDER BY id"):
         tries[image_id].append(reason)
-    expected = {listed.image.image_id: (listed.fate.name, TRIES[listed.fate.name]) for listed in zoo.images}
+    expected = {listed.image.image_id: (listed.scenario.name, TRIES[listed.scenario.name]) for listed in zoo.images}
     assert {image_id: (name, tries[image_id]) for image_id, (name, _) in expected.items()} == expected
 
     rows = ask("SELECT image_id, status, reason FROM download")
@@ -64,6 +64,6 @@ def test_a_run_among_bad_servers_ends_by_itself_with_every_reason_right(
     for image_id, path in ask("SELECT image_id, path FROM file"):
         (served,) = [listed for listed in zoo.images if listed.image.image_id == image_id]
         assert on_disk[path] == zoo.site.answers[zoo.path_of(served)].body.read_bytes()
-    continued = {zoo.path_of(listed) for listed in zoo.images if listed.fate.name == "cut and continued"}
+    continued = {zoo.path_of(listed) for listed in zoo.images if listed.scenario.name == "cut and continued"}
     assert {path for path, status in zoo.site.log if status == 206} == continued
     exported_as_published(zoo)

@@ -1,4 +1,4 @@
-"""A demo's list in V3: real archives of real rows, whose photos are as published unless their fate says otherwise."""
+"""A demo's list in V3: real archives of real rows, whose photos are as published unless the scenario differs."""
 
 import base64
 import csv
@@ -15,7 +15,7 @@ from oidl.dataset.catalogue import read_catalogue
 from oidl.dataset.rows import ReadReport, read_images
 from oidl.demo.archives import SUBSETS
 from oidl.demo.listing import Demo, DemoImage, make_demo
-from oidl.demo.scenarios import FATES, FINE, deal
+from oidl.demo.scenarios import FINE, REALISTIC, assign
 from oidl.demo.site import CannedResponse, ServerFault
 from oidl.imaging.inspect import Picture, decode_check, inspect
 from oidl.model import Reason, Status
@@ -59,16 +59,16 @@ def md5(data: bytes) -> str:
 
 
 def test_every_fate_has_its_share() -> None:
-    dealt = Counter(fate.name for fate in deal(300))
-    assert dealt.keys() == {fate.name for fate in FATES}
-    assert dealt["fine"] / 300 == pytest.approx(0.78, abs=0.02)
-    failed = sum(dealt[fate.name] for fate in FATES if fate.status is Status.FAILED)
+    counts = Counter(scenario.name for scenario in assign(300))
+    assert counts.keys() == {scenario.name for scenario in REALISTIC}
+    assert counts["fine"] / 300 == pytest.approx(0.78, abs=0.02)
+    failed = sum(counts[scenario.name] for scenario in REALISTIC if scenario.status is Status.FAILED)
     assert failed / 300 == pytest.approx(1 / 6, abs=0.02)
 
 
 def test_a_few_images_can_all_be_fine() -> None:
-    assert deal(4, (FINE,)) == [FINE] * 4
-    assert len(deal(4)) == 4
+    assert assign(4, (FINE,)) == [FINE] * 4
+    assert len(assign(4)) == 4
 
 
 def test_the_list_reads_back_as_the_images_it_was_made_of(demo: Demo, directory: Path) -> None:
@@ -150,14 +150,14 @@ FIRST_BEHAVIOURS = {
 }
 
 
-@pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.name)
-def test_a_fate_is_shown_by_the_server_as_the_table_says(demo: Demo, fate: object) -> None:
-    listed = next(listed for listed in demo.images if listed.fate == fate)
+@pytest.mark.parametrize("scenario", REALISTIC, ids=lambda scenario: scenario.name)
+def test_the_server_shows_each_scenario_as_the_table_says(demo: Demo, scenario: object) -> None:
+    listed = next(listed for listed in demo.images if listed.scenario == scenario)
     steady = answer(demo, listed)
-    statuses = STATUSES.get(listed.fate.name, [200])
+    statuses = STATUSES.get(listed.scenario.name, [200])
     shown = [*steady.first, steady]
     assert [reply.status for reply in shown][-len(statuses) :] == statuses
-    assert shown[0].behaviour is FIRST_BEHAVIOURS.get(listed.fate.name, ServerFault.NORMAL)
+    assert shown[0].behaviour is FIRST_BEHAVIOURS.get(listed.scenario.name, ServerFault.NORMAL)
     if listed.expected_status is Status.DONE:
         assert md5(body(steady)) == listed.image.original_md5
         assert steady.behaviour not in (ServerFault.CUT, ServerFault.RESET, ServerFault.GARBAGE, ServerFault.ENDLESS)
@@ -168,7 +168,7 @@ def test_thumbnails_are_gone_with_their_photos_and_otherwise_made_when_asked_for
         if not listed.image.thumbnail_300k_url:
             continue
         thumbnail = demo.site.answers[path_of(listed.image.thumbnail_300k_url)]
-        if listed.fate.covers_thumbnail:
+        if listed.scenario.covers_thumbnail:
             assert thumbnail.status in (302, 403, 404, 410)
         else:
             picture = inspect(body(thumbnail))
@@ -185,7 +185,7 @@ def test_images_are_spread_over_the_hosts(demo: Demo) -> None:
 @pytest.mark.parametrize("version", ["3", "7"])
 def test_the_same_seed_makes_the_same_demo(version: str, tmp_path: Path) -> None:
     def made(name: str, seed: int) -> Demo:
-        return make_demo(tmp_path / name, version=version, base_urls=BASE_URLS, images=5, seed=seed, fates=(FINE,))
+        return make_demo(tmp_path / name, version=version, base_urls=BASE_URLS, images=5, seed=seed, scenarios=(FINE,))
 
     one, same, other = made("one", 1), made("same", 1), made("other", 2)
     assert one.images == same.images != other.images
@@ -193,6 +193,6 @@ def test_the_same_seed_makes_the_same_demo(version: str, tmp_path: Path) -> None
 
 
 def test_a_server_that_runs_already_gets_the_answers(demo: Demo, tmp_path: Path) -> None:
-    again = make_demo(tmp_path, base_urls=BASE_URLS, images=1, fates=(FINE,), site=demo.site)
+    again = make_demo(tmp_path, base_urls=BASE_URLS, images=1, scenarios=(FINE,), site=demo.site)
     assert again.site is demo.site
     assert path_of(again.images[0].image.original_url) in demo.site.answers

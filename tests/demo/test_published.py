@@ -46,7 +46,7 @@ def photos(directory: Path, demo: Demo) -> dict[str, numpy.ndarray]:
     for listed in demo.images:
         image_id = listed.image.image_id
         picture = Pillow.open(io.BytesIO((directory / f"photos/{image_id}.jpg").read_bytes()))
-        if picture.mode == "RGB" and listed.fate.kept == 1:
+        if picture.mode == "RGB" and listed.scenario.published_share == 1:
             found[image_id] = numpy.asarray(picture).astype(int)
     return found
 
@@ -285,7 +285,7 @@ def _copy(demo: Demo, listed: DemoImage) -> Pillow.Image:
 def test_the_mirror_has_copies_of_at_most_1024_pixels_also_of_photos_that_are_gone(
     demo: Demo, photos: dict[str, numpy.ndarray]
 ) -> None:
-    gone = next(listed for listed in demo.images if listed.expected_status is Status.FAILED and listed.annotated)
+    gone = next(listed for listed in demo.images if listed.expected_status is Status.FAILED and listed.annotations)
     assert max(_copy(demo, gone).size) <= 1024
     large = next(
         listed for listed in demo.images if max(photos.get(listed.image.image_id, numpy.zeros(1)).shape) > 1024
