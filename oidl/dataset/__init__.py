@@ -1,11 +1,10 @@
-"""What Open Images publishes, and how it comes here.
+"""What Open Images publishes, and how it is fetched and read.
 
 `catalogue` reads the versions and their files (data: `catalogue.toml`), `published`
-says which file is which and where it will stand, `archive` fetches one of these
-and vouches for its bytes, `unpack` takes it apart, `rows` turns the published
-rows into `Image`s and back.
+describes the files and their paths, `archive` fetches one and verifies its bytes,
+`unpack` unpacks it, `rows` converts published rows to `Image`s and back.
 
-One rule holds throughout: the end of a stream is only ever seen by its reader
-once size and checksums are right. Whoever reads to the end before committing
-can commit nothing that is not what was published.
+One rule holds throughout: a reader sees the end of a stream only if size and
+checksums are right. A reader that reads to the end before it commits can commit
+nothing but the published data.
 """

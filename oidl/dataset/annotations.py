@@ -1,13 +1,13 @@
-"""Annotation files and the rows of the state database that they stand for.
+"""Annotation files, read as rows of the state database.
 
-A file's header says what is in it and which column is where; versions differ in
-both. A row is a line. Rows come by batches, and a batch by columns, in the file's own
-order, with the rows' numbers at the end.
+The header of a file gives its table and the order of its columns; versions differ
+in both. A row is one line. Rows come in batches, and a batch as columns, in the order of the file, with the row
+numbers last.
 
-Seventy million rows pass through: a batch without quotes is cut at its commas in one go, its
-columns are read one after the other (shares of a width or height together, as a computation of four columns takes
-little more time than one of one), and only a batch with something wrong in it is taken line by line.
-Each line end stands in a field of its own, so that a row with a field too many is noticed though the next has one less.
+Seventy million rows pass through. A batch without quotes is split at its commas in one call, and its columns are
+parsed one after the other (shares of width or height together, because computing four columns takes little longer than
+one). Only a batch with an error is parsed line by line. Each line end becomes a field, so that a row with an extra
+field is noticed even if the next row lacks one.
 """
 
 import csv
@@ -23,12 +23,12 @@ from oidl.dataset.streams import cut_short
 from oidl.text import counted
 
 Filter: TypeAlias = Callable[[Collection[str]], Collection[str]]
-"""Those of some ImageIDs that are wanted."""
+"""Returns the ImageIDs to keep, of those it is called with."""
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
-"""A batch of rows, by columns."""
+"""A batch of rows, as columns."""
 
-_UNNUMBERED = "label"  # its rows are told apart by what they say
+_UNNUMBERED = "label"  # its rows are identified by their contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,17 @@ class Annotations:
 def read_annotations(
     texts: Iterable[str], *, name: str, skipped: ReadReport, keep: Filter | None = None
 ) -> Annotations | None:
-    """The rows of one CSV file, less those of images that `keep` leaves out; None if its header is of no such file.
+    """The rows of one CSV file, without the images that `keep` drops; None if it is not an annotation file.
 
-    `texts` are the file in pieces of whole lines, with their ends, and each makes a batch. Bad rows go to
-    `skipped`, by line number; a bad last row without a line end is a `MetadataError`. Nothing is read but the first
-    piece until the batches are asked for.
+    `texts` are the pieces of the file: whole lines with their ends. Each piece makes a batch. Bad rows go to
+    `skipped`, by line number; a bad last row without a line end is a `MetadataError`. Only the first piece is read
+    before the batches are iterated.
     """
     texts = iter(texts)
     first, _, rest = next(texts, "").partition("\n")
     header = first.removeprefix("\ufeff").rstrip("\r").split(",")
-    header = ["ImageID" if column == "ImageId" else column for column in header]  # as the points have it
-    table = next((table for table in TABLES if _is_of(table, set(header))), None)
+    header = ["ImageID" if column == "ImageId" else column for column in header]  # the points write ImageId
+    table = next((table for table in TABLES if _matches(table, set(header))), None)
     if table is None:
         return None
     known = TABLES[table][0] | TABLES[table][1]
@@ -66,10 +66,10 @@ def read_annotations(
     return Annotations(table, (*columns, *(["row_number"] if is_numbered else [])), file.batches(chain([rest], texts)))
 
 
-def _is_of(table: str, header: set[str]) -> bool:
-    """Whether a file with the columns of `header` is of `table`: it has those needed, and none of another table's.
+def _matches(table: str, header: set[str]) -> bool:
+    """Whether a file with the columns of `header` belongs to `table`: all required columns, none of other tables.
 
-    A list of boxes that lacks a corner has all that a list of labels needs, and is none.
+    A list of boxes that lacks a corner has all columns of a list of labels, but is not one.
     """
     needed, others = TABLES[table]
     known = {column for columns in TABLES.values() for part in columns for column in part}
@@ -78,9 +78,9 @@ def _is_of(table: str, header: set[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file while it is read: which `places` of a row are wanted, and what reads them.
+    """One file while it is read: the `places` of the columns to read, and their `readers`.
 
-    `pairs` are the wanted columns of which the first may not be more than the second.
+    `pairs` are columns whose first value must not exceed the second.
     """
 
     name: str
@@ -94,16 +94,16 @@ class _File:
 
     def batches(self, texts: Iterable[str]) -> Iterator[Columns]:
         image_at = self.places.index(self.header.index("ImageID"))
-        before = self.skipped.lines  # of other lists in the same archive, after which these are numbered
+        before = self.skipped.lines  # in earlier lists of the same archive; the row numbers continue after them
         for text in filter(None, texts):
             count = text.count("\n") + (text[-1:] not in ("", "\n"))
             numbers: Sequence[int] = range(self.skipped.lines + 1, self.skipped.lines + 1 + count)
             self.skipped.rows += count
             self.skipped.lines += count
             try:
-                columns = self._cut(text, count)
+                columns = self._parse_batch(text, count)
             except (ValueError, KeyError):
-                columns, numbers = self._picked(text, numbers, before)
+                columns, numbers = self._parse_lines(text, numbers, before)
             if self.is_numbered:
                 columns.append(numbers)
             if self.keep:
@@ -115,11 +115,11 @@ class _File:
             if columns[0]:
                 yield columns
 
-    def _cut(self, text: str, count: int) -> list[Sequence[Any]]:
-        """The wanted columns. Raises `ValueError` or `KeyError` if something may be wrong with one of the rows."""
+    def _parse_batch(self, text: str, count: int) -> list[Sequence[Any]]:
+        """The columns to read. Raises `ValueError` or `KeyError` if there may be an error in one of the rows."""
         if '"' in text:
             raise ValueError
-        if "\r" in text:  # looking for two characters where there are none costs a fifth of the cutting
+        if "\r" in text:  # an unnecessary search for "\r\n" costs a fifth of the splitting
             text = text.replace("\r\n", "\n")
         fields = text.removesuffix("\n").replace("\n", ",\n,").split(",")
         width = len(self.header) + 1
@@ -137,10 +137,10 @@ class _File:
             raise ValueError
         return columns
 
-    def _picked(self, text: str, numbers: Sequence[int], before: int) -> tuple[list[Sequence[Any]], Sequence[int]]:
-        """The wanted columns of the rows that are sound, and their numbers; `skipped` is told of the others.
+    def _parse_lines(self, text: str, numbers: Sequence[int], before: int) -> tuple[list[Sequence[Any]], Sequence[int]]:
+        """The columns of the good rows, and the numbers of these; the other rows are added to `skipped`.
 
-        The line of a row is by one more than its number, less the rows in lists `before` this one.
+        The line of a row is its number plus one, minus the lines in the lists `before` this one.
         """
         rows: list[list[Any]] = []
         sound = []
@@ -148,7 +148,7 @@ class _File:
         for number, line in zip(numbers, text.removesuffix("\n").split("\n"), strict=True):
             if not line.strip():
                 self.skipped.rows -= 1
-            elif complaint := self._taken(line, rows):
+            elif complaint := self._parse_line(line, rows):
                 if number == last:
                     raise cut_short(self.name, number - before + 1, complaint)
                 self.skipped.add(f"{self.name} line {number - before + 1}: {complaint}")
@@ -156,8 +156,8 @@ class _File:
                 sound.append(number)
         return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in self.places], sound
 
-    def _taken(self, line: str, rows: list[list[Any]]) -> str:
-        """Adds the values of one row to `rows`, or returns what is wrong with it."""
+    def _parse_line(self, line: str, rows: list[list[Any]]) -> str:
+        """Adds the values of one row to `rows`, or returns a description of the error in it."""
         try:
             (fields,) = csv.reader([line], strict=True)
         except csv.Error as error:

@@ -1,12 +1,12 @@
-"""An archive on its way from the network to whoever reads it, vouched for.
+"""An archive on its way from the network to its reader, verified.
 
     download ──► bounded channel ──► VerifiedStream, read by `consume` in a thread
-        └──► <root>/<name>.part ──► its place, where the file itself is wanted
+        └──► <root>/<name>.part ──► the final path, if the file itself is needed
 
-The rule: the stream's end is only ever seen if size and checksums are right: the
-published ones or, for want of such, what the server says of its own file. So a
+The rule: the stream ends only if size and checksums are right: the published
+ones or, if there are none, those that the server gives for its file. So a
 consumer that reads to the end before it commits never commits anything else,
-though it works while the bytes still arrive. Cancellation reaches the thread
+although it works while the bytes still arrive. Cancellation reaches the thread
 at its next read, as `trio.Cancelled`.
 """
 
@@ -36,14 +36,14 @@ T = TypeVar("T")
 
 _CHUNK = 256 * 1024
 _CHUNKS_IN_FLIGHT = 8
-_MAX_STARTS = 3  # of a file that is replaced on the server while it is fetched
+_MAX_STARTS = 3  # if the server replaces the file during the fetch
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedArchive(Generic[T]):
-    """What `consume` made of a verified archive, and the archive's size and MD5 (lower-case hex).
+    """The result of `consume` for a verified archive, and the archive's size and MD5 (lower-case hex).
 
-    `checked_by` is what vouches for these: `md5`, `sha256`, the header `x-goog-hash` or `etag`, `bytes`, or nothing.
+    `checked_by` is how they were verified: `md5`, `sha256`, the header `x-goog-hash` or `etag`, `bytes`, or empty.
     """
 
     value: T
@@ -53,11 +53,11 @@ class FetchedArchive(Generic[T]):
 
 
 class VerifiedStream(io.RawIOBase):
-    """An archive's bytes, which end only if they are all the published ones.
+    """The bytes of an archive; the stream ends only if they are the published ones.
 
-    `next_chunk` gives the next bytes, b"" at the end. Reading past the last
-    byte raises `MetadataError` instead of ending when size or checksums are others
-    than the archive's; what of these is not known is not checked.
+    `next_chunk` returns the next bytes, b"" at the end. If size or checksums
+    differ from the archive's, reading past the last byte raises `MetadataError`
+    instead of ending; unknown ones are not checked.
     """
 
     def __init__(self, archive: PublishedFile, next_chunk: Callable[[], bytes]) -> None:
@@ -65,33 +65,33 @@ class VerifiedStream(io.RawIOBase):
         self._next_chunk = next_chunk
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha256 = hashlib.sha256() if archive.sha256 else None
-        self._told: tuple[str, str] | None = None
+        self._server_md5: tuple[str, str] | None = None
         self._rest = memoryview(b"")
         self.size_bytes = 0
 
     @property
     def md5(self) -> str:
-        """The MD5 of what was read so far, in lower-case hex."""
+        """The MD5 of the bytes read so far, in lower-case hex."""
         return self._md5.hexdigest()
 
     @property
     def checked_by(self) -> str:
-        """What the end of the stream is checked by, as in `FetchedArchive`."""
+        """How the end of the stream is verified, as in `FetchedArchive`."""
         if self._archive.md5 or self._archive.sha256:
             return "md5" if self._archive.md5 else "sha256"
-        return self._told[1] if self._told else "bytes" if self._archive.bytes else ""
+        return self._server_md5[1] if self._server_md5 else "bytes" if self._archive.bytes else ""
 
-    def told(self, md5: str, header: str) -> None:
-        """The server says in this header that the file's MD5 is this; it counts where none is published."""
+    def set_server_md5(self, md5: str, header: str) -> None:
+        """Takes the MD5 that the server gives in `header`; it is ignored if a checksum is published."""
         if not (self._archive.md5 or self._archive.sha256):
-            self._told = md5, header
+            self._server_md5 = md5, header
 
     def readable(self) -> bool:
         """True: this is a stream to read."""
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Reads up to as many bytes as fit; 0 is the verified end."""
+        """Reads up to as many bytes as fit; returns 0 at the verified end."""
         if not self._rest:
             self._rest = memoryview(self._pull())
         view = memoryview(buffer).cast("B")
@@ -101,7 +101,7 @@ class VerifiedStream(io.RawIOBase):
         return count
 
     def drain(self) -> None:
-        """Reads to the verified end, where tarfile would stop short of it."""
+        """Reads to the verified end; tarfile would stop before it."""
         self._rest = memoryview(b"")
         while self._pull():
             pass
@@ -118,14 +118,14 @@ class VerifiedStream(io.RawIOBase):
 
     def _check_end(self) -> None:
         archive = self._archive
-        md5 = archive.md5 or (self._told[0] if self._told else None)
+        md5 = archive.md5 or (self._server_md5[0] if self._server_md5 else None)
         sha256 = self._sha256.hexdigest() if self._sha256 else None
-        expected = _in_words(archive.bytes, md5, archive.sha256)
-        got = _in_words(archive.bytes and self.size_bytes, md5 and self.md5, sha256)
+        expected = _describe(archive.bytes, md5, archive.sha256)
+        got = _describe(archive.bytes and self.size_bytes, md5 and self.md5, sha256)
         if got != expected:
             raise MetadataError(
                 f"{archive.name} is not the published file: expected {expected}, got {got}",
-                hint="nothing of it was kept; run the same command again to fetch it anew",
+                hint="run the same command again to fetch it again; nothing of it was kept",
             )
 
 
@@ -139,15 +139,16 @@ async def fetch_archive(
     consume: Callable[[VerifiedStream], T],
     on_bytes: Callable[[int], Awaitable[None]],
 ) -> FetchedArchive[T]:
-    """What `consume` returns for the archive, once all of it is verified.
+    """Fetches the archive and returns what `consume` returns for it, after all of it is verified.
 
-    `consume` runs in a thread and should read to the end before it commits. It
-    is called again, from the start, if the server's file is replaced meanwhile;
-    the stream of the first call has then raised `trio.Cancelled`. The file ends as
-    `keep`, if that is given; one that is there (or, else, as `<root>/<name>`) and intact is read
-    instead of fetched. Raises `MetadataError`, `DiskError` and what `consume` does.
+    `consume` runs in a thread and should read to the end before it commits. If
+    the server replaces the file meanwhile, `consume` is called again from the
+    start; the stream of the first call has then raised `trio.Cancelled`. The file
+    is moved to `keep` if that is given. An intact file that is already there
+    (otherwise at `<root>/<name>`) is read instead of fetched. Raises
+    `MetadataError`, `DiskError` and what `consume` raises.
     """
-    limiter = trio.CapacityLimiter(1)  # of its own: the default one serves DNS too
+    limiter = trio.CapacityLimiter(1)  # a separate one: the default limiter serves DNS too
     kept = keep or root / archive.name
     if await trio.to_thread.run_sync(_is_intact, kept, archive, limiter=limiter):
         return await trio.to_thread.run_sync(_read_kept, kept, archive, consume, limiter=limiter)
@@ -162,12 +163,12 @@ async def fetch_archive(
 
 
 def part_of(archive: PublishedFile, root: Path) -> Path:
-    """Where an archive stands while it is not complete."""
+    """The path of an archive that is not complete yet."""
     return root / f"{archive.name}.part"
 
 
 def discard_part(archive: PublishedFile, root: Path) -> None:
-    """Removes what a fetch that was killed may have left, of an archive that is no longer needed."""
+    """Removes what a killed fetch may have left of an archive that is no longer needed."""
     discard(part_of(archive, root))
 
 
@@ -199,7 +200,7 @@ async def _fetch(
                 tls=tls,
                 expected_bytes=archive.bytes,
                 on_bytes=on_bytes,
-                on_md5=stream.told,  # before the first byte is sent, or the end
+                on_md5=stream.set_server_md5,  # called before the first byte is sent, or the end
             )
             send.close()  # only here: a closed channel is the end of the file
         except Exception as error:
@@ -208,7 +209,7 @@ async def _fetch(
 
     def work() -> FetchedArchive[T]:
         value = _consumed(stream, consume)
-        # Still in the thread: no cancellation comes between what `consume` committed and this.
+        # Still in the thread: a cancellation cannot separate this from what `consume` committed.
         if keep:
             with writing(keep):
                 keep.parent.mkdir(parents=True, exist_ok=True)
@@ -224,7 +225,7 @@ async def _fetch(
             is_doubtful = failure is None and isinstance(error, MetadataError)
             failure = failure or error
             nursery.cancel_scope.cancel()
-    if is_doubtful:  # the bytes are wrong, or may be: nothing is built upon them
+    if is_doubtful:  # the bytes are wrong, or may be: do not resume from them
         await trio.to_thread.run_sync(discard, part, limiter=limiter)
     if failure is not None:
         raise failure
@@ -237,7 +238,7 @@ def _consumed(stream: VerifiedStream, consume: Callable[[VerifiedStream], T]) ->
         value = consume(stream)
     except MetadataError:
         if stream.checked_by:
-            stream.drain()  # where the bytes are not the published ones, that is the better sentence
+            stream.drain()  # if the bytes are not the published ones, its error is the better one
         raise
     stream.drain()
     return value
@@ -251,7 +252,7 @@ def _received(receive: trio.MemoryReceiveChannel[bytes]) -> bytes:
 
 
 def _is_intact(kept: Path, archive: PublishedFile) -> bool:
-    """Whether the archive was kept by an earlier run; without a known checksum there is no telling."""
+    """Whether an earlier run kept the complete archive; False if no checksum is known."""
     try:
         if not (archive.md5 or archive.sha256) or kept.stat().st_size != (archive.bytes or kept.stat().st_size):
             return False
@@ -274,6 +275,6 @@ def _read_chunk(file: io.BufferedReader) -> bytes:
     return file.read(_CHUNK)
 
 
-def _in_words(size_bytes: int | None, md5: str | None, sha256: str | None) -> str:
+def _describe(size_bytes: int | None, md5: str | None, sha256: str | None) -> str:
     size = f"{size_bytes} bytes" if size_bytes is not None else ""
     return " and ".join(filter(None, (size, md5 and f"MD5 {md5}", sha256 and f"SHA-256 {sha256}")))

@@ -1,8 +1,8 @@
-"""The versions of Open Images: what each consists of, and where it is had.
+"""The versions of Open Images: the files of each, and their URLs.
 
-The facts are in `catalogue.toml`, not here; what they mean is in `published`.
-Another file of that format may be given, so everything in one is checked before
-it is believed: its names become files and directories, its URLs requests.
+The data is in `catalogue.toml`, its meaning in `published`. The user may give
+another file of that format, so everything in it is validated: its names become
+files and directories, its URLs requests.
 """
 
 import re
@@ -26,10 +26,9 @@ _HOSTS = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*"  # one host, or all below a domain
 
 
 def read_catalogue(path: Path | None) -> dict[str, Version]:
-    """The versions by name, in the file's order; None reads the catalogue that comes with the program.
+    """The versions by name, in the order of the file; None reads the built-in catalogue.
 
-    Raises `UsageError`, with the file and the key in its sentence, for a file
-    that cannot be read as a catalogue.
+    Raises `UsageError`, which names the file and the key, if the file is not a valid catalogue.
     """
     file = path or BUILT_IN
     try:
@@ -39,7 +38,7 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
     except ValueError as error:  # not UTF-8, or not TOML
         raise UsageError(f"the catalogue {file} is not TOML: {error}") from error
     except RecursionError:
-        raise UsageError(f"the catalogue {file} is not one: its values are nested too deeply") from None
+        raise UsageError(f"the catalogue {file} is not valid: its values are nested too deeply") from None
     top = _Table(file, "", content)
     base_url = top.text("base_url", HTTP_URL, "an http or https URL") if "base_url" in top.names() else ""
     providers = _providers(top.table("provider")) if "provider" in top.names() else {}
@@ -57,11 +56,11 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
         )
         for name in versions.names()
     }
-    return catalogue or versions.refuse("lists no version")
+    return catalogue or versions.refuse("lists no versions")
 
 
 def find_version(catalogue: dict[str, Version], name: str | None) -> Version:
-    """The version called `name`: "3", "v3" or "V3"; None is the last. Raises `UsageError` where there is none."""
+    """The version called `name`: "3", "v3" or "V3"; None for the latest. Raises `UsageError` if there is none."""
     if name is None:
         return next(reversed(catalogue.values()))
     for known in (name, name.lower().removeprefix("v")):
@@ -83,7 +82,7 @@ def _version(name: str, table: "_Table", base_url: str, known: _Known) -> Versio
     )
     names = [file.name for file in version.files]
     if len(set(names)) < len(names):
-        table.refuse("has two files of one name")
+        table.refuse("has two files with the same name")
     if not any(file.kind is FileKind.IMAGE_LIST for file in version.files):
         table.refuse("has no image list")
     table.close()
@@ -98,12 +97,12 @@ def _mirrors(table: "_Table") -> dict[str, str]:
     mirrors = {name: table.text(name, HTTP_URL, "an http or https URL") for name in table.names()}
     for name, url in mirrors.items():
         if name != Source.CVDF or "{image_id}" not in url:
-            table.refuse("must be the URL of a mirror that is known, with {image_id} in it", name)
+            table.refuse("must be the URL of a known mirror, with {image_id} in it", name)
     return mirrors
 
 
 def _known(table: "_Table", base_url: str) -> _Known:
-    """What is known of files, by URL."""
+    """The known facts about files, by URL."""
     known = {}
     for name in table.names():
         entry = table.table(name)
@@ -113,7 +112,7 @@ def _known(table: "_Table", base_url: str) -> _Known:
 
 
 def _facts(table: "_Table") -> dict[str, Any]:
-    """What `table` says of the content of a file: fields of `PublishedFile`."""
+    """The facts in `table` about the content of a file: fields of `PublishedFile`."""
     facts: dict[str, Any] = {name: table.count(name) for name in ("bytes", "approx_bytes") if name in table.names()}
     for name, digits in (("md5", 32), ("sha256", 64)):
         if digest := table.optional(name, f"[0-9a-f]{{{digits}}}", f"{digits} lower-case hex digits"):
@@ -130,10 +129,10 @@ def _full(url: str, base_url: str) -> str:
 
 def _files(table: "_Table", base_url: str, subsets: tuple[str, ...], known: _Known) -> Iterator[PublishedFile]:
     """The files of one entry: one or, with `shards`, one for each of these characters."""
-    shards = table.optional("shards", "[0-9a-z]+", "characters to put in the place of {shard}") or [""]
+    shards = table.optional("shards", "[0-9a-z]+", "characters to replace {shard} with") or [""]
     url = _full(table.text("url", r"\S+", "a URL"), base_url)
     if not re.fullmatch(HTTP_URL, url):
-        table.refuse("must be an http or https URL, or what follows the base_url", "url")
+        table.refuse("must be an http or https URL, or relative to the base_url", "url")
     name = table.optional("name", _NAME, "the plain name of one file") or url.rpartition("/")[2]
     extent = table.optional("extent", "|".join(Extent), f"one of: {', '.join(Extent)}")
     file = PublishedFile(
@@ -155,7 +154,7 @@ def _files(table: "_Table", base_url: str, subsets: tuple[str, ...], known: _Kno
 
 
 class _Table:
-    """A TOML table while it is read: it knows where it stands, and which of its keys nobody has asked for."""
+    """A TOML table while it is read: it knows its position in the file, and which of its keys are still unread."""
 
     def __init__(self, file: Path, key: str, content: object) -> None:
         self._file = file
@@ -173,7 +172,7 @@ class _Table:
 
     def close(self) -> None:
         for name in self._content:
-            self.refuse("is not a key that a catalogue has", name)
+            self.refuse("is not a key of a catalogue", name)
 
     def text(self, name: str, pattern: str, what: str) -> str:
         value = self._take(name)

@@ -1,8 +1,8 @@
-"""What classes there are: their names, the lists that they are in, and which is below which.
+"""The classes: their names, the lists that contain them, and their hierarchy.
 
-Small files, in as many shapes as there are versions: names with or without a header,
-lines that end in CRLF, lists of plain names, and one JSON tree. What a list means, its file name says, or else
-the catalogue.
+Small files, in as many formats as there are versions: names with or without a
+header, CRLF line ends, lists of plain names, and one JSON tree. The file name
+gives the meaning of a list, otherwise the catalogue does.
 """
 
 import csv
@@ -22,7 +22,7 @@ _MAX_HIERARCHY_BYTES = 16 * 1024 * 1024  # the real one has 86 kB
 _MAX_DEPTH = 100
 _NAME = re.compile(r"/[a-z]+/[!-~]+").fullmatch
 
-# Which column of `class` a list of classes stands for, by the end of its name; the first that fits.
+# The column of `class` that a list of classes sets, by the end of its name; the first match counts.
 _LISTS = (
     ("classes-bbox-trainable.txt", "is_box_trainable"),
     ("classes-trainable.txt", "is_trainable"),
@@ -35,7 +35,7 @@ _LISTS = (
     ("dict.csv", None),
 )
 
-# The same, where the name is none of these and the catalogue says what the file is.
+# The same by the kind in the catalogue, if the name matches none of these.
 _BY_KIND: dict[FileKind | None, tuple[str | None]] = {
     FileKind.CLASSES: (None,),
     FileKind.BOXABLE_CLASSES: ("is_boxable",),
@@ -47,9 +47,9 @@ _KINDS = {"Subcategory": "subcategory", "Part": "part"}
 
 
 def class_list(name: str, kind: FileKind | None = None) -> tuple[str | None] | None:
-    """In a tuple, the column of `class` that the file `name` says 1 of, if any; None if it is no list of classes.
+    """The column of `class` that the file `name` sets to 1, if any, in a tuple; None if it is not a list of classes.
 
-    `kind` is what the catalogue calls it, where it is in one and by itself.
+    `kind` is its kind in the catalogue, if it is a file of one.
     """
     file = PurePosixPath(name).name.removesuffix(".gz")
     for end, flag in _LISTS:
@@ -59,12 +59,12 @@ def class_list(name: str, kind: FileKind | None = None) -> tuple[str | None] | N
 
 
 def is_hierarchy(name: str, kind: FileKind | None = None) -> bool:
-    """Whether the file `name`, of that `kind`, is a tree of classes."""
+    """Whether the file `name`, of this `kind`, is a tree of classes."""
     return kind is FileKind.HIERARCHY or name.removesuffix(".gz").endswith("hierarchy.json")
 
 
 def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | None]]:
-    """The classes in a file of them, and their names in words where it has these. Raises `MetadataError`."""
+    """The classes in a list, and their display names if the list has them. Raises `MetadataError`."""
     last, width = "", 0
     reader = csv.reader(((last := line) for line in lines), strict=True)
     try:
@@ -84,11 +84,11 @@ def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | N
 def read_hierarchy(file: BufferedIOBase, name: str) -> Iterator[tuple[str, str, str]]:
     """Every (parent, child, kind) of a tree of classes; `kind` is `subcategory` or `part`. Raises `MetadataError`.
 
-    `file` is an open file of plain JSON, of which nothing is read past what such a tree may have.
+    `file` is an open file of plain JSON; at most the maximum size of such a tree is read.
     """
     text = file.read(_MAX_HIERARCHY_BYTES + 1)
     if len(text) > _MAX_HIERARCHY_BYTES:
-        raise MetadataError(f"{name} has more than {_MAX_HIERARCHY_BYTES} bytes, so it is no tree of classes")
+        raise MetadataError(f"{name} has more than {_MAX_HIERARCHY_BYTES} bytes, so it is not a tree of classes")
     try:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -99,8 +99,8 @@ def read_hierarchy(file: BufferedIOBase, name: str) -> Iterator[tuple[str, str, 
 def _below(node: Any, name: str, depth: int) -> Iterator[tuple[str, str, str]]:
     if not isinstance(node, dict) or not isinstance(node.get("LabelName"), str) or depth > _MAX_DEPTH:
         raise MetadataError(f"{name} is not a tree of classes")
-    if not _NAME(node["LabelName"]):  # among them half characters, which JSON can say and UTF-8 cannot
-        raise MetadataError(f"{name} is not a tree of classes: {node['LabelName'][:80]!a} is not the name of one")
+    if not _NAME(node["LabelName"]):  # also rejects lone surrogates, which JSON can hold and UTF-8 cannot
+        raise MetadataError(f"{name} is not a tree of classes: {node['LabelName'][:80]!a} is not the name of a class")
     for key, kind in _KINDS.items():
         children = node.get(key, [])
         if not isinstance(children, list):

@@ -1,7 +1,8 @@
-"""The columns of annotation files, and what reads the values of each.
+"""The columns of annotation files, and the readers of their values.
 
-They are read a batch at a time: values that repeat (ImageIDs, labels, flags) are looked at once a
-batch, and shares of a width or height, which do not, are computed together.
+Columns are read a batch at a time: repeated values (ImageIDs, labels, flags) are
+parsed once per batch, and shares of width or height, which rarely repeat, are
+computed together.
 """
 
 import re
@@ -14,19 +15,19 @@ from oidl.dataset.decimals import read_decimals
 
 _IS_NUMERIC = re.compile("[0-9.,eE+-]*").fullmatch
 _LEAST_SHARE, _MOST_SHARE = -0.5, 1.5
-_MANY = 50  # values, from which it takes less time to compute them together
+_MANY = 50  # values; from here on computing them together is faster
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the values of a column, or raises `ValueError`; `complaint` is what is then said of the one that is bad."""
+    """Reads the values of a column, or raises `ValueError`; `complaint` then describes the bad value."""
 
     read: Callable[[Sequence[str]], Sequence[Any]]
     complaint: str
 
 
 def _few(parse: Callable[[str], Any]) -> Callable[[Sequence[str]], Sequence[Any]]:
-    """For columns in which values repeat: each is parsed once."""
+    """For columns with repeated values: parses each distinct value once."""
 
     def read(values: Sequence[str]) -> Sequence[Any]:
         parsed = {value: parse(value) for value in set(values)}
@@ -38,7 +39,7 @@ def _few(parse: Callable[[str], Any]) -> Callable[[Sequence[str]], Sequence[Any]
 
 
 def _matching(pattern: str) -> Callable[[Sequence[str]], Sequence[str]]:
-    """For columns of words, in which values repeat: each is looked at once."""
+    """For columns of repeated words: checks each distinct value once."""
     is_sound = re.compile(pattern, re.ASCII).fullmatch
 
     def read(values: Sequence[str]) -> Sequence[str]:
@@ -52,7 +53,7 @@ def _matching(pattern: str) -> Callable[[Sequence[str]], Sequence[str]]:
 def _reals(values: Sequence[str]) -> Sequence[float]:
     if len(values) >= _MANY and (decimals := read_decimals(values)):
         return decimals
-    if not _IS_NUMERIC(",".join(values)):  # `float` reads `1_0`, digits of other scripts and `nan`, too
+    if not _IS_NUMERIC(",".join(values)):  # `float` also accepts `1_0`, digits of other scripts and `nan`
         raise ValueError
     reals = list(map(float, values))
     if not isfinite(sum(reals)):
@@ -61,7 +62,7 @@ def _reals(values: Sequence[str]) -> Sequence[float]:
 
 
 def _shares(values: Sequence[str]) -> Sequence[float]:
-    """Boxes may reach a little beyond the picture; pixels reach further."""
+    """Boxes may extend slightly beyond the image; values in pixels are much larger."""
     shares = _reals(values)
     if shares and not (min(shares) >= _LEAST_SHARE and max(shares) <= _MOST_SHARE):
         raise ValueError
@@ -77,7 +78,7 @@ def _confidence(text: str) -> float:
 
 def _whole(text: str) -> int:
     (number,) = _reals((text,))
-    if not number.is_integer() or not -(2**63) <= number < 2**63:  # more is no integer of SQLite's
+    if not number.is_integer() or not -(2**63) <= number < 2**63:  # the integers of SQLite
         raise ValueError
     return int(number)
 
@@ -89,14 +90,14 @@ def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 _FLAG_VALUES = {"0": 0, "1": 1, "-1": -1, "": None}
 
 SHARE = Reader(_shares, "is not a share of the width or height, from 0 to 1: are these pixels?")
-"""Of a width or height; columns of it may be read together."""
+"""A share of a width or height; such columns may be read together."""
 
 _ID = Reader(_matching("[0-9a-f]{16}"), "is not 16 lower-case hex digits")
 _WORD = Reader(_matching("[!-~]+"), "is not a word")
 _TEXT = Reader(lambda values: values, "is not text")
 _CONFIDENCE = Reader(_few(_confidence), "is not a number from 0 to 1")
 _MAYBE_NUMBER = Reader(_few(_or_none(lambda text: _reals((text,))[0])), "is not a number")
-_MAYBE_WHOLE = Reader(_few(_or_none(_whole)), "is not a whole number of 64 bits")
+_MAYBE_WHOLE = Reader(_few(_or_none(_whole)), "is not a 64-bit whole number")
 _FLAG = Reader(lambda values: list(map(_FLAG_VALUES.__getitem__, values)), "is not 0, 1 or -1")
 
 _FLAGS = {
@@ -180,5 +181,5 @@ TABLES: dict[str, tuple[dict[str, tuple[str, Reader]], dict[str, tuple[str, Read
         {},
     ),
 }  # fmt: skip
-"""What each table of annotations is read from: the published columns that a file of it must have, and those that it may
-have; of each, its name in the table and what reads it."""
+"""The published columns of each annotation table, required and optional; for each, its name in the table and its
+reader."""

@@ -1,11 +1,11 @@
-"""Lines made into the rows of a CSV file, in which one stray quote spoils no row but its own.
+"""Parses lines to the rows of a CSV file so that a stray quote spoils only its own row.
 
-A quoted field may hold line ends, so csv reads on from a quote that nobody closed, over hundreds of
-good rows, to the next quote or to its limit. The rule here: what csv makes of several lines is one
-row only if none of the later lines is a row by itself. Else the first line is bad, and the next one is begun with.
+A quoted field may contain line ends, so csv reads on from an unclosed quote, over hundreds of good rows, to the next
+quote or to its limit. The rule here: several lines are one row only if none of the later lines is a row by itself.
+Otherwise the first line is bad, and parsing restarts at the next one.
 
-Nine million rows pass through: lines are taken by blocks, and a block that gives as many rows as it
-has lines is done. Only the lines of another are put together one by one.
+Nine million rows pass through: lines are parsed in blocks, and a block that gives as many rows as it has lines is done.
+Only the lines of other blocks are parsed one by one.
 """
 
 import csv
@@ -15,10 +15,10 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 Rows: TypeAlias = tuple[Sequence[int], Sequence[list[Any]], Sequence[str]]
-"""The numbers of the lines on which some rows begin, their fields of text, and the rows themselves as they stand in
-the list; a blank line is a row without any fields.
+"""The numbers of the lines on which rows begin, their fields as text, and the unparsed rows; a blank line is a row
+without fields.
 
-The fields are the reader's own, to put something else in their place.
+The caller may modify the lists of fields.
 """
 
 _BLOCK = 50  # more is no faster
@@ -27,12 +27,10 @@ _BLOCK = 50  # more is no faster
 def read_rows(
     lines: Iterator[str], first: int, is_row: Callable[[list[str]], bool], complain: Callable[[int, str, str], None]
 ) -> Iterator[Rows]:
-    """The rows of `lines`, the first of which has the number `first`.
+    """The rows of `lines`; the first line has the number `first`.
 
-    `complain` is called with the number, the complaint and the text of every line that is none.
-
-    `is_row` says whether a line's fields are those of a row. No more is kept than the lines of
-    one block and of one row, whose fields csv limits.
+    `complain` is called with the number, the complaint and the text of every bad line. `is_row` tells whether the
+    fields of a line are a row. Memory holds only the lines of one block and of one row, whose fields csv limits.
     """
     while block := list(islice(lines, _BLOCK)):
         try:
@@ -45,27 +43,27 @@ def read_rows(
             continue
         pending = deque(block)
         while pending:
-            taken: list[str] = []
-            row = _first_row(_taking(pending, lines, taken))
-            if isinstance(row, list) and not any(map(is_row, map(_fields, taken[1:]))):
-                yield (first,), (row,), ("".join(taken),)
-                first += len(taken)
+            consumed: list[str] = []
+            row = _first_row(_consume(pending, lines, consumed))
+            if isinstance(row, list) and not any(map(is_row, map(_fields, consumed[1:]))):
+                yield (first,), (row,), ("".join(consumed),)
+                first += len(consumed)
                 continue
-            complaint = row if isinstance(row, str) and len(taken) == 1 else "a quote is opened and not closed"
-            complain(first, complaint, taken[0])
-            pending.extendleft(reversed(taken[1:]))
+            complaint = row if isinstance(row, str) and len(consumed) == 1 else "a quote is opened and not closed"
+            complain(first, complaint, consumed[0])
+            pending.extendleft(reversed(consumed[1:]))
             first += 1
 
 
-def _taking(pending: deque[str], lines: Iterator[str], taken: list[str]) -> Iterator[str]:
-    """The lines that are `pending`, then those that follow them; each is put among the `taken`."""
+def _consume(pending: deque[str], lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
+    """The `pending` lines, then the `lines` after them; each is also appended to `consumed`."""
     while line := pending.popleft() if pending else next(lines, ""):
-        taken.append(line)
+        consumed.append(line)
         yield line
 
 
 def _first_row(lines: Iterable[str]) -> list[str] | str:
-    """The fields of the row that `lines` begin with, or what is wrong with it."""
+    """The fields of the first row of `lines`, or the error in it."""
     try:
         return next(csv.reader(lines, strict=True))
     except csv.Error as error:

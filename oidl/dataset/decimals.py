@@ -1,19 +1,19 @@
-"""Decimal fractions of one width, many at once.
+"""Parses many decimal fractions of the same width at once.
 
-Reading a box's corners by `float()`, one by one, takes a third of the time that reading the box takes.
+With `float()` for each, the corners take a third of the time of reading a box.
 """
 
 from collections.abc import Sequence
 
 import numpy
 
-_MOST_DIGITS = 15  # so many are a whole number that a float holds exactly, and so is the power of ten
+_MOST_DIGITS = 15  # a float holds whole numbers of this many digits exactly, and the power of ten too
 
 
 def read_decimals(values: Sequence[str]) -> list[float] | None:
-    """The numbers that `values`, one at least, are written as, just as `float()` reads them.
+    """The numbers in `values`, which must not be empty, exactly as `float()` parses them.
 
-    None unless each is a digit, a point and more digits, and all are of one length, as in `0.146208`.
+    None unless each is a digit, a point and more digits, like `0.146208`, and all have the same length.
     """
     width = len(values[0]) + 1
     text = ",".join(values) + ","
@@ -22,8 +22,8 @@ def read_decimals(values: Sequence[str]) -> list[float] | None:
     places = numpy.frombuffer(text.encode("ascii"), numpy.uint8).reshape(-1, width).T.copy()
     if (places[1] != ord(".")).any() or (places[-1] != ord(",")).any():
         return None
-    digits = places[:-1] - numpy.uint8(ord("0"))  # what is less than "0" becomes more than 9
-    digits[1] = 0  # in place of the point
+    digits = places[:-1] - numpy.uint8(ord("0"))  # characters below "0" wrap to more than 9
+    digits[1] = 0  # the point
     if digits.max() > 9:
         return None
     numerators = digits[0].astype(numpy.float64)

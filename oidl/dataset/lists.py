@@ -1,4 +1,4 @@
-"""Image lists and annotation files as lines of text, whatever they are packed in."""
+"""Image lists and annotation files as lines of text, plain or packed."""
 
 import codecs
 import io
@@ -22,7 +22,7 @@ from oidl.model import Image
 
 MAX_LINE_BYTES = 1024 * 1024
 _TAR_MAGIC_AT = 257
-_WHAT_IS_NEEDED = "a CSV file in the published format is needed, plain, gzipped or in a tar"
+_WHAT_IS_NEEDED = "use a CSV file in the published format, plain, gzipped or in a tar"
 
 
 def read_list(
@@ -30,8 +30,8 @@ def read_list(
 ) -> Iterator[Image]:
     """The images of `subsets` in an image list, packed or plain; ends only after the stream's (verified) end.
 
-    Raises `MetadataError` for what is no image list, is damaged, holds no
-    images, or has more bad rows than may be skipped.
+    Raises `MetadataError` if the stream is not an image list, is damaged, has no
+    images, or has too many bad rows.
     """
     for list_name, pieces in open_lists(stream, name):
         lines = Lines(pieces)
@@ -43,10 +43,10 @@ def read_list(
 
 
 def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """The CSV files in `stream`, each in pieces of whole lines: it may be one itself, gzipped, or a tar of some.
+    """The CSV files in `stream`, each in pieces of whole lines: the stream is one itself, gzipped, or a tar of some.
 
-    What it is, its first bytes say, not `name`. Pieces are to be read before the
-    next file is asked for, and where `translating_archive_errors` is about. Reads the stream to its end.
+    The first bytes decide this, not `name`. The caller must read the pieces before it requests the next file, inside
+    `translating_archive_errors`. Reads the stream to its end.
     """
     with translating_archive_errors(name):
         content = gunzipped(stream, tarfile.BLOCKSIZE)
@@ -64,13 +64,13 @@ def open_lists(stream: Stream, name: str, suffixes: Sequence[str] = (".csv",)) -
             is_empty = False
             yield f"{name}: {member}", _line_blocks(file, name)
     if is_empty:
-        raise MetadataError(f"{name} holds no image list", hint="a .csv file is looked for in it")
+        raise MetadataError(f"{name} contains no image list", hint="use an archive with a .csv file in it")
 
 
 class Lines:
-    """The lines of UTF-8 text, with their ends, which comes in pieces of whole lines; to be gone through once.
+    """The lines, with their ends, of UTF-8 text that comes in pieces of whole lines; can be iterated once.
 
-    It knows which piece is being read, so `undecodable` can say where text is not UTF-8.
+    It remembers the current piece, so `undecodable` can report where the text is not UTF-8.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -79,13 +79,13 @@ class Lines:
         self._before = 0  # lines
 
     def __iter__(self) -> Iterator[str]:
-        # Only "\n" ends a line, so that csv sees line ends as they are. There is no faster way to get
+        # Only "\n" ends a line, so that csv sees the original line ends. This is the fastest way to get
         # lines: a generator that yields each costs 1 µs a line.
         return chain.from_iterable(
-            io.TextIOWrapper(io.BytesIO(piece), encoding="utf-8", newline="\n") for piece in self._noted()
+            io.TextIOWrapper(io.BytesIO(piece), encoding="utf-8", newline="\n") for piece in self._remembering()
         )
 
-    def _noted(self) -> Iterator[bytes]:
+    def _remembering(self) -> Iterator[bytes]:
         for piece in self._pieces:
             self._before += self._piece.count(b"\n")
             self._piece = piece
@@ -93,10 +93,10 @@ class Lines:
 
     def texts(self) -> Iterator[str]:
         """The pieces as text."""
-        return map(bytes.decode, self._noted())
+        return map(bytes.decode, self._remembering())
 
     def undecodable(self, name: str) -> MetadataError:
-        """The error for the piece that was read last, which is not UTF-8."""
+        """The error for the last piece, which is not UTF-8."""
         try:
             self._piece.decode()
         except UnicodeDecodeError as error:
@@ -108,7 +108,7 @@ class Lines:
 
 
 def _line_blocks(content: Stream | IO[bytes], name: str) -> Iterator[bytes]:
-    """The bytes of `content` in pieces of whole lines, none of these much longer than `MAX_LINE_BYTES`."""
+    """The bytes of `content` in pieces of whole lines, none much longer than `MAX_LINE_BYTES`."""
     rest = b""
     with translating_archive_errors(name):
         for chunk in chunks(content, name):
@@ -120,6 +120,8 @@ def _line_blocks(content: Stream | IO[bytes], name: str) -> Iterator[bytes]:
                 rest = b""
             rest += last
             if len(rest) > MAX_LINE_BYTES:
-                raise MetadataError(f"{name} has a line of more than {MAX_LINE_BYTES} bytes, so it is no image list")
+                raise MetadataError(
+                    f"{name} has a line of more than {MAX_LINE_BYTES} bytes, so it is not an image list"
+                )
         if rest:
             yield rest

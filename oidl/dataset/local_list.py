@@ -1,4 +1,4 @@
-"""The user's own image list on disk, and the hash by which a changed one is noticed."""
+"""The user's own image list on disk, and the hash that detects a change."""
 
 import hashlib
 import io
@@ -11,18 +11,18 @@ from oidl.model import ListFile
 
 
 class HashedFile(io.RawIOBase):
-    """The file at `path`, read once from its begin to its end; by then it is known by `identity`."""
+    """The file at `path`, read once from beginning to end; `identity` then identifies its content."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
-        self._sha256 = hashlib.sha256()  # with the SHA instructions of processors, faster than MD5
+        self._sha256 = hashlib.sha256()  # faster than MD5, because processors have SHA instructions
 
     def readable(self) -> bool:
         """True: this is a stream to read."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, b"" at the end; heeds cancellation."""
+        """The next bytes, b"" at the end; checks for cancellation."""
         heed_cancellation()
         chunk = self._file.read(size)
         self._sha256.update(chunk)
@@ -30,11 +30,11 @@ class HashedFile(io.RawIOBase):
 
     @property
     def identity(self) -> ListFile:
-        """What tells the content, once all is read, from another."""
+        """Reads the rest, and returns what distinguishes the content from any other."""
         while self.read(CHUNK_BYTES):
             pass
-        found = os.fstat(self._file.fileno())
-        return ListFile(found.st_size, found.st_mtime, self._sha256.hexdigest())
+        stat = os.fstat(self._file.fileno())
+        return ListFile(stat.st_size, stat.st_mtime, self._sha256.hexdigest())
 
     def close(self) -> None:
         """Closes the file."""
@@ -43,12 +43,12 @@ class HashedFile(io.RawIOBase):
 
 
 def open_local_list(path: Path) -> HashedFile:
-    """The image list at `path`, to be given to `read_list` and closed.
+    """The image list at `path`, open for `read_list`; the caller closes it.
 
-    Raises `UsageError` if there is no such file, `MetadataError` if it may not be read.
+    Raises `UsageError` if there is no such file, `MetadataError` if it cannot be read.
     """
     if path.is_dir():
-        raise UsageError(f"the image list {path} is a directory", hint="give the CSV file or archive in it")
+        raise UsageError(f"the image list {path} is a directory", hint="use the CSV file or archive in it")
     try:
         return HashedFile(path)
     except FileNotFoundError as error:
@@ -58,6 +58,6 @@ def open_local_list(path: Path) -> HashedFile:
 
 
 def identify(path: Path) -> ListFile:
-    """What the list at `path` is known by. Heeds cancellation. Raises as `open_local_list` does."""
+    """The identity of the list at `path`. Checks for cancellation. Raises like `open_local_list`."""
     with open_local_list(path) as file, translating_archive_errors(str(path)):
         return file.identity

@@ -1,12 +1,12 @@
-"""Masks, read one at a time from the ZIP archives that they are published in.
+"""Masks, read one at a time from the published ZIP archives.
 
 A subset has sixteen archives, `…-masks-0.zip` to `…-masks-f.zip`, one for each first digit of an ImageID, with up to
 170,000 masks each. `zipfile` takes 1.8 s and 100 MB to open one of them, and an export may need all 48. This
-module reads the central directory itself (0.5 s) and keeps 16 bytes for each member; its entry is read again when it
-is asked for. Names are only compared, never used as paths, and nothing is written.
+module reads the central directory itself (0.5 s) and keeps 16 bytes for each member; it reads the entry again when the
+member is needed. Names are only compared, never used as paths, and nothing is written.
 
 The format is PKWARE's APPNOTE 6.3: section 4.3.7 has the header of a member, 4.3.12 its entry in the central
-directory, 4.3.14 to 4.3.16 the records that say where that directory is.
+directory, 4.3.14 to 4.3.16 the records that locate that directory.
 """
 
 import os
@@ -26,7 +26,7 @@ from oidl.errors import MetadataError
 from oidl.model import Failure, Reason
 
 MAX_MASK_BYTES = 64 * 1024 * 1024
-"""The largest mask that is read, compressed or not; published ones have a few kilobytes."""
+"""The largest mask that is read, compressed or not; published masks have a few kilobytes."""
 
 _END = struct.Struct("<4s4H2LH")
 _END_64_LOCATOR = struct.Struct("<4sLQL")
@@ -36,14 +36,14 @@ _HEADER = struct.Struct("<4s5H3L2H")
 _MAX_COMMENT_BYTES = 0xFFFF
 _MAX_DIRECTORY_BYTES = 256 * 1024 * 1024
 _IS_ENCRYPTED, _STORED, _DEFLATED = 1, 0, 8
-_NOT_HERE = 0xFFFFFFFF  # in place of what a ZIP64 record has
+_NOT_HERE = 0xFFFFFFFF  # the value is in a ZIP64 record instead
 _BY_DIGIT = re.compile("-([0-9a-f])$").search
 
 
 class MaskArchives:
     """The ZIP files in the directories of some subsets; each is opened when it is first needed.
 
-    Any of them may have masks. If its name ends with `-` and a hex digit, as published names do, it has only masks of
+    Any of them may have masks. If its name ends with `-` and a hex digit, like published names, it has only masks of
     images whose ImageID begins with that digit.
     """
 
@@ -58,15 +58,15 @@ class MaskArchives:
         return any(archive.digit in (None, digit) for archive in self._archives[subset])
 
     def read(self, subset: str, image_id: str, name: str) -> bytes | Failure:
-        """The PNG called `name`; a `Failure` if it is not there or damaged.
+        """The PNG called `name`; a `Failure` if it is missing or damaged.
 
-        Raises `MetadataError` for an archive that is no ZIP file or cannot be read.
+        Raises `MetadataError` for an archive that is not a ZIP file or cannot be read.
         """
         for archive in self._archives[subset]:
             if archive.digit in (None, image_id[0]):
-                found = archive.read(name.encode())
-                if found is not None:
-                    return found
+                content = archive.read(name.encode())
+                if content is not None:
+                    return content
         return Failure(Reason.NOT_FOUND, "not in the mask archives")
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class MaskArchives:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The members of an open archive: the sorted hashes of their names, and the offset of each one's entry."""
+    """The members of an open archive: the sorted hashes of their names, and the offsets of their entries."""
 
     file: int
     hashes: NDArray[numpy.int64]
@@ -86,13 +86,13 @@ class _Index:
 
 
 class _Archive:
-    """One archive, opened by the first read; `digit` is the one in its name."""
+    """One archive, opened by the first read; `digit` is the hex digit in its name."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._index: _Index | None = None
-        found = _BY_DIGIT(path.stem)
-        self.digit = found[1] if found else None
+        match = _BY_DIGIT(path.stem)
+        self.digit = match[1] if match else None
 
     def read(self, name: bytes) -> bytes | Failure | None:
         """The member called `name`, in any directory of the archive; None if there is none."""
@@ -100,8 +100,8 @@ class _Archive:
             index = self._index or self._open()
             at = int(numpy.searchsorted(index.hashes, wanted := hash(name)))
             while at < len(index.hashes) and index.hashes[at] == wanted:
-                entry, found = _entry(index.file, int(index.offsets[at]))
-                if found == name:
+                entry, entry_name = _entry(index.file, int(index.offsets[at]))
+                if entry_name == name:
                     return _content(index.file, entry)
                 at += 1
         return None
@@ -138,7 +138,7 @@ def _members(file: int) -> tuple[NDArray[numpy.int64], NDArray[numpy.uint64]]:
     if len(directory) != size:
         raise ValueError("it is cut short")
     hashes, offsets, at = array("q"), array("Q"), 0
-    while at < size:  # the number of entries is no guide: old programs write only its last 16 bits
+    while at < size:  # not by the number of entries: old programs write only its last 16 bits
         magic, *_, name_size, extra_size, comment_size, _, _, _, _ = _ENTRY.unpack_from(directory, at)
         name = directory[at + _ENTRY.size : at + _ENTRY.size + name_size]
         if magic != b"PK\x01\x02" or len(name) != name_size:
@@ -158,7 +158,7 @@ def _directory(file: int) -> tuple[int, int]:
     tail = os.pread(file, _END.size + _MAX_COMMENT_BYTES, tail_begin)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) - at < _END.size:
-        raise ValueError("it is not a ZIP file, or cut short")
+        raise ValueError("it is not a ZIP file, or it is cut short")
     *_, size, begin, _ = _END.unpack_from(tail, at)
     if _NOT_HERE in (size, begin):
         locator = os.pread(file, _END_64_LOCATOR.size, tail_begin + at - _END_64_LOCATOR.size)
@@ -172,7 +172,7 @@ def _directory(file: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A member, as the central directory describes it."""
+    """A member, by its entry in the central directory."""
 
     flags: int
     method: int
@@ -195,7 +195,7 @@ def _entry(file: int, offset: int) -> tuple[_Entry, bytes]:
 
 
 def _from_extra(extra: bytes, packed: int, unpacked: int, begin: int) -> tuple[int, int, int]:
-    """The sizes and the offset of a member; those that do not fit into its entry are in a ZIP64 record (4.5.3)."""
+    """The sizes and the offset of a member; values that do not fit into its entry are in a ZIP64 record (4.5.3)."""
     at = 0
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<2H", extra, at)

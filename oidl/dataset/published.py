@@ -1,8 +1,8 @@
-"""What a version of Open Images consists of: its files, and where each is put. Pure.
+"""The files of a version of Open Images, and their paths below the root. Pure.
 
-The rule of places: a `.tar.gz` has its own directories inside and is unpacked
-there; any other file is put, as it is published, into the version's directory,
-below its subset if it is of one.
+The rule for paths: a `.tar.gz` contains its own directories and is unpacked
+below the root; any other file goes unchanged into the version's directory, below
+its subset if it belongs to one.
 
     version = find_version(read_catalogue(None), "7")
     version.find(FileKind.BOXES, "train").url
@@ -19,12 +19,12 @@ from oidl.model import CLASS_FILES, Extent, FileKind
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """One file as it is served; `bytes`, `md5` and `sha256` (lower-case hex) are of that, None where not published.
+    """One file as served, with its `bytes`, `md5` and `sha256` (lower-case hex), None if not published.
 
-    `approx_bytes` is about its size, where the exact one is not known. `images` says how many rows an image list has
-    of each subset, where that is known. `subset` None is a file for all subsets; `extent` says which images a list
-    has, None where that is the same in all. `member` is the path inside a tar,
-    with `{subset}` in it. Files that `is_optional` are fetched only when named.
+    `approx_bytes` is its approximate size if the exact one is unknown. `images` has the number of rows of an image
+    list per subset, if known. A `subset` of None is a file for all subsets. `extent` says which images a list has,
+    None if all lists have the same ones. `member` is the path inside a tar, with `{subset}` in it. Files that
+    `is_optional` are fetched only if requested by kind.
     """
 
     name: str
@@ -42,22 +42,22 @@ class PublishedFile:
 
     @property
     def expected_bytes(self) -> int | None:
-        """Its size, exactly or about; None where neither is known."""
+        """The exact or approximate size; None if neither is known."""
         return self.bytes or self.approx_bytes
 
     @property
     def is_tar(self) -> bool:
-        """Whether it is to be taken apart."""
+        """Whether the file is a tar, which is unpacked."""
         return self.name.endswith((".tar.gz", ".tgz", ".tar"))
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of the dataset; `directory` is where its subsets lie, in the archives as under the root.
+    """One version of the dataset; its subsets are in `directory`, in the archives and under the root.
 
-    `providers` maps patterns of host names to who runs them: such hosts share
-    one pace. `mirrors` maps a source to the URL of an image there, with `{subset}` and `{image_id}` in it.
-    `mean_original_bytes` is about the size of an original, None where it is not known.
+    `providers` maps patterns of host names to their provider: hosts of one provider share one pace. `mirrors` maps a
+    source to the URL of an image there, with `{subset}` and `{image_id}` in it. `mean_original_bytes` is the
+    approximate size of an original, None if unknown.
     """
 
     name: str
@@ -70,68 +70,68 @@ class Version:
     mean_original_bytes: int | None = None
 
     def find(self, kind: FileKind, subset: str | None = None) -> PublishedFile | None:
-        """The file of this kind that has `subset`, be it among others; None where none is published.
+        """The file of this kind for `subset`, alone or among others; None if none is published.
 
-        Of a kind that comes in many files (masks, narratives) it is the first.
+        It is the first one of a kind that has many files (masks, narratives).
         """
         return next((file for file in self.files if file.kind is kind and file.subset in (subset, None)), None)
 
     def place(self, kind: FileKind, subset: str | None = None) -> PurePosixPath | None:
-        """Where, below the root, that file stands once it is fetched; None where there is none or nobody knows."""
+        """The path of that file below the root after it is fetched; None if there is none or the path is unknown."""
         file = self.find(kind, subset)
         return self.place_of(file, subset) if file else None
 
     def place_of(self, file: PublishedFile, subset: str | None = None) -> PurePosixPath | None:
-        """Where `file` (of a tar: its member for `subset`) stands, below the root, once it is fetched."""
+        """The path of `file` (for a tar: of its member for `subset`) below the root after it is fetched."""
         if not file.is_tar:
             return PurePosixPath(self.directory, file.subset or "", file.name)
         return PurePosixPath(file.member.replace("{subset}", subset or "")) if file.member else None
 
     def recorded_name(self, file: PublishedFile) -> str:
-        """What the database calls `file`: where it stands below the root; names alone are alike in several versions."""
+        """The name of `file` in the database: its path below the root, because versions share file names."""
         is_placed = not file.is_tar and file.kind is not FileKind.IMAGE_LIST
         return str(self.place_of(file)) if is_placed else file.name
 
     def image_lists(self, extent: Extent, subsets: Iterable[str]) -> dict[PublishedFile, tuple[str, ...]]:
-        """Which lists to read, and which of `subsets` from each: a subset's own list where there is one.
+        """The lists to read, and which of `subsets` from each: a subset's own list if it has one.
 
-        Raises `UsageError` where no such list is published.
+        Raises `UsageError` if no such list is published.
         """
         lists: dict[PublishedFile, tuple[str, ...]] = {}
         for subset in subsets:
-            row_conditions = [
+            candidates = [
                 file
                 for file in self.files
                 if file.kind is FileKind.IMAGE_LIST
                 and file.subset in (subset, None)
                 and (file.extent or extent) is extent
             ]
-            if not row_conditions:
+            if not candidates:
                 raise UsageError(
-                    f"V{self.name} has no {extent} image list of {subset}",
-                    hint=f"--image-list {Extent.FULL} is in every version",
+                    f"V{self.name} has no {extent} image list for {subset}",
+                    hint=f"use --image-list {Extent.FULL}, which every version has",
                 )
-            file = next((file for file in row_conditions if file.subset), row_conditions[0])
+            file = next((file for file in candidates if file.subset), candidates[0])
             lists[file] = (*lists.get(file, ()), subset)
         return lists
 
     def image_counts(self, extent: Extent, subsets: Iterable[str]) -> dict[str, int | None]:
-        """By subset, how many images its list has; None where that is not known. Raises as `image_lists` does."""
+        """The number of images in the list of each subset; None if unknown. Raises like `image_lists`."""
         lists = self.image_lists(extent, subsets)
         return {subset: file.images.get(subset) for file, parts in lists.items() for subset in parts}
 
     def annotations(self, kinds: Iterable[FileKind], subsets: Iterable[str]) -> tuple[PublishedFile, ...]:
-        """What to fetch beside images: the classes and, of `subsets`, the annotations of `kinds`.
+        """The files to fetch in addition to images: the classes, and the annotations of `kinds` for `subsets`.
 
-        No kinds are all but those that are optional. Raises `UsageError` for a kind that is not published.
+        Without kinds, all that are not optional. Raises `UsageError` for a kind that is not published.
         """
-        asked, chosen = set(kinds), set(subsets)
-        for kind in sorted(asked.difference(file.kind for file in self.files)):
-            raise UsageError(f"V{self.name} has no {kind}", hint="`oidl catalogue` lists what each version has")
+        requested, subsets = set(kinds), set(subsets)
+        for kind in sorted(requested.difference(file.kind for file in self.files)):
+            raise UsageError(f"V{self.name} has no {kind}", hint="run `oidl catalogue` to list what each version has")
         return tuple(
             file
             for file in self.files
             if file.kind is not FileKind.IMAGE_LIST
-            and (file.subset is None or file.subset in chosen)
-            and (file.kind in asked or (file.kind in CLASS_FILES if asked else not file.is_optional))
+            and (file.subset is None or file.subset in subsets)
+            and (file.kind in requested or (file.kind in CLASS_FILES if requested else not file.is_optional))
         )

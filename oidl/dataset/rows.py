@@ -1,10 +1,10 @@
-"""The published rows and the `Image`s that they stand for, both ways.
+"""Conversion of published rows to `Image`s and back.
 
 A row that is read and written again is the published one, byte for byte; so
-nothing is trimmed, decoded or put right here. No I/O: text lines in, text out.
+nothing is trimmed, decoded or corrected here. No I/O: text lines in, text out.
 
-Nine million rows pass through: one compiled pattern judges a row, and only a
-row that it refuses is looked at field by field, to say what is wrong with it.
+Nine million rows pass through: one compiled pattern checks a row, and only a row
+that it rejects is checked field by field, to describe the error.
 """
 
 import csv
@@ -43,21 +43,21 @@ HTTP_URL = (
     r"(?i:https?)://(?:[^\x00-\x20\x7f/?#@]+@)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?"
     r"(?:[/?#](?:[^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?)?"
 )
-"""A pattern for what can be requested at all: a scheme, perhaps a user and a password, a host, no control character.
+"""A pattern for URLs that can be requested: a scheme, an optional user and password, a host, no control characters.
 
-Blanks between other characters are asked for as `%20`.
+Spaces between other characters are requested as `%20`.
 """
 
 LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
-"""How lists end their lines; the words are those of `image_list.line_end`."""
+"""The line ends of lists, by their names in `image_list.line_end`."""
 
 MAX_BAD_SHARE = 0.01
 MAX_KEPT = 1000
-"""How many bad rows of a list are kept; all of them are counted."""
+"""The maximum number of bad rows of a list that are kept; all of them are counted."""
 
 _EXAMPLES = 20
 _MAX_TEXT = 2000  # characters of a bad row
-_SURELY_BAD = 1000  # with this many bad rows the share is judged at once, not at the end
+_SURELY_BAD = 1000  # from this many bad rows on, the share is checked at once, not at the end
 
 _CHECKS = {
     "ImageID": (r"[0-9a-f]{16}", "is not 16 lower-case hex digits"),
@@ -67,12 +67,12 @@ _CHECKS = {
     "OriginalURL": (HTTP_URL, "is not an http or https URL"),
     "Thumbnail300KURL": (f"(?:{HTTP_URL})?", "is neither empty nor an http or https URL"),
 }
-# Joined by newlines, as no pattern above matches one.
+# Joined by newlines, because no pattern above matches one.
 _IS_SOUND = re.compile("\n".join(pattern for pattern, _ in _CHECKS.values()), re.ASCII).fullmatch
 
 
 class Quoting(StrEnum):
-    """How a list writes its CSV: quoting Author and Title, or what needs it. The words are those of the database."""
+    """How a list quotes its CSV: always Author and Title, or only if needed. The values are those of the database."""
 
     AUTHOR_TITLE = "author-title"
     MINIMAL = "minimal"
@@ -80,14 +80,14 @@ class Quoting(StrEnum):
 
 @dataclass(slots=True)
 class ReadReport:
-    """The bad rows of an image list, as they are found: how many of how many, and the first few in words.
+    """The bad rows of a list, collected while it is read: how many of how many, and descriptions of the first few.
 
-    `report` is told of each of the first few. Rows of subsets that were not
-    selected count as read. `lines` are those of annotations, empty ones too, after the header.
-    `quoting` and `line_end` are how the list writes CSV, by its header.
+    `report` is called with each of the first few. Rows of subsets that were not selected count as read. `lines` counts
+    the lines of annotations after the header, including empty ones. `quoting` and `line_end` are the CSV dialect of the
+    list, by its header.
 
-    Of an image list, `kept` are the first bad rows, `by_subset` counts all of them (under "" where a row does not say
-    its subset), and `breaks` say on which lines the images stand that were read: whoever takes the images empties it.
+    For an image list, `kept` has the first bad rows, `by_subset` counts all of them (under "" if a row does not give
+    its subset), and `breaks` maps the images read so far to line numbers; the reader of the images empties it.
     """
 
     report: Callable[[str], None] = lambda message: None
@@ -104,11 +104,11 @@ class ReadReport:
 
     @property
     def style(self) -> tuple[str, str]:
-        """How the list quotes, and how it ends its lines."""
+        """The quoting and the line end of the list."""
         return self.quoting, self.line_end
 
     def add(self, message: str) -> None:
-        """Counts one bad row. Raises `MetadataError` once it is clear that this is no image list."""
+        """Counts one bad row. Raises `MetadataError` as soon as it is clear that this is not an image list."""
         self.bad += 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(message)
@@ -117,7 +117,7 @@ class ReadReport:
             self.judge("the file")
 
     def leave_out(self, row: SkippedRow) -> None:
-        """Counts and keeps one bad row of an image list, as `add` does."""
+        """Counts and keeps one bad row of an image list; raises like `add`."""
         self.rows += 1
         self.passed_over += 1
         self.by_subset[row.subset] += 1
@@ -130,21 +130,21 @@ class ReadReport:
         self.rows += 1
         self.passed_over += 1
 
-    def goes_on(self, name: str, line: int) -> None:
-        """Notes that the next image, if the next row is one, stands on this line of the list `name`."""
+    def continue_at(self, name: str, line: int) -> None:
+        """Notes that the next image, if the next row is one, is on this line of the list `name`."""
         at = self.rows - self.passed_over
         if self.breaks and self.breaks[-1].at == at:
             self.breaks.pop()
         self.breaks.append(LineBreak(at, name, line))
 
     def check(self, name: str) -> None:
-        """Raises `MetadataError` if, all rows of `name` read, there are none or too many are bad."""
+        """Raises `MetadataError` if `name`, read to the end, has no rows or too many bad ones."""
         if not self.rows:
-            raise MetadataError(f"{name} holds no images", hint="it has a header, and no row under it")
+            raise MetadataError(f"{name} contains no images", hint="check the file: it has a header, but no rows")
         self.judge(name)
 
     def judge(self, name: str) -> None:
-        """Raises `MetadataError` if too many of the rows of `name` that were read are bad."""
+        """Raises `MetadataError` if too many of the rows of `name` read so far are bad."""
         if self.bad > self.rows * MAX_BAD_SHARE:
             raise MetadataError(
                 f"more than {MAX_BAD_SHARE:.0%} of the rows of {name} are bad: {self.bad} of the first {self.rows}",
@@ -155,26 +155,26 @@ class ReadReport:
 def read_images(
     lines: Iterable[str], *, name: str, subsets: frozenset[str], known_subsets: frozenset[str], skipped: ReadReport
 ) -> Iterator[Image]:
-    """The images of `subsets` in one CSV list, whose header says which column is where.
+    """The images of `subsets` in one CSV list, whose header gives the order of the columns.
 
-    `lines` keep their line ends, as csv wants them. Rows of other
-    `known_subsets` are passed over; bad rows go to `skipped`, by line number.
+    `lines` keep their line ends, because csv needs them. Rows of other
+    `known_subsets` are skipped; bad rows go to `skipped`, by line number.
     Raises `MetadataError` if there is no header or it lacks a column, and if the last row is bad and has no line end.
     """
     lines = iter(lines)
     first = next(lines, "")
     skipped.line_end = "crlf" if first.endswith("\r\n") else "lf"
     header = _header(first, name)
-    # V1–V3 have no such column, and quote Author and Title always.
+    # V1–V3 have no such column, and always quote Author and Title.
     skipped.quoting = Quoting.MINIMAL if "Rotation" in header else Quoting.AUTHOR_TITLE
     width = len(header)
-    # A row gets a None at its end, which is what a column that need not be there is read from.
+    # A row gets a None at its end, which is the value of a missing optional column.
     order = [header.index(column) if column in header else width for column in COLUMNS]
     pick = None if order == list(range(len(COLUMNS))) and width < len(COLUMNS) else itemgetter(*order)
-    judged = itemgetter(*(header.index(column) for column in _CHECKS))
+    checked_fields = itemgetter(*(header.index(column) for column in _CHECKS))
     subset_at, size_at = header.index("Subset"), header.index("OriginalSize")
     is_sound = _IS_SOUND
-    make: Callable[[Iterable[Any]], Image] = partial(tuple.__new__, Image)  # `Image._make` without its Python
+    make: Callable[[Iterable[Any]], Image] = partial(tuple.__new__, Image)  # a faster `Image._make`
 
     def is_row(fields: list[str]) -> bool:
         return len(fields) == width and fields[subset_at] in known_subsets
@@ -184,14 +184,14 @@ def read_images(
             raise cut_short(name, number, complaint)
         skipped.leave_out(SkippedRow(subset, name, number, complaint, text))
 
-    expected = 0  # the line that the next row stands on if nothing comes between
+    expected = 0  # the line of the next row if it follows directly
     for numbers, rows, texts in read_rows(lines, 2, is_row, complain):
         if numbers[0] != expected:
-            skipped.goes_on(name, numbers[0])
+            skipped.continue_at(name, numbers[0])
         expected = numbers[-1] + 1
         for number, row in zip(numbers, rows, strict=True):
             if len(row) == width and row[subset_at] in subsets:
-                fields = judged(row)
+                fields = checked_fields(row)
                 if is_sound("\n".join(fields)):
                     skipped.rows += 1
                     row[size_at] = int(row[size_at])
@@ -202,15 +202,15 @@ def read_images(
             elif len(row) == width and row[subset_at] in known_subsets:
                 skipped.pass_over()
             elif row:  # not a blank line
-                wrong = f"Subset {row[subset_at]!r} is not one of this version" if len(row) == width else ""
+                wrong = f"Subset {row[subset_at]!r} is not a subset of this version" if len(row) == width else ""
                 complain(
                     number, wrong or f"{counted(len(row), 'field')} instead of {width}", texts[number - numbers[0]]
                 )
-            skipped.goes_on(name, number + 1)
+            skipped.continue_at(name, number + 1)
 
 
 def header(quoting: str, line_end: str = "\n") -> str:
-    """The first line of a published list that quotes like this, with its line end."""
+    """The first line of a published list with this quoting, with its line end."""
     columns = list(COLUMNS)
     return ",".join(columns if quoting == Quoting.MINIMAL else columns[:-1]) + line_end
 
@@ -231,13 +231,13 @@ def _header(line: str, name: str) -> list[str]:
     except csv.Error as error:
         raise MetadataError(f"{name} is not a CSV file: {error}") from error
     if not columns:
-        raise MetadataError(f"{name} holds no images", hint="not even a header line")
+        raise MetadataError(f"{name} contains no images", hint="check the file: it has no header line")
     columns[0] = columns[0].removeprefix("\ufeff")
     for column, attribute in COLUMNS.items():
         if column not in columns and attribute not in Image._field_defaults:
             raise MetadataError(
                 f"{name} has no column {column}, so it is not an image list",
-                hint=f"its first line must name these: {header(Quoting.AUTHOR_TITLE).strip()}",
+                hint=f"use a file whose first line has these columns: {header(Quoting.AUTHOR_TITLE).strip()}",
             )
     return columns
 
@@ -246,11 +246,11 @@ def _complaint(fields: tuple[str, ...]) -> str:
     for value, (column, (pattern, complaint)) in zip(fields, _CHECKS.items(), strict=True):
         if not re.fullmatch(pattern, value, re.ASCII):
             return f"{column} {without_passwords(value)[:200]!r} {complaint}"
-    raise AssertionError("a row is refused, yet each of its fields is sound")
+    raise AssertionError("a row is rejected, but each of its fields is valid")
 
 
 def _joined(fields: tuple[str, ...]) -> str:
-    """Fields with commas between them, quoted where needed; rarely one is, so all are looked at together."""
+    """Fields with commas between them, quoted if needed; few need it, so all are checked together."""
     line = ",".join(fields)
     if '"' not in line and line.count(",") == len(fields) - 1 and "\n" not in line and "\r" not in line:
         return line

@@ -1,7 +1,7 @@
-"""What the files beside the image lists hold, as parts that go into tables one after the other.
+"""The contents of all files other than image lists, as rows for the tables of the database.
 
-Names of classes and the tree of them are known by the names of their files, or by the catalogue, annotations
-by their header; a file may be plain, gzipped, or a tar of some.
+Class names and the class tree are recognised by their file names or by the catalogue, annotations by their header. A
+file may be plain, gzipped, or a tar of several.
 """
 
 import gzip
@@ -19,20 +19,20 @@ from oidl.dataset.streams import translating_archive_errors
 from oidl.errors import MetadataError, UsageError
 from oidl.model import FileKind
 
-Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
-"""A table, some of its columns, and batches of their values, to be read before the next part is asked for."""
+TableRows: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
+"""A table, some of its columns, and batches of their values. Read them before requesting the next one."""
 
 _BATCH = 1000
 
 
 def read_parts(
     path: Path, skipped: ReadReport, keep: Filter | None = None, kind: FileKind | None = None
-) -> Iterator[Part]:
-    """The parts of the file at `path`, less the annotations of images that `keep` leaves out.
+) -> Iterator[TableRows]:
+    """The rows of the file at `path`, without the annotations of images that `keep` drops.
 
-    `kind` is what the catalogue calls it, None for a file that is in none.
-    Bad rows go to `skipped`, which judges them at the end. Raises `UsageError` if there is no such
-    file, `MetadataError` for one that cannot be read, is damaged or of no kind that is known.
+    `kind` is its kind in the catalogue, None for a file of the user's own. Bad rows go to `skipped`, which checks them
+    at the end. Raises `UsageError` if there is no such file, `MetadataError` if it cannot be read, is damaged or of no
+    known kind.
     """
     name = path.name
     try:
@@ -47,25 +47,26 @@ def read_parts(
             yield "class_hierarchy", ("parent", "child", "kind"), _read(name, _batches(read_hierarchy(tree, name)))
             return
         for list_name, pieces in open_lists(file, name, suffixes=(".csv", ".txt")):
-            if found := class_list(list_name, kind if list_name == name else None):
-                yield _class_part(found[0], Lines(pieces), list_name)
+            if class_column := class_list(list_name, kind if list_name == name else None):
+                yield _class_rows(class_column[0], Lines(pieces), list_name)
                 continue
             lines = Lines(pieces)
             with translating_archive_errors(list_name, lines):
                 annotations = read_annotations(lines.texts(), name=list_name, skipped=skipped, keep=keep)
             if not annotations:
                 raise MetadataError(
-                    f"{list_name} is no annotation file", hint=f"its header fits none of: {', '.join(TABLES)}"
+                    f"{list_name} is not an annotation file",
+                    hint=f"check its header: it matches none of {', '.join(TABLES)}",
                 )
             yield annotations.table, annotations.columns, _read(list_name, annotations.batches, lines)
     skipped.judge(name)
 
 
-def _class_part(flag: str | None, lines: Lines, name: str) -> Part:
+def _class_rows(flag: str | None, lines: Lines, name: str) -> TableRows:
     classes = read_classes(lines, name)
     if flag:
-        known = _batches((*known, 1) for known in classes)
-        return "class", ("label_name", "display_name", flag), _read(name, known, lines)
+        flagged = _batches((*names, 1) for names in classes)
+        return "class", ("label_name", "display_name", flag), _read(name, flagged, lines)
     return "class", ("label_name", "display_name"), _read(name, _batches(classes), lines)
 
 

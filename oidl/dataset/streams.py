@@ -1,4 +1,4 @@
-"""Streams of bytes as archives have them: peeked at, unzipped, and read in pieces, with errors in words."""
+"""Byte streams of archives: peekable, unzipped and read in pieces, with errors translated."""
 
 import gzip
 import io
@@ -11,37 +11,37 @@ from typing import IO, Protocol, TypeAlias
 from oidl.errors import MetadataError
 
 Stream: TypeAlias = io.RawIOBase | io.BufferedIOBase
-"""What is read here: bytes, in order. A `VerifiedStream` is one, and so is an open file."""
+"""A sequential stream of bytes, such as a `VerifiedStream` or an open file."""
 
-CHUNK_BYTES = 64 * 1024  # what is cut from a piece of it stays in the processor's cache
+CHUNK_BYTES = 64 * 1024  # small enough for parsed data to stay in the processor's cache
 
 
 class TextSource(Protocol):
-    """Text that knows how far it has been read."""
+    """Text that knows its reading position."""
 
     def undecodable(self, name: str) -> MetadataError:
-        """The error for what was read last, which is not UTF-8."""
+        """The error for the piece read last, which is not UTF-8."""
         ...
 
 
 @contextmanager
 def translating_archive_errors(name: str, lines: TextSource | None = None) -> Iterator[None]:
-    """A block in which what is wrong with the bytes of `name` is a `MetadataError`; it says where in `lines`.
+    """Translates errors in the bytes of `name` to `MetadataError`; `lines` give the position.
 
-    Text is decoded as it is asked for, so it goes around whatever asks for it.
+    Text is decoded on demand, so this block must surround the code that iterates over it.
     """
     try:
         yield
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:  # OSError: gzip's, or a disk that fails
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:  # OSError: from gzip, or from a failing disk
         raise MetadataError(
-            f"{name} is damaged or cut short: {error}", hint="fetch it again, or give an undamaged copy"
+            f"{name} is damaged or cut short: {error}", hint="fetch it again, or use an undamaged copy"
         ) from error
     except UnicodeDecodeError as error:
         raise (lines.undecodable(name) if lines else not_utf8(name)) from error
 
 
 def not_utf8(name: str, where: str = "") -> MetadataError:
-    """The error for a file of text in another encoding; `where` it shows, in words."""
+    """The error for a text file in another encoding; `where` describes the position."""
     return MetadataError(
         f"{name} is not UTF-8 text{where and ': '}{where}",
         hint="save it as UTF-8, for example with `iconv -f latin1 -t utf-8`",
@@ -49,31 +49,31 @@ def not_utf8(name: str, where: str = "") -> MetadataError:
 
 
 def cut_short(name: str, line: int, complaint: str) -> MetadataError:
-    """The error for a file of text whose last `line` has no line end and is no row.
+    """The error for a text file whose last `line` has no line end and is not a row.
 
-    It is the only sign, if a server does not say how long a file is and the connection ends too soon, or if a copy was
-    interrupted.
+    This is the only sign of truncation if the server does not give the length and the connection ends early, or if a
+    copy was interrupted.
     """
     return MetadataError(
         f"{name} seems to be cut short: line {line:,}, its last, has no line end and is half a row ({complaint})",
-        hint="fetch it again, or give the whole file; if it is whole, remove that line",
+        hint="fetch it again, or use a complete copy; if it is complete, remove that line",
     )
 
 
 def heed_cancellation() -> None:
-    """Raises `trio.Cancelled` in a thread of Trio's if its work was cancelled; anywhere else this does nothing.
+    """Raises `trio.Cancelled` in a Trio thread whose work was cancelled; does nothing anywhere else.
 
-    To be called now and then by whatever may go on for long without a byte from its source: a few kilobytes of gzip
-    hold millions of lines.
+    Call it regularly in code that may run long without reading from its source: a few kilobytes of gzip can hold
+    millions of lines.
     """
     import trio  # slow to import
 
-    with suppress(RuntimeError):  # a thread of somebody else's
+    with suppress(RuntimeError):  # not a Trio thread
         trio.from_thread.check_cancelled()
 
 
 class PeekedStream(io.RawIOBase):
-    """A stream whose first `count` bytes are in `head`, and are read again; reading it heeds cancellation."""
+    """A stream whose first `count` bytes are in `head` and are still read; reading checks for cancellation."""
 
     def __init__(self, stream: Stream, count: int) -> None:
         self._stream = stream
@@ -97,7 +97,10 @@ class PeekedStream(io.RawIOBase):
 
 
 def gunzipped(stream: Stream, count: int = 0) -> PeekedStream:
-    """`stream` unzipped, if its first bytes are gzip's, and peeked at; reading it heeds cancellation."""
+    """`stream`, unzipped if its first bytes are gzip's, with the first `count` bytes peeked.
+
+    Reading it checks for cancellation.
+    """
     content = PeekedStream(stream, 2)
     if content.head == b"\x1f\x8b":
         return PeekedStream(gzip.GzipFile(fileobj=content), count)

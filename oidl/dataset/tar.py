@@ -1,6 +1,6 @@
-"""The members of a tar archive, by names that are safe. The only place that knows tar.
+"""The members of a tar archive, under safe names. The only module that knows tar.
 
-Nothing here is seekable: members come in the archive's order and are read as they arrive. A member's name is never
+Nothing is seekable: members come in the order of the archive and are read as they arrive. Member names are never
 trusted: links, devices and names that lead out of their directory are refused.
 """
 
@@ -12,7 +12,7 @@ from typing import IO
 from oidl.dataset.streams import CHUNK_BYTES, Stream, chunks, translating_archive_errors
 from oidl.errors import MetadataError
 
-MAX_NOTE_BYTES = 1024 * 1024  # of a long name or of pax headers, which tarfile reads into memory at once
+MAX_NOTE_BYTES = 1024 * 1024  # for long names and pax headers, which tarfile reads into memory at once
 _NOTES = {
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -23,7 +23,7 @@ _NOTES = {
 
 
 def members(content: Stream, name: str) -> Iterator[tuple[PurePosixPath, IO[bytes]]]:
-    """The plain files of the tar `content`, by names that are safe below any directory; then reads it out."""
+    """The plain files of the tar `content`, under names that are safe below any directory; then reads to its end."""
     seen: set[PurePosixPath] = set()
     directories = {PurePosixPath()}
     with (
@@ -45,14 +45,14 @@ def members(content: Stream, name: str) -> Iterator[tuple[PurePosixPath, IO[byte
             file = tar.extractfile(member)
             assert file is not None
             yield path, file
-    for _ in chunks(content, name):  # the end of a tar is not yet the end of the gzip, nor that of the stream
+    for _ in chunks(content, name):  # the gzip and the stream continue after the end of the tar
         pass
 
 
 class _Member(tarfile.TarInfo):
-    """A member's header; one that is damaged or cut off is an error, where tarfile takes it for the end.
+    """A member's header. A damaged or truncated one is an error, although tarfile takes it for the end.
 
-    So is one that announces more about the next member than any would have.
+    A header with unreasonably long names or notes for the next member is an error too.
     """
 
     @classmethod

@@ -1,6 +1,6 @@
-"""Archives unpacked into files under the root.
+"""Unpacks archives into files under the root.
 
-Nothing lands under a final name before the stream has been read to its (verified) end.
+No file gets its final name before the stream has been read to its (verified) end.
 """
 
 import os
@@ -23,31 +23,32 @@ def unpack(
     name: str = "the archive",
     on_name: Callable[[str], None] = lambda name: None,
 ) -> tuple[Path, ...]:
-    """The files of a `.tar.gz`, as they stand now under `destination`.
+    """Unpacks a `.tar.gz`; returns the paths of its files under `destination`.
 
-    They are written to `staging` first, a directory of its own on the same
-    filesystem, and moved when the stream has been read to its end; `staging`
-    is gone afterwards, come what may. `on_name` is told of every file as it is begun.
-    Raises `MetadataError` for an archive that is damaged or hostile, `DiskError`.
-    Every file must lie in some directory: the root itself is not an archive's to write to.
+    The files are first written to `staging`, a separate directory on the same
+    filesystem, and moved when the stream has been read to its end; `staging` is
+    always removed. `on_name` is called with the name of every file when it is
+    begun. Raises `MetadataError` for a damaged or hostile archive, and
+    `DiskError`. Every file must be in a directory: an archive may not write to
+    the root itself.
     """
     names: list[PurePosixPath] = []
     try:
         with writing(staging):
-            shutil.rmtree(staging, ignore_errors=True)  # a killed run's
+            shutil.rmtree(staging, ignore_errors=True)  # left by a killed run
             staging.mkdir(parents=True)
         with translating_archive_errors(name):
             content = gunzipped(stream)
         for member, file in members(content, name):
-            if len(member.parts) < 2:  # beside the state database, or in its place
+            if len(member.parts) < 2:  # next to the state database, or in its place
                 raise MetadataError(f"{name} is refused: its member {member} is in no directory of the dataset")
             on_name(str(member))
             _copy(file, staging / member, name)
             names.append(member)
         if not names:
-            raise MetadataError(f"{name} holds no files")
+            raise MetadataError(f"{name} contains no files")
         with writing(destination):
-            return _moved(names, staging, destination, name)
+            return _move_files(names, staging, destination, name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -60,7 +61,7 @@ def _copy(content: IO[bytes], path: Path, name: str) -> None:
                 file.write(chunk)
 
 
-def _moved(names: list[PurePosixPath], staging: Path, destination: Path, name: str) -> tuple[Path, ...]:
+def _move_files(names: list[PurePosixPath], staging: Path, destination: Path, name: str) -> tuple[Path, ...]:
     root = destination.resolve()
     for member in names:
         if not (root / member).parent.resolve().is_relative_to(root):

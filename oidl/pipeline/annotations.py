@@ -14,7 +14,7 @@ import trio
 from oidl.dataset.annotations import Filter
 from oidl.dataset.published import PublishedFile
 from oidl.dataset.rows import ReadReport
-from oidl.dataset.sections import Part, read_parts
+from oidl.dataset.sections import TableRows, read_parts
 from oidl.errors import MetadataError
 from oidl.model import FileKind
 from oidl.pipeline.annotation_requirements import NOT_LOADED, annotation_files, required_files
@@ -229,7 +229,7 @@ def _already(files: Iterable[AnnotationFile]) -> str:
     return f"already loaded: {', '.join(file.name for file in files)}"
 
 
-def _told(parts: Iterator[Part], reading: FileProgress) -> Iterator[Part]:
+def _told(parts: Iterator[TableRows], reading: FileProgress) -> Iterator[TableRows]:
     """The same parts; `reading` is told when the rows of each are in."""
     for table, columns, batches in parts:
         reading.is_indexing = False

@@ -211,7 +211,7 @@ def test_a_run_whose_image_ids_were_spoilt_since_it_began_is_closed(fine, run, a
 
     fine.site.answers[fine.list_path] = CannedResponse(spoil)
     ended = run(fine, "--nodownload-metadata", f"--image-ids={ids}")
-    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, f"oidl: {ids} line 2: 'hello' is no ImageID")
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (2, f"oidl: {ids} line 2: 'hello' is not an ImageID")
     assert ask("SELECT outcome, finished_at NOTNULL FROM run") == [("error", 1)]
 
 

@@ -89,15 +89,15 @@ def list_of(fine, tmp_path: Path) -> Callable[..., Path]:
 @pytest.mark.parametrize(
     ("name", "content", "names"),
     [
-        ("empty.csv", b"", "empty.csv holds no images"),
-        ("header.csv", HEADER, "header.csv holds no images"),
+        ("empty.csv", b"", "empty.csv contains no images"),
+        ("header.csv", HEADER, "header.csv contains no images"),
         ("binary.csv", bytes(range(256)) * 64, "binary.csv is not"),
         ("photo.csv", b"\xff\xd8\xff\xe0" + b"photo" * 99, "photo.csv is not UTF-8 text"),
         ("wrong.csv", b"id,url\n1,http://a/b.jpg\n", "wrong.csv has no column ImageID"),
         ("page.csv", b"<!DOCTYPE html>\n<html>no such list</html>\n", "page.csv has no column"),
         ("short.tar.gz", _tar_gz([(_member("2017_11/train/images.csv"), HEADER * 900)])[:-60], "short.tar.gz"),
         ("short.csv.gz", gzip.compress(HEADER * 900)[:-20], "short.csv.gz is damaged or cut short"),
-        ("none.tar.gz", _tar_gz([(_member("readme.txt"), b"hello")]), "none.tar.gz holds no image list"),
+        ("none.tar.gz", _tar_gz([(_member("readme.txt"), b"hello")]), "none.tar.gz contains no image list"),
         ("gz.tar.gz", b"\x1f\x8b but no more", "gz.tar.gz is damaged or cut short"),
         ("cut.csv", _CUT, "cut.csv seems to be cut short: line 202, its last, has no line end and is half a row"),
         ("cut.csv.gz", gzip.compress(_CUT), "cut.csv.gz seems to be cut short: line 202"),
@@ -483,9 +483,9 @@ def test_a_catalogue_that_does_not_exist(oidl, root: Path) -> None:
 def test_image_ids_that_are_none(oidl, refused, tmp_path: Path) -> None:
     ids = tmp_path / "ids.txt"
     ids.write_text("# mine\n0123456789abcdef\nhello\n")
-    refused(2, "--image-ids", ids, names=f"{ids} line 3: 'hello' is no ImageID")
+    refused(2, "--image-ids", ids, names=f"{ids} line 3: 'hello' is not an ImageID")
     ids.write_bytes(b"\xff\xfe\x00\x01")
-    refused(2, "--image-ids", ids, names=f"{ids} is no text file")
+    refused(2, "--image-ids", ids, names=f"{ids} is not a text file")
 
 
 @pytest.mark.parametrize(
@@ -503,8 +503,8 @@ def test_image_ids_from_a_pipe_are_refused_as_they_are_read_more_than_once(
         ended = oidl(*command, f"--root-dir={root}", *catalogue, f"--image-ids=/dev/fd/{reads}")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        f"oidl: the list of ImageIDs /dev/fd/{reads} is no regular file\n"
-        "  it is read more than once: write what comes from a pipe to a file\n"
+        f"oidl: the list of ImageIDs /dev/fd/{reads} is not a regular file\n"
+        "  write the output of a pipe to a file first, because the list is read more than once\n"
     )
     assert ask("SELECT count(*) FROM run") == [(1,)]
 
@@ -592,7 +592,7 @@ def test_a_whole_number_may_be_spelled_in_other_ways(value: str, run, fine, ask)
         ("[version.3]", "[version.3", "is not TOML"),
         ('directory = "2017_11"', 'directory = "../x"', "directory must be the plain name"),
         ('name = "images_demo.tar.gz"', 'name = "/etc/x"', "name must be the plain name"),
-        ('url = "http://', 'url = "ftp://', "url must be an http or https URL, or what follows the base_url"),
+        ('url = "http://', 'url = "ftp://', "url must be an http or https URL, or relative to the base_url"),
         ("title", "heading", "title is missing"),
     ],
 )

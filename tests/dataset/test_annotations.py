@@ -208,7 +208,7 @@ def test_votes_that_no_integer_column_holds_are_one_bad_row(votes: str) -> None:
         f"ImageId,X,Y,Label,YesVotes\n{ID},0,0,/m/1,-9223372036854775808\n{ID},0,0,/m/1,{votes}\n{ID},0,0,/m/1,1e18\n"
     )
     assert [row["yes_votes"] for row in rows(text, ReadReport(report=told.append))] == [-(2**63), 10**18]
-    assert told == [f"f.csv line 3: YesVotes '{votes}' is not a whole number of 64 bits"]
+    assert told == [f"f.csv line 3: YesVotes '{votes}' is not a 64-bit whole number"]
 
 
 @pytest.mark.parametrize("half", [ID[:5], f"{ID},xclick,/m/1,1,0,1", f"{ID},xclick,/m/1,1,0,1,0,1,0,0,0,0,"[:-1]])

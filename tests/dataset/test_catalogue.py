@@ -113,7 +113,7 @@ def test_each_subset_is_read_from_the_smallest_list_that_has_it(extent: Extent, 
 def test_one_list_has_all_subsets_of_the_first_versions_and_there_is_no_other() -> None:
     v3 = read_catalogue(None)["3"]
     assert list(v3.image_lists(Extent.FULL, v3.subsets).values()) == [v3.subsets]
-    with pytest.raises(UsageError, match="V3 has no boxable image list of train"):
+    with pytest.raises(UsageError, match="V3 has no boxable image list for train"):
         v3.image_lists(Extent.BOXABLE, v3.subsets)
 
 
@@ -244,7 +244,7 @@ def test_what_is_wrong_in_a_catalogue_is_named_by_its_key(written: Path, publish
 def test_two_files_of_a_version_may_not_have_one_name(written: Path) -> None:
     other = '{ kind = "boxes", url = "http://127.0.0.1/other/images.csv" }'
     written.write_text(MINE.replace('csv" }]', f'csv" }}, {other}]'))
-    with pytest.raises(UsageError, match="two files of one name"):
+    with pytest.raises(UsageError, match="two files with the same name"):
         read_catalogue(written)
 
 
@@ -258,7 +258,7 @@ def test_what_has_no_scheme_follows_the_base_url_and_shards_are_a_file_each(writ
         ("m-f.zip", "http://127.0.0.1/a/m-f.zip"),
     ]
     written.write_text(text)
-    with pytest.raises(UsageError, match="or what follows the base_url"):
+    with pytest.raises(UsageError, match="or relative to the base_url"):
         read_catalogue(written)
 
 

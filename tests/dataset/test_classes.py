@@ -166,7 +166,7 @@ def test_what_is_no_annotation_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no annotation file"):
         _parts(tmp_path / "nothing.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(MetadataError, match=r"other\.csv is no annotation file"):
+    with pytest.raises(MetadataError, match=r"other\.csv is not an annotation file"):
         _parts(tmp_path / "other.csv")
 
 

@@ -268,7 +268,7 @@ def test_a_list_without_rows_holds_no_images(lines: list[str]) -> None:
         images_in(lines, skipped)
         skipped.check("list.csv")
 
-    with pytest.raises(MetadataError, match=r"list\.csv holds no images"):
+    with pytest.raises(MetadataError, match=r"list\.csv contains no images"):
         read()
 
 

@@ -167,7 +167,7 @@ def test_a_gzip_whose_checksum_is_wrong_is_refused(tar_gz: MakeTar, tmp_path: Pa
 
 
 def test_an_archive_without_files_is_refused(tar_gz: MakeTar, tmp_path: Path) -> None:
-    with pytest.raises(MetadataError, match="holds no files"):
+    with pytest.raises(MetadataError, match="contains no files"):
         unpacked(tar_gz({}), tmp_path)
 
 
@@ -264,7 +264,7 @@ def test_a_list_beside_a_hostile_member_is_refused(
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "holds no images"),
+        (b"", "contains no images"),
         (b"\x1f\x8b", "is damaged or cut short"),
         (gzip.compress(b"ImageID" * 100, mtime=0)[:20], "is damaged or cut short"),
         (b"\xff\xd8\xff\xe0 a picture", "is not UTF-8 text"),
@@ -279,7 +279,7 @@ def test_what_is_no_list_is_said_to_be_none(content: bytes, complaint: str, subs
 
 
 def test_an_archive_without_a_list_is_refused(tar_gz: MakeTar) -> None:
-    with pytest.raises(MetadataError, match="holds no image list"):
+    with pytest.raises(MetadataError, match="contains no image list"):
         list(open_lists(io.BytesIO(tar_gz({"classes.txt": ""})), "list"))
 
 

@@ -76,7 +76,7 @@ def test_only_those_that_were_named(selection, still_failed, failed_db: sqlite3.
 def test_it_is_all_of_them_or_none(failed_db: sqlite3.Connection, left):
     def ids():
         yield image(1).image_id
-        raise ValueError("line 2 is no ImageID")
+        raise ValueError("line 2 is not an ImageID")
 
     with pytest.raises(ValueError, match="line 2"):
         requeue_failures(failed_db, (), image_ids=ids())

@@ -255,7 +255,7 @@ def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
 def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) -> None:
     def spoilt() -> Iterator[str]:
         yield image(3).image_id
-        raise UsageError("line 2 is no ImageID")
+        raise UsageError("line 2 is not an ImageID")
 
     with pytest.raises(UsageError, match="no ImageID"):
         select_images(annotated, Selection(), spoilt())
