@@ -7,6 +7,7 @@ from pathlib import Path
 
 import oidl
 from oidl.errors import StateError
+from oidl.state.translate import not_ours
 from oidl.text import counted
 
 
@@ -42,10 +43,7 @@ def check_schema(db: sqlite3.Connection, path: Path) -> None:
     found = _schema(db)
     for name, shape in wanted.items():
         if not shape <= found.get(name, frozenset()):
-            raise StateError(
-                f"{path} is not a database of this oidl: {name} is missing or different",
-                hint="an unreleased oidl made it, or it was changed by hand; choose another --state-db or move it away",
-            )
+            raise not_ours(path, f"{name} is missing or different")
 
 
 def _schema(db: sqlite3.Connection) -> dict[str, frozenset[object]]:
@@ -54,8 +52,11 @@ def _schema(db: sqlite3.Connection) -> dict[str, frozenset[object]]:
     for kind, name, sql in db.execute(
         "SELECT type, name, sql FROM sqlite_schema WHERE type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     ).fetchall():
-        columns = db.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (name,))
-        shapes[f"{kind} {name}"] = frozenset(columns if kind == "table" else [" ".join(sql.split())])
+        if kind == "table":
+            columns = db.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (name,))
+            shapes[f"{kind} {name}"] = frozenset(columns)
+        else:  # a view of a table that is missing has no columns to ask for
+            shapes[f"{kind} {name}"] = frozenset([" ".join(sql.split())])
     return shapes
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 
 from oidl.errors import DiskError, StateError
 from oidl.state.lock import has_locks, no_locks
@@ -29,36 +30,94 @@ _NO_LOCKS = (
 )
 
 
+_ABSENT = ("no such table", "no such column", "no such index")
+
+_ROOM = __name__.rpartition(".")[0] + "."
+
+
 @contextmanager
 def translating_sqlite_errors(path: Path) -> Iterator[None]:
-    """Turns what SQLite says about the database at `path` into a `StateError` or `DiskError`."""
+    """Turns what SQLite says about the database at `path` into a `StateError` or `DiskError`.
+
+    Also in a group of exceptions, as a nursery raises it: its tasks use the connection that was opened around it.
+    """
     try:
         yield
-    except sqlite3.Error as error:
-        extended = getattr(error, "sqlite_errorcode", 0)
-        code = extended & 0xFF
-        if code == sqlite3.SQLITE_INTERRUPT:  # by Ctrl-C, which Python raised inside `connection`
-            raise KeyboardInterrupt from error
-        is_locked = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        if extended in _NO_LOCKS or (is_locked and not has_locks(path)):
-            raise no_locks(path) from error
-        if advice := _DISK_ADVICE.get(code):
-            raise DiskError(
-                f"the state database {path} cannot be written: {error}",
-                hint=f"{advice}{temporary_files_note(path)}, then run it again: nothing that was recorded is lost",
-            ) from error
-        if code == sqlite3.SQLITE_NOTADB:
-            raise StateError(
-                f"{path} is not an SQLite database", hint="move it away or name another --state-db"
-            ) from error
-        if code == sqlite3.SQLITE_CORRUPT:
-            raise StateError(
-                f"the state database {path} is damaged: {error}",
-                hint="`sqlite3 FILE .recover` may save it; or move it away and run again",
-            ) from error
-        if is_locked:
-            raise StateError(
-                f"the state database {path} is locked by another program",
-                hint="close what writes to it, then run again",
-            ) from error
-        raise
+    except BaseExceptionGroup as group:
+        raise _translated_group(group, path) from None
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        translated = _translated(error, path)
+        if translated is error:
+            raise
+        raise translated from error
+
+
+def _translated_group(group: BaseExceptionGroup[BaseException], path: Path) -> BaseExceptionGroup[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            leaves.append(_translated_group(error, path))
+            continue
+        translated = _translated(error, path)
+        if translated is not error:
+            translated.__cause__ = error
+        leaves.append(translated)
+    return group.derive(leaves).with_traceback(group.__traceback__)
+
+
+def _translated(error: BaseException, path: Path) -> BaseException:
+    """`error` in words, or itself if it says nothing about the database."""
+    if _is_of_damaged_text(error):
+        return _damaged(path, "text in it is not UTF-8")
+    if not isinstance(error, sqlite3.Error):
+        return error
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:  # by Ctrl-C, which Python raised inside `connection`
+        return KeyboardInterrupt()
+    is_locked = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if extended in _NO_LOCKS or (is_locked and not has_locks(path)):
+        return no_locks(path)
+    if advice := _DISK_ADVICE.get(code):
+        return DiskError(
+            f"the state database {path} cannot be written: {error}",
+            hint=f"{advice}{temporary_files_note(path)}, then run it again: nothing that was recorded is lost",
+        )
+    if code == sqlite3.SQLITE_NOTADB:
+        return StateError(f"{path} is not an SQLite database", hint="move it away or name another --state-db")
+    if code == sqlite3.SQLITE_CORRUPT:
+        return _damaged(path, str(error))
+    if code == sqlite3.SQLITE_ERROR and str(error).startswith(_ABSENT):
+        return not_ours(path, str(error))
+    if is_locked:
+        return StateError(
+            f"the state database {path} is locked by another program",
+            hint="close what writes to it, then run again",
+        )
+    return error
+
+
+def not_ours(path: Path, details: str) -> StateError:
+    """What to say of a database whose schema is not the one that the migrations make."""
+    return StateError(
+        f"{path} is not a database of this oidl: {details}",
+        hint="an unreleased oidl made it, or it was changed by hand; choose another --state-db or move it away",
+    )
+
+
+def _damaged(path: Path, details: str) -> StateError:
+    return StateError(
+        f"the state database {path} is damaged: {details}",
+        hint="`sqlite3 FILE .recover` may save it; or move it away and run again",
+    )
+
+
+def _is_of_damaged_text(error: BaseException) -> bool:
+    """Whether Python could not decode what SQLite gave it: a value, or a message in which it quotes its own schema."""
+    if isinstance(error, sqlite3.OperationalError):
+        return str(error).startswith("Could not decode to UTF-8")
+    if not isinstance(error, UnicodeDecodeError):
+        return False
+    # No other room calls SQLite, and this one decodes nothing by itself.
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"]).startswith(_ROOM)

@@ -11,6 +11,7 @@ from oidl.state import schema
 from oidl.state.connection import StateConnection, interruptible, transaction
 from oidl.state.database import connect_reader, connect_writer
 from oidl.state.load import ImageList, load_list
+from oidl.state.outcome_rows import outcome_rows
 from oidl.state.schema import migrations, schema_version
 from oidl.state.translate import translating_sqlite_errors
 
@@ -124,6 +125,43 @@ def test_temporary_files_are_beside_the_database_unless_the_user_chose_a_place(
         with pytest.raises(DiskError) as raised, translating_sqlite_errors(db.path):
             raise full
     assert f"in {state_db.parent} where SQLite keeps temporary files" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "says"),
+    [
+        (sqlite3.SQLITE_CORRUPT, "database disk image is malformed", StateError, "is damaged: database disk image"),
+        (sqlite3.SQLITE_FULL, "database or disk is full", DiskError, "cannot be written"),
+        (sqlite3.SQLITE_ERROR, "no such table: file", StateError, "is not a database of this oidl: no such table"),
+    ],
+)
+def test_what_tasks_of_a_nursery_raise_is_translated_in_its_group(
+    code: int, message: str, kind: type[Exception], says: str, state_db: Path
+) -> None:
+    error = sqlite3.DatabaseError(message)
+    error.sqlite_errorcode = code
+    with pytest.raises(BaseExceptionGroup) as raised, translating_sqlite_errors(state_db):
+        raise BaseExceptionGroup("a", [KeyboardInterrupt(), BaseExceptionGroup("b", [error, ValueError("mine")])])
+    interrupt, inner = raised.value.exceptions
+    assert isinstance(interrupt, KeyboardInterrupt)
+    assert isinstance(inner, BaseExceptionGroup)
+    found, mine = inner.exceptions
+    assert isinstance(found, kind)
+    assert says in str(found)
+    assert found.__cause__ is error
+    assert isinstance(mine, ValueError)
+
+
+def test_text_that_is_not_utf_8_is_damage_and_that_of_other_files_is_not(loaded_db: StateConnection) -> None:
+    loaded_db.execute("UPDATE image SET title = CAST(x'e4' AS TEXT)")
+    loaded_db.execute("UPDATE download SET status = 'done'")
+    with (
+        pytest.raises(StateError, match="is damaged: text in it is not UTF-8"),
+        translating_sqlite_errors(loaded_db.path),
+    ):
+        list(outcome_rows(loaded_db))
+    with pytest.raises(UnicodeDecodeError), translating_sqlite_errors(loaded_db.path):
+        b"\xe4".decode()
 
 
 def test_a_transaction_that_raises_leaves_nothing(db: sqlite3.Connection) -> None:
