@@ -30,7 +30,7 @@ from oidl.storage.output import output_text
 
 _JSON_S = 1.0
 _METRICS_S = 5.0
-_PATIENCE_S = 5.0  # with a reader that takes nothing, for the last of it
+_PATIENCE_S = 2.0  # with a reader that takes nothing, for the last of it
 
 
 @dataclass(frozen=True, slots=True)

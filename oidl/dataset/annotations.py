@@ -18,6 +18,7 @@ from operator import gt
 from typing import Any, TypeAlias
 
 from oidl.dataset.columns import SHARE, TABLES, Reader
+from oidl.dataset.csv_records import csv_complaint
 from oidl.dataset.rows import ReadReport
 from oidl.dataset.streams import cut_short
 from oidl.text import counted
@@ -161,7 +162,7 @@ class _File:
         try:
             (fields,) = csv.reader([line], strict=True)
         except csv.Error as error:
-            return str(error)
+            return csv_complaint(error)
         if len(fields) != len(self.header):
             return f"{counted(len(fields), 'field')} instead of {len(self.header)}"
         values: list[Any] = []

@@ -13,6 +13,7 @@ from io import BufferedIOBase
 from pathlib import PurePosixPath
 from typing import Any
 
+from oidl.dataset.csv_records import csv_complaint
 from oidl.dataset.streams import cut_short
 from oidl.errors import MetadataError
 from oidl.model import FileKind
@@ -78,7 +79,7 @@ def read_classes(lines: Iterable[str], name: str) -> Iterator[tuple[str, str | N
             elif row and reader.line_num > 1:  # the first line may be a header
                 raise MetadataError(f"{name} line {reader.line_num}: {label_name[:80]!r} is not the name of a class")
     except csv.Error as error:
-        raise MetadataError(f"{name} line {reader.line_num}: {error}") from error
+        raise MetadataError(f"{name} line {reader.line_num}: {csv_complaint(error)}") from error
 
 
 def read_hierarchy(file: BufferedIOBase, name: str) -> Iterator[tuple[str, str, str]]:

@@ -21,6 +21,14 @@ without fields.
 The caller may modify the lists of fields.
 """
 
+_COMPLAINTS = {
+    "new-line character": "a line end in it is CR alone, and not LF or CRLF",
+    "unexpected end of data": "a quote is opened and not closed",
+    "expected after": "a field goes on after its closing '\"'",
+    "field larger": f"a field has more than {csv.field_size_limit():,} characters",
+}
+"""By a part of what csv says, in any version of Python."""
+
 _BLOCK = 50  # more is no faster
 
 
@@ -55,6 +63,11 @@ def read_rows(
             first += 1
 
 
+def csv_complaint(error: csv.Error) -> str:
+    """What is wrong with a row that csv rejects; its own words are for programmers."""
+    return next((words for part, words in _COMPLAINTS.items() if part in str(error)), str(error))
+
+
 def _consume(pending: deque[str], lines: Iterator[str], consumed: list[str]) -> Iterator[str]:
     """The `pending` lines, then the `lines` after them; each is also appended to `consumed`."""
     while line := pending.popleft() if pending else next(lines, ""):
@@ -67,7 +80,7 @@ def _first_row(lines: Iterable[str]) -> list[str] | str:
     try:
         return next(csv.reader(lines, strict=True))
     except csv.Error as error:
-        return str(error)
+        return csv_complaint(error)
 
 
 def _fields(line: str) -> list[str]:

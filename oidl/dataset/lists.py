@@ -109,9 +109,15 @@ class Lines:
 
 def _line_blocks(content: Stream | IO[bytes], name: str) -> Iterator[bytes]:
     """The bytes of `content` in pieces of whole lines, none much longer than `MAX_LINE_BYTES`."""
-    rest = b""
+    rest, is_first = b"", True
     with translating_archive_errors(name):
         for chunk in chunks(content, name):
+            if is_first and _ends_lines_in_cr(chunk):
+                raise MetadataError(
+                    f"the lines of {name} end in CR alone, as on old Macs",
+                    hint="save it with LF or CRLF as line end, for example with `tr '\\r' '\\n'`",
+                )
+            is_first = False
             if b"\0" in chunk:
                 raise MetadataError(f"{name} is not a text file", hint=_WHAT_IS_NEEDED)
             whole, newline, last = chunk.rpartition(b"\n")
@@ -125,3 +131,8 @@ def _line_blocks(content: Stream | IO[bytes], name: str) -> Iterator[bytes]:
                 )
         if rest:
             yield rest
+
+
+def _ends_lines_in_cr(begin: bytes) -> bool:
+    first = begin.partition(b"\n")[0].removesuffix(b"\r")
+    return b"\r" in first and b'"' not in first.partition(b"\r")[0]

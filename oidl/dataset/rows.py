@@ -17,7 +17,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from oidl.dataset.csv_records import read_rows
+from oidl.dataset.csv_records import csv_complaint, read_rows
 from oidl.dataset.streams import cut_short
 from oidl.errors import MetadataError
 from oidl.model import Image, LineBreak, SkippedRow
@@ -229,7 +229,7 @@ def _header(line: str, name: str) -> list[str]:
     try:
         columns = next(csv.reader((line,), strict=True), [])
     except csv.Error as error:
-        raise MetadataError(f"{name} is not a CSV file: {error}") from error
+        raise MetadataError(f"{name} is not a CSV file: {csv_complaint(error)}") from error
     if not columns:
         raise MetadataError(f"{name} contains no images", hint="check the file: it has no header line")
     columns[0] = columns[0].removeprefix("\ufeff")

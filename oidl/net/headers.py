@@ -16,6 +16,7 @@ from oidl.text import URL_CHARACTERS
 _LONGEST_PAUSE_S = 365 * 86_400.0  # some servers ask for more than dates can express
 
 _NUMBER = re.compile("[0-9]{1,18}")  # no file is longer than that
+_DIGITS = re.compile("[0-9]+")  # `isdecimal` and `int` also take those of other scripts
 _DATE_CHARACTERS = 64  # the longest form of a date, with a few extra blanks
 
 _GOOG_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{21}[AQgw]==)")
@@ -38,7 +39,7 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
     """
     if not value:
         return None
-    if value.strip().isdecimal():
+    if _DIGITS.fullmatch(value.strip()):
         return min(float(value[:_DATE_CHARACTERS]), _LONGEST_PAUSE_S)
     until = http_date(value)
     return None if until is None else min(max(0.0, (until - now).total_seconds()), _LONGEST_PAUSE_S)
@@ -46,7 +47,7 @@ def retry_after_s(value: str | None, now: datetime) -> float | None:
 
 def http_date(value: str | None) -> datetime | None:
     """The time of an HTTP date, in UTC; None if `value` is not one."""
-    if not value or len(value) > _DATE_CHARACTERS:
+    if not value or len(value) > _DATE_CHARACTERS or not value.isascii() or "_" in value:
         return None
     try:
         time = parsedate_to_datetime(value)

@@ -4,6 +4,7 @@ In one try each source is asked once, until one of them has the image. `Attempt.
 sources; `pipeline.retry` decides whether all of them are asked again, and when.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from oidl.settings import MAX_IMAGE_BYTES
 
 THUMBNAIL_CAP_BYTES = 1_200_000  # as in the older downloader; a 640 px JPEG has 100-400 kB
 _MIRROR_CAP_BYTES = 3_000_000  # of at most 1024 pixels, 300 kB on average
+_ADDRESS = re.compile("[0-9.]+")
 _ABSENT = (403, 404)  # S3 answers 403 for a name that does not exist to clients that may not list names
 
 
@@ -81,4 +83,4 @@ def is_other_site(url: str, other: str) -> bool:
 
 def _domain(host: str) -> str:
     """The last two labels of a host name, or a whole IP address."""
-    return host if host.replace(".", "").isdigit() else ".".join(host.split(".")[-2:])
+    return host if _ADDRESS.fullmatch(host) else ".".join(host.split(".")[-2:])

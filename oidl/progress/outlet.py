@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _MAX_TEXTS = 10_000  # kept for a reader that takes nothing; about a megabyte of log
-_PATIENCE_S = 2.0  # with a reader that takes nothing, after the last text
+_PATIENCE_S = 2.0  # with a reader that takes nothing
+_LEAST_PATIENCE_S = 0.5  # the same, after the last text
 
 
 class UnbreakableFile(io.RawIOBase):
@@ -75,7 +76,7 @@ class Outlet(io.TextIOBase):
         self._encoding = encoding
         self._texts: deque[bytes] = deque()
         self._dropped = 0
-        self._passed = 0
+        self._passing_since = time.monotonic()  # the text that is passed on now, or was last
         self._is_over = False
         self._changed = threading.Condition()
         # A daemon thread, and os.write() without a lock: if it is stuck in a pipe, the process can still end.
@@ -106,14 +107,12 @@ class Outlet(io.TextIOBase):
         return len(text)
 
     def close(self) -> None:
-        """Waits until the reader has taken everything, unless it no longer takes anything."""
+        """Waits until the reader has taken everything, unless it takes nothing, perhaps since long ago."""
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
-        passed, deadline = -1, time.monotonic()
-        while self._thread.is_alive() and (passed != self._passed or time.monotonic() < deadline):
-            if passed != self._passed:
-                passed, deadline = self._passed, time.monotonic() + _PATIENCE_S
+        least = time.monotonic() + _LEAST_PATIENCE_S
+        while self._thread.is_alive() and time.monotonic() < max(least, self._passing_since + _PATIENCE_S):
             self._thread.join(0.02)
         super().close()
 
@@ -129,5 +128,5 @@ class Outlet(io.TextIOBase):
                     note = f"({counted(self._dropped, 'line')} dropped here, because nothing read them)\n"
                     self._texts.append(note.encode())
                     self._dropped = 0
+            self._passing_since = time.monotonic()
             self._file.write(data)
-            self._passed += 1

@@ -7,6 +7,7 @@ asks for. Who is in flight is not known here; claims live in the feed.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from oidl.state.selection import SelectedImages
 from oidl.state.times import parse_timestamp, timestamp
 from oidl.state.translate import translating_sqlite_errors
 
+_ROTATION = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]*)?")
 _FEW = 10_000  # chosen images that are looked through for retries, rather than all retries
 
 _COLUMNS = """
@@ -260,8 +262,5 @@ class Queue:
 
 
 def _degrees(rotation: str | None) -> int:
-    """The published rotation (`90.0`, empty, or none in older lists) as degrees."""
-    try:
-        return round(float(rotation or 0.0)) % 360
-    except (ValueError, OverflowError):
-        return 0
+    """The published rotation (`90.0`, empty, or none in older lists) as degrees; 0 for what is not a number."""
+    return round(float(rotation)) % 360 if rotation and _ROTATION.fullmatch(rotation) else 0

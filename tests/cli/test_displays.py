@@ -2,17 +2,22 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import trio
+import trio.testing
 
+from oidl.cli import displays
 from oidl.cli.commands.demo import DemoOptions, demo
-from oidl.cli.displays import choose_display
+from oidl.cli.displays import DisplayOptions, choose_display
 from oidl.cli.options.output import ProgressOptions
 from oidl.errors import UsageError
 from oidl.progress import terminal
+from oidl.progress.console import Console
+from oidl.progress.meter import Meter
 from oidl.settings import Display
 
 
@@ -54,6 +59,23 @@ def test_a_process_in_the_background_is_no_place_for_a_full_screen(monkeypatch: 
         assert terminal.why_not_capable(stream) is None  # it controls nobody here
         monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp() + 1)
         assert terminal.why_not_capable(stream) == "it runs in the background"
+
+
+def test_the_end_of_a_run_waits_two_seconds_for_a_reader_of_json_that_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_over = threading.Event()
+    monkeypatch.setattr(displays, "_print", lambda line: is_over.wait())
+
+    async def main() -> float:
+        meter, console = Meter(trio.current_time), Console(None)
+        async with displays.open_displays(DisplayOptions(Display.JSON), meter, console, lambda: None):
+            await trio.sleep(3)
+            began = trio.current_time()
+        return trio.current_time() - began
+
+    assert trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)) == pytest.approx(2)
+    is_over.set()
 
 
 def test_the_demo_runs_with_the_display_that_it_was_told(

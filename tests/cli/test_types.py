@@ -29,7 +29,7 @@ def test_times(typed: str, seconds: float) -> None:
     assert parse_seconds(typed) == seconds
 
 
-@pytest.mark.parametrize("typed", ["", "h", "-5", "5 weeks", "1.2.3", "nan", "inf"])
+@pytest.mark.parametrize("typed", ["", "h", "-5", "5 weeks", "1.2.3", "nan", "inf", "²", "٥"])
 def test_what_is_no_time(typed: str) -> None:
     with pytest.raises(ValueError, match="a time"):
         parse_seconds(typed)

@@ -146,7 +146,7 @@ GOOD = f"{ID},xclick,/m/01yrx,1,0.1,0.2,0.3,0.4,0,0,0,0,0"
         (GOOD[:-1] + "2", "IsInside '2' is not 0, 1 or -1"),
         (GOOD[:-2], "12 fields instead of 13"),
         (GOOD + ",", "14 fields instead of 13"),
-        ('"' + GOOD, "unexpected end of data"),
+        ('"' + GOOD, "a quote is opened and not closed"),
     ],
 )
 def test_a_bad_row_is_told_by_its_line_and_left_out(bad: str, complaint: str) -> None:

@@ -148,6 +148,21 @@ def test_a_bad_row_is_told_by_its_line_and_the_rest_goes_on(published: str, bad:
     assert complaint in skipped.examples[0]
 
 
+@pytest.mark.parametrize(
+    ("title", "complaint"),
+    [
+        ('"Ti"tle"', "a field goes on after its closing '\"'"),
+        ("a\rb", "a line end in it is CR alone, and not LF or CRLF"),
+        ("x" * 200_000, "a field has more than 131,072 characters"),
+        ('"Title', "a quote is opened and not closed"),
+    ],
+)
+def test_what_csv_objects_to_is_said_in_words_for_people(title: str, complaint: str) -> None:
+    skipped = ReadReport()
+    images_in([V3_HEADER, ROW, ROW.replace('"Title"', title), ROW], skipped)
+    assert skipped.examples == [f"list.csv line 3: {complaint}"]
+
+
 @pytest.mark.parametrize("characters", [1, 20, 60, len(ROW) - 40, len(ROW) - 3])
 def test_a_last_row_that_is_half_and_has_no_line_end_means_that_the_list_is_cut_short(characters: int) -> None:
     with pytest.raises(MetadataError) as caught:

@@ -271,11 +271,23 @@ def test_a_list_beside_a_hostile_member_is_refused(
         (b"ImageID,\0Subset", "is not a text file"),
         (b"x" * (MAX_LINE_BYTES + 300_000), f"has a line of more than {MAX_LINE_BYTES} bytes"),
         (b"ImageID\n", "has no column Subset"),
+        (b'"ImageID\n', "is not a CSV file: a quote is opened and not closed"),
     ],
 )
 def test_what_is_no_list_is_said_to_be_none(content: bytes, complaint: str, subsets: frozenset[str]) -> None:
     with pytest.raises(MetadataError, match=f"^list {complaint}"):
         listed(io.BytesIO(content), subsets)
+
+
+CR_ALONE = b"ImageID,Source,LabelName,Confidence\r0000000000000001,me,/m/1,1\r"
+
+
+@pytest.mark.parametrize("content", [CR_ALONE, CR_ALONE * 40_000, b"/m/1,Cat\r/m/2,Dog"])
+def test_a_file_whose_lines_end_in_cr_alone_is_said_to(content: bytes) -> None:
+    with pytest.raises(MetadataError) as caught:
+        next(next(pieces for _, pieces in open_lists(io.BytesIO(content), "list.csv")))
+    assert caught.value.message == "the lines of list.csv end in CR alone, as on old Macs"
+    assert caught.value.hint == r"save it with LF or CRLF as line end, for example with `tr '\r' '\n'`"
 
 
 def test_an_archive_without_a_list_is_refused(tar_gz: MakeTar) -> None:

@@ -81,6 +81,7 @@ def test_nothing_longer_than_our_own_ceiling_is_read_whatever_the_list_says(sour
         ("https://c1.staticflickr.com/1.jpg", "http://login.hotel.example/", True),
         ("http://10.0.0.1/1.jpg", "http://192.168.0.1/1.jpg", True),
         ("http://10.0.0.1/1.jpg", "http://10.0.0.1/login", False),
+        ("http://a.١.example/1.jpg", "http://b.١.example/1.jpg", False),
         ("http://10.0.0.1:80/1.jpg", "http://10.0.0.1:8080/login", True),
     ],
 )

@@ -44,6 +44,7 @@ def test_a_reader_that_takes_nothing_holds_up_nobody_and_what_is_dropped_is_coun
 ) -> None:
     monkeypatch.setattr(outlet, "_MAX_TEXTS", 10)
     monkeypatch.setattr(outlet, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(outlet, "_LEAST_PATIENCE_S", 0.05)
     stream = Outlet(pipe[1], "utf-8", never)
     stream.write("x" * 1_000_000)  # more than a pipe holds
     while stream._texts:
@@ -59,6 +60,22 @@ def test_a_reader_that_takes_nothing_holds_up_nobody_and_what_is_dropped_is_coun
         *(f"line {number}" for number in range(10)),
         "(5 lines dropped here, because nothing read them)",
     ]
+    os.close(pipe[0])
+
+
+def test_a_reader_that_has_taken_nothing_for_long_is_not_waited_for_again(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "_PATIENCE_S", 60)
+    monkeypatch.setattr(outlet, "_LEAST_PATIENCE_S", 0.05)
+    stream = Outlet(pipe[1], "utf-8", lambda error: None)
+    stream.write("x" * 1_000_000)  # more than a pipe holds
+    while stream._texts:
+        time.sleep(0.001)
+    stream._passing_since -= 100
+    began = time.monotonic()
+    stream.close()
+    assert time.monotonic() - began < 30
     os.close(pipe[0])
 
 

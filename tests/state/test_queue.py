@@ -54,6 +54,16 @@ def test_pages_cover_everything_once_in_order(reader: StateConnection) -> None:
     assert found == [image(number).image_id for number in range(12)]
 
 
+@pytest.mark.parametrize(
+    ("published", "degrees"), [("90.0", 90), ("270", 270), ("-90.0", 270), ("", 0), ("٩٠", 0), ("9_0", 0), ("nan", 0)]
+)
+def test_a_rotation_is_a_number_in_ascii(
+    published: str, degrees: int, reader: StateConnection, ledger: Ledger, loaded_db: StateConnection
+) -> None:
+    loaded_db.execute("UPDATE image SET rotation = ?", (published,))
+    assert {job.rotation for job in queue(reader).untried("", 99)} == {degrees}
+
+
 def test_a_subset_or_chosen_images_narrow_it(reader: StateConnection) -> None:
     assert [item.subset for item in queue(reader, subsets=("test",)).untried("", 99)] == ["test", "test"]
     named = [image(3).image_id, image(10).image_id, "f" * 16]

@@ -19,6 +19,7 @@ LARGEST = 2**63 - 1
 _BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?([kmgt]?)(i?)b?", re.IGNORECASE)
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _TIME = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[dhms])+")
 
 E = TypeVar("E", bound=StrEnum)
@@ -100,7 +101,7 @@ def parse_bytes(text: str) -> int:
 def parse_seconds(text: str) -> float:
     """A time in seconds: `90`, `90s`, `15m`, `2h30m`, `3d`. Raises `ValueError`."""
     typed = text.strip().lower().replace(" ", "")
-    if typed.replace(".", "", 1).isdigit():
+    if _NUMBER.fullmatch(typed):
         return float(typed)
     if not _TIME.fullmatch(typed):
         raise ValueError("a time, like 90s, 15m or 2h30m")
