@@ -1,7 +1,7 @@
-"""Which annotation files a run fetches, and which of them images cannot be chosen without.
+"""Which annotation files a run fetches, and which of them it needs to select images.
 
-The latter are what is published, less what is loaded for the images of the list, and less what files of
-the user's own stand for: who has a file already, or made one, need not fetch another to choose by.
+The latter are the published files, without those that are loaded for the images of the list, and without
+those that the user's own files replace: a user who has or made a file need not fetch another one to select by.
 """
 
 from collections.abc import Iterable
@@ -24,50 +24,50 @@ NOT_LOADED = frozenset(
         FileKind.CAPTIONS,
         FileKind.NARRATIVES,
         FileKind.TRANSFER_LISTS,
-        FileKind.RELATIONSHIP_CLASSES,  # its names are words as they are
+        FileKind.RELATIONSHIP_CLASSES,  # its names are plain words already
         FileKind.RELATIONSHIP_TRIPLETS,
     }
 )
-"""The kinds of which nothing goes into the database."""
+"""The kinds that never go into the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredFiles:
-    """The published `files` that a choice still needs, and the kinds that `by`, files of one's own, stand for."""
+    """The published `files` that a selection still needs; the user's own files `overriding` replace `overridden`."""
 
     files: tuple[PublishedFile, ...] = ()
-    replaced: tuple[FileKind, ...] = ()
-    by: tuple[str, ...] = ()
+    overridden: tuple[FileKind, ...] = ()
+    overriding: tuple[str, ...] = ()
 
 
 def annotation_files(settings: Settings, version: Version) -> tuple[PublishedFile, ...]:
-    """The published files to fetch beside images, those that choose images among them.
+    """The published files to fetch in addition to images, including those that select images.
 
-    Of all images of the subsets, these are the kinds that were asked for, or every kind that is not optional. Some
-    images come with the kinds that chose them and those that were asked for; if there are none of either, with boxes.
-    Raises `UsageError` for a kind that was asked for and is not published.
+    For all images of the subsets, these are the requested kinds, or every kind that is not optional. For a part of the
+    images, these are the kinds that select them and the requested ones; if there are neither, boxes.
+    Raises `UsageError` for a requested kind that is not published.
     """
     selection, kinds = settings.selection, settings.annotations
     subsets = selection.subsets or version.subsets
     if not selection.is_narrowed:
         return version.annotations(kinds, subsets)
     published = {file.kind for file in version.files}
-    choosing = [TYPE_FILES[label_type] for label_type in selection.label_types]
-    used = [*choosing, *kinds] or [FileKind.BOXES if FileKind.BOXES in published else FileKind.LABELS]
-    asked = [kind for kind in used if kind in published or kind in kinds]
-    return version.annotations(asked, subsets) if asked else class_files(version)
+    selecting = [TYPE_FILES[label_type] for label_type in selection.label_types]
+    useful = [*selecting, *kinds] or [FileKind.BOXES if FileKind.BOXES in published else FileKind.LABELS]
+    available = [kind for kind in useful if kind in published or kind in kinds]
+    return version.annotations(available, subsets) if available else class_files(version)
 
 
 def class_files(version: Version) -> tuple[PublishedFile, ...]:
-    """The files without which no annotation can be read."""
+    """The files that are needed to read any annotation."""
     return tuple(file for file in version.files if file.kind in CLASS_FILES)
 
 
 def required_files(db: StateConnection, version: Version, selection: Selection) -> RequiredFiles:
-    """What images cannot be chosen without and is not loaded for the list in `db`: published files.
+    """The published files that are needed to select images and are not loaded for the list in `db`.
 
-    A file of the user's own stands for annotations of a type in each subset that it had some of, and for classes if
-    those asked for are known. Raises `UsageError` for a type that is not published.
+    A user's own file replaces the annotations of a type in each subset that it has rows for, and the class files if
+    the selected classes are known. Raises `UsageError` for a type that is not published.
     """
     if not selection.label_types:
         return RequiredFiles()
@@ -82,8 +82,8 @@ def required_files(db: StateConnection, version: Version, selection: Selection) 
 
     def is_own(kind: FileKind, subset: str | None) -> bool:
         if kind is FileKind.HIERARCHY:
-            is_needless = are_classes_known and not selection.include_subclasses
-            return is_needless or "class_hierarchy" in own
+            is_unnecessary = are_classes_known and not selection.include_subclasses
+            return is_unnecessary or "class_hierarchy" in own
         if kind in CLASS_FILES:
             return are_classes_known
         return all(part in own for part in parts(kind, subset))
@@ -97,12 +97,12 @@ def required_files(db: StateConnection, version: Version, selection: Selection) 
         if file.kind not in NOT_LOADED
         and not is_loaded(db, AnnotationFile(version.recorded_name(file), file.kind, images))
     ]
-    replaced = [file for file in absent if file.kind in tables and is_own(file.kind, file.subset)]
-    by = {name for file in replaced for part in parts(file.kind, file.subset) for name in own[part]}
+    overridden = [file for file in absent if file.kind in tables and is_own(file.kind, file.subset)]
+    overriding = {name for file in overridden for part in parts(file.kind, file.subset) for name in own[part]}
     return RequiredFiles(
         tuple(file for file in absent if not is_own(file.kind, file.subset)),
-        tuple(dict.fromkeys(file.kind for file in replaced)),
-        tuple(sorted(by)),
+        tuple(dict.fromkeys(file.kind for file in overridden)),
+        tuple(sorted(overriding)),
     )
 
 

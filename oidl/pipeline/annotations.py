@@ -1,7 +1,7 @@
-"""Brings annotations from their files into the database, for all images, those of the list or the chosen ones.
+"""Loads annotations from their files into the database, for all images, those of the list or the selected ones.
 
-A file is fetched to disk as ever, and read from there: what is in the database was
-verified before. Each is loaded in one transaction, so a run that is stopped here has all of a file or nothing.
+A file is fetched to disk and read from there, so only verified rows go into the database. Each file is loaded in one
+transaction, so a run that is stopped here has loaded all of a file or nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,19 +46,22 @@ _READABLE = (".csv", ".gz", ".txt", ".json", ".tgz", ".tar")
 
 @dataclass(frozen=True, slots=True)
 class _Images:
-    """Images that annotations are loaded for: `words` for them, what keeps theirs, and words for what has them all."""
+    """The images that annotations are loaded for: their description, a filter for their rows, and wider descriptions.
 
-    words: str
+    A file that is loaded for one of the `wider` descriptions is loaded for these images too.
+    """
+
+    description: str
     keep: Filter | None
     wider: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationRequest:
-    """What to load: the published files that the settings ask for or, instead, `files` of the user's own.
+    """What to load: the published files that the settings request or, instead, the user's own `files`.
 
-    Of every image with `for_every_image`, otherwise of those that are listed or selected. With `is_explicit`, the user
-    asked for annotations in so many words, and is told what is loaded already.
+    With `for_every_image`, rows of every image are loaded, otherwise those of listed or selected images. With
+    `is_explicit`, the user requested annotations explicitly, so files that are already loaded are reported.
     """
 
     files: tuple[Path, ...] = ()
@@ -67,7 +70,7 @@ class AnnotationRequest:
 
 
 class AnnotationLoader:
-    """Loads annotation files into the database, as `request` says."""
+    """Loads annotation files into the database according to `request`."""
 
     def __init__(self, context: Context, metadata: MetadataFetcher, request: AnnotationRequest) -> None:
         self._context = context
@@ -79,21 +82,22 @@ class AnnotationLoader:
         self._request = request
 
     async def load_for_choice(self) -> None:
-        """Loads, for the images of the list, what the choice of classes and the like is made by."""
+        """Loads the files that are needed to select images, for the images of the list."""
         images, keep = await self._state.run(self._of_the_list)
-        needed = await self._state.run(required_files, self._state.db, self._version, self._settings.selection)
-        if needed.replaced:
-            self._say(f"chosen by your own {', '.join(needed.by)}, not by the published {', '.join(needed.replaced)}")
-        for file in needed.files:
+        required = await self._state.run(required_files, self._state.db, self._version, self._settings.selection)
+        if required.overridden:
+            own, published = ", ".join(required.overriding), ", ".join(required.overridden)
+            self._say(f"selecting images by your own {own}, not by the published {published}")
+        for file in required.files:
             await self._load(file, images, keep)
 
     async def load_asked_for(self) -> list[MetadataError]:
-        """Loads what is asked for, for the images that are selected, where that is more than subsets, or listed.
+        """Loads the requested files for the selected images, or for all listed ones if only subsets are selected.
 
-        Returns what could not be had. Raises `MetadataError` for a file that the user named.
+        Returns the errors of files that could not be fetched. Raises `MetadataError` for one of the user's own files.
         """
         if self._request.for_every_image:
-            return await self._load_all(await self._state.run(self._asked_images, None))
+            return await self._load_all(await self._state.run(self._target_images, None))
         selection = self._settings.selection
         if selection.limit and not self._request.files:
             return await self.load_for_done()
@@ -101,65 +105,67 @@ class AnnotationLoader:
             chosen = await self._state.run(select_from_settings, self._state.db, selection)
             if chosen and chosen.remark and self._request.is_explicit:
                 self._say(chosen.remark)
-            which = await self._state.run(words, self._state.db, selection) if chosen else None
-            return await self._load_all(await self._state.run(self._asked_images, which))
+            description = await self._state.run(words, self._state.db, selection) if chosen else None
+            return await self._load_all(await self._state.run(self._target_images, description))
         finally:
             with trio.CancelScope(shield=True):
                 await self._state.run(forget, self._state.db)
 
     async def load_for_done(self) -> list[MetadataError]:
-        """The same for the images that are done: with a limit it is not known before which those are."""
+        """The same for the images that are done; under a limit they are known only after the images."""
         return await self._load_all(await self._state.run(self._done_images))
 
-    async def _load_all(self, of: _Images) -> list[MetadataError]:
+    async def _load_all(self, images: _Images) -> list[MetadataError]:
         errors = []
-        replaced = await self._state.run(self._replaced)
+        overridden = await self._state.run(self._overridden)
         files = {
             file: source
-            for file, source in self._asked_for(of.words).items()
-            if file.kind not in replaced or file.kind in self._settings.annotations
+            for file, source in self._requested(images.description).items()
+            if file.kind not in overridden or file.kind in self._settings.annotations
         }
-        loaded = [file for file in files if await self._state.run(is_loaded, self._state.db, file, *of.wider)]
+        loaded = [file for file in files if await self._state.run(is_loaded, self._state.db, file, *images.wider)]
         if loaded and self._request.is_explicit:
             self._say(_already(loaded))
         for file, source in files.items():
             if file in loaded:
                 continue
             if isinstance(source, Path):
-                await self._read(file, str(source), (source,), of.keep)
+                await self._read(file, str(source), (source,), images.keep)
                 continue
             try:
-                await self._load(source, of.words, of.keep)
+                await self._load(source, images.description, images.keep)
             except MetadataError as error:
                 self._say(str(error))
                 errors.append(error)
         return errors
 
     def already_loaded(self) -> str:
-        """What to say where there is nothing to load, of all that the settings ask for.
+        """The message if everything that the settings request is loaded already.
 
-        Empty where there is, and where it would take a choice of images to tell.
+        It is empty if something is missing, or if only a selection of images could tell.
         """
-        files = list(self._asked_for(self._asked_images(None).words))
+        files = list(self._requested(self._target_images(None).description))
         return _already(files) if files and all(is_loaded(self._state.db, file) for file in files) else ""
 
-    def _asked_images(self, chosen: str | None) -> _Images:
-        """The images that annotations are asked for."""
+    def _target_images(self, selected: str | None) -> _Images:
+        """The images to load annotations for; `selected` describes the selected ones, None without a selection."""
         if self._request.for_every_image:
             return _Images(EVERY_IMAGE, None)
         images, keep = self._of_the_list()
-        return _Images(chosen, listed(self._state.db, "temp.chosen"), (images,)) if chosen else _Images(images, keep)
+        if selected:
+            return _Images(selected, listed(self._state.db, "temp.chosen"), (images,))
+        return _Images(images, keep)
 
     def _done_images(self) -> _Images:
         images, _ = self._of_the_list()
         return _Images(done_images(self._state.db), among_done(self._state.db), (images,))
 
-    def _replaced(self) -> tuple[FileKind, ...]:
-        """The kinds that files of the user's own stand for."""
-        return required_files(self._state.db, self._version, self._settings.selection).replaced
+    def _overridden(self) -> tuple[FileKind, ...]:
+        """The kinds that the user's own files replace."""
+        return required_files(self._state.db, self._version, self._settings.selection).overridden
 
-    def _asked_for(self, images: str) -> dict[AnnotationFile, PublishedFile | Path]:
-        """What is to be loaded, and from what: the files that were named, or published ones."""
+    def _requested(self, images: str) -> dict[AnnotationFile, PublishedFile | Path]:
+        """The files to load, each with its source: the user's own files, or published ones."""
         if own := self._request.files:
             return {self._named(path, images): path for path in own}
         return {
@@ -169,7 +175,7 @@ class AnnotationLoader:
         }
 
     def _named(self, path: Path, images: str) -> AnnotationFile:
-        """A file that the user named: the published one of that name, or one of their own."""
+        """A file given by the user: the published one of that name, or one of their own."""
         modified_at = _modified_at(path)
         for file in self._version.files:
             if file.name == path.name and file.kind not in NOT_LOADED:
@@ -182,25 +188,25 @@ class AnnotationLoader:
 
     async def _load(self, published: PublishedFile, images: str, keep: Filter | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)
-        there = await self._metadata.ensure_on_disk(published)
-        # In an archive there may be others; a file that is by itself is what it was fetched as, whatever its name.
-        paths = there if len(there) == 1 else tuple(path for path in there if path.suffix in _READABLE)
+        installed = await self._metadata.ensure_on_disk(published)
+        # An archive may contain other files; a single file is the published one, whatever its name.
+        paths = installed if len(installed) == 1 else tuple(path for path in installed if path.suffix in _READABLE)
         if not paths:
-            raise MetadataError(f"there is no list of annotations in {file.name}", hint="name another --catalogue")
+            raise MetadataError(f"there is no list of annotations in {file.name}", hint="choose another --catalogue")
         await self._read(file, file.name, paths, keep)
 
     async def _read(self, file: AnnotationFile, name: str, paths: tuple[Path, ...], keep: Filter | None) -> None:
-        """Loads all of one file, which people know by `name`."""
+        """Loads all of one file, which is shown to the user as `name`."""
         self._metadata.begin_writing()
         self._say(f"loading {name} into the database")
         skipped = ReadReport(report=self._context.say_from_thread)
         with self._context.meter.reading(name) as reading:
             reading.count_rows = lambda: skipped.rows
             added = await self._state.run(self._load_rows, file, paths, keep, skipped, reading)
-        there = f", {added.rows - added.new:,} of them there already" if added.new < added.rows else ""
+        known = f", {added.rows - added.new:,} of them known already" if added.new < added.rows else ""
         bad = f"; {skipped.bad:,} of {counted(skipped.rows, 'row')} bad and skipped" if skipped.bad else ""
         gone = f"; they replace {counted(added.gone, 'row')} from before the file changed" if added.gone else ""
-        self._say(f"{counted(added.rows, 'row')} of {name}{there}{bad}{gone}")
+        self._say(f"{counted(added.rows, 'row')} of {name}{known}{bad}{gone}")
 
     def _load_rows(
         self,
@@ -210,10 +216,10 @@ class AnnotationLoader:
         skipped: ReadReport,
         reading: FileProgress,
     ) -> Added:
-        """In a thread."""
+        """Loads the rows of one file; runs in a thread."""
         db = self._state.db
         kind = file.kind if isinstance(file.kind, FileKind) and len(paths) == 1 else None
-        parts = (part for path in paths for part in _told(read_parts(path, skipped, keep, kind), reading))
+        parts = (part for path in paths for part in _reporting(read_parts(path, skipped, keep, kind), reading))
         with translating_sqlite_errors(db.path), interruptible(db, trio.from_thread.check_cancelled):
             return load_file(db, file, parts, lambda: skipped.bad)
 
@@ -222,15 +228,15 @@ def _modified_at(path: Path) -> str | None:
     try:
         return file_timestamp(path.stat().st_mtime)
     except OSError:
-        return None  # if it cannot be read either, the reader will say so
+        return None  # if it cannot be read either, the reader raises the error
 
 
 def _already(files: Iterable[AnnotationFile]) -> str:
     return f"already loaded: {', '.join(file.name for file in files)}"
 
 
-def _told(parts: Iterator[TableRows], reading: FileProgress) -> Iterator[TableRows]:
-    """The same parts; `reading` is told when the rows of each are in."""
+def _reporting(parts: Iterator[TableRows], reading: FileProgress) -> Iterator[TableRows]:
+    """The same parts; reports to `reading` when all rows of a part are read and only the index is left."""
     for table, columns, batches in parts:
         reading.is_indexing = False
         yield table, columns, chain(batches, reading.mark_indexing())

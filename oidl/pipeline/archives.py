@@ -1,4 +1,4 @@
-"""Fetches metadata files, verifies them, and records that they need never be fetched again."""
+"""Fetches metadata files, verifies them, and records them so that they are never fetched again."""
 
 import ssl
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class ArchiveFetcher:
-    """Fetches published files. `on_bytes` is told of all bytes; `begin_writing` is called before any is written."""
+    """Fetches published files. Calls `on_bytes` with all byte counts, `begin_writing` before it writes anything."""
 
     def __init__(
         self,
@@ -43,7 +43,10 @@ class ArchiveFetcher:
     async def fetch(
         self, file: PublishedFile, reading: FileProgress, consume: Callable[[Stream], T], keep: Path | None = None
     ) -> T:
-        """What `consume` makes of a file while it arrives; it is kept at `keep`, if given. Raises `MetadataError`."""
+        """The result of `consume`, which reads the file while it arrives; the file is kept at `keep`, if given.
+
+        Raises `MetadataError`.
+        """
         settings = self._settings
         if keep is None and settings.save_tar_balls:
             keep = settings.root_dir / file.name
@@ -61,7 +64,7 @@ class ArchiveFetcher:
             consume=counted,
             on_bytes=self._on_bytes,
         )
-        # Its row says that it need never be fetched again, so it is on the disk first.
+        # The row means "never fetch this again", so the file must be on the disk before it.
         await trio.to_thread.run_sync(sync_filesystems, (settings.root_dir,))
         await self._state.run(self._record, file, fetched)
         return fetched.value

@@ -1,4 +1,4 @@
-"""When a run stops because of bugs in oidl, and where their tracebacks are."""
+"""Stops a run because of bugs in oidl, and says where their tracebacks are."""
 
 import logging
 
@@ -10,7 +10,7 @@ log = logging.getLogger("oidl")
 
 
 class BugCount:
-    """Stops the run at its tenth `internal_error` in a row, or at its end if it met nothing else."""
+    """Stops the run at its tenth `internal_error` in a row, or at its end if every outcome was one."""
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
@@ -25,16 +25,16 @@ class BugCount:
             self._stop.bug_found(f"the last {_IN_A_ROW} images all failed because of a bug in oidl")
 
     def run_ends(self) -> None:
-        """Looks at the run as a whole, once all outcomes are counted."""
+        """Judges the whole run, when all outcomes are counted."""
         if self._in_a_row and not self._has_others:
             self._stop.bug_found("every image of this run failed because of a bug in oidl")
 
 
 def find_tracebacks() -> str:
-    """A hint at where the log has the tracebacks."""
+    """The hint that says where the tracebacks are."""
     for handler in log.handlers:
         if isinstance(handler, logging.FileHandler):
             return f"report it with the tracebacks in {handler.baseFilename}"
     if any(isinstance(handler, logging.StreamHandler) for handler in log.handlers):
         return "report it with the tracebacks in the log above"
-    return "run it again with --log-file oidl.log, and report it with the tracebacks there"
+    return "run again with --log-file oidl.log, and report it with the tracebacks there"

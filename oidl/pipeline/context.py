@@ -1,4 +1,4 @@
-"""What every part of a run is given."""
+"""The values that every part of a run needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from oidl.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What was asked for, of which version; the open state database; and whom to tell. `say` is for the user."""
+    """The settings, the dataset version, the open state database, and where to report; `say` shows a message."""
 
     settings: Settings
     version: Version
@@ -24,5 +24,5 @@ class Context:
     say: Callable[[str], None]
 
     def say_from_thread(self, text: str) -> None:
-        """`say`, in a worker thread."""
+        """`say`, for use in a worker thread."""
         trio.from_thread.run_sync(self.say, text)

@@ -1,16 +1,16 @@
-"""Rows never outlive their files, across a power cut too.
+"""Ensures that rows never outlive their files, even across a power cut.
 
-A file is in its place before its row says so, for everybody who asks the kernel.
-The disk learns of both later, in no order that could be relied on: pages of the
-WAL are rewritten in place and reach it by age, while a new file may have no blocks
-for half a minute, and SQLite believes whatever it finds in a WAL. To sync before
+As the kernel sees it, a file is in place before its row says so.
+The disk receives both later, in no reliable order: pages of the
+WAL are rewritten in place and written by age, while a new file may have no blocks
+for half a minute, and SQLite believes whatever it finds in a WAL. A sync before
 each commit would cost a fast run most of its speed.
 
-So every few seconds a thread has the filesystems synced, and when that is done a
-*mark* moves to when it began: files recorded before the mark are on the disk. The
-run row keeps the mark, with the boot of the machine. A run that finds an earlier
-one that was cut off, or was of another boot, and whose rows go beyond the mark,
-checks the files of those rows as `oidl verify` does; what is not whole is fetched again.
+Therefore a thread syncs the filesystems every few seconds, and then moves a
+*mark* to the time when the sync began: files recorded before the mark are on the disk. The
+run row keeps the mark, with the boot ID of the machine. If an earlier run was
+cut off, or belongs to another boot, and has rows after its mark, the next run
+checks the files of those rows as `oidl verify` does, and fetches incomplete ones again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -40,7 +40,7 @@ _CHUNK = 16
 
 
 class Durability:
-    """Keeps the mark of one run; `directories` are all that output goes to, `say` tells people what was found."""
+    """Keeps the mark of one run; `directories` are all output directories, `say` reports findings to the user."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class Durability:
         self._syncing = trio.CapacityLimiter(1)
 
     async def check_after_power_cut(self) -> None:
-        """Puts back the images whose files were lost with the power.
+        """Requeues the images whose files were lost in a power cut.
 
-        Until it has come to its end, every later run begins it again.
+        If this is interrupted, the next run starts it again.
         """
         mark = await self._state.run(self._state.ledger.unsynced_since, self._boot)
         if mark is None:
@@ -75,7 +75,7 @@ class Durability:
         if files := await self._state.run(count_files, self._state.db, mark):
             self._say(
                 f"checking {counted(files, 'file')} again, because the last run was cut off "
-                "before it was certain that they are on the disk"
+                "before they were certainly on the disk"
             )
         lost = 0
         repair = Repair(self._state.db, self._layout)
@@ -108,12 +108,12 @@ class Durability:
             await self.sync()
 
     async def sync(self) -> None:
-        """Moves the mark to now; a disk that lost something stops the run."""
-        began = timestamp()
+        """Moves the mark to now; if a disk lost something, the run stops."""
+        started_at = timestamp()
         try:
             await run_abandonable(self._sync, tuple(self._directories()), limiter=self._syncing)
         except OSError as error:
             problem = disk_error(Path(error.filename or "."), error)
             self._stop.disk_is_full(Failure(Reason.DISK, problem.message, hint=problem.hint))
             return
-        await self._state.run(self._state.ledger.synced, began)
+        await self._state.run(self._state.ledger.synced, started_at)

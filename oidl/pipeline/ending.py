@@ -1,4 +1,4 @@
-"""How a run ended, and what that means for the exit code."""
+"""Decides how a run ended, and its exit code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _NONE = Waiting()
 class RunEnd:
     """How a run ended: the exit code, one word for `run.outcome`, and the images that wait for a retry.
 
-    `is_cut` if it was asked twice to stop.
+    `is_cut` is true after a second request to stop.
     """
 
     exit_code: ExitCode
@@ -28,10 +28,10 @@ class RunEnd:
 def run_end(
     stop: Stop, missing: Sequence[MetadataError] = (), waiting: Waiting = _NONE, *, is_left: bool = True
 ) -> RunEnd:
-    """The end of a run; the gravest of what happened decides.
+    """The end of a run, decided by the most serious event.
 
-    `missing` are metadata files that could not be had. If nothing `is_left` to do, a limit that was reached is
-    no reason to run again.
+    `missing` are the errors of metadata files that could not be fetched. If nothing `is_left` to do, a limit that was
+    reached is no reason to run again.
     """
     error: OidlError | None = None
     if stop.disk_failure:

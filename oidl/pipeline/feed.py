@@ -1,13 +1,13 @@
-"""Hands out what is left to do, a page at a time, until nothing is, a limit is met, or it is told to stop.
+"""Hands out the jobs that are left, a page at a time, until none is left, a limit is met, or the run must stop.
 
-New images come in ImageID order, then finished ones that lack something; under a limit these come first, as they
-are nearly had. Due retries go before both, whenever there are some. What is in hand is claimed in memory
-only: after a crash it is simply still to do.
+New images come first, in ImageID order, then done ones that lack a file; under a limit the latter come first, because
+they are nearly complete. Retries that are due go before both. Images in flight are noted in memory only: after
+a crash they are simply still to do.
 
-When only retries with a later time are left, the feed waits for those due
-within `max_wait_s`, counted from the last image that came to something, so a
-run never hangs at its end. Under a limit it then replaces those that it does not wait for, with
-images that were not tried yet; for these it does not wait as long again unless something came of one.
+If only retries with a later time are left, the feed waits for those due
+within `max_wait_s`, counted from the last image that was done, so a
+run never hangs at its end. Under a limit it then replaces the images that it does not wait for with
+untried ones; it does not wait as long again for these unless one of them is done.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,9 +42,9 @@ class FeedEnd(Enum):
 
 @dataclass
 class InFlight:
-    """The images in hand: fed, and not yet recorded. `progressed_at` is when one was last done (trio clock).
+    """The images in flight: fed, and not yet recorded. `progressed_at` is when one was last done (trio clock).
 
-    Each has its place under the limits of `target`.
+    Each of them has a slot under the limits of `target`.
     """
 
     target: Target = field(default_factory=Target)
@@ -53,12 +53,12 @@ class InFlight:
     _released: trio.Event = field(default_factory=trio.Event)
 
     def take(self, job: Job, *, again: bool) -> None:
-        """Claims `job`, which the run tried before if it is `again`."""
+        """Adds `job`; `again` is true if this run tried it before."""
         self.image_ids.add(job.image_id)
         self.target.take(job, again=again)
 
     def release(self, recorded: Iterable[tuple[Job, Status | None]]) -> None:
-        """Lets go of images that are recorded with a status; None for one that came to nothing, or was not tried."""
+        """Removes recorded images, each with its status, None if the image was not tried or has no result."""
         for job, status in recorded:
             self.image_ids.discard(job.image_id)
             self.target.settle(job, status)
@@ -68,13 +68,13 @@ class InFlight:
         self._released = trio.Event()
 
     async def wait_released(self) -> None:
-        """Returns when some image was let go of."""
+        """Returns when an image was released."""
         await self._released.wait()
 
 
 @dataclass
 class _Walk:
-    """One walk along the images, or along those of a class, and how far it is."""
+    """One pass over the images, or over those of a class, and its position."""
 
     page: Callable[[str, int, str | None], list[Job]]
     of_class: str | None
@@ -83,10 +83,10 @@ class _Walk:
 
 
 class Feed:
-    """The first stage of the pipeline. `say` tells people when the feed waits.
+    """The first stage of the pipeline. `say` tells the user when the feed waits.
 
-    Without `any_incomplete`, every image that is done is known to lack nothing: over nine million rows, to look for
-    one that does would take longer than a small limit.
+    Without `any_incomplete`, no done image lacks a file: to search nine million rows for one that does would take
+    longer than a run with a small limit.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Feed:
         any_incomplete: bool = True,
     ) -> None:
         self._queue = queue
-        self._claims = in_flight
+        self._in_flight = in_flight
         self._target = in_flight.target
         self._stop = stop
         self._retries = retries
@@ -111,12 +111,12 @@ class Feed:
             pages.reverse()
         classes = self._target.classes or (None,)
         self._walks = [_Walk(page, of_class) for page in pages for of_class in classes]
-        self._walk_at = 0  # where the last page came from: there may be a walk for each of thousands of classes
+        self._walk_at = 0  # the walk of the last page: there may be one for each of thousands of classes
         self._has_given_up = False
-        self._told_of: datetime | None = None
+        self._announced: datetime | None = None
 
     async def run(self, jobs: trio.MemorySendChannel[Job]) -> FeedEnd:
-        """Feeds `jobs` until the end, and closes it."""
+        """Feeds `jobs` until the end, then closes it."""
         end = FeedEnd.STOPPED
         async with jobs, trio.open_nursery() as nursery:
             nursery.start_soon(self._leave_when_draining, nursery.cancel_scope)
@@ -132,9 +132,9 @@ class Feed:
         while not self._target.is_met:
             if await self._feed_due(jobs) + await self._feed_page(jobs):
                 continue
-            if self._claims.image_ids:
+            if self._in_flight.image_ids:
                 with trio.move_on_after(1.0):
-                    await self._claims.wait_released()
+                    await self._in_flight.wait_released()
                 continue
             count, first = await self._next_retry()
             if await self._waited_for(count, first):
@@ -145,7 +145,7 @@ class Feed:
         return FeedEnd.MET
 
     async def _feed_page(self, jobs: trio.MemorySendChannel[Job]) -> int:
-        """Feeds what comes next of what this run has not tried yet; returns how many images it came by."""
+        """Feeds the next page of images that this run has not tried yet; returns how many images the page had."""
         for offset in range(len(self._walks)):
             at = (self._walk_at + offset) % len(self._walks)
             walk = self._walks[at]
@@ -153,71 +153,71 @@ class Feed:
             size = _PAGE if free is None else min(_PAGE, free)
             if walk.is_over or not size:
                 continue
-            in_hand = frozenset(self._claims.image_ids)
+            in_flight = frozenset(self._in_flight.image_ids)
             page = await self._ask(partial(walk.page, walk.after, size, walk.of_class))
             if not page:
                 walk.is_over = True
                 continue
             walk.after, self._walk_at = page[-1].image_id, at
             if not self._has_given_up:
-                self._claims.progressed_at = trio.current_time()
+                self._in_flight.progressed_at = trio.current_time()
             for job in page:
-                if job.image_id not in in_hand:  # it is not in the walk of another class
+                if job.image_id not in in_flight:  # the walk of another class has not fed it
                     await self._send(jobs, job, again=False)
             return len(page)
         return 0
 
     async def _next_retry(self) -> tuple[int, datetime | None]:
-        """How many images wait for a retry, and when the first of those is due for which there is a place."""
+        """How many images wait for a retry, and when the first one that has a slot is due."""
         if not self._target.is_limited:
             return await self._ask(self._queue.retries)
         count, times = 0, list[datetime]()
         for again in (True, False):
             classes = self._target.short_classes(again=again)
-            if self._target.has_place(again=again):
+            if self._target.has_slot(again=again):
                 count, first = await self._ask(partial(self._queue.retries, again=again, classes=classes))
                 times += [first] if first else []
         return count, min(times, default=None)
 
     async def _waited_for(self, count: int, first: datetime | None) -> bool:
-        """Waits until `first`, when a retry is due; False if that is too late, or there is none."""
+        """Waits until `first`, when a retry is due; returns False if that is too late, or there is none."""
         if first is None:
             return False
-        # One that came due in time, and is looked for only when the time is over, is for a later run too.
+        # A retry that fell due in time, but is found only after `max_wait_s` is over, is left for a later run too.
         wait_s = max(0.0, (first - datetime.now(UTC)).total_seconds())
-        if trio.current_time() + wait_s > self._claims.progressed_at + self._retries.max_wait_s:
+        if trio.current_time() + wait_s > self._in_flight.progressed_at + self._retries.max_wait_s:
             return False
-        if first != self._told_of and wait_s > 1:
+        if first != self._announced and wait_s > 1:
             self._say(f"waiting {wait_s:.0f} s to retry {counted(count, 'image')}")
-            self._told_of = first
+            self._announced = first
         await trio.sleep(max(wait_s, 0.01))
         return True
 
     async def _feed_due(self, jobs: trio.MemorySendChannel[Job]) -> int:
-        """Feeds the retries that are due; returns how many that were."""
+        """Feeds the retries that are due; returns their number."""
         fed = 0
-        may_repeat = trio.current_time() <= self._claims.progressed_at + self._retries.max_wait_s
+        may_repeat = trio.current_time() <= self._in_flight.progressed_at + self._retries.max_wait_s
         for again in (True, False) if may_repeat else (False,):
-            if not self._target.has_place(again=again):
+            if not self._target.has_slot(again=again):
                 continue
             classes = self._target.short_classes(again=again)
-            # As claimed before the query: what is let go of while it runs may be in its answer as it was before.
-            in_hand = frozenset(self._claims.image_ids)
-            due = partial(self._queue.due, datetime.now(UTC), _PAGE + len(in_hand), again=again, classes=classes)
+            # Those in flight before the query: one that is released while it runs may be in its result unchanged.
+            in_flight = frozenset(self._in_flight.image_ids)
+            due = partial(self._queue.due, datetime.now(UTC), _PAGE + len(in_flight), again=again, classes=classes)
             for job in await self._ask(due):
-                is_claimed = job.image_id in in_hand or job.image_id in self._claims.image_ids
-                if is_claimed or not self._target.admits(job, again=again):
+                is_in_flight = job.image_id in in_flight or job.image_id in self._in_flight.image_ids
+                if is_in_flight or not self._target.admits(job, again=again):
                     continue
                 await self._send(jobs, job, again=again)
                 fed += 1
         return fed
 
     async def _send(self, jobs: trio.MemorySendChannel[Job], job: Job, *, again: bool) -> None:
-        self._claims.take(job, again=again)
+        self._in_flight.take(job, again=again)
         try:
             await jobs.send(job)
         except trio.Cancelled:
-            self._claims.release([(job, None)])
+            self._in_flight.release([(job, None)])
             raise
 
     async def _ask(self, query: Callable[[], T]) -> T:

@@ -1,7 +1,7 @@
-"""What a run with some settings would do, counted without fetching: for `oidl run` before it begins, and for a dry run.
+"""Predicts what a run would do, without fetching anything: for the start of `oidl run`, and for a dry run.
 
-Images of subsets that are loaded are counted in the database, those of others are as many as the catalogue says.
-Where a choice is made by what is not loaded yet, the images are those that it is made from: at most so many.
+Images of loaded subsets are counted in the database; for other subsets the catalogue says how many there are.
+If the selection needs files that are not loaded yet, the images to select from are counted, as an upper bound.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,9 +43,9 @@ _CLASSES = "classes"
 def make_forecast(
     db: StateConnection, settings: Settings, version: Version, say: Callable[[str], None] = lambda text: None
 ) -> Forecast:
-    """What a run with these settings would do to the database `db`, which is only read, or empty and in memory.
+    """What a run with these settings would do with the database `db`, which is only read, or empty and in memory.
 
-    `say` is told of ImageIDs that no list has. Raises `OidlError` for what the run would refuse too.
+    `say` reports ImageIDs that no list contains. Raises `OidlError` for anything that the run would refuse too.
     """
     with translating_sqlite_errors(db.path):
         settings = with_own_directory(db, settings)
@@ -57,12 +57,12 @@ def make_forecast(
             subsets = settings.selection.subsets or version.subsets
             missing = missing_subsets(db, asked_lists(settings, version), subsets)
         if missing and settings.local_list:
-            with open_local_list(settings.local_list):  # what is there, and what it has, is known when it is read
+            with open_local_list(settings.local_list):  # only checks that it can be read
                 pass
-        needed = required_files(db, version, settings.selection)
+        required = required_files(db, version, settings.selection)
         forecast = Forecast()
         if settings.download_images and settings.selection.limit != 0:
-            forecast = _of_images(db, settings, version, missing, bool(missing or needed.files), say)
+            forecast = _of_images(db, settings, version, missing, bool(missing or required.files), say)
         lists = [
             file
             for file, subsets in list_files(settings, version).items()
@@ -89,46 +89,46 @@ def _of_images(
     is_early: bool,
     say: Callable[[str], None],
 ) -> Forecast:
-    """The images; `is_early` if something that they are chosen by is not loaded yet, as the lists `missing` are not."""
+    """The forecast of the images; `is_early` if files or lists that select them (`missing`) are not loaded yet."""
     selection = settings.selection
     if is_early or (selection.limit is None and selection.limit_per_class is None):
-        selection = replace(selection, shuffle=False)  # the order changes nothing of a sum, and takes long to draw
-    asked = replace(
+        selection = replace(selection, shuffle=False)  # the order does not change a sum, and shuffling is slow
+    demand = replace(
         demand_of(settings),
         can_use_local=settings.originals.can_use_local,
         mean_bytes=BYTES_EACH.get(settings.originals.sources[0]),
     )
     if selection.is_choice and not is_early:
-        return _of_choice(db, selection, asked, say)
-    loaded = forecast_all(db, selection.subsets, asked)
-    mean = asked.mean_bytes or version.mean_original_bytes
+        return _of_selection(db, selection, demand, say)
+    loaded = forecast_all(db, selection.subsets, demand)
+    mean = demand.mean_bytes or version.mean_original_bytes
     subsets: dict[str, Share | None] = dict(loaded)
     for subset, images in _published(settings, version, missing).items():
         subsets[subset] = None if images is None else Share(images, mean and mean * images)
     most = _most(selection) if selection.is_choice else None
-    limit = missing_to_limit(db, selection, asked, are_chosen=False) if most is None else most
+    limit = missing_to_limit(db, selection, demand, are_chosen=False) if most is None else most
     return Forecast(subsets, limit=limit, is_most=selection.is_choice, is_exact=False)
 
 
-def _of_choice(db: StateConnection, selection: Selection, asked: Demand, say: Callable[[str], None]) -> Forecast:
-    """The images that are chosen by what is loaded, each of which is counted."""
+def _of_selection(db: StateConnection, selection: Selection, demand: Demand, say: Callable[[str], None]) -> Forecast:
+    """The forecast of the images that can be selected now, each of which is counted."""
     try:
         chosen = select_from_settings(db, selection)
         if chosen and chosen.remark:
             say(chosen.remark)
-        keep_missing(db, selection, asked)
-        classes = forecast_classes(db, asked) if selection.label_types else {}
+        keep_missing(db, selection, demand)
+        classes = forecast_classes(db, demand) if selection.label_types else {}
         return Forecast(
-            forecast_chosen(db, selection.subsets, asked),
+            forecast_chosen(db, selection.subsets, demand),
             dict(list(classes.items())[:_MAX_CLASSES]),
-            is_exact=asked.mean_bytes is None,
+            is_exact=demand.mean_bytes is None,
         )
     finally:
         forget(db)
 
 
 def _most(selection: Selection) -> int | None:
-    """How many images a choice comes to at most, as far as that can be told from its words; None for no bound."""
+    """The most images that a selection can have, as far as its options say; None for no bound."""
     bounds = [] if selection.limit is None else [selection.limit]
     if selection.limit_per_class is not None and selection.classes and not selection.include_subclasses:
         bounds.append(selection.limit_per_class * len(selection.classes))
@@ -138,30 +138,30 @@ def _most(selection: Selection) -> int | None:
 
 
 def _published(settings: Settings, version: Version, subsets: Iterable[str]) -> dict[str, int | None]:
-    """How many images the list of each of `subsets` has; None for one that the catalogue does not know."""
+    """The number of images in the list of each of `subsets`; None if the catalogue does not say."""
     if settings.images_csv is not None:
         return dict.fromkeys(subsets)
     return version.image_counts(settings.image_list, subsets)
 
 
 def _annotations(db: StateConnection, settings: Settings, version: Version) -> list[PublishedFile]:
-    """The annotation files that are still to be fetched."""
-    needed = required_files(db, version, settings.selection)
-    files = dict.fromkeys(needed.files)
+    """The annotation files that a run would still fetch."""
+    required = required_files(db, version, settings.selection)
+    files = dict.fromkeys(required.files)
     if settings.download_metadata and settings.selection.limit != 0:
         for file in annotation_files(settings, version):
-            if file.kind not in needed.replaced or file.kind in settings.annotations:
+            if file.kind not in required.overridden or file.kind in settings.annotations:
                 files[file] = None
-    there = fetched_files(db)
-    return [file for file in files if version.recorded_name(file) not in there]
+    fetched = fetched_files(db)
+    return [file for file in files if version.recorded_name(file) not in fetched]
 
 
 def _by_kind(files: Iterable[PublishedFile]) -> Iterator[FilesToFetch]:
-    """What is to be fetched of each kind; all small files without which no annotation can be read are one."""
+    """The files to fetch, by kind; the small files that every annotation needs are one kind."""
     by_kind: dict[str, list[PublishedFile]] = {}
     for file in files:
         by_kind.setdefault(_CLASSES if file.kind in CLASS_FILES else file.kind, []).append(file)
-    for kind, of_kind in sorted(by_kind.items(), key=lambda item: item[0] == _CLASSES):  # these last
+    for kind, of_kind in sorted(by_kind.items(), key=lambda item: item[0] == _CLASSES):  # classes last
         yield _sizes(kind, of_kind)
 
 
@@ -171,7 +171,7 @@ def _sizes(name: str, files: Sequence[PublishedFile]) -> FilesToFetch:
     return FilesToFetch(name, sum(known), is_exact, len(files) - len(known))
 
 
-def _other_bytes(files: Iterable[PublishedFile], listed: Mapping[str, int | None]) -> int:
-    """About what annotation files take on the disk, and images in the database that are not `listed` there yet."""
+def _other_bytes(files: Iterable[PublishedFile], new_images: Mapping[str, int | None]) -> int:
+    """Roughly the bytes of annotation files on the disk, and of `new_images` (by subset) in the database."""
     annotations = sum((file.expected_bytes or 0) * (_UNPACKED if file.is_tar else 1) for file in files)
-    return annotations + _ROW_BYTES * sum(images or 0 for images in listed.values())
+    return annotations + _ROW_BYTES * sum(images or 0 for images in new_images.values())

@@ -1,7 +1,7 @@
-"""Brings the image lists into the database, and up to date with what is published.
+"""Loads the image lists into the database, and updates them when they change.
 
-A list that is in the database is not asked for again, unless it may have changed. Lists are read as verified streams,
-so nothing that does not have the published size and MD5 is ever committed.
+A list that is in the database is not requested again, unless it may have changed. Lists are read as verified streams,
+so a list is committed only if it has the published size and MD5.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ _EXAMPLES = 20
 
 
 class ImageLists:
-    """The image lists that the settings ask for."""
+    """The image lists that the settings request."""
 
     def __init__(self, context: Context, archives: ArchiveFetcher) -> None:
         self._context = context
@@ -61,21 +61,21 @@ class ImageLists:
         self._archives = archives
 
     async def find_missing(self) -> tuple[str, ...]:
-        """The selected subsets that are not in the database yet; `StateError` if it holds another list.
+        """The selected subsets that are not in the database yet. Raises `StateError` if it contains another list.
 
-        A list of the user's own that was moved is the same list.
+        If the user's own list was moved, it is still the same list.
         """
         settings = self._settings
-        wanted = asked_lists(settings, self._version)
+        lists = asked_lists(settings, self._version)
         if path := settings.local_list:
-            image_list = next(iter(wanted.values()))
+            image_list = next(iter(lists.values()))
             await self._state.run(self._require_file, image_list, path)
             await self._state.run(self._find_again, image_list, path)
         subsets = settings.selection.subsets or self._version.subsets
-        return await self._state.run(missing_subsets, self._state.db, wanted, subsets)
+        return await self._state.run(missing_subsets, self._state.db, lists, subsets)
 
     async def load(self) -> None:
-        """Loads the lists of the selected subsets that are not there yet, or were changed since.
+        """Loads the lists of the selected subsets that are missing or have changed.
 
         Raises `MetadataError`, `UsageError`.
         """
@@ -83,9 +83,9 @@ class ImageLists:
         changed = await self._changed_subsets()
         loaded = set(loaded_subsets(self._state.db))
         for file, subsets in list_files(self._settings, self._version).items():
-            if wanted := tuple(subset for subset in subsets if subset in missing or subset in changed):
-                await self._load_from(file, wanted, is_again=bool(changed))
-            elif self._settings.images_csv is None and loaded.intersection(subsets):  # one yet to come is continued
+            if to_load := tuple(subset for subset in subsets if subset in missing or subset in changed):
+                await self._load_from(file, to_load, is_again=bool(changed))
+            elif self._settings.images_csv is None and loaded.intersection(subsets):  # keep the part of a later list
                 discard_part(file, self._settings.root_dir)
 
     async def _load_from(self, file: PublishedFile, subsets: tuple[str, ...], *, is_again: bool) -> None:
@@ -104,7 +104,7 @@ class ImageLists:
         for conflict in loaded.conflicts[:_EXAMPLES]:
             self._say(f"{conflict}; the first is kept")
         if len(loaded.conflicts) > _EXAMPLES:
-            self._say(f"more rows are like this: {len(loaded.conflicts) - _EXAMPLES:,} at least")
+            self._say(f"at least {len(loaded.conflicts) - _EXAMPLES:,} more rows are like this")
         if unnamed := skipped.bad - len(skipped.examples):
             self._say(f"{counted(unnamed, 'more row')} bad and skipped")
         if is_again:
@@ -132,16 +132,16 @@ class ImageLists:
 
     def _load_local(self, load: Callable[[Stream], T], path: Path) -> T:
         with open_local_list(path) as stream:
-            return load(stream)  # which asks it what it is known by
+            return load(stream)
 
     def _require_file(self, image_list: ImageList, path: Path) -> None:
-        """Raises `UsageError` if there is no list at `path`, unless it was loaded before and is not needed again."""
+        """Raises `UsageError` if there is no list at `path`, unless it was loaded before."""
         if not path.is_file() and not stored_file(self._state.db, image_list.source)[0]:
             with open_local_list(path):
                 return
 
     def _find_again(self, image_list: ImageList, path: Path) -> None:
-        """Notes where the loaded list is now, if it is the one at `path`; in a thread."""
+        """Records the new path of the loaded list, if it is the one at `path`; runs in a thread."""
         db = self._state.db
         if stored_file(db, image_list.source)[0] or not loaded_subsets(db) or not path.is_file():
             return
@@ -151,7 +151,7 @@ class ImageLists:
             adopt_moved(db, image_list, identify(path))
 
     async def _changed_subsets(self) -> tuple[str, ...]:
-        """The loaded subsets of a list of the user's own that has another content now."""
+        """The loaded subsets if the content of the user's own list has changed, otherwise none."""
         if self._settings.images_csv is None:
             return ()
         image_list = next(iter(asked_lists(self._settings, self._version).values()))
@@ -163,24 +163,24 @@ class ImageLists:
         else:
             is_another = address not in (None, image_list.source_sha256)
             if is_another and image_list.source == self._settings.images_csv:
-                return ()  # as the plan has it, without the password or key that it was first asked for with
-            is_changed = is_another or await self._is_changed_there()
+                return ()  # the plan stores the URL without the password or key that was used the first time
+            is_changed = is_another or await self._has_server_changed()
         return subsets if is_changed else ()
 
     def _is_changed(self, image_list: ImageList, path: Path, kept: ListFile | None) -> bool:
-        """Whether the list at `path` has another content than it had; one that is gone is loaded, and will do."""
+        """Whether the content of the list at `path` has changed; if the file is gone, the loaded list is used."""
         if not path.is_file():
             return False
-        found = path.stat()
-        if kept and (found.st_size, round(found.st_mtime, 3)) == (kept.bytes, round(kept.modified_s, 3)):
+        status = path.stat()
+        if kept and (status.st_size, round(status.st_mtime, 3)) == (kept.bytes, round(kept.modified_s, 3)):
             return False
-        if kept is None or found.st_size != kept.bytes:
+        if kept is None or status.st_size != kept.bytes:
             return True
         now = identify(path)
         return not (now.sha256 == kept.sha256 and adopt_moved(self._state.db, image_list, now))
 
-    async def _is_changed_there(self) -> bool:
-        """Whether the server says that its list has another length or MD5 now; without an answer it has not."""
+    async def _has_server_changed(self) -> bool:
+        """Whether the server states another length or MD5 for its list now; False without an answer."""
         (file,) = list_files(self._settings, self._version)
         (now,) = await probe([file.url], self._settings.transfers)
         kept = await self._state.run(archive_content, self._state.db, self._version.recorded_name(file))
@@ -191,13 +191,13 @@ class ImageLists:
 
 
 def asked_lists(settings: Settings, version: Version) -> dict[str, ImageList]:
-    """The image list that the settings ask for, of each subset."""
+    """The image list that the settings request, for each subset."""
     lists = list_files(settings, version)
     return {subset: _image_list(version, file) for file, subsets in lists.items() for subset in subsets}
 
 
 def list_files(settings: Settings, version: Version) -> dict[PublishedFile, tuple[str, ...]]:
-    """The lists that the settings ask for, and the subsets in each; one of the user's own has all."""
+    """The lists that the settings request, and the subsets in each; the user's own list has all."""
     source = settings.images_csv
     if source is None:
         return version.image_lists(settings.image_list, version.subsets)
@@ -216,5 +216,5 @@ def _identity(stream: Stream) -> ListFile | None:
 def _describe(merged: Merged) -> str:
     parts = [f"{counted(merged.added, 'image')} new", f"{merged.changed:,} changed", f"{merged.removed:,} removed"]
     if merged.kept:
-        parts.append(f"{merged.kept:,} kept, because they are done, although the list has them no more")
+        parts.append(f"{merged.kept:,} no longer in the list but kept, because they are done")
     return "the list was read again: " + ", ".join(parts)

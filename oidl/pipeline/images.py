@@ -1,4 +1,4 @@
-"""The way of the images through one run: feed, node and recorder, put together."""
+"""Connects feed, node and recorder, to process the images of one run."""
 
 import random
 import ssl
@@ -29,11 +29,11 @@ from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 from oidl.text import counted
 
-_PATIENCE = 5  # times --max-wait: how long pauses are waited for while no image comes to anything
+_PATIENCE = 5  # times --max-wait: how long the run waits for pauses while no image progresses
 
 
 class ImageStages:
-    """Composes what brings the images of a run. `on_bytes` is told of all bytes, and may wait."""
+    """Composes the stages that process the images of a run. `on_bytes` is called with all byte counts, and may wait."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class ImageStages:
         self._on_bytes = on_bytes
 
     async def run(self, queue: Queue, selected: ImageSelection) -> FeedEnd:
-        """Brings the images of `queue`; returns why the feed ended."""
+        """Processes the images of `queue`; returns why the feed ended."""
         context, transfers = self._context, self._settings.transfers
         in_flight = InFlight(selected.target)
         permits = Permits(
@@ -76,7 +76,7 @@ class ImageStages:
             return await node.run(self._feed(queue, in_flight, selected), self._recorder(in_flight)) or FeedEnd.STOPPED
 
     async def withdraw_streaks(self) -> str:
-        """Takes back the verdicts of times when everything failed alike; returns a remark, empty if there were none."""
+        """Withdraws the verdicts of streaks; returns a message about them, empty if there were none."""
         streaks = [each for each in self._limits.streaks() if RULES[each.reason].tries]
         due = datetime.now(UTC) + timedelta(seconds=self._settings.retries.confirm_after_s)
         count = 0
@@ -118,10 +118,10 @@ class ImageStages:
         return Processor(store, settings.originals, settings.imaging, self._before_replace)
 
     def _before_replace(self, files: list[tuple[str, str]]) -> None:
-        """Takes away the rows of files that are about to be replaced; in a validator's thread."""
+        """Removes the rows of files that are about to be replaced; runs in a validator's thread."""
         image_ids = {image_id for image_id, _ in files}
         trio.from_thread.run(self._state.run, requeue, self._state.db, files, image_ids)
 
     def _claim(self, name: str, image_id: str) -> bool:
-        """Whether files of an image may have this name; in a validator's thread."""
+        """Whether the files of an image may have this name; runs in a validator's thread."""
         return trio.from_thread.run(self._state.run, self._state.ledger.claim_name, name, image_id)

@@ -1,4 +1,4 @@
-"""What a run needs beside the images: lists, metadata files and annotations; composed once, for every kind of run."""
+"""Everything that a run needs besides images: lists, metadata files, annotations; composed here for every command."""
 
 import ssl
 from collections import deque
@@ -32,7 +32,7 @@ class Inputs:
     async def check(self) -> tuple[str, ...]:
         """The selected subsets that are not in the database yet.
 
-        Raises `OidlError` for what was asked for and is not possible, before anything is changed.
+        Raises `OidlError` for an impossible request, before anything is changed.
         """
         state, selection = self._context.state, self._context.settings.selection
         missing = await self.lists.find_missing()
@@ -43,7 +43,7 @@ class Inputs:
         return missing
 
     async def arrived(self, count: int) -> None:
-        """Counts bytes from the network, and waits while there are more than the user allows."""
+        """Counts bytes from the network, and waits if they exceed the user's limit."""
         self._context.meter.read(count)
         self.limits.count_bytes()
         await self._throttle.consume(count)

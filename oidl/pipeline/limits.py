@@ -1,7 +1,7 @@
-"""When a run stops by itself: time, bytes, room on the disk, or everything failing in one way.
+"""Stops a run by itself: after a time, a number of bytes, on a full disk, or if everything fails alike.
 
-Bytes and outcomes are looked at when they are counted, time and room once a second.
-What is in progress is finished and recorded, and a later run goes on.
+Bytes and outcomes are checked when they are counted, time and free space once a second.
+The run finishes and records what is in progress, and a later run continues.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from oidl.reasons import diagnosis
 from oidl.settings import Limits
 from oidl.storage.space import filesystems, free_bytes
 
-_LOOK_S = 1.0
+_CHECK_S = 1.0
 
 
 class RunLimits:
@@ -42,42 +42,42 @@ class RunLimits:
         self._is_writing = False
 
     async def watch(self, directories: Iterable[Path]) -> None:
-        """Looks at time, and at room where `directories` lie, until one is over or this is cancelled.
+        """Checks time, and free space on the filesystems of `directories`, until a limit is reached or cancelled.
 
-        A run that has nothing to write ends well, however full the disk is: room is looked at after `begin_writing`.
+        A run that has nothing to write succeeds however full the disk is: free space counts only after `begin_writing`.
         """
         self._places = list(filesystems(directories).values())
         while True:
             if (self._is_writing and self._stop_if_full()) or self._stop_if_late():
                 return
-            await trio.sleep(_LOOK_S)
+            await trio.sleep(_CHECK_S)
 
     def begin_writing(self) -> None:
-        """Something is about to be written: from now on too little room stops the run, and now already if need be."""
+        """Something is about to be written: from now on a full disk stops the run, at once if it is full already."""
         if not self._is_writing:
             self._is_writing = True
             self._stop_if_full()
 
     def count_bytes(self) -> None:
-        """Bytes came from the network, and the meter knows."""
+        """Checks the byte limit, after the meter has counted bytes from the network."""
         most = self._limits.bytes_read
         if most is not None and self._meter.bytes_read >= most:
-            self._stop.limit_reached(f"{size(self._meter.bytes_read)} are downloaded (--max-bytes)")
+            self._stop.limit_reached(f"{size(self._meter.bytes_read)} downloaded (--max-bytes)")
 
     def count_outcome(self, reason: Reason | None) -> None:
-        """An outcome that is news is recorded: `reason` is None for an image that was downloaded."""
+        """Counts an outcome that is news; `reason` is None for an image that was downloaded."""
         self._streaks.add(reason, datetime.now(UTC))
         if not self._streak and (streak := self._streaks.recent()):
             self._streak = streak
             self._stop.limit_reached(streak_text(streak))
 
     def streaks(self) -> list[Streak]:
-        """Every streak of the run; the verdicts of that time do not stand."""
+        """Every streak of the run; the verdicts of those periods are not valid."""
         last = self._streaks.last()
         return [*self._streaks.over(), *([last] if last else [])]
 
     def streak(self) -> Streak | None:
-        """The streak that stopped the run, or that the run ended with."""
+        """The streak that stopped the run, or with which it ended."""
         return self._streak or self._streaks.last()
 
     def _stop_if_full(self) -> bool:
@@ -90,12 +90,12 @@ class RunLimits:
         most = self._limits.duration_s
         if most is None or self._meter.elapsed_s < most:
             return False
-        self._stop.limit_reached(f"{duration(most)} are over (--max-duration)")
+        self._stop.limit_reached(f"{duration(most)} have passed (--max-duration)")
         return True
 
 
 def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int] = free_bytes) -> Failure | None:
-    """The failure of the first of `places` with less than the least room that is to stay free."""
+    """The failure for the first of `places` with less free space than must stay free."""
     for place in places:
         if (left := free(place)) < limits.min_free_bytes:
             return Failure(
@@ -106,7 +106,7 @@ def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int]
 
 
 def streak_text(streak: Streak) -> str:
-    """What failed alike, and what that may mean."""
+    """The message about a streak: what failed alike, and what that may mean."""
     tries = f"{streak.count} of the last {streak.outcomes} tries"
     alike = f"{tries} failed alike, {streak.reason} (--max-failure-rate)"
     return f"{alike}: {diagnosis(streak.reason)}; see `oidl help failures`"

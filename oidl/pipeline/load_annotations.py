@@ -1,4 +1,4 @@
-"""`oidl annotations load`: annotations into the state database, without images."""
+"""The work of `oidl annotations load`: loads annotations into the state database, without images."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from oidl.pipeline.inputs import Inputs
 
 
 async def load_annotations(context: Context, request: AnnotationRequest) -> RunEnd:
-    """Loads what `request` says, and the image list first if it is needed and not there yet.
+    """Loads the files of `request`, and first the image list if it is needed and missing.
 
     Raises `OidlError` if nothing could be done at all.
     """
@@ -37,7 +37,7 @@ async def load_annotations(context: Context, request: AnnotationRequest) -> RunE
 
 
 async def _load(context: Context, inputs: Inputs) -> Sequence[MetadataError]:
-    """Loads everything, until the first request to stop; returns what could not be had."""
+    """Loads everything, until the first request to stop; returns the errors of files that could not be fetched."""
     missing: list[MetadataError] = []
 
     async def load() -> None:

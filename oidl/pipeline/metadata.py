@@ -1,7 +1,7 @@
-"""Brings the files that a version publishes beside its image lists to disk: annotations and lists of classes.
+"""Fetches the files that a version publishes in addition to its image lists: annotations and lists of classes.
 
-Each is fetched once: a file that has its row is not asked for again. Archives are unpacked while they arrive, and
-nothing that does not have the published size and MD5 is ever moved into place.
+Each is fetched once: a file that has a row is not requested again. Archives are unpacked while they arrive, and
+a file is moved into place only if it has the published size and MD5.
 """
 
 from functools import partial
@@ -33,16 +33,16 @@ class MetadataFetcher:
         self.begin_writing = archives.begin_writing
 
     async def fetch(self) -> list[MetadataError]:
-        """Fetches the version's other files and puts them in place; returns what could not be had.
+        """Fetches the version's other files and puts them in place; returns the errors of those that failed.
 
-        A file that was removed is fetched again if nothing of it is in the database. One that a file of the
-        user's own stands for is left alone.
+        If a file was removed from the disk, it is fetched again only if its contents are not in the database. A file
+        that the user's own files replace is not fetched.
         """
         errors = []
         settings = self._settings
-        needed = await self._state.run(required_files, self._state.db, self._version, settings.selection)
+        required = await self._state.run(required_files, self._state.db, self._version, settings.selection)
         for file in annotation_files(settings, self._version):
-            if file.kind in needed.replaced and file.kind not in settings.annotations:
+            if file.kind in required.overridden and file.kind not in settings.annotations:
                 continue
             is_fetched = await self._archives.is_fetched(file)
             if is_fetched and not (file.kind in NOT_LOADED and self._is_gone(file)):
@@ -56,7 +56,7 @@ class MetadataFetcher:
         return errors
 
     async def ensure_on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
-        """Where a file, or what was in it, stands; it is fetched first if it does not. Raises `MetadataError`."""
+        """The paths of a file, or of its contents, which is fetched first if necessary. Raises `MetadataError`."""
         if await self._archives.is_fetched(file):
             installed = self._installed_paths(file)
             if installed and all(path.is_file() for path in installed):
@@ -64,7 +64,7 @@ class MetadataFetcher:
         return await self._install(file)
 
     async def _install(self, file: PublishedFile) -> tuple[Path, ...]:
-        """Unpacks an archive while it arrives; another file is only moved. Returns what it is now."""
+        """Fetches a file, and unpacks an archive while it arrives; returns the resulting paths."""
         self._archives.begin_writing()
         root = self._settings.root_dir
         with self._meter.reading(file.name, file.expected_bytes) as reading:
@@ -79,19 +79,19 @@ class MetadataFetcher:
             return paths
 
     def _is_gone(self, file: PublishedFile) -> bool:
-        """Whether the file is known to be no longer on the disk."""
+        """Whether the file is certainly no longer on the disk."""
         place = self._target_path(file)
         return place is not None and not place.exists()
 
     def _installed_paths(self, file: PublishedFile) -> tuple[Path, ...]:
-        """Where an earlier run put the file; nothing for an archive of which that is not known."""
+        """The paths where an earlier run put the file; empty for an archive whose paths are unknown."""
         root = self._settings.root_dir
         if place := self._target_path(file):
             return (place,)
         if file.member and "{subset}" in file.member:
             places = (self._version.place_of(file, subset) for subset in self._version.subsets)
             return tuple(root / place for place in places if place)
-        if file.member and (directory := (root / file.member).parent).is_dir():  # lists of classes, side by side
+        if file.member and (directory := (root / file.member).parent).is_dir():  # class lists in one directory
             return tuple(sorted(path for path in directory.iterdir() if class_list(path.name)))
         return ()
 

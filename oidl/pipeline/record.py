@@ -1,7 +1,7 @@
-"""The last stage: outcomes become rows, many to a commit, and only then count.
+"""The last stage: outcomes become rows, many per commit, and count only after that.
 
-A batch is committed after 500 outcomes or 250 ms, in a thread, with the state of
-the run beside it. What was handed over when the run is cancelled is still
+A batch is committed after 500 outcomes or 250 ms, in a thread, followed by the state of
+the run. When the run is cancelled, the outcomes received so far are still
 committed.
 """
 
@@ -29,14 +29,14 @@ from oidl.state.translate import translating_sqlite_errors
 
 _BATCH = 500
 _BATCH_S = 0.25
-_BEAT_S = 1.0
+_HEARTBEAT_S = 1.0
 
 log = logging.getLogger("oidl")
 
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """An outcome as it is in the database; `news` is what it tells about the path to the server, empty for nothing."""
+    """An outcome as recorded in the database; `news` is its evidence about the path to the server, empty for none."""
 
     outcome: Outcome
     status: Status
@@ -44,7 +44,7 @@ class _Recorded:
 
     @property
     def settled_as(self) -> Status | None:
-        """What the try made of the image; None if it was not tried, or is where it was."""
+        """The status after a try; None if the image was not tried, or its status did not change."""
         if isinstance(self.outcome.result, Failure) and self.status in (Status.RETRY, Status.FAILED):
             return self.status
         return Status.DONE if isinstance(self.outcome.result, Done) else None
@@ -53,8 +53,9 @@ class _Recorded:
 class Recorder:
     """Records outcomes until their channel closes.
 
-    `confirm_after_s` is of the retry policy. `on_news` is told why an image failed, or None for one that was
-    downloaded, unless that tells nothing about the path to the server: it failed like that before, or was on disk.
+    `confirm_after_s` belongs to the retry policy. `on_news` is called with the reason why an image failed, or None for
+    one that was downloaded. An outcome without evidence about the path to the server is not news: the image failed for
+    the same reason before, or was on disk.
     """
 
     def __init__(
@@ -70,14 +71,14 @@ class Recorder:
     ) -> None:
         self._state = state
         self._ledger = state.ledger
-        self._claims = in_flight
+        self._in_flight = in_flight
         self._meter = meter
         self._stop = stop
         self._rng = rng
         self._confirm_after_s = confirm_after_s
         self._on_news = on_news
         self._bugs = BugCount(stop)
-        self._beat_at = -_BEAT_S
+        self._heartbeat_at = -_HEARTBEAT_S
 
     async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
         """Records all of `outcomes`."""
@@ -95,7 +96,7 @@ class Recorder:
             self._bugs.run_ends()
 
     async def _commit(self, batch: list[Outcome]) -> None:
-        # Shielded, so that what is recorded and what the meter, the feed and the log know stay the same.
+        # Shielded, so that the meter, the feed and the log agree with what is recorded.
         with trio.CancelScope(shield=True):
             outcomes = tuple(batch)
             batch.clear()
@@ -104,15 +105,15 @@ class Recorder:
             for recorded in written:
                 with contained(recorded.outcome.job):
                     self._tell(recorded)
-            self._claims.release(settled)
-            await self._beat()
+            self._in_flight.release(settled)
+            await self._heartbeat()
 
     def _record(self, outcomes: Sequence[Outcome]) -> list[_Recorded]:
         with self._ledger.transaction():
             return [self._record_one(outcome) for outcome in outcomes]
 
     def _record_one(self, outcome: Outcome) -> _Recorded:
-        """Records an outcome, or the bug that kept it from being recorded; failing that too, its row stays as it is."""
+        """Records an outcome, or the bug that prevented it; if that fails too, the row stays unchanged."""
         with contained(outcome.job) as bug, self._part():
             return self._write(outcome)
         assert bug.failure
@@ -123,7 +124,7 @@ class Recorder:
 
     @contextmanager
     def _part(self) -> Iterator[None]:
-        """A part of the transaction that can fail alone; what SQLite has against the database stops the program."""
+        """A part of the transaction that can fail alone; an error of SQLite about the database stops the program."""
         with translating_sqlite_errors(self._state.db.path), self._ledger.part():
             yield
 
@@ -134,10 +135,11 @@ class Recorder:
                 return _Recorded(outcome, Status.DONE, () if done.source is Source.LOCAL else (None,))
             case Failure() as failure:
                 tries = [(each, self._tries(outcome.job, each)) for each in (*outcome.earlier, failure)]
-                verdict, told = decide_all(tries, datetime.now(UTC), self._rng, self._confirm_after_s)
-                self._ledger.failed(outcome.job, failure, verdict, told, outcome.earlier)
-                is_known = any(each_tries.for_reason for each, each_tries in tries if each.reason is told.reason)
-                return _Recorded(outcome, verdict.status, () if is_known and rule_for(told).tries else (told.reason,))
+                verdict, cause = decide_all(tries, datetime.now(UTC), self._rng, self._confirm_after_s)
+                self._ledger.failed(outcome.job, failure, verdict, cause, outcome.earlier)
+                is_known = any(each_tries.for_reason for each, each_tries in tries if each.reason is cause.reason)
+                news = () if is_known and rule_for(cause).tries else (cause.reason,)
+                return _Recorded(outcome, verdict.status, news)
             case Postponed() as postponed:
                 due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
                 self._ledger.postponed(outcome.job, postponed, due)
@@ -149,7 +151,7 @@ class Recorder:
         return self._ledger.tries(job.image_id, failure.reason, UNCOUNTED, failure.source)
 
     def _tell(self, recorded: _Recorded) -> None:
-        """Lets the meter, the log and whatever may stop the run know what is recorded."""
+        """Reports a recorded outcome to the meter, the log and everything that may stop the run."""
         outcome, status = recorded.outcome, recorded.status
         for news in recorded.news:
             self._on_news(news)
@@ -169,15 +171,15 @@ class Recorder:
             case Done() as done:
                 log.debug("done %s %d bytes from %s", outcome.job.image_id, done.bytes, done.url or "disk")
 
-    async def _beat(self) -> None:
+    async def _heartbeat(self) -> None:
         now = trio.current_time()
-        if now >= self._beat_at + _BEAT_S:
-            self._beat_at = now
+        if now >= self._heartbeat_at + _HEARTBEAT_S:
+            self._heartbeat_at = now
             await self._state.run(heartbeat, self._ledger, self._meter.statistics())
 
 
 def heartbeat(ledger: Ledger, now: Statistics) -> None:
-    """Notes in the database how far the run is."""
+    """Records the progress of the run in the database."""
     with ledger.transaction():
         ledger.heartbeat(
             done=now.done,

@@ -1,6 +1,6 @@
-"""Removes a rendition: rows first, then files, then directories that are empty; and what a run says of a lost one.
+"""Removes a rendition: first the rows, then the files, then the empty directories. Also reports lost renditions.
 
-A kill in between leaves files that no row names, and their paths in `removed_file`: the same call again finishes.
+A kill in between leaves files without rows, and their paths in `removed_file`: the same call again finishes the work.
 Synchronous: it is the whole work of a command, which holds the writer lock.
 """
 
@@ -29,7 +29,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """How many files were removed, and how many bytes they had on the disk; `others` are recorded, but not ours."""
+    """The number of removed files and their bytes on the disk; `others` are recorded but not ours, `other` is one."""
 
     files: int
     bytes: int
@@ -45,10 +45,10 @@ def remove_files(
     directory: str,
     say: Callable[[int], None] = lambda files: None,
 ) -> Removed:
-    """Removes all files of the rendition `name`, and it; `say` is told how many are gone after each page.
+    """Removes the rendition `name` with all its files; calls `say` with the number of removed files after each page.
 
-    What rows name and no run can have written stays where it is. Raises `DiskError` if a file cannot be removed; what
-    is removed until then stays so.
+    Files in rows that no run can have written stay. Raises `DiskError` if a file cannot be removed; the files removed
+    before that stay removed.
     """
     files = size_bytes = others = 0
     other = ""
@@ -77,21 +77,21 @@ def remove_files(
 
 
 def lost_remarks(db: StateConnection, settings: Settings) -> Iterator[str]:
-    """What people should know of renditions that have files, by their rows, and no directory."""
+    """Messages about renditions that have files, according to their rows, but no directory."""
     subsets = loaded_subsets(db)
-    wanted = {rendition.name for rendition in settings.every}
+    used = {rendition.name for rendition in settings.every}
     for rendition, files in known_renditions(db):
         homes = [subset_directory(settings.layout, subset, rendition.directory) for subset in subsets]
-        if files and rendition.name in wanted and homes and not any(home.is_dir() for home in homes):
+        if files and rendition.name in used and homes and not any(home.is_dir() for home in homes):
             yield (
-                f"{files:,} files of {rendition.name} are missing, as {homes[0]} is not there: mount it; or, if they "
-                f"are lost, run `mkdir {homes[0]}` and {command('verify', '--repair')} to make them again, or "
+                f"{files:,} files of {rendition.name} are missing, because {homes[0]} does not exist: mount it; or, if "
+                f"they are lost, run `mkdir {homes[0]}` and {command('verify', '--repair')} to make them again, or "
                 f"{command('renditions remove', rendition.name)} to do without them"
             )
 
 
 def _remove(path: Path) -> int | None:
-    """The bytes of the file that was removed; None if there was none."""
+    """Removes a file; returns its bytes, None if there was none."""
     try:
         size_bytes = os.lstat(path).st_size
         os.unlink(path)
@@ -104,7 +104,7 @@ def _remove(path: Path) -> int | None:
 
 
 def _remove_empty(home: Path) -> None:
-    """Removes `home` if there is nothing in it but empty directories, and those of them that are empty."""
+    """Removes all empty directories below `home`, and `home` itself if it is then empty."""
     for directory, _, _ in os.walk(home, topdown=False):
         _remove_if_empty(Path(directory))
 

@@ -1,7 +1,7 @@
-"""Puts back what a verification found: rows first, then files, so that no kill leaves `done` without a file.
+"""Repairs the findings of a verification: first the rows, then the files, so no kill leaves `done` without a file.
 
-Between the two a bad file has no row; it is then one of the files that the next run writes anew, or the next
-verification finds as an orphan. Synchronous: the caller decides which thread it runs in.
+After a kill in between, a bad file has no row; the next run overwrites it, or the next verification finds it as an
+orphan. Synchronous: the caller decides in which thread it runs.
 """
 
 import os
@@ -20,7 +20,7 @@ from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path
 from oidl.storage.sweep import remove_tree
 
-_NO_FILE = frozenset({Problem.MISSING, Problem.INCOMPLETE, Problem.MISPLACED})  # the latter names one that is not ours
+_NO_FILE = frozenset({Problem.MISSING, Problem.INCOMPLETE, Problem.MISPLACED})  # a misplaced file is not ours
 
 
 class Repair:
@@ -31,9 +31,9 @@ class Repair:
         self._layout = layout
 
     def repair(self, findings: Sequence[Finding]) -> tuple[int, int]:
-        """Does what can be done about `findings`; how many images became pending, and how many files are gone.
+        """Repairs `findings`; returns how many images became pending, and how many files were removed.
 
-        Raises `DiskError` where a file cannot be removed; its row is gone then.
+        Raises `DiskError` if a file cannot be removed; then its row is already gone.
         """
         again = [finding for finding in findings if finding.fault in REDO]
         images = 0
@@ -45,7 +45,7 @@ class Repair:
                     [(image_id, name) for image_id, name in rows if image_id and name],
                     sorted({image_id for image_id, _ in rows if image_id}),
                 )
-                forget_plan_counts(self._db)  # which of them the plan is about is not known here
+                forget_plan_counts(self._db)  # it is unknown here which of the images belong to the plan
         unwanted = [finding for finding in again if finding.fault not in _NO_FILE]
         unwanted += [finding for finding in findings if finding.fault in REMOVE]
         return images, sum(self._remove(actual_path(self._layout, finding.path)) for finding in unwanted)
@@ -61,6 +61,6 @@ class Repair:
         except OSError as error:
             raise disk_error(path, error, "removed") from error
         if path.parent.name == PART_DIRECTORY:
-            with suppress(OSError):  # there is more in it
+            with suppress(OSError):  # it contains other files
                 path.parent.rmdir()
         return True

@@ -1,13 +1,12 @@
-"""What a failure means for its image: for good, or again, and when. Pure.
+"""The retry policy: whether a failure is final for its image, and otherwise when to try again. Pure.
 
-Everything that decides about trying again is in the tables below and the few
-lines under them. The times it gives are kept in the database, so they hold across
-runs.
+The tables below and the few lines after them contain the whole policy. The
+times are stored in the database, so they are valid across runs.
 
-A verdict for good is about the photo. A 404 from the image's own host is; a web
-page in place of an image, an empty body or a 403 may as well come from what
-stands between: a login page, a proxy, a firewall. That needs several tries, far
-enough apart to outlast a short disturbance. When everything fails alike, the
+A final verdict must be about the photo. A 404 from the image's own host is; a web
+page instead of an image, an empty body or a 403 may also come from
+something in between: a login page, a proxy, a firewall. These need several tries, far
+enough apart to outlast a short disturbance. If everything fails alike, the
 evidence is about the path, whatever the reason: see `streak`.
 """
 
@@ -20,15 +19,15 @@ from oidl.model import AttemptCounts, Blame, Failure, Reason, RetryDecision, Sta
 
 _BASE_DELAY_S = 1.0
 MAX_DELAY_S = 300.0
-"""Seconds until a retry at most, if no server asks for more."""
+"""The longest delay before a retry, in seconds, if no server asks for more."""
 _PASSING_STATUSES = frozenset({202, 204, 408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """How many `tries` for one reason an image gets (0: any number), and whether each counts as one of the run's.
+    """How many `tries` an image gets for one reason (0: any number), and whether each counts towards the run's limit.
 
-    The tries of a rule that `is_of_path` are spread over time, as the failure may not be about the photo.
+    If a rule `is_of_path`, its tries are spread over time, because the failure may not be about the photo.
     """
 
     tries: int = 0
@@ -46,10 +45,10 @@ RULES: dict[Reason, RetryRule] = {
     Reason.NOT_FOUND: _AT_ONCE,
     Reason.GONE: _AT_ONCE,
     Reason.FORBIDDEN: _OF_PATH,
-    Reason.SIZE_MISMATCH: _TWICE,  # of an image; anything else may be the path's
+    Reason.SIZE_MISMATCH: _TWICE,  # if it is an image; anything else may come from the path
     Reason.MD5_MISMATCH: _TWICE,
     Reason.NOT_AN_IMAGE: _OF_PATH,
-    Reason.CORRUPT: _PASSING,  # for good where the bytes are the published ones
+    Reason.CORRUPT: _PASSING,  # final if the bytes are the published ones
     Reason.HTTP_ERROR: _OF_PATH,  # passing for some statuses
     Reason.RATE_LIMITED: RetryRule(counts=False),
     Reason.TIMEOUT: _PASSING,
@@ -64,23 +63,23 @@ RULES: dict[Reason, RetryRule] = {
 }
 
 UNCOUNTED = tuple(reason for reason, rule in RULES.items() if not rule.counts)
-"""Reasons that say nothing about the image, and so never count against it."""
+"""Reasons that say nothing about the image, so they never count against it."""
 
 
 def decide(
     failure: Failure, tries: AttemptCounts, now: datetime, rng: random.Random, confirm_after_s: float
 ) -> RetryDecision:
-    """Whether and when an image is tried again after `failure`; `tries` are those before it.
+    """Whether and when to try an image again after `failure`; `tries` are those before it.
 
-    What may be about the path is tried again after `confirm_after_s`, then after twice that (and up to a quarter
-    more). For all else, full jitter (a delay drawn evenly from nothing up to a bound that doubles
-    from 1 s to 5 min: "Exponential Backoff And Jitter", AWS Architecture Blog,
-    2015). Never before a `Retry-After` is over.
+    If the failure may be about the path, the next try comes after `confirm_after_s`, then after twice that (and up to a
+    quarter more). Otherwise the delay has full jitter: it is drawn uniformly between 0 and a bound that doubles
+    from 1 s to 5 min ("Exponential Backoff And Jitter", AWS Architecture Blog,
+    2015). It is never shorter than a `Retry-After`.
     """
     rule = rule_for(failure)
     if rule.tries and tries.for_reason + 1 >= rule.tries:
         return RetryDecision(Status.FAILED)
-    if failure.reason is Reason.DISK:  # the run stops; the next one need not wait
+    if failure.reason is Reason.DISK:  # the run stops; the next run need not wait
         return RetryDecision(Status.RETRY, now, counts=False)
     if rule.is_of_path:
         delay_s = confirm_after_s * 2.0**tries.for_reason * rng.uniform(1.0, 1.25)
@@ -94,25 +93,25 @@ def decide(
 def decide_all(
     failures: Sequence[tuple[Failure, AttemptCounts]], now: datetime, rng: random.Random, confirm_after_s: float
 ) -> tuple[RetryDecision, Failure]:
-    """What a try means that failed at one source after the other, and the failure that is the image's.
+    """The decision for a try that failed at several sources, and the failure to record for the image.
 
-    An image failed for good if it did so everywhere; else all are asked again when the most patient of them may be.
-    Its reason is the first source's, which is what the user wants to know; a mirror that lacks the image supplies the
-    reason only if there is no other.
+    An image has failed for good if it did so at every source; otherwise all sources are asked again at the latest of
+    their times. The recorded reason is that of the first source, which is what the user wants to know; a mirror that
+    lacks the image supplies the reason only if there is no other.
     """
     verdicts = [decide(failure, tries, now, rng, confirm_after_s) for failure, tries in failures]
-    told = next((failure for failure, _ in failures if failure.blame is not Blame.MIRROR), failures[0][0])
-    others = [f"{other.source}: {other.detail or other.reason}" for other, _ in failures if other is not told]
-    told = replace(told, detail="; ".join([told.detail, *others])) if others else told
+    cause = next((failure for failure, _ in failures if failure.blame is not Blame.MIRROR), failures[0][0])
+    others = [f"{other.source}: {other.detail or other.reason}" for other, _ in failures if other is not cause]
+    cause = replace(cause, detail="; ".join([cause.detail, *others])) if others else cause
     passing = [verdict for verdict in verdicts if verdict.status is not Status.FAILED]
     if not passing:
-        return verdicts[0], told
+        return verdicts[0], cause
     due = max(verdict.next_attempt_at or now for verdict in passing)
-    return RetryDecision(Status.RETRY, due, counts=all(verdict.counts for verdict in passing)), told
+    return RetryDecision(Status.RETRY, due, counts=all(verdict.counts for verdict in passing)), cause
 
 
 def rule_for(failure: Failure) -> RetryRule:
-    """The rule that holds for `failure`, by its reason and what else is known of it."""
+    """The rule for `failure`, by its reason, blame and HTTP status."""
     if failure.reason is Reason.CORRUPT and failure.blame is Blame.IMAGE:
         return _AT_ONCE
     if failure.reason is Reason.HTTP_ERROR and failure.http_status is not None:

@@ -1,4 +1,4 @@
-"""One whole run: lists, annotations and images, and how it ended.
+"""One whole run: image lists, annotations and images, and how it ended.
 
 Everything is composed here from a frozen `Settings`; `cli` adds the lock, the
 signals and the printers around it.
@@ -39,7 +39,7 @@ from oidl.text import counted
 class Run:
     """One `oidl run` on an open state database whose writer lock is held.
 
-    `introduce`, called in a thread when all that was asked for is known to be possible, gives what is said first.
+    `introduce` returns the first messages of the run; it is called in a thread, after the request has been checked.
     """
 
     def __init__(self, context: Context, introduce: Callable[[], Sequence[str]] = tuple) -> None:
@@ -64,12 +64,12 @@ class Run:
         self._is_synced = False
 
     async def run(self) -> RunEnd:
-        """Does all that the settings ask for. Raises `OidlError` if nothing could be done at all."""
+        """Does everything that the settings request. Raises `OidlError` if nothing could be done at all."""
         await self._inputs.check()
         run_id = await self._state.run(self._open)
         outcome = "error"
         try:
-            await self._stop.unless_draining(self._say_first)
+            await self._stop.unless_draining(self._say_introduction)
             with cached_dns(self._settings.transfers.dns_timeout_s):
                 end = await self._work(run_id)
             outcome = end.outcome
@@ -84,7 +84,7 @@ class Run:
             is_checked = True
             if self._settings.download_images:
                 is_checked = await self._stop.unless_draining(self._durability.check_after_power_cut)
-            end = await self._bring(run_id, nursery) if is_checked else self._end()
+            end = await self._fetch_all(run_id, nursery) if is_checked else self._end()
             nursery.cancel_scope.cancel()
         if not self._stop.is_interrupted and await self._stop.unless_cancelling(self._durability.sync):
             self._is_synced = not self._stop.disk_failure
@@ -92,14 +92,14 @@ class Run:
                 return self._end()
         return end
 
-    async def _bring(self, run_id: int, beside: trio.Nursery) -> RunEnd:
-        """Brings all that is wanted; what goes on as long as images come runs in `beside`, which is cancelled then."""
+    async def _fetch_all(self, run_id: int, background: trio.Nursery) -> RunEnd:
+        """Fetches lists, annotations and images; tasks in `background` run meanwhile, and the caller cancels them."""
         settings = self._settings
         missing: list[MetadataError] = []
         if not await self._load_inputs(missing):
             return self._end()
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
-            beside.start_soon(self._durability.run)
+            background.start_soon(self._durability.run)
         waiting, is_left, remark = Waiting(), False, ""
         with open_selection(settings) as selected:
             if settings.download_images:
@@ -112,34 +112,34 @@ class Run:
                 if settings.download_metadata and settings.selection.limit != 0:
                     nursery.start_soon(self._collect, self._inputs.metadata.fetch, missing)
                 if settings.download_images:
-                    waiting, is_left, remark = await self._bring_images(run_id, selected)
+                    waiting, is_left, remark = await self._fetch_images(run_id, selected)
         if settings.loads_annotations and settings.selection.limit and not missing:
             await self._collect(self._inputs.annotations.load_for_done, missing)
         is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
         return self._end(missing, waiting, is_left=is_left, remark=remark)
 
     async def _load_inputs(self, missing: list[MetadataError]) -> bool:
-        """Loads the list, and annotations that are needed before the images; False if it was told to stop."""
+        """Loads the list, and annotations that are needed before the images; returns False if the run must stop."""
         settings, inputs = self._settings, self._inputs
         if settings.download_images and not await self._stop.unless_draining(inputs.lists.load):
             return False
         if settings.selection.label_types and not await self._stop.unless_draining(inputs.annotations.load_for_choice):
             return False
-        # With a limit it is known after the images which those are.
+        # Under a limit, the images are known only at the end.
         if settings.loads_annotations and not settings.selection.limit:
             return await self._collect(inputs.annotations.load_asked_for, missing)
         return True
 
     async def _collect(self, load: Callable[[], Awaitable[list[MetadataError]]], missing: list[MetadataError]) -> bool:
-        """Adds to `missing` what `load` could not get; False if it was told to stop."""
+        """Runs `load` and adds the errors that it returns to `missing`; returns False if the run must stop."""
 
         async def collect() -> None:
             missing.extend(await load())
 
         return await self._stop.unless_draining(collect)
 
-    async def _bring_images(self, run_id: int, selected: ImageSelection) -> tuple[Waiting, bool, str]:
-        """Brings the images; returns those that wait for a retry, whether any are left to do, and a remark."""
+    async def _fetch_images(self, run_id: int, selected: ImageSelection) -> tuple[Waiting, bool, str]:
+        """Fetches the images; returns those that wait for a retry, whether any are left to do, and a last message."""
         queue, target = selected.queue(run_id), selected.target
         self._meter.set_baseline(await selected.ask(queue.status_counts))
         await self._count_plan(selected, queue)
@@ -148,7 +148,7 @@ class Run:
         end = await self._images.run(queue, selected)
         waiting, is_left, remark = Waiting(), True, ""
 
-        async def look() -> None:
+        async def count() -> None:
             nonlocal waiting, is_left, remark
             if remark := await self._images.withdraw_streaks():
                 await self._count_plan(selected, queue)
@@ -157,25 +157,25 @@ class Run:
             if not target.is_met:
                 waiting = await selected.ask(partial(queue.waiting, target.short_classes(again=True)))
 
-        await self._stop.unless_cancelling(look)
+        await self._stop.unless_cancelling(count)
         return waiting, is_left, remark
 
-    async def _say_first(self) -> None:
+    async def _say_introduction(self) -> None:
         for text in await trio.to_thread.run_sync(self._introduce):
             self._say(text)
 
     async def _count_plan(self, selected: ImageSelection, queue: Queue) -> None:
-        """Notes the status of the images that the run is about."""
+        """Records the status counts of the images that the run is about."""
         status_counts, classes = await selected.ask(partial(selected.plan_counts, queue))
         await self._state.run(self._state.ledger.plan_counts, status_counts, classes)
 
     async def _prepare(self, selected: ImageSelection, problem: list[DiskError]) -> None:
-        """Selects the images, and looks whether there is room for them; adds to `problem` if there is not."""
+        """Selects the images, and checks that they fit on the disk; adds the error to `problem` if they do not."""
         settings = self._settings
         await selected.select_images(self._say)
         await self._end_waits()
         if settings.retries.failed is not None and selected.target.is_met:
-            self._say("no failure is tried again, as there are enough images; `--limit all` lifts the limit")
+            self._say("no failures are retried, because there are enough images; use `--limit all` to lift the limit")
         elif settings.retries.failed is not None:
             count = await self._state.run(selected.requeue_failures, self._state.db)
             self._say(f"{counted(count, 'failure')} will be retried" if count else "no failures to retry")
@@ -213,11 +213,11 @@ class Run:
         await self._state.run(partial(end_waits, self._state.db, longest_s, all_of_them=now))
 
     def _written_to(self) -> list[Path]:
-        """Directories of all filesystems that this run writes to, and that earlier ones wrote to."""
+        """Directories that this run writes to or earlier runs wrote to, at least one on each filesystem."""
         return [self._settings.root_dir, self._settings.state_db.parent, *self._homes()]
 
     def _homes(self) -> Iterator[Path]:
-        """Where files of renditions are."""
+        """The directories of all renditions, for every subset."""
         for directory in self._directories:
             for subset in self._context.version.subsets:
                 yield subset_directory(self._settings.layout, subset, directory)
@@ -231,7 +231,7 @@ class Run:
                 ledger.plan(self._settings.plan)
             self._directories = ledger.rendition_directories()
         if self._settings.originals.always_download:
-            # A row is taken away before its file is replaced: a power cut must not bring it back.
+            # A row is removed before its file is replaced: a power cut must not restore the row.
             self._state.db.execute("PRAGMA synchronous = FULL")
         self._sweep()
         return run_id
@@ -243,6 +243,6 @@ class Run:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Removes what a killed run left half-made. Partly fetched archives stay: they are continued."""
+        """Removes the incomplete files of killed runs. Partly fetched archives stay, because they are resumed."""
         self._files.sweep(self._homes(), self._state.ledger.ended_tokens(boot_id(), is_alive))
         remove_tree(self._settings.root_dir / UNPACKING)

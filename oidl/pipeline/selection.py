@@ -1,7 +1,7 @@
-"""The images that a run is about: chosen once, on a connection of its own, and asked about until the run ends.
+"""The images that a run is about: selected once, on a separate connection, and queried until the run ends.
 
-The choice is made before the first image is fed, so rows that change meanwhile
-change nothing about it. What asks the database blocks, and is called in a thread.
+They are selected before the first image is fed, so rows that change later
+do not affect the selection. Database queries block, so they run in a thread.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class ImageSelection:
-    """The images that a run is about, read through `reader`; every one until `select_images` says otherwise."""
+    """The images that a run is about, read through `reader`; all images until `select_images` is called."""
 
     _shares: Collection[Share] = ()
 
@@ -45,7 +45,7 @@ class ImageSelection:
         self._by_class: dict[str, ClassCount] = {}
 
     async def select_images(self, say: Callable[[str], None]) -> None:
-        """Chooses the images, as the settings want it, and counts those that are had; `say` is told how many."""
+        """Selects the images according to the settings, reports their number to `say`, and counts those already had."""
         selection = self._settings.selection
         self._chosen = chosen = await self.ask(partial(select_from_settings, self._reader, selection))
         if chosen and chosen.remark:
@@ -55,7 +55,7 @@ class ImageSelection:
         self.target = await self.ask(self._count_had)
 
     async def ask(self, question: Callable[[], T]) -> T:
-        """What `question`, which asks the database, returns; if this is cancelled, SQLite ends what it is doing."""
+        """The result of `question`, a database query that runs in a thread; cancelling this interrupts SQLite."""
         return await trio.to_thread.run_sync(self._interruptible, question)
 
     def _interruptible(self, question: Callable[[], T]) -> T:
@@ -63,7 +63,7 @@ class ImageSelection:
             return question()
 
     def queue(self, run_id: int) -> Queue:
-        """What is left to do."""
+        """The images that are left to do."""
         settings = self._settings
         return Queue(
             self._reader,
@@ -78,7 +78,7 @@ class ImageSelection:
         )
 
     def _count_had(self) -> Target:
-        """The places under the limits; with what is to be downloaded again, nothing is had yet."""
+        """The slots under the limits; if everything is downloaded again, no image counts as had yet."""
         selection, originals = self._settings.selection, self._settings.originals
         had = 0
         if selection.limit and not originals.always_download:
@@ -99,9 +99,10 @@ class ImageSelection:
         return Target(selection.limit, had, selection.limit_per_class, had_by_class)
 
     def plan_counts(self, queue: Queue) -> tuple[list[StatusCount], dict[str, ClassCount]]:
-        """How the images stand that the run is about, and those of each class; nothing if it is about the whole list.
+        """The status counts of the images that the run is about, and the counts of each class.
 
-        Under a limit of a whole list, which is not looked through, all but those that are had are counted as they are.
+        Both are empty if the run is about the whole list. If only a limit is given, the images that a run will take are
+        unknown: those that are had count as done, the other done images as pending, and the rest by their status.
         """
         selection = self._settings.selection
         if self._chosen:
@@ -118,13 +119,13 @@ class ImageSelection:
         return rows, {}
 
     def left(self) -> int:
-        """About how many images there are to do; for the time left, not for decisions."""
+        """Roughly how many images are left to do; an estimate for the remaining time, not for decisions."""
         plan = forecast_chosen if self._chosen else forecast_all
         self._shares = plan(self._reader, self._settings.selection.subsets, demand_of(self._settings)).values()
         return self._left()
 
     def new_files(self) -> dict[str, int]:
-        """By rendition, about how many of their files take room that none takes yet; after `left`."""
+        """Roughly how many new files each rendition needs; call `left` first."""
         return new_files(self._reader, self._shares, self._left(), self._settings.wanted)
 
     def _left(self) -> int:
@@ -133,7 +134,7 @@ class ImageSelection:
         return left if missing is None else min(left, missing)
 
     def requeue_failures(self, db: StateConnection) -> int:
-        """Makes the permanent failures that are to be tried again pending in `db`; returns how many those were."""
+        """Makes the permanent failures that should be tried again pending in `db`; returns their number."""
         return requeue_failures(
             db,
             self._settings.retries.failed or (),
@@ -143,19 +144,19 @@ class ImageSelection:
 
 
 def demand_of(settings: Settings) -> Demand:
-    """What a run with these settings does of the images that it is about."""
+    """What a run with these settings requires of its images."""
     originals = settings.originals
     return Demand(settings.wanted, originals.original_names, originals.always_download, settings.retries.failed)
 
 
 def select_from_settings(db: StateConnection, selection: Selection) -> SelectedImages | None:
-    """The images that `selection` chooses, in a table of the connection `db`; None where that is every image."""
+    """The images of `selection`, in a table of the connection `db`; None if it selects every image."""
     with translating_sqlite_errors(db.path):
         return select_images(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
 
 
 @contextmanager
 def open_selection(settings: Settings) -> Iterator[ImageSelection]:
-    """The images that the settings choose, as far as the subsets go."""
+    """An `ImageSelection` on a new reading connection, which is closed at the end."""
     with open_reader(settings.state_db) as reader:
         yield ImageSelection(settings, reader)

@@ -1,4 +1,4 @@
-"""How much room the files of a run take, before any is written: what is likely, and whether they can fit at all."""
+"""Estimates the disk space that a run needs, before anything is written, and checks whether it can fit at all."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -16,28 +16,28 @@ from oidl.storage.space import device, existing, free_bytes
 from oidl.text import counted
 
 BYTES_EACH = {Source.THUMBNAIL_300K: 60_000.0, Source.CVDF: 300_000.0}
-"""About how large an image is that has no published size; the mirror's are the mean of its 561 GB."""
+"""The approximate size of images without a published size; the mirror's value is the mean of its 561 GB."""
 
-_STILL_THERE = 0.8  # of the published images, for a low estimate; the rest is gone and takes no room
-# Of a box, for renditions of which there are none yet: JPEGs of the default quality, and of a low one.
+_AVAILABLE = 0.8  # of the published images, for a low estimate; the rest is gone and takes no space
+# Of the box, for renditions without files so far: JPEGs of the default quality, and of a low one.
 _BYTES_PER_PIXEL, _LEAST_BYTES_PER_PIXEL = 0.2, 0.1
-_ENOUGH_FILES = 100  # to go by their mean size
+_ENOUGH_FILES = 100  # from this number on, their mean size is used
 
 
 def check_space(
     db: StateConnection, settings: Settings, files: Mapping[str, int], free: Callable[[Path], int] = free_bytes
 ) -> None:
-    """Raises `DiskError` if so many more `files`, by rendition, cannot fit, even by a low estimate."""
+    """Raises `DiskError` if this many new `files` (by rendition) cannot fit, even by a low estimate."""
     images = max(files.values(), default=0)
     if not images:
         return
     each = _bytes_each(db, settings, _LEAST_BYTES_PER_PIXEL, None)
-    needed = [(directory, bytes_each * files[name] * _STILL_THERE) for name, directory, bytes_each in each]
+    needed = [(directory, bytes_each * files[name] * _AVAILABLE) for name, directory, bytes_each in each]
     for room in _rooms(needed, settings, free):
         if room.needed > room.usable:
             raise DiskError(
                 f"{counted(images, 'image')} would take about {size(room.needed)} at {room.place}, "
-                f"and {size(max(room.usable, 0))} may be used there",
+                f"but only {size(max(room.usable, 0))} may be used there",
                 hint="free some space, choose fewer images (--subset, --limit), or use --no-check-space to fill it",
             )
 
@@ -50,9 +50,9 @@ def likely_rooms(
     others: int,
     free: Callable[[Path], int] = free_bytes,
 ) -> tuple[Room, ...]:
-    """What a run needs on each filesystem for so many `files`, by rendition, and `others` bytes in the root.
+    """The space that a run needs on each filesystem for `files` (by rendition), and `others` bytes in the root.
 
-    `mean_bytes` is about the size of an original where no list is loaded.
+    `mean_bytes` is the approximate size of an original if no list is loaded.
     """
     each = _bytes_each(db, settings, _BYTES_PER_PIXEL, mean_bytes)
     needed = [(directory, bytes_each * files[name]) for name, directory, bytes_each in each]
@@ -75,7 +75,7 @@ def _rooms(
 def _bytes_each(
     db: StateConnection, settings: Settings, per_pixel: float, mean_bytes: float | None
 ) -> Iterator[tuple[str, Path, float]]:
-    """The name of each rendition, where it goes, and how large a file of it is."""
+    """The name of each rendition, its directory, and the approximate size of one file."""
     files = read_counts(db).files
     for rendition in settings.wanted:
         count, total = files.get(rendition.name, (0, 0))

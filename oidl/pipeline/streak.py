@@ -1,15 +1,15 @@
-"""What the outcomes of a run have in common. Pure.
+"""Detects streaks: times when nearly all outcomes of a run fail alike. Pure.
 
-Photos fail one by one, for reasons of their own. Where nearly all that is asked
-for fails alike, this is evidence about the path (a network that wants a login, a
-proxy, a server that lost its files), and none about any photo.
+Photos fail one by one, each for its own reason. If nearly all requests
+fail alike, that is evidence about the path (a network that requires a login, a
+proxy, a server that lost its files), not about any photo.
 
-A streak begins where its reason becomes common: the score of a reason goes up by
-one with every outcome of the kind, down by a half with every other, and the
+A streak begins when its reason becomes common: the score of a reason rises by
+one with every outcome of that reason and falls by a half with every other, and the
 streak began when the score last left zero (a cumulative sum, as in Page,
 "Continuous Inspection Schemes", Biometrika, 1954).
 
-Only news counts. That an image fails again as it did before tells nothing new;
+Only news counts. An image that fails again for the same reason is no news;
 otherwise the last images of a list, which are those that always fail, would look
 like a disturbed path.
 """
@@ -21,15 +21,15 @@ from datetime import datetime, timedelta
 from oidl.model import Reason
 
 RECENT = 200
-"""How many outcomes are looked back on while a run goes on."""
+"""The number of latest outcomes that are considered during a run."""
 
 FEW = 10
-"""How many must be alike, at least, when a run ends."""
+"""The least number of outcomes that must be alike at the end of a run."""
 
-_ROW = 20  # outcomes, nearly all alike, that make a streak of what is over again
+_ROW = 20  # the number of outcomes, nearly all alike, that make a streak even if it ended before the run did
 
 ONSET = timedelta(seconds=30)
-"""How long before a streak is seen to begin its first failures may have come, among successes."""
+"""How long before the visible beginning of a streak its first failures may have occurred, among successes."""
 
 _FALL = 0.5
 
@@ -56,7 +56,7 @@ class _Score:
 
 
 class Streaks:
-    """The outcomes of one run; `share` of them being alike is a streak, more than 1 is never reached."""
+    """The outcomes of one run; if a `share` of them are alike, that is a streak. A share above 1 disables this."""
 
     def __init__(self, share: float) -> None:
         self._share = share
@@ -83,13 +83,13 @@ class Streaks:
         if reason:
             score = self._scores.setdefault(reason, _Score(at, at))
             score.score += 1
-            if score.score > score.highest:  # where it stops growing, the streak is over
+            if score.score > score.highest:  # the streak ends when the score stops growing
                 score.highest, score.until = score.score, at
             score.count += 1
             score.is_streak |= self._row.count(reason) >= _ROW * self._share
 
     def recent(self) -> Streak | None:
-        """The reason that enough of the last `RECENT` outcomes share; none before there are so many."""
+        """The streak that enough of the last `RECENT` outcomes form; None before there are that many."""
         if len(self._recent) < RECENT:
             return None
         reason, count = max(self._counts.items(), key=lambda item: item[1] if item[0] else 0)
@@ -98,11 +98,11 @@ class Streaks:
         return self._streak(reason, count, RECENT)
 
     def over(self) -> list[Streak]:
-        """The streaks that came and went, too short to stop the run."""
+        """The streaks that were too short to stop the run."""
         return [*self._over, *(self._all(reason) for reason, score in self._scores.items() if score.is_streak)]
 
     def last(self) -> Streak | None:
-        """The streak that the last outcomes of a run make, however short the run was; none of less than `FEW`."""
+        """The streak that the last outcomes of a run form, however short the run was; at least `FEW` outcomes."""
         longest: Streak | None = None
         counts: Counter[Reason] = Counter()
         for outcomes, reason in enumerate(reversed(self._recent), start=1):

@@ -1,19 +1,18 @@
-"""How many images are missing to the limits of a run, and which may be fed for that. Pure.
+"""Counts how many images are missing to the limits of a run, and decides which may be fed. Pure.
 
-A limit is a number of images to *have*. An image that is fed takes a place under the limit until it
-is known what became of it: one that is done keeps it, one that failed for good leaves it
-to the next one, and one that waits for a retry keeps it, as it may still come. So there are never more
-images under way than are missing, and the run has the number that was asked for, not that number and what
-happened to be in flight.
+A limit is a number of images to *have*. An image that is fed takes a slot under the limit. If it is done, it keeps
+the slot; if it failed for good, it leaves the slot to the next image; if it waits for a retry, it keeps the slot,
+because it may still succeed. So there are never more images in flight than are missing, and the run gets the
+requested number, not that number plus whatever happened to be in flight.
 
-Images that wait are replaced only when the run would otherwise end (`give_up_waiting`): when nothing is in flight,
-and nothing comes due in time. Each replacement takes a place that was given up, so the number holds. One that was
-given up and comes due after all needs a free place like any other.
+Waiting images are replaced only if the run would otherwise end (`give_up_waiting`): if nothing is in flight,
+and no retry is due in time. Each replacement takes a slot that was given up, so the number stays right. An image that
+was given up and falls due after all needs a free slot like any other.
 
-With a limit for each class, an image takes a place in every class that it shows, and is fed if one of them still has
-a free place. A class may then get more than its limit, where another one needed the image.
+With a limit for each class, an image takes a slot in every class that it shows, and is fed if one of them still has
+a free slot. So a class may exceed its limit if another class needed the image.
 
-Places are counted, not listed: there is one counter a class, however many images there are.
+Slots are counted, not listed: there is one counter per class, however many images there are.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from oidl.model import Job, Status
 
 
 @dataclass(slots=True)
-class _Places:
+class _Slots:
     limit: int
     had: int
     in_flight: int = 0
@@ -49,9 +48,9 @@ class _Places:
 
 
 class Target:
-    """The places under a limit for all images, and under one for each class; None is no limit.
+    """The slots under a limit for all images, and under one for each class; None means no limit.
 
-    `had` is how many images are had already, `had_by_class` the same for each class.
+    `had` is the number of images that the user already has, `had_by_class` the same for each class.
     """
 
     def __init__(
@@ -61,10 +60,10 @@ class Target:
         limit_per_class: int | None = None,
         had_by_class: Mapping[str, int] | None = None,
     ) -> None:
-        self._all = None if limit is None else _Places(limit, had)
-        self._classes: dict[str, _Places] | None = None
+        self._all = None if limit is None else _Slots(limit, had)
+        self._classes: dict[str, _Slots] | None = None
         if limit_per_class is not None:
-            self._classes = {name: _Places(limit_per_class, count) for name, count in (had_by_class or {}).items()}
+            self._classes = {name: _Slots(limit_per_class, count) for name, count in (had_by_class or {}).items()}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -78,73 +77,73 @@ class Target:
 
     @property
     def is_met(self) -> bool:
-        """Whether all that the limits ask for is had."""
+        """Whether the limits are met: the user has all requested images."""
         if self._all and not self._all.is_short:
             return True
-        return self._classes is not None and not any(places.is_short for places in self._classes.values())
+        return self._classes is not None and not any(slots.is_short for slots in self._classes.values())
 
     @property
     def had(self) -> int:
-        """How many images are had, as far as the limit for all of them counts them."""
+        """How many images the user has, as counted by the limit for all images; 0 without such a limit."""
         return self._all.had if self._all else 0
 
     @property
     def had_by_class(self) -> dict[str, int]:
-        """How many images of each class are had."""
+        """How many images of each class the user has."""
         return {name: each.had for name, each in (self._classes or {}).items()}
 
     def missing(self) -> int | None:
-        """How many images are missing at most; None if there is no limit."""
+        """The most images that may be missing; None if there is no limit."""
         counts = [self._all.limit - self._all.had] if self._all else []
         if self._classes is not None:
-            counts.append(sum(max(0, places.limit - places.had) for places in self._classes.values()))
+            counts.append(sum(max(0, slots.limit - slots.had) for slots in self._classes.values()))
         return max(0, min(counts)) if counts else None
 
     def free(self, of_class: str | None = None) -> int | None:
-        """How many more images, of one class or of any, may be fed now; None if there is no limit on that."""
+        """How many more images, of one class or of any, may be fed now; None if there is no limit."""
         counts = [self._all.free] if self._all else []
         if of_class is not None and self._classes is not None:
             counts.append(self._classes[of_class].free)
         return max(0, min(counts)) if counts else None
 
     def short_classes(self, *, again: bool) -> list[str] | None:
-        """The classes that have a place for an image, `again` also for one that waited; None if none are counted."""
+        """The classes with a slot for an image; with `again`, slots of waiting images count. None without classes."""
         if self._classes is None:
             return None
         return [name for name, each in self._classes.items() if each.free > 0 or (again and each.waiting > 0)]
 
     def admits(self, job: Job, *, again: bool) -> bool:
-        """Whether `job` may be fed now; `again` that this run tried it before."""
-        return self.has_place(again=again) and (
+        """Whether `job` may be fed now; `again` is true if this run tried it before."""
+        return self.has_slot(again=again) and (
             self._classes is None
             or any(each.free > 0 or (again and each.waiting > 0) for each in self._of_classes(job))
         )
 
-    def has_place(self, *, again: bool) -> bool:
-        """Whether any image may be fed now, as far as the limit for all images goes."""
+    def has_slot(self, *, again: bool) -> bool:
+        """Whether the limit for all images allows another image to be fed now."""
         return self._all is None or self._all.free > 0 or (again and self._all.waiting > 0)
 
     def take(self, job: Job, *, again: bool) -> None:
-        """`job` is fed."""
+        """Counts `job` as fed."""
         for each in self._of(job):
             each.take(again=again)
 
     def settle(self, job: Job, status: Status | None) -> None:
-        """`job` is recorded as `status`; None if nothing came of it, and it is where it was or waits untried."""
+        """Counts `job` as recorded with `status`; None if it has no result: it is unchanged, or waits untried."""
         for each in self._of(job):
             each.settle(status)
 
-    def _of(self, job: Job) -> list[_Places]:
+    def _of(self, job: Job) -> list[_Slots]:
         return [*([self._all] if self._all else []), *self._of_classes(job)]
 
-    def _of_classes(self, job: Job) -> list[_Places]:
+    def _of_classes(self, job: Job) -> list[_Slots]:
         known = self._classes or {}
         return [known[name] for name in job.classes if name in known]
 
     def give_up_waiting(self) -> bool:
-        """Gives the places of images that wait to others; False if none waited."""
-        places = [*([self._all] if self._all else []), *(self._classes or {}).values()]
-        are_waiting = any(each.waiting for each in places)
-        for each in places:
+        """Frees the slots of waiting images for others; returns False if none waited."""
+        slots = [*([self._all] if self._all else []), *(self._classes or {}).values()]
+        are_waiting = any(each.waiting for each in slots)
+        for each in slots:
             each.waiting = 0
         return are_waiting

@@ -1,12 +1,12 @@
 """Compares the disk with the database, in both directions.
 
-    promises   rows of `download` that are done, and lack a file their run was asked for
-    files      rows of `file`, a page at a time, each file checked in a thread
-    strays     files in the directories of renditions, looked up a few hundred at a time
+    requirements  rows of `download` that are done, but lack a file that their run had to make
+    files         rows of `file`, a page at a time, each file checked in a thread
+    strays        files in the directories of renditions, looked up a few hundred at a time
 
-A run may be at work meanwhile. What it has in hand is on disk for up to a batch
-before it has a row, so files of the last minute before the verification, and later ones,
-are not judged then. With a `Repair`, each page is put right before the next is read.
+A run may be active meanwhile. Its files are on disk before the batch with their rows is
+committed, so files that are newer than a minute before the verification
+are not judged then. With a `Repair`, each page is repaired before the next is read.
 """
 
 import os
@@ -51,21 +51,21 @@ from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path
 from oidl.storage.ownership import OwnFiles
 from oidl.storage.walk import Entry, files_below
 
-_PAGE = 512  # rows, and with `_CHUNK` files to a thread, few enough that Ctrl-C is heard within a second
+_PAGE = 512  # rows; with `_CHUNK` files per thread, few enough that Ctrl-C takes effect within a second
 _CHUNK = 16
 _LOOK_UP = 500
 _DONE_PAGE = 5_000
-_IN_HAND_S = 60.0
+_IN_FLIGHT_S = 60.0
 
 T = TypeVar("T")
 
 
 class Verifier:
-    """One verification of what lies under `root_dir`, by the database `db`.
+    """One verification of the files under `root_dir` against the database `db`.
 
-    `is_running` tells whether another process writes to the database, `now_s` is
+    `is_running` says whether another process writes to the database, `now_s` is
     the time that file times are compared with (seconds since the epoch). `tell`
-    is awaited with the findings of each page, in the task that runs it. As many `threads` read files.
+    is awaited with the findings of each page, in the task of `run`. Up to `threads` threads read files.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Verifier:
         self._meter = meter
         self._is_running = is_running
         self._was_running = is_running()
-        self._fresh_s = now_s - _IN_HAND_S
+        self._fresh_s = now_s - _IN_FLIGHT_S
         self._tell = tell
         self._repair = Repair(db, self._layout) if is_repair else None
         self._one_at_a_time = trio.CapacityLimiter(1)
@@ -105,13 +105,13 @@ class Verifier:
         meter.total = sum(files for _, files in self._renditions)
 
     async def run(self) -> None:
-        """Looks at everything once. Raises `UsageError` where a repair would take an absent disk for an empty one."""
+        """Checks everything once. Raises `UsageError` if a repair would mistake an absent disk for an empty one."""
         if self._repair:
             self._check_homes()
-        await self._audit_promises()
-        await self._audit_files()
+        await self._check_requirements()
+        await self._verify_files()
         for rendition, subset, home in self._homes:
-            await self._audit_strays(rendition, subset, home)
+            await self._find_strays(rendition, subset, home)
         await self._settle(await self._ask(self._leftovers))
 
     def _check_homes(self) -> None:
@@ -119,18 +119,18 @@ class Verifier:
             homes = [home for held, _, home in self._homes if held.name == rendition.name]
             if files and not any(home.is_dir() for home in homes):
                 raise UsageError(
-                    f"the directory of {rendition.name} is not there: {homes[0]}",
-                    hint="mount it; or, if its files are really lost, make it, empty, and repair again",
+                    f"the directory of {rendition.name} does not exist: {homes[0]}",
+                    hint="mount it; or, if its files are really lost, create it empty and repair again",
                 )
 
-    async def _audit_promises(self) -> None:
-        asked = await self._ask(partial(run_requirements, self._db))
+    async def _check_requirements(self) -> None:
+        required = await self._ask(partial(run_requirements, self._db))
         after: str | None = ""
         while after is not None:
-            lacks, after = await self._ask(partial(missing_page, self._db, asked, after, _DONE_PAGE))
-            await self._settle([Finding(Problem.INCOMPLETE, "", *lack) for lack in lacks])
+            missing, after = await self._ask(partial(missing_page, self._db, required, after, _DONE_PAGE))
+            await self._settle([Finding(Problem.INCOMPLETE, "", *each) for each in missing])
 
-    async def _audit_files(self) -> None:
+    async def _verify_files(self) -> None:
         after = ("", "")
         while page := await self._ask(partial(file_page, self._db, after, _PAGE)):
             after = page[-1][:2]
@@ -146,7 +146,7 @@ class Verifier:
         findings.extend(checked.findings)
         self._meter.files_checked(checked.files, checked.undecoded)
 
-    async def _audit_strays(self, rendition: Rendition, subset: str, home: Path) -> None:
+    async def _find_strays(self, rendition: Rendition, subset: str, home: Path) -> None:
         others = frozenset(str(other) for _, _, other in self._homes)
         with closing(files_below(home, others)) as entries:
             while batch := await self._ask(lambda: list(islice(entries, _LOOK_UP))):
@@ -154,7 +154,7 @@ class Verifier:
                 self._meter.files_seen(len(batch))
 
     def _strays(self, rendition: Rendition, subset: str, entries: Sequence[Entry]) -> list[Finding]:
-        """Those of `entries` that no row names, each with what it is."""
+        """The findings for those of `entries` that no row names."""
         stems = {entry: Path(entry.path).stem for entry in entries}
         recorded = paths_by_name(self._db, set(stems.values()))
         strays = [entry for entry in entries if not self._is_recorded(entry, recorded.get(stems[entry], ()))]
@@ -162,12 +162,12 @@ class Verifier:
         names_are_free = has_flickr_names(self._db)
         findings = []
         for entry in strays:
-            found = self._stray(entry, rendition, subset, listed, names_are_free)
-            findings.extend([found] if found else [])
+            finding = self._stray(entry, rendition, subset, listed, names_are_free)
+            findings.extend([finding] if finding else [])
         return findings
 
     def _is_recorded(self, entry: Entry, paths: Sequence[str]) -> bool:
-        # The same file by another name of the root (a link, a mount) is still that file.
+        # A file that is reached through another path of the root (a link, a mount) is still the same file.
         actual = [str(actual_path(self._layout, path)) for path in paths]
         return entry.path in actual or any(_is_same(entry.path, path) for path in actual)
 
@@ -180,27 +180,27 @@ class Verifier:
 
         modified_s = 0.0
         try:
-            found = os.stat(entry.path, follow_symlinks=False)
-        except OSError:  # it went meanwhile
+            status = os.stat(entry.path, follow_symlinks=False)
+        except OSError:  # it was removed meanwhile
             return None
-        modified_s = found.st_mtime
-        name = name_of(rendition, entry.parts) if stat.S_ISREG(found.st_mode) and not entry.problem else None
+        modified_s = status.st_mtime
+        name = name_of(rendition, entry.parts) if stat.S_ISREG(status.st_mode) and not entry.problem else None
         if name is None:
             return finding(Problem.FOREIGN, detail=entry.problem)
         image = listed.get(name)
         if is_image_id(name):
             if image is None or image.subset != subset:
                 return finding(Problem.FOREIGN)
-            if rendition.mode is None and _is_published(entry.path, found.st_size, image):
+            if rendition.mode is None and _is_published(entry.path, status.st_size, image):
                 return finding(Problem.UNRECORDED, name)
             return finding(Problem.ORPHAN, name)
         if not names_are_free:
             return finding(Problem.FOREIGN)
-        # Whose original it is cannot be told from a Flickr name, so it may be one that the next run takes.
+        # A Flickr name does not say to which image an original belongs, so the next run may use this one.
         return finding(Problem.UNRECORDED if rendition.mode is None else Problem.ORPHAN)
 
     def _leftovers(self) -> list[Finding]:
-        """What killed runs and exports left half-written, and what else lies among it."""
+        """The incomplete files of killed runs and exports, and other files next to them."""
         findings = []
         for path, is_ours in self._temporary():
             try:
@@ -221,7 +221,7 @@ class Verifier:
             yield from ((path, True) for path in sorted(directory.glob(f".*.csv{PART_DIRECTORY}-*")))
 
     async def _settle(self, findings: Sequence[Finding]) -> None:
-        """Tells of `findings`, less those that a run may be about to settle itself, and repairs them if asked to."""
+        """Reports and repairs `findings`, without those that an active run may be about to settle itself."""
         if any(finding.modified_s >= self._fresh_s for finding in findings) and (
             self._was_running or self._is_running()
         ):
@@ -234,7 +234,7 @@ class Verifier:
             self._meter.repaired(*await self._ask(partial(self._repair.repair, findings)))
 
     async def _ask(self, question: Callable[[], T]) -> T:
-        """What `question` gives, asked in a thread, alone on the connection."""
+        """The result of `question`, which runs in a thread, alone on the connection."""
         return await trio.to_thread.run_sync(partial(self._translated, question), limiter=self._one_at_a_time)
 
     def _translated(self, question: Callable[[], T]) -> T:
@@ -245,7 +245,7 @@ class Verifier:
 def _is_same(path: str, other: str) -> bool:
     try:
         return os.path.samefile(path, other)
-    except (OSError, ValueError):  # the latter of a path with a zero byte
+    except (OSError, ValueError):  # ValueError if a path contains a zero byte
         return False
 
 

@@ -1,4 +1,4 @@
-"""Is this recorded file what its row says? Read in a thread, judged without the database."""
+"""Checks recorded files against their rows; runs in a thread, without the database."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ from oidl.storage.ownership import OwnFiles
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of some files; `undecoded` are of formats that are not decoded here."""
+    """The result for a number of files; `undecoded` counts those of formats that oidl does not decode."""
 
     findings: tuple[Finding, ...]
     files: int
@@ -27,19 +27,20 @@ class Checked:
 
 
 def check_files(layout: Layout, own: OwnFiles, rows: Sequence[FileRow]) -> Checked:
-    """Compares every file of `rows` with its row: there, as long, and whole. A file that is not `own` is not touched.
+    """Compares every file of `rows` with its row: existence, length and content. Only files of `own` are read.
 
-    What was kept as it came is whole if it has its MD5; another rendition if it decodes to its end, for want of one.
+    The content of a file that was kept byte for byte is right if it has its MD5; another rendition has no MD5, so it
+    is right if it decodes to its end.
     """
     return Checked(
-        findings=tuple(found for row in rows if (found := _check(layout, own, row))),
+        findings=tuple(finding for row in rows if (finding := _check(layout, own, row))),
         files=len(rows),
         undecoded=sum(row.md5 is None and not _is_decoded(row) for row in rows),
     )
 
 
 def published_md5(body: bytes) -> str:
-    """The MD5 of `body` as image lists have it, in base64."""
+    """The MD5 of `body` in base64, as in image lists."""
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
@@ -53,12 +54,12 @@ def _check(layout: Layout, own: OwnFiles, row: FileRow) -> Finding | None:
     if not own.has(row.image_id, row.rendition, row.path):
         return finding(Problem.MISPLACED)
     try:
-        found = os.stat(path)
-        modified_s = found.st_mtime
-        if not stat.S_ISREG(found.st_mode):
+        status = os.stat(path)
+        modified_s = status.st_mtime
+        if not stat.S_ISREG(status.st_mode):
             return finding(Problem.UNREADABLE, "not a regular file")
-        if found.st_size != row.bytes:
-            return finding(Problem.WRONG_SIZE, f"{found.st_size} bytes, recorded {row.bytes}")
+        if status.st_size != row.bytes:
+            return finding(Problem.WRONG_SIZE, f"{status.st_size} bytes, recorded {row.bytes}")
         if row.md5 is None and not _is_decoded(row):
             return None
         body = path.read_bytes()
@@ -70,7 +71,7 @@ def _check(layout: Layout, own: OwnFiles, row: FileRow) -> Finding | None:
         md5 = published_md5(body)
         whose = "published" if row.rendition == ORIGINAL else "recorded"
         return None if md5 == row.md5 else finding(Problem.WRONG_MD5, f"{md5}, {whose} {row.md5}")
-    # More pixels than the row has is damage as well, and nothing to make room for.
+    # More pixels than in the row are damage too, and not worth the memory.
     picture = inspect(body, max_pixels=row.width * row.height)
     failure = picture if isinstance(picture, Failure) else decode_check(picture)
     return finding(Problem.DAMAGED, failure.detail) if failure else None

@@ -1,4 +1,4 @@
-"""The one writing connection to the state database, and the thread that it is used in."""
+"""The only writing connection to the state database, and the thread that uses it."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,17 +14,17 @@ from oidl.state.ledger import Ledger
 from oidl.state.lock import write_lock_holder
 from oidl.state.translate import translating_sqlite_errors
 
-_FIRST_SAID_S = 3.0
-_SAID_AGAIN_S = 60.0
+_FIRST_MESSAGE_S = 3.0
+_NEXT_MESSAGE_S = 60.0
 
 T = TypeVar("T")
 
 
 class StateWriter:
-    """Runs one thing at a time on the writing connection, off the event loop.
+    """Runs one function at a time on the writing connection, in a thread.
 
-    With a `stop`, a write lock of another program is waited for as long as it takes, until the second request to
-    stop; `say` tells people whose it is, once a minute.
+    With a `stop`, it waits for a write lock of another program until the second request to stop; `say` reports once a
+    minute which program holds it.
     """
 
     def __init__(self, db: StateConnection, stop: Stop | None = None, say: Callable[[str], None] = print) -> None:
@@ -33,15 +33,15 @@ class StateWriter:
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._stop = stop
         self._say = say
-        self._said_at_s = 0.0
+        self._message_at_s = 0.0
         if stop:
             db.while_busy = self._while_busy
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
-        """What `work(*args)` returns; it is in a thread and alone on the connection meanwhile.
+        """The result of `work(*args)`, which runs in a thread, alone on the connection.
 
-        If this is cancelled, SQLite ends what it is doing, and a transaction is rolled back. Raises `StateError` or
-        `DiskError` for what SQLite finds wrong.
+        Cancelling this interrupts SQLite and rolls back the transaction. Raises `StateError` or `DiskError` for errors
+        of SQLite.
         """
         return await trio.to_thread.run_sync(partial(self._translated, work, *args), limiter=self._one_at_a_time)
 
@@ -50,17 +50,17 @@ class StateWriter:
             return work(*args)
 
     def _while_busy(self, waited_s: float) -> None:
-        """In the thread, a few times a second while another program holds the lock."""
+        """Called in the thread, a few times a second while another program holds the lock."""
         if self._stop and self._stop.cancelling.is_set():
             raise StoppedError(
                 f"stopped while {self._holder()} held a write lock on the state database",
-                hint="what was not recorded yet will be fetched again",
+                hint="run again to fetch the images that were not recorded yet",
             )
         trio.from_thread.check_cancelled()
-        if waited_s < _FIRST_SAID_S:
-            self._said_at_s = 0.0
-        elif not self._said_at_s or waited_s >= self._said_at_s + _SAID_AGAIN_S:
-            self._said_at_s = waited_s
+        if waited_s < _FIRST_MESSAGE_S:
+            self._message_at_s = 0.0
+        elif not self._message_at_s or waited_s >= self._message_at_s + _NEXT_MESSAGE_S:
+            self._message_at_s = waited_s
             with suppress(trio.RunFinishedError):
                 trio.from_thread.run_sync(
                     self._say, f"waiting for {self._holder()}, which holds a write lock on the state database"

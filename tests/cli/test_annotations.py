@@ -114,7 +114,7 @@ def test_images_are_chosen_by_a_file_of_ones_own_and_nothing_else_is_fetched(own
     assert run(fine, *options, "--dry-run").stdout.startswith(f"{len(own_skies)} images to fetch, ")
     ended = run(fine, *options)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "chosen by your own mine.csv, not by the published labels" in ended.stdout
+    assert "selecting images by your own mine.csv, not by the published labels" in ended.stdout
     assert {image_id for (image_id,) in ask("SELECT image_id FROM download WHERE status = 'done'")} == own_skies
     assert not fine.site.requests[fine.annotations_path]
 

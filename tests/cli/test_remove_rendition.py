@@ -150,7 +150,7 @@ def test_a_run_says_what_to_do_about_a_directory_that_is_gone(go, renditions, fi
     home = root / "2017_11" / "test" / "images-resized"
     home.rename(root / "elsewhere")
     said = go().stdout
-    assert f"files of images-resized are missing, as {home} is not there" in said
+    assert f"files of images-resized are missing, because {home} does not exist" in said
     assert f"`oidl verify --root-dir {root} --repair` to make them again" in said
     assert f"`oidl renditions remove --root-dir {root} images-resized` to do without them" in said
     assert renditions("remove", "images-resized").returncode == 0

@@ -382,7 +382,7 @@ def test_an_absent_disk_is_not_taken_for_an_empty_one(fine, run, verify, oidl, r
     assert verify()[1]["found"]["missing"] == len(fine.images)
     ended = oidl("verify", "--repair", "--root-dir", root)
     assert ended.returncode == 2
-    assert "the directory of original is not there" in ended.stderr
+    assert "the directory of original does not exist" in ended.stderr
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
 
 

@@ -63,7 +63,7 @@ def test_own_annotations_stand_for_the_published_ones_of_their_subsets(loaded_db
     own(loaded_db, "box", "a/mine.csv")
     needed = required_files(loaded_db, v7, BOXES)
     assert names(needed, FileKind.BOXES) == ["validation-annotations-bbox.csv"]
-    assert (needed.replaced, needed.by) == ((FileKind.BOXES,), ("mine.csv",))
+    assert (needed.overridden, needed.overriding) == ((FileKind.BOXES,), ("mine.csv",))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_what_the_user_had_of_the_published_files_is_not_needed(loaded_db: State
     needed = required_files(loaded_db, v7, BOXES)
     assert file not in needed.files
     assert names(needed, FileKind.BOXES)
-    assert needed.replaced == ()
+    assert needed.overridden == ()
     load_file(loaded_db, replace(had, images="listed: train"), [], lambda: 0)
     assert file in required_files(loaded_db, v7, BOXES).files, "of the images that came into the list later"
 

@@ -96,7 +96,7 @@ def test_how_many_files_are_checked_again_and_why_is_said_before(loaded_db, run_
     said: list[str] = []
     trio.run(durability("boot 2", said=said).check_after_power_cut)
     assert said == [
-        "checking 2 files again, because the last run was cut off before it was certain that they are on the disk",
+        "checking 2 files again, because the last run was cut off before they were certainly on the disk",
         "1 file did not reach the disk and will be fetched again",
     ]
 

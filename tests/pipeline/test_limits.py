@@ -58,7 +58,7 @@ def test_no_limit_never_stops() -> None:
 def test_time_is_over() -> None:
     stop, took_s = _run(Limits(duration_s=90))
     assert took_s == 90
-    assert stop.limit == "1 min 30 s are over (--max-duration)"
+    assert stop.limit == "1 min 30 s have passed (--max-duration)"
 
 
 def test_bytes_are_looked_at_when_they_arrive_and_not_once_a_second() -> None:
@@ -70,7 +70,7 @@ def test_bytes_are_looked_at_when_they_arrive_and_not_once_a_second() -> None:
 
     stop, took_s = _run(Limits(bytes_read=5000), quick)
     assert took_s == pytest.approx(0.049)
-    assert stop.limit == "5.0 kB are downloaded (--max-bytes)"
+    assert stop.limit == "5.0 kB downloaded (--max-bytes)"
 
 
 def test_a_disk_that_fills_up_stops_the_run_as_a_full_one_does() -> None:

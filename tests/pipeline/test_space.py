@@ -83,7 +83,8 @@ def test_files_that_are_there_say_how_large_the_next_will_be(loaded, tmp_path: P
 
 def test_the_message_names_the_place_and_what_to_do(loaded, tmp_path: Path) -> None:
     settings = _settings(tmp_path, save=True)
-    with pytest.raises(DiskError, match=rf"50 images would take about 80\.\d MB at {tmp_path}, and 5\.0 MB") as caught:
+    message = rf"50 images would take about 80\.\d MB at {tmp_path}, but only 5\.0 MB"
+    with pytest.raises(DiskError, match=message) as caught:
         check_space(loaded, settings, _each(settings), lambda _: 5_001_000)
     assert "--no-check-space" in str(caught.value)
 

@@ -33,7 +33,7 @@ def write(db: StateConnection) -> None:
 def test_a_lock_of_another_program_is_waited_for_and_said_once_a_minute(
     db: StateConnection, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_FIRST_SAID_S", 0.1)
+    monkeypatch.setattr(writer, "_FIRST_MESSAGE_S", 0.1)
     said: list[str] = []
 
     async def wait_and_free() -> None:
