@@ -1,4 +1,4 @@
-"""Measurements, each with what it is compared to, from one run on one machine.
+"""Measurements, each with its comparison, from one run on one machine.
 
 `python -m bench throughput` times `oidl run` against the limit of the machine;
 `python -m bench load` times the state database against plain loops, and

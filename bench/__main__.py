@@ -1,4 +1,4 @@
-"""`python -m bench NAME`: the measurements that the figures in `bench/README.md` come from."""
+"""`python -m bench NAME`: the measurements behind the figures in `bench/README.md`."""
 
 import argparse
 

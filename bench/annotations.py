@@ -1,7 +1,7 @@
-"""Boxes loaded for the images of a list, against plain loops; questions of a class; dry runs on that list.
+"""Loads boxes for the images of a list, compared with plain loops; queries by class; dry runs on that list.
 
-A plain loop is a csv reader into a table with types. It is compared twice: as it is, when nobody can ask it for
-a class without reading every row, and with the index of classes that is in the state database too.
+A plain loop is a csv reader into a table with types. It is compared twice: without an index, so a query by class must
+read every row, and with the index of classes that the state database has too.
 """
 
 import argparse
@@ -28,11 +28,11 @@ _COLUMNS = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside"
 )
 _CLASSES = 600
-# How many boxes are semi-automatic, and how many have each flag, in the file's order. Assumed: uneven, as those for
-# training are, and not counted there.
+# The shares of semi-automatic boxes and of each flag, in the file's order. They are assumed to be uneven, like those of
+# the training set, but were not counted there.
 _SEMI_AUTOMATIC = 0.10
 _FLAG_SHARES = (0.66, 0.25, 0.06, 0.055, 0.0025)
-_CAT = 69  # the place, by number of boxes, of a class as large as that of cats
+_CAT = 69  # the rank, by number of boxes, of a class about as large as cats
 _IN_ORDER = "SELECT image_id FROM download ORDER BY image_id"
 _TWO_UNOCCLUDED = """
     SELECT count(*) FROM (SELECT image_id FROM box WHERE label_name = ? AND is_occluded = 0
@@ -41,7 +41,7 @@ _TWO_UNOCCLUDED = """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--rows", type=int, default=1_000_000, help="boxes, eight for an image on average")
     parser.add_argument("--images", type=int, default=1_000_000, help="of the list, of which some have boxes")
     parser.add_argument("--directory", type=Path, help="where to work; a temporary directory if not given")
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints what takes how long, and the same in a plain loop, each in a process of its own."""
+    """Prints how long each step takes, in `oidl` and in a plain loop, each in its own process."""
     if arguments.plain:
         _plain(arguments.plain)
         return
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         write_list(home / "list.csv", arguments.images, "http://127.0.0.1")
         _checked(["-m", "oidl", "run", *list_, "--limit=0", "--no-export-csv", "--no-download-metadata"], 3)
         with closing(sqlite3.connect(home / "root/oidl.sqlite3")) as db:
-            # Not by a name: a statement that is still there would keep the load from emptying its WAL file.
+            # Without a variable: an open statement would keep the load from emptying its WAL file.
             label_names = _write_boxes(home / "boxes.csv", arguments.rows, _boxed(db, arguments.rows, arguments.images))
         print(f"{machine()}; {arguments.rows:,} boxes, {arguments.images:,} images\n")
         plain = _checked(["-m", "bench", "annotations", f"--plain={home}"])
@@ -93,13 +93,13 @@ def _questions(db: sqlite3.Connection, label_names: list[str]) -> None:
 
 
 def _boxed(db: sqlite3.Connection, rows: int, images: int) -> Iterator[str]:
-    """ImageIDs of the list in order, every so many, as many as `rows` boxes may need."""
+    """ImageIDs of the list in order, evenly spread, as many as `rows` boxes may need."""
     every = max(1, images // (rows // 7 + 100))
     return (image_id for (image_id,) in itertools.islice(db.execute(_IN_ORDER), 0, None, every))
 
 
 def _dry_runs(home: Path, db: StateConnection, list_: list[str], label_name: str) -> None:
-    """What is printed at the end: plain dry runs, and those of every sort of choice."""
+    """Prints the times of dry runs: a plain one, and one for every kind of selection."""
     with db:  # as if the published files had been fetched
         db.execute("INSERT INTO class (label_name, display_name) VALUES (?, 'Cat')", (label_name,))
         version = find_version(read_catalogue(None), None)
@@ -131,7 +131,7 @@ def _checked(arguments: list[str], exit_code: int = 0) -> Usage:
 
 
 def _plain(home: Path) -> None:
-    """What anybody would write first: a csv reader into a table with types. Prints the seconds that an index takes."""
+    """The obvious code: a csv reader into a table with types. Prints the seconds that an index takes."""
     names = _COLUMNS.split(",")
     types = ["TEXT"] * 3 + ["REAL"] * 5 + ["INTEGER"] * 5
     db = sqlite3.connect(home / "plain.sqlite3")
@@ -148,7 +148,7 @@ def _plain(home: Path) -> None:
 
 
 def _write_boxes(path: Path, rows: int, image_ids: Iterator[str]) -> list[str]:
-    """Boxes as V4 has them, eight an image, classes as uneven as there; returns these, the commonest first."""
+    """Writes boxes like those of V4, eight per image, with classes as uneven; returns the classes by frequency."""
     random_ = random.Random(7)
     label_names = [f"/m/0{random_.getrandbits(25):x}" for _ in range(_CLASSES)]
     weights = list(itertools.accumulate(1 / (place + 1) for place in range(_CLASSES)))

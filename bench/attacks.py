@@ -1,6 +1,6 @@
-"""Clients that mean the page harm, without its token: `python -m bench.attacks NAME PORT SECONDS`.
+"""Hostile clients of the page, without its token: `python -m bench.attacks NAME PORT SECONDS`.
 
-Each is a process of its own at the lowest priority, so that what it takes from a run is what the page takes.
+Each is a separate process at the lowest priority, so the cost to a run is that of the page.
 """
 
 import os
@@ -32,7 +32,7 @@ def _drain(client: socket.socket) -> None:
 
 
 def _repeat(once: Attack, port: int, end: float) -> None:
-    """Does `once` again and again, whatever the server does about it."""
+    """Repeats `once`, whatever the server does."""
     while time.monotonic() < end:
         try:
             once(port, end)
@@ -41,7 +41,7 @@ def _repeat(once: Attack, port: int, end: float) -> None:
 
 
 def _pipeline(target: str, port: int, end: float) -> None:
-    """Requests without waiting for the answers, which are read and thrown away."""
+    """Sends requests without waiting for the answers, which are read and thrown away."""
     with _connect(port) as client:
         threading.Thread(target=_drain, args=(client,), daemon=True).start()
         requests = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() * 50
@@ -50,7 +50,7 @@ def _pipeline(target: str, port: int, end: float) -> None:
 
 
 def _reset_streams(port: int, end: float) -> None:
-    """HTTP/2 requests that are taken back at once."""
+    """Sends HTTP/2 requests and resets them at once."""
     with _connect(port) as client:
         threading.Thread(target=_drain, args=(client,), daemon=True).start()
         client.sendall(_PREFACE)
@@ -65,7 +65,7 @@ def _reset_streams(port: int, end: float) -> None:
 
 
 def _http2_cookie(port: int, end: float) -> None:
-    """One HTTP/2 request with 55 kB of backslashes in its cookie; CONTINUATION frames carry what is too long."""
+    """Sends one HTTP/2 request with 55 kB of backslashes in its cookie; CONTINUATION frames carry the rest."""
     value = b'oidl="' + b"\\" * 55_000
     size, length = [], len(value) - 127
     while length >= 128:
@@ -87,7 +87,7 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 def _http1_cookie(port: int, end: float) -> None:
-    """Requests with 14 kB of backslashes in their cookies, one after another."""
+    """Sends requests with 14 kB of backslashes in their cookies, one after another."""
     with _connect(port) as client:
         request = b'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: oidl="' + b"\\" * 14_000 + b"\r\n\r\n"
         while time.monotonic() < end:
@@ -97,7 +97,7 @@ def _http1_cookie(port: int, end: float) -> None:
 
 
 def _drip(port: int, end: float) -> None:
-    """A request whose head never ends: a line every four seconds."""
+    """Sends a request whose head never ends: a line every four seconds."""
     with _connect(port) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         while time.monotonic() < end:
@@ -109,13 +109,13 @@ def _drip(port: int, end: float) -> None:
 
 
 def _churn(port: int, end: float) -> None:
-    """Connections that ask for nothing."""
+    """Opens connections that request nothing."""
     while time.monotonic() < end:
         _connect(port).close()
 
 
 def _never_read(port: int, end: float) -> None:
-    """A client that follows the run, and reads nothing of it."""
+    """Follows the run and reads nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with client:
@@ -139,11 +139,11 @@ ATTACKS: dict[str, tuple[int, Attack]] = {
     "4 threads that connect and go": (4, _churn),
     "64 clients that never read": (64, _never_read),
 }
-"""By name: how many threads, and what each does again and again, given the port and the (monotonic) end."""
+"""By name: the number of threads, and what each of them repeats, given the port and the (monotonic) end."""
 
 
 def main() -> None:
-    """Attacks for so many seconds."""
+    """Attacks for the given number of seconds."""
     name, port, seconds = sys.argv[1:]
     os.nice(19)
     count, attack = ATTACKS[name]

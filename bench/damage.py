@@ -1,4 +1,4 @@
-"""How many JPEGs of each kind of damage are noticed where no MD5 vouches for them; and that whole ones pass."""
+"""How many damaged JPEGs of each kind are noticed without an MD5; and whether whole ones pass."""
 
 import argparse
 import random
@@ -13,13 +13,13 @@ from oidl.model import Failure
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--photos", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a row for each kind; files that still decode to the same pixels are left out of the damaged ones."""
+    """Prints one row per kind; files that still decode to the same pixels do not count as damaged."""
     bodies = [_photo(seed) for seed in range(arguments.photos)]
     print("| damage | photos | same pixels | refused |")
     print("|---|---|---|---|")
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _photo(seed: int) -> bytes:
-    """Photos of several sizes and qualities, as the 300K versions and smaller originals are."""
+    """A photo in one of several sizes and qualities, like the 300K versions and smaller originals."""
     width, height = ((640, 480), (480, 640), (1024, 768), (800, 533))[seed % 4]
     return photo(seed, width, height, quality=(85, 90, 95)[seed % 3], grey=seed % 10 == 9)
 
@@ -48,7 +48,7 @@ def _is_refused(body: bytes) -> bool:
 
 
 def _is_same(body: bytes, damaged: bytes) -> bool:
-    """Whether a decoder that asks no questions sees no difference."""
+    """Whether a lenient decoder sees no difference."""
     try:
         return numpy.array_equal(simplejpeg.decode_jpeg(body), simplejpeg.decode_jpeg(damaged, strict=False))
     except ValueError:

@@ -1,4 +1,4 @@
-"""`oidl run` of 400 images on two hosts, a fifth of which fail once in some way: all done, and how long that takes."""
+"""`oidl run` on 400 images at two hosts, of which a fifth fail once in some way: are all done, and how fast."""
 
 import argparse
 import json
@@ -17,11 +17,11 @@ from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, ServerFault, Site, status_answer
 
-_DATE_S = 2  # seconds from the start of the server, of the date in a Retry-After
+_DATE_S = 2  # the date in a Retry-After, in seconds from the start of the server
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--images", type=int, default=400)
     parser.add_argument("--share", type=float, default=0.2, help="of the images that fail once")
     parser.add_argument("--seed", type=int, default=1)
@@ -61,7 +61,7 @@ async def _measure(arguments: argparse.Namespace, home: Path) -> None:
 
 
 def _troubles(path: Path) -> list[tuple[CannedResponse, ...]]:
-    """Ways to fail once; the server's 500 is there twice."""
+    """Ways to fail at first; the 500 comes twice."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=_DATE_S), usegmt=True)
     return [
         (status_answer(500),) * 2,

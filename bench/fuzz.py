@@ -1,4 +1,4 @@
-"""What servers and files are like at their worst: mutated inputs through the whole program, which gives way to none."""
+"""Servers and files at their worst: sends mutated inputs through the whole program, which must withstand them all."""
 
 import argparse
 
@@ -8,13 +8,13 @@ _FUZZERS = (fuzz_answers, fuzz_images)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--seed", type=int, default=1)
     for fuzzer in _FUZZERS:
         fuzzer.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints what became of each kind of input; fails if a single one became what it must not."""
+    """Prints the outcomes of each kind of input; fails at a single forbidden one."""
     for fuzzer in _FUZZERS:
         fuzzer.run(arguments)

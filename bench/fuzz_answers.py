@@ -1,4 +1,4 @@
-"""Mutated answers of servers through the whole pipeline: no traceback, no run ended, no image beside them lost."""
+"""Sends mutated server answers through the whole pipeline: no traceback, no aborted run, no other image lost."""
 
 import argparse
 import base64
@@ -21,8 +21,8 @@ from oidl.dataset.rows import format_row, header
 from oidl.imaging.photo import photo
 from oidl.model import Image
 
-_GOOD_EVERY = 10  # of the images is answered as it should be, by a host of its own
-_HOSTS = 1000  # share the mutated answers: one that is asked to be left alone takes few with it
+_GOOD_EVERY = 10  # one image in this many gets a good answer, from a separate host
+_HOSTS = 1000  # they share the mutated answers, so a host that is paused holds up only a few
 _RUN_S = 1500
 _PHOTO = photo(1, 64, 48, quality=85)
 
@@ -30,19 +30,19 @@ Mutation = Callable[[bytearray, random.Random], None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--answers", type=int, default=10_000, help="mutated answers")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints what became of the answers; fails if a single one became what it must not."""
+    """Prints the outcomes of the answers; fails at a single forbidden one."""
     print(machine())
     trio.run(_answers, arguments.answers, arguments.seed)
 
 
 async def _answers(count: int, seed: int) -> None:
     began = time.monotonic()
-    asked: set[int] = set()
+    sent: set[int] = set()
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         home = Path(name)
         async with trio.open_nursery() as nursery:
@@ -50,7 +50,7 @@ async def _answers(count: int, seed: int) -> None:
             port = listeners[0].socket.getsockname()[1]
             for number in range(_HOSTS):
                 listeners += await trio.open_tcp_listeners(port, host=_host(number))
-            nursery.start_soon(partial(trio.serve_listeners, partial(_serve, seed=seed, asked=asked), listeners))
+            nursery.start_soon(partial(trio.serve_listeners, partial(_serve, seed=seed, sent=sent), listeners))
             good = _write_list(home / "list.csv", port, count)
             with trio.fail_after(_RUN_S):
                 done = await trio.run_process(
@@ -69,11 +69,11 @@ async def _answers(count: int, seed: int) -> None:
                 "SELECT count(*) FROM image LEFT JOIN download USING (image_id) "
                 "WHERE original_url LIKE '%/good/%' AND status IS NOT 'done'"
             ).fetchone()[0]
-    assert not lost, f"{lost} of {good} images beside them were lost"
+    assert not lost, f"{lost} of {good} images with good answers were lost"
     assert not dict(outcomes).get("internal_error"), outcomes
-    told = ", ".join(f"{images} {what}" for what, images in outcomes)
-    print(f"{len(asked)} of {count} mutated answers given in {time.monotonic() - began:.0f} s, "
-          f"all {good} images beside them done: {told}")  # fmt: skip
+    summary = ", ".join(f"{images} {what}" for what, images in outcomes)
+    print(f"sent {len(sent)} of {count} mutated answers in {time.monotonic() - began:.0f} s, "
+          f"all {good} images with good answers are done: {summary}")  # fmt: skip
 
 
 def _options(home: Path) -> list[str]:
@@ -90,7 +90,7 @@ def _host(number: int) -> str:
 
 
 def _write_list(path: Path, port: int, count: int) -> int:
-    """Writes the images of all answers, and those beside them; returns the number of these."""
+    """Writes a list of the images with mutated and with good answers; returns the number of the good ones."""
     md5 = base64.b64encode(hashlib.md5(_PHOTO).digest()).decode()
     good = count // _GOOD_EVERY
     urls = [f"http://{_host(number % _HOSTS)}:{port}/bad/{number}_o.jpg" for number in range(count)]
@@ -104,7 +104,7 @@ def _write_list(path: Path, port: int, count: int) -> int:
     return good
 
 
-async def _serve(stream: trio.SocketStream, seed: int, asked: set[int]) -> None:
+async def _serve(stream: trio.SocketStream, seed: int, sent: set[int]) -> None:
     async with stream:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError, ValueError, IndexError):
             while True:
@@ -119,13 +119,13 @@ async def _serve(stream: trio.SocketStream, seed: int, asked: set[int]) -> None:
                 if kind == "good":
                     await stream.send_all(_answer(b"200 OK", _PHOTO))
                     continue
-                asked.add(number)
+                sent.add(number)
                 await stream.send_all(mutated(number, seed))
-                if number % 8:  # the others stay open, for what comes of that
+                if number % 8:  # the other connections stay open, to see what happens
                     return
 
 
-# ---- answers and what is done to them
+# ---- answers and their mutations
 
 
 def _answer(status: bytes, body: bytes, *lines: bytes) -> bytes:
@@ -194,7 +194,7 @@ def _insert(answer: bytearray, rng: random.Random) -> None:
 
 
 def _insert_value(answer: bytearray, rng: random.Random) -> None:
-    """Puts a token where a header's value was."""
+    """Replaces the value of a header with a token."""
     starts = [at for at in range(len(answer) - 2) if answer[at : at + 2] == b": "][:12]
     if starts:
         start = rng.choice(starts) + 2
@@ -230,7 +230,7 @@ def mutated(number: int, seed: int) -> bytes:
 
 
 def _place(answer: bytearray, rng: random.Random) -> int:
-    """Anywhere; mostly in the head, which is the smaller part."""
+    """A random position; mostly in the head, which is the smaller part."""
     head = answer.find(b"\r\n\r\n") + 4
     end = head if head > 4 and rng.random() < 0.7 else len(answer)
     return rng.randrange(max(1, min(end, len(answer))))

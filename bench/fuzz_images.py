@@ -1,4 +1,4 @@
-"""Mutated images through the whole pipeline: no traceback, no crash, no hang, no image beside them lost."""
+"""Sends mutated images through the whole pipeline: no traceback, no crash, no hang, no other image lost."""
 
 import argparse
 import base64
@@ -33,8 +33,8 @@ from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 
 _BATCH = 100
-_BATCH_S = 600  # for a batch: none takes a tenth of it
-_IMAGE_S = 20  # of CPU, for one image; `oidl.imaging.cost` has what the worst that passes takes
+_BATCH_S = 600  # for a batch, more than ten times what one takes
+_IMAGE_S = 20  # CPU seconds for one image; `oidl.imaging.cost` has those of the worst that is accepted
 _RUN_IMAGES, _RUN_WHOLE, _RUN_S = 400, 100, 300
 _NUMBERS = (0, 1, 2, 7, 8, 12, 16, 32, 127, 128, 255, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF)
 
@@ -57,7 +57,7 @@ Mutation = Callable[[bytearray, random.Random], None]
 
 @dataclass
 class _Batch:
-    """What became of a batch: images by their outcome, and what must not be, in words."""
+    """The results of a batch: the number of images by outcome, and the errors as text."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -65,12 +65,12 @@ class _Batch:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--images", type=int, default=20_000, help="mutated images")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints what became of the images; fails if a single one became what it must not."""
+    """Prints the outcomes of the images; fails at a single error."""
     print(machine())
     began = time.monotonic()
     total = _in_processes(arguments.images, arguments.seed)
@@ -90,7 +90,7 @@ def mutated(number: int, seed: int) -> bytes:
     return bytes(body)
 
 
-# ---- in processes of their own
+# ---- in separate processes
 
 
 def _in_processes(count: int, seed: int) -> _Batch:
@@ -114,7 +114,7 @@ def _in_processes(count: int, seed: int) -> _Batch:
 
 
 def _process(begin: int, end: int, seed: int) -> _Batch:
-    """Images `begin` to `end` through a `Processor`, with nothing on standard error."""
+    """Sends images `begin` to `end` through a `Processor`, which must print nothing on standard error."""
     batch = _Batch()
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name, tempfile.TemporaryFile() as noise:
         standard_error = os.dup(2)
@@ -161,10 +161,10 @@ def _cpu_s() -> float:
 
 
 def _in_a_run(seed: int) -> Counter[str]:
-    """Mutated images among whole ones, downloaded; every whole one is done, and the run ends as usual."""
+    """Downloads mutated images among whole ones; every whole one must be done, and the run must end normally."""
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         home = Path(name)
-        home.chmod(0o755)  # nginx has workers of another user
+        home.chmod(0o755)  # nginx started by root reads as another user
         paths = []
         for number in range(_RUN_IMAGES + _RUN_WHOLE):
             is_whole = number % 5 == 0
@@ -257,7 +257,7 @@ def _bmp(width: int, height: int) -> bytes:
 
 
 def _somewhere(body: bytearray, rng: random.Random) -> int:
-    """A place in `body`: in its head as often as in the rest, where nearly all that a decoder obeys stands."""
+    """A random position in `body`; mostly in its head, which has nearly everything that a decoder obeys."""
     return rng.randrange(min(len(body), rng.choice((64, 300, 1000, 1 << 30)))) if body else 0
 
 
@@ -272,7 +272,7 @@ def _set_byte(body: bytearray, rng: random.Random) -> None:
 
 
 def _set_number(body: bytearray, rng: random.Random) -> None:
-    """A number of two or four bytes, in either order, that programs stumble over."""
+    """Writes a number of two or four bytes, in either order, that programs stumble over."""
     kind = rng.choice(("<H", ">H", "<I", ">I"))
     packed = struct.pack(kind, rng.choice(_NUMBERS) & (0xFFFF if kind[1] == "H" else 0xFFFFFFFF))
     at = _somewhere(body, rng)

@@ -1,4 +1,4 @@
-"""The cost of a picture in CPU milliseconds, by the program's imaging and by plain libvips; and that nothing leaks."""
+"""The CPU milliseconds per image, with the program's imaging and with plain libvips; and whether memory leaks."""
 
 import argparse
 import statistics
@@ -20,13 +20,13 @@ _THREE_BOXES = {"thumbnails": (224, 160, 96)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--leak", type=int, default=20_000, help="images in a row, whose memory is watched")
+    parser.add_argument("--leak", type=int, default=20_000, help="images in a row for the memory test")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a table with medians over rounds in which all ways take turns, in one thread, then the memory."""
+    """Prints a table of medians over rounds, in which all ways take turns in one thread; then the memory."""
     print(f"{machine()}; one thread, {arguments.rounds} rounds of {_DISTINCT} photos\n")
     print("| CPU ms an image | plain libvips | one rendition | ratio | three renditions | to one |")
     print("|---|---|---|---|---|---|")
@@ -72,7 +72,7 @@ def _ours(boxes: tuple[int, ...] | list[int]) -> Callable[[bytes], None]:
 
 
 def _watch(count: int) -> None:
-    """Renders pictures of every look in every mode, some of them damaged, and prints the memory held meanwhile."""
+    """Renders images of every kind in every mode, some of them damaged, and prints the memory in use."""
     looks: list[dict[str, bool | int]] = [{}, {"progressive": True}, {"grey": True}, {"cmyk": True}, {"orientation": 6}]
     bodies = [photo(seed, 320, 240, **looks[seed % len(looks)]) for seed in range(20)]  # type: ignore[arg-type]
     bodies += [body[: len(body) // 2] for body in bodies[:5]]

@@ -1,8 +1,8 @@
-"""What the machine could do if there were no network, no database and no files to write.
+"""The limit of the machine: what it can do without network, database and files.
 
-MD5 and the image work over bodies in memory, in as many threads as there are
-validators: with the two libvips calls that anybody would write (`libvips`), or with
-the program's own imaging (`imaging`). Run as a process of its own.
+MD5 and image work on bodies in memory, in as many threads as there are
+validators: with the two obvious libvips calls (`libvips`), or with the program's
+own imaging (`imaging`). It runs in a separate process.
 """
 
 import argparse

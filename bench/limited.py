@@ -1,7 +1,7 @@
-"""A server on loopback that answers photos as a simulated limiter says, in a process of its own.
+"""A server of photos on loopback behind a simulated limiter, in a separate process.
 
-`python -m bench.limited --limiter NAME --photos DIR` prints its base URL, serves until it is stopped (SIGTERM), and
-prints as JSON when each request came, in seconds after the first, and whether it was refused.
+`python -m bench.limited --limiter NAME --photos DIR` prints its base URL and serves until SIGTERM. Then it prints, as
+JSON, the time of each request in seconds after the first, and whether it was refused.
 """
 
 import argparse
@@ -31,26 +31,26 @@ LIMITERS: dict[str, Callable[[], Limiter]] = {
 
 
 class LimitedSite(Site):
-    """A site with a limiter in front; it notes when it was asked, and whether it refused."""
+    """A site behind a limiter; it logs the time of each request, and whether it was refused."""
 
     def __init__(self, answers: dict[str, CannedResponse], limiter: Limiter) -> None:
         super().__init__(answers)
         self._limiter = limiter
         self._rng = random.Random(1)
         self._began: float | None = None
-        self.asked: list[tuple[float, bool]] = []
+        self.times: list[tuple[float, bool]] = []
 
     def answer(self, path: str, now: float) -> CannedResponse:
-        """As the limiter says."""
+        """The answer of the site, if the limiter allows it."""
         if self._began is None:
             self._began = now
-        said = self._limiter.answer(now - self._began, 0, self.connections.open, self._rng)
-        self.asked.append((now - self._began, said.is_throttled))
-        if not said.is_throttled:
+        verdict = self._limiter.answer(now - self._began, 0, self.connections.open, self._rng)
+        self.times.append((now - self._began, verdict.is_throttled))
+        if not verdict.is_throttled:
             return super().answer(path, now)
-        if said.retry_after_s is None:
+        if verdict.retry_after_s is None:
             return CannedResponse(TOO_MANY, 429, "text/html")
-        return CannedResponse(TOO_MANY, 503, "text/html", {"Retry-After": f"{said.retry_after_s:.0f}"})
+        return CannedResponse(TOO_MANY, 503, "text/html", {"Retry-After": f"{verdict.retry_after_s:.0f}"})
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def main() -> None:
     answers = {f"/photos/{path.name}": CannedResponse(path) for path in arguments.photos.iterdir()}
     site = LimitedSite(answers, LIMITERS[arguments.limiter]())
     trio.run(_serve, site)
-    print(json.dumps(site.asked))
+    print(json.dumps(site.times))
 
 
 async def _serve(site: LimitedSite) -> None:

@@ -1,4 +1,4 @@
-"""The pace against rate limiters as they are met on the web: share delivered of what is allowed, share refused."""
+"""The pace against the rate limiters of the web: the share of the allowed requests delivered, and the share refused."""
 
 import argparse
 import random
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.limiting import Ban, Bucket, Crowd, Limiter, Noise, OneHost, Played, Window, play
+from bench.limiting import Ban, Bucket, Crowd, Limiter, Noise, OneHost, ResponseCounts, Window, play
 from bench.live import LIVE_SCENARIOS, LiveScenario, play_live
 
 _FIRST_S = 60
@@ -15,14 +15,14 @@ _FIRST_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A limiter, what it allows in a second of the simulation, and what must hold."""
+    """A limiter, the requests that it allows in each second of the simulation, and the required results."""
 
     name: str
     limiter: Callable[[random.Random], Limiter]
     allowed: Callable[[float], float]
-    first: float | None  # of what is allowed in the first minute, at least
+    first: float | None  # minimum share of the allowed requests in the first minute
     after: float  # and after that
-    refused: float | None = 0.05  # of the requests, at most
+    refused: float | None = 0.05  # maximum share of the requests
     latency_s: float = 0.1
     seconds: int = 300
     hosts: int = 40
@@ -63,7 +63,7 @@ def _buckets() -> list[Scenario]:
 def _free(
     name: str, limiter: Callable[[random.Random], Limiter], noise: float, first: float, after: float
 ) -> list[Scenario]:
-    """Nothing but the connections is in the way."""
+    """Scenarios in which only the number of connections limits the rate."""
     return [
         Scenario(
             f"{name}, {latency_s * 1000:g} ms", limiter, _steady(in_all / latency_s * (1 - noise)), first, after,
@@ -118,14 +118,14 @@ SCENARIOS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--only", default="", help="scenarios with this in their name")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--simulated-only", action="store_true", help="without the runs of the program in real time")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a table, medians of the seeds, then of runs in real time; exits with 1 if a threshold is missed."""
+    """Prints a table of medians over the seeds, then runs in real time; exits with 1 if a threshold is missed."""
     print(f"{'limiter':48} {'1st min':>8} {'':8} {'after':>8} {'':8} {'refused':>8}")
     is_fine = True
     for scenario in SCENARIOS:
@@ -155,7 +155,7 @@ def _print_line(
     *,
     is_fine: bool,
 ) -> None:
-    """Shares, each with its bound."""
+    """Prints the shares, each with its bound."""
     cells = [
         f"{'' if share is None else f'{share:.1%}':>8} {'' if bound is None else f'({sign}{bound:.0%})':8}"
         for sign, (share, bound) in ((">", first), (">", after or (None, None)), ("<", refused))
@@ -179,12 +179,12 @@ def _show(scenario: Scenario, seeds: int) -> bool:
     return is_fine
 
 
-def _play(scenario: Scenario, seed: int) -> Played:
+def _play(scenario: Scenario, seed: int) -> ResponseCounts:
     limiter = scenario.limiter(random.Random(seed))
     return play(
         limiter, scenario.seconds, seed=seed, latency_s=scenario.latency_s, hosts=scenario.hosts, in_all=scenario.in_all
     )
 
 
-def _share(scenario: Scenario, played: Played, begin: int, end: int) -> float:
+def _share(scenario: Scenario, played: ResponseCounts, begin: int, end: int) -> float:
     return played.delivered(begin, end) / sum(scenario.allowed(second) for second in range(begin, end))

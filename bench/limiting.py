@@ -1,7 +1,7 @@
-"""Rate limiters as they are met on the web, and a simulation that plays a pace against one. No real time passes.
+"""The rate limiters of the web, and a simulation of a pace against one of them. No real time passes.
 
-The simulation drives `Pace` as `net/hosts.py` does: so many requests in flight in all and at each host, the next
-one as soon as the pace allows it. There are always more images to ask for.
+The simulation drives `Pace` as `net/permits.py` does: it limits the requests in flight, in total and per host, and
+sends the next one as soon as the pace allows it. It never runs out of images.
 """
 
 import heapq
@@ -17,26 +17,26 @@ from oidl.net.provider import ProviderPace
 
 
 @dataclass(frozen=True, slots=True)
-class CannedResponse:
-    """What a server says to one request: is it throttled, and if so, how many seconds does `Retry-After` ask for."""
+class LimiterAnswer:
+    """The answer to one request: whether it is throttled, and if so, the seconds in its `Retry-After`."""
 
     is_throttled: bool
     retry_after_s: float | None = None
 
 
-OK = CannedResponse(is_throttled=False)
+OK = LimiterAnswer(is_throttled=False)
 
 
 class Limiter(Protocol):
     """A server that answers a request at `now`; `in_flight` counts this request too."""
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> LimiterAnswer:
         """What the server says."""
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: `rate(now)` tokens a second, at most `burst` of them kept."""
+    """A token bucket: `rate(now)` tokens per second, of which it keeps at most `burst`."""
 
     rate: Callable[[float], float]
     burst: float
@@ -47,19 +47,19 @@ class Bucket:
     def __post_init__(self) -> None:
         self.tokens = self.burst
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> LimiterAnswer:
         """What the server says."""
         self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate(now))
         self.at = now
         if self.tokens < 1:
-            return CannedResponse(True, self.retry_after_s)
+            return LimiterAnswer(True, self.retry_after_s)
         self.tokens -= 1
         return OK
 
 
 @dataclass(slots=True)
 class Window:
-    """At most `count` requests in each `length_s` of the clock; the rest of it is refused."""
+    """At most `count` requests in each `length_s` of the clock; it refuses the others."""
 
     count: int
     length_s: float
@@ -68,7 +68,7 @@ class Window:
     number: int = -1
     used: int = 0
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> LimiterAnswer:
         """What the server says."""
         number, into_s = divmod(now + self.phase_s, self.length_s)
         if number != self.number:
@@ -76,35 +76,35 @@ class Window:
         self.used += 1
         if self.used <= self.count:
             return OK
-        return CannedResponse(True, math.ceil(self.length_s - into_s) if self.says_when else None)
+        return LimiterAnswer(True, math.ceil(self.length_s - into_s) if self.says_when else None)
 
 
 @dataclass(slots=True)
 class Noise:
-    """A share of all answers is a refusal, whatever the pace; the rest is what `behind` says."""
+    """Refuses a share of all requests at any pace; `behind` answers the others."""
 
     share: float
     retry_after_s: float | None = None
     behind: Limiter | None = None
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> LimiterAnswer:
         """What the server says."""
         if rng.random() < self.share:
-            return CannedResponse(True, self.retry_after_s)
+            return LimiterAnswer(True, self.retry_after_s)
         return self.behind.answer(now, host, in_flight, rng) if self.behind else OK
 
 
 @dataclass(slots=True)
 class Ban:
-    """Whoever goes beyond the limit of `behind` is refused for `length_s`, counted from the latest request."""
+    """Refuses a client that exceeds the limit of `behind` for `length_s`, counted from its last request."""
 
     behind: Limiter
     length_s: float
     until: float = -math.inf
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> LimiterAnswer:
         """What the server says."""
-        answer = CannedResponse(True) if now < self.until else self.behind.answer(now, host, in_flight, rng)
+        answer = LimiterAnswer(True) if now < self.until else self.behind.answer(now, host, in_flight, rng)
         if answer.is_throttled:
             self.until = now + self.length_s
         return answer
@@ -112,41 +112,41 @@ class Ban:
 
 @dataclass(slots=True)
 class Crowd:
-    """A share of the answers is a refusal while more than `limit` requests are in flight."""
+    """Refuses a share of the requests while more than `limit` are in flight."""
 
     limit: int
     share: float
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> LimiterAnswer:
         """What the server says."""
-        return CannedResponse(in_flight > self.limit and rng.random() < self.share)
+        return LimiterAnswer(in_flight > self.limit and rng.random() < self.share)
 
 
 @dataclass(slots=True)
 class OneHost:
-    """Only the first host has a limit."""
+    """Limits only the first host."""
 
     behind: Limiter
 
-    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> CannedResponse:
+    def answer(self, now: float, host: int, in_flight: int, rng: random.Random) -> LimiterAnswer:
         """What the server says."""
         return self.behind.answer(now, host, in_flight, rng) if host == 0 else OK
 
 
 @dataclass(slots=True)
-class Played:
-    """What became of the requests: for each second, how many were answered and how many refused."""
+class ResponseCounts:
+    """The number of requests answered and refused in each second."""
 
     answered: Counter[int] = field(default_factory=Counter)
     refused: Counter[int] = field(default_factory=Counter)
 
     def delivered(self, begin: int, end: int) -> int:
-        """Images that came in these seconds."""
+        """The number of images that arrived in these seconds."""
         return sum(count for second, count in self.answered.items() if begin <= second < end)
 
     @property
     def refused_share(self) -> float:
-        """Of all requests."""
+        """The share of all requests that was refused."""
         refused = self.refused.total()
         return refused / max(1, refused + self.answered.total())
 
@@ -161,12 +161,12 @@ def play(
     per_host: int = 5,
     in_all: int = 128,
     pace: Pace | None = None,
-) -> Played:
-    """Asks `limiter` for `seconds` as fast as the pace allows."""
+) -> ResponseCounts:
+    """Sends requests to `limiter` for `seconds`, as fast as the pace allows."""
     rng = random.Random(seed)
     pace_rng = random.Random(seed)
     paces = ProviderPace(pace or Pace(in_all, rng=pace_rng), lambda: Pace(per_host, rng=pace_rng))
-    played = Played()
+    played = ResponseCounts()
     ends: list[tuple[float, int, float, int]] = []  # when, a number, since when, host
     busy = [0] * hosts
     now, number = 0.0, 0
@@ -202,7 +202,7 @@ def play(
 def _free_host(
     paces: ProviderPace, now: float, busy: list[int], per_host: int, rng: random.Random
 ) -> tuple[int | None, float]:
-    """A host that may be asked now, or how long to wait for one."""
+    """A host that accepts a request now, or the seconds until one does."""
     first, held_s = rng.randrange(len(busy)), math.inf
     for step in range(len(busy)):
         host = (first + step) % len(busy)

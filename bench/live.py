@@ -1,4 +1,4 @@
-"""`oidl run` in real time against some of the limiters of the simulation, for a minute each."""
+"""`oidl run` in real time against some limiters of the simulation, for a minute each."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.limiting import Played
+from bench.limiting import ResponseCounts
 from bench.site import make_photos, write_image_list
 
 _SECONDS = 60
@@ -16,12 +16,12 @@ _SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class LiveScenario:
-    """A limiter of `bench.limited`, images a second that it allows, and what must hold in the first minute."""
+    """A limiter of `bench.limited`, the images per second that it allows, and the required first minute."""
 
     limiter: str
     allowed: float
-    share: float  # of what is allowed, at least
-    refused: float | None  # of the requests, at most
+    share: float  # minimum share of the allowed images
+    refused: float | None  # maximum share of the requests
     max_rps: float | None = None
 
 
@@ -33,13 +33,13 @@ LIVE_SCENARIOS = (
 
 
 def play_live(scenario: LiveScenario) -> tuple[float, float]:
-    """The share delivered of what is allowed in the first minute, and the share refused."""
+    """The share of the allowed images that arrived in the first minute, and the share of requests refused."""
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         played = _play(scenario, Path(name))
     return played.delivered(0, _SECONDS) / (scenario.allowed * _SECONDS), played.refused_share
 
 
-def _play(scenario: LiveScenario, home: Path) -> Played:
+def _play(scenario: LiveScenario, home: Path) -> ResponseCounts:
     photos = make_photos(home / "photos", 320, 240, 80, int(2 * scenario.allowed * _SECONDS))
     server = subprocess.Popen(
         [sys.executable, "-m", "bench.limited", f"--limiter={scenario.limiter}", f"--photos={home / 'photos'}"],
@@ -58,13 +58,13 @@ def _play(scenario: LiveScenario, home: Path) -> Played:
                 *("--max-host-connections=32", "--no-log-to-stdout"),
             ],
             stderr=subprocess.DEVNULL,
-            check=False,  # it ends before all is done
+            check=False,  # it ends before all images are done
         )
     finally:
         server.terminate()
         output = server.stdout.read()
         server.wait()
-    played = Played(Counter(), Counter())
+    played = ResponseCounts(Counter(), Counter())
     for at_s, is_refused in json.loads(output):
         if at_s < _SECONDS:
             (played.refused if is_refused else played.answered)[int(at_s)] += 1

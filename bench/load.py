@@ -22,14 +22,14 @@ _SLICE = 20_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--directory", type=Path, help="where to work; a temporary directory if not given")
     parser.add_argument("--plain", choices=["load", "export"], help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a table: what takes how long, and the same in a plain loop, each in a process of its own."""
+    """Prints a table of speeds, of `oidl` and of a plain loop, each in its own process."""
     if arguments.plain:
         {"load": _plain_load, "export": _plain_export}[arguments.plain](arguments.directory)
         return
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         count = min(_SLICE, arguments.rows // 2)
         slice_ = [*load[:-2], f"--limit={count}", "--no-export-csv", "--no-download-metadata", "--max-failure-rate=2"]
         sliced = _slice([*slice_, "--max-host-connections=32", "--no-log-to-stdout"], [*oidl, "status", *place], count)
-        # Every image is to be exported, as if each had been tried.
+        # As if each image had been tried, so that all are exported.
         db = sqlite3.connect(home / "root" / "oidl.sqlite3")
         db.execute("UPDATE download SET status = 'done'")
         db.commit()
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _slice(arguments: list[str], status: list[str], count: int) -> str:
-    """Runs a part of the list, whose photos nobody has, and asks how it stands meanwhile."""
+    """Runs a part of the list, whose photos do not exist, and calls `oidl status` meanwhile."""
     with ThreadPoolExecutor(1) as aside:
         run = aside.submit(measured, arguments)
         times = []
@@ -77,7 +77,7 @@ def _slice(arguments: list[str], status: list[str], count: int) -> str:
 
 @contextmanager
 def _nothing() -> Iterator[str]:
-    """The base URL of a server that has no photo."""
+    """The base URL of a server without photos."""
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         Path(name).chmod(0o755)
         with served(Path(name)) as (base_url, _):
@@ -103,7 +103,7 @@ def _plain(what: str, home: Path) -> Usage:
 
 
 def _plain_load(home: Path) -> None:
-    """What anybody would write first: a csv reader into a table with a key."""
+    """The obvious code: a csv reader into a table with a key."""
     db = sqlite3.connect(home / "plain.sqlite3")
     db.execute("CREATE TABLE image (ImageID TEXT PRIMARY KEY, b, c, d, e, f, g, h, i INTEGER, j, k)")
     with open(home / "list.csv", encoding="utf-8", newline="") as file:
@@ -120,7 +120,7 @@ def _plain_export(home: Path) -> None:
 
 
 def write_list(path: Path, rows: int, base_url: str) -> None:
-    """An image list of so many rows, in the published format; says how long that took."""
+    """Writes an image list of `rows` rows in the published format; prints how long that took."""
     random_ = random.Random(7)
     started = time.perf_counter()
     with open(path, "w", encoding="utf-8") as file:
@@ -128,7 +128,7 @@ def write_list(path: Path, rows: int, base_url: str) -> None:
         for number in range(rows):
             photo = random_.randrange(10**9, 10**11)
             image = Image(
-                f"{random_.getrandbits(64):016x}",  # unsorted, as the full list is
+                f"{random_.getrandbits(64):016x}",  # unsorted, like the full list
                 "train",
                 f"{base_url}/{number % 9}/{photo % 8000}/{photo}_98dce75b5a_o.jpg",
                 f"https://www.flickr.com/photos/43584526@N06/{photo}",

@@ -1,4 +1,4 @@
-"""One process, measured from outside: wall and CPU seconds and peak memory, as the kernel counts them."""
+"""Measures one process from outside: wall and CPU seconds and peak memory, as the kernel counts them."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from oidl.cores import usable_cores
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one process took; `peak_mb` is its largest resident set in MiB."""
+    """The resources that one process used; `peak_mb` is its largest resident set in MiB."""
 
     wall_s: float
     cpu_s: float
@@ -22,7 +22,7 @@ class Usage:
 
 
 def measured(arguments: Sequence[str]) -> Usage:
-    """Runs `python arguments` to its end."""
+    """Runs `python arguments` to its end and measures it."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

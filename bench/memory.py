@@ -1,4 +1,4 @@
-"""The peak memory of `oidl run` with many connections and large bodies: what the byte budget is for."""
+"""The peak memory of `oidl run` with many connections and large bodies, which the byte budget limits."""
 
 import argparse
 import tempfile
@@ -9,16 +9,16 @@ from bench.site import make_photos, served, write_image_list
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--connections", type=int, default=128)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints the peak resident set of one run over photos of about 10 MB."""
+    """Prints the peak resident set of one run on photos of about 10 MB."""
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         root = Path(name)
-        root.chmod(0o755)  # nginx started by root reads as somebody else
+        root.chmod(0o755)  # nginx started by root reads as another user
         photos = make_photos(root / "large", 4800, 3600, 98, arguments.images)
         size_mb = sum(path.stat().st_size for path in photos) / len(photos) / 1e6
         with served(root) as (base_url, _):

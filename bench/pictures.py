@@ -1,4 +1,4 @@
-"""The pictures in the READMEs: a demo run half way, as a browser shows its page and as a terminal shows its screen."""
+"""The screenshots in the READMEs: a demo run half way, its page in a browser and its screen in a terminal."""
 
 import argparse
 import fcntl
@@ -55,14 +55,14 @@ _STYLE = "margin:0;padding:18px 22px;background:#14171a;font:14px/1.3 'DejaVu Sa
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--images", type=int, default=1200)
     parser.add_argument("--settled", type=int, default=60, help="per cent to wait for")
-    parser.add_argument("--out", type=Path, default=_HERE, help="directory of the pictures")
+    parser.add_argument("--out", type=Path, default=_HERE, help="directory for the screenshots")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs `oidl run --web` on a pseudo-terminal, and takes its pictures half way."""
+    """Runs `oidl run --web` on a pseudo-terminal and takes the screenshots half way."""
     arguments.out.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="oidl-pictures-") as name,
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _take(terminal: Any, settled: int, out: Path) -> Iterator[Path]:
-    """Takes the pictures once `settled` per cent are settled."""
+    """Takes the screenshots once `settled` per cent of the images are settled."""
     from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as playwright:
@@ -87,7 +87,7 @@ def _take(terminal: Any, settled: int, out: Path) -> Iterator[Path]:
                 try:
                     page.goto(f"http://{_PAGE}/")
                     break
-                except Error:  # it is not there yet
+                except Error:  # the server has not started yet
                     page.wait_for_timeout(100)
         first = next(iter(pages.values()))
         while float(re.sub("[^0-9.]", "", first.text_content("#share") or "") or 0) < settled:
@@ -106,7 +106,7 @@ def _take(terminal: Any, settled: int, out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _run_on_terminal(root: Path, catalogue: Path) -> Iterator[Any]:
-    """The screen (of `pyte`) of an `oidl run` at work, which is stopped in the end."""
+    """The screen (of `pyte`) of an active `oidl run`, which is stopped in the end."""
     import pyte
 
     screen = pyte.Screen(_COLUMNS, _LINES)
@@ -139,7 +139,7 @@ def _run_on_terminal(root: Path, catalogue: Path) -> Iterator[Any]:
 
 
 def _as_html(screen: Any) -> str:
-    """What is on the screen, colours and all, as a document."""
+    """The screen with its colours, as an HTML document."""
     lines = []
     for number in range(_LINES):
         cells = [screen.buffer[number][column] for column in range(_COLUMNS)]

@@ -1,7 +1,8 @@
-"""`oidl run` again and again through a captive portal: every image that exists is done, whatever the portal said.
+"""Repeats `oidl run` through a captive portal: every image that exists must be done, whatever the portal answers.
 
-In the middle of the list a network wants a login: requests are redirected to its
-page, and later answered by it. Scripts run `oidl run` until its exit code is not 3.
+In the middle of the list the network requires a login: the portal redirects
+requests to its page, and later answers them with it. A script repeats `oidl run`
+while its exit code is 3.
 """
 
 import argparse
@@ -20,14 +21,14 @@ from oidl.demo.site import CannedResponse, Site, redirect, status_answer
 
 _REDIRECTED = (0.3, 0.6)  # shares of as many requests as there are images
 _ANSWERED = (0.6, 0.8)
-_GONE = 20  # every so many photos, one is really gone
-_MOST_RUNS = 20
+_GONE = 20  # one photo in this many is really gone
+_MAX_RUNS = 20
 _LOGIN = "/login"
 _PAGE = CannedResponse(b"<html><body>Please log in.</body></html>", 200, "text/html")
 
 
 class _Network(Site):
-    """A site behind a portal, which answers in its place while that wants a login."""
+    """A site behind a portal, which answers in its place while it requires a login."""
 
     def answer(self, path: str, now: float) -> CannedResponse:
         answer = super().answer(path, now)
@@ -38,12 +39,12 @@ class _Network(Site):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--images", type=int, default=3000)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints the runs that it took, the last exit code and how the images stand; exit 1 if one is condemned."""
+    """Prints the number of runs, the last exit code and the counts of images; exits with 1 if one failed wrongly."""
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         trio.run(_measure, arguments.images, Path(name))
 
@@ -59,7 +60,7 @@ async def _measure(images: int, home: Path) -> None:
     async with trio.open_nursery() as nursery:
         write_image_list(image_list, await nursery.start(serve, site), photos, home)
         codes = [3]
-        while codes[-1] == 3 and len(codes) <= _MOST_RUNS:
+        while codes[-1] == 3 and len(codes) <= _MAX_RUNS:
             ended = await trio.run_process(
                 [sys.executable, "-m", "oidl", "run", *options], capture_stderr=True, check=False
             )

@@ -1,6 +1,6 @@
-"""The power goes, three times, while `oidl run` is at work: what a copy of its disk has, before and after the next run.
+"""Cuts the power three times during `oidl run`: what its disk has left, before and after the next run.
 
-Needs root: the disk is a file that is mounted, and a copy of that file is what a power cut would have left.
+Needs root: the disk is a mounted file, and a copy of that file is what a power cut would leave.
 """
 
 import argparse
@@ -19,20 +19,20 @@ from bench.site import make_photos, served, write_image_list
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--cuts", type=int, default=3)
     parser.add_argument("--interval", type=float, default=20.0, help="seconds between two cuts")
     parser.add_argument("--images", type=int, default=20_000)
-    parser.add_argument("--rate", type=int, default=320, help="images a second, at most")
+    parser.add_argument("--rate", type=int, default=320, help="maximum images per second")
     parser.add_argument("--filesystem", default="ext4")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints how many files each cut took; fails if the next run leaves one of them done."""
+    """Prints how many files each cut damaged; fails if one of them is still recorded after the next run."""
     print(machine())
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         home = Path(name)
-        home.chmod(0o755)  # nginx gives up the rights of root
+        home.chmod(0o755)  # nginx started by root reads as another user
         photos = make_photos(home / "site" / "photos", 160, 120, 85, arguments.images)
         with served(home / "site") as (base_url, _):
             write_image_list(home / "list.csv", base_url, photos, home / "site")
@@ -81,7 +81,7 @@ def _start(home: Path, disk: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def _look(disk: Path) -> tuple[int, int]:
-    """How many files are recorded, and how many of these have not the recorded size."""
+    """How many files are recorded, and how many of them do not have the recorded size."""
     with closing(sqlite3.connect(disk / "root" / "oidl.sqlite3")) as db:
         files = db.execute("SELECT path, bytes FROM file").fetchall()
     return len(files), sum(not _is_whole(disk / "root" / path, size) for path, size in files)

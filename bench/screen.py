@@ -1,4 +1,4 @@
-"""What the full screen costs: four frames a second of a run with 128 downloads in progress and all lists full."""
+"""The cost of the full screen: four frames per second of a run with 128 downloads in progress and full lists."""
 
 import argparse
 import fcntl
@@ -28,14 +28,14 @@ _GONE = Failure(Reason.GONE, "HTTP 410", http_status=410, url="https://c1.static
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--columns", type=int, default=80)
     parser.add_argument("--lines", type=int, default=24)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Draws to a pseudo-terminal that a thread empties; what the same run costs undrawn is taken off."""
+    """Draws to a pseudo-terminal that a thread empties; subtracts the cost of the same run without the screen."""
     undrawn_s, _ = _measured(arguments, is_drawn=False)
     drawn_s, written = _measured(arguments, is_drawn=True)
     print(f"{machine()}\n")
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _measured(arguments: argparse.Namespace, *, is_drawn: bool) -> tuple[float, int]:
-    """The CPU time of this process meanwhile, and the bytes that the terminal got."""
+    """The CPU time of this process, and the number of bytes written to the terminal."""
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", arguments.lines, arguments.columns, 0, 0))
     written = 0
@@ -61,16 +61,16 @@ def _measured(arguments: argparse.Namespace, *, is_drawn: bool) -> tuple[float, 
         began = time.process_time()
         with open_terminal(stream) as terminal:
 
-            async def job() -> None:
+            async def show() -> None:
                 meter = _busy_meter()
                 screen = Screen(meter, terminal, deque(), lambda: None)
                 async with trio.open_nursery() as nursery:
                     if is_drawn:
                         nursery.start_soon(screen.run)
-                    await _go_on(meter, arguments.seconds)
+                    await _advance(meter, arguments.seconds)
                     nursery.cancel_scope.cancel()
 
-            trio.run(job)
+            trio.run(show)
         spent_s = time.process_time() - began
         stream.write(_END.decode())
         stream.flush()
@@ -86,25 +86,25 @@ def _busy_meter() -> Meter:
     )
     meter.set_baseline(StatusCount("train", Status.FAILED, reason, 1000) for reason in Reason)
     for number in range(100):
-        meter.recorded(_work(number), _DONE, Status.DONE)
-        meter.recorded(_work(number), _GONE, Status.FAILED)
+        meter.recorded(_job(number), _DONE, Status.DONE)
+        meter.recorded(_job(number), _GONE, Status.FAILED)
     return meter
 
 
-async def _go_on(meter: Meter, seconds: float) -> None:
-    """Everything moves, between all frames."""
+async def _advance(meter: Meter, seconds: float) -> None:
+    """Changes all numbers between all frames."""
     bodies = [Body(1.0) for _ in range(_DOWNLOADS)]
     for number, body in enumerate(bodies):
-        meter.started(_work(number))
-        meter.requested(_work(number), _work(number).original_url, body)
+        meter.started(_job(number))
+        meter.requested(_job(number), _job(number).original_url, body)
     for tick in range(round(seconds / _TICK_S)):
         await trio.sleep(_TICK_S)
         for body in bodies:
             body.size = (body.size + 14_000) % 1_900_000
         meter.read(128 * 14_000)
-        meter.recorded(_work(1000 + tick), _DONE, Status.DONE)
+        meter.recorded(_job(1000 + tick), _DONE, Status.DONE)
 
 
-def _work(number: int) -> Job:
+def _job(number: int) -> Job:
     url = f"https://c{number % 8}.staticflickr.com/1/{number}_o.jpg"
     return Job(f"{number:016x}", "train", url, 1_900_000, "m", "", ())

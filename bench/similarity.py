@@ -1,4 +1,4 @@
-"""How like the older tool's pictures ours are: SSIM against ImageMagick's `convert`, beside plain libvips' SSIM."""
+"""The similarity of our images to those of the older tool (ImageMagick), as SSIM, compared with plain libvips."""
 
 import argparse
 import shutil
@@ -17,7 +17,7 @@ from oidl.model import Rendition, ResizeMode
 _QUALITY = 90
 _SIGMA, _LUMA, _CONTRAST = 1.5, (0.01 * 255) ** 2, (0.03 * 255) ** 2  # as in the paper that `_ssim` names
 
-# Of a box of N pixels: what follows `-thumbnail`, and what plain libvips is told.
+# For a box of N pixels: the arguments after `-thumbnail`, and the options of plain libvips.
 _MODES: dict[ResizeMode, tuple[Callable[[int], list[str]], dict[str, str]]] = {
     ResizeMode.SHRINK_TO_FIT: (lambda box: [f"{box}x{box}>"], {"size": "down"}),
     ResizeMode.FILL_CROP: (
@@ -29,17 +29,17 @@ _MODES: dict[ResizeMode, tuple[Callable[[int], list[str]], dict[str, str]]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--photos", type=int, default=24)
     parser.add_argument("--convert", default="convert", help="ImageMagick's program")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints the mean SSIM over photos, by mode and size."""
+    """Prints the mean SSIM of photos, by mode and size."""
     convert = shutil.which(arguments.convert)
     version = convert and subprocess.run([convert, "-version"], capture_output=True, text=True, check=False).stdout
     if not version or not version.startswith("Version: ImageMagick"):
-        raise SystemExit(f"{arguments.convert} is not ImageMagick's; name that by --convert")
+        raise SystemExit(f"{arguments.convert} is not ImageMagick's; choose another with --convert")
     print(version.partition("\n")[0].partition(" https")[0].removeprefix("Version: ") + "\n")
     print("| photos | mode | ours | plain libvips | difference |")
     print("|---|---|---|---|---|")
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _by_imagemagick(convert: str | None, body: bytes, box: int, geometry: list[str]) -> bytes:
-    """As the older downloader called it."""
+    """The image as the older downloader made it."""
     command = [
         str(convert), "-define", f"jpeg:size={2 * box}x{2 * box}", "-", "-auto-orient", "-thumbnail", *geometry,
         "-quality", str(_QUALITY), "jpg:-",
@@ -81,7 +81,7 @@ def _by_libvips(body: bytes, box: int, options: dict[str, str]) -> bytes:
 
 
 def _ssim(one: bytes, other: bytes) -> float:
-    """The mean structural similarity of two pictures' luma, 1 for the same.
+    """The mean structural similarity of the luma of two images; 1 if they are the same.
 
     Wang, Bovik, Sheikh, Simoncelli: "Image quality assessment: from error visibility
     to structural similarity", 2004, with its Gaussian window.

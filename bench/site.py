@@ -1,4 +1,4 @@
-"""A directory of photos served on loopback, and a published list of them."""
+"""Serves a directory of photos on loopback, and writes an image list of them."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ _LOG = "log_format times $request_time; access_log {root}/times.log times;"
 
 
 def make_photos(directory: Path, width: int, height: int, quality: int, count: int) -> list[Path]:
-    """`count` files of photos in `directory`, links to a few distinct ones."""
+    """Makes `count` photos in `directory`, which are links to a few distinct ones."""
     directory.mkdir(parents=True)
 
     def make(number: int) -> Path:
@@ -56,7 +56,7 @@ def make_photos(directory: Path, width: int, height: int, quality: int, count: i
 
 
 def write_image_list(path: Path, base_url: str, photos: list[Path], root: Path) -> None:
-    """The photos as a published image list."""
+    """Writes an image list of the photos, in the published format."""
     facts: dict[int, tuple[int, str]] = {}
     ids = random.Random(4)
     with open(path, "w", encoding="utf-8") as file:
@@ -78,9 +78,9 @@ def write_image_list(path: Path, base_url: str, photos: list[Path], root: Path) 
 
 @contextmanager
 def served(root: Path, *, log: bool = False) -> Iterator[tuple[str, str]]:
-    """The base URL of a server of the files in `root`, in a process of its own, and that server's name.
+    """Serves the files in `root` from a separate process; yields the base URL and the server's name.
 
-    With `log`, nginx writes the seconds that each request took to `times.log`.
+    With `log`, nginx writes the duration of each request, in seconds, to `times.log`.
     """
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -1,4 +1,4 @@
-"""`oidl run` for a long time at a steady pace: memory, open files and the time a request takes must not grow."""
+"""`oidl run` for a long time at a steady pace: memory, open files and the duration of requests must not grow."""
 
 import argparse
 import os
@@ -16,17 +16,17 @@ _EVERY_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=50.0, help="images a second")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints memory, open files and request times, of the first tenth after the warm-up and of the last."""
+    """Prints memory, open files and request times, in the first tenth after the warm-up and in the last."""
     count = round(arguments.minutes * 60 * arguments.rate)
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         root = Path(name)
-        root.chmod(0o755)  # nginx started by root reads as somebody else
+        root.chmod(0o755)  # nginx started by root reads as another user
         photos = make_photos(root / "photos", 640, 480, 85, count)
         with served(root, log=True) as (base_url, server):
             assert server == "nginx", "the soak needs nginx, whose log has the times"
@@ -56,7 +56,7 @@ def _samples(arguments: list[str]) -> list[tuple[float, float]]:
             files = len(os.listdir(f"/proc/{process.pid}/fd"))
         except OSError:  # it has just ended
             break
-        if pages:  # else it ends in this moment
+        if pages:  # otherwise it is just ending
             samples.append((pages * PAGE_BYTES / 1e6, float(files)))
     assert process.wait() == 0
     return samples

@@ -13,7 +13,7 @@ from bench.site import make_photos, served, write_image_list
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of picture: how it is made, and the box it is shrunk to."""
+    """One kind of image: how to make it, and the box to shrink it to."""
 
     name: str
     width: int
@@ -27,7 +27,7 @@ KINDS = (Kind("originals", 2048, 1536, 97, 640, 0.1), Kind("thumbnails", 640, 48
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--images", type=int, default=6000, help="thumbnails a round; a tenth as many originals")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
@@ -35,15 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a table: a row a kind, medians over the rounds, each round the limits and then the run.
+    """Prints a table with one row per kind: medians over rounds, in which the limits and the run take turns.
 
     The limits are MD5 and image work in as many threads, without network, database or
-    files: by libvips' `thumbnail_buffer` and `jpegsave_buffer`, and by the program's own imaging.
+    files: with libvips' `thumbnail_buffer` and `jpegsave_buffer`, and with the program's own imaging.
     """
     print(f"{machine()}; {arguments.connections} connections, {arguments.rounds} rounds")
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         root = Path(name)
-        root.chmod(0o755)  # nginx started by root reads as somebody else
+        root.chmod(0o755)  # nginx started by root reads as another user
         with served(root) as (base_url, server):
             print(f"served by {server}\n")
             print("| | MB each | libvips img/s | own img/s | `oidl run` img/s | of libvips | of own | CPU ms | MB |")
@@ -61,7 +61,9 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
     rounds = []
     for number in range(arguments.rounds):
         libvips, own = (count / _limit_s(kind, root, count, calls) for calls in ("libvips", "imaging"))
-        home = root / f"{kind.name}-{number}"  # all stay, as removing many files slows making others for minutes
+        home = (
+            root / f"{kind.name}-{number}"
+        )  # all are kept, because removing many files slows down making others for minutes
         options = [
             "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={image_list}", "--no-download-metadata",
             f"--resize-box-size={kind.box}", f"--max-host-connections={arguments.connections}", "--no-log-to-stdout",

@@ -1,4 +1,4 @@
-"""`oidl run` killed again and again at random moments: nothing lost, nothing wrong, nothing fetched twice."""
+"""Kills `oidl run` repeatedly at random moments: nothing lost, nothing wrong, nothing fetched twice."""
 
 import argparse
 import random
@@ -24,14 +24,16 @@ _ENOUGH_S = 120.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
+    """Adds the options."""
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--images", type=int, default=400, help="of one dataset; when all are done another root begins")
+    parser.add_argument(
+        "--images", type=int, default=400, help="of one dataset; when all are done, another root begins"
+    )
     parser.add_argument("--seed", type=int, default=1)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints what was found after so many kills; fails at the first thing that is wrong."""
+    """Prints the result after that many kills; fails at the first problem."""
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         trio.run(_torture, arguments, Path(name))
 
@@ -52,11 +54,11 @@ async def _torture(arguments: argparse.Namespace, home: Path) -> None:
             code = -9
             while code == -9 and kills < arguments.kills:
                 before = _done(root)
-                asked = Counter(site.requests)
+                requests = Counter(site.requests)
                 code = await _run(home, root, rng.uniform(0.1, 1.6))
                 kills += code == -9
                 _check(root)
-                again = {path for path in before if site.requests[path] > asked[path]}
+                again = {path for path in before if site.requests[path] > requests[path]}
                 assert not again, f"fetched again after it was done: {again}"
             assert code in (-9, 0), code
             assert await _run(home, root, _ENOUGH_S) == 0
@@ -67,7 +69,7 @@ async def _torture(arguments: argparse.Namespace, home: Path) -> None:
 
 
 async def _run(home: Path, root: Path, seconds: float) -> int:
-    """Runs until its end or for so long; its exit code, -9 if it was killed."""
+    """Runs for at most `seconds`; returns the exit code, -9 if the run was killed."""
     options = [f"--root-dir={root}", f"--images-csv={home / 'list.csv'}", "--no-download-metadata"]
     options += ["--save-original-images", "--resize-box-size=64", "--no-export-csv", "--no-log-to-stdout"]
     process = await trio.lowlevel.open_process(
@@ -81,7 +83,7 @@ async def _run(home: Path, root: Path, seconds: float) -> int:
 
 
 def _done(root: Path) -> set[str]:
-    """The paths of the URLs of what is recorded as done."""
+    """The paths of the URLs of the images that are recorded as done."""
     if not (root / "oidl.sqlite3").exists():
         return set()
     with closing(sqlite3.connect(root / "oidl.sqlite3")) as db:
@@ -94,7 +96,7 @@ def _done(root: Path) -> set[str]:
 
 
 def _check(root: Path, images: int | None = None) -> None:
-    """Whatever the database says is so; with `images`, all of them are done and nothing else lies about."""
+    """Asserts that the database is right; with `images`, also that all are done and there are no other files."""
     if not _done(root) and images is None:
         return
     with closing(sqlite3.connect(root / "oidl.sqlite3")) as db:

@@ -1,4 +1,4 @@
-"""What the web page costs a run: one without it, one with it, and ones whose page is under attack."""
+"""The cost of the web page: a run without it, a run with it, and runs whose page is under attack."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ from oidl.state.counts import read_runs
 from oidl.state.database import connect_reader
 
 _ADDRESS = re.compile(r"the web page is at http://[^:]+:(\d+)/")
-_WITH_TOKEN = ("cookies",)  # attacks on what only a page for the network does
+_WITH_TOKEN = ("cookies",)  # attacks on something that only a page with a token does
 _WARM_IMAGES = 300
 _BEFORE_S = 5.0
 _ATTACK_S = 10.0
@@ -30,15 +30,15 @@ _PATIENCE_S = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
-    parser.add_argument("--images", type=int, default=4000, help="of a run that is not attacked")
-    parser.add_argument("--rounds", type=int, default=3, help="of runs that are not attacked")
+    """Adds the options."""
+    parser.add_argument("--images", type=int, default=4000, help="images of a run without an attack")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of runs without an attack")
     parser.add_argument("--attacked-images", type=int, default=30_000)
-    parser.add_argument("--only", default="", help="attacks whose name contains this, and no other run")
+    parser.add_argument("--only", default="", help="run only attacks whose name contains this")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints two tables: speed with and without the page, then speed, memory and end of a run under each attack."""
+    """Prints two tables: the speed with and without the page; the speed, memory and end of a run under each attack."""
     count = max(arguments.images, arguments.attacked_images)
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         root = Path(name)
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _compare(root: Path, arguments: argparse.Namespace) -> None:
-    """The kinds take turns, so that whatever else the machine does meets them all alike."""
+    """The kinds take turns, so that other load on the machine affects all of them alike."""
     print(f"{machine()}; {arguments.images} thumbnails, {arguments.rounds} rounds")
     kinds = {"without the page": False, "the page, with no clients": True}
     rounds: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
@@ -91,7 +91,7 @@ def _options(home: Path, images_csv: Path) -> list[str]:
 
 
 def _run(root: Path, *, has_page: bool) -> tuple[float, float]:
-    """Seconds of a run as its row has them, and of CPU in all."""
+    """The seconds of a run, from its row in the database, and its CPU seconds in total."""
     home = root / f"out-{time.time_ns()}"
     options = _options(home, root / "list.csv")
     measured([*options, "--limit=0"])
@@ -110,8 +110,8 @@ def _run(root: Path, *, has_page: bool) -> tuple[float, float]:
 
 
 @dataclass
-class _Watched:
-    """A run and its page, watched from outside."""
+class _ObservedRun:
+    """A run and its page, observed from outside."""
 
     process: subprocess.Popen[bytes]
     home: Path
@@ -119,14 +119,14 @@ class _Watched:
     page_mb: int = 0
 
     def done(self) -> int:
-        """Images that are done."""
+        """The number of images that are done."""
         db = connect_reader(self.home / "oidl.sqlite3")
         count: int = db.execute("SELECT count(*) FROM download WHERE status = 'done'").fetchone()[0]
         db.close()
         return count
 
     def speed(self, seconds: float) -> tuple[float, float]:
-        """Images a second over so many, and CPU milliseconds of the run for one; the most memory is noted."""
+        """Images per second over `seconds`, and CPU milliseconds of the run per image; updates the peak memory."""
         first, began, cpu_s = self.done(), time.monotonic(), _cpu_s(self.process.pid)
         while time.monotonic() < began + seconds:
             time.sleep(0.25)
@@ -144,19 +144,19 @@ def _attacked(root: Path, attack: str) -> str:
     errors = home / "stderr.txt"
     with open(errors, "wb") as file:
         process = subprocess.Popen([sys.executable, *options, f"--web={at}"], stderr=file)
-    watched = _Watched(process, home)
+    observed = _ObservedRun(process, home)
     try:
         while not (found := _ADDRESS.search(errors.read_text())):
             time.sleep(0.1)
-        while watched.done() < _WARM_IMAGES and process.poll() is None:
+        while observed.done() < _WARM_IMAGES and process.poll() is None:
             time.sleep(0.2)
-        before, cpu_before = watched.speed(_BEFORE_S)
+        before, cpu_before = observed.speed(_BEFORE_S)
         with _attack(attack, found[1], _ATTACK_S) as attacker:
             answer_s = _answer_s(f"http://127.0.0.1:{found[1]}/")
-            during, cpu_during = watched.speed(_ATTACK_S - 2 - min(answer_s, 5))
+            during, cpu_during = observed.speed(_ATTACK_S - 2 - min(answer_s, 5))
             attacker.wait()
         over = time.monotonic()
-        while (is_slow := watched.speed(1)[0] < _RECOVERED * before) and time.monotonic() < over + _PATIENCE_S:
+        while (is_slow := observed.speed(1)[0] < _RECOVERED * before) and time.monotonic() < over + _PATIENCE_S:
             pass
         recovered = f"> {_PATIENCE_S:.0f}" if is_slow else f"{time.monotonic() - over:.1f}"
         with _attack(attack, found[1], _PATIENCE_S) as attacker:
@@ -175,7 +175,7 @@ def _attacked(root: Path, attack: str) -> str:
     tracebacks = errors.read_text().count("Traceback")
     return (
         f"| {attack} | {before:.0f} | {during:.0f} | {during / before:.2f} | {cpu_before:.2f} | {cpu_during:.2f} | "
-        f"{recovered} | {answer_s:.2f} | {watched.run_mb} | {watched.page_mb} | {tracebacks} | {ended_s:.1f} |"
+        f"{recovered} | {answer_s:.2f} | {observed.run_mb} | {observed.page_mb} | {tracebacks} | {ended_s:.1f} |"
     )
 
 
@@ -186,7 +186,7 @@ def _attack(attack: str, port: str, seconds: float) -> subprocess.Popen[bytes]:
 
 
 def _answer_s(url: str) -> float:
-    """Seconds until a client that means no harm is answered, two seconds into an attack; 10 is never."""
+    """Seconds until a friendly client gets an answer, two seconds into an attack; 10 means never."""
     time.sleep(2)
     began = time.monotonic()
     with suppress(OSError):

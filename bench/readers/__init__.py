@@ -1,8 +1,8 @@
-"""Every export opened by the programs that people read it with, and what they find in it against the database.
+"""Opens every export with the programs that people use for it, and compares their findings with the database.
 
-A demo's root is exported in every format, unchanged. Each reader opens its export in a process of its own, so one
-that breaks is a line of the table. Readers are no dependencies of this project: those that are not installed are
-named with the command that installs them, and they may be in a Python of their own (`--python`).
+A demo's root is exported in every format, unchanged. Each reader opens its export in a separate process, so a crash
+is one line of the table. Readers are no dependencies of this project: for one that is not installed the table has
+the command that installs it. They may be in another Python (`--python`).
 """
 
 import argparse
@@ -23,28 +23,28 @@ from bench.readers.verdict import HEADER, disagrees, row, verdict
 _HERE = Path(__file__).parents[2]
 _PATIENCE_S = 300
 
-# What an export is called in the table, and how it is made.
+# The name of each export in the table, and its options.
 _EXPORTS = {
     "coco": ("--format=coco", "--label-types=boxes,segmentations,relationships,points"),
     "coco, masks alone": ("--format=coco", "--label-types=segmentations"),
     "yolo": ("--format=yolo", "--label-types=boxes"),
-    "voc": ("--format=voc", "--label-types=boxes", "--split=80/20"),  # torchvision knows train and val alone
+    "voc": ("--format=voc", "--label-types=boxes", "--split=80/20"),  # torchvision knows only train and val
     "imagefolder": ("--format=imagefolder", "--label-types=boxes,labels", "--with-empty"),
     "csv": ("--format=csv", "--label-types=boxes,labels"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be set."""
-    parser.add_argument("--images", type=int, default=300, help="of the demo that is exported")
-    parser.add_argument("--port", type=int, default=8710, help="the first of three that the demo is served at")
+    """Adds the options."""
+    parser.add_argument("--images", type=int, default=300, help="number of images in the demo")
+    parser.add_argument("--port", type=int, default=8710, help="the first of the demo's three ports")
     parser.add_argument("--directory", type=Path, help="where to work; a temporary directory if not given")
     parser.add_argument("--root-dir", type=Path, help="export this root with all annotations instead of a demo's")
     parser.add_argument("--python", default=sys.executable, help="the Python that has the readers")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints the table; exit 1 if a reader that is installed disagrees with the database."""
+    """Prints the table; exits with 1 if an installed reader disagrees with the database."""
     missing = _missing(arguments.python)
     with _place(arguments.directory) as home:
         root = arguments.root_dir or home / "root"
@@ -74,12 +74,12 @@ def _missing(python: str) -> dict[str, list[str]]:
     except OSError as error:
         sys.exit(f"--python {python}: {error.strerror}")
     except ValueError:
-        sys.exit(f"--python {python}: this is no Python 3.11 or newer")
+        sys.exit(f"--python {python}: this is not Python 3.11 or newer")
     return found
 
 
 def _export(root: Path, home: Path, outputs: Set[str]) -> Mapping[str, Path]:
-    """Exports `root` as far as `outputs` need it; where each of them is, by name."""
+    """Exports `root` as `outputs` need it; returns the path of each, by name."""
     places = {"database": root.absolute() / "oidl.sqlite3", "lists": home / "lists"}
     _oidl("export-csv", f"--root-dir={root}", f"--dest={places['lists']}")
     for output in sorted(outputs - places.keys()):
@@ -91,7 +91,7 @@ def _export(root: Path, home: Path, outputs: Set[str]) -> Mapping[str, Path]:
 
 
 def _read(python: str, name: str, place: Path) -> Found:
-    """What the check called `name` finds in `place`, in a process of its own."""
+    """The findings of the check `name` in `place`; it runs in a separate process."""
     try:
         ended = subprocess.run(
             [python, "-m", "bench.readers", name, str(place)],

@@ -1,7 +1,7 @@
-"""`python -m bench.readers CHECK PLACE` does one check and prints what came of it, as JSON on the last line.
+"""`python -m bench.readers CHECK PLACE` does one check and prints its result as JSON on the last line.
 
-Without a check it prints which packages are missing for each. Nothing of `oidl` is imported here, so the Python that
-has the readers needs nothing else.
+Without a check it prints the missing packages of each. It imports nothing from `oidl`, so the Python with the readers
+needs nothing else.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What a check is: a reader, what it opens, and what it must find there."""
+"""A check: a reader, the output that it opens, and what it must find there."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ Facts: TypeAlias = Mapping[str, float | str]
 class Check:
     """One reader on one output.
 
-    `packages` are what pip installs for it, the reader first, none for Python itself, and `modules` what it imports.
-    `read` gives what it finds at the place of `output`, by the names in `facts`; the database's answers to the same
-    are those `about` a kind of output.
+    `packages` are what pip installs, the reader first, none for Python itself; `modules` are what it imports. `read`
+    returns the facts that it finds at the path of `output`, with the names in `facts`. `about` is the kind of output
+    for which the database has the expected facts.
     """
 
     output: str
@@ -26,16 +26,16 @@ class Check:
 
     @property
     def about(self) -> str:
-        """The output, however its image files were made."""
+        """The output without the way its image files were made."""
         return self.output.partition(", --")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of a check: facts, or one of the reasons why there are none.
+    """The result of a check: facts, or one of the reasons why there are none.
 
-    `missing` are packages that are not installed, `broken` says why a reader could not be imported, and `refused` what
-    it said of the export.
+    `missing` are packages that are not installed, `broken` says why a reader cannot be imported, and `refused` is its
+    complaint about the export.
     """
 
     version: str = ""

@@ -10,7 +10,7 @@ from bench.readers.tally import Tally
 
 
 def _instances(home: Path) -> Iterator[tuple[Path, Path]]:
-    """The file of every split, and the directory of its images."""
+    """The file of each split, and the directory of its images."""
     for path in sorted(home.glob("annotations/instances_*.json")):
         yield path, home / "images" / path.stem.removeprefix("instances_")
 
@@ -23,7 +23,7 @@ def _opened(home: Path) -> Iterator[tuple[Any, Path]]:
 
 
 def boxes(home: Path) -> Facts:
-    """Images that are there, and their boxes, by `getAnnIds`."""
+    """The images that exist, and their boxes, with `getAnnIds`."""
     tally = Tally()
     for coco, images in _opened(home):
         names = {each["id"]: each["name"] for each in coco.loadCats(coco.getCatIds())}
@@ -35,7 +35,7 @@ def boxes(home: Path) -> Facts:
 
 
 def masks(home: Path) -> Facts:
-    """Masks that `annToMask` makes in the size of their image, with as many pixels as `area` says."""
+    """The masks that `annToMask` makes with the size of their image and as many pixels as `area`."""
     count = 0
     images = set()
     for coco, _ in _opened(home):
@@ -48,7 +48,7 @@ def masks(home: Path) -> Facts:
 
 
 def drawn(home: Path) -> Facts:
-    """Masks that `showAnns` puts on a figure, image by image."""
+    """The masks that `showAnns` draws on a figure, image by image."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -65,12 +65,12 @@ def drawn(home: Path) -> Facts:
 
 
 def box_results(home: Path) -> Facts:
-    """The boxes as results of `loadRes`, which `COCOeval` finds to be right."""
+    """The precision that `COCOeval` gives the boxes as results of `loadRes`."""
     return _precision(home, "bbox", "bbox")
 
 
 def mask_results(home: Path) -> Facts:
-    """The same of masks."""
+    """The same for masks."""
     return _precision(home, "segm", "segmentation")
 
 
@@ -90,7 +90,7 @@ def _precision(home: Path, kind: str, key: str) -> Facts:
 
 
 def beside(home: Path) -> Facts:
-    """Relationships and points, in JSON of their own."""
+    """Relationships and points, which are in separate JSON files."""
     return {
         kind: sum(len(json.loads(path.read_text("utf-8"))[kind]) for path in home.glob(f"annotations/{kind}_*.json"))
         for kind in ("relationships", "points")
@@ -98,7 +98,7 @@ def beside(home: Path) -> Facts:
 
 
 def torchvision_boxes(home: Path) -> Facts:
-    """`CocoDetection` in the form of `transforms.v2`."""
+    """`CocoDetection` wrapped for `transforms.v2`."""
     from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
 
     tally = Tally()
@@ -118,7 +118,7 @@ def torchvision_boxes(home: Path) -> Facts:
 
 
 def torchvision_masks(home: Path) -> Facts:
-    """The masks of the same."""
+    """The masks of the same dataset."""
     from torchvision.datasets import CocoDetection, wrap_dataset_for_transforms_v2
 
     images = count = 0

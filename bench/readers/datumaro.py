@@ -1,4 +1,4 @@
-"""COCO, YOLO, VOC and folders as Datumaro imports them. It follows no links, so images are hard links or copies."""
+"""COCO, YOLO, VOC and folders as Datumaro imports them. It follows no links: images are hard links or copies."""
 
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ def _boxes(home: Path, form: str, last: int = 0) -> Facts:
 
 
 def _open(item: Any) -> None:
-    """Raises `ValueError` if the picture is not there."""
+    """Raises `ValueError` if the image is missing."""
     if item.media is None or item.media.data is None:
-        raise ValueError(f"{item.id} has no picture")
+        raise ValueError(f"{item.id} has no image")
 
 
 def coco(home: Path) -> Facts:
@@ -33,17 +33,17 @@ def coco(home: Path) -> Facts:
 
 
 def yolo(home: Path) -> Facts:
-    """Its `yolo`, which knows Ultralytics' layout."""
+    """Its `yolo`, which knows the layout of Ultralytics."""
     return _boxes(home, "yolo")
 
 
 def voc(home: Path) -> Facts:
-    """Its `voc_detection`, which takes the last pixel for the first one outside."""
+    """Its `voc_detection`, which takes the last pixel of a box for the first one outside."""
     return _boxes(home / "VOCdevkit/VOC2012", "voc_detection", last=1)
 
 
 def folders(home: Path) -> Facts:
-    """Its `image_dir` of every split."""
+    """Its `image_dir` on each split."""
     from datumaro.components.dataset import Dataset
 
     images = folders = 0

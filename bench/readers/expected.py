@@ -1,4 +1,4 @@
-"""What the database says of a root's resized images: the facts that readers must find."""
+"""The facts that readers must find: what the database says about the resized images of a root."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _OF_BOXES = {
     "box pixels": f"SELECT sum((x_max - x_min) * width * (y_max - y_min) * height) FROM {_BOXES}",
 }
 _LABELLED = f"SELECT image_id FROM {_BOXES} UNION SELECT image_id FROM file_label WHERE rendition = 'images-resized' AND confidence = 1"  # noqa: E501
-_RIGHT = "SELECT 1.0"  # the average precision of what is found as it is
+_RIGHT = "SELECT 1.0"  # the average precision of exact results
 _QUESTIONS: Mapping[str, Mapping[str, str]] = {
     "coco": _OF_BOXES
     | {
@@ -62,7 +62,7 @@ _QUESTIONS: Mapping[str, Mapping[str, str]] = {
 
 
 def read_expected(database: Path) -> dict[str, Facts]:
-    """The facts about each kind of output, by its name."""
+    """The expected facts by kind of output."""
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as db:
         return {
             about: {name: db.execute(question).fetchone()[0] for name, question in questions.items()}

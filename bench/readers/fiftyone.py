@@ -1,4 +1,4 @@
-"""COCO, YOLO and VOC as FiftyOne's importers read them. They need no MongoDB, which FiftyOne has its data sets in."""
+"""COCO, YOLO and VOC as FiftyOne's importers read them. They do not need MongoDB, in which FiftyOne keeps datasets."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from bench.readers.tally import Tally
 
 
 def _detections(importer: AbstractContextManager[Iterable[tuple[str, Any, Any]]], tally: Tally, last: int = 0) -> int:
-    """Counts the images that are there and their boxes; how many of these have a mask."""
+    """Counts the images that exist and their boxes; returns how many boxes have a mask."""
     masks = 0
     with importer as samples:
         for path, metadata, label in samples:
@@ -28,7 +28,7 @@ def _detections(importer: AbstractContextManager[Iterable[tuple[str, Any, Any]]]
 
 
 def coco(home: Path) -> Facts:
-    """`COCODetectionDatasetImporter`, of boxes."""
+    """`COCODetectionDatasetImporter` for boxes."""
     from fiftyone.utils.coco import COCODetectionDatasetImporter
 
     tally = Tally()
@@ -41,7 +41,7 @@ def coco(home: Path) -> Facts:
 
 
 def coco_masks(home: Path) -> Facts:
-    """The same, of masks."""
+    """The same for masks."""
     from fiftyone.utils.coco import COCODetectionDatasetImporter
 
     tally = Tally()
@@ -66,7 +66,7 @@ def yolo(home: Path) -> Facts:
 
 
 def voc(home: Path) -> Facts:
-    """`VOCDetectionDatasetImporter`, which takes the last pixel for the first one outside."""
+    """`VOCDetectionDatasetImporter`, which takes the last pixel of a box for the first one outside."""
     from fiftyone.utils.voc import VOCDetectionDatasetImporter
 
     tally = Tally()

@@ -28,7 +28,7 @@ def hugging_face(home: Path) -> Facts:
 
 
 def torchvision_folders(home: Path) -> Facts:
-    """`ImageFolder`, whose classes are the folders: the splits, and no three-character directories."""
+    """`ImageFolder`, whose classes are the folders: the splits, not the three-character directories."""
     from torchvision.datasets import ImageFolder
 
     found = ImageFolder(home)

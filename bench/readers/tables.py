@@ -24,7 +24,7 @@ def _csvs(home: Path, kind: str) -> list[str]:
 
 
 def pandas_csv(home: Path) -> Facts:
-    """`read_csv` of boxes, labels and whom to thank."""
+    """`read_csv` on boxes, labels and attribution."""
     import pandas
 
     boxes = pandas.concat(map(pandas.read_csv, _csvs(home, "boxes")))
@@ -35,7 +35,7 @@ def pandas_csv(home: Path) -> Facts:
 
 
 def polars_csv(home: Path) -> Facts:
-    """`read_csv` of the same."""
+    """`read_csv` on the same files."""
     import polars
 
     boxes = polars.concat(map(polars.read_csv, _csvs(home, "boxes")), how="vertical_relaxed")
@@ -46,7 +46,7 @@ def polars_csv(home: Path) -> Facts:
 
 
 def duckdb_csv(home: Path) -> Facts:
-    """SELECT FROM the files."""
+    """`SELECT` from the files."""
     import duckdb
 
     def rows(pattern: str) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ def _lists(success: Iterable[Mapping[str, Any]], failure: Iterable[Mapping[str, 
 
 
 def pandas_lists(home: Path) -> Facts:
-    """`read_csv` of `images-success.csv` and `images-failure.csv` of every subset."""
+    """`read_csv` on `images-success.csv` and `images-failure.csv` of each subset."""
     import pandas
 
     def rows(name: str) -> list[Mapping[str, Any]]:
@@ -105,7 +105,7 @@ _QUESTIONS = {
 
 
 def pandas_database(database: Path) -> Facts:
-    """`read_sql` of tables and views."""
+    """`read_sql` on tables and views."""
     import pandas
 
     with closing(sqlite3.connect(database)) as db:
@@ -113,7 +113,7 @@ def pandas_database(database: Path) -> Facts:
 
 
 def polars_database(database: Path) -> Facts:
-    """`read_database` of a connection."""
+    """`read_database` on a connection."""
     import polars
 
     with closing(sqlite3.connect(database)) as db:
@@ -121,7 +121,7 @@ def polars_database(database: Path) -> Facts:
 
 
 def datasette(database: Path) -> Facts:
-    """Its JSON of the same questions, and its page of the database."""
+    """Its JSON for the same queries, and its page about the database."""
     from datasette.app import Datasette
 
     async def ask() -> Facts:

@@ -1,4 +1,4 @@
-"""Counts what a reader hands out, image by image. Pure."""
+"""Counts what a reader returns, image by image. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from bench.readers.check import Facts
 
 BOXES = ("images", "boxes", "largest class", "box pixels")
-"""What `Tally.facts` has of an output with boxes."""
+"""The facts that `Tally` has about an output with boxes."""
 
 
 class Tally:
-    """The images and boxes so far: how many, of which class, and how large together."""
+    """The images and boxes so far: their number, their classes and the total area."""
 
     def __init__(self) -> None:
         self.images = 0
@@ -25,7 +25,7 @@ class Tally:
             self.pixels += width * height
 
     def facts(self) -> Facts:
-        """Under the names in `BOXES`."""
+        """The facts with the names in `BOXES`."""
         return {
             "images": self.images,
             "boxes": self.names.total(),
@@ -35,6 +35,6 @@ class Tally:
 
 
 def largest(names: Counter[str]) -> str:
-    """The name with the most, and how many: `Cat 98`."""
+    """The most frequent name with its count: `Cat 98`."""
     name = min(names, key=lambda name: (-names[name], name), default="")
     return f"{name} {names[name]}"

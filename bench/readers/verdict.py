@@ -1,4 +1,4 @@
-"""What a reader found compared with what the database has, and both as a row of the table. Pure."""
+"""Compares the findings of a reader with the database, and writes both as a row of the table. Pure."""
 
 import math
 
@@ -10,21 +10,21 @@ _NEAR = 0.01  # of a sum of areas: some formats have whole pixels
 
 
 def disagrees(found: Found, expected: Facts) -> bool:
-    """Whether the reader is there, and refused the export or found something else than `expected`."""
+    """Whether the reader is installed, but refused the export or found other facts than `expected`."""
     if found.missing or found.broken:
         return False
     return bool(found.refused) or not all(is_same(found.facts.get(name), value) for name, value in expected.items())
 
 
 def is_same(found: float | str | None, expected: float | str) -> bool:
-    """Whether two values of a fact are the same, to within a hundredth if they are no whole numbers."""
+    """Whether two values of a fact are the same, to within a hundredth if they are not whole numbers."""
     if isinstance(found, float) and isinstance(expected, int | float):
         return math.isclose(found, expected, rel_tol=_NEAR)
     return found == expected
 
 
 def verdict(check: Check, found: Found, expected: Facts) -> str:
-    """In words: the same, or what is wrong."""
+    """The verdict in words: the same, or what is wrong."""
     if found.missing:
         return f"not installed: `pip install {' '.join(check.packages)}`"
     if found.broken:

@@ -7,7 +7,7 @@ from bench.readers.tally import Tally
 
 
 def torchvision_boxes(home: Path) -> Facts:
-    """`VOCDetection` of every split; its pixels count from 1 and hold the last ones."""
+    """`VOCDetection` on each split; its pixels count from 1 and include the last ones."""
     from torchvision.datasets import VOCDetection
 
     tally = Tally()
@@ -25,7 +25,7 @@ def torchvision_boxes(home: Path) -> Facts:
 
 
 def globox_boxes(home: Path) -> Facts:
-    """`AnnotationSet.from_pascal_voc`, which takes the last pixel for the first one outside."""
+    """`AnnotationSet.from_pascal_voc`, which takes the last pixel of a box for the first one outside."""
     from globox import AnnotationSet
 
     tally = Tally()

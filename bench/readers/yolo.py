@@ -9,7 +9,7 @@ from bench.readers.tally import Tally
 
 
 def ultralytics(home: Path) -> Facts:
-    """Its check of a data set, then the images and labels that it takes for training; none may be corrupt."""
+    """Its check of a dataset, then the images and labels that it uses for training; none may be corrupt."""
     from ultralytics.data.dataset import YOLODataset
     from ultralytics.data.utils import check_det_dataset
 
