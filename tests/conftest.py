@@ -1,4 +1,4 @@
-"""What many tests start from: an image, a piece of work, an open state database."""
+"""What many tests start from: an image, a job, an open state database."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A `Downloader` with permits and connections of its own."""
+"""A `Downloader` with its own permits and connections."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

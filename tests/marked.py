@@ -1,4 +1,4 @@
-"""Pictures with objects of known places: coloured rectangles, and whether a box in a file made of one holds its own."""
+"""Pictures with coloured rectangles at known places, and a check that a box in a file made of one contains its own."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""The pages that people read, and the parts of them that can be checked: code, commands, lists, tables."""
+"""The pages that people read, and their parts that can be checked: code, commands, lists, tables."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How many cores may be used: by affinity, and by the quota of control groups of both versions, from files made up."""
+"""The number of usable cores: by affinity, and by the quota of control groups of both versions, from fake files."""
 
 import os
 from collections.abc import Callable

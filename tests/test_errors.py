@@ -1,4 +1,4 @@
-"""What the system says about a file, and advice that follows from its number."""
+"""The system's message about a file, and the advice that follows from its number."""
 
 import errno
 import os

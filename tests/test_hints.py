@@ -1,4 +1,4 @@
-"""Commands in messages: about the root at hand, and written in one place."""
+"""Commands in messages: about the user's root, and written in one place."""
 
 import ast
 import re

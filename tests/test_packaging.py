@@ -1,4 +1,4 @@
-"""A wheel, an sdist and an editable install all work, with the core dependencies alone."""
+"""A wheel, an sdist and an editable install all work, with only the core dependencies."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The README: short, its jobs with what they take, and the command that `.ci/run` runs."""
+"""The README: short, with the requirements of its jobs, and the command that `.ci/run` runs."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Command lines as the program reads them."""
+"""Command lines, as the program reads them."""
 
 from collections.abc import Sequence
 from dataclasses import is_dataclass

@@ -1,7 +1,7 @@
 """The program as people start it, on a small Open Images that a loopback server treats as badly as life does.
 
-Each dataset is made once a session. Every test gets a server of its own on the
-same ports, with answers of its own to spoil, and a book of what it was asked.
+Each dataset is made once per session. Every test gets its own server on the same
+ports, with answers that it may spoil, and a log of the requests.
 """
 
 import os

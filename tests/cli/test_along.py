@@ -1,4 +1,4 @@
-"""Annotations that come along with chosen images: which kinds, for which images, and what it takes to export them."""
+"""Annotations that come with selected images: which kinds, for which images, and the files needed to export them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Annotations from the command line: loaded once, chosen by, killed at; and what a dry run says."""
+"""Annotations from the command line: loaded once, used to select images, killed during the load; and the dry run."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What is wrong with the input gets one clear line that names it and the documented exit code; nothing else changes."""
+"""Bad input gets one clear line that names it, and the documented exit code; nothing else changes."""
 
 import gzip
 import hashlib

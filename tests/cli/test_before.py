@@ -1,4 +1,4 @@
-"""Before the first byte: what a run says that it will do, when it asks, and what is left if nothing comes of it."""
+"""Before the first byte: what a run announces, when it asks, and what remains if it is refused."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`oidl --install-completion` writes a script that completes what can be typed, and says where it is."""
+"""`oidl --install-completion` writes a script that completes command lines, and prints its path."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is typed wrongly in the environment, a file or a path is refused in a sentence."""
+"""Mistakes in the environment, a file or a path are refused in one sentence."""
 
 import ctypes
 import os

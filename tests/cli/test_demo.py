@@ -1,4 +1,4 @@
-"""`oidl demo`, and its V7 as other commands see it: classes choose images, exported boxes lie on the shapes."""
+"""`oidl demo`, and other commands on its V7: classes select images, exported boxes lie on the shapes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which display a run gets where, and that `oidl demo` hands on what it was told."""
+"""Which display a run gets on which stream, and that `oidl demo` passes its options on."""
 
 import os
 import sys

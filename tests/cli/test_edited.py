@@ -1,4 +1,4 @@
-"""The database is a public interface: what people write there is shown as it is, and stops no command."""
+"""The database is a public interface: commands show what users write there unchanged, and none fails."""
 
 import sqlite3
 from collections.abc import Callable

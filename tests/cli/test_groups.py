@@ -1,4 +1,4 @@
-"""Options by sections: a class says which, an option may say another, and `--help` shows them in that order."""
+"""Options by section: a class has a section, an option may have another, and `--help` shows them in order."""
 
 from dataclasses import dataclass
 from typing import Annotated, get_args, get_type_hints

@@ -1,4 +1,4 @@
-"""Help: short with `-h`, complete with `--help`, and in either without the same words again and again."""
+"""Help: short with `-h`, complete with `--help`, and without repetition in both."""
 
 import os
 import pty

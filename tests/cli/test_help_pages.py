@@ -1,4 +1,4 @@
-"""`oidl help`: the list of pages, a page, an entry of one, the options of a command, and what is near to a mistake."""
+"""`oidl help`: the list of pages, a page, one entry of it, the options of a command, and suggestions after a typo."""
 
 import os
 import pty

@@ -1,8 +1,8 @@
 """`kill -9` at any instant costs repeated work, never a lie: the next run ends where an uninterrupted one does.
 
-Half of the kills come from outside, at a moment that the server chooses; the
-other half from inside, right before or after the n-th file is moved into place or
-the n-th transaction is committed, where the window is too small to be hit.
+Half of the kills come from outside, at a moment that the server chooses. The
+other half come from inside, right before or after the n-th file is moved into
+place or the n-th transaction is committed, because that window is too small to hit.
 """
 
 import os

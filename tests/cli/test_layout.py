@@ -1,4 +1,4 @@
-"""Options that say where files lie and how they are named, in a root that has files already."""
+"""Options for the paths and names of files, in a root that already has files."""
 
 from collections.abc import Callable
 from pathlib import Path

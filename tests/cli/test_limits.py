@@ -1,4 +1,4 @@
-"""Soft stops of a real run: what was in hand is kept, the exit code says there is more, the next run does it."""
+"""Soft stops of a real run: active transfers finish, the exit code says that images remain, the next run resumes."""
 
 import pytest
 

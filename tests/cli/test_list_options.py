@@ -1,4 +1,4 @@
-"""Lists are written in one way everywhere: with commas, by repetition or both, in flags, environment and file."""
+"""Lists have one syntax everywhere: commas, repetition or both, in flags, environment and file."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

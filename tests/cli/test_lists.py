@@ -1,4 +1,4 @@
-"""Image lists of one's own: known by their content, whatever their address, and without the secrets in it."""
+"""The user's own image lists: recognised by content at any address, and recorded without the secrets in it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A command line that cannot be read is answered in our own words, with what to type instead."""
+"""A command line that cannot be read gets an answer in our own words, with a correct example."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The network as a run is told to use it: names, proxies, certificates, and what it says of itself."""
+"""The network options of a run: names, proxies, certificates, and its User-Agent."""
 
 import socket
 from collections import Counter

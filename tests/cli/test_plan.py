@@ -1,4 +1,4 @@
-"""A root goes on with what it is for: what is not said in a later command is as it was in the last run."""
+"""A root keeps its plan: options that a later command omits have the values of the last run."""
 
 import random
 import shlex

@@ -1,4 +1,4 @@
-"""A network that answers with its own pages for a while: no photo is condemned for that, and the loop gets them all."""
+"""A network that answers with its own pages for a while: no photo fails for it, and repeated runs get them all."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""`python -m bench readers`: the readers that are here find what the database has, the others are named."""
+"""`python -m bench readers`: installed readers find what the database has, the others are listed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""`oidl renditions`: what there is, and how one goes: files, rows, and what the plan asks for."""
+"""`oidl renditions`: lists them, and removes one with its files, its rows and its part of the plan."""
 
 import os
 from pathlib import Path

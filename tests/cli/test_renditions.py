@@ -1,4 +1,4 @@
-"""Several renditions of one download, in one run or later; orientation, colours and originals that are converted."""
+"""Several renditions of one download, in one run or later; orientation, colours and converted originals."""
 
 import io
 from pathlib import Path

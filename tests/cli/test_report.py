@@ -1,4 +1,4 @@
-"""`oidl report`: one file about a whole database."""
+"""`oidl report`: one file about the whole database."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run goes on where the one before it stopped, and nothing that is done is asked for again."""
+"""A run resumes where the one before it stopped, and requests nothing that is done."""
 
 from dataclasses import replace
 from pathlib import Path

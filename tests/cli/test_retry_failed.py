@@ -1,4 +1,4 @@
-"""What failed for good: listed by `status --failures`, tried again by `run --retry-failed`, and by nothing else."""
+"""Final failures: `status --failures` lists them, `run --retry-failed` retries them, and nothing else does."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A whole run: every image ends as its scenario says, and what is on disk is what the database says."""
+"""A whole run: every image ends as its scenario says, and the files match the database."""
 
 import dataclasses
 import io

@@ -1,4 +1,4 @@
-"""The full screen as somebody sees it: a real run on a pseudo-terminal, read by an emulator; and how it is left."""
+"""The full screen as a user sees it: a real run on a pseudo-terminal, read by an emulator; and how it ends."""
 
 import fcntl
 import json

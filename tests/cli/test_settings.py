@@ -1,4 +1,4 @@
-"""Flags come before `OIDL_*`, those before `oidl.toml`, that before the defaults."""
+"""Flags override `OIDL_*`, which overrides `oidl.toml`, which overrides the defaults."""
 
 import json
 from collections.abc import Callable

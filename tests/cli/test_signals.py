@@ -1,4 +1,4 @@
-"""Ctrl-C once lets the transfers in hand finish, twice stops at once; SIGTERM is the same."""
+"""Ctrl-C once lets the transfers in progress finish, twice stops at once; SIGTERM does the same."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Where images are had: the next source where one fails, each told of, and no copy taken for an original."""
+"""Sources of images: the next one after a failure, a record of each, and no copy mistaken for an original."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`oidl status`: the same numbers as the database has, while a run goes on and after it."""
+"""`oidl status`: the same numbers as the database, during a run and after it."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""A second Ctrl-C ends the process within seconds, whatever it is stuck in; every command ends at the first."""
+"""A second Ctrl-C ends the process within seconds, wherever it is stuck; the first one ends every other command."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full or read by nobody: every command ends as its work did."""
+"""Standard streams that are closed, full or without a reader: every command ends with the exit code of its work."""
 
 import json
 import os

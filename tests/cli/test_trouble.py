@@ -1,4 +1,4 @@
-"""A full disk, and a server that asks for an hour's patience: the run ends, says why, and loses nothing."""
+"""A full disk, and a server that requests an hour's pause: the run ends, says why, and loses nothing."""
 
 import errno
 import os

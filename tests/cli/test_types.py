@@ -1,4 +1,4 @@
-"""Bytes and times as people type them."""
+"""Sizes and durations as users write them."""
 
 import pytest
 

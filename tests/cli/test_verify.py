@@ -1,4 +1,4 @@
-"""`oidl verify`: what differs between disk and database is found, and with `--repair` put right and nothing else."""
+"""`oidl verify`: finds the differences between disk and database; `--repair` repairs them and changes nothing else."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Lists and files of the shape that V4–V7 have: found, put in place, verified, and out again byte for byte."""
+"""Lists and files in the shape of V4–V7: found, installed, verified, and exported byte for byte."""
 
 import base64
 import csv

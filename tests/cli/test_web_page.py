@@ -1,7 +1,7 @@
-"""The web page as people see it: in a real browser, of a real run, and against those who mean it harm.
+"""The web page as users see it: in a real browser, with a real run, and against hostile clients.
 
-Screenshots are kept in `.artefacts/`. The browser lives in a thread of its own,
-as its event loop and Trio would quarrel over signals.
+Screenshots are kept in `.artefacts/`. The browser runs in a separate thread,
+because its event loop and Trio would both handle signals.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""Every bad server at once: the run ends by itself, and every try and every image has its own reason."""
+"""All bad servers at once: the run ends by itself, and every failed try and every image has its own reason."""
 
 from collections import defaultdict
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A small published list with everything awkward in it, and archives made of what a test says."""
+"""A small published list with every oddity in it, and archives with the content that a test chooses."""
 
 import gzip
 import io

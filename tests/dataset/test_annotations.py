@@ -1,4 +1,4 @@
-"""Annotation files: read by their header, in batches, bad rows told by line; only the images that are wanted."""
+"""Annotation files: read by header, in batches, bad rows reported by line; only the requested images."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""An archive on its way: nobody sees its end unless its bytes are the published ones.
+"""An archive in transfer: its reader reaches the end only if its bytes are the published ones.
 
-The network is played by a function that delivers what a test says; how real
-transfers break and go on is tested where they are made.
+A function plays the network and delivers what a test chooses; `net` tests how real
+transfers break and resume.
 """
 
 import hashlib

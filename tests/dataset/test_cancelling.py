@@ -1,4 +1,4 @@
-"""Reading heeds cancellation, however much comes out of however little: lists, annotation files, archives, ImageIDs."""
+"""Reading can be cancelled at any ratio of compression: lists, annotation files, archives, ImageIDs."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""The catalogue: the built-in one is whole, and another is checked before it is believed."""
+"""The catalogue: the built-in one is complete, and another one is validated before use."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Files of classes: names, lists and the tree, in every shape that was published."""
+"""Files of classes: names, lists and the tree, in every published shape."""
 
 import gzip
 import io

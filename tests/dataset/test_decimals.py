@@ -1,4 +1,4 @@
-"""Decimal fractions of one width, many at once."""
+"""Decimal fractions of one width, parsed many at once."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Masks come out of ZIP archives of any origin as they went in, and damage is said of the one that has it."""
+"""Masks leave ZIP archives of any origin unchanged, and an error names the damaged archive."""
 
 import random
 import struct

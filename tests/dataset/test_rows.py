@@ -1,4 +1,4 @@
-"""Published rows: read and written again they are the same bytes; bad ones are counted, not fatal."""
+"""Published rows: reading and writing gives the same bytes; bad ones are counted and not fatal."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Archives taken apart: whole or not at all, and never outside their directory."""
+"""Archives are unpacked whole or not at all, and never outside their directory."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""A demo's list in V3: real archives of real rows, whose photos are as published unless the scenario differs."""
+"""A demo's list in V3: real archives of real rows, with photos as published unless the scenario differs."""
 
 import base64
 import csv

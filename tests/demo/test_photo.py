@@ -1,4 +1,4 @@
-"""Made-up photos: the size and form that were asked for, and always the same."""
+"""Made-up photos: the requested size and form, and always the same bytes."""
 
 import io
 

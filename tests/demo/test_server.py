@@ -1,4 +1,4 @@
-"""What the demo's server says and does not say, to clients that see every byte."""
+"""What the demo's server sends and what it omits, to clients that see every byte."""
 
 import subprocess
 import sys

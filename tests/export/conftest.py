@@ -1,4 +1,4 @@
-"""A root directory with real files of marked pictures, in every mode and orientation, and a database of their boxes."""
+"""A root with real files of marked pictures, in every mode and orientation, and a database of their boxes."""
 
 import base64
 import hashlib

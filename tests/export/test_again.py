@@ -1,4 +1,4 @@
-"""An export over an earlier one: it takes its place as a whole, and what is the user's stays."""
+"""An export over an earlier one: it replaces it as a whole, and keeps the user's files."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""What comes with every export: whom to thank, and what it is for machines; and the folder of images."""
+"""The files in every export, attribution and metadata for programs; and the folder of images."""
 
 import csv
 import hashlib

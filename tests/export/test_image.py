@@ -1,4 +1,4 @@
-"""What all formats write of a picture: names that are unlike, text that fits, and what is cut off."""
+"""What all formats write about an image: distinct names, text that fits, and clipped boxes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which box a mask belongs to, as the published lists say it: by class and sides."""
+"""The box of each mask, as the published lists imply it: by class and sides."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Relationships and points beside COCO's instances: in files of their own, where the objects lie in the images."""
+"""Relationships and points next to COCO's instances: in separate files, at the objects' places in the images."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A root directory read from Python, as `oidl.open` gives it: the same images and annotations as an export has."""
+"""A root read from Python with `oidl.open`: the same images and annotations as in an export."""
 
 import pickle
 import re

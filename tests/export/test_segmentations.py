@@ -1,4 +1,4 @@
-"""COCO with masks: pycocotools sees the object in every rendition, and what has no mask says so."""
+"""COCO with masks: pycocotools sees the object in every rendition, and objects without a mask are marked."""
 
 import json
 import shutil

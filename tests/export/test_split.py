@@ -1,4 +1,4 @@
-"""How an export is divided: by subset, or by shares that are drawn for every image alone."""
+"""The splits of an export: by subset, or by shares that are drawn for each image independently."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""What the tests of pictures share: bodies by Pillow, renditions opened by Pillow, how far two pictures differ."""
+"""Shared by the tests of images: bodies made by Pillow, renditions opened by Pillow, the difference of two images."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Boxes land on their objects: in pictures with coloured rectangles, rendered for real, the box holds the colour."""
+"""Boxes land on their objects: in images with coloured rectangles, rendered for real, the box contains the colour."""
 
 import io
 

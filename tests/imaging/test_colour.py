@@ -1,6 +1,6 @@
-"""Colours come out as LittleCMS has them, which Pillow asks and libvips does not; grey stays grey, alpha gets a ground.
+"""Colours match LittleCMS, which Pillow uses and libvips does not; grey stays grey, alpha gets a background.
 
-A mean difference of 2 of 255 is what another rounding, another resampling and one more JPEG come to.
+Different rounding, different resampling and one more JPEG cause a mean difference of 2 of 255.
 """
 
 import io

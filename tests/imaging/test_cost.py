@@ -1,4 +1,4 @@
-"""A few kilobytes that would cost minutes of decoding are refused in words before a pixel is decoded."""
+"""A few kilobytes that would cost minutes of decoding are refused with a reason before a pixel is decoded."""
 
 import struct
 import time

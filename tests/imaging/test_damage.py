@@ -1,4 +1,4 @@
-"""Pictures with a part missing are refused, odd ones that are whole are not: by kind of damage, over many photos."""
+"""Images with a part missing are refused, odd but whole ones are not: by kind of damage, over many photos."""
 
 import base64
 import random

@@ -1,4 +1,4 @@
-"""The orientation is the one that libvips reads, however a camera, or a program after it, wrote it down."""
+"""The orientation is the one that libvips reads, however a camera or a later program wrote it."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Sizes as ImageMagick's geometry gives them."""
+"""Sizes match ImageMagick's geometry."""
 
 import pytest
 

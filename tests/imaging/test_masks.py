@@ -1,4 +1,4 @@
-"""Masks land on their objects, pixel by pixel, and pycocotools reads what is written of them."""
+"""Masks land on their objects, pixel by pixel, and pycocotools reads the written ones."""
 
 import io
 import random

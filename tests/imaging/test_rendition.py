@@ -1,6 +1,6 @@
-"""Renditions: right size, upright, sRGB, without metadata; and never of a picture with a part missing.
+"""Renditions: right size, upright, sRGB, without metadata; and never of an image with a part missing.
 
-Pillow, another decoder than ours, looks at the results.
+Pillow, a different decoder, checks the results.
 """
 
 import io

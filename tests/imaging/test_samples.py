@@ -1,4 +1,4 @@
-"""Bands of any number and samples of any size are rendered, or refused in words; nothing escapes as an exception."""
+"""Any number of bands and any size of samples is rendered, or refused with a reason; no exception escapes."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Shapes on made-up photos: what is said of them is what the pixels show."""
+"""Shapes on made-up photos: their description matches the pixels."""
 
 import io
 

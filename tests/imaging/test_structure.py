@@ -1,7 +1,7 @@
-"""JPEGs put together in every way that a decoder takes are taken, with all of their pixels; others are not.
+"""JPEGs in every structure that a decoder accepts are accepted, with all their pixels; others are refused.
 
-Beside ours stand libvips and Pillow (two builds of libjpeg-turbo). Where they disagree the table says which way we
-decide, and why.
+The comparison is with libvips and Pillow (two builds of libjpeg-turbo). If they disagree, the table has our decision
+and its reason.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Which way is up, and what is kept of a picture that is turned: by EXIF, by the published rotation, or not at all."""
+"""Which way is up, and what a rotated image keeps: by EXIF, by the published rotation, or not at all."""
 
 import io
 

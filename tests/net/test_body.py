@@ -1,4 +1,4 @@
-"""A body put together from answers: only of one file, and not before it is whole."""
+"""A body assembled from several answers: only from one file, and complete only at its end."""
 
 from oidl.net.body import Body
 

@@ -1,4 +1,4 @@
-"""A host that cannot be reached is set aside, tried now and then, and taken back at the first answer."""
+"""A host that cannot be reached is left alone, tried now and then, and used again after its first answer."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""The byte budget: bounded, fair, and whole again after a cancel."""
+"""The byte budget: bounded, fair, and complete again after a cancellation."""
 
 import trio
 import trio.testing

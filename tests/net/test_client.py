@@ -1,7 +1,7 @@
-"""A client as every transfer has it: its caps and headers, whom it trusts, which proxies it uses; errors by reason.
+"""The HTTP client of every transfer: its limits and headers, its certificates, its proxies; errors by reason.
 
-The server here is a real one on loopback and remembers what it was asked; where
-it plays a proxy, it plays the host behind it too.
+The server is a real one on loopback that logs its requests; as a proxy it also plays
+the host behind it.
 """
 
 import base64

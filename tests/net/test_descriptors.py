@@ -1,4 +1,4 @@
-"""Too few open files: fewer connections, and no verdict about hosts or images."""
+"""Too few open files: fewer connections, and no failures blamed on hosts or images."""
 
 import errno
 import resource

@@ -1,7 +1,7 @@
-"""Names: asked for once, by whoever comes first, and never waited for beyond the deadline.
+"""Host names: the first transfer looks one up for all, and none waits beyond its deadline.
 
-The system's resolver is played by a function. Where it has to hang it waits for
-the test, in a thread as the real one would.
+A function plays the system's resolver. If it must hang, it waits for the test, in a
+thread like the real one.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""Heads of answers: what is kept of them, and that all that is read anywhere is kept."""
+"""Heads of answers: the headers that are kept, which include all that any code reads."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Answers that no honest server gives: each costs one transfer, never an exception, and little CPU.
 
 The server sends raw bytes over streams in memory, below the real HTTP client; for
-archives and probes, which bring a client of their own, it is on loopback.
+archives and probes, which have their own client, it is on loopback.
 """
 
 import gzip

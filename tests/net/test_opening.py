@@ -1,6 +1,6 @@
-"""What lies between a request and its answer's first byte: proxies that talk nonsense, or not at all, on a mock clock.
+"""Between a request and the first byte of its answer: proxies that talk nonsense, or not at all, on a mock clock.
 
-Each is asked twice. The second request shows what the first one left behind.
+Each gets two requests. The second one shows what the first one left behind.
 """
 
 import os

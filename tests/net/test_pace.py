@@ -1,4 +1,4 @@
-"""The pace finds what a provider delivers: simulations without a clock, against limiters as they are met on the web."""
+"""The pace finds the rate of a provider: simulations without a clock, against the rate limiters of the web."""
 
 import math
 import random

@@ -1,8 +1,7 @@
-"""Permits and connections: within the limits whatever happens, kept alive, and given back whole.
+"""Permits and connections: always within the limits, kept alive, and all returned.
 
-Limits and keep-alive are counted by a real server on loopback that is several
-hosts; who waits for what is tried with clients that do nothing, on a clock that
-does not wait.
+A real server on loopback, with several hosts, counts connections and keep-alive.
+The waiting is tested with clients that do nothing, on a clock that does not wait.
 """
 
 import random

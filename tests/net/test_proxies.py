@@ -1,4 +1,4 @@
-"""Which proxy the environment means: `NO_PROXY` as curl reads it, and what cannot be read passed over."""
+"""The proxies of the environment: `NO_PROXY` as curl reads it, and unreadable values skipped."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the rest of a body may be asked for with, and which answers are that rest."""
+"""How to request the rest of a body, and which answers contain that rest."""
 
 import pytest
 

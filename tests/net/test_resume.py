@@ -1,7 +1,7 @@
-"""One big file with interruptions: every byte once, in order, of one and the same file.
+"""One big file with interruptions: every byte once, in order, from one version of the file.
 
-The server is a real one, on loopback, which follows a script: an answer a
-request. The clock jumps, so that backing off takes no time.
+The server is a real one on loopback that follows a script: one answer per
+request. The clock jumps, so backing off takes no time.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""A ceiling on bytes a second holds over all transfers together, whatever the size of their pieces."""
+"""The limit on bytes per second holds for all transfers together, at any size of their pieces."""
 
 import pytest
 import trio

@@ -1,8 +1,8 @@
 """One image over the network: every way it can go wrong has its own reason, and never an exception.
 
 The demo's server answers over streams in memory, below the real HTTP client,
-so stalls, drips and pauses take no time. What only a socket does (a reset, a
-refused port, a name that is unknown) is done on loopback.
+so stalls, drips and pauses take no time. Only what needs a socket (a reset, a
+refused port, an unknown name) runs on loopback.
 """
 
 import gc

@@ -1,6 +1,6 @@
-"""What goes over the line beside the request: who we say we are, whose secrets, through which proxy, trusting whom.
+"""What a request sends besides its path: the User-Agent, credentials, through which proxy, with which certificates.
 
-The servers are real ones, on loopback, as proxies and certificates are the environment's to name.
+The servers are real ones on loopback, because proxies and certificates come from the environment.
 """
 
 import os

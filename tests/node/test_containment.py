@@ -1,4 +1,4 @@
-"""A bug costs the image that it was met with; what stops the program still does."""
+"""A bug costs only the image that met it; errors that stop the program still do."""
 
 import pytest
 import trio

@@ -1,4 +1,4 @@
-"""Are these the published bytes? The first check that fails names the reason."""
+"""Are these the published bytes? The first failed check gives the reason."""
 
 import base64
 import hashlib

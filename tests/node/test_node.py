@@ -1,8 +1,7 @@
-"""Fetchers and validators between a feed and a recorder: everything comes through, and gives back what it held.
+"""Fetchers and validators between a feed and a recorder: every image comes through and releases its memory.
 
-The stages are the real ones; who feeds, fetches, processes and records is made
-up here. The byte budget holds one body, so whatever kept a byte of it would
-stop the next image.
+The stages are real; the feed, network, processor and recorder are fakes. The byte
+budget holds one body, so a stage that kept a byte of it would stop the next image.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,6 +1,6 @@
 """One body in a validator's thread: all of its files or none.
 
-And an original on disk, which is believed only for a cause.
+And an original on disk, which is trusted only with a proof.
 """
 
 import base64

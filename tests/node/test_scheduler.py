@@ -1,6 +1,6 @@
-"""Images wait for their host and nobody else's: the scheduler with real permits, on a clock that does not wait.
+"""Images wait for their own host only: the scheduler with real permits, on a clock that does not wait.
 
-Servers are made up: what they answer is decided when a request has taken its time.
+The servers are fakes: they decide on their answer when the request has taken its time.
 """
 
 from collections import Counter

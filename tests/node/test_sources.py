@@ -1,4 +1,4 @@
-"""Which source is asked, and which after it."""
+"""Which source is tried first, and which one next."""
 
 import pytest
 from conftest import job

@@ -1,4 +1,4 @@
-"""What a choice needs: the published files of its types and subsets, less what is loaded, or given by one's own."""
+"""The files that a selection needs: those of its types and subsets, without the loaded ones and the user's own."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A run that meets nothing but bugs is stopped."""
+"""A run in which every image meets a bug is stopped."""
 
 from oidl.node.stop import Stop
 from oidl.pipeline.bugs import BugCount

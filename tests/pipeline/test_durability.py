@@ -1,4 +1,4 @@
-"""Power cuts: what was recorded and not yet on the disk is checked once the machine is up again."""
+"""Power cuts: files that were recorded but not yet on the disk are checked after the machine restarts."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta

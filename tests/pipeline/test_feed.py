@@ -1,4 +1,4 @@
-"""What is handed out, in what order and when it ends; the queue is the real one, the clock is not."""
+"""What the feed sends, in what order, and when it ends; the queue is real, the clock is not."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

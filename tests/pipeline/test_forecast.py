@@ -1,4 +1,4 @@
-"""A forecast without and with lists: the catalogue's counts and sizes, and exactly what is in the database."""
+"""A forecast without and with lists: from the catalogue's counts and sizes, and exactly from the database."""
 
 from collections.abc import Iterator
 from contextlib import closing

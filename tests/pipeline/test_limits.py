@@ -1,4 +1,4 @@
-"""A run stops by itself: in time, at its bytes, while there is room, and when everything fails alike."""
+"""A run stops by itself: at its time, at its bytes, when space runs out, and when everything fails alike."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Outcomes become rows, many to a commit, and only then count; none is lost that was handed over."""
+"""Outcomes become rows, many per commit, and count only then; none is lost after it was handed over."""
 
 import random
 import sqlite3

@@ -1,4 +1,4 @@
-"""What cannot fit is not begun: a low estimate from the list, against the room there is."""
+"""A run that cannot fit does not start: a low estimate from the list, compared with the free space."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What failed alike, since when: at any point of a run, at its end, and through noise."""
+"""What failed alike, and since when: at any point of a run, at its end, and through noise."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Limits are targets: so many images are had, whatever fails on the way, and none is fetched that is not needed."""
+"""Limits are targets: a run gets that many images, whatever fails on the way, and fetches no needless ones."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The writing connection: somebody else's lock is waited for, named, and no reason not to stop."""
+"""The writing connection: it waits for another program's lock, names it, and can still be stopped."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""Bars and sparklines: a number is as long, or as high, as it is."""
+"""Bars and sparklines: their length or height is that of the number."""
 
 import pytest
 

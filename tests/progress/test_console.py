@@ -1,4 +1,4 @@
-"""Where a run's words go: a line that is rewritten for who watches, lines and logs for everybody else."""
+"""A run's messages: a line that is rewritten on a terminal, lines and logs elsewhere."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""A line every second for who watches, every 30 s for a log; rates and the time left are in it."""
+"""A line every second on a terminal, every 30 s in a log; with rates and the time left."""
 
 import pytest
 import trio

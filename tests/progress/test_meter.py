@@ -1,4 +1,4 @@
-"""The meter counts what was recorded, and forgets what is past."""
+"""The meter counts recorded outcomes, and forgets the past."""
 
 from conftest import job
 

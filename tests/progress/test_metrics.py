@@ -1,4 +1,4 @@
-"""The file of metrics: every number is there, in Prometheus' text format."""
+"""The file of metrics: all numbers, in the text format of Prometheus."""
 
 import re
 from datetime import UTC, datetime

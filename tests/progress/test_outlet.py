@@ -1,4 +1,4 @@
-"""Output that breaks nothing and waits for nobody."""
+"""Output that breaks nothing and never waits."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Lines become characters with colours, unless colours are not wanted; only what changed is sent."""
+"""Lines become characters with colours, unless the user wants none; only changed lines are sent."""
 
 import pytest
 

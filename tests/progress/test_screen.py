@@ -1,4 +1,4 @@
-"""The full screen at work on a terminal that is made up: what it sends, what keys do; no run is held up by it."""
+"""The full screen on a fake terminal: what it sends, what keys do; it never holds up a run."""
 
 import re
 from collections import deque

@@ -1,4 +1,4 @@
-"""A run as JSON: every key is there, and what was sent once is not sent again."""
+"""A run as JSON: all keys are there, and nothing is sent twice."""
 
 import json
 from datetime import UTC, datetime

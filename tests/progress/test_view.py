@@ -1,4 +1,4 @@
-"""Keys, as terminals send them, and what each does to what is looked at."""
+"""Keys as terminals send them, and the effect of each on the view."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The report: complete in itself, with the numbers that it was given, and safe to open."""
+"""The report: complete in itself, with the right numbers, and safe to open."""
 
 import re
 from dataclasses import replace

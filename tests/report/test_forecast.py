@@ -1,4 +1,4 @@
-"""What a run will do, in words: three lines that say what is exact, what is about and what is not known."""
+"""What a run will do, in words: three lines that tell the exact from the approximate and the unknown."""
 
 from pathlib import Path
 

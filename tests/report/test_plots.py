@@ -1,4 +1,4 @@
-"""Bars and columns: where their marks lie, and what is said of them."""
+"""Bars and columns: the positions and titles of their marks."""
 
 import re
 from xml.etree import ElementTree

@@ -1,4 +1,4 @@
-"""A database as JSON: what `oidl status --json` prints, with the keys of a run's snapshot for the same things."""
+"""A database as JSON for `oidl status --json`, with the keys of a run's snapshot for the same things."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What `oidl status` says of given counts."""
+"""The text of `oidl status` for given counts."""
 
 from dataclasses import replace
 from typing import Any

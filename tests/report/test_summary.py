@@ -1,4 +1,4 @@
-"""The last words of a run: what is done, why the rest is not, and what to do."""
+"""The last words of a run: what is done, why the rest is not, and the next step."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What `oidl verify` says."""
+"""The text and JSON of `oidl verify`."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What all the rows say together: slices of time, classes of sizes, hosts, licences."""
+"""Aggregates over all rows: slices of time, classes of sizes, hosts, licences."""
 
 from datetime import UTC, datetime, timedelta
 

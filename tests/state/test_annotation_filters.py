@@ -1,4 +1,4 @@
-"""Which annotations count for a choice, and whether there are any to choose by."""
+"""Which annotations count for a selection, and whether it has any."""
 
 import pytest
 from conftest import image

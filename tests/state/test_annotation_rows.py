@@ -1,4 +1,4 @@
-"""Masks, relationships and points of a page of images, and whether there are masks at all."""
+"""The masks, relationships and points of a page of images, and whether there are any masks."""
 
 import pytest
 from conftest import image, job

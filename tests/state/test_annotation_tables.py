@@ -1,4 +1,4 @@
-"""The tables of annotations: questions of a class are answered by its index, boxes follow their file's geometry."""
+"""The tables of annotations: an index answers queries by class, and boxes follow the geometry of their file."""
 
 import pytest
 from conftest import image

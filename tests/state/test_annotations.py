@@ -1,4 +1,4 @@
-"""Annotation files: loaded whole or not at all, each row once, the indexes as they were."""
+"""Annotation files: loaded whole or not at all, each row once, the indexes unchanged."""
 
 from collections.abc import Iterator
 from typing import Any

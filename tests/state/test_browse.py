@@ -1,4 +1,4 @@
-"""The wall's filter: which images fit, at what cost, and what there is to filter by."""
+"""The filter of the page: which images match, at what cost, and the values to filter by."""
 
 from collections.abc import Callable
 

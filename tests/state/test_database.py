@@ -1,4 +1,4 @@
-"""The state database: made, migrated, refused with words."""
+"""The state database: created, migrated, refused with a reason."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Failures stream out in ImageID order, however many pages they take."""
+"""Failures stream out in ImageID order, over any number of pages."""
 
 import pytest
 from conftest import image, job

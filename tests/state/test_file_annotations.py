@@ -1,4 +1,4 @@
-"""Files with their annotations, a page at a time, and the classes that annotations name."""
+"""Files with their annotations, a page at a time, and the classes in the annotations."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Single images out of the database: cards, details, the last that were had or failed."""
+"""Single images from the database: summaries, details, the last successes and failures."""
 
 import pytest
 from conftest import THUMB, image, job

@@ -1,4 +1,4 @@
-"""What became of images: rows, tallies and views that agree."""
+"""The outcomes of images: rows, counts and views that agree."""
 
 import sqlite3
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""An image takes the steps of `LIFE` and no others, whoever writes its row."""
+"""An image takes the steps of `LIFE` and no others, whichever code writes its row."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The writer lock: one at a time, named, gone with its process."""
+"""The writer lock: one holder at a time, with a name, gone with its process."""
 
 import errno
 import multiprocessing

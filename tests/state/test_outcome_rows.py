@@ -1,4 +1,4 @@
-"""Published rows with their outcomes: all of them, those of some subsets, those of a choice; always along the list."""
+"""Published rows with their outcomes: all, of some subsets, of a selection; always in list order."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How the images of a plan stand: kept with each outcome, and the same as when they are counted."""
+"""The counts of a plan: updated with each outcome, and equal to a full count."""
 
 import random
 from datetime import UTC, datetime, timedelta

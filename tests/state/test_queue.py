@@ -1,4 +1,4 @@
-"""What is left to do: each image once, in order, by index, and only what is lacking."""
+"""The remaining images: each once, in order, by index, and only their missing renditions."""
 
 from datetime import UTC, datetime, timedelta
 

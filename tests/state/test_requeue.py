@@ -1,4 +1,4 @@
-"""What failed for good is pending again: the rows that were meant, and tallies that agree."""
+"""Failed images become pending again: only the right rows, and the counts agree."""
 
 import sqlite3
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The schema: migration files never change, and a database that has another schema is refused in one line."""
+"""The schema: migration files never change, and a database with another schema is refused in one line."""
 
 import hashlib
 import sqlite3

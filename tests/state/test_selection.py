@@ -1,4 +1,4 @@
-"""Images chosen by class, attribute, SQL and lot; the feed's walk over them; what a plan says of them."""
+"""Images selected by class, attribute, SQL and lot; the feed's order over them; the description of a plan."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Times as text: those of a calendar, and all else that people and clocks write."""
+"""Times as text: those of a calendar, and everything else that users and clocks write."""
 
 from datetime import UTC, datetime
 

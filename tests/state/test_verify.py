@@ -1,4 +1,4 @@
-"""What the database says is on disk: by pages along an index, and what runs were asked for."""
+"""The recorded files: by pages along an index; and the requirements of runs."""
 
 import sqlite3
 

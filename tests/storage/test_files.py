@@ -1,4 +1,4 @@
-"""Plain files: what may be the original of an image."""
+"""Plain files: which of them may be the original of an image."""
 
 from pathlib import Path
 

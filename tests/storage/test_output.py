@@ -1,4 +1,4 @@
-"""Files that a user named: replaced if they are files, written to if they are streams, and nothing else."""
+"""Files that the user chose: replaced if they are files, written to if they are streams, refused otherwise."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Whose file a recorded path is: ours only where one of oidl's can be, under the name of its image."""
+"""The owner of a recorded path: ours only if oidl could have written it, under the name of its image."""
 
 from pathlib import Path
 

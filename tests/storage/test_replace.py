@@ -1,4 +1,4 @@
-"""Entries of a directory that take the place of earlier ones all together, or not at all."""
+"""Entries of a directory that replace earlier ones all together, or not at all."""
 
 import os
 import subprocess

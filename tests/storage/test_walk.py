@@ -1,4 +1,4 @@
-"""Every file below a directory, and nothing that is somebody else's."""
+"""All files below a directory, except links, temporary directories and those of another home."""
 
 from pathlib import Path
 

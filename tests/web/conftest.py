@@ -1,4 +1,4 @@
-"""A root directory with pictures and the database of it; and a client that asks the page's application in memory."""
+"""A root with pictures and its database; and a client of the page's application in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

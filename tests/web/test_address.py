@@ -1,4 +1,4 @@
-"""Where the page is served: on this machine alone unless one says otherwise, and then with a token."""
+"""Where the page is served: on this machine only, unless the user says otherwise, and then with a token."""
 
 import socket
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What the page's server answers: files that the database names and nothing else, and words that stay words."""
+"""The answers of the page's server: only files that the database has, and text that stays text."""
 
 import json
 import os

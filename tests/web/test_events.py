@@ -1,4 +1,4 @@
-"""Moments for many: the newest to each, nothing kept for the slow, and no more clients than can be borne."""
+"""Snapshots for many clients: the newest to each, nothing kept for slow ones, and a limit on their number."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

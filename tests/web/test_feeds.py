@@ -1,4 +1,4 @@
-"""The snapshots of a run in another process: asked for about once a second, and completed with pictures."""
+"""The snapshots of a run in another process: requested about once a second, and completed with pictures."""
 
 import json
 from collections.abc import Awaitable, Callable

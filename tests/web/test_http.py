@@ -1,4 +1,4 @@
-"""One client on one connection: HTTP/1.1, one request at a time, and a bound for everything that it sends."""
+"""One client on one connection: HTTP/1.1, one request at a time, and a limit for everything that it sends."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which files a browser is given: by name, and by what they are."""
+"""The files that a browser gets: by name, and by content."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The page's process as the run sees it: it asks, is told the end, and may end when it likes."""
+"""The page's process as the run sees it: it requests snapshots, receives the final one, and may end at any time."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What is refused before anything is looked at, and how every answer is marked."""
+"""Requests that are refused at once, and the headers of every answer."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""The server on a real socket: whatever its clients do, it goes on, forgets them, and ends when it is told to."""
+"""The server on a real socket: whatever its clients do, it continues, forgets them, and ends when it should."""
 
 import socket
 from collections.abc import Awaitable, Callable

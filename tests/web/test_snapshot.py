@@ -1,4 +1,4 @@
-"""What the page is sent: all of a run's snapshot, and the same of a database as far as it is known there."""
+"""The snapshots of the page: all of a run's snapshot, and what a database knows of it."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the page shows as text: written by the server, with the command line's own functions."""
+"""The texts of the page: written by the server, with the command line's own functions."""
 
 import random
 import re
