@@ -1,6 +1,6 @@
-"""The annotations of a page of images, as they lie in their files.
+"""The annotations of a page of images, at their positions in the files.
 
-What a crop cut off, or left too little of, is counted and left out.
+Annotations that a crop removed, or left too little of, are counted and left out.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ class _Rows:
 
 
 class PageAnnotations:
-    """The annotations of `kinds` in the images of a page, read from the database together."""
+    """The annotations of `kinds` in a page of images, read from the database together."""
 
     def __init__(
         self,
@@ -51,26 +51,26 @@ class PageAnnotations:
         self._categories = categories
         self._masks = masks
         self._result = result
-        wanted = image_ids, request.label_names
+        images_and_classes = image_ids, request.label_names
         has_boxes = LabelType.BOXES in kinds or LabelType.SEGMENTATIONS in kinds
 
         def others(kind: type[_Other], label_type: LabelType) -> Mapping[str, Sequence[_Other]]:
-            return annotations_of(db, kind, *wanted) if label_type in kinds else {}
+            return annotations_of(db, kind, *images_and_classes) if label_type in kinds else {}
 
         self._rows = _Rows(
-            boxes_of(db, *wanted, request.selection) if has_boxes else {},
+            boxes_of(db, *images_and_classes, request.selection) if has_boxes else {},
             others(Segmentation, LabelType.SEGMENTATIONS),
-            labels_of(db, *wanted, request.selection) if LabelType.LABELS in kinds else {},
+            labels_of(db, *images_and_classes, request.selection) if LabelType.LABELS in kinds else {},
             others(Relationship, LabelType.RELATIONSHIPS),
             others(Point, LabelType.POINTS),
         )
 
     def boxes(self, file: AnnotatedFile, where: Transform) -> Iterator[LabelledBox]:
-        """The boxes in a file, with their masks; without boxes among the kinds only those that have a mask."""
+        """The boxes in a file, with their masks; only boxes with a mask if the kinds do not include boxes."""
         needs_mask = LabelType.BOXES not in self._kinds
         for box, segmentation in self._boxes_and_masks(file.image_id, needs_mask=needs_mask):
             category = self._categories.get(box.label_name)
-            if category is None:  # of a file that is being loaded just now
+            if category is None:  # from a file that is being loaded right now
                 continue
             seen = self._seen(box.x_min, box.x_max, box.y_min, box.y_max, where)
             if seen is None:
@@ -87,7 +87,7 @@ class PageAnnotations:
                 yield category, label
 
     def relationships(self, file: AnnotatedFile, where: Transform) -> Iterator[LabelledRelationship]:
-        """The relationships of which both objects are in the file."""
+        """The relationships whose objects are both in the file."""
         for row in self._rows.relationships.get(file.image_id, ()):
             subject, other = self._categories.get(row.label_name1), self._categories.get(row.label_name2)
             if subject is None or other is None:
@@ -111,9 +111,9 @@ class PageAnnotations:
                 self._result.unseen[LabelType.POINTS] += 1
 
     def _boxes_and_masks(self, image_id: str, *, needs_mask: bool) -> Iterator[tuple[Box, Segmentation | None]]:
-        """Boxes as published, and the mask of each; a mask without a box comes with the box that it was drawn from.
+        """The published boxes, and the mask of each; a mask without a box comes with the box that it was drawn from.
 
-        Not if boxes are chosen by more than their class: then nothing says that it would be among them.
+        Such masks are left out if boxes are selected by more than their class: their attributes are unknown.
         """
         boxes = self._rows.boxes.get(image_id, ())
         of_box, others = pair(boxes, self._rows.masks.get(image_id, ()))
@@ -130,12 +130,12 @@ class PageAnnotations:
         return seen if seen and seen.visible >= self._request.min_visible else None
 
     def _mask(self, file: AnnotatedFile, segmentation: Segmentation, where: Transform) -> Mask | None:
-        """The mask in a file; None if nothing of it is there, or it cannot be read."""
-        found = self._masks.read(file.subset, segmentation, where)
-        if isinstance(found, Failure):
+        """The mask in a file; None if no pixel of it is there, or it cannot be read."""
+        mask = self._masks.read(file.subset, segmentation, where)
+        if isinstance(mask, Failure):
             self._result.unread_masks += 1
-            self._result.unread_mask = self._result.unread_mask or f"{segmentation.mask_path}: {found.detail}"
+            self._result.unread_mask = self._result.unread_mask or f"{segmentation.mask_path}: {mask.detail}"
             return None
-        if found is None:
+        if mask is None:
             self._result.unseen[LabelType.SEGMENTATIONS] += 1
-        return found
+        return mask

@@ -1,8 +1,8 @@
-"""`ATTRIBUTION.csv`: whom to thank for each image of an export, and under which licence it may be used.
+"""`ATTRIBUTION.csv`: the author and the licence of each image of an export.
 
 Values are the published ones, with two exceptions, because people open the file in spreadsheets: control characters
-and those that change the text direction are `�`, and a value that would be run as a formula (it begins with `=`, `+`,
-`-` or `@`) has an apostrophe before it.
+and those that change the text direction become `�`, and a value that a spreadsheet would run as a formula (it begins
+with `=`, `+`, `-` or `@`) gets an apostrophe before it.
 """
 
 from types import TracebackType
@@ -17,7 +17,7 @@ COLUMNS = ("image_id", "file_name", "title", "author", "author_url", "license", 
 
 
 class Attribution:
-    """The file while it is written. `licenses` and `suffixes` are those of the images so far."""
+    """The file while it is written. `licenses` and `suffixes` are those of the images written so far."""
 
     def __init__(self, target: ExportTarget) -> None:
         self.licenses: set[str] = set()
@@ -36,5 +36,5 @@ class Attribution:
         file = image.file
         self.licenses.add(file.license)
         self.suffixes.add(image.path.suffix)
-        thanks = (file.title, file.author, file.author_profile_url, file.license, file.original_landing_url)
-        self._file.write(csv_line((file.image_id, image.path, *map(cell, thanks))))
+        credit = (file.title, file.author, file.author_profile_url, file.license, file.original_landing_url)
+        self._file.write(csv_line((file.image_id, image.path, *map(cell, credit))))

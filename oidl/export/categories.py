@@ -1,7 +1,7 @@
 """The classes of an export and their numbers.
 
-Boxes, masks and labels come first: what other kinds name besides gets higher numbers, so a category has the same
-number whether they are exported or not.
+The classes of boxes, masks and labels come first; further classes of other kinds get higher numbers. So a category has
+the same number whether the other kinds are exported or not.
 """
 
 from collections import Counter
@@ -19,14 +19,14 @@ _OTHER_KINDS = (LabelType.RELATIONSHIPS, LabelType.POINTS)
 
 @dataclass(frozen=True, slots=True)
 class Categories:
-    """The categories `of_objects`, that is of boxes, masks and labels, and of relationships and points, by number."""
+    """The categories of boxes, masks and labels (`of_objects`), and those of relationships and points, by number."""
 
     of_objects: Sequence[Category]
     of_others: Mapping[LabelType, Sequence[Category]]
 
     @property
     def by_label_name(self) -> dict[str, Category]:
-        """All of them."""
+        """All categories, by label name."""
         every = (self.of_objects, *self.of_others.values())
         return {category.label_name: category for some in every for category in some}
 
@@ -34,9 +34,9 @@ class Categories:
 def export_categories(
     db: StateConnection, kinds: Collection[LabelType], label_names: Collection[str] | None
 ) -> Categories:
-    """The categories of `kinds`; only of `label_names`, in their order, if given.
+    """The categories of `kinds`; only those of `label_names`, in their order, if given.
 
-    A relationship of one of these may be to any other class, so all classes of relationships are among theirs.
+    A relationship of a given class may be to any other class, so relationships always keep all their classes.
     """
     if label_names is None:
         classes = known_classes(db, [kind for kind in kinds if kind not in _OTHER_KINDS] or [LabelType.BOXES])
@@ -45,19 +45,19 @@ def export_categories(
     others = {kind: known_classes(db, [kind]) for kind in _OTHER_KINDS if kind in kinds}
     if label_names is not None and LabelType.POINTS in others:
         others[LabelType.POINTS] = classes
-    every = {each.label_name: each for each in (*classes, *(each for found in others.values() for each in found))}
+    every = {each.label_name: each for each in (*classes, *(each for more in others.values() for each in more))}
     numbered = dict(zip(every, numbered_categories(list(every.values())), strict=True))
     return Categories(
         [numbered[each.label_name] for each in classes],
         {
-            kind: sorted((numbered[each.label_name] for each in found), key=lambda category: category.number)
-            for kind, found in others.items()
+            kind: sorted((numbered[each.label_name] for each in more), key=lambda category: category.number)
+            for kind, more in others.items()
         },
     )
 
 
 def numbered_categories(classes: Sequence[LabelClass]) -> list[Category]:
-    """`classes` in their order, numbered from 1; a name that several have gets the MID behind it."""
+    """`classes` in their order, numbered from 1; a name that is not unique gets the MID appended."""
     names = [plain(each.display_name or each.label_name) for each in classes]
     uses = Counter(names)
     return [

@@ -1,7 +1,7 @@
-"""`croissant.json`: what an export is and what is in it, for machines, as MLCommons Croissant 1.0.
+"""`croissant.json`: a machine-readable description of an export, in MLCommons Croissant 1.0.
 
-The vocabulary is that of http://mlcommons.org/croissant/1.0. A text file has its SHA-256; files that there is one of
-for each image are a `FileSet`. The record set `images` joins the rows of `ATTRIBUTION.csv` with the image files.
+The vocabulary is that of http://mlcommons.org/croissant/1.0. A text file has its SHA-256; files that exist once per
+image are a `FileSet`. The record set `images` joins the rows of `ATTRIBUTION.csv` with the image files.
 """
 
 import hashlib
@@ -69,11 +69,11 @@ _CONTEXT = {
 
 
 def write_croissant(target: ExportTarget, form: Format, version: str, attribution: Attribution) -> None:
-    """Writes the file, when all others of the export are written."""
+    """Writes the file; call it after all other files of the export are written."""
     kinds = " and ".join(target.kinds)
     description = (
         f"Images of {target.title}, rendition {target.rendition}{f', with their {kinds}' if kinds else ''}, exported "
-        f"by oidl. Each image has the licence that {ATTRIBUTION} names; the annotations are licensed by Google LLC "
+        f"by oidl. {ATTRIBUTION} has the licence of each image; the annotations are licensed by Google LLC "
         f"under {_ANNOTATIONS_LICENSE}."
     )
     described = {
@@ -143,7 +143,7 @@ def _records() -> dict[str, Any]:
         for name in COLUMNS
     ]
     file_name = columns[COLUMNS.index("file_name")]
-    # Names are unique, and mlcroissant 1.1 joins by them, but not by paths.
+    # Names are unique, and mlcroissant 1.1 can join by names, but not by paths.
     file_name["source"]["transform"] = {"regex": ".*/(.+)"}
     file_name["references"] = {"fileSet": {"@id": _FILES}, "extract": {"fileProperty": "filename"}}
     content = {

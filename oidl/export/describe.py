@@ -1,4 +1,4 @@
-"""An export as text for people: how far it is, and what came of it. Pure."""
+"""An export as text for people: its progress and its result. Pure."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from oidl.text import counted
 
 
 def export_line(now: ExportResult, request: ExportRequest, elapsed_s: float) -> str:
-    """How far an export is after `elapsed_s` seconds, in one line of under 80 characters."""
+    """The progress of an export after `elapsed_s` seconds, in one line of under 80 characters."""
     written = sum(now.images.values())
     rate = now.looked_at / elapsed_s if elapsed_s else 0.0
     if limit := request.selection.limit:
@@ -22,8 +22,8 @@ def export_line(now: ExportResult, request: ExportRequest, elapsed_s: float) -> 
 
 
 def exported_text(result: ExportResult, request: ExportRequest) -> str:
-    """Some lines: where it is, how much is in each split, and what was left out."""
-    lines = [f"{result.dest}: {request.format.name}, of {result.rendition}"]
+    """The result in a few lines: the directory, the contents of each split, and what was left out."""
+    lines = [f"{result.dest}: {request.format.name}, rendition {result.rendition}"]
     for split, images in result.images.items():
         counts = ", ".join(_counted(result.annotations[split][kind], kind) for kind in result.kinds)
         lines.append(f"  {split}: {counted(images, 'image')}{' with ' if counts else ''}{counts}")
@@ -34,10 +34,10 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
         )
     least = f" or less than {request.min_visible:g} of them" if request.min_visible else ""
     for kind, count in result.unseen.items():
-        lines.append(f"  left out: {_counted(count, kind)} of which nothing{least} is in the file")
+        lines.append(f"  left out: {_counted(count, kind)}, because nothing{least} is in the file")
     if result.unread_masks:
         masks = counted(result.unread_masks, "mask")
-        lines.append(f"  left out: {masks} that could not be read, first {result.unread_mask}")
+        lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
     if result.missing_files:
         lines.append(
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
@@ -45,8 +45,8 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
         )
     if result.misplaced_files:
         lines.append(
-            f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that is not where one of "
-            f"theirs can be; run {command('verify', '--repair')}, then {command('run')}"
+            f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that oidl did not write "
+            f"for it; run {command('verify', '--repair')}, then {command('run')}"
         )
     if result.without_geometry:
         lines.append(
@@ -57,7 +57,7 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
 
 
 def _without_mask(result: ExportResult, request: ExportRequest) -> int:
-    """How many boxes have no mask, where both were asked for and readers of masks would stumble over them."""
+    """The number of boxes without a mask, if both were requested and readers of masks would fail on them."""
     if request.box_polygons or not {LabelType.BOXES, LabelType.SEGMENTATIONS} <= set(result.kinds):
         return 0
     counts = sum(result.annotations.values(), Counter())
@@ -65,5 +65,5 @@ def _without_mask(result: ExportResult, request: ExportRequest) -> int:
 
 
 def _counted(number: int, kind: LabelType) -> str:
-    """`1 box`, `2 boxes`; the words of all other kinds end with `s` alone."""
+    """`1 box`, `2 boxes`; all other kinds form the plural with `s`."""
     return counted(number, "box" if kind is LabelType.BOXES else kind.removesuffix("s"), kind)

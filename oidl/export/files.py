@@ -1,6 +1,7 @@
-"""Image files inside an export: symbolic links to those of the root, hard links, or copies.
+"""Image files in an export: symbolic links to those of the root, hard links, or copies.
 
-A symbolic link is relative, so an export in the root moves along with it. Hard links and copies can be moved anywhere.
+A symbolic link is relative, so an export in the root can be moved with the root. Hard links and copies can be moved
+anywhere.
 """
 
 import errno
@@ -15,7 +16,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 
 class ImageFiles(StrEnum):
-    """How the files of an export come about."""
+    """How the image files of an export are created."""
 
     LINK = "link"
     HARDLINK = "hardlink"
@@ -23,9 +24,9 @@ class ImageFiles(StrEnum):
 
 
 class ImageDirectory:
-    """The image files of an export while it is written in `directory`; later it is moved to `dest`.
+    """The image files of an export while it is written in `directory`, before it is moved to `dest`.
 
-    `root_dir` is the root that the files of the database are in.
+    `root_dir` is the root that contains the files of the database.
     """
 
     def __init__(self, how: ImageFiles, root_dir: Path, directory: Path, dest: Path) -> None:
@@ -33,29 +34,29 @@ class ImageDirectory:
         self._root_dir = Path(os.path.realpath(root_dir))
         self._directory = directory
         self._dest = Path(os.path.realpath(dest))
-        self._made: set[Path] = set()
+        self._directories: set[Path] = set()
 
     def add(self, recorded: str, name: str) -> bool:
-        """Puts the file that `file.path` calls `recorded` at `name` in the export; False if there is no such file.
+        """Adds the file at `recorded` (a `file.path`) to the export as `name`; False if there is no such file.
 
-        Raises `UsageError` if the filesystem cannot have links of this kind.
+        Raises `UsageError` if the filesystem does not support such links.
         """
         source, path = self._root_dir / recorded, self._directory / name
-        if path.parent not in self._made:
+        if path.parent not in self._directories:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(path.parent)
+            self._directories.add(path.parent)
         try:
             self._put(source, path, name)
         except FileNotFoundError:
             return False
         except OSError as error:
             if self._how is ImageFiles.HARDLINK and error.errno == errno.EXDEV:
-                says = f"--hardlink: {source} and {self._dest} are on different filesystems"
+                message = f"--hardlink: {source} and {self._dest} are on different filesystems"
             elif self._how is not ImageFiles.COPY and error.errno in _NO_LINKS:
-                says = f"the filesystem of {self._dest} cannot link to {source}: {error.strerror}"
+                message = f"the filesystem of {self._dest} cannot link to {source}: {error.strerror}"
             else:
                 raise
-            raise UsageError(says, hint="use --copy") from error
+            raise UsageError(message, hint="use --copy") from error
         return True
 
     def _put(self, source: Path, path: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a format is: its name, the annotations that it has a place for, where its files lie, and its writer."""
+"""The definition of a format: its name, the annotations that it supports, the paths of its files, and its writer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,11 +12,11 @@ from oidl.model import LabelType
 
 @dataclass(frozen=True, slots=True)
 class ExportTarget:
-    """What an export is about. `directory` is empty, and takes the place of the earlier export when all is written.
+    """The target of an export. `directory` is empty at first; the complete export then replaces the earlier one.
 
-    `splits` are in the words of the format; `kinds` are the annotations that are written. `categories`, in the order
-    of their numbers, are those of boxes, masks and labels; `categories_of` has those of relationships and points, with
-    the same numbers. `box_polygons` is the request's.
+    `splits` are named as in the format; `kinds` are the annotations to write. `categories`, in the order of their
+    numbers, are those of boxes, masks and labels; `categories_of` has those of relationships and points, with the same
+    numbers. `box_polygons` is that of the request.
     """
 
     directory: Path
@@ -29,24 +29,24 @@ class ExportTarget:
     box_polygons: bool = False
 
     def open_text(self, name: str) -> TextIO:
-        """A new UTF-8 text file `name` of the export."""
+        """Creates the UTF-8 text file `name` of the export."""
         path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return open(path, "w", encoding="utf-8", newline="")
 
 
 WriteImage = Callable[[LabelledImage], None]
-"""How a format takes one image after another; its file lies in the export already."""
+"""Writes one image; its file is already in the export."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format of labels: `write` opens it for one export and takes the images until it is closed.
+    """A format of labels: `write` opens it for one export and receives the images until it is closed.
 
-    `label_types` are the annotations that it has a place for. `files` are the names that it writes, relative to the
-    export, with `{split}` and `{kind}`, and `*` where there is a file for each image; what readers open first is last.
-    `images` is the directory of the image files. `split_names` says what the format calls a subset, if not by its
-    name. Without its `required_splits` no reader takes it. `takes_all` images, also those without annotations.
+    `label_types` are the annotations that it supports. `files` are the names that it writes, relative to the export,
+    with `{split}` and `{kind}`, and `*` for one file per image; the file that readers open first comes last. `images`
+    is the directory of the image files. `split_names` maps a subset to its name in the format if that differs. Readers
+    need the `required_splits`. If `takes_all`, images without annotations are exported too.
     """
 
     name: str
@@ -59,17 +59,17 @@ class Format:
     takes_all: bool = False
 
     def split_name(self, split: str) -> str:
-        """What the format calls a subset or a part of `--split`."""
+        """The name in the format of a subset or a part of `--split`."""
         return self.split_names.get(split, split)
 
     def names(self, splits: Sequence[str], kinds: Sequence[LabelType]) -> list[str]:
         """The names in `files` for these splits and kinds."""
-        found = (
+        names = (
             name.format(split=split, kind=kind) for name in self.files for split in splits for kind in kinds or "-"
         )
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(names))
 
     def entries(self, splits: Sequence[str], kinds: Sequence[LabelType]) -> list[str]:
-        """What all of it is in at the top of the export: images first, what readers open first last."""
+        """The top-level entries of the export: images first, the file that readers open first last."""
         paths = [*(self.images.format(split=split) for split in splits), *self.names(splits, kinds)]
         return list(dict.fromkeys(PurePosixPath(path).parts[0] for path in paths))

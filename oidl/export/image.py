@@ -1,4 +1,4 @@
-"""What every format writes of an image: its file, its size, and the boxes and labels in it."""
+"""The input of every format: an image with its file, its size, and the boxes and labels in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from oidl.model import LabelType
 from oidl.state.annotation_rows import Point
 from oidl.state.file_annotations import AnnotatedFile, Box, Label
 
-_WHOLE = 0.999  # of a box; rounding takes a little
+_WHOLE = 0.999  # visible share of a whole box; rounding costs a little
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A class as an export has it: `number` counts from 1, `name` is unlike all others of the export."""
+    """A class of an export: `number` counts from 1, `name` is unique in the export."""
 
     number: int
     label_name: str
@@ -25,7 +25,7 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class LabelledBox:
-    """A box that is at least partly in the file: as published, where it lies there, and the mask of its object."""
+    """A box that is at least partly in the file: as published, its position there, and the mask of its object."""
 
     category: Category
     published: Box
@@ -34,11 +34,11 @@ class LabelledBox:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether it goes on beyond the file: published so, or cut off by what made the file."""
+        """Whether the object extends beyond the file: published so, or cropped off when the file was made."""
         return self.published.is_truncated == 1 or self.box.visible < _WHOLE
 
     def attribute(self, name: str) -> bool:
-        """Whether the published attribute is set; unknown is not."""
+        """Whether the published attribute is set; False if unknown."""
         return bool(getattr(self.published, name) == 1)
 
 
@@ -53,7 +53,7 @@ class LabelledRelationship:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPoint:
-    """A point: as published, and where it lies in the file, in pixels from its left top corner."""
+    """A point: as published, and its position in the file, in pixels from the top left corner."""
 
     category: Category
     published: Point
@@ -63,7 +63,7 @@ class LabelledPoint:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """An image file of `width` × `height` pixels, as a reader sees it; `path` is relative to the export."""
+    """An image file of `width` × `height` pixels, as readers see it; `path` is relative to the export."""
 
     file: AnnotatedFile
     split: str
@@ -82,7 +82,7 @@ class LabelledImage:
 
     @property
     def shows_something(self) -> bool:
-        """Whether one of its annotations says that something is there; labels and points may say the opposite."""
+        """Whether an annotation confirms that something is there; labels and points may deny it."""
         return (
             bool(self.boxes or self.relationships)
             or any(label.is_there for _, label in self.labels)
@@ -90,7 +90,7 @@ class LabelledImage:
         )
 
     def count(self, kind: LabelType) -> int:
-        """How many annotations of this kind it has."""
+        """The number of annotations of this kind."""
         match kind:
             case LabelType.BOXES:
                 return len(self.boxes)

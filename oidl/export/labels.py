@@ -1,7 +1,7 @@
-"""`oidl export`: the images of one rendition and the annotations in them, handed one after another to a format.
+"""`oidl export`: passes the images of one rendition, with their annotations, one after another to a format.
 
-All of an export is written beside the one before and takes its place as a whole. Images that show nothing that was
-chosen are left out, unless they are asked for.
+An export is written next to the previous one and replaces it as a whole. Images without a requested annotation are left
+out, unless the request includes empty images.
 """
 
 from collections import Counter
@@ -36,11 +36,11 @@ SIZES = "images.meta"
 
 
 def written_kinds(form: Format, label_types: Collection[LabelType]) -> tuple[LabelType, ...]:
-    """`label_types` (empty: boxes) in the format's order. Raises `UsageError` if it has no place for one of them."""
+    """`label_types` (empty: boxes) in the format's order. Raises `UsageError` if it does not support one of them."""
     label_types = label_types or (LabelType.BOXES,)
     if others := [kind for kind in label_types if kind not in form.label_types]:
         raise UsageError(
-            f"--format {form.name} has no place for {' and '.join(others)}",
+            f"--format {form.name} does not support {' and '.join(others)}",
             hint=f"use --label-types {','.join(form.label_types)}, or some of these",
         )
     return tuple(kind for kind in form.label_types if kind in label_types)
@@ -50,26 +50,26 @@ def export_labels(
     db: StateConnection,
     root_dir: Path,
     request: ExportRequest,
-    tell: Callable[[ExportResult], None] = lambda result: None,
+    on_progress: Callable[[ExportResult], None] = lambda result: None,
 ) -> ExportResult:
-    """Writes one rendition's images, their labels and their attribution; `root_dir` is absolute.
+    """Writes the images of one rendition, their labels and their attribution; `root_dir` is absolute.
 
-    Goes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`, and takes the place of the
-    export that is there. `tell` is called with each image that was looked at. Raises `UsageError` if there is nothing
-    to export, or the request does not say what.
+    Writes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`, and replaces the export that is
+    there. `on_progress` is called after each image. Raises `UsageError` if there is nothing to export, or the
+    request is ambiguous.
     """
     form = request.format
-    held = loaded_list(db)
-    if held is None:
-        raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
+    image_list = loaded_list(db)
+    if image_list is None:
+        raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
     rendition = find_rendition(db, request.rendition)
     subsets = wanted_subsets(db, request.selection.subsets)
     kinds = _kinds(db, request)
     numbered = export_categories(db, kinds, request.label_names)
     dest = request.dest
     if dest is None:
-        name = checked_subdirectory(rendition.name, "without --dest, a rendition's name")
-        dest = root_dir / held.directory / "export" / form.name / name
+        name = checked_subdirectory(rendition.name, "without --dest, the name of a rendition")
+        dest = root_dir / image_list.directory / "export" / form.name / name
     splits = [form.split_name(split) for split in request.split.names(subsets)]
     _check_splits(request, splits, _expected_splits(db, request, rendition, subsets))
     result = ExportResult(
@@ -80,9 +80,9 @@ def export_labels(
         annotations={split: Counter() for split in splits},
         total=_total(db, request, rendition),
     )
-    title = f"Open Images V{held.dataset_version}"
+    title = f"Open Images V{image_list.dataset_version}"
     entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
-    masks = MaskReader({subset: root_dir / held.directory / subset for subset in subsets})
+    masks = MaskReader({subset: root_dir / image_list.directory / subset for subset in subsets})
     if LabelType.SEGMENTATIONS in kinds:
         masks.require_archives(db, rendition.name, request.label_names, request.chosen)
     with closing(masks), replaced_entries(dest, entries) as directory:
@@ -97,11 +97,11 @@ def export_labels(
             box_polygons=request.box_polygons,
         )
         files = ImageDirectory(request.image_files, root_dir, directory, dest)
-        own = OwnFiles(read_homes(db, Layout(root_dir, held.directory)), subsets)
+        own = OwnFiles(read_homes(db, Layout(root_dir, image_list.directory)), subsets)
         images = LabelledImages(db, request, rendition, subsets, own, kinds, numbered.by_label_name, masks, result)
-        attribution = _write(target, files, images, request, result, tell)
+        attribution = _write(target, files, images, request, result, on_progress)
         _check_splits(request, splits, [split for split, images in result.images.items() if images])
-        write_croissant(target, form, held.dataset_version, attribution)
+        write_croissant(target, form, image_list.dataset_version, attribution)
     return result
 
 
@@ -111,9 +111,9 @@ def _write(
     images: Iterable[LabelledImage],
     request: ExportRequest,
     result: ExportResult,
-    tell: Callable[[ExportResult], None],
+    on_progress: Callable[[ExportResult], None],
 ) -> Attribution:
-    """Writes the images and all that is said of them, and counts them in `result`, which `tell` is called with."""
+    """Writes the images with their annotations, and counts them in `result`, which it passes to `on_progress`."""
     with (
         request.format.write(target) as write,
         Attribution(target) as attribution,
@@ -121,7 +121,7 @@ def _write(
     ):
         for image in images:
             result.looked_at += 1
-            tell(result)
+            on_progress(result)
             sizes.write(f"{image.file.image_id} {image.height} {image.width}\n")
             if not (image.shows_something or request.with_empty):
                 continue
@@ -138,13 +138,13 @@ def _write(
 
 
 def _total(db: StateConnection, request: ExportRequest, rendition: Rendition) -> int:
-    """How many files there are to look at, at most."""
+    """The maximum number of files to look at."""
     files = next(files for each, files in known_renditions(db) if each.name == rendition.name)
     return min(files, request.chosen.images) if request.chosen else files
 
 
 def _kinds(db: StateConnection, request: ExportRequest) -> tuple[LabelType, ...]:
-    """The annotations that are written. Raises `UsageError` if those that are asked for are not in the database."""
+    """The annotations to write. Raises `UsageError` if requested ones are not in the database."""
     form = request.format
     if form.takes_all and not request.selection.label_types:
         return tuple(kind for kind in form.label_types if is_annotated(db, kind))
@@ -156,13 +156,13 @@ def _kinds(db: StateConnection, request: ExportRequest) -> tuple[LabelType, ...]
 def _expected_splits(
     db: StateConnection, request: ExportRequest, rendition: Rendition, subsets: Sequence[str]
 ) -> list[str]:
-    """The splits that will have images, as far as that can be said before the annotations are looked at."""
+    """The splits that will have images, as far as that is known before the annotations are read."""
     present = subsets_with_images(db, rendition.name, subsets, request.chosen)
     return [request.format.split_name(split) for split in request.split.names(present)]
 
 
 def _check_splits(request: ExportRequest, splits: Collection[str], present: Collection[str]) -> None:
-    """Raises `UsageError` if the format must have splits that are not among those with images, `present`."""
+    """Raises `UsageError` if a required split of the format is not in `present`, the splits with images."""
     missing = [split for split in request.format.required_splits if split not in present]
     if missing:
         is_chance = bool(request.split.shares) and set(missing) <= set(splits)
@@ -173,17 +173,17 @@ def _check_splits(request: ExportRequest, splits: Collection[str], present: Coll
 
 
 def find_rendition(db: StateConnection, name: str | None) -> Rendition:
-    """The rendition called `name`; without a name the only resized one, or, if none is, the only one there is."""
+    """The rendition called `name`; without a name the only resized one, otherwise the only one."""
     present = [rendition for rendition, files in known_renditions(db) if files]
     names = ", ".join(rendition.name for rendition in present)
     if not present:
-        raise UsageError("there are no images yet", hint=f"{command('run')} downloads them")
+        raise UsageError("there are no images yet", hint=f"run {command('run')} to download them")
     if name is not None:
         for rendition in present:
             if rendition.name == name:
                 return rendition
-        raise UsageError(f"--rendition {name}: there are no such images", hint=f"there are {names}")
+        raise UsageError(f"--rendition {name}: there are no such images", hint=f"choose from {names}")
     candidates = [rendition for rendition in present if rendition.mode is not None] or present
     if len(candidates) > 1:
-        raise UsageError("there are images of several renditions", hint=f"say which with --rendition: {names}")
+        raise UsageError("there are images of several renditions", hint=f"choose one with --rendition: {names}")
     return candidates[0]

@@ -1,8 +1,7 @@
-"""The masks of an export: which box each belongs to, and where its pixels lie in the file.
+"""The masks of an export: the box that each belongs to, and its pixels in the file.
 
-Open Images says nothing of a mask in its lists of boxes; a mask has the sides of the box it was drawn from,
-which "can be used to relate the mask data with the boxes data". The two lists are rounded differently, so
-sides need not be equal.
+The published lists of boxes do not mention masks; a mask has the sides of the box it was drawn from, which "can be used
+to relate the mask data with the boxes data". The two lists are rounded differently, so the sides may differ.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,12 +18,12 @@ from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import Box
 from oidl.state.selection import SelectedImages
 
-_SAME_SIDE = 0.001  # of the width or height: a pixel, where boxes were drawn
+_SAME_SIDE = 0.001  # of the width or height: a pixel of the image that annotators saw
 _DIGITS = "0123456789abcdef"
 
 
 def pair(boxes: Sequence[Box], masks: Sequence[Segmentation]) -> tuple[dict[int, Segmentation], list[Segmentation]]:
-    """The mask of each box of one image, by the box's place in `boxes`; and the masks that belong to none of them.
+    """The mask of each box of one image, by the index of the box; and the masks that belong to no box.
 
     A mask belongs to the box of its class with the nearest sides, at most a thousandth away.
     """
@@ -35,11 +34,11 @@ def pair(boxes: Sequence[Box], masks: Sequence[Segmentation]) -> tuple[dict[int,
         if box.label_name == mask.label_name and (distance := _distance(box, mask)) <= _SAME_SIDE
     )
     box_of: dict[int, int] = {}
-    taken: set[int] = set()
+    has_mask: set[int] = set()
     for _, mask_at, box_at in near:
-        if mask_at not in box_of and box_at not in taken:
+        if mask_at not in box_of and box_at not in has_mask:
             box_of[mask_at] = box_at
-            taken.add(box_at)
+            has_mask.add(box_at)
     of_box = {box_at: masks[mask_at] for mask_at, box_at in box_of.items()}
     return of_box, [mask for mask_at, mask in enumerate(masks) if mask_at not in box_of]
 
@@ -54,7 +53,7 @@ def _distance(box: Box, mask: Segmentation) -> float:
 
 
 def box_of(mask: Segmentation) -> Box:
-    """The box that a mask was drawn from, of which nothing else is known."""
+    """The box that a mask was drawn from; its other fields are unknown."""
     sides = mask.box_x_min, mask.box_x_max, mask.box_y_min, mask.box_y_max
     return Box(mask.image_id, mask.label_name, "", 1.0, *sides, None, None, None, None, None)
 
@@ -73,7 +72,7 @@ class MaskReader:
         label_names: Collection[str] | None,
         chosen: SelectedImages | None,
     ) -> None:
-        """Raises `UsageError` if files of `rendition` have masks in an archive that is not on the disk."""
+        """Raises `UsageError` if files of `rendition` have masks in an archive that is missing on the disk."""
         for subset, directory in self._directories.items():
             missing = [
                 digit
@@ -84,12 +83,12 @@ class MaskReader:
             if missing:
                 raise UsageError(
                     f"the mask archives of {subset} are not in {directory} "
-                    f"(of ImageIDs that begin with {', '.join(missing)})",
+                    f"(for ImageIDs that begin with {', '.join(missing)})",
                     hint=f"run {command('run', '--annotations segmentations --annotations masks')} to fetch them",
                 )
 
     def read(self, subset: str, segmentation: Segmentation, transform: Transform) -> Mask | Failure | None:
-        """The mask where it lies in a file; None if nothing of it is left there.
+        """The mask, moved to a file; None if no pixel of it is left there.
 
         Raises `MetadataError` for an archive that cannot be read.
         """

@@ -1,7 +1,7 @@
-"""The success and failure CSVs: every published row that was tried, byte for byte, in published order.
+"""The success and failure CSVs: the published rows of all images that were tried, byte for byte, in published order.
 
 A file is written under a temporary name and moved into place, so a reader never
-meets half of one.
+sees half of one.
 """
 
 from contextlib import ExitStack
@@ -31,41 +31,41 @@ def export_csvs(
     subsets: tuple[str, ...] = (),
     chosen: SelectedImages | None = None,
 ) -> dict[Path, int]:
-    """Writes both files for every loaded subset, or for `subsets`; returns their paths and how many images each holds.
+    """Writes both files for every loaded subset, or for `subsets`; returns their paths and numbers of images.
 
-    They go to `<root_dir>/<version>/<subset>/`, or to `<dest>/<subset>/`. The
-    failure file has one more column, `FailureDetails`; images that wait for a
-    retry are in it, images that were never tried are in neither. `with_source` adds a column `Source` to
-    the success file: whose copy the image is, of which only `original` and `local` are the published bytes. With a
-    choice that was made on `db`, only its images are written. Raises `UsageError` for a subset that is not loaded.
+    They go to `<root_dir>/<version>/<subset>/`, or to `<dest>/<subset>/`. The failure file has an additional column
+    `FailureDetails` and includes images that wait for a retry; images that were never tried are in neither file.
+    `with_source` adds a column `Source` to the success file: the origin of the image; only `original` and `local` are
+    the published bytes. With a selection that was made on `db`, only its images are written. Raises `UsageError` for a
+    subset that is not loaded.
     """
-    held = loaded_list(db)
-    if held is None:
-        raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
+    image_list = loaded_list(db)
+    if image_list is None:
+        raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
     rows: dict[Path, int] = {}
     with ExitStack() as files:
         outputs = {}
         style = {subset: (quoting, LINE_ENDS[line_end]) for subset, (quoting, line_end) in styles(db).items()}
         for subset in wanted_subsets(db, subsets):
-            directory = (dest or root_dir / held.directory) / subset
+            directory = (dest or root_dir / image_list.directory) / subset
             quoting, end = style[subset]
             for name, more in ((SUCCESS, ",Source" * with_source), (FAILURE, ",FailureDetails")):
                 path = directory / name
                 outputs[subset, name] = path, files.enter_context(atomic_text(path))
                 outputs[subset, name][1].write(header(quoting, more + end))
                 rows[path] = 0
-        for settled in outcome_rows(db, subsets, chosen):
-            is_done = settled.status == Status.DONE
-            path, file = outputs[settled.image.subset, SUCCESS if is_done else FAILURE]
-            more = f",{settled.source}" * with_source if is_done else f",{csv_line([_details(settled)]).rstrip()}"
-            quoting, end = style[settled.image.subset]
-            file.write(format_row(settled.image, quoting, more + end))
+        for row in outcome_rows(db, subsets, chosen):
+            is_done = row.status == Status.DONE
+            path, file = outputs[row.image.subset, SUCCESS if is_done else FAILURE]
+            more = f",{row.source}" * with_source if is_done else f",{csv_line([_details(row)]).rstrip()}"
+            quoting, end = style[row.image.subset]
+            file.write(format_row(row.image, quoting, more + end))
             rows[path] += 1
     return rows
 
 
-def _details(settled: OutcomeRow) -> str:
+def _details(row: OutcomeRow) -> str:
     """Why an image failed, on one line."""
-    details = f"{settled.reason}: {settled.detail}" if settled.detail else str(settled.reason)
-    more = " (to be tried again)" if settled.status == Status.RETRY else ""
+    details = f"{row.reason}: {row.detail}" if row.detail else str(row.reason)
+    more = " (will be retried)" if row.status == Status.RETRY else ""
     return " ".join(f"{details}{more}".split())

@@ -1,4 +1,4 @@
-"""What an export is asked for, and what came of it."""
+"""The request for an export, and its result."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,14 +18,13 @@ BY_SUBSETS = Split()
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What is to be exported; None and empty ask for all there is.
+    """What to export; None and empty values select everything.
 
-    `selection` says which annotations, how many images at most, and of which subsets; which images beside that says
-    `chosen`, the choice that was made on the connection, None for all. `label_names` are its classes as MIDs, in the
-    order in which categories are to be numbered. `min_visible` is the share of a box that must be left in the file.
-    `apply_exif` takes originals as a reader sees them that obeys their EXIF tag. `split` divides the images,
-    `image_files` says how their files come into the export. With `box_polygons`, boxes without a mask get their own
-    outline as a polygon.
+    `selection` limits the annotations, the number of images and the subsets; `chosen`, a selection that was made on the
+    connection, further limits the images (None for all). `label_names` are its classes as MIDs, in the order of the
+    category numbers. `min_visible` is the share of a box that must be left in the file. `apply_exif` computes boxes for
+    readers that apply the EXIF orientation of originals. `split` divides the images, `image_files` is how their files
+    are created. With `box_polygons`, boxes without a mask get their own outline as a polygon.
     """
 
     format: Format
@@ -44,12 +43,12 @@ class ExportRequest:
 
 @dataclass(slots=True)
 class ExportResult:
-    """What came of an export, while it goes on and at its end; `images` and `annotations` are counted by split.
+    """The result of an export, during it and at its end; `images` and `annotations` are counted by split.
 
-    `looked_at` files of the chosen images, of `total` at most, were walked through so far, without annotations too.
-    `misplaced_files` are recorded where no file of theirs can be.
-    `unseen` are the annotations of which nothing, or too little, is in the file. `unread_masks` are missing from the
-    archives or damaged; `unread_mask` is the first of them and what is wrong with it.
+    `looked_at` of at most `total` files of the selected images were read so far, including those without annotations.
+    `misplaced_files` have a recorded path that cannot belong to their image. `unseen` counts the annotations that are
+    not, or not sufficiently, in the file. `unread_masks` are missing from the archives or damaged; `unread_mask` is the
+    first of them and its error.
     """
 
     dest: Path

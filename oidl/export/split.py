@@ -1,7 +1,7 @@
-"""How the images of an export are divided: by subset, or by shares that are drawn. Pure.
+"""The split of the images of an export: by subset, or randomly by shares. Pure.
 
-A drawn split depends on the seed and the ImageID alone. So nothing has to be counted or kept, and an image stays in
-its split when others join the export.
+A random split depends only on the seed and the ImageID. So no state is needed, and an image stays in its split when
+others join the export.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ _NAMES = ("train", "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`shares` are percentages of train, validation and test, in this order; without any, subsets are the splits."""
+    """`shares` are percentages of train, validation and test, in this order; without shares, subsets are the splits."""
 
     shares: tuple[int, ...] = ()
     seed: int = 0
@@ -33,8 +33,8 @@ class Split:
         """The split of an image."""
         if not self.shares:
             return subset
-        drawn = hashlib.blake2b(f"{self.seed} {image_id}".encode(), digest_size=8, person=b"split")
-        left = int.from_bytes(drawn.digest(), "big") * 100 >> 64
+        draw = hashlib.blake2b(f"{self.seed} {image_id}".encode(), digest_size=8, person=b"split")
+        left = int.from_bytes(draw.digest(), "big") * 100 >> 64
         for name, share in zip(_NAMES, self.shares, strict=False):
             left -= share
             if left < 0:
@@ -43,11 +43,13 @@ class Split:
 
 
 def parse_split(text: str, seed: int = 0) -> Split:
-    """The split that `--split` calls `text`. Raises `UsageError` if it is no split."""
+    """Parses the value of `--split`. Raises `UsageError` if it is invalid."""
     if text.lower() == BY_SUBSET:
         return Split()
     if not re.fullmatch(r"\d{1,3}/\d{1,3}(/\d{1,3})?", text, re.ASCII):
-        raise UsageError(f"--split {text}: this is no split", hint="use subset, or percentages like 80/20 or 80/10/10")
+        raise UsageError(
+            f"--split {text}: this is not a split", hint="use subset, or percentages like 80/20 or 80/10/10"
+        )
     shares = tuple(map(int, text.split("/")))
     if sum(shares) != 100:
         raise UsageError(f"--split {text}: the percentages add up to {sum(shares)}, not 100")

@@ -1,4 +1,4 @@
-"""Text that the formats can hold, and that does nothing to those who open it. Pure."""
+"""Text that the formats can hold, and that is harmless in the programs that open it. Pure."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from oidl.text import printable
 
-# What neither XML 1.0 nor YAML can hold, in whatever spelling: control characters and what is no character.
+# Characters that neither XML 1.0 nor YAML can hold, even escaped: control characters and noncharacters.
 _UNFIT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _Row = TypeVar("_Row", bound=NamedTuple)
@@ -17,12 +17,12 @@ _FORMULA = re.compile("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the wide ones t
 
 
 def shown(text: str) -> str:
-    """`text` as it was published, but printable; line ends stay."""
+    """The published `text`, made printable; line ends stay."""
     return printable(_BLANKS.sub(" ", text))
 
 
 def with_shown(row: _Row, names: Iterable[str]) -> _Row:
-    """`row` with the text in these columns as `shown` has it; what is None stays so."""
+    """`row` with `shown` applied to the text in these columns; None stays None."""
     texts = {name: shown(text) for name in names if (text := getattr(row, name)) is not None}
     return row._replace(**texts)
 
@@ -33,14 +33,14 @@ def plain(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """`text` for a cell of CSV: if a spreadsheet would run it as a formula, with an apostrophe before it."""
+    """`text` for a CSV cell, with an apostrophe before it if a spreadsheet would run it as a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def csv_line(fields: Iterable[object]) -> str:
-    """A line of CSV, quoted where needed; None is an empty field."""
+    """A line of CSV, quoted if needed; None is an empty field."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(fields)  # so that either of the two characters is quoted
+    csv.writer(line, lineterminator="\r\n").writerow(fields)  # so that "\r" and "\n" are both quoted
     return line.getvalue().removesuffix("\r\n") + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The images of an export, one after another, with the annotations in them as they lie in their files.
+"""The images of an export, one after another, with their annotations at their positions in the files.
 
 Memory holds one page of files.
 """
@@ -23,10 +23,10 @@ _TEXTS = ("original_url", "original_landing_url", "license", "author_profile_url
 
 @dataclass(slots=True)
 class LabelledImages:
-    """The images of an export, in order, with annotations of the `categories`, which are by label name.
+    """The images of an export, in order, with annotations of the `categories`, a mapping by label name.
 
-    Published text is printable here, for all formats alike. What is left out is counted in `result`; files that are
-    not `own` are.
+    Published text is made printable here, for all formats. Files that are not `own` are left out; `result` counts
+    everything that is left out.
     """
 
     db: StateConnection
@@ -55,7 +55,7 @@ class LabelledImages:
                 if not self.own.has(file.image_id, self.rendition.name, file.path):
                     self.result.misplaced_files += 1
                     continue
-                where = self._placing(file)
+                where = self._transform(file)
                 if where is None:
                     self.result.without_geometry += 1
                     continue
@@ -72,8 +72,8 @@ class LabelledImages:
                     points=tuple(annotations.points(file, where)),
                 )
 
-    def _placing(self, file: AnnotatedFile) -> Transform | None:
-        """How the file came about; None where that was not noted, as before renditions had a geometry."""
+    def _transform(self, file: AnnotatedFile) -> Transform | None:
+        """How the file was made; None if that was not recorded, because renditions had no geometry yet."""
         if file.scaled_width is None or file.scaled_height is None:
             if self.rendition.mode is not None:
                 return None

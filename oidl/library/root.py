@@ -139,8 +139,8 @@ class Root:
             yield from islice(walk, selection.limit)
         if result.misplaced_files:
             warnings.warn(
-                f"{counted(result.misplaced_files, 'image')} left out, whose row names a file that is not where one of "
-                f"theirs can be; {command('verify')} lists them",
+                f"left out {counted(result.misplaced_files, 'image')} whose row names a file that oidl did not write "
+                f"for it; run {command('verify')} to list them",
                 stacklevel=2,
             )
 

@@ -318,4 +318,4 @@ def test_hints_are_about_the_root_at_hand(fine: Any, run: Any, oidl: Any, root: 
     assert f"start with `oidl run --state-db {root}`" in elsewhere.stderr
     run(fine, "--limit=0", "--nodownload-metadata")
     without = oidl("export", "--root-dir", root)
-    assert f"`oidl run --root-dir {root}` downloads them" in without.stderr
+    assert f"run `oidl run --root-dir {root}` to download them" in without.stderr

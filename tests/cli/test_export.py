@@ -52,7 +52,7 @@ def test_every_format_is_written_and_described(
     ended = export(f"--format={form}", "--subset=train", "--subset=validation")
     assert (ended.returncode, ended.stderr) == (0, "")
     dest = root / "2017_11/export" / form.lower() / "images-resized"
-    lines = [f"{dest}: {form.lower()}, of images-resized"]
+    lines = [f"{dest}: {form.lower()}, rendition images-resized"]
     for subset in ("train", "validation"):
         ((count,),) = ask("SELECT count(*) FROM download WHERE subset = ?", subset)
         split = "val" if subset == "validation" and form in ("YOLO", "voc") else subset
@@ -259,7 +259,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
     assert oidl("export", "--rendition=images-resized").returncode == 0
     ended = oidl("export", "--rendition=a")
     assert ended.returncode == 2
-    assert "--rendition a: there are no such images\n  there are images-resized" in ended.stderr
+    assert "--rendition a: there are no such images\n  choose from images-resized" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
             "--format=tfrecord",
             "--format: there is no format 'tfrecord'\n  choose from coco, yolo, voc, imagefolder, csv",
         ),
-        ("--split=80", "--split 80: this is no split\n  use subset, or percentages like 80/20 or 80/10/10"),
+        ("--split=80", "--split 80: this is not a split\n  use subset, or percentages like 80/20 or 80/10/10"),
         ("--split=80/10", "--split 80/10: the percentages add up to 90, not 100"),
         ("--classes=Cta", "there is no class 'Cta'\n  did you mean Cat?"),
         ("--classes=,", "--classes is empty"),
@@ -278,7 +278,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--label-types=", "--label-types is empty"),
         (
             "--label-types=boxes,labels",
-            "--format coco has no place for labels\n"
+            "--format coco does not support labels\n"
             "  use --label-types boxes,segmentations,relationships,points, or some of these",
         ),
         ("--label-types=boxes,segmentations", "there are no segmentations in the database"),
@@ -287,7 +287,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--attributes=IsNice=1", "is no attribute of a box"),
         ("--attributes=", "--attributes is empty"),
         ("--min-box-area=2", "0 to 1"),
-        ("--verified-only", "--format coco has no place for labels"),
+        ("--verified-only", "--format coco does not support labels"),
         ("--where=nope", "no such column: nope"),
         ("--min-visible=1.5", "--min-visible must be 0 to 1, not 1.5"),
         ("--min-visible=nan", "--min-visible must be 0 to 1, not nan"),
@@ -384,7 +384,7 @@ def test_without_images_it_is_said(fine, run, export: Export, root: Path) -> Non
     assert run(fine, "--nodownload-metadata", "--limit=0").returncode == 0
     ended = export()
     assert ended.returncode == 2
-    assert ended.stderr == f"oidl: there are no images yet\n  `oidl run --root-dir {root}` downloads them\n"
+    assert ended.stderr == f"oidl: there are no images yet\n  run `oidl run --root-dir {root}` to download them\n"
 
 
 @pytest.mark.parametrize("form", ["coco", "yolo", "voc", "csv", "imagefolder"])

@@ -206,7 +206,7 @@ def test_rows_that_wait_for_a_retry_are_failures_that_say_so(loaded, oidl, root:
     assert oidl("export-csv", "--root-dir", root).returncode == 0
     rows = (root / "2017_11/test/images-failure.csv").read_bytes().splitlines()[1:]
     assert rows
-    assert all(row.endswith(b",timeout: no byte in time (to be tried again)") for row in rows)
+    assert all(row.endswith(b",timeout: no byte in time (will be retried)") for row in rows)
 
 
 def test_without_an_image_list_there_is_nothing_to_export(oidl, fine, run, root: Path) -> None:

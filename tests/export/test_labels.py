@@ -375,9 +375,9 @@ def test_what_is_left_out_is_said() -> None:
         without_geometry=3,
     )
     assert exported_text(done, ExportRequest(YOLO, min_visible=0.25)) == (
-        "/x: yolo, of r\n"
+        "/x: yolo, rendition r\n"
         "  train: 1,200 images with 3,400 boxes, 0 labels\n"
-        "  left out: 7 boxes of which nothing or less than 0.25 of them is in the file\n"
+        "  left out: 7 boxes, because nothing or less than 0.25 of them is in the file\n"
         "  left out: 5 images with missing files; run `oidl verify --repair`, then `oidl run`\n"
         "  left out: 3 files without a record of how they were made; "
         "run `oidl run --always-download` to make them again"
@@ -454,7 +454,7 @@ def test_only_a_file_s_own_tag_is_obeyed_wherever_the_image_was_had_from_since(
         ),
         (
             ExportRequest(COCO, rendition="border", selection=Selection(label_types=("labels",))),
-            "coco has no place for labels",
+            "coco does not support labels",
         ),
     ],
 )

@@ -67,8 +67,8 @@ def test_rows_are_the_published_bytes_and_the_tried_ones_only(
     ("detail", "status", "field"),
     [
         ("", Status.FAILED, b"http_error"),
-        ("", Status.RETRY, b"http_error (to be tried again)"),
-        ("HTTP 500", Status.RETRY, b"http_error: HTTP 500 (to be tried again)"),
+        ("", Status.RETRY, b"http_error (will be retried)"),
+        ("HTTP 500", Status.RETRY, b"http_error: HTTP 500 (will be retried)"),
         ("a, b", Status.FAILED, b'"http_error: a, b"'),
         ('a "b"', Status.FAILED, b'"http_error: a ""b"""'),
         ("a\r\nb\n  c\t", Status.FAILED, b"http_error: a b c"),

@@ -128,7 +128,7 @@ def test_what_a_crop_cut_off_is_counted_by_kind(exported: Any) -> None:
     result = exported(COCO, rendition="seen", selection=EVERYTHING, min_visible=0.99)
     assert result.unseen[LabelType.RELATIONSHIPS] > 0
     text = exported_text(result, ExportRequest(COCO, min_visible=0.99))
-    assert f"left out: {result.unseen[LabelType.RELATIONSHIPS]} relationships of which nothing" in text
+    assert f"left out: {result.unseen[LabelType.RELATIONSHIPS]} relationships, because nothing" in text
 
 
 def test_nothing_is_exported_that_is_not_in_the_database(marked: Marked, exported: Any) -> None:

@@ -81,7 +81,7 @@ def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_out_with_a_
     copytree(marked.root, moved)
     with open_writer(moved / "oidl.sqlite3") as db:
         db.execute("UPDATE file SET path = '/etc/passwd' WHERE image_id = ?", (f"{2:016x}",))
-    with pytest.warns(UserWarning, match="1 image left out, whose row names a file"):
+    with pytest.warns(UserWarning, match="left out 1 image whose row names a file"):
         images = list(oidl.open(moved).images(rendition="copied"))
     assert f"{2:016x}" not in {each.image_id for each in images}
     assert len(images) == IMAGES - 1

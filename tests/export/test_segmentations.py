@@ -196,7 +196,7 @@ def test_masks_that_a_crop_cut_off_are_counted(exported: Any) -> None:
     written = [sum(counts[LabelType.SEGMENTATIONS] for counts in each.annotations.values()) for each in (whole, some)]
     assert written[1] < written[0]
     request = ExportRequest(COCO, min_visible=0.9)
-    assert f"left out: {some.unseen[LabelType.SEGMENTATIONS]} segmentations of which" in exported_text(some, request)
+    assert f"left out: {some.unseen[LabelType.SEGMENTATIONS]} segmentations, because" in exported_text(some, request)
 
 
 # ---- archives that are missing or damaged
@@ -217,7 +217,7 @@ def test_masks_that_are_missing_or_damaged_are_counted_and_the_first_is_named(
     result = exported(COCO, rendition="border", selection=selection)
     assert result.unread_masks == 3
     text = exported_text(result, ExportRequest(COCO, selection=selection))
-    assert f"left out: 3 masks that could not be read, first {missing}: not in the mask archives" in text
+    assert f"left out: 3 masks that could not be read, the first is {missing}: not in the mask archives" in text
     assert result.annotations["train"][LabelType.SEGMENTATIONS] == 13
     assert len(annotations(tmp_path)) == (16 if LabelType.BOXES in label_types else 13)
 
@@ -259,6 +259,6 @@ def test_a_type_that_a_format_has_no_place_for_is_refused(form: Format, label_ty
         assert label_type in written_kinds(form, (label_type,))
         return
     for asked in ((label_type,), (LabelType.BOXES, label_type)):
-        with pytest.raises(UsageError, match=f"--format {form.name} has no place for {label_type}") as raised:
+        with pytest.raises(UsageError, match=f"--format {form.name} does not support {label_type}") as raised:
             written_kinds(form, asked)
         assert raised.value.hint.startswith("use --label-types boxes")

@@ -50,12 +50,12 @@ def test_the_first_images_of_a_shuffle_are_divided_like_all_others() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("80", "this is no split"),
-        ("80/20/", "this is no split"),
-        ("a/b", "this is no split"),
-        ("8٠/20", "this is no split"),
-        ("-80/180", "this is no split"),
-        ("40/30/20/10", "this is no split"),
+        ("80", "this is not a split"),
+        ("80/20/", "this is not a split"),
+        ("a/b", "this is not a split"),
+        ("8٠/20", "this is not a split"),
+        ("-80/180", "this is not a split"),
+        ("40/30/20/10", "this is not a split"),
         ("80/30", "the percentages add up to 110, not 100"),
         ("0/0/0", "the percentages add up to 0, not 100"),
     ],

@@ -1,4 +1,4 @@
-"""The formats of labels, by the names that `--format` takes: one module each, and one line here."""
+"""The formats of labels, by their names for `--format`: one module each, and one line here."""
 
 from oidl.export.format import Format
 from oidl.export.formats.boxes_csv import BOXES_CSV

@@ -1,7 +1,7 @@
-"""CSV: `boxes-<split>.csv`, a row for every box with its pixels in the file, and `labels-<split>.csv`.
+"""CSV: `boxes-<split>.csv`, one row per box with its pixels in the file, and `labels-<split>.csv`.
 
 `file_name` is the path of the image, relative to the export. As in `ATTRIBUTION.csv`, a class name or source that a
-spreadsheet would run as a formula has an apostrophe before it.
+spreadsheet would run as a formula gets an apostrophe before it.
 """
 
 from collections.abc import Iterator

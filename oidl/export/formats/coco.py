@@ -1,11 +1,10 @@
 """COCO: `annotations/instances_<split>.json`, as `pycocotools` and torchvision's `CocoDetection` read it.
 
-Relationships and points, which COCO has no place for, are in `relationships_<split>.json` and `points_<split>.json`
-beside it, with the same images and numbers. Each file is one JSON object, a record a line. Images are written as they
-come, annotations meanwhile into a temporary file that is copied behind them at the end, so
-memory holds neither. `image_id` is the image's number in the published list,
-`category_id` the category's; both are the same in every export of a database. The images are in `images/<split>`;
-`file_name` is relative to that.
+Relationships and points, which COCO does not support, are in `relationships_<split>.json` and `points_<split>.json`
+next to it, with the same images and numbers. Each file is one JSON object with one record per line. Images are written
+immediately, annotations into a temporary file that is appended at the end, so memory holds neither. `image_id` is the
+number of the image in the published list, `category_id` that of the category; both are the same in every export of a
+database. The images are in `images/<split>`; `file_name` is relative to that directory.
 """
 
 import json
@@ -25,7 +24,7 @@ from oidl.text import without_passwords
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What one file is about: its name, the key of its records, and what they are made of."""
+    """One kind of file: its name, the key of its records, and the function that makes them."""
 
     name: str
     key: str
@@ -33,7 +32,7 @@ class _Kind:
     records: Callable[[LabelledImage, ExportTarget], Iterable[dict[str, Any]]]
 
     def categories(self, target: ExportTarget) -> Sequence[Category]:
-        """The categories that its records name."""
+        """The categories that its records may use."""
         return target.categories_of.get(self.label_types[0], target.categories)
 
 
@@ -77,7 +76,7 @@ class _Document:
         file.write(f'{{\n{lines}"images": [')
 
     def add(self, image: LabelledImage, records: Iterable[dict[str, Any]]) -> None:
-        """Writes an image and the records of what is in it, which get their numbers here."""
+        """Writes an image and its records, which get their numbers here."""
         file = image.file
         license_id = self._licenses.setdefault(file.license, len(self._licenses) + 1)
         self._file.write(("" if self._images == 0 else ",") + "\n" + _json(_image(image, license_id)))
@@ -88,7 +87,7 @@ class _Document:
             self._spool.write("\n" + _json({"id": self._records, "image_id": file.number, **record}))
 
     def end(self) -> None:
-        """Puts the records behind the images, and the licences behind both."""
+        """Appends the records after the images, and the licences after both."""
         self._file.write(f'\n],\n"{self._key}": [')
         self._spool.seek(0)
         copyfileobj(self._spool, self._file)
@@ -151,7 +150,7 @@ def _instances(image: LabelledImage, target: ExportTarget) -> Iterator[dict[str,
 
 
 def _segmentation(box: LabelledBox, target: ExportTarget) -> object:
-    """The mask as run lengths, the box as a polygon, or no polygon at all: pycocotools' `showAnns` asks for the key."""
+    """The mask as run lengths, the box as a polygon, or an empty list: pycocotools' `showAnns` requires the key."""
     if box.mask:
         return {"size": [box.mask.height, box.mask.width], "counts": box.mask.counts}
     if target.box_polygons:

@@ -1,8 +1,8 @@
 """Image folder: `<split>/<name>.jpg` and `<split>/metadata.jsonl`, as Hugging Face `datasets` reads them.
 
-`load_dataset("imagefolder", data_dir=…)` makes a split of every directory, and columns of the keys of
-`metadata.jsonl`, a line for each image. `objects` has the boxes (left, top, width and height in pixels) and the names
-of their classes, `labels` the names of classes that are in the image; either only if such annotations are exported.
+`load_dataset("imagefolder", data_dir=…)` turns every directory into a split, and the keys of `metadata.jsonl`, which
+has one line per image, into columns. `objects` has the boxes (left, top, width and height in pixels) and the names of
+their classes, `labels` the names of classes that are in the image; each only if such annotations are exported.
 """
 
 import json
@@ -19,7 +19,7 @@ METADATA = "{split}/metadata.jsonl"
 
 @contextmanager
 def _write(target: ExportTarget) -> Iterator[WriteImage]:
-    """Writes `metadata.jsonl` for every split that has images; readers refuse one without."""
+    """Writes `metadata.jsonl` for every split that has images; readers reject an empty one."""
     lines: dict[str, TextIO] = {}
     with ExitStack() as files:
 
@@ -63,8 +63,8 @@ def _record(image: LabelledImage) -> dict[str, Any]:
 
 
 def _objects(image: LabelledImage) -> dict[str, Any]:
-    placed = [each.box for each in image.boxes]
+    boxes = [each.box for each in image.boxes]
     return {
-        "bbox": [[round(side, 2) for side in (box.left, box.top, box.width, box.height)] for box in placed],
+        "bbox": [[round(side, 2) for side in (box.left, box.top, box.width, box.height)] for box in boxes],
         "categories": [each.category.name for each in image.boxes],
     }

@@ -1,9 +1,9 @@
 """Pascal VOC: an XML file for every image, as torchvision's `VOCDetection` and many converters read it.
 
-All of it is in `VOCdevkit/VOC2012`, where torchvision looks: `Annotations/<name>.xml`, `JPEGImages/<name>.jpg`, and
-`ImageSets/Main/<split>.txt` with the names of each split. `labelmap.txt` has the classes, as Datumaro wants them;
-colons separate its fields, so names have `-` for a colon, there and in the XML.
-Pixels count from 1, and a box holds its last ones, as in the VOC development kit.
+Everything is in `VOCdevkit/VOC2012`, where torchvision looks: `Annotations/<name>.xml`, `JPEGImages/<name>.jpg`, and
+`ImageSets/Main/<split>.txt` with the names of each split. `labelmap.txt` has the classes in Datumaro's format; colons
+separate its fields, so names have `-` instead of a colon, there and in the XML. Pixels count from 1, and a box
+includes its last row and column, as in the VOC development kit.
 """
 
 import re
@@ -56,7 +56,7 @@ VOC = Format(
 
 
 def _class_names(categories: Sequence[Category]) -> dict[int, str]:
-    """The names of classes, by number, as a label map can hold them; still unlike each other."""
+    """The names of classes, by number, without characters that a label map cannot hold; still unique."""
     names = {each.number: _UNWRITABLE.sub("-", each.name) for each in categories}
     uses = Counter(names.values())
     return {number: name if uses[name] == 1 else f"{name} ({number})" for number, name in names.items()}
@@ -110,7 +110,7 @@ def _object(image: LabelledImage, box: LabelledBox, name: str) -> str:
 
 
 def _pixels(start: float, end: float, length: int) -> tuple[int, int]:
-    """The first and the last pixel from `start` to `end`, counted from 1; one at least."""
+    """The first and the last pixel from `start` to `end`, counted from 1; at least one pixel."""
     first = min(round(start) + 1, length)
     return first, max(first, round(end))
 

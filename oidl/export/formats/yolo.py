@@ -1,6 +1,6 @@
 """YOLO: a text file of boxes for every image, and `data.yaml`, as Ultralytics and YOLOv5 read them.
 
-Their readers take all images of a split's directory and find the boxes of `…/images/<name>.jpg` in
+Their readers take all images in the directory of a split and find the boxes of `…/images/<name>.jpg` in
 `…/labels/<name>.txt`. Class numbers count from 0.
 """
 
@@ -43,22 +43,22 @@ YOLO = Format(
 
 
 def _line(image: LabelledImage, box: LabelledBox) -> str:
-    placed = box.box
+    sides = box.box
     shares = (
-        (placed.left + placed.right) / 2 / image.width,
-        (placed.top + placed.bottom) / 2 / image.height,
-        placed.width / image.width,
-        placed.height / image.height,
+        (sides.left + sides.right) / 2 / image.width,
+        (sides.top + sides.bottom) / 2 / image.height,
+        sides.width / image.width,
+        sides.height / image.height,
     )
     return f"{box.category.number - 1} {' '.join(f'{share:.6f}' for share in shares)}\n"
 
 
 def _yaml(target: ExportTarget) -> str:
-    """JSON's strings are YAML's, too."""
+    """The contents of `data.yaml`; names are JSON strings, which are also YAML strings."""
     splits = "".join(f"{split}: images/{split}\n" for split in target.splits)
     names = "".join(
         f"  {category.number - 1}: {json.dumps(category.name, ensure_ascii=False)}  # {category.label_name}\n"
         for category in target.categories
     )
-    # No `path:`, so readers take the directory of this file, wherever it is moved.
+    # Without `path:`, readers take the directory of this file, even after it was moved.
     return f"# {target.title}, {target.rendition}\n{splits}names:\n{names}"
