@@ -34,12 +34,9 @@ def locked_root(settings: Settings) -> Iterator[LockedRoot]:
             try:
                 yield root
             finally:
-                if (
-                    is_new
-                    and not root.is_kept
-                    and not any(part.stat().st_size for part in settings.root_dir.glob("*.part"))
-                ):
-                    with suppress(OidlError):  # what ended the command is to be said, and not this
+                with suppress(OidlError, OSError):  # what ended the command is to be said, and not this
+                    has_parts = any(part.stat().st_size for part in settings.root_dir.glob("*.part"))
+                    if is_new and not root.is_kept and not has_parts:
                         remove_unused(settings.state_db)
     finally:
         for directory in reversed(made):

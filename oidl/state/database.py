@@ -82,7 +82,8 @@ def connect_reader(path: Path) -> StateConnection:
             db.execute(f"PRAGMA busy_timeout = {_READER_PATIENCE_MS}")
             _check_ours(db, path)
             db.execute(f"PRAGMA busy_timeout = {_READER_TIMEOUT_MS}")
-            if schema_version(db) == 0:
+            # A first start that was cut off may have made a part of the schema.
+            if schema_version(db) < newest_version() and not _has_contents(db):
                 raise LoadInProgressError(f"the state database {path} is still empty", hint=f"start {command('run')}")
             if schema_version(db) < newest_version():
                 raise StateError(f"{path} was made by an older oidl", hint=f"{_upgrade(db)} brings it up to date")
@@ -109,11 +110,17 @@ def remove_unused(path: Path) -> None:
     The caller holds the writer lock, and has closed all connections.
     """
     with translating_sqlite_errors(path), closing(open_any(path)) as db:
-        if schema_version(db) and any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in _CONTENTS):
+        if _has_contents(db):
             return
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         with suppress(OSError):
             path.with_name(name).unlink()
+
+
+def _has_contents(db: sqlite3.Connection) -> bool:
+    """Whether an image list, annotations or a file that was fetched is in `db`, which may lack some of the tables."""
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    return any(db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in _CONTENTS if table in there)
 
 
 def open_empty(path: Path) -> StateConnection:

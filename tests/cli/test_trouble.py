@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from oidl.demo.site import CannedResponse, status_answer
+from oidl.state import database
+from oidl.state.connection import StateConnection, connect
 
 
 @pytest.fixture
@@ -47,6 +49,25 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(fine, run, small_disk
     assert run(fine, "--save-original-images", "--nodownload-metadata", "--min-free=0").returncode == 0
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
     assert not [url for url in done if fine.requests["/" + url.split("/", 3)[3]]]
+
+
+@pytest.mark.parametrize("pages", [1, 2, 10, 20, 30, 38, 45])
+def test_a_disk_that_is_full_at_the_first_start_leaves_nothing(
+    pages: int, fine, run, oidl, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect_full(path: Path, address: str) -> StateConnection:
+        db = connect(path, address)
+        db.execute(f"PRAGMA max_page_count = {pages}")
+        return db
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "connect", connect_full)
+        ended = run(fine, "--nodownload-metadata")
+    assert ended.returncode == 5, ended.stderr
+    assert ended.stderr.count("oidl:") == 1
+    assert f"the state database {root}/oidl.sqlite3 cannot be written: database or disk is full" in ended.stderr
+    assert "there is no state database" in oidl("status", f"--root-dir={root}").stderr
+    assert run(fine, "--nodownload-metadata").returncode == 0
 
 
 def test_what_cannot_fit_is_not_begun(fine, run, small_disk: Path, ask) -> None:

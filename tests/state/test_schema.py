@@ -8,7 +8,7 @@ import pytest
 
 from oidl.errors import ExitCode, LoadInProgressError, StateError
 from oidl.state import schema
-from oidl.state.database import connect_reader, connect_writer
+from oidl.state.database import connect_reader, connect_writer, remove_unused
 from oidl.state.schema import migrations
 
 # The beginning of each file's SHA-256. A file that is on the main branch is never edited: write another one.
@@ -61,6 +61,21 @@ def test_a_database_that_was_created_and_has_nothing_in_it_is_not_called_old(sta
     db.close()
     with pytest.raises(LoadInProgressError, match="still empty"):
         connect_reader(state_db)
+
+
+def test_a_database_whose_first_start_was_cut_off_is_empty_and_can_be_removed_or_completed(
+    state_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = migrations()[:1]
+    for go_on in (remove_unused, lambda path: connect_writer(path).close()):
+        with monkeypatch.context() as patch:
+            patch.setattr(schema, "migrations", lambda: files)
+            connect_writer(state_db).close()
+        with pytest.raises(LoadInProgressError, match="still empty"):
+            connect_reader(state_db)
+        go_on(state_db)
+        assert state_db.exists() == (go_on is not remove_unused)
+    connect_reader(state_db).close()
 
 
 def test_what_an_upgrade_removes_is_said(state_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
