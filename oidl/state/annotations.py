@@ -7,18 +7,14 @@ changed since go before those that it has now come. An index is taken away while
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from oidl.state.bulk_insert import Columns, add_rows
 from oidl.state.connection import transaction
-from oidl.state.database import CACHE_KIB
 from oidl.state.times import timestamp
-
-Columns: TypeAlias = Sequence[Sequence[Any]]
-"""A batch of rows, by columns."""
 
 Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 """A table, some of its columns, and batches of their values."""
@@ -27,6 +23,8 @@ EVERY_IMAGE = "all"
 
 _LISTED = "listed: "
 
+_TABLES = ("box", "label", "relationship", "segmentation", "point", "class_hierarchy")  # whose rows know their file
+
 OWN = "file"
 """The kind of a file that the user named: of their own, or one that they had already."""
 
@@ -34,13 +32,6 @@ OWN = "file"
 def listed_images(subsets: Iterable[str]) -> str:
     """What `annotation_file.images` says where it is the images of a list with these subsets."""
     return _LISTED + ", ".join(subsets)
-
-
-_ROWS_CACHE_KIB = 32 * 1024  # rows in no order take a fifth longer to add in the usual one
-_SORT_CACHE_KIB = 2 * 1024  # what is sorted at once is to stay in the processor's cache
-_AT_ONCE = 40  # rows to a statement: one execution for forty takes two thirds of the time of forty
-_LONG = 100_000  # rows, from which building an index anew takes less time than adding to it
-_TABLES = ("box", "label", "relationship", "segmentation", "point", "class_hierarchy")  # whose rows know their file
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +102,7 @@ def load_file(
             if table == "class":
                 count = added = _classes(db, columns, batches)
             else:
-                count, added = _add(db, table, columns, batches, file_id)
+                count, added = add_rows(db, table, columns, batches, file_id)
             rows, new = rows + count, new + added
         db.execute(
             "UPDATE annotation_file SET rows = ?, skipped = ?, loaded_at = ?, contents = ? WHERE file_id = ?",
@@ -189,17 +180,6 @@ def among_done(db: sqlite3.Connection) -> Callable[[Collection[str]], frozenset[
     return among
 
 
-@contextmanager
-def _cache(db: sqlite3.Connection, kib: int) -> Iterator[None]:
-    """A cache of another size than the usual one, for a while."""
-    db.execute(f"PRAGMA cache_size = -{kib}")
-    try:
-        yield
-    finally:
-        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        db.execute("PRAGMA shrink_memory")
-
-
 def _noted(
     db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], contents: set[str]
 ) -> Iterator[Columns]:
@@ -218,79 +198,6 @@ def _noted(
             )
             contents.update(f"{table}/{subset}" for (subset,) in subsets)
         yield batch
-
-
-def _add(
-    db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], file_id: int
-) -> tuple[int, int]:
-    """Adds rows, less those that are there already; returns how many came, and how many were new."""
-    before, indexes = db.total_changes, _indexes(db, table)
-    (is_new,) = db.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {table})").fetchone()
-    (earlier,) = db.execute("SELECT coalesce(sum(rows), 0) FROM annotation_file").fetchone()
-    is_indexed = True
-    rows = 0
-    with _cache(db, _ROWS_CACHE_KIB):
-        for batch in batches:
-            if is_indexed and (is_new or rows >= max(_LONG, earlier // 4)):
-                for name in indexes:
-                    db.execute(f"DROP INDEX {_quoted(name)}")
-                is_indexed = False
-            _insert(db, table, columns, batch, file_id)
-            rows += len(batch[0])
-    new = db.total_changes - before
-    if not is_indexed:
-        _build(db, indexes.values())
-    return rows, new
-
-
-def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch: Columns, file_id: int) -> None:
-    """Adds the rows of a batch, less those that are there already.
-
-    A value that all of them have, as a source or a flag often is, is given once a statement, as each that is
-    given takes its time. Never so the last column, that there be one to count the rows by.
-    """
-    count = len(batch[0])
-    alike = [at for at, column in enumerate(batch[:-1]) if column[0] == column[-1] and column.count(column[0]) == count]
-    others = [at for at in range(len(batch)) if at not in alike]
-    insert = f"INSERT OR IGNORE INTO {table} (file_id, {', '.join(columns[at] for at in alike + others)}) VALUES "
-    # A plain "?" is the parameter after the highest so far, so those with numbers come first.
-    row = f"({', '.join([str(file_id), *(f'?{at + 1}' for at in range(len(alike))), *'?' * len(others)])})"
-    shared = [batch[at][0] for at in alike]
-    width = len(others)
-    values = [None] * (width * count)  # row after row: put there by columns, in a third of the time of zip()
-    for place, at in enumerate(others):
-        values[place::width] = batch[at]
-    end = width * (count - count % _AT_ONCE)
-    for rows, start, stop in ((_AT_ONCE, 0, end), (1, end, len(values))):
-        size = width * rows
-        db.executemany(
-            insert + ", ".join([row] * rows),
-            (shared + values[first : first + size] for first in range(start, stop, size)),
-        )
-
-
-def _build(db: sqlite3.Connection, definitions: Iterable[str]) -> None:
-    """Builds indexes."""
-    db.execute("PRAGMA threads = 2")  # some is merged while the next is sorted
-    try:
-        with _cache(db, _SORT_CACHE_KIB):
-            for definition in definitions:
-                db.execute(definition)
-    finally:
-        db.execute("PRAGMA threads = 0")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _indexes(db: sqlite3.Connection, table: str) -> dict[str, str]:
-    """The indexes of a table, less that of its key, and what makes each."""
-    return dict(
-        db.execute(
-            "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? AND sql NOTNULL", (table,)
-        )
-    )
 
 
 def _classes(db: sqlite3.Connection, columns: tuple[str, ...], batches: Iterable[Columns]) -> int:

@@ -288,14 +288,14 @@ def test_every_file_is_told_of_while_it_comes_in(fine, oidl, root: Path) -> None
 _KILLED = """
 import os, signal, sys
 from oidl.state import annotations
-add = annotations._add
+add = annotations.add_rows
 def killed(db, table, columns, batches, file_id):
     def until():
         for batch in batches:
             yield batch
             os.kill(os.getpid(), signal.SIGKILL)
     return add(db, table, columns, until() if table == "label" else batches, file_id)
-annotations._add = killed
+annotations.add_rows = killed
 from oidl.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from conftest import LIST, image
 
-from oidl.state import annotations
+from oidl.state import bulk_insert
 from oidl.state.annotations import OWN, AnnotationFile, is_loaded, listed, load_file, own_contents
 from oidl.state.connection import StateConnection
 from oidl.state.load import load_list
@@ -174,7 +174,7 @@ def test_a_published_file_counts_wherever_it_came_from(db: StateConnection) -> N
 
 @pytest.mark.parametrize("long", [0, 10_000])
 def test_a_load_that_breaks_off_leaves_nothing(long: int, db: StateConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotations, "_LONG", long)
+    monkeypatch.setattr(bulk_insert, "_LONG", long)
     load(db, boxes(7), file=AnnotationFile("other.csv", "boxes"))
     schema, before = _schema(db), _rows(db)
 
@@ -191,7 +191,7 @@ def test_a_load_that_breaks_off_leaves_nothing(long: int, db: StateConnection, m
 
 
 def test_a_long_file_is_indexed_after_it_is_in(db: StateConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotations, "_LONG", 5)
+    monkeypatch.setattr(bulk_insert, "_LONG", 5)
     load(db, boxes(100), file=AnnotationFile("other.csv", "boxes"))
     seen = []
 
