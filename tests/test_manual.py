@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import image, job
+from builders import image, job
 from cyclopts.config import Dict, Env
 from pages import ALL, MANUAL, ROOT, code_blocks, commands, items, manual, read, section, words_in_code
 from typed import options, run_options

@@ -17,6 +17,8 @@ import oidl
 from oidl.cli.commands.help import PAGES, page
 from oidl.state.connection import StateConnection
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SQL = sorted(path.name for path in (ROOT / "migrations").glob("[0-9]*.sql"))
 

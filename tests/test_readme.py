@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,23 @@ def test_its_jobs_take_what_a_dry_run_says_and_the_small_ones_come_first(tmp_pat
         ]
         downloads.append(found.bytes)
     assert downloads == sorted(downloads)
+
+
+def test_the_test_command_runs_all_tests_also_slow_ones() -> None:
+    command = re.search(r"<!-- test command -->\n```sh\n(.*)\n```", README)
+    assert command is not None
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["addopts"]
+    assert not {"-m", "-k", "--ignore", "--deselect"} & {*command[1].partition("pytest")[2].split(), *options.split()}
+
+
+def test_ci_run_prints_the_slowest_tests(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
+    (tmp_path / "README.md").write_text(
+        "<!-- test command -->\n```sh\necho $PYTEST_ADDOPTS\n```\n<!-- /test command -->\n"
+    )
+    ended = subprocess.run(["bash", ".ci/run"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "--durations=15" in ended.stdout.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("command", "code"), [("echo ran it", 0), ("echo ran it && false", 1)])

@@ -15,7 +15,7 @@ from oidl.progress.layout import draw
 from oidl.progress.meter import Meter
 from oidl.progress.view import View
 
-pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="there is no tmux here")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("tmux"), reason="there is no tmux here")]
 
 # What `oidl run` shows, of numbers that do not move, with a message longer than the screen is wide.
 _PROGRAM = """

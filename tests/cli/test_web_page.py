@@ -28,6 +28,8 @@ from oidl.cli import web_page as page_command
 from oidl.cli.commands import demo as demo_command
 from oidl.demo.site import CannedResponse, ServerFault
 
+pytestmark = pytest.mark.slow
+
 ARTEFACTS = Path(__file__).parents[2] / ".artefacts"
 ADDRESS = re.compile(r"the web page is at (http://\S+)")
 SCRIPT = "<script>alert(1)</script>"

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import image
-from marked import HEIGHT, OBJECTS, ROTATIONS, WIDTH, drawn, mask_of, saved, sides
+from builders import image
+from pictures import HEIGHT, OBJECTS, ROTATIONS, WIDTH, drawn, mask_of, saved, sides
 
 from oidl.export.format import Format
 from oidl.export.formats import FORMATS

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from conftest import image
+from builders import image
 
 from oidl.export.format import ExportTarget, Format
 from oidl.export.formats.coco import COCO

@@ -7,7 +7,7 @@ from shutil import copytree, rmtree
 from typing import Any
 
 import pytest
-from conftest import image
+from builders import image
 
 from oidl.errors import UsageError
 from oidl.export.describe import exported_text

@@ -13,10 +13,10 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from conftest import image
+from builders import image
 from globox import AnnotationSet
-from marked import check_box
 from pages import code_blocks, manual
+from pictures import check_box
 from PIL import Image as Pillow
 from PIL import ImageOps
 from pycocotools import coco as pycoco

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import LIST, image, job
+from builders import LIST, image, job
 
 from oidl.errors import DiskError, StateError
 from oidl.export import outcomes_csv

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from marked import COLOURS, check_box
+from pictures import COLOURS, check_box
 from PIL import Image as Pillow
 
 from oidl.errors import UsageError

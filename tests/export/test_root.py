@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy
 import pytest
-from marked import check_box, check_mask
 from pages import code_blocks, manual
+from pictures import check_box, check_mask
 from PIL import Image as Pillow
 from pycocotools import mask as coco_mask
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import image
-from marked import check_mask
+from builders import image
+from pictures import check_mask
 from PIL import Image as Pillow
 from PIL import ImageOps
 from pycocotools import coco as pycoco

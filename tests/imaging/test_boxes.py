@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from marked import ROTATIONS, check_box, drawn, saved, sides
+from pictures import ROTATIONS, check_box, drawn, saved, sides
 from PIL import Image as Pillow
 from PIL import ImageDraw
 

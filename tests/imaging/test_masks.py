@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy
 import pytest
-from marked import COLOURS, ROTATIONS, check_mask, drawn, mask_of, saved
+from pictures import COLOURS, ROTATIONS, check_mask, drawn, mask_of, saved
 from PIL import Image as Pillow
 from pycocotools import mask as coco_mask
 

@@ -2,7 +2,7 @@
 
 import pytest
 import trio
-from conftest import job
+from builders import job
 
 from oidl.errors import StateError
 from oidl.model import Reason, Source

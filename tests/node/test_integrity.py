@@ -4,7 +4,7 @@ import base64
 import hashlib
 
 import pytest
-from conftest import job
+from builders import job
 
 from oidl.model import Failure, Fetched, Reason, Source
 from oidl.node.integrity import verify

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from conftest import image, job
+from builders import image, job
 
 from oidl.errors import StateError
 from oidl.model import Blame, Done, Failure, Fetched, Job, Reason, Source, Status

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import THUMB, job
+from builders import THUMB, job
 from PIL import Image as Pillow
 
 from oidl.imaging.photo import photo

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 import trio
 import trio.testing
-from conftest import job
+from builders import job
 
 from oidl.model import Blame, Failure, Job, Postponed, Reason, Source
 from oidl.net.known_hosts import host_of

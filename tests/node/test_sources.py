@@ -1,7 +1,7 @@
 """Which source is tried first, and which one next."""
 
 import pytest
-from conftest import job
+from builders import job
 
 from oidl.model import Blame, Failure, Reason, Source
 from oidl.net.answer import Download

@@ -1,7 +1,7 @@
 """A state database with a run in it."""
 
 import pytest
-from conftest import THUMB
+from builders import THUMB
 
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger

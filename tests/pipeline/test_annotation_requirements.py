@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import image
+from builders import image
 
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from conftest import image, job
+from builders import image, job
 from trio.testing import MockClock
 
 from oidl.model import Done, Rendition, ResizeMode, Source, WrittenFile

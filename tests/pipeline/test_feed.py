@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trio
 import trio.testing
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.model import Done, Failure, Job, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.node.stop import Stop

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LIST, THUMB, image
+from builders import LIST, THUMB, image
 
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from conftest import LIST, THUMB, image, job
+from builders import LIST, THUMB, image, job
 
 from oidl.errors import StateError
 from oidl.model import Done, Failure, Job, Postponed, Reason, Source, Status, WrittenFile

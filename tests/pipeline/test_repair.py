@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.errors import DiskError
 from oidl.model import Done, Finding, Problem, Source, WrittenFile

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import LIST, THUMB, image
+from builders import LIST, THUMB, image
 
 from oidl.errors import DiskError
 from oidl.model import Source

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from conftest import LIST, THUMB, image, job
+from builders import LIST, THUMB, image, job
 
 from oidl.model import Done, Failure, Job, LabelType, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.node.stop import Stop

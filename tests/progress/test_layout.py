@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import job
+from builders import job
 from rich.cells import cell_len
 
 from oidl.model import Done, Failure, Reason, Source, Status, StatusCount, WrittenFile

@@ -3,7 +3,7 @@
 import pytest
 import trio
 import trio.testing
-from conftest import job
+from builders import job
 
 from oidl.model import Done, Failure, Reason, Source, Status
 from oidl.progress.format import duration, progress_line

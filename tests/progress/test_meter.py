@@ -1,6 +1,6 @@
 """The meter counts recorded outcomes, and forgets the past."""
 
-from conftest import job
+from builders import job
 
 from oidl.model import Done, Failure, Postponed, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body

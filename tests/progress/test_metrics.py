@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 
-from conftest import job
+from builders import job
 
 from oidl.model import Done, Failure, Reason, Source, Status, StatusCount, WrittenFile
 from oidl.net.body import Body

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from conftest import job
+from builders import job
 
 from oidl.model import Done, Source, Status
 from oidl.progress.meter import Meter

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from conftest import job
+from builders import job
 
 from oidl.model import Failure, Reason, Status, StatusCount
 from oidl.net.pace import PaceState

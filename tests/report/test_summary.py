@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from conftest import job
+from builders import job
 
 from oidl.errors import ExitCode
 from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, StatusCount

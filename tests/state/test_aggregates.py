@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import LIST, image, job
+from builders import LIST, image, job
 
 from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status
 from oidl.state.aggregates import SIDE_CLASSES, SIZE_CLASSES, HostStats, TimeBucket, read_survey

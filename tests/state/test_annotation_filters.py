@@ -1,7 +1,7 @@
 """Which annotations count for a selection, and whether it has any."""
 
 import pytest
-from conftest import image
+from builders import image
 
 from oidl.errors import UsageError
 from oidl.model import LabelType

@@ -1,7 +1,7 @@
 """The masks, relationships and points of a page of images, and whether there are any masks."""
 
 import pytest
-from conftest import image, job
+from builders import image, job
 
 from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFile
 from oidl.settings import Selection

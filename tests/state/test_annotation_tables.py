@@ -1,7 +1,7 @@
 """The tables of annotations: an index answers queries by class, and boxes follow the geometry of their file."""
 
 import pytest
-from conftest import image
+from builders import image
 
 from oidl.state.connection import StateConnection
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import LIST, image
+from builders import LIST, image
 
 from oidl.state import bulk_insert
 from oidl.state.annotations import OWN, AnnotationFile, is_loaded, listed, load_file, own_contents

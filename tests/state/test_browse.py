@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.errors import UsageError
 from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, WrittenFile

@@ -1,7 +1,7 @@
 """Failures stream out in ImageID order, over any number of pages."""
 
 import pytest
-from conftest import image, job
+from builders import image, job
 
 from oidl.model import Failure, Reason, RetryDecision, Status
 from oidl.state import outcome_rows

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import image, job
+from builders import image, job
 
 from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFile
 from oidl.settings import Selection

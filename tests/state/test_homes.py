@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import THUMB
+from builders import THUMB
 
 from oidl.model import Rendition
 from oidl.settings import Layout

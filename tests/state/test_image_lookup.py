@@ -1,7 +1,7 @@
 """Single images from the database: summaries, details, the last successes and failures."""
 
 import pytest
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.errors import UsageError
 from oidl.model import (

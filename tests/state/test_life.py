@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import LIST, THUMB, image
+from builders import LIST, THUMB, image
 
 from oidl.model import LIFE, Done, Event, Failure, Job, Postponed, Reason, RetryDecision, Source, Status
 from oidl.state.connection import StateConnection

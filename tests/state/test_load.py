@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from conftest import LIST, THUMB, image, job
+from builders import LIST, THUMB, image, job
 
 from oidl.errors import MetadataError, StateError
 from oidl.model import (

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import LIST, image
+from builders import LIST, image
 
 from oidl.settings import Selection
 from oidl.state.connection import StateConnection

@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import THUMB, image
+from builders import THUMB, image
 
 from oidl.model import (
     Done,

@@ -4,7 +4,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import THUMB, image
+from builders import THUMB, image
 
 from oidl.errors import UsageError
 from oidl.model import LabelType, Reason

@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.model import Done, Source, WrittenFile
 from oidl.state.connection import StateConnection

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conftest import job
+from builders import job
 
 from oidl.settings import Layout
 from oidl.storage.atomic import AtomicWriter

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import THUMB, job
+from builders import THUMB, job
 
 from oidl.errors import UsageError
 from oidl.model import Rendition, Source

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.model import Rendition
 from oidl.settings import Layout

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import trio
-from conftest import THUMB, image, job
+from builders import THUMB, image, job
 
 from oidl.imaging.photo import photo
 from oidl.model import ORIGINAL, Done, Failure, Reason, Rendition, RetryDecision, Source, Status, WrittenFile

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from conftest import image
+from builders import image
 
 from oidl.state.connection import StateConnection
 from oidl.state.plan import write_plan

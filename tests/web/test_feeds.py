@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 import trio.testing
-from conftest import image, job
+from builders import image, job
 
 from oidl.model import Done, Source, Status
 from oidl.progress.meter import Meter
