@@ -193,9 +193,9 @@ class SourceSettings:
 
         Thumbnails have `directory` to themselves if they are the first source, as in the older downloader.
         """
-        source = Source.ORIGINAL if source is Source.LOCAL else source
-        owner = self.sources[0] if self.sources[0] is Source.THUMBNAIL_300K else Source.ORIGINAL
-        return Rendition(source.value, self.directory if source is owner else f"{self.directory}-{source}")
+        source = Source.ORIGINAL if source == Source.LOCAL else source
+        owner = self.sources[0] if self.sources[0] == Source.THUMBNAIL_300K else Source.ORIGINAL
+        return Rendition(str(source), self.directory if source == owner else f"{self.directory}-{source}")
 
 
 @dataclass(frozen=True, slots=True)

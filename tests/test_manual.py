@@ -23,7 +23,7 @@ from oidl.cli.commands.help import ENTRIES, PAGES, entries, page
 from oidl.cli.options.groups import SECTIONS
 from oidl.cli.options.run import OPTIONS, RunOptions
 from oidl.cli.reference import COMMANDS, blocks, updated
-from oidl.dataset.catalogue import find_version, read_catalogue
+from oidl.dataset.catalogue import built_in_mirrors, find_version, read_catalogue
 from oidl.errors import ExitCode
 from oidl.export.formats import FORMATS
 from oidl.model import (
@@ -461,11 +461,19 @@ def test_where_a_change_goes_names_files_that_exist() -> None:
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
-def test_the_places_that_know_the_mirror_are_named() -> None:
-    (item,) = re.findall(r"^- \*\*A second mirror\*\*.*\n(?:  .*\n)+", ARCHITECTURE, re.MULTILINE)
-    knowing = [path for path in (ROOT / "oidl").rglob("*.py") if "CVDF" in path.read_text("utf-8")]
-    named = [name for name in words_in_code(item) if name.endswith(".py")]
-    assert sorted(named) == sorted(path.relative_to(ROOT / "oidl").as_posix() for path in knowing)
+def test_no_code_but_that_of_the_demo_knows_a_mirror_by_name() -> None:
+    for path in (ROOT / "oidl").rglob("*.py"):
+        if not path.is_relative_to(ROOT / "oidl/demo"):
+            assert not [name for name in built_in_mirrors() if name in path.read_text("utf-8").lower()], path
+
+
+def test_the_mirror_in_the_manual_is_one_that_a_catalogue_takes(tmp_path: Path) -> None:
+    (table,) = code_blocks(manual("sources"), "toml")
+    catalogue = tmp_path / "catalogue.toml"
+    catalogue.write_text((ROOT / "oidl/dataset/catalogue.toml").read_text("utf-8") + table, "utf-8")
+    version = find_version(read_catalogue(catalogue), None)
+    assert tuple(version.mirrors) == (*built_in_mirrors(), "mine")
+    run_options(shlex.split("run --source original,mine")).check(version)
 
 
 def test_every_measurement_is_in_the_figures() -> None:

@@ -102,12 +102,11 @@ def planned_options(plan: Mapping[str, "Value"]) -> "RunOptions":
 def without_rendition(plan: Mapping[str, "Value"], name: str, classic: str | None) -> "dict[str, Value]":
     """`plan` without the rendition `name`; `classic` is the name of the one that is made without `--rendition`."""
     from oidl.cli.options.renditions import CLASSIC
-    from oidl.model import Source
 
-    new = dict(plan)
-    if name in tuple(Source):
+    new, options = dict(plan), planned_options(plan)
+    if name in options.sources.settings().original_names:
         return new | {"save_original_images": False}
-    renditions = planned_options(plan).renditions
+    renditions = options.renditions
     entries = [text for text in renditions.rendition if renditions.parsed(text).name != name]
     if name == classic:
         # Beside others it is made only if it is shaped.

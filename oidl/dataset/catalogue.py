@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from oidl.dataset.published import PublishedFile, Version
+from oidl.dataset.published import Mirror, PublishedFile, Version
 from oidl.dataset.rows import HTTP_URL
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Source
@@ -22,6 +22,7 @@ BUILT_IN = Path(__file__).with_name("catalogue.toml")
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}"  # one file or directory: no slash, and never "." or ".."
 _MEMBER = rf"({_NAME}/|{{subset}}/)+{_NAME}"  # a path inside a tar
 _Known: TypeAlias = dict[str, dict[str, Any]]  # fields of `PublishedFile`, by URL
+_MIRROR = r"[a-z0-9][a-z0-9_-]{0,99}"  # it becomes part of the name of a directory
 _HOSTS = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*"  # one host, or all below a domain
 
 
@@ -59,6 +60,11 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
     return catalogue or versions.refuse("lists no versions")
 
 
+def built_in_mirrors() -> tuple[str, ...]:
+    """The names of the mirrors in the catalogue that comes with the program; only its syntax is read, which is fast."""
+    return tuple(tomllib.loads(BUILT_IN.read_text(encoding="utf-8"))["mirror"])
+
+
 def find_version(catalogue: dict[str, Version], name: str | None) -> Version:
     """The version called `name`: "3", "v3" or "V3"; None for the latest. Raises `UsageError` if there is none."""
     if name is None:
@@ -93,11 +99,19 @@ def _providers(table: "_Table") -> dict[str, str]:
     return {pattern: name for name in table.names() for pattern in table.texts(name, _HOSTS, "a list of host names")}
 
 
-def _mirrors(table: "_Table") -> dict[str, str]:
-    mirrors = {name: table.text(name, HTTP_URL, "an http or https URL") for name in table.names()}
-    for name, url in mirrors.items():
-        if name != Source.CVDF or "{image_id}" not in url:
-            table.refuse("must be the URL of a known mirror, with {image_id} in it", name)
+def _mirrors(table: "_Table") -> dict[str, Mirror]:
+    mirrors = {}
+    for name in table.names():
+        if not re.fullmatch(_MIRROR, name) or not Source(name).is_mirror:
+            table.refuse("must be a plain name in lower case that no other source has", name)
+        entry = table.table(name)
+        mirrors[name] = Mirror(
+            url=entry.text("url", rf"(?=.*{{image_id}}){HTTP_URL}", "an http or https URL with {image_id} in it"),
+            absent=frozenset(entry.counts("absent")),
+            mean_bytes=entry.count("mean_bytes"),
+            max_bytes=entry.count("max_bytes"),
+        )
+        entry.close()
     return mirrors
 
 
@@ -202,6 +216,12 @@ class _Table:
         if type(value) is not int or value < 1:  # not isinstance: `true` is an int in Python, not in TOML
             self.refuse("must be a positive whole number", name)
         return value
+
+    def counts(self, name: str) -> tuple[int, ...]:
+        values = self._take(name)
+        if not isinstance(values, list) or not values or not all(type(value) is int and value > 0 for value in values):
+            self.refuse("must be a list of positive whole numbers", name)
+        return tuple(values)
 
     def table(self, name: str) -> "_Table":
         return _Table(self._file, f"{self._key}.{name}".removeprefix("."), self._take(name))

@@ -52,12 +52,29 @@ class PublishedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """Copies of images on another server, which may lack some.
+
+    `url` has `{image_id}` in it and may have `{subset}`. A response with a status in `absent` means that the mirror
+    lacks the image. A copy has `mean_bytes` on average, and never more than `max_bytes`.
+    """
+
+    url: str
+    absent: frozenset[int]
+    mean_bytes: int
+    max_bytes: int
+
+    def url_of(self, subset: str, image_id: str) -> str:
+        """The URL of the copy of an image."""
+        return self.url.replace("{subset}", subset).replace("{image_id}", image_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One version of the dataset; its subsets are in `directory`, in the archives and under the root.
 
-    `providers` maps patterns of host names to their provider: hosts of one provider share one pace. `mirrors` maps a
-    source to the URL of an image there, with `{subset}` and `{image_id}` in it. `mean_original_bytes` is the
-    approximate size of an original, None if unknown.
+    `providers` maps patterns of host names to their provider: hosts of one provider share one pace. `mirrors` are
+    the sources beside Flickr, by name. `mean_original_bytes` is the approximate size of an original, None if unknown.
     """
 
     name: str
@@ -66,7 +83,7 @@ class Version:
     subsets: tuple[str, ...]
     files: tuple[PublishedFile, ...]
     providers: dict[str, str] = field(default_factory=dict)
-    mirrors: dict[str, str] = field(default_factory=dict)
+    mirrors: dict[str, Mirror] = field(default_factory=dict)
     mean_original_bytes: int | None = None
 
     def find(self, kind: FileKind, subset: str | None = None) -> PublishedFile | None:

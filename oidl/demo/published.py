@@ -66,8 +66,11 @@ def catalogue(files: Mapping[PublishedFile, bytes], base_url: str) -> str:
         *(f"    {{ {_entry(file, body, base_url)} }}," for file, body in files.items()),
         "]",
         "",
-        "[mirror]",
-        f'cvdf = "{base_url}/{{subset}}/{{image_id}}.jpg"',
+        "[mirror.cvdf]",
+        f'url = "{base_url}/{{subset}}/{{image_id}}.jpg"',
+        "absent = [404]",
+        "mean_bytes = 100_000",
+        "max_bytes = 3_000_000",
     ]
     return "\n".join(lines) + "\n"
 

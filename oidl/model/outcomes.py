@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from oidl.model.life import Status
 from oidl.model.renditions import Rendition
@@ -29,13 +29,27 @@ class Blame(StrEnum):
     NOT_ASKED = "not_asked"
 
 
-class Source(StrEnum):
-    """Where the bytes of an image came from: `download.source`."""
+class Source(str):
+    """Where the bytes of an image come from: `download.source`.
 
-    ORIGINAL = "original"
-    THUMBNAIL_300K = "300k"
-    CVDF = "cvdf"
-    LOCAL = "local"
+    One of the three below, which every image list has URLs or originals for, or a mirror that the catalogue names.
+    """
+
+    __slots__ = ()
+
+    ORIGINAL: ClassVar["Source"]
+    THUMBNAIL_300K: ClassVar["Source"]
+    LOCAL: ClassVar["Source"]
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it is a mirror."""
+        return self not in (Source.ORIGINAL, Source.THUMBNAIL_300K, Source.LOCAL)
+
+
+Source.ORIGINAL = Source("original")
+Source.THUMBNAIL_300K = Source("300k")
+Source.LOCAL = Source("local")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import trio
 from oidl.model import Blame, Done, Failure, Postponed, Reason, Source
 from oidl.node.attempt import Attempt, Outcome
 from oidl.node.scheduler import HostScheduler
-from oidl.node.sources import Sources, attributed
+from oidl.node.sources import Sources
 from oidl.node.stop import Stop
 from oidl.progress.meter import Meter
 
@@ -39,7 +39,7 @@ class Conclusion:
         if isinstance(result, Postponed):
             result = self._as_failure(attempt, result)
         if isinstance(result, Failure):
-            result = attributed(attempt.download, result)
+            result = self._sources.attributed(attempt.download, result)
             following = self._following(attempt, result)
             if following and not self._stop.draining.is_set():
                 self._meter.dropped(attempt.job)
@@ -70,7 +70,7 @@ class Conclusion:
 
     def _following(self, attempt: Attempt, failure: Failure) -> Attempt | None:
         """The attempt that follows the failed `attempt`; None if that was the last."""
-        is_bad_local = self._trusts_local and failure.source is Source.LOCAL and failure.blame is not Blame.IMAGE
+        is_bad_local = self._trusts_local and failure.source == Source.LOCAL and failure.blame is not Blame.IMAGE
         if is_bad_local and failure.reason is not Reason.DISK:
             return attempt.without_local()
         return self._sources.next(attempt, failure)

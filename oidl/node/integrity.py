@@ -24,12 +24,12 @@ def verify(job: Job, fetched: Fetched, *, check_md5: bool = True) -> str | Failu
     name = sniff(body)
     if name is None:
         return Failure(Reason.NOT_AN_IMAGE, f"starts with {bytes(body[:12])!r}")
-    promised = suffix_format(job.original_url if fetched.source is Source.LOCAL else fetched.url)
+    promised = suffix_format(job.original_url if fetched.source == Source.LOCAL else fetched.url)
     if promised and name != promised and not is_published:
         return Failure(Reason.NOT_AN_IMAGE, f"{name} instead of {promised}, like a placeholder")
-    if fetched.source is Source.CVDF and fetched.server_md5 and fetched.server_md5 != digest.hex():
+    if fetched.source.is_mirror and fetched.server_md5 and fetched.server_md5 != digest.hex():
         return Failure(Reason.MD5_MISMATCH, f"MD5 {digest.hex()}, the mirror says {fetched.server_md5}")
-    if fetched.source in (Source.THUMBNAIL_300K, Source.CVDF):
+    if fetched.source == Source.THUMBNAIL_300K or fetched.source.is_mirror:
         return md5
     if len(body) != job.original_size:
         return Failure(Reason.SIZE_MISMATCH, f"{len(body)} bytes, published {job.original_size}")

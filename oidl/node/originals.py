@@ -40,7 +40,7 @@ class LocalOriginals:
 
     def restoring(self, job: Job, fetched: Fetched) -> Job:
         """`job`, which also saves the original again if a recorded original could not be used and was fetched."""
-        if fetched.source is Source.LOCAL or job.saved_original is None:
+        if fetched.source == Source.LOCAL or job.saved_original is None:
             return job
         saves_original = any(rendition.mode is None for rendition in job.missing_renditions)
         if saves_original or not (self._settings.save and self._settings.can_use_local):

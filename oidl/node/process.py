@@ -44,7 +44,7 @@ class Processor:
 
         If the disk cannot be written, that is a `Failure` with the reason `disk`.
         """
-        is_local = fetched.source is Source.LOCAL
+        is_local = fetched.source == Source.LOCAL
         check_md5 = self.originals.check_md5_if_exists or not is_local
         md5 = verify(job, fetched, check_md5=check_md5)
         if isinstance(md5, Failure):
@@ -55,7 +55,7 @@ class Processor:
         if self.imaging.discard_png and picture.format == "png":
             return _of(fetched, Failure(Reason.NOT_AN_IMAGE, "a PNG, and --discard-png is set"))
         # Flickr turns its small versions upright; boxes and the published rotation refer to the original.
-        prerotation = BY_ROTATION.get(job.rotation, 1) if fetched.source is Source.THUMBNAIL_300K else 1
+        prerotation = BY_ROTATION.get(job.rotation, 1) if fetched.source == Source.THUMBNAIL_300K else 1
         rendered = self._rendered(job, picture, 0 if prerotation != 1 else job.rotation)
         if isinstance(rendered, Failure):
             return _of(fetched, _blamed(job, md5, rendered))
@@ -122,7 +122,7 @@ class Processor:
     ) -> WrittenFile:
         """Stores a rendition. `orientation` is the EXIF tag of the image as fetched."""
         rendered = output.rendered
-        local = fetched.url if fetched.source is Source.LOCAL else None
+        local = fetched.url if fetched.source == Source.LOCAL else None
         suffix = ".jpg" if output.conversion else None
         path = self.store.put(job, rendition, rendered.body, fetched.source, suffix=suffix, unless_at=local)
         return WrittenFile(
@@ -147,5 +147,5 @@ def _blamed(job: Job, md5: str, failure: Failure) -> Failure:
 
 
 def _of(fetched: Fetched, failure: Failure) -> Failure:
-    url = None if fetched.source is Source.LOCAL else fetched.url
+    url = None if fetched.source == Source.LOCAL else fetched.url
     return replace(failure, source=fetched.source, url=url)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from oidl.dataset.published import Mirror
 from oidl.model import Blame, Failure, Job, Reason, Source
 from oidl.net.answer import Download
 from oidl.net.known_hosts import host_of
@@ -15,20 +16,18 @@ from oidl.node.attempt import Attempt
 from oidl.settings import MAX_IMAGE_BYTES
 
 THUMBNAIL_CAP_BYTES = 1_200_000  # as in the older downloader; a 640 px JPEG has 100-400 kB
-_MIRROR_CAP_BYTES = 3_000_000  # of at most 1024 pixels, 300 kB on average
 _ADDRESS = re.compile("[0-9.]+")
-_ABSENT = (403, 404)  # S3 answers 403 for a name that does not exist to clients that may not list names
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The sources of a run, in the order in which they are asked; `mirrors` are those of the catalogue, by source.
+    """The sources of a run, in the order in which they are asked; `mirrors` are those of the catalogue.
 
     At most `max_image_bytes` of an image are read, whatever the list says.
     """
 
     order: tuple[Source, ...]
-    mirrors: Mapping[str, str]
+    mirrors: Mapping[str, Mirror]
     max_image_bytes: int = MAX_IMAGE_BYTES
 
     def first(self, job: Job) -> Attempt:
@@ -45,34 +44,34 @@ class Sources:
 
     def _downloads(self, job: Job) -> list[Download]:
         # Skip thumbnails for an image that has none, unless they are the only source.
-        order = [source for source in self.order if source is not Source.THUMBNAIL_300K or job.thumbnail_300k_url]
+        order = [source for source in self.order if source != Source.THUMBNAIL_300K or job.thumbnail_300k_url]
         return [self._download(source, job) for source in order or self.order[:1]]
 
     def _download(self, source: Source, job: Job) -> Download:
-        if source is Source.THUMBNAIL_300K:
+        if source == Source.THUMBNAIL_300K:
             cap_bytes = min(max(THUMBNAIL_CAP_BYTES, job.original_size), self.max_image_bytes)
             return Download(job.thumbnail_300k_url, source, None, cap_bytes)
-        if source is Source.CVDF:
-            url = self.mirrors[source].replace("{subset}", job.subset).replace("{image_id}", job.image_id)
-            return Download(url, source, None, min(_MIRROR_CAP_BYTES, self.max_image_bytes))
+        if source.is_mirror:
+            mirror = self.mirrors[source]
+            url = mirror.url_of(job.subset, job.image_id)
+            return Download(url, source, None, min(mirror.max_bytes, self.max_image_bytes))
         cap_bytes = min(job.original_size, self.max_image_bytes)
         return Download(job.original_url, source, job.original_size, cap_bytes)
 
+    def attributed(self, download: Download, failure: Failure) -> Failure:
+        """`failure`, blamed according to where it happened.
 
-def attributed(download: Download, failure: Failure) -> Failure:
-    """`failure`, blamed according to where it happened.
-
-    If a redirect led to another site, its answer is evidence about the path. A partial mirror that lacks an image has
-    not failed.
-    """
-    if failure.blame is not Blame.SERVER:
+        If a redirect led to another site, its answer is evidence about the path. A mirror that lacks an image has
+        not failed.
+        """
+        if failure.blame is not Blame.SERVER:
+            return failure
+        if failure.url and is_other_site(failure.url, download.url):
+            return replace(failure, blame=Blame.PATH)
+        if download.source.is_mirror and failure.http_status in self.mirrors[download.source].absent:
+            detail = f"not on the mirror (HTTP {failure.http_status})"
+            return replace(failure, reason=Reason.NOT_FOUND, detail=detail, blame=Blame.MIRROR)
         return failure
-    if failure.url and is_other_site(failure.url, download.url):
-        return replace(failure, blame=Blame.PATH)
-    if download.source is Source.CVDF and failure.http_status in _ABSENT:
-        detail = f"not on the mirror (HTTP {failure.http_status})"
-        return replace(failure, reason=Reason.NOT_FOUND, detail=detail, blame=Blame.MIRROR)
-    return failure
 
 
 def is_other_site(url: str, other: str) -> bool:

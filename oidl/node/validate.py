@@ -34,7 +34,7 @@ class Validator:
 
     async def _process(self, body: Body) -> Done | Failure:
         fetched = body.fetched
-        url = None if fetched.source is Source.LOCAL else fetched.url
+        url = None if fetched.source == Source.LOCAL else fetched.url
         with contained(body.job, fetched.source, url) as bug:
             return await run_abandonable(self._processor.process, body.job, fetched, limiter=self._threads)
         assert bug.failure

@@ -15,7 +15,7 @@ from oidl.model import CLASS_FILES
 from oidl.pipeline.annotation_requirements import annotation_files, required_files
 from oidl.pipeline.image_lists import asked_lists, list_files
 from oidl.pipeline.selection import demand_of, select_from_settings
-from oidl.pipeline.space import BYTES_EACH, likely_rooms
+from oidl.pipeline.space import copy_bytes, likely_rooms
 from oidl.settings import Selection, Settings
 from oidl.state.connection import StateConnection
 from oidl.state.forecast import (
@@ -78,7 +78,7 @@ def make_forecast(
         others = _other_bytes(annotations, _published(settings, version, missing))
         shares = [share for share in forecast.subsets.values() if share]
         files = new_files(db, shares, forecast.images or 0, settings.wanted)
-        return replace(forecast, rooms=likely_rooms(db, settings, files, version.mean_original_bytes, others))
+        return replace(forecast, rooms=likely_rooms(db, settings, version, files, others))
 
 
 def _of_images(
@@ -96,7 +96,7 @@ def _of_images(
     demand = replace(
         demand_of(settings),
         can_use_local=settings.originals.can_use_local,
-        mean_bytes=BYTES_EACH.get(settings.originals.sources[0]),
+        mean_bytes=copy_bytes(version, settings.originals.sources[0]),
     )
     if selection.is_choice and not is_early:
         return _of_selection(db, selection, demand, say)

@@ -132,7 +132,7 @@ class Recorder:
         match outcome.result:
             case Done() as done:
                 self._ledger.done(outcome.job, done, outcome.earlier)
-                return _Recorded(outcome, Status.DONE, () if done.source is Source.LOCAL else (None,))
+                return _Recorded(outcome, Status.DONE, () if done.source == Source.LOCAL else (None,))
             case Failure() as failure:
                 tries = [(each, self._tries(outcome.job, each)) for each in (*outcome.earlier, failure)]
                 verdict, cause = decide_all(tries, datetime.now(UTC), self._rng, self._confirm_after_s)

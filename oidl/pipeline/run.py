@@ -187,7 +187,7 @@ class Run:
                 self._limits.begin_writing()
             files = await selected.ask(selected.new_files)
             try:
-                await self._state.run(check_space, self._state.db, settings, files)
+                await self._state.run(check_space, self._state.db, settings, self._context.version, files)
             except DiskError as error:
                 problem.append(error)
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from oidl.dataset.published import Version
 from oidl.errors import DiskError
 from oidl.forecast import Room
 from oidl.model import Source
@@ -15,23 +16,33 @@ from oidl.state.estimate import mean_original_bytes
 from oidl.storage.space import device, existing, free_bytes
 from oidl.text import counted
 
-BYTES_EACH = {Source.THUMBNAIL_300K: 60_000.0, Source.CVDF: 300_000.0}
-"""The approximate size of images without a published size; the mirror's value is the mean of its 561 GB."""
-
+_THUMBNAIL_BYTES = 60_000.0  # on average
 _AVAILABLE = 0.8  # of the published images, for a low estimate; the rest is gone and takes no space
 # Of the box, for renditions without files so far: JPEGs of the default quality, and of a low one.
 _BYTES_PER_PIXEL, _LEAST_BYTES_PER_PIXEL = 0.2, 0.1
 _ENOUGH_FILES = 100  # from this number on, their mean size is used
 
 
+def copy_bytes(version: Version, source: Source) -> float | None:
+    """About how large an image from `source` is; None for originals, which have published sizes."""
+    if source == Source.THUMBNAIL_300K:
+        return _THUMBNAIL_BYTES
+    mirror = version.mirrors.get(source)
+    return float(mirror.mean_bytes) if mirror else None
+
+
 def check_space(
-    db: StateConnection, settings: Settings, files: Mapping[str, int], free: Callable[[Path], int] = free_bytes
+    db: StateConnection,
+    settings: Settings,
+    version: Version,
+    files: Mapping[str, int],
+    free: Callable[[Path], int] = free_bytes,
 ) -> None:
     """Raises `DiskError` if this many new `files` (by rendition) cannot fit, even by a low estimate."""
     images = max(files.values(), default=0)
     if not images:
         return
-    each = _bytes_each(db, settings, _LEAST_BYTES_PER_PIXEL, None)
+    each = _bytes_each(db, settings, version, _LEAST_BYTES_PER_PIXEL)
     needed = [(directory, bytes_each * files[name] * _AVAILABLE) for name, directory, bytes_each in each]
     for room in _rooms(needed, settings, free):
         if room.needed > room.usable:
@@ -45,16 +56,13 @@ def check_space(
 def likely_rooms(
     db: StateConnection,
     settings: Settings,
+    version: Version,
     files: Mapping[str, int],
-    mean_bytes: float | None,
     others: int,
     free: Callable[[Path], int] = free_bytes,
 ) -> tuple[Room, ...]:
-    """The space that a run needs on each filesystem for `files` (by rendition), and `others` bytes in the root.
-
-    `mean_bytes` is the approximate size of an original if no list is loaded.
-    """
-    each = _bytes_each(db, settings, _BYTES_PER_PIXEL, mean_bytes)
+    """The space that a run needs on each filesystem for `files` (by rendition), and `others` bytes in the root."""
+    each = _bytes_each(db, settings, version, _BYTES_PER_PIXEL)
     needed = [(directory, bytes_each * files[name]) for name, directory, bytes_each in each]
     return tuple(_rooms([*needed, (settings.root_dir, float(others))], settings, free))
 
@@ -73,18 +81,20 @@ def _rooms(
 
 
 def _bytes_each(
-    db: StateConnection, settings: Settings, per_pixel: float, mean_bytes: float | None
+    db: StateConnection, settings: Settings, version: Version, per_pixel: float
 ) -> Iterator[tuple[str, Path, float]]:
     """The name of each rendition, its directory, and the approximate size of one file."""
     files = read_counts(db).files
+    original_bytes = copy_bytes(version, settings.originals.sources[0])
     for rendition in settings.wanted:
         count, total = files.get(rendition.name, (0, 0))
         if count >= _ENOUGH_FILES:
             bytes_each = total / count
         elif rendition.box_size is not None:
             bytes_each = rendition.box_size**2 * per_pixel
-        elif settings.originals.sources[0] in BYTES_EACH:
-            bytes_each = BYTES_EACH[settings.originals.sources[0]]
+        elif original_bytes is not None:
+            bytes_each = original_bytes
         else:
-            bytes_each = mean_original_bytes(db, settings.selection.subsets) or mean_bytes or 0.0
+            # Without a list in the database, the catalogue knows it.
+            bytes_each = mean_original_bytes(db, settings.selection.subsets) or version.mean_original_bytes or 0.0
         yield rendition.name, settings.root_dir / rendition.directory, bytes_each

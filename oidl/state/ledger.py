@@ -247,7 +247,7 @@ class Ledger:
         now = timestamp()
         self._attempts(job.image_id, earlier, now)
         self._move(job, Status.DONE)
-        is_local = done.source is Source.LOCAL
+        is_local = done.source == Source.LOCAL
         self._db.execute(
             "UPDATE download SET status = 'done', attempts = attempts + NOT :is_local, next_attempt_at = NULL, "
             "reason = NULL, detail = NULL, http_status = NULL, "

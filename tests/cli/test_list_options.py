@@ -13,11 +13,11 @@ from oidl.cli.options.lists import join_list, split_list
 from oidl.cli.options.run import RunOptions
 from oidl.cli.options.types import check_values
 from oidl.cli.planning import plan_line, plan_of
-from oidl.model import FileKind, LabelType, Reason, Source
+from oidl.model import FileKind, LabelType, Reason
 
 _LISTS = {
     "subset": ("validation", "test"),
-    "source": (Source.ORIGINAL, Source.CVDF),
+    "source": ("original", "cvdf"),
     "annotations": (FileKind.BOXES, FileKind.MACHINE_LABELS),
     "classes": ("Polar bear", "/m/01yrx"),
     "label_types": (LabelType.BOXES, LabelType.LABELS),
@@ -132,7 +132,7 @@ def test_what_is_wrong_with_an_item_is_said_with_what_to_write(oidl: Any, typed:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("OIDL_SOURCE", "original cvdf", "OIDL_SOURCE: there is no source 'original cvdf'\n  write original,cvdf"),
+        ("OIDL_SOURCE", "original cvdf", "--source: there is no source 'original cvdf'\n  write original,cvdf"),
         ("OIDL_SUBSET", "validation test", "there is no subset 'validation test'\n  write validation,test"),
         ("OIDL_RETRY_FAILED", "gone tls", "OIDL_RETRY_FAILED: there is no reason 'gone tls'\n  write gone,tls"),
     ],

@@ -18,7 +18,7 @@ from oidl.cli.options.retries import RetryOptions
 from oidl.cli.options.run import OPTIONS, TYPES, RunOptions
 from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.sources import SourceOptions
-from oidl.model import Extent, FileKind, LabelType, Orientation, Reason, ResizeMode, Source, Validation
+from oidl.model import Extent, FileKind, LabelType, Orientation, Reason, ResizeMode, Validation
 from oidl.settings import (
     FileNames,
     Imaging,
@@ -48,7 +48,7 @@ _MADE: dict[type[Any], tuple[Callable[[Any], Any], Any]] = {
 _OTHER = {
     "subset": ("test",), "image_ids": Path("ids"), "classes": ("Cat",), "label_types": (LabelType.LABELS,),
     "attributes": ("IsGroupOf=0",), "min_box_area": 0.5, "limit_per_class": 3, "where": "1",
-    "source": (Source.CVDF,), "original_images_dir": Path("/there"), "original_images_subdirectory": "there",
+    "source": ("cvdf",), "original_images_dir": Path("/there"), "original_images_subdirectory": "there",
     "images_csv": "list.csv", "catalogue": Path("c.toml"), "image_list": Extent.LABELS,
     "annotations": (FileKind.BOXES,),
     "resize_mode": ResizeMode.BORDER, "resize_output_format": "png", "resize_compression_quality": 5,
@@ -154,7 +154,7 @@ def test_an_old_spelling_is_what_it_stands_for(old: str) -> None:
 
 
 def test_the_small_images_of_the_older_downloader_come_first() -> None:
-    assert options(["run", "--download-300k"]).source == (Source.THUMBNAIL_300K, Source.ORIGINAL)
+    assert options(["run", "--download-300k"]).source == ("300k", "original")
     assert options(["run", "--nodownload-300k"]).source == ()
 
 

@@ -62,7 +62,7 @@ def test_two_of_one_name_or_directory_are_refused() -> None:
         check_together([typed("name=original,box=1,dir=x")], original)
     with pytest.raises(UsageError):
         check_together(
-            [typed("name=mine,box=1,dir=images-original-cvdf")], SourceSettings((Source.ORIGINAL, Source.CVDF))
+            [typed("name=mine,box=1,dir=images-original-cvdf")], SourceSettings((Source.ORIGINAL, Source("cvdf")))
         )
 
 

@@ -17,7 +17,8 @@ CHAIN = ("--source=original", "--source=cvdf", "--nodownload-metadata")
 def mirror(fine) -> Callable[..., str]:
     """Puts a copy of an image on the mirror, which the catalogue names; returns its path."""
     base_url = fine.images[0].image.original_url.rsplit("/", 2)[0]
-    text = f'[mirror]\ncvdf = "{base_url}/mirror/{{subset}}/{{image_id}}.jpg"\n\n'
+    table = "[mirror.cvdf]\nabsent = [403, 404]\nmean_bytes = 300_000\nmax_bytes = 3_000_000\n"
+    text = f'{table}url = "{base_url}/mirror/{{subset}}/{{image_id}}.jpg"\n\n'
     fine.catalogue.write_text(text + fine.catalogue.read_text())
 
     def put(listed, body: bytes = COPY, **headers: str) -> str:
@@ -167,7 +168,7 @@ def test_a_kept_copy_that_was_changed_on_disk_is_found(fine, mirror, run, root: 
 
 def test_sources_that_make_no_sense_are_refused(fine, run) -> None:
     for arguments, words in (
-        (("--source=cvdf",), "the catalogue names no mirror cvdf"),
+        (("--source=cvdf",), "there is no source 'cvdf'\n  choose from original, 300k"),
         (("--source=local",), "there is no source 'local'"),
         (("--source=flickr",), "choose from original"),
     ):

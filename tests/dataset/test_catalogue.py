@@ -4,11 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from oidl.dataset.catalogue import find_version, read_catalogue
-from oidl.dataset.published import PublishedFile, Version
+from oidl.dataset.catalogue import built_in_mirrors, find_version, read_catalogue
+from oidl.dataset.published import Mirror, PublishedFile, Version
 from oidl.errors import ExitCode, UsageError
 from oidl.model import CLASS_FILES, Extent, FileKind
 
+MIRROR = """\
+[mirror.mine]
+url = "http://127.0.0.1/{subset}/{image_id}.jpg"
+absent = [404]
+mean_bytes = 5
+max_bytes = 9
+
+[version.mine]"""
 MINE = """
 [version.mine]
 title = "My own"
@@ -174,7 +182,9 @@ def test_a_plan_cannot_be_counted_by_a_catalogue_that_does_not_tell(written: Pat
 
 
 def test_the_mirror_and_its_provider_are_in_the_catalogue(v7: Version) -> None:
-    assert v7.mirrors == {"cvdf": "https://open-images-dataset.s3.amazonaws.com/{subset}/{image_id}.jpg"}
+    url = "https://open-images-dataset.s3.amazonaws.com/{subset}/{image_id}.jpg"
+    assert v7.mirrors == {"cvdf": Mirror(url, frozenset((403, 404)), 300_000, 3_000_000)}
+    assert built_in_mirrors() == tuple(v7.mirrors)
     assert v7.providers["open-images-dataset.s3.amazonaws.com"] == "cvdf"
 
 
@@ -193,6 +203,13 @@ def test_another_catalogue_may_leave_out_sizes_md5s_and_annotations(written: Pat
     version = read_catalogue(written)["mine"]
     assert version.files == (PublishedFile("images.csv", "http://127.0.0.1:8000/images.csv"),)
     assert version.mirrors == {}
+
+
+def test_a_mirror_of_ones_own_is_a_table_and_nothing_else(written: Path) -> None:
+    written.write_text(MINE.replace("[version.mine]", MIRROR))
+    (mirror,) = read_catalogue(written)["mine"].mirrors.items()
+    assert mirror == ("mine", Mirror("http://127.0.0.1/{subset}/{image_id}.jpg", frozenset((404,)), 5, 9))
+    assert mirror[1].url_of("train", "1") == "http://127.0.0.1/train/1.jpg"
 
 
 @pytest.mark.parametrize(
@@ -224,8 +241,16 @@ def test_another_catalogue_may_leave_out_sizes_md5s_and_annotations(written: Pat
         ("[version.mine]", "mean_original_bytes = 0\n[version.mine]", "mean_original_bytes"),
         ('kind = "image-list"', 'kind = "list"', r"version.mine.files\[0\].kind"),
         ('kind = "image-list"', 'kind = "boxes"', "version.mine has no image list"),
-        ("[version.mine]", '[mirror]\ncvdf = "http://127.0.0.1/x.jpg"\n[version.mine]', "mirror.cvdf"),
-        ("[version.mine]", '[mirror]\nmine = "http://127.0.0.1/{image_id}"\n[version.mine]', "mirror.mine"),
+        ("[version.mine]", '[mirror]\nmine = "http://127.0.0.1/{image_id}"\n[version.mine]', "mirror.mine is not"),
+        ("[version.mine]", MIRROR.replace("{image_id}", "x"), "mirror.mine.url"),
+        ("[version.mine]", MIRROR.replace("url", "uri"), "mirror.mine.url is missing"),
+        ("[version.mine]", MIRROR.replace("[404]", "404"), "mirror.mine.absent"),
+        ("[version.mine]", MIRROR.replace("[404]", "[0]"), "mirror.mine.absent"),
+        ("[version.mine]", MIRROR.replace("5", "0"), "mirror.mine.mean_bytes"),
+        ("[version.mine]", MIRROR.replace("9", "-9"), "mirror.mine.max_bytes"),
+        ("[version.mine]", MIRROR.replace("max_bytes", "most = 1\nmax_bytes"), "mirror.mine.most"),
+        ("[version.mine]", MIRROR.replace(".mine]\nurl", ".Mine]\nurl"), "mirror.Mine must be"),
+        ("[version.mine]", MIRROR.replace(".mine]\nurl", ".local]\nurl"), "mirror.local must be"),
         ('url = "http:', 'url = "ftp:', r"version.mine.files\[0\].url"),
         ("files = [{", "files = 1\nx = [{", "version.mine.files"),
         ("files = [{", "files = [1, {", r"version.mine.files\[0\]"),

@@ -78,7 +78,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
     for each, body in zip(published, bodies, strict=True):
         number = int(each.image_id, 16)
         source = Source.THUMBNAIL_300K if number == 12 else Source.ORIGINAL
-        missing_renditions = RENDITIONS if source is Source.ORIGINAL else RENDITIONS[:-1]
+        missing_renditions = RENDITIONS if source == Source.ORIGINAL else RENDITIONS[:-1]
         item = Job(
             each.image_id, each.subset, each.original_url, each.original_size, each.original_md5,
             each.thumbnail_300k_url, missing_renditions, rotation=int(float(each.rotation or 0)),

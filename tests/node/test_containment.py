@@ -20,12 +20,12 @@ class UnspeakableError(Exception):
 def test_a_bug_is_a_failure_of_the_image_and_its_traceback_is_in_the_log(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with contained(job(7), Source.CVDF, "http://x/7.jpg") as bug:
+    with contained(job(7), Source("cvdf"), "http://x/7.jpg") as bug:
         raise error
     assert bug.failure
     assert (bug.failure.reason, bug.failure.source, bug.failure.url) == (
         Reason.INTERNAL_ERROR,
-        Source.CVDF,
+        Source("cvdf"),
         "http://x/7.jpg",
     )
     assert bug.failure.detail.startswith(type(error).__name__)

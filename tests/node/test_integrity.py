@@ -21,7 +21,7 @@ def verified(
     body: bytes, *, published: bytes = JPEG, source: Source = Source.ORIGINAL, check_md5: bool = True
 ) -> str | Reason:
     item = job(original_size=len(published), original_md5=md5(published))
-    url = item.thumbnail_300k_url if source is Source.THUMBNAIL_300K else item.original_url
+    url = item.thumbnail_300k_url if source == Source.THUMBNAIL_300K else item.original_url
     result = verify(item, Fetched(source, url, body), check_md5=check_md5)
     return result.reason if isinstance(result, Failure) else result
 

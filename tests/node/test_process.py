@@ -37,7 +37,7 @@ def item(*missing_renditions: Rendition, body: bytes = BODY, **changes: object) 
 
 
 def fetched(body: bytes = BODY, source: Source = Source.ORIGINAL) -> Fetched:
-    url = item().thumbnail_300k_url if source is Source.THUMBNAIL_300K else item().original_url
+    url = item().thumbnail_300k_url if source == Source.THUMBNAIL_300K else item().original_url
     return Fetched(source, url, body)
 
 

@@ -76,7 +76,7 @@ def test_the_subsets_and_the_extent_count(settings: Settings, version: Version, 
     assert found.lists == FilesToFetch("their lists", 638_407_721 + 15_245_485 + 45_227_339)
 
 
-@pytest.mark.parametrize(("source", "each"), [(Source.THUMBNAIL_300K, 60_000), (Source.CVDF, 300_000)])
+@pytest.mark.parametrize(("source", "each"), [(Source.THUMBNAIL_300K, 60_000), (Source("cvdf"), 300_000)])
 def test_smaller_copies_are_fewer_bytes(
     source: Source, each: int, settings: Settings, version: Version, empty: StateConnection
 ) -> None:

@@ -139,8 +139,8 @@ def test_what_says_nothing_about_the_image_does_not_count_against_it() -> None:
 
 NONE_BEFORE = AttemptCounts(0, 0)
 GONE = Failure(Reason.GONE, "HTTP 410", 410, source=Source.ORIGINAL)
-ABSENT = Failure(Reason.NOT_FOUND, "not on the mirror", 404, source=Source.CVDF, blame=Blame.MIRROR)
-SLOW = Failure(Reason.TIMEOUT, "no byte", source=Source.CVDF)
+ABSENT = Failure(Reason.NOT_FOUND, "not on the mirror", 404, source=Source("cvdf"), blame=Blame.MIRROR)
+SLOW = Failure(Reason.TIMEOUT, "no byte", source=Source("cvdf"))
 
 
 def verdict_of_all(*failures: Failure) -> tuple[RetryDecision, Failure]:
@@ -165,7 +165,7 @@ def test_the_first_source_names_the_reason_unless_it_is_a_mirror_that_has_it_not
 
 
 def test_all_are_asked_again_when_the_most_patient_may_be() -> None:
-    pause = Failure(Reason.RATE_LIMITED, retry_after_s=100.0, source=Source.CVDF)
+    pause = Failure(Reason.RATE_LIMITED, retry_after_s=100.0, source=Source("cvdf"))
     held, _ = verdict_of_all(Failure(Reason.TIMEOUT, source=Source.ORIGINAL), pause)
     assert held.next_attempt_at == NOW + timedelta(seconds=100)
     assert not held.counts

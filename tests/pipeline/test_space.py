@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from builders import LIST, THUMB, image
 
+from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import DiskError
 from oidl.model import Source
 from oidl.pipeline.selection import ImageSelection
@@ -15,6 +16,7 @@ from oidl.state.estimate import mean_original_bytes
 from oidl.state.load import load_list
 
 SIZE = 2_000_000
+V7 = find_version(read_catalogue(None), None)
 COUNT = 50
 
 
@@ -54,7 +56,7 @@ def _needed(loaded, settings: Settings) -> int:
     while low < high:
         middle = (low + high) // 2
         try:
-            check_space(loaded, settings, _each(settings), lambda _, room=middle: room)
+            check_space(loaded, settings, V7, _each(settings), lambda _, room=middle: room)
             high = middle
         except DiskError:
             low = middle + 1
@@ -68,7 +70,7 @@ def test_originals_take_their_published_sizes(loaded, tmp_path: Path) -> None:
     assert thumbs < COUNT * 64 * 64
 
 
-@pytest.mark.parametrize("source", [Source.THUMBNAIL_300K, Source.CVDF])
+@pytest.mark.parametrize("source", [Source.THUMBNAIL_300K, Source("cvdf")])
 def test_smaller_copies_do_not_count_as_originals(source: Source, loaded, tmp_path: Path) -> None:
     saved = _needed(loaded, _settings(tmp_path, save=True, source=source))
     assert saved < 0.2 * COUNT * SIZE
@@ -85,7 +87,7 @@ def test_the_message_names_the_place_and_what_to_do(loaded, tmp_path: Path) -> N
     settings = _settings(tmp_path, save=True)
     message = rf"50 images would take about 80\.\d MB at {tmp_path}, but only 5\.0 MB"
     with pytest.raises(DiskError, match=message) as caught:
-        check_space(loaded, settings, _each(settings), lambda _: 5_001_000)
+        check_space(loaded, settings, V7, _each(settings), lambda _: 5_001_000)
     assert "--no-check-space" in str(caught.value)
 
 
@@ -118,11 +120,11 @@ def test_originals_that_are_there_do_not_count_for_another_rendition(loaded, tmp
     assert selected.left() == COUNT
     files = selected.new_files()
     assert files == {"original": 0, "thumbs": 0, "small": COUNT}
-    check_space(loaded, settings, files, lambda _: 1_000_000)
+    check_space(loaded, settings, V7, files, lambda _: 1_000_000)
 
 
 def test_with_nothing_to_write_there_is_room(loaded, tmp_path: Path) -> None:
-    check_space(loaded, _settings(tmp_path), {"thumbs": 0}, lambda _: 0)
+    check_space(loaded, _settings(tmp_path), V7, {"thumbs": 0}, lambda _: 0)
 
 
 def test_the_mean_is_of_the_chosen_subsets(db) -> None:

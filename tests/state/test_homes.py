@@ -51,7 +51,7 @@ def test_earlier_runs_may_have_been_told_another_one_or_another_root(db: StateCo
         "{}",
         json.dumps(settings("/small", originals=None)),
         json.dumps(settings("/small", originals=[1])),
-        json.dumps(settings("/small", originals={"sources": ["odd"], "save": 1, "directory": "x"})),
+        json.dumps(settings("/small", originals={"sources": 3, "save": 1, "directory": "x"})),
         json.dumps(settings("/small", renditions=[{"name": ["odd"]}])),
         json.dumps(settings("/small", renditions=[SMALL | {"mode": "Odd"}])),
         json.dumps(settings("/small", renditions=3)),

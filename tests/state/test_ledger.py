@@ -164,7 +164,7 @@ def test_a_try_at_several_sources_is_one_try_and_a_row_for_each(loaded_db: State
     ledger = Ledger(loaded_db)
     ledger.open_run({})
     first = Failure(Reason.FORBIDDEN, "HTTP 403", 403, source=Source.ORIGINAL)
-    second = Failure(Reason.TIMEOUT, source=Source.CVDF)
+    second = Failure(Reason.TIMEOUT, source=Source("cvdf"))
     for _ in range(2):
         ledger.failed(job(1), second, RetryDecision(Status.RETRY), first, (first,))
     rows = loaded_db.execute("SELECT source, reason, source_index FROM attempt ORDER BY id LIMIT 2").fetchall()
@@ -173,14 +173,14 @@ def test_a_try_at_several_sources_is_one_try_and_a_row_for_each(loaded_db: State
         (2, "forbidden", "original")
     ]
     assert ledger.tries(job(1).image_id, Reason.FORBIDDEN, (), Source.ORIGINAL) == AttemptCounts(2, 2)
-    assert ledger.tries(job(1).image_id, Reason.FORBIDDEN, (), Source.CVDF) == AttemptCounts(2, 0)
+    assert ledger.tries(job(1).image_id, Reason.FORBIDDEN, (), Source("cvdf")) == AttemptCounts(2, 0)
 
 
 def test_an_original_from_disk_does_not_go_by_the_name_of_the_copy_that_was_had_before(
     loaded_db: StateConnection,
 ) -> None:
     ledger = Ledger(loaded_db)
-    ledger.done(job(1), Done(Source.CVDF, "http://mirror/1.jpg", 5, "copy", 8, 6, ()))
+    ledger.done(job(1), Done(Source("cvdf"), "http://mirror/1.jpg", 5, "copy", 8, 6, ()))
     ledger.done(job(1), Done(Source.LOCAL, None, 9, "original", 80, 60, ()))
     query = "SELECT source, url, md5 FROM download WHERE image_id = ?"
     assert loaded_db.execute(query, (job(1).image_id,)).fetchone() == ("local", None, "original")

@@ -189,8 +189,8 @@ def test_an_image_comes_with_where_it_stands(reader: StateConnection, ledger: Le
 
 def test_of_images_kept_as_they_came_any_will_do(reader: StateConnection, ledger: Ledger) -> None:
     ledger.register([Rendition("cvdf", "images-original-cvdf")])
-    ledger.done(job(1), done("cvdf", source=Source.CVDF))
-    ledger.done(job(2), done("cvdf", "thumbs", source=Source.CVDF))
+    ledger.done(job(1), done("cvdf", source=Source("cvdf")))
+    ledger.done(job(2), done("cvdf", "thumbs", source=Source("cvdf")))
     ledger.done(job(3), done("thumbs"))
 
     def missing_renditions(*kept: str) -> dict[int, tuple[str, ...]]:

@@ -76,7 +76,7 @@ def test_names_that_differ_in_case_only_or_are_long_are_no_names(url: str) -> No
 
 def test_the_suffix_of_what_is_kept_is_that_of_the_rows_own_url() -> None:
     item = job(1, original_url="https://x/1_a_o.png", thumbnail_300k_url="https://x/1_b_z.GIF?zz=1")
-    sources = (Source.ORIGINAL, Source.LOCAL, Source.THUMBNAIL_300K, Source.CVDF)
+    sources = (Source.ORIGINAL, Source.LOCAL, Source.THUMBNAIL_300K, Source("cvdf"))
     suffixes = [output_path(layout(), ORIGINAL, item, item.image_id, source).suffix for source in sources]
     assert suffixes == [".png", ".png", ".GIF", ".jpg"]
 

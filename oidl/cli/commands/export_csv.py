@@ -22,7 +22,7 @@ class ListOptions:
     """Write to `<dest>/<subset>/` instead of `<root-dir>/<version>/<subset>/`."""
 
     with_source: bool = False
-    """Add a last column `Source` to `images-success.csv`: `original`, `local` (both as published), `300k`, `cvdf`."""
+    """Add a column `Source` to `images-success.csv`: `original`, `local` (both as published), `300k`, or a mirror."""
 
 
 def export_csv(

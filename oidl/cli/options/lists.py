@@ -20,13 +20,14 @@ ALL = "all"
 _ITEM = re.compile(r'\s*"((?:[^"]|"")+)"\s*(?:,|$)|([^,]+)')
 
 
-def list_of(noun: str, example: str, known: Iterable[StrEnum] = (), *, takes_all: bool = False) -> Parameter:
+def list_of(
+    noun: str, example: str, known: Iterable[StrEnum] = (), *, lowers: bool = False, takes_all: bool = False
+) -> Parameter:
     """An option that is a list of `noun`s: of the values `known`, in any letter case, or, without these, of any text.
 
-    With `takes_all`, `all` is the empty list, and so is the option without a value. What is wrong with
-    an item is a `UsageError`; `example` is a list that is right.
+    With `lowers`, that text is taken in lower case. With `takes_all`, `all` is the empty list, and so is the option
+    without a value. A wrong item is a `UsageError`; `example` is a list that is right.
     """
-
     members = tuple(known)
 
     def convert(_: object, tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def list_of(noun: str, example: str, known: Iterable[StrEnum] = (), *, takes_all
         if takes_all and ALL in typed:
             return ()
         if not members:
-            return tuple(typed)
+            return tuple(dict.fromkeys(item.lower() for item in typed) if lowers else typed)
         words = [ALL] * takes_all
         found = (member(members, item, f"{where}: there is no {noun} {item!r}", words) for item, where in typed.items())
         return tuple(dict.fromkeys(found))

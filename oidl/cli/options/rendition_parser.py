@@ -5,6 +5,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
+from oidl.cli.options.sources import MIRRORS
 from oidl.cli.options.types import member
 from oidl.errors import UsageError
 from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
@@ -65,7 +66,7 @@ def checked_rendition(rendition: Rendition, where: str) -> Rendition:
 
 def check_together(renditions: Sequence[Rendition], originals: SourceSettings) -> None:
     """Raises `UsageError` if two renditions would share a name or a directory."""
-    names = set(map(str, Source))
+    names = {Source.ORIGINAL, Source.THUMBNAIL_300K, Source.LOCAL, *MIRRORS, *originals.sources}
     directories = {
         originals.directory,
         *(originals.rendition_for(source).directory for source in originals.sources),

@@ -22,7 +22,6 @@ from oidl.cli.options.types import absolute
 from oidl.cores import usable_cores
 from oidl.dataset.published import Version
 from oidl.errors import UsageError
-from oidl.model import Source
 from oidl.settings import Settings
 from oidl.text import suggestion
 
@@ -64,12 +63,11 @@ class RunOptions:
         return {field.name: getattr(group, field.name) for group in groups for field in fields(group)}
 
     def check(self, version: Version) -> None:
-        """Raises `UsageError` for a subset or a mirror that `version` does not have."""
+        """Raises `UsageError` for a subset or a source that `version` does not have."""
         for subset in self.selection.subset:
             if subset not in version.subsets:
                 raise UsageError(f"--subset: there is no subset {subset!r}", hint=suggestion(subset, version.subsets))
-        if Source.CVDF in self.sources.source and Source.CVDF not in version.mirrors:
-            raise UsageError("the catalogue names no mirror cvdf", hint="its [mirror] says where one is")
+        self.sources.check(version.mirrors)
 
     def settings(self, version_dir: str) -> Settings:
         """The settings for a version with this directory. Raises `UsageError` for options that exclude each other."""

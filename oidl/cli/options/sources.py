@@ -1,18 +1,34 @@
 """Options: where images come from, and which originals are kept or trusted."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from oidl.cli.options.groups import DOWNLOAD, in_section
 from oidl.cli.options.lists import list_of
 from oidl.cli.options.types import absolute
+from oidl.dataset.catalogue import built_in_mirrors
+from oidl.errors import UsageError
 from oidl.model import Source
 from oidl.settings import SourceSettings
+from oidl.text import suggestion
 
 _ORIGINALS = SourceSettings()
-# Originals on disk need no option: they are taken by themselves.
-_SOURCES = list_of("source", "original,cvdf", [source for source in Source if source != Source.LOCAL])
+MIRRORS = built_in_mirrors()
+"""The mirrors of the built-in catalogue; another one may have others."""
+
+_HELP = (
+    "Sources to ask, in this order: `original` (default), `300k` (Flickr's small version), or a mirror: "
+    + " or ".join(f"`{name}`" for name in MIRRORS)
+)
+
+if TYPE_CHECKING:
+    _Name = str
+else:
+    _Name = Literal["original", "300k", *MIRRORS] | str  # shells complete the names, and any other may be typed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +36,7 @@ _SOURCES = list_of("source", "original,cvdf", [source for source in Source if so
 class SourceOptions:
     """Sources and originals."""
 
-    source: Annotated[tuple[Source, ...], _SOURCES] = ()
-    """Sources to ask, in order: `original` (default), `300k` (Flickr's small version), `cvdf` (a mirror), or a list."""
+    source: Annotated[tuple[_Name, ...], list_of("source", "original,300k", lowers=True), Parameter(help=_HELP)] = ()
 
     save_original_images: bool = _ORIGINALS.save
     """Keep the images as they were downloaded."""
@@ -38,6 +53,13 @@ class SourceOptions:
     always_download: bool = _ORIGINALS.always_download
     """Download again what is done or on disk already."""
 
+    def check(self, mirrors: Collection[str]) -> None:
+        """Raises `UsageError` for a source that is neither Flickr's nor one of `mirrors`."""
+        known = (Source.ORIGINAL, Source.THUMBNAIL_300K, *mirrors)
+        for source in self.source:
+            if source not in known:
+                raise UsageError(f"--source: there is no source {source!r}", hint=suggestion(source, known))
+
     def settings(self) -> SourceSettings:
         """Where bytes come from, and what is kept of them. Raises `UsageError` for a directory that is none."""
         from oidl.storage.layout import checked_subdirectory
@@ -47,7 +69,7 @@ class SourceOptions:
         else:
             directory = checked_subdirectory(self.original_images_subdirectory, "--original-images-subdirectory")
         return SourceSettings(
-            sources=self.source or _ORIGINALS.sources,
+            sources=tuple(map(Source, self.source)) or _ORIGINALS.sources,
             save=self.save_original_images,
             directory=directory,
             check_md5_if_exists=self.check_md5_if_exists,
