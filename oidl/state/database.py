@@ -1,11 +1,12 @@
 """Opens the state database, brings its schema up to date, and refuses what is not one."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from oidl.errors import LoadInProgressError, StateError, UsageError
+from oidl.errors import DiskError, LoadInProgressError, StateError, UsageError
 from oidl.hints import command
 from oidl.state.connection import StateConnection, connect, patiently
 from oidl.state.lock import has_locks, no_locks
@@ -77,24 +78,24 @@ def connect_reader(path: Path) -> StateConnection:
             hint=f"use the right --root-dir, or start with {command('run')}",
         )
     with translating_sqlite_errors(path):
-        db = connect(path, f"{path.absolute().as_uri()}?mode=ro")
         try:
-            db.execute(f"PRAGMA busy_timeout = {_READER_PATIENCE_MS}")
-            _check_ours(db, path)
+            db = _connect_ours(path, "ro")
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) in _HALF_LOADED and has_locks(path):
+                raise LoadInProgressError(
+                    f"the image list is not completely in the state database {path} yet",
+                    hint=f"wait for the run that loads it; if there is none, start {command('run')}",
+                ) from error
+            raise
+        try:
             db.execute(f"PRAGMA busy_timeout = {_READER_TIMEOUT_MS}")
             # A first start that was cut off may have made a part of the schema.
             if schema_version(db) < newest_version() and not _has_contents(db):
                 raise LoadInProgressError(f"the state database {path} is still empty", hint=f"start {command('run')}")
             if schema_version(db) < newest_version():
                 raise StateError(f"{path} was made by an older oidl", hint=f"{_upgrade(db)} brings it up to date")
-        except BaseException as error:
+        except BaseException:
             db.close()
-            is_locked = isinstance(error, sqlite3.Error) and error.sqlite_errorcode in _HALF_LOADED
-            if is_locked and has_locks(path):
-                raise LoadInProgressError(
-                    f"the image list is not completely in the state database {path} yet",
-                    hint=f"wait for the run that loads it; if there is none, start {command('run')}",
-                ) from error
             raise
     return db
 
@@ -145,21 +146,46 @@ def open_any(path: Path) -> StateConnection:
 
     What a killed load left half-written is taken back, as the next run would do. Raises SQLite's own errors.
     """
-    for mode in ("ro", "rw"):
-        db = connect(path, f"{path.absolute().as_uri()}?mode={mode}")
-        try:
-            db.execute(f"PRAGMA busy_timeout = {_READER_PATIENCE_MS}")
-            _check_ours(db, path)
-        except sqlite3.OperationalError as error:
-            db.close()
-            if mode == "rw" or error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-                raise
-        except BaseException:
-            db.close()
+    try:
+        return _connect_ours(path, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
             raise
-        else:
-            return db
-    raise AssertionError
+    return _connect_ours(path, "rw")
+
+
+def _connect_ours(path: Path, mode: str) -> StateConnection:
+    """A connection that reads (`ro`) or also writes (`rw`) the database at `path`, which is one of ours.
+
+    To read in WAL mode, SQLite makes a file beside the database. On a disk that is mounted read-only it cannot, and
+    need not: nobody changes the database there. Raises SQLite's own errors, `DiskError` if it is needed all the same.
+    """
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        return _checked(connect(path, address), path)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN:
+            raise
+        actual = Path(os.path.realpath(path))
+        wal = actual.with_name(f"{actual.name}-wal")
+        if wal.is_file() and wal.stat().st_size and not os.access(wal.parent, os.W_OK):
+            raise DiskError(
+                f"the last changes to {path} are in {wal.name} beside it, which can only be read where oidl may write",
+                hint=f"copy {actual.name} and {wal.name} together to a place where it may, and add --state-db COPY",
+            ) from error
+        if not os.statvfs(actual.parent).f_flag & os.ST_RDONLY:
+            raise
+    return _checked(connect(path, f"{address}&immutable=1"), path)
+
+
+def _checked(db: StateConnection, path: Path) -> StateConnection:
+    try:
+        db.execute(f"PRAGMA busy_timeout = {_READER_PATIENCE_MS}")
+        _check_ours(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _check_ours(db: sqlite3.Connection, path: Path) -> None:

@@ -79,8 +79,9 @@ def _translated(error: BaseException, path: Path) -> BaseException:
     if extended in _NO_LOCKS or (is_locked and not has_locks(path)):
         return no_locks(path)
     if advice := _DISK_ADVICE.get(code):
+        done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
         return DiskError(
-            f"the state database {path} cannot be written: {error}",
+            f"the state database {path} cannot be {done}: {error}",
             hint=f"{advice}{temporary_files_note(path)}, then run it again: nothing that was recorded is lost",
         )
     if code == sqlite3.SQLITE_NOTADB:

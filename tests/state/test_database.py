@@ -72,7 +72,7 @@ def test_a_file_that_is_no_database_is_refused(state_db: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_is_a_disk_error(tmp_path: Path) -> None:
-    with pytest.raises(DiskError, match="cannot be written"):
+    with pytest.raises(DiskError, match="cannot be opened"):
         connect_writer(tmp_path / "missing" / "oidl.sqlite3")
 
 
