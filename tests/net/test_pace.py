@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from bench.limiting import Ban, Bucket, Crowd, Limiter, Noise, OneHost, Played, Window, play
+from bench.limiting import Ban, Bucket, Crowd, Limiter, Noise, OneHost, ResponseCounts, Window, play
 from oidl.net.pace import Pace
 
 
@@ -17,7 +17,7 @@ def steady(rate: float) -> Callable[[float], float]:
 
 def simulate(
     limiter: Limiter, seconds: float = 120, *, latency_s: float = 0.1, in_all: int = 32, hosts: int = 40, seed: int = 1
-) -> Played:
+) -> ResponseCounts:
     return play(limiter, seconds, seed=seed, latency_s=latency_s, hosts=hosts, in_all=in_all)
 
 
