@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trio
+from refusals import assert_one_clear_line
 
 from oidl.cli import main
 from oidl.demo.listing import Demo, DemoImage, make_demo
@@ -395,3 +396,32 @@ def terminal(oidl: Oidl) -> Callable[..., AbstractContextManager[tuple[subproces
             os.close(mine)
 
     return start
+
+
+@pytest.fixture
+def refused(run, tmp_path: Path, tree, fine) -> Callable[..., str]:
+    """Runs, and asserts the exit code, one line (and perhaps a hint) on stderr, and nothing outside the root."""
+
+    def check(code: int, *arguments: object, names: str, loopback: Loopback | None = None) -> str:
+        before = {path: body for path, body in tree(tmp_path).items() if not path.startswith("root/")}
+        ended = run(loopback or fine, *arguments)
+        assert ended.returncode == code, ended
+        assert_one_clear_line(ended.stderr)
+        assert names in ended.stderr
+        assert "Traceback" not in ended.stdout + ended.stderr
+        assert {path: body for path, body in tree(tmp_path).items() if not path.startswith("root/")} == before
+        return ended.stderr
+
+    return check
+
+
+@pytest.fixture
+def list_of(tmp_path: Path) -> Callable[..., Path]:
+    """A file with this content, in the place of an image list."""
+
+    def write(content: bytes, name: str = "list.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return write
