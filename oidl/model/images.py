@@ -1,4 +1,4 @@
-"""What an image list publishes, and what is wrong with its rows."""
+"""The rows of image lists, good and bad."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the retry policy is asked with, and what it answers."""
+"""The input and the result of the retry policy."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from oidl.model.life import Status
 
 @dataclass(frozen=True, slots=True)
 class AttemptCounts:
-    """How often an image failed: in this run, and ever for one reason; each as far as the tries count."""
+    """How often an image failed: in this run, and ever for one reason; tries that do not count are left out."""
 
     in_run: int
     for_reason: int
@@ -16,7 +16,7 @@ class AttemptCounts:
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """What a failure means for its image: `failed` for good or `retry` at a time, and whether it counts."""
+    """The meaning of a failure for its image: `failed` for good or `retry` at a time, and whether the try counts."""
 
     status: Status
     next_attempt_at: datetime | None = None

@@ -60,8 +60,8 @@ class Processor:
         if isinstance(rendered, Failure):
             return _of(fetched, _blamed(job, md5, rendered))
         # A kept original is named after its actual source, even if another source was expected.
-        kept = self.originals.rendition_for(fetched.source)
-        renditions = [kept if rendition.mode is None else rendition for rendition in job.missing_renditions]
+        original = self.originals.rendition_for(fetched.source)
+        renditions = [original if rendition.mode is None else rendition for rendition in job.missing_renditions]
         if self.originals.always_download:
             self.before_replace([(job.image_id, rendition.name) for rendition in renditions])
         try:
@@ -104,7 +104,7 @@ class Processor:
         return outputs
 
     def _conversion(self, picture: Picture) -> str | None:
-        """What a saved original is converted from, or None if it is kept as it is."""
+        """What a saved original is converted from, None if it is kept unchanged."""
         if self.imaging.convert_png and picture.format == "png":
             return "png"
         return "cmyk" if self.imaging.convert_cmyk and picture.is_cmyk else None

@@ -145,9 +145,9 @@ class ImageLists:
         db = self._state.db
         if stored_file(db, image_list.source)[0] or not loaded_subsets(db) or not path.is_file():
             return
-        held = loaded_list(db)
-        kept = stored_file(db, held.source)[1] if held else None
-        if kept and path.stat().st_size == kept.bytes:
+        loaded = loaded_list(db)
+        recorded = stored_file(db, loaded.source)[1] if loaded else None
+        if recorded and path.stat().st_size == recorded.bytes:
             adopt_moved(db, image_list, identify(path))
 
     async def _changed_subsets(self) -> tuple[str, ...]:
@@ -155,11 +155,11 @@ class ImageLists:
         if self._settings.images_csv is None:
             return ()
         image_list = next(iter(asked_lists(self._settings, self._version).values()))
-        subsets, kept, address = await self._state.run(stored_file, self._state.db, image_list.source)
+        subsets, recorded, address = await self._state.run(stored_file, self._state.db, image_list.source)
         if not subsets:
             return ()
         if path := self._settings.local_list:
-            is_changed = await self._state.run(self._is_changed, image_list, path, kept)
+            is_changed = await self._state.run(self._is_changed, image_list, path, recorded)
         else:
             is_another = address not in (None, image_list.source_sha256)
             if is_another and image_list.source == self._settings.images_csv:
@@ -167,26 +167,26 @@ class ImageLists:
             is_changed = is_another or await self._has_server_changed()
         return subsets if is_changed else ()
 
-    def _is_changed(self, image_list: ImageList, path: Path, kept: ListFile | None) -> bool:
+    def _is_changed(self, image_list: ImageList, path: Path, recorded: ListFile | None) -> bool:
         """Whether the content of the list at `path` has changed; if the file is gone, the loaded list is used."""
         if not path.is_file():
             return False
         status = path.stat()
-        if kept and (status.st_size, round(status.st_mtime, 3)) == (kept.bytes, round(kept.modified_s, 3)):
+        if recorded and (status.st_size, round(status.st_mtime, 3)) == (recorded.bytes, round(recorded.modified_s, 3)):
             return False
-        if kept is None or status.st_size != kept.bytes:
+        if recorded is None or status.st_size != recorded.bytes:
             return True
         now = identify(path)
-        return not (now.sha256 == kept.sha256 and adopt_moved(self._state.db, image_list, now))
+        return not (now.sha256 == recorded.sha256 and adopt_moved(self._state.db, image_list, now))
 
     async def _has_server_changed(self) -> bool:
         """Whether the server states another length or MD5 for its list now; False without an answer."""
         (file,) = list_files(self._settings, self._version)
         (now,) = await probe([file.url], self._settings.transfers)
-        kept = await self._state.run(archive_content, self._state.db, self._version.recorded_name(file))
-        if now.status != HTTPStatus.OK or kept is None:
+        recorded = await self._state.run(archive_content, self._state.db, self._version.recorded_name(file))
+        if now.status != HTTPStatus.OK or recorded is None:
             return False
-        size_bytes, md5 = kept
+        size_bytes, md5 = recorded
         return now.bytes not in (None, size_bytes) or now.md5 not in (None, md5)
 
 

@@ -80,11 +80,11 @@ class Verifier:
         threads: int = 1,
         is_repair: bool = False,
     ) -> None:
-        held = loaded_list(db)
-        if held is None:
+        image_list = loaded_list(db)
+        if image_list is None:
             raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
         self._db = db
-        self._layout = Layout(root_dir, held.directory)
+        self._layout = Layout(root_dir, image_list.directory)
         self._meter = meter
         self._is_running = is_running
         self._was_running = is_running()
@@ -116,7 +116,7 @@ class Verifier:
 
     def _check_homes(self) -> None:
         for rendition, files in self._renditions:
-            homes = [home for held, _, home in self._homes if held.name == rendition.name]
+            homes = [home for other, _, home in self._homes if other.name == rendition.name]
             if files and not any(home.is_dir() for home in homes):
                 raise UsageError(
                     f"the directory of {rendition.name} does not exist: {homes[0]}",
