@@ -26,9 +26,11 @@ from oidl.settings import Retries
 from oidl.state.queue import Queue
 from oidl.text import counted
 
-_PAGE = 500
-
 T = TypeVar("T")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class FeedEnd(Enum):
@@ -83,7 +85,7 @@ class _Walk:
 
 
 class Feed:
-    """The first stage of the pipeline. `say` tells the user when the feed waits.
+    """The first stage of the pipeline. `say` tells the user when the feed waits; `now` is the time of day.
 
     Without `any_incomplete`, no done image lacks a file: to search nine million rows for one that does would take
     longer than a run with a small limit.
@@ -98,6 +100,8 @@ class Feed:
         *,
         say: Callable[[str], None],
         any_incomplete: bool = True,
+        page_size: int = 500,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._queue = queue
         self._in_flight = in_flight
@@ -105,6 +109,8 @@ class Feed:
         self._stop = stop
         self._retries = retries
         self._say = say
+        self._page_size = page_size
+        self._now = now
         self._reader = trio.CapacityLimiter(1)
         pages = [queue.untried, *([queue.incomplete] if any_incomplete else [])]
         if self._target.is_limited:
@@ -150,7 +156,7 @@ class Feed:
             at = (self._walk_at + offset) % len(self._walks)
             walk = self._walks[at]
             free = self._target.free(walk.of_class)
-            size = _PAGE if free is None else min(_PAGE, free)
+            size = self._page_size if free is None else min(self._page_size, free)
             if walk.is_over or not size:
                 continue
             in_flight = frozenset(self._in_flight.image_ids)
@@ -184,7 +190,7 @@ class Feed:
         if first is None:
             return False
         # A retry that fell due in time, but is found only after `max_wait_s` is over, is left for a later run too.
-        wait_s = max(0.0, (first - datetime.now(UTC)).total_seconds())
+        wait_s = max(0.0, (first - self._now()).total_seconds())
         if trio.current_time() + wait_s > self._in_flight.progressed_at + self._retries.max_wait_s:
             return False
         if first != self._announced and wait_s > 1:
@@ -203,7 +209,8 @@ class Feed:
             classes = self._target.short_classes(again=again)
             # Those in flight before the query: one that is released while it runs may be in its result unchanged.
             in_flight = frozenset(self._in_flight.image_ids)
-            due = partial(self._queue.due, datetime.now(UTC), _PAGE + len(in_flight), again=again, classes=classes)
+            limit = self._page_size + len(in_flight)
+            due = partial(self._queue.due, self._now(), limit, again=again, classes=classes)
             for job in await self._ask(due):
                 is_in_flight = job.image_id in in_flight or job.image_id in self._in_flight.image_ids
                 if is_in_flight or not self._target.admits(job, again=again):

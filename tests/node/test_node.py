@@ -242,10 +242,12 @@ def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
         seen_processing.append(([each.image_id for each in now.processing], now.transfers))
         return Done(fetched.source, fetched.url, SIZE, "m", 8, 6, ())
 
+    def clock() -> float:
+        return trio.current_time() if trio.lowlevel.in_trio_run() else line.ended_s
+
     monkeypatch.setattr(Line, "process", process)
-    line = Line(tmp_path, published(7), slow, clock=trio.current_time).run()
+    line = Line(tmp_path, published(7), slow, clock=clock).run()
     assert seen_processing == [([image(7).image_id], ())]
-    monkeypatch.setattr(line.meter, "_clock", lambda: line.ended_s)
     assert line.meter.statistics().processing == ()
     line.meter.recorded(line.jobs[0], line.outcomes[0].result, Status.DONE)  # type: ignore[arg-type]
     [success] = line.meter.statistics().successes

@@ -11,7 +11,6 @@ from builders import THUMB, image, job
 
 from oidl.model import Done, Failure, Job, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.node.stop import Stop
-from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Feed, FeedEnd, InFlight
 from oidl.pipeline.target import Target
 from oidl.settings import Retries
@@ -24,20 +23,19 @@ DONE = Done(Source.ORIGINAL, "u", 500, "m", 8, 6, (WrittenFile(THUMB.name, "thum
 PAGE = 5
 
 
-class Wall(datetime):
-    """The time of day, which goes with Trio's clock; at another `speed` where it is being put right."""
+@dataclass
+class WallClock:
+    """The time of day: it follows Trio's clock, at another `speed` while the system corrects it."""
 
-    speed = 1.0
+    speed: float = 1.0
 
-    @classmethod
-    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-        return START + timedelta(seconds=trio.current_time() * cls.speed)
+    def __call__(self) -> datetime:
+        return START + timedelta(seconds=trio.current_time() * self.speed)
 
 
 @pytest.fixture(autouse=True)
-def _clocks(monkeypatch: pytest.MonkeyPatch, inline_threads: None) -> None:
-    monkeypatch.setattr(feed_module, "datetime", Wall)
-    monkeypatch.setattr(feed_module, "_PAGE", PAGE)
+def _clocks(inline_threads: None) -> None:
+    """Threads would not wait for Trio's mock clock."""
 
 
 @dataclass
@@ -49,6 +47,7 @@ class Fed:
     settle: Callable[["Fed", int, Job], None] = lambda fed, number, item: fed.done(item)
     target: Target = field(default_factory=Target)
     retries: Retries = field(default_factory=lambda: Retries(max_wait_s=120.0))
+    wall_clock: WallClock = field(default_factory=WallClock)
     numbers: list[int] = field(default_factory=list)
     at_s: list[float] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -62,7 +61,9 @@ class Fed:
         self.in_flight.release([(item, Status.DONE)])
 
     def failed(self, item: Job, in_s: float, status: Status = Status.RETRY) -> None:
-        self.ledger.failed(item, Failure(Reason.TIMEOUT), RetryDecision(status, Wall.now() + timedelta(seconds=in_s)))
+        self.ledger.failed(
+            item, Failure(Reason.TIMEOUT), RetryDecision(status, self.wall_clock() + timedelta(seconds=in_s))
+        )
         self.in_flight.release([(item, status)])
 
     def run(self) -> "Fed":
@@ -71,7 +72,10 @@ class Fed:
 
     async def _main(self) -> None:
         self.stop, self.in_flight = Stop(), InFlight(self.target)
-        feed = Feed(self.queue, self.in_flight, self.stop, self.retries, say=self.said.append)
+        feed = Feed(
+            self.queue, self.in_flight, self.stop, self.retries,
+            say=self.said.append, page_size=PAGE, now=self.wall_clock,
+        )  # fmt: skip
         works_in, jobs = trio.open_memory_channel[Job](0)
 
         async def take() -> None:
@@ -201,14 +205,11 @@ def test_it_waits_for_retries_that_come_due_and_says_so_once(ledger: Ledger, que
     assert fed.end is FeedEnd.NOTHING_LEFT
 
 
-def test_a_wait_that_ends_too_soon_by_the_time_of_day_goes_on_in_silence(
-    ledger: Ledger, queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wait_that_ends_too_soon_by_the_time_of_day_goes_on_in_silence(ledger: Ledger, queue: Queue) -> None:
     def fail_once(fed: Fed, number: int, item: Job) -> None:
         fed.failed(item, 20) if number == 3 and fed.numbers.count(3) == 1 else fed.done(item)
 
-    monkeypatch.setattr(Wall, "speed", 0.5)
-    fed = Fed(ledger, queue, fail_once).run()
+    fed = Fed(ledger, queue, fail_once, wall_clock=WallClock(speed=0.5)).run()
     assert fed.at_s[12:] == pytest.approx([40], abs=0.1)
     assert fed.said == ["waiting 20 s to retry 1 image"]
 

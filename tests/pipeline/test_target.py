@@ -13,7 +13,6 @@ from builders import LIST, THUMB, image, job
 
 from oidl.model import Done, Failure, Job, LabelType, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.node.stop import Stop
-from oidl.pipeline import feed as feed_module
 from oidl.pipeline.feed import Feed, FeedEnd, InFlight
 from oidl.pipeline.target import Target
 from oidl.settings import Retries, Selection
@@ -29,18 +28,14 @@ DONE = Done(Source.ORIGINAL, "u", 500, "m", 8, 6, (WrittenFile(THUMB.name, "thum
 CLASSES = ("/m/a", "/m/b", "/m/c")
 
 
-class Wall(datetime):
-    """The time of day, which goes with Trio's clock."""
-
-    @classmethod
-    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-        return START + timedelta(seconds=trio.current_time())
+def wall_clock() -> datetime:
+    """The time of day, which follows Trio's clock."""
+    return START + timedelta(seconds=trio.current_time())
 
 
 @pytest.fixture(autouse=True)
-def _clocks(monkeypatch: pytest.MonkeyPatch, inline_threads: None) -> None:
-    monkeypatch.setattr(feed_module, "datetime", Wall)
-    monkeypatch.setattr(feed_module, "_PAGE", 7)
+def _clocks(inline_threads: None) -> None:
+    """Threads would not wait for Trio's mock clock."""
 
 
 @dataclass
@@ -79,7 +74,9 @@ class Server:
             target = Target(self.selection.limit, had, self.selection.limit_per_class, by_class)
             queue = Queue(reader, (THUMB,), run_id=run_id, max_tries=4, chosen=chosen)
             in_flight = InFlight(target)
-            feed = Feed(queue, in_flight, Stop(), Retries(max_wait_s=60.0), say=lambda _: None)
+            feed = Feed(
+                queue, in_flight, Stop(), Retries(max_wait_s=60.0), say=lambda _: None, page_size=7, now=wall_clock
+            )
             works_in, jobs = trio.open_memory_channel[Job](0)
             with trio.fail_after(3600):
                 async with trio.open_nursery() as nursery:
@@ -103,7 +100,7 @@ class Server:
                 if status is Status.DONE:
                     ledger.done(item, DONE)
                 elif status is not None:
-                    due = Wall.now() + timedelta(seconds=self.rng.uniform(0.0, self.retry_s))
+                    due = wall_clock() + timedelta(seconds=self.rng.uniform(0.0, self.retry_s))
                     ledger.failed(item, Failure(Reason.TIMEOUT), RetryDecision(status, due))
                 in_flight.release([(item, status)])
 
