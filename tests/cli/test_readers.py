@@ -34,7 +34,7 @@ def test_the_readers_that_are_here_find_what_the_database_has(annotated, run, ro
 
 
 @pytest.mark.parametrize(
-    ("python", "says"), [("/nowhere", "No such file or directory"), ("/bin/true", "this is no Python 3.11 or newer")]
+    ("python", "says"), [("/nowhere", "No such file or directory"), ("/bin/true", "this is not Python 3.11 or newer")]
 )
 def test_without_the_python_that_is_named_it_is_said(python: str, says: str) -> None:
     ended = readers(f"--python={python}")
