@@ -20,6 +20,8 @@ from oidl.demo.listing import Demo
 from oidl.demo.site import CannedResponse, ServerFault, Site
 from oidl.model import Reason
 
+pytestmark = pytest.mark.slow
+
 _SUICIDE = """
 import itertools, os, signal, sys
 

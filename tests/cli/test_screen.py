@@ -23,6 +23,8 @@ import pytest
 from oidl.demo.site import CannedResponse
 from oidl.model import Status
 
+pytestmark = pytest.mark.slow
+
 _PATIENCE_S = 30.0
 
 # The terminal becomes the one that controls the process, as in a shell.

@@ -15,6 +15,8 @@ import pytest
 from oidl.cli import app as app_module
 from oidl.errors import StateError
 
+pytestmark = pytest.mark.slow
+
 _LIMIT_S = 15.0  # five, and as much again for a busy machine and for what is done after it
 
 # What is stuck, before the program begins.
