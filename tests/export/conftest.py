@@ -4,19 +4,29 @@ import base64
 import hashlib
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import image
+from labelled import (
+    BLUE,
+    IMAGES,
+    NAMES,
+    OBJECT,
+    RED,
+    RENDITIONS,
+    WOODEN,
+    LabelledRoot,
+    put_box,
+    put_mask,
+)
 from pictures import HEIGHT, OBJECTS, ROTATIONS, WIDTH, drawn, mask_of, saved, sides
 
 from oidl.export.format import Format
-from oidl.export.formats import FORMATS
 from oidl.export.labels import export_labels
 from oidl.export.request import ExportRequest, ExportResult
-from oidl.model import ORIGINAL, Crop, Done, Fetched, Image, Job, Orientation, Rendition, ResizeMode, Source
+from oidl.model import Done, Fetched, Image, Job, Source
 from oidl.node.process import Processor
 from oidl.settings import Imaging, Layout, SourceSettings
 from oidl.state.connection import StateConnection
@@ -26,36 +36,9 @@ from oidl.state.load import ImageList, load_list
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 
-RED, BLUE, NONE, WOODEN = "/m/0r", "/m/0b", "/m/0n", "/m/0wooden"
-NAMES = {RED: "red", BLUE: 'blue "box", & <more>: é', NONE: "never there"}
-OBJECT = {RED: "red", BLUE: "blue"}
-RENDITIONS = (
-    *(Rendition(mode.lower(), f"r/{mode.lower()}", mode, 160, "png") for mode in ResizeMode),
-    Rendition("turned", "turned", ResizeMode.FILL_CROP, 160, "jpg", 95, orientation=Orientation.DATASET),
-    Rendition("kept", "kept", ResizeMode.BORDER, 160, "png", orientation=Orientation.KEEP),
-    Rendition("seen", "seen", ResizeMode.FILL_CROP, 160, "png", crop=Crop.ATTENTION),
-    Rendition("copied", "copied", ResizeMode.SHRINK_TO_FIT, 600, "jpg"),
-    Rendition(ORIGINAL, "images-original"),
-)
-IMAGES = 13
-"""One for each EXIF orientation, one for each published rotation, one that is on Flickr's small version, one empty."""
-
-
-EVERY_FORMAT = pytest.mark.parametrize("form", [pytest.param(form, id=name) for name, form in FORMATS.items()])
-SUBSETS = ("train", "validation")
-LABELLED = IMAGES - 1
-
-
-@dataclass(frozen=True)
-class Marked:
-    """The root directory and its open database."""
-
-    root: Path
-    db: StateConnection
-
 
 @pytest.fixture(scope="module")
-def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
+def labelled_root(tmp_path_factory: pytest.TempPathFactory) -> LabelledRoot:
     root = tmp_path_factory.mktemp("root")
     db = connect_writer(root / "oidl.sqlite3")
     ledger = Ledger(db)
@@ -98,7 +81,7 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Marked:
     put_masks(db, root, published[:-1])
     for each in published[:-1]:
         put_others(db, each.image_id)
-    yield Marked(root, db)
+    yield LabelledRoot(root, db)
     db.close()
 
 
@@ -116,17 +99,6 @@ def put_masks(db: StateConnection, root: Path, images: Sequence[Image]) -> None:
                     mask_path = f"{each.image_id}_{label_name.replace('/', '')}_{number:08x}.png"
                     archive.writestr(mask_path, mask_of(name, 1.75))
                     put_mask(db, each.image_id, number, label_name, mask_path, [side + 4e-7 for side in sides(name)])
-
-
-def put_mask(
-    db: StateConnection, image_id: str, number: int, label_name: str, mask_path: str, where: Sequence[float]
-) -> None:
-    """Puts a mask with the published sides of its box into the database."""
-    db.execute(
-        "INSERT INTO segmentation (image_id, row_number, mask_path, label_name, box_id, "
-        "box_x_min, box_x_max, box_y_min, box_y_max) VALUES (?, ?, ?, ?, '0', ?, ?, ?, ?)",
-        (image_id, number, mask_path, label_name, *where),
-    )
 
 
 def put_others(db: StateConnection, image_id: str) -> None:
@@ -147,42 +119,11 @@ def put_others(db: StateConnection, image_id: str) -> None:
         )
 
 
-def put_box(
-    db: StateConnection, image_id: str, number: int, label_name: str, where: tuple[float, ...], **more: object
-) -> None:
-    """Puts a box with these published sides into the database."""
-    columns = [
-        "image_id",
-        "row_number",
-        "source",
-        "label_name",
-        "confidence",
-        "x_min",
-        "x_max",
-        "y_min",
-        "y_max",
-        *more,
-    ]
-    values = (image_id, number, "xclick", label_name, 1.0, *where, *more.values())
-    db.execute(f"INSERT INTO box ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", values)
-
-
 @pytest.fixture
-def exported(marked: Marked, tmp_path: Path) -> Any:
+def exported(labelled_root: LabelledRoot, tmp_path: Path) -> Any:
     """Exports into `tmp_path`."""
 
     def run(form: Format, **more: Any) -> ExportResult:
-        return export_labels(marked.db, marked.root, ExportRequest(form, **({"dest": tmp_path} | more)))
+        return export_labels(labelled_root.db, labelled_root.root, ExportRequest(form, **({"dest": tmp_path} | more)))
 
     return run
-
-
-def image_files(form: Format, dest: Path) -> list[Path]:
-    """The image files of an export, in the directories that its format gives them."""
-    found = [path for split in (*SUBSETS, "val") for path in dest.glob(form.images.format(split=split) + "/*.png")]
-    return sorted(dict.fromkeys(found))
-
-
-def contents(dest: Path) -> dict[str, bytes | None]:
-    """What is below `dest`, by name; links are followed."""
-    return {str(path.relative_to(dest)): path.read_bytes() if path.is_file() else None for path in dest.rglob("*")}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from labelled import BLUE, EVERY_FORMAT, RED, LabelledRoot, contents, image_files
 
 from oidl.errors import DiskError, UsageError
 from oidl.export import annotations
@@ -18,8 +19,6 @@ from oidl.export.formats.voc import VOC
 from oidl.export.formats.yolo import YOLO
 from oidl.model import LabelType
 from oidl.settings import Selection
-
-from .conftest import BLUE, EVERY_FORMAT, RED, Marked, contents, image_files
 
 TRAIN = Selection(subsets=("train",))
 EVERY_KIND = Selection(label_types=(LabelType.BOXES, LabelType.LABELS))
@@ -77,12 +76,12 @@ def test_what_is_the_users_stays(exported: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ImageFiles)
 def test_an_export_that_is_replaced_leaves_the_images_of_the_root(
-    how: ImageFiles, exported: Any, marked: Marked, tmp_path: Path
+    how: ImageFiles, exported: Any, labelled_root: LabelledRoot, tmp_path: Path
 ) -> None:
-    before = contents(marked.root / "v7/validation")
+    before = contents(labelled_root.root / "v7/validation")
     exported(YOLO, rendition="fillcrop", image_files=how)
     exported(YOLO, rendition="border", image_files=how)
-    assert contents(marked.root / "v7/validation") == before
+    assert contents(labelled_root.root / "v7/validation") == before
 
 
 @pytest.mark.parametrize(

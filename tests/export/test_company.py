@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from builders import image
+from labelled import BLUE, EVERY_FORMAT, IMAGES, LABELLED, NAMES, RED, SUBSETS, LabelledRoot, image_files
 
 from oidl.export.format import ExportTarget, Format
 from oidl.export.formats.coco import COCO
@@ -21,8 +22,6 @@ from oidl.export.image import Category
 from oidl.export.text import cell, shown
 from oidl.model import LabelType
 from oidl.settings import Selection
-
-from .conftest import BLUE, EVERY_FORMAT, IMAGES, LABELLED, NAMES, RED, SUBSETS, Marked, image_files
 
 
 def rows(dest: Path) -> list[dict[str, str]]:
@@ -62,21 +61,21 @@ HARMFUL = "\x1b]52;c;ZXZpbA==\x07\x9b2J\u202e\u2066\r\x7f"
 
 
 @pytest.fixture
-def harmful(marked: Marked) -> Iterator[None]:
+def harmful(labelled_root: LabelledRoot) -> Iterator[None]:
     """Every text of lists and annotation files has what terminals obey, and begins as a formula."""
     texts = {
         "image": ("title", "author", "author_profile_url", "license", "original_landing_url", "original_url"),
         "class": ("display_name",),
         "point": ("estimated_yes_no", "source", "text_label"),
     }
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
     for table, columns in texts.items():
-        marked.db.execute(
+        labelled_root.db.execute(
             f"UPDATE {table} SET {', '.join(f'{column} = ?' for column in columns)}",
             [f"={column}|{HARMFUL}x" for column in columns],
         )
     yield
-    marked.db.execute("ROLLBACK")
+    labelled_root.db.execute("ROLLBACK")
 
 
 @EVERY_FORMAT
@@ -173,19 +172,21 @@ def test_a_folder_of_images_has_a_record_for_every_image(exported: Any, tmp_path
     assert found[image(IMAGES).image_id]["objects"] == {"bbox": [], "categories": []}
 
 
-def test_a_folder_of_images_has_the_annotations_that_there_are(exported: Any, marked: Marked, tmp_path: Path) -> None:
+def test_a_folder_of_images_has_the_annotations_that_there_are(
+    exported: Any, labelled_root: LabelledRoot, tmp_path: Path
+) -> None:
     keys = {"objects", "labels"}
     exported(IMAGEFOLDER, rendition="border", selection=Selection(label_types=(LabelType.BOXES,)))
     assert keys & records(tmp_path)[image(1).image_id].keys() == {"objects"}
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute("DELETE FROM box")
+        labelled_root.db.execute("DELETE FROM box")
         exported(IMAGEFOLDER, rendition="border", with_empty=True)
         assert keys & records(tmp_path)[image(1).image_id].keys() == {"labels"}
-        marked.db.execute("DELETE FROM label")
+        labelled_root.db.execute("DELETE FROM label")
         done = exported(IMAGEFOLDER, rendition="border", with_empty=True)
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
     assert not keys & records(tmp_path)[image(1).image_id].keys()
     assert sum(done.images.values()) == IMAGES
     assert _ANNOTATIONS not in croissant(tmp_path)["license"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from builders import image
+from labelled import EVERY_FORMAT, IMAGES, LABELLED, SUBSETS, LabelledRoot, contents, image_files
 
 from oidl.errors import UsageError
 from oidl.export.describe import exported_text
@@ -15,8 +16,6 @@ from oidl.export.files import ImageFiles
 from oidl.export.format import Format
 from oidl.export.formats.coco import COCO
 from oidl.export.request import ExportRequest
-
-from .conftest import EVERY_FORMAT, IMAGES, LABELLED, SUBSETS, Marked, contents, image_files
 
 
 @EVERY_FORMAT
@@ -31,12 +30,14 @@ def test_the_images_lie_in_the_export_flat_under_their_image_ids(form: Format, e
 
 
 @EVERY_FORMAT
-def test_an_export_in_the_root_moves_along_with_it(form: Format, exported: Any, marked: Marked, tmp_path: Path) -> None:
-    exported(form, rendition="border", dest=marked.root / "v7/export/x")
-    before = contents(marked.root / "v7/export/x")
+def test_an_export_in_the_root_moves_along_with_it(
+    form: Format, exported: Any, labelled_root: LabelledRoot, tmp_path: Path
+) -> None:
+    exported(form, rendition="border", dest=labelled_root.root / "v7/export/x")
+    before = contents(labelled_root.root / "v7/export/x")
     moved = tmp_path / "moved"
-    copytree(marked.root, moved, symlinks=True)
-    rmtree(marked.root / "v7/export")
+    copytree(labelled_root.root, moved, symlinks=True)
+    rmtree(labelled_root.root / "v7/export")
     dest = moved / "v7/export/x"
     assert contents(dest) == before
     assert all(path.resolve().is_relative_to(moved.resolve()) for path in image_files(form, dest))
@@ -66,21 +67,21 @@ def test_an_export_outside_the_root_has_relative_links_too(exported: Any, tmp_pa
 
 
 def test_files_of_a_directory_outside_the_root_are_found(
-    exported: Any, marked: Marked, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    exported: Any, labelled_root: LabelledRoot, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     for subset in SUBSETS:
-        copytree(marked.root / "v7" / subset / "r/border", elsewhere / subset)
-    marked.db.execute("BEGIN")
+        copytree(labelled_root.root / "v7" / subset / "r/border", elsewhere / subset)
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute("UPDATE rendition SET directory = ? WHERE name = 'border'", (str(elsewhere),))
-        marked.db.execute(
+        labelled_root.db.execute("UPDATE rendition SET directory = ? WHERE name = 'border'", (str(elsewhere),))
+        labelled_root.db.execute(
             "UPDATE file SET path = replace(replace(path, 'v7/', ?), 'r/border/', '') WHERE rendition = 'border'",
             (f"{elsewhere}/",),
         )
         exported(COCO, rendition="border")
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
     files = image_files(COCO, tmp_path)
     assert len(files) == LABELLED
     assert all(path.is_file() and not path.readlink().is_absolute() for path in files)
@@ -109,16 +110,16 @@ def test_where_there_can_be_no_links_copies_are_proposed(
 
 @pytest.mark.parametrize("how", ImageFiles)
 def test_a_file_that_a_row_names_and_no_run_can_have_written_does_not_come_into_an_export(
-    how: ImageFiles, exported: Any, marked: Marked, tmp_path: Path
+    how: ImageFiles, exported: Any, labelled_root: LabelledRoot, tmp_path: Path
 ) -> None:
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute(
+        labelled_root.db.execute(
             "UPDATE file SET path = '/etc/passwd' WHERE rendition = 'border' AND image_id = ?", (image(2).image_id,)
         )
         done = exported(COCO, rendition="border", image_files=how)
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
     assert (done.misplaced_files, done.missing_files, sum(done.images.values())) == (1, 0, LABELLED - 1)
     assert not [path for path in tmp_path.rglob("*") if path.resolve() == Path("/etc/passwd")]
     assert "left out: 1 image whose row names a file" in exported_text(done, ExportRequest(COCO))
@@ -126,16 +127,16 @@ def test_a_file_that_a_row_names_and_no_run_can_have_written_does_not_come_into_
 
 @pytest.mark.parametrize("how", ImageFiles)
 def test_images_whose_files_are_missing_are_counted_and_left_out(
-    how: ImageFiles, exported: Any, marked: Marked, tmp_path: Path
+    how: ImageFiles, exported: Any, labelled_root: LabelledRoot, tmp_path: Path
 ) -> None:
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute(
+        labelled_root.db.execute(
             "UPDATE file SET path = replace(path, '000/', '') WHERE rendition = 'border' AND image_id = ?",
             (image(2).image_id,),
         )
         done = exported(COCO, rendition="border", image_files=how)
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
     assert (done.missing_files, sum(done.images.values())) == (1, LABELLED - 1)
     assert image(2).image_id not in (tmp_path / "annotations/instances_train.json").read_text()

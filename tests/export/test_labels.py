@@ -15,6 +15,7 @@ import pytest
 import yaml
 from builders import image
 from globox import AnnotationSet
+from labelled import BLUE, IMAGES, LABELLED, NAMES, NONE, OBJECT, RED, RENDITIONS, SUBSETS, LabelledRoot, put_box
 from pages import code_blocks, manual
 from pictures import check_box
 from PIL import Image as Pillow
@@ -39,8 +40,6 @@ from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
 from oidl.state.selection import forget, select_images
-
-from .conftest import BLUE, IMAGES, LABELLED, NAMES, NONE, OBJECT, RED, RENDITIONS, SUBSETS, Marked, put_box
 
 OBJECT_OF = {NAMES[label_name]: name for label_name, name in OBJECT.items()}
 
@@ -163,7 +162,9 @@ def check_set(found: AnnotationSet, directory: Path, objects: dict[str, str], ne
 
 
 @pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
-def test_yolo_boxes_lie_on_the_objects(rendition: str, exported: Any, tmp_path: Path, marked: Marked) -> None:
+def test_yolo_boxes_lie_on_the_objects(
+    rendition: str, exported: Any, tmp_path: Path, labelled_root: LabelledRoot
+) -> None:
     exported(YOLO, rendition=rendition)
     data = yaml.safe_load((tmp_path / "data.yaml").read_text("utf-8"))
     assert data["names"] == {0: NAMES[BLUE], 1: NAMES[NONE], 2: NAMES[RED]}
@@ -226,7 +227,9 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_csv_has_a_row_for_every_box_with_its_pixels(exported: Any, tmp_path: Path, marked: Marked) -> None:
+def test_csv_has_a_row_for_every_box_with_its_pixels(
+    exported: Any, tmp_path: Path, labelled_root: LabelledRoot
+) -> None:
     done = exported(BOXES_CSV, rendition="fillcrop")
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
     assert len(rows) == sum(counts.total() for counts in done.annotations.values()) == 2 * LABELLED
@@ -244,11 +247,11 @@ def test_csv_has_a_row_for_every_box_with_its_pixels(exported: Any, tmp_path: Pa
 
 @pytest.mark.parametrize("rendition", [rendition.name for rendition in RENDITIONS])
 def test_the_database_says_the_same_of_where_boxes_are(
-    rendition: str, exported: Any, tmp_path: Path, marked: Marked
+    rendition: str, exported: Any, tmp_path: Path, labelled_root: LabelledRoot
 ) -> None:
     exported(BOXES_CSV, rendition=rendition)
     rows = [row for subset in SUBSETS for row in table(tmp_path / f"boxes-{subset}.csv")]
-    view = marked.db.execute(
+    view = labelled_root.db.execute(
         "SELECT image_id, label_name, x_min * width, y_min * height, x_max * width, y_max * height "
         "FROM file_box WHERE rendition = ?",
         (rendition,),
@@ -329,8 +332,10 @@ def test_images_with_nothing_in_them_are_written_when_asked_for(form: Format, ex
     assert sum(exported(form, rendition="border", with_empty=True).images.values()) == IMAGES
 
 
-def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(exported: Any, marked: Marked) -> None:
-    chosen = select_images(marked.db, Selection(where="image_id > '0000000000000003'"))
+def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(
+    exported: Any, labelled_root: LabelledRoot
+) -> None:
+    chosen = select_images(labelled_root.db, Selection(where="image_id > '0000000000000003'"))
     try:
         done = exported(COCO, rendition="border", chosen=chosen, selection=Selection(limit=5))
         assert sum(done.images.values()) == 5
@@ -338,7 +343,7 @@ def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(e
         assert sorted(written) == [image(number).image_id for number in range(4, 9)]
         assert len((done.dest / "images.meta").read_text().splitlines()) == 5
     finally:
-        forget(marked.db)
+        forget(labelled_root.db)
 
 
 def test_boxes_that_do_not_fit_are_not_written_nor_images_without_one_that_does(exported: Any) -> None:
@@ -400,42 +405,46 @@ def test_how_far_an_export_is_is_said(limit: int | None, looked_at: int, line: s
 
 
 @pytest.mark.parametrize("limit", [None, 5])
-def test_an_export_tells_of_every_image_that_it_looks_at(limit: int | None, marked: Marked, tmp_path: Path) -> None:
+def test_an_export_tells_of_every_image_that_it_looks_at(
+    limit: int | None, labelled_root: LabelledRoot, tmp_path: Path
+) -> None:
     said: list[tuple[int, int]] = []
 
     def tell(now: ExportResult) -> None:
         said.append((now.looked_at, now.total))
 
     request = ExportRequest(COCO, rendition="border", selection=Selection(limit=limit), dest=tmp_path)
-    export_labels(marked.db, marked.root, request, tell)
+    export_labels(labelled_root.db, labelled_root.root, request, tell)
     assert said == [(number, IMAGES) for number in range(1, (limit or IMAGES) + 1)]
 
 
-def test_files_that_cannot_be_placed_are_counted_and_left_out(marked: Marked, exported: Any) -> None:
+def test_files_that_cannot_be_placed_are_counted_and_left_out(labelled_root: LabelledRoot, exported: Any) -> None:
     with_all = exported(COCO, rendition="border")
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
     try:
         first = image(1).image_id
-        marked.db.execute("UPDATE file SET scaled_width = NULL WHERE rendition = 'border' AND image_id = ?", (first,))
+        labelled_root.db.execute(
+            "UPDATE file SET scaled_width = NULL WHERE rendition = 'border' AND image_id = ?", (first,)
+        )
         done = exported(COCO, rendition="border")
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
     assert done.without_geometry == 1
     assert sum(done.images.values()) == sum(with_all.images.values()) - 1
 
 
 def test_only_a_file_s_own_tag_is_obeyed_wherever_the_image_was_had_from_since(
-    marked: Marked, exported: Any, tmp_path: Path
+    labelled_root: LabelledRoot, exported: Any, tmp_path: Path
 ) -> None:
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute("UPDATE download SET orientation = 1")  # as thumbnails come
-        marked.db.execute(
+        labelled_root.db.execute("UPDATE download SET orientation = 1")  # as thumbnails come
+        labelled_root.db.execute(
             "UPDATE file SET conversion = 'cmyk', exif_orientation = NULL WHERE image_id = ?", (image(8).image_id,)
         )
         exported(BOXES_CSV, rendition=ORIGINAL, apply_exif=True)
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
     sizes = dict(line.split(" ", 1) for line in (tmp_path / "images.meta").read_text().splitlines())
     assert [sizes[image(number).image_id] for number in (7, 8)] == ["600 400", "400 600"]
 
@@ -458,37 +467,41 @@ def test_only_a_file_s_own_tag_is_obeyed_wherever_the_image_was_had_from_since(
         ),
     ],
 )
-def test_what_makes_no_sense_is_said(request_: ExportRequest, says: str, marked: Marked, tmp_path: Path) -> None:
+def test_what_makes_no_sense_is_said(
+    request_: ExportRequest, says: str, labelled_root: LabelledRoot, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match=says):
-        export_labels(marked.db, tmp_path, request_)
+        export_labels(labelled_root.db, tmp_path, request_)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_only_resized_rendition_need_not_be_named(marked: Marked, exported: Any) -> None:
-    marked.db.execute("BEGIN")
+def test_the_only_resized_rendition_need_not_be_named(labelled_root: LabelledRoot, exported: Any) -> None:
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute("DELETE FROM file WHERE rendition NOT IN ('original', 'border')")
+        labelled_root.db.execute("DELETE FROM file WHERE rendition NOT IN ('original', 'border')")
         assert exported(COCO).rendition == "border"
-        marked.db.execute("DELETE FROM file WHERE rendition = 'border'")
+        labelled_root.db.execute("DELETE FROM file WHERE rendition = 'border'")
         assert exported(COCO).rendition == ORIGINAL
-        marked.db.execute("DELETE FROM file")
+        labelled_root.db.execute("DELETE FROM file")
         with pytest.raises(UsageError, match="there are no images yet"):
             exported(COCO)
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("kind", ["boxes", "labels"])
-def test_without_annotations_it_is_said_where_they_come_from(kind: str, marked: Marked, exported: Any) -> None:
-    marked.db.execute("BEGIN")
+def test_without_annotations_it_is_said_where_they_come_from(
+    kind: str, labelled_root: LabelledRoot, exported: Any
+) -> None:
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute("DELETE FROM box")
-        marked.db.execute("DELETE FROM label")
+        labelled_root.db.execute("DELETE FROM box")
+        labelled_root.db.execute("DELETE FROM label")
         with pytest.raises(UsageError, match=f"there are no {kind} in the database") as raised:
             exported(BOXES_CSV, rendition="border", selection=Selection(label_types=(kind,)))
         assert "`oidl annotations load --annotations" in raised.value.hint
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")
 
 
 def test_without_an_image_list_there_is_nothing_to_export(db: StateConnection, tmp_path: Path) -> None:
@@ -496,26 +509,26 @@ def test_without_an_image_list_there_is_nothing_to_export(db: StateConnection, t
         export_labels(db, tmp_path, ExportRequest(COCO))
 
 
-def test_where_it_goes_if_nowhere_is_named(marked: Marked, exported: Any) -> None:
+def test_where_it_goes_if_nowhere_is_named(labelled_root: LabelledRoot, exported: Any) -> None:
     done = exported(VOC, rendition="border", dest=None)
-    assert done.dest == marked.root / "v7/export/voc/border"
+    assert done.dest == labelled_root.root / "v7/export/voc/border"
     (picture, *_) = (done.dest / "VOCdevkit/VOC2012/JPEGImages").iterdir()
-    assert picture.resolve().is_relative_to((marked.root / "v7").resolve())
+    assert picture.resolve().is_relative_to((labelled_root.root / "v7").resolve())
 
 
 def test_a_class_that_comes_up_during_the_export_is_for_the_next_one(
-    marked: Marked, exported: Any, monkeypatch: pytest.MonkeyPatch
+    labelled_root: LabelledRoot, exported: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = categories.known_classes
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
 
     def known_then_more(*arguments: Any) -> Any:
         found = known(*arguments)
-        put_box(marked.db, image(1).image_id, 9, "/m/0new", (0.0, 1.0, 0.0, 1.0))
+        put_box(labelled_root.db, image(1).image_id, 9, "/m/0new", (0.0, 1.0, 0.0, 1.0))
         return found
 
     monkeypatch.setattr(categories, "known_classes", known_then_more)
     try:
         assert sum(each.total() for each in exported(COCO, rendition="border").annotations.values()) == 2 * LABELLED
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from labelled import BLUE, LABELLED, NAMES, RED, RENDITIONS, SUBSETS, WOODEN, LabelledRoot
 from pictures import COLOURS, check_box
 from PIL import Image as Pillow
 
@@ -15,8 +16,6 @@ from oidl.export.formats.coco import COCO
 from oidl.export.request import ExportRequest
 from oidl.model import ORIGINAL, LabelType
 from oidl.settings import Selection
-
-from .conftest import BLUE, LABELLED, NAMES, RED, RENDITIONS, SUBSETS, WOODEN, Marked
 
 RELATIONSHIPS, POINTS = Selection(label_types=(LabelType.RELATIONSHIPS,)), Selection(label_types=(LabelType.POINTS,))
 EVERYTHING = Selection(label_types=COCO.label_types)
@@ -131,11 +130,11 @@ def test_what_a_crop_cut_off_is_counted_by_kind(exported: Any) -> None:
     assert f"left out: {result.unseen[LabelType.RELATIONSHIPS]} relationships, because nothing" in text
 
 
-def test_nothing_is_exported_that_is_not_in_the_database(marked: Marked, exported: Any) -> None:
-    marked.db.execute("BEGIN")
+def test_nothing_is_exported_that_is_not_in_the_database(labelled_root: LabelledRoot, exported: Any) -> None:
+    labelled_root.db.execute("BEGIN")
     try:
-        marked.db.execute("DELETE FROM point")
+        labelled_root.db.execute("DELETE FROM point")
         with pytest.raises(UsageError, match="there are no points in the database"):
             exported(COCO, rendition="border", selection=EVERYTHING)
     finally:
-        marked.db.execute("ROLLBACK")
+        labelled_root.db.execute("ROLLBACK")

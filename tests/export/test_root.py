@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
+from labelled import BLUE, IMAGES, NAMES, OBJECT, RED, LabelledRoot
 from pages import code_blocks, manual
 from pictures import check_box, check_mask
 from PIL import Image as Pillow
@@ -19,13 +20,11 @@ import oidl
 from oidl.errors import UsageError
 from oidl.state.database import open_writer
 
-from .conftest import BLUE, IMAGES, NAMES, OBJECT, RED, Marked
-
 
 @pytest.mark.parametrize("rendition", ["shrinktofit", "fillcrop", "border", "turned", "kept"])
-def test_boxes_and_masks_lie_on_the_objects(rendition: str, marked: Marked) -> None:
+def test_boxes_and_masks_lie_on_the_objects(rendition: str, labelled_root: LabelledRoot) -> None:
     checked = 0
-    for image in oidl.open(marked.root).images(rendition=rendition, label_types=("boxes", "segmentations")):
+    for image in oidl.open(labelled_root.root).images(rendition=rendition, label_types=("boxes", "segmentations")):
         with Pillow.open(image.path) as picture:
             assert picture.size == (image.width, image.height)
             for box in image.boxes:
@@ -37,16 +36,16 @@ def test_boxes_and_masks_lie_on_the_objects(rendition: str, marked: Marked) -> N
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # pycocotools' own
-def test_the_pixels_of_a_mask_are_those_that_pycocotools_decodes(marked: Marked) -> None:
-    for image in oidl.open(marked.root).images(rendition="fillcrop", label_types="segmentations"):
+def test_the_pixels_of_a_mask_are_those_that_pycocotools_decodes(labelled_root: LabelledRoot) -> None:
+    for image in oidl.open(labelled_root.root).images(rendition="fillcrop", label_types="segmentations"):
         for box in image.boxes:
             assert box.mask is not None
             run_lengths = {"size": [box.mask.height, box.mask.width], "counts": box.mask.counts.encode()}
             assert numpy.array_equal(box.mask.pixels(), coco_mask.decode(run_lengths) == 1)
 
 
-def test_an_image_says_what_was_published_and_where_its_bytes_are(marked: Marked) -> None:
-    image = next(oidl.open(str(marked.root)).images(rendition="copied"))
+def test_an_image_says_what_was_published_and_where_its_bytes_are(labelled_root: LabelledRoot) -> None:
+    image = next(oidl.open(str(labelled_root.root)).images(rendition="copied"))
     assert image.image_id == f"{1:016x}"
     assert (image.subset, image.title) == ("train", 'A "title", with &amp; and é')
     assert image.license == "https://creativecommons.org/licenses/by/2.0/"
@@ -56,8 +55,8 @@ def test_an_image_says_what_was_published_and_where_its_bytes_are(marked: Marked
     assert {box.class_name: box.is_group_of for box in image.boxes} == {NAMES[RED]: False, NAMES[BLUE]: True}
 
 
-def test_images_are_chosen_as_an_export_chooses_them(marked: Marked) -> None:
-    root = oidl.open(marked.root)
+def test_images_are_chosen_as_an_export_chooses_them(labelled_root: LabelledRoot) -> None:
+    root = oidl.open(labelled_root.root)
 
     def chosen(**choice: Any) -> list[str]:
         return [image.image_id for image in root.images(rendition="copied", **choice)]
@@ -75,10 +74,10 @@ def test_images_are_chosen_as_an_export_chooses_them(marked: Marked) -> None:
 
 
 def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_out_with_a_warning(
-    marked: Marked, tmp_path: Path
+    labelled_root: LabelledRoot, tmp_path: Path
 ) -> None:
     moved = tmp_path / "root"
-    copytree(marked.root, moved)
+    copytree(labelled_root.root, moved)
     with open_writer(moved / "oidl.sqlite3") as db:
         db.execute("UPDATE file SET path = '/etc/passwd' WHERE image_id = ?", (f"{2:016x}",))
     with pytest.warns(UserWarning, match="left out 1 image whose row names a file"):
@@ -87,8 +86,8 @@ def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_out_with_a_
     assert len(images) == IMAGES - 1
 
 
-def test_counts_and_sql(marked: Marked) -> None:
-    root = oidl.open(marked.root)
+def test_counts_and_sql(labelled_root: LabelledRoot) -> None:
+    root = oidl.open(labelled_root.root)
     assert root.counts() == {"pending": 0, "retry": 0, "done": IMAGES, "failed": 0}
     rows = root.sql("SELECT subset, count(*) AS images FROM image WHERE rowid > ? GROUP BY 1 ORDER BY 1", (0,))
     assert next(rows) == {"subset": "train", "images": IMAGES - IMAGES // 3}
@@ -98,10 +97,10 @@ def test_counts_and_sql(marked: Marked) -> None:
             list(root.sql(sql))
 
 
-def test_what_there_is_not_is_said(marked: Marked, tmp_path: Path) -> None:
+def test_what_there_is_not_is_said(labelled_root: LabelledRoot, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no state database at"):
         oidl.open(tmp_path)
-    root = oidl.open(marked.root)
+    root = oidl.open(labelled_root.root)
     for choice, says in (
         ({"classes": "gren", "rendition": "copied"}, "there is no class 'gren'"),
         ({"label_types": "smells"}, "label_types: there is no 'smells'"),
@@ -113,15 +112,15 @@ def test_what_there_is_not_is_said(marked: Marked, tmp_path: Path) -> None:
             list(root.images(**choice))
 
 
-def test_a_handle_can_be_sent_to_another_process(marked: Marked) -> None:
-    root = pickle.loads(pickle.dumps(oidl.open(marked.root)))
-    assert repr(root) == f"oidl.open({str(marked.root)!r})"
+def test_a_handle_can_be_sent_to_another_process(labelled_root: LabelledRoot) -> None:
+    root = pickle.loads(pickle.dumps(oidl.open(labelled_root.root)))
+    assert repr(root) == f"oidl.open({str(labelled_root.root)!r})"
     images = list(root.images(rendition="copied"))
     assert pickle.loads(pickle.dumps(images)) == images
 
 
-def test_a_notebook_shows_the_picture_its_boxes_and_whom_to_thank(marked: Marked) -> None:
-    image = next(oidl.open(marked.root).images(rendition="copied"))
+def test_a_notebook_shows_the_picture_its_boxes_and_whom_to_thank(labelled_root: LabelledRoot) -> None:
+    image = next(oidl.open(labelled_root.root).images(rendition="copied"))
     html = image._repr_html_()
     assert html.count("<rect ") == 2
     assert 'href="data:image/jpeg;base64,' in html
@@ -141,7 +140,9 @@ def test_a_link_leads_to_the_web_or_nowhere() -> None:
     assert "by unknown" in html
 
 
-def test_the_data_set_in_the_manual_is_one(marked: Marked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_data_set_in_the_manual_is_one(
+    labelled_root: LabelledRoot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Its only need of PyTorch is a class to inherit from, and of torchvision a function that reads a picture."""
     (code,) = [code for code in code_blocks(manual("python"), "python") if "import torch" in code]
     torch, data, io = ModuleType("torch"), ModuleType("torch.utils.data"), ModuleType("torchvision.io")
@@ -152,7 +153,7 @@ def test_the_data_set_in_the_manual_is_one(marked: Marked, monkeypatch: pytest.M
                          ("torchvision", SimpleNamespace(io=io)), ("torchvision.io", io)):  # fmt: skip
         monkeypatch.setitem(sys.modules, name, module)
     names: dict[str, Any] = {}
-    exec(code.replace('"cats"', repr(str(marked.root))).replace('"Cat"', '"red"').replace("train", "validation")
+    exec(code.replace('"cats"', repr(str(labelled_root.root))).replace('"Cat"', '"red"').replace("train", "validation")
          .replace("classes=", 'rendition="copied", classes='), names)  # fmt: skip
     pictures = names["pictures"]
     assert len(pictures) == IMAGES // 3

@@ -1,4 +1,4 @@
-"""COCO with masks: pycocotools sees the object in every rendition, and objects without a mask are marked."""
+"""COCO with masks: pycocotools sees the object in every rendition, and objects without a mask say so."""
 
 import json
 import shutil
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from builders import image
+from labelled import BLUE, EVERY_FORMAT, LABELLED, NAMES, OBJECT, RED, RENDITIONS, SUBSETS, LabelledRoot, put_mask
 from pictures import check_mask
 from PIL import Image as Pillow
 from PIL import ImageOps
@@ -24,8 +25,6 @@ from oidl.export.request import ExportRequest
 from oidl.model import ORIGINAL, LabelType
 from oidl.settings import Selection
 
-from .conftest import BLUE, EVERY_FORMAT, LABELLED, NAMES, OBJECT, RED, RENDITIONS, SUBSETS, Marked, put_mask
-
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of pycocotools
 
 OBJECT_OF = {NAMES[label_name]: name for label_name, name in OBJECT.items()}
@@ -34,17 +33,17 @@ MASKS = (LabelType.SEGMENTATIONS,)
 
 
 @pytest.fixture
-def rollback(marked: Marked) -> Iterator[None]:
+def rollback(labelled_root: LabelledRoot) -> Iterator[None]:
     """Undoes what a test does to the database."""
-    marked.db.execute("BEGIN")
+    labelled_root.db.execute("BEGIN")
     yield
-    marked.db.execute("ROLLBACK")
+    labelled_root.db.execute("ROLLBACK")
 
 
 @pytest.fixture
-def archive(marked: Marked) -> Iterator[Callable[[dict[str, bytes] | None], Path]]:
+def archive(labelled_root: LabelledRoot) -> Iterator[Callable[[dict[str, bytes] | None], Path]]:
     """Has other masks in the archive of `train`, or no archive, until the test ends."""
-    path = marked.root / "v7/train/train-masks-0.zip"
+    path = labelled_root.root / "v7/train/train-masks-0.zip"
     kept = path.read_bytes()
 
     def replace(members: dict[str, bytes] | None) -> Path:
@@ -126,9 +125,9 @@ def test_load_res_and_evaluation_take_what_was_written(exported: Any, tmp_path: 
 
 @pytest.mark.usefixtures("rollback")
 def test_a_box_without_a_mask_has_no_segmentation_unless_its_outline_is_asked_for(
-    marked: Marked, exported: Any, tmp_path: Path
+    labelled_root: LabelledRoot, exported: Any, tmp_path: Path
 ) -> None:
-    marked.db.execute("DELETE FROM segmentation WHERE label_name = ?", (RED,))
+    labelled_root.db.execute("DELETE FROM segmentation WHERE label_name = ?", (RED,))
     selection = Selection(label_types=BOTH)
     result = exported(COCO, rendition="border", selection=selection)
     kinds = [(type(each["segmentation"]), each["category_id"]) for each in annotations(tmp_path)]
@@ -152,9 +151,11 @@ def test_a_box_without_a_mask_has_no_segmentation_unless_its_outline_is_asked_fo
 
 
 @pytest.mark.usefixtures("rollback")
-def test_only_masks_leaves_boxes_without_one_out_and_images_too(marked: Marked, exported: Any, tmp_path: Path) -> None:
-    marked.db.execute("DELETE FROM segmentation WHERE label_name = ?", (RED,))
-    marked.db.execute("DELETE FROM segmentation WHERE image_id = ?", (image(1).image_id,))
+def test_only_masks_leaves_boxes_without_one_out_and_images_too(
+    labelled_root: LabelledRoot, exported: Any, tmp_path: Path
+) -> None:
+    labelled_root.db.execute("DELETE FROM segmentation WHERE label_name = ?", (RED,))
+    labelled_root.db.execute("DELETE FROM segmentation WHERE image_id = ?", (image(1).image_id,))
     result = exported(COCO, rendition="border", selection=Selection(label_types=MASKS))
     assert result.images == {"train": 7, "validation": 4}
     assert {each["category_id"] for each in annotations(tmp_path)} == {1}
@@ -163,10 +164,10 @@ def test_only_masks_leaves_boxes_without_one_out_and_images_too(marked: Marked, 
 
 @pytest.mark.usefixtures("rollback")
 def test_a_mask_without_a_box_comes_with_the_box_it_was_drawn_from(
-    marked: Marked, exported: Any, tmp_path: Path
+    labelled_root: LabelledRoot, exported: Any, tmp_path: Path
 ) -> None:
     exported(COCO, rendition="border", selection=Selection(label_types=BOTH), dest=tmp_path / "before")
-    marked.db.execute("DELETE FROM box WHERE label_name = ?", (BLUE,))
+    labelled_root.db.execute("DELETE FROM box WHERE label_name = ?", (BLUE,))
     chosen = Selection(label_types=BOTH)
     exported(COCO, rendition="border", selection=chosen, dest=tmp_path / "after")
     before, after = annotations(tmp_path / "before"), annotations(tmp_path / "after")
@@ -204,9 +205,9 @@ def test_masks_that_a_crop_cut_off_are_counted(exported: Any) -> None:
 
 @pytest.mark.parametrize("label_types", [MASKS, BOTH])
 def test_masks_that_are_missing_or_damaged_are_counted_and_the_first_is_named(
-    label_types: tuple[LabelType, ...], archive: Any, marked: Marked, exported: Any, tmp_path: Path
+    label_types: tuple[LabelType, ...], archive: Any, labelled_root: LabelledRoot, exported: Any, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(marked.root / "v7/train/train-masks-0.zip") as file:
+    with zipfile.ZipFile(labelled_root.root / "v7/train/train-masks-0.zip") as file:
         members = {name: file.read(name) for name in file.namelist()}
     missing, broken, other = list(members)[:3]
     del members[missing]
@@ -223,7 +224,7 @@ def test_masks_that_are_missing_or_damaged_are_counted_and_the_first_is_named(
 
 
 def test_without_its_archive_the_command_that_fetches_it_is_said_before_anything_is_written(
-    archive: Any, marked: Marked, exported: Any, tmp_path: Path
+    archive: Any, labelled_root: LabelledRoot, exported: Any, tmp_path: Path
 ) -> None:
     archive(None)
     with pytest.raises(UsageError, match="the mask archives of train are not in") as raised:
@@ -234,8 +235,8 @@ def test_without_its_archive_the_command_that_fetches_it_is_said_before_anything
 
 
 @pytest.mark.usefixtures("rollback")
-def test_only_archives_that_have_masks_of_the_files_are_needed(marked: Marked, exported: Any) -> None:
-    put_mask(marked.db, "f" * 16, 1, RED, "f.png", (0, 1, 0, 1))
+def test_only_archives_that_have_masks_of_the_files_are_needed(labelled_root: LabelledRoot, exported: Any) -> None:
+    put_mask(labelled_root.db, "f" * 16, 1, RED, "f.png", (0, 1, 0, 1))
     exported(COCO, rendition="border", selection=Selection(label_types=MASKS))
 
 
