@@ -5,7 +5,7 @@ file may be plain, gzipped, or a tar of several.
 """
 
 import gzip
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,12 +27,12 @@ _BATCH = 1000
 
 def read_parts(
     path: Path, skipped: ReadReport, keep: Filter | None = None, kind: FileKind | None = None
-) -> Iterator[TableRows]:
+) -> Generator[TableRows, None, None]:
     """The rows of the file at `path`, without the annotations of images that `keep` drops.
 
     `kind` is its kind in the catalogue, None for a file of the user's own. Bad rows go to `skipped`, which checks them
-    at the end. Raises `UsageError` if there is no such file, `MetadataError` if it cannot be read, is damaged or of no
-    known kind.
+    at the end. Close it: it holds the file open. Raises `UsageError` if there is no such file, `MetadataError` if it
+    cannot be read, is damaged or of no known kind.
     """
     name = path.name
     try:

@@ -4,7 +4,8 @@ A file is fetched to disk and read from there, so only verified rows go into the
 transaction, so a run that is stopped here has loaded all of a file or nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -219,8 +220,17 @@ class AnnotationLoader:
         """Loads the rows of one file; runs in a thread."""
         db = self._state.db
         kind = file.kind if isinstance(file.kind, FileKind) and len(paths) == 1 else None
-        parts = (part for path in paths for part in _reporting(read_parts(path, skipped, keep, kind), reading))
-        with translating_sqlite_errors(db.path), interruptible(db, trio.from_thread.check_cancelled):
+
+        def read_all() -> Generator[TableRows, None, None]:
+            for path in paths:
+                with closing(read_parts(path, skipped, keep, kind)) as parts:
+                    yield from _reporting(parts, reading)
+
+        with (
+            translating_sqlite_errors(db.path),
+            interruptible(db, trio.from_thread.check_cancelled),
+            closing(read_all()) as parts,
+        ):
             return load_file(db, file, parts, lambda: skipped.bad)
 
 

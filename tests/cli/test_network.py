@@ -90,9 +90,9 @@ def test_an_environment_that_cannot_be_used_is_said_before_anything_is_made(
         ("--dns-timeout=0", "--dns-timeout must be more than 0"),
         ("--tls-timeout=-1", "--tls-timeout must be more than 0"),
         ("--tls-timeout=inf", "--tls-timeout must be more than 0"),
-        ("--user-agent= ", "--user-agent is plain text"),
-        ("--user-agent=a\nb: c", "--user-agent is plain text"),
-        ("--user-agent=größer", "--user-agent is plain text"),
+        ("--user-agent= ", "--user-agent must be plain text"),
+        ("--user-agent=a\nb: c", "--user-agent must be plain text"),
+        ("--user-agent=größer", "--user-agent must be plain text"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(option: str, said: str, fine, run, root: Path) -> None:
