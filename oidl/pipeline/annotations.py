@@ -37,7 +37,7 @@ from oidl.state.annotations import (
 )
 from oidl.state.connection import interruptible
 from oidl.state.load import loaded_subsets
-from oidl.state.selection import forget, words
+from oidl.state.selection import describe, drop_selection
 from oidl.state.times import file_timestamp
 from oidl.state.translate import translating_sqlite_errors
 from oidl.text import counted
@@ -106,11 +106,11 @@ class AnnotationLoader:
             chosen = await self._state.run(select_from_settings, self._state.db, selection)
             if chosen and chosen.remark and self._request.is_explicit:
                 self._say(chosen.remark)
-            description = await self._state.run(words, self._state.db, selection) if chosen else None
+            description = await self._state.run(describe, self._state.db, selection) if chosen else None
             return await self._load_all(await self._state.run(self._target_images, description))
         finally:
             with trio.CancelScope(shield=True):
-                await self._state.run(forget, self._state.db)
+                await self._state.run(drop_selection, self._state.db)
 
     async def load_for_done(self) -> list[MetadataError]:
         """The same for the images that are done; under a limit they are known only after the images."""

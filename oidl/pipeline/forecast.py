@@ -31,7 +31,7 @@ from oidl.state.forecast import (
 )
 from oidl.state.load import missing_subsets
 from oidl.state.renditions import check_layout, check_recipes, with_own_directory
-from oidl.state.selection import check_where, forget
+from oidl.state.selection import check_where, drop_selection
 from oidl.state.translate import translating_sqlite_errors
 
 _MAX_CLASSES = 50
@@ -124,7 +124,7 @@ def _of_selection(db: StateConnection, selection: Selection, demand: Demand, say
             is_exact=demand.mean_bytes is None,
         )
     finally:
-        forget(db)
+        drop_selection(db)
 
 
 def _most(selection: Selection) -> int | None:

@@ -16,7 +16,7 @@ from oidl.settings import Layout, Settings
 from oidl.state.connection import StateConnection
 from oidl.state.homes import read_homes
 from oidl.state.load import loaded_subsets
-from oidl.state.removal import end_removal, files_are_gone, files_to_remove, take_rows
+from oidl.state.removal import end_removal, files_are_gone, files_to_remove, remove_rows
 from oidl.state.translate import translating_sqlite_errors
 from oidl.state.verify import known_renditions
 from oidl.storage.atomic import PART_DIRECTORY
@@ -55,7 +55,7 @@ def remove_files(
     with translating_sqlite_errors(db.path):
         own = OwnFiles(read_homes(db, layout), subsets)
         while True:
-            take_rows(db, name, _PAGE)
+            remove_rows(db, name, _PAGE)
             page = files_to_remove(db, name, _PAGE)
             if not page:
                 break

@@ -1,8 +1,8 @@
-"""What the rows say all together: how fast it went, how large the pictures are, which hosts and licences.
+"""Statistics over all rows: speed over time, sizes of images, hosts and licences.
 
-Every figure is one pass over a table, grouped by few values, so that memory does
-not grow with the rows; nine million of them take a minute or two. Each pass is a
-read of its own, for a long one keeps a run from emptying its WAL.
+Every figure is one pass over a table, grouped by few values, so memory does not
+grow with the rows; nine million of them take a minute or two. Each pass is a
+separate read, because a long one keeps a run from emptying its WAL.
 """
 
 import sqlite3
@@ -12,26 +12,26 @@ from datetime import UTC, datetime, timedelta
 from oidl.state.counts import RunRow, read_runs
 
 SIZE_CLASSES = tuple(digit * 10**power for power in range(3, 8) for digit in (1, 2, 5))
-"""Bounds of the classes of file sizes, in bytes; the last class has no upper one."""
+"""Bounds of the classes of file sizes, in bytes; the last class has no upper bound."""
 
 SIDE_CLASS = 256
-"""How many pixels of the longer side make a class."""
+"""The width of a class of side lengths, in pixels of the longer side."""
 
 SIDE_CLASSES = 25
-"""How many such classes there are; the last has no upper bound."""
+"""The number of such classes; the last has no upper bound."""
 
-_SLICES = 240  # at most, whatever the times are: clocks jump, and people edit rows
+_SLICES = 240  # the maximum for any times: clocks jump, and people edit rows
 _HOSTS = 1_000
 
 _DAY_S = 86_400
 _SPANS = (1, 10, 60, 600, 3_600, _DAY_S)  # seconds; longer ones are whole days
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_YEARS = "BETWEEN 1721425.5 AND 5373484.499999999"  # as Julian days: those of 1 to 9999, which Python knows
+_YEARS = "BETWEEN 1721425.5 AND 5373484.499999999"  # Julian days of the years 1 to 9999, which Python supports
 
 
 @dataclass(frozen=True, slots=True)
 class TimeBucket:
-    """What was settled in a span of time that began `at`."""
+    """The outcomes in a span of time that began `at`."""
 
     at: datetime
     done: int
@@ -41,7 +41,7 @@ class TimeBucket:
 
 @dataclass(frozen=True, slots=True)
 class HostStats:
-    """What came from one host: `images` of `bytes` in all, in `transfer_s` seconds of transfers; and `failed_tries`."""
+    """The traffic of one host: `images` with `bytes` in total, in `transfer_s` seconds of transfers; `failed_tries`."""
 
     host: str
     images: int = 0
@@ -51,17 +51,18 @@ class HostStats:
 
     @property
     def bytes_per_s(self) -> float | None:
-        """How fast one transfer was, on average; None where that is not known."""
+        """The mean speed of one transfer; None if unknown."""
         return self.bytes / self.transfer_s if self.transfer_s else None
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregates:
-    """Everything that only a look at all the rows can tell.
+    """Everything that requires a pass over all rows.
 
-    `sizes` counts the images that are done by `SIZE_CLASSES` of what was
-    downloaded (the first class is below the first bound), `sides` by their longer
-    side in classes of `SIDE_CLASS` pixels. `licenses` maps a licence's URL to images that are done.
+    `sizes` counts the images that are done by `SIZE_CLASSES` of the downloaded
+    bytes (the first class is below the first bound), `sides` by their longer side
+    in classes of `SIDE_CLASS` pixels. `licenses` maps the URL of a licence to its
+    number of images that are done.
     """
 
     slice_s: int
@@ -75,7 +76,7 @@ class Aggregates:
 
 
 def read_survey(db: sqlite3.Connection) -> Aggregates:
-    """The survey of the whole database."""
+    """The aggregates of the whole database."""
     slice_s, slices = _slices(db)
     return Aggregates(
         slice_s=slice_s,
@@ -100,9 +101,9 @@ def read_survey(db: sqlite3.Connection) -> Aggregates:
 
 
 def _slices(db: sqlite3.Connection) -> tuple[int, tuple[TimeBucket, ...]]:
-    """The seconds of a slice, and every slice from the first to the last, also those in which nothing happened.
+    """The length of a slice in seconds, and every slice from the first to the last, including empty ones.
 
-    Rows whose time cannot be read are in none of them.
+    Rows without a valid time are in none of them.
     """
     first, last = db.execute(
         "SELECT CAST(strftime('%s', min(at)) AS INTEGER), CAST(strftime('%s', max(at)) AS INTEGER) "
@@ -112,7 +113,7 @@ def _slices(db: sqlite3.Connection) -> tuple[int, tuple[TimeBucket, ...]]:
         return _SPANS[0], ()
     slice_s = _slice_s(first, last)
     first -= first % min(slice_s, _DAY_S)
-    found = {
+    by_slice = {
         number: counts
         for number, *counts in db.execute(
             "SELECT (CAST(strftime('%s', finished_at) AS INTEGER) - ?) / ?, sum(status = 'done'), "
@@ -121,24 +122,24 @@ def _slices(db: sqlite3.Connection) -> tuple[int, tuple[TimeBucket, ...]]:
             (first, slice_s),
         )
     }
-    moments = (_EPOCH + timedelta(seconds=first + number * slice_s) for number in range(max(found) + 1))
-    return slice_s, tuple(TimeBucket(at, *found.get(number, (0, 0, 0))) for number, at in enumerate(moments))
+    times = (_EPOCH + timedelta(seconds=first + number * slice_s) for number in range(max(by_slice) + 1))
+    return slice_s, tuple(TimeBucket(at, *by_slice.get(number, (0, 0, 0))) for number, at in enumerate(times))
 
 
 def _slice_s(first: int, last: int) -> int:
-    """The length of the finest slices of which no more than `_SLICES` lead from one second to another."""
+    """The shortest length of a slice with which at most `_SLICES` cover the time between two seconds."""
     days = -(-(last - first) // (_DAY_S * (_SLICES - 1)))
     return next((span for span in _SPANS if last // span - first // span < _SLICES), days * _DAY_S)
 
 
 def _classes(db: sqlite3.Connection, number: str, count: int) -> tuple[int, ...]:
-    """How many images that are done are in each of `count` classes; `number` is the SQL that tells which."""
-    found = dict(db.execute(f"SELECT {number}, count(*) FROM download WHERE status = 'done' GROUP BY 1"))
-    return tuple(found.get(each, 0) for each in range(count))
+    """The number of images that are done in each of `count` classes; `number` is the SQL for the class."""
+    images = dict(db.execute(f"SELECT {number}, count(*) FROM download WHERE status = 'done' GROUP BY 1"))
+    return tuple(images.get(each, 0) for each in range(count))
 
 
 def _hosts(db: sqlite3.Connection) -> tuple[HostStats, ...]:
-    """The busiest hosts and those that failed most often, the one with the most images first."""
+    """The busiest hosts and those with the most failures; the host with the most images comes first."""
     host = "substr(rest, 1, instr(rest || '/', '/') - 1)"
     rest = "substr(url, instr(url, '//') + 2) AS rest"
     facts: dict[str, HostStats] = {}
@@ -152,6 +153,6 @@ def _hosts(db: sqlite3.Connection) -> tuple[HostStats, ...]:
         f"SELECT {host}, count(*) FROM (SELECT {rest} FROM attempt WHERE url IS NOT NULL) "
         f"GROUP BY 1 ORDER BY 2 DESC LIMIT {_HOSTS}"
     ).fetchall():
-        had = facts.get(name, HostStats(name))
-        facts[name] = HostStats(name, had.images, had.bytes, had.transfer_s, tries)
+        known = facts.get(name, HostStats(name))
+        facts[name] = HostStats(name, known.images, known.bytes, known.transfer_s, tries)
     return tuple(sorted(facts.values(), key=lambda each: (-each.images, -each.failed_tries, each.host)))

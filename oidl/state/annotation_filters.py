@@ -1,8 +1,8 @@
-"""What shows that an image has something of a class: the tables by type, and which of their rows count.
+"""The annotation tables by type, and the rows of them that show a class in an image.
 
-One place for both questions that a choice asks: which images show what was asked for
-(`choice`), and which of an image's annotations are given out (`labelled`). In every
-condition the row is `x`.
+One place for both uses of a selection: which images show the requested classes
+(`selection`), and which annotations of an image are returned
+(`file_annotations`). In every condition the row is `x`.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from oidl.hints import command
 from oidl.model import LabelType
 from oidl.settings import Selection
 
-# What a machine saw is not there if people say so.
+# People overrule a machine that sees a class.
 _IS_DENIED = """
     (x.source = 'machine' AND EXISTS (SELECT 1 FROM label AS n WHERE n.image_id = x.image_id
                                       AND n.label_name = x.label_name AND n.confidence = 0))
@@ -25,7 +25,7 @@ _VERIFIED = "x.confidence = 1 AND x.source LIKE '%verification'"
 
 @dataclass(frozen=True, slots=True)
 class AnnotationTable:
-    """A table, its columns that name a class, and which of its rows say that this is in the image."""
+    """A table, its columns with a class, and the condition for rows that show this class in the image."""
 
     table: str
     columns: tuple[str, ...]
@@ -42,30 +42,30 @@ ANNOTATION_TABLES = {
 
 
 def row_conditions(selection: Selection, label_type: LabelType) -> list[str]:
-    """What must hold of a row of this type beside its class; its values are those of `row_parameters`."""
+    """The conditions for a row of this type, in addition to its class; their values are in `row_parameters`."""
     if label_type is LabelType.LABELS and selection.verified_only:
         return [_VERIFIED]
     if label_type is not LabelType.BOXES:
         return []
     conditions = [f"x.{name} = {value:d}" for name, value in selection.attributes]
     if selection.min_box_area is not None:
-        # Rounding takes a little: from 0.1 to 0.3 by 0.1 to 0.35 is 0.04999999999999999.
+        # Rounding costs a little: the box from 0.1 to 0.3 by 0.1 to 0.35 has 0.04999999999999999.
         conditions.append("max(0, x.x_max - x.x_min) * max(0, x.y_max - x.y_min) >= :min_area - 1e-12")
     return conditions
 
 
 def row_parameters(selection: Selection) -> dict[str, Any]:
-    """What the names in these conditions stand for."""
+    """The values of the parameters in these conditions."""
     return {"min_area": selection.min_box_area}
 
 
 def is_annotated(db: sqlite3.Connection, label_type: LabelType) -> bool:
-    """Whether there is anything of `label_type`."""
+    """Whether there are annotations of `label_type`."""
     return db.execute(f"SELECT 1 FROM {ANNOTATION_TABLES[label_type].table} LIMIT 1").fetchone() is not None
 
 
 def require_annotations(db: sqlite3.Connection, label_types: Iterable[LabelType]) -> None:
-    """Raises `UsageError` where there is nothing at all of one of `label_types`."""
+    """Raises `UsageError` if there are no annotations of one of `label_types`."""
     for label_type in label_types:
         if not is_annotated(db, label_type):
             raise UsageError(

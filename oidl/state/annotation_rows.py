@@ -1,4 +1,4 @@
-"""Masks, relationships and points of images, as they are published: what only some formats have a place for."""
+"""Published masks, relationships and points of images, which only some formats support."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ from oidl.state.selection import SelectedImages
 
 
 class Segmentation(NamedTuple):
-    """A mask as published: the file's name, and the box it was drawn from, as shares of the stored image."""
+    """A published mask: the name of its file, and the box it was drawn from, as shares of the stored image."""
 
     image_id: str
     mask_path: str
@@ -26,7 +26,7 @@ class Segmentation(NamedTuple):
 class Relationship(NamedTuple):
     """A published relationship from the first object to the second: a word, and the class and box of each.
 
-    Of an attribute, such as "is wooden", the second class is the attribute, and both boxes are the same.
+    For an attribute, such as "is wooden", the second class is the attribute, and both boxes are the same.
     """
 
     image_id: str
@@ -44,7 +44,7 @@ class Relationship(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A published point, as shares of the stored image, and what people said: whether it lies on the class `label`."""
+    """A published point, as shares of the stored image, and the votes of people whether it is on the class `label`."""
 
     image_id: str
     label: str
@@ -72,7 +72,7 @@ def annotations_of(
 ) -> dict[str, list[_Row]]:
     """The masks, relationships or points of these images, in the published order, by ImageID.
 
-    Only of `label_names` if given; of a relationship, one of the two classes suffices.
+    Only those of `label_names` if given; for a relationship, one of the two classes is enough.
     """
     return rows_by_image(db, kind, _TYPES[kind], "file_id, row_number", image_ids, label_names, Selection())
 
@@ -85,7 +85,7 @@ def has_segmentations(
     label_names: Collection[str] | None,
     chosen: SelectedImages | None,
 ) -> bool:
-    """Whether there is a file of `rendition` with a mask, of `label_names` if given, whose ImageID begins so."""
+    """Whether a file of `rendition` whose ImageID begins with `digit` has a mask (of `label_names` if given)."""
     conditions = [
         "x.image_id >= :digit AND x.image_id < :digit || 'g' AND d.subset = :subset",
         "f.rendition = :rendition",

@@ -1,8 +1,8 @@
-"""Fills annotation files into their tables: each file in one transaction, all of it or nothing, and once.
+"""Loads annotation files into their tables: each file once, in one transaction, completely or not at all.
 
-A killed load leaves the file unread, and the next one starts it over. A row's key is its file and its number there,
-so another choice of images adds its own and nothing twice, and the rows of a file that was
-changed since go before those that it has now come. An index is taken away while a long file comes in, and built after.
+A killed load leaves the file unread, and the next one starts it again. The key of a row is its file and its number
+there, so another selection of images adds only its own rows. If a file has changed, its previous rows are removed
+before the new ones are added. The indexes are dropped while a long file is loaded, and built afterwards.
 """
 
 import json
@@ -16,7 +16,7 @@ from oidl.state.bulk_insert import Columns, add_rows
 from oidl.state.connection import transaction
 from oidl.state.times import timestamp
 
-Part: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
+TableRows: TypeAlias = tuple[str, tuple[str, ...], Iterable[Columns]]
 """A table, some of its columns, and batches of their values."""
 
 EVERY_IMAGE = "all"
@@ -26,19 +26,19 @@ _LISTED = "listed: "
 _TABLES = ("box", "label", "relationship", "segmentation", "point", "class_hierarchy")  # whose rows know their file
 
 OWN = "file"
-"""The kind of a file that the user named: of their own, or one that they had already."""
+"""The kind of a file that the user gave: their own, or a copy of a published one."""
 
 
 def listed_images(subsets: Iterable[str]) -> str:
-    """What `annotation_file.images` says where it is the images of a list with these subsets."""
+    """The text of `annotation_file.images` for the images of a list with these subsets."""
     return _LISTED + ", ".join(subsets)
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotationFile:
-    """A file, and for which images it is to be loaded: `EVERY_IMAGE`, or a choice in words.
+    """A file, and the images to load it for: `EVERY_IMAGE`, or a selection as text.
 
-    `modified_at` is the time of the last change to a file that the user named, None of one that was fetched.
+    `modified_at` is the time of the last change of a file that the user gave, None for a fetched one.
     """
 
     name: str
@@ -49,7 +49,7 @@ class AnnotationFile:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many rows one load had, how many of them were new, and how many went that the file had before its change."""
+    """The number of rows of one load, of new ones among them, and of removed rows that the file had before a change."""
 
     rows: int
     new: int
@@ -57,25 +57,25 @@ class Added:
 
 
 def is_loaded(db: sqlite3.Connection, file: AnnotationFile, *wider: str) -> bool:
-    """Whether the file, as it is now, is loaded for the same choice of images, one of the `wider` ones, or every image.
+    """Whether the current file is loaded for the same selection of images, a `wider` one, or every image.
 
-    A published file that is asked for is loaded if the user had and named one of that name. A file of the user's own
-    that was loaded whole before there was this image list is not: which subsets of it the file is of is not known.
+    A published file counts as loaded if the user gave a file with that name. The user's own file that was loaded
+    completely before the current image list does not count: its subsets in that list are unknown.
     """
-    found = db.execute(
+    row = db.execute(
         "SELECT images, modified_at, kind = ? AND images = ? AND loaded_at < (SELECT max(loaded_at) FROM image_list) "
         "FROM annotation_file WHERE name = ?",
         (OWN, EVERY_IMAGE, file.name),
     ).fetchone()
-    if not found or file.modified_at not in (None, found[1]) or found[2]:
+    if not row or file.modified_at not in (None, row[1]) or row[2]:
         return False
-    return found[0] in (file.images, *wider, EVERY_IMAGE)
+    return row[0] in (file.images, *wider, EVERY_IMAGE)
 
 
 def own_contents(db: sqlite3.Connection) -> Mapping[str, frozenset[str]]:
-    """Which of the user's own files had what: names of files by `class`, `class_hierarchy`, `box/train` and the like.
+    """The names of the user's own files by their contents: `class`, `class_hierarchy`, `box/train` and so on.
 
-    Of those that were loaded for a list, be it a shorter one: of its subsets they had all there was.
+    Only files that were loaded for a whole list, even a shorter one: all their rows for its subsets are loaded.
     """
     contents: dict[str, frozenset[str]] = {}
     rows = db.execute("SELECT name, images, coalesce(contents, '') FROM annotation_file WHERE kind = ?", (OWN,))
@@ -86,19 +86,19 @@ def own_contents(db: sqlite3.Connection) -> Mapping[str, frozenset[str]]:
 
 
 def load_file(
-    db: sqlite3.Connection, file: AnnotationFile, parts: Iterable[Part], bad_rows: Callable[[], int]
+    db: sqlite3.Connection, file: AnnotationFile, parts: Iterable[TableRows], bad_rows: Callable[[], int]
 ) -> Added:
-    """Adds the rows of `parts`, all of `file`, and notes that it is loaded.
+    """Adds the rows of `parts`, the contents of `file`, and records that it is loaded.
 
-    `parts` are consumed inside the transaction: if they raise, nothing is loaded. Then
-    `bad_rows` is asked how many rows were left out because something is wrong with them.
+    `parts` are consumed inside the transaction: if they raise, nothing is loaded.
+    `bad_rows` then returns the number of bad rows that were left out.
     """
     rows = new = 0
     with transaction(db):
-        file_id, contents, gone = _begun(db, file)
+        file_id, contents, gone = _start_file(db, file)
         for table, columns, batches in parts:
             if file.kind == OWN:
-                batches = _noted(db, table, columns, batches, contents)
+                batches = _record_contents(db, table, columns, batches, contents)
             if table == "class":
                 count = added = _classes(db, columns, batches)
             else:
@@ -106,24 +106,24 @@ def load_file(
             rows, new = rows + count, new + added
         db.execute(
             "UPDATE annotation_file SET rows = ?, skipped = ?, loaded_at = ?, contents = ? WHERE file_id = ?",
-            (rows, bad_rows(), timestamp(), _told(contents) or None, file_id),
+            (rows, bad_rows(), timestamp(), _contents_text(contents) or None, file_id),
         )
     return Added(rows, new, gone)
 
 
-def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, set[str], int]:
-    """The number that the file's rows have, what it is known to have, and how many rows went if it was changed."""
+def _start_file(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, set[str], int]:
+    """The `file_id`, the known contents of the file, and the number of removed rows if the file has changed."""
     gone, contents = 0, set[str]()
-    found = db.execute(
+    row = db.execute(
         "SELECT file_id, modified_at, contents FROM annotation_file WHERE name = ?", (file.name,)
     ).fetchone()
-    if found and found[2]:
-        contents = set(found[2].split(", "))
-    if found and file.modified_at not in (None, found[1]):
-        # Its tables are read from end to end: only those that it is known to be in, if that is known.
+    if row and row[2]:
+        contents = set(row[2].split(", "))
+    if row and file.modified_at not in (None, row[1]):
+        # This scans whole tables, so only those that have rows of the file, if that is known.
         known = {part.partition("/")[0] for part in contents}
         gone = sum(
-            db.execute(f"DELETE FROM {table} WHERE file_id = ?", found[:1]).rowcount
+            db.execute(f"DELETE FROM {table} WHERE file_id = ?", row[:1]).rowcount
             for table in _TABLES
             if not known or table in known
         )
@@ -142,13 +142,13 @@ def _begun(db: sqlite3.Connection, file: AnnotationFile) -> tuple[int, set[str],
     return file_id, contents, gone
 
 
-def _told(contents: Collection[str]) -> str:
-    """What a file had, in words; a table whose subsets are told of is not told of twice."""
+def _contents_text(contents: Collection[str]) -> str:
+    """The contents of a file as text; a table is listed once, with its subsets if they are known."""
     return ", ".join(sorted(part for part in contents if not any(each.startswith(f"{part}/") for each in contents)))
 
 
 def listed(db: sqlite3.Connection, chosen: str) -> Callable[[Collection[str]], frozenset[str]]:
-    """What says which of some ImageIDs are in the table `chosen`."""
+    """A function that returns which of some ImageIDs are in the table `chosen`."""
 
     def among(image_ids: Collection[str]) -> frozenset[str]:
         rows = db.execute(
@@ -161,13 +161,13 @@ def listed(db: sqlite3.Connection, chosen: str) -> Callable[[Collection[str]], f
 
 
 def done_images(db: sqlite3.Connection) -> str:
-    """What `annotation_file.images` says where it is the images that are done now."""
+    """The text of `annotation_file.images` for the images that are done now."""
     images, last = db.execute("SELECT count(*), max(finished_at) FROM download WHERE status = 'done'").fetchone()
     return f"done: {images}" + (f", the last at {last}" if images else "")
 
 
 def among_done(db: sqlite3.Connection) -> Callable[[Collection[str]], frozenset[str]]:
-    """What says which of some ImageIDs are of images that are done."""
+    """A function that returns which of some ImageIDs belong to images that are done."""
 
     def among(image_ids: Collection[str]) -> frozenset[str]:
         rows = db.execute(
@@ -180,10 +180,10 @@ def among_done(db: sqlite3.Connection) -> Callable[[Collection[str]], frozenset[
     return among
 
 
-def _noted(
+def _record_contents(
     db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], contents: set[str]
 ) -> Iterator[Columns]:
-    """The batches as they come; `contents` is told of the table and, for annotations, of the subsets of the images."""
+    """Passes the batches on; adds the table and, for annotations, the subsets of the images to `contents`."""
     contents.add(table)
     if "image_id" not in columns:
         yield from batches
@@ -201,7 +201,7 @@ def _noted(
 
 
 def _classes(db: sqlite3.Connection, columns: tuple[str, ...], batches: Iterable[Columns]) -> int:
-    """Adds classes, or what these `columns` say of classes that are there; returns how many came."""
+    """Adds classes, or the values of `columns` to existing classes; returns the number of rows."""
     facts = columns[1:]  # the first is the key
     learn = ", ".join(f"{fact} = coalesce(excluded.{fact}, {fact})" for fact in facts) or "label_name = label_name"
     insert = (

@@ -1,4 +1,4 @@
-"""The metadata files that were fetched and verified, so that they need never be fetched again."""
+"""The metadata files that were fetched and verified, so that they are not fetched again."""
 
 import sqlite3
 
@@ -19,7 +19,7 @@ def archive_content(db: sqlite3.Connection, name: str) -> tuple[int, str] | None
 def record_archive(
     db: sqlite3.Connection, name: str, url: str, size_bytes: int, md5: str, checked_by: str = ""
 ) -> None:
-    """Records a metadata file as fetched, verified (`checked_by` says by what) and installed."""
+    """Records a metadata file as fetched, verified (by `checked_by`) and installed."""
     db.execute(
         "INSERT OR REPLACE INTO archive (name, url, bytes, md5, finished_at, checked_by) VALUES (?, ?, ?, ?, ?, ?)",
         (name, url, size_bytes, md5, timestamp(), checked_by or None),

@@ -1,8 +1,8 @@
-"""The rows of an image list on their way in, and those of them whose ImageID came before.
+"""Incoming rows of an image list, and those whose ImageID occurred before.
 
-Of images with one ImageID the first row counts. A later row that says the same is passed over; one that
-publishes other bytes, another URL or another subset under it is reported with the lines of both. Lines
-are not stored: rows are numbered as they come, and where lines and numbers part is noted.
+For each ImageID the first row counts. A later row with the same values is skipped; one with other bytes, another URL or
+another subset is reported with the lines of both. Line numbers are not stored: rows are numbered in order, and a line
+number is noted where it differs from the count.
 """
 
 import sqlite3
@@ -14,23 +14,23 @@ from itertools import chain, islice
 from oidl.model import Image, LineBreak, SkippedRow
 
 MAX_KEPT = 1000
-"""How many of the skipped rows of one load are kept."""
+"""The maximum number of skipped rows that are kept per load."""
 
-_BATCH = 500  # few enough that the garbage collector does not look through them again and again
-_AT_ONCE = 20  # rows to a statement: one execution for twenty takes half the time of twenty
+_BATCH = 500  # small, so that the garbage collector does not scan the rows repeatedly
+_AT_ONCE = 20  # rows per statement: one execution for twenty takes half the time of twenty
 _ROW = f"({', '.join('?' * len(Image._fields))})"
 _FIELDS = ", ".join(f"o.{name}" for name in Image._fields)
 _MAX_TEXT = 2000  # characters
 
 ARRIVING = "temp.arriving"
-"""The table for rows that are to be merged with those of an earlier load."""
+"""The table for rows that will be merged with those of an earlier load."""
 
 
 @dataclass(slots=True)
 class Repeated:
-    """Rows that were dropped for their ImageIDs: how many of each subset, and the first ones with their complaints.
+    """Rows that were dropped because of their ImageIDs: counts by subset, and the first ones with their complaints.
 
-    `conflicts` are the complaints of the first that are another image.
+    `conflicts` are the complaints of the first ones that describe a different image.
     """
 
     by_subset: Counter[str] = field(default_factory=Counter)
@@ -38,21 +38,21 @@ class Repeated:
     conflicts: list[str] = field(default_factory=list)
 
 
-def make_room(db: sqlite3.Connection, *, is_first: bool) -> None:
-    """Makes the temporary tables of a load; `forget` removes them, and so does a transaction that is rolled back."""
+def create_tables(db: sqlite3.Connection, *, is_first: bool) -> None:
+    """Creates the temporary tables of a load; `drop_tables` or a rollback of the transaction removes them."""
     db.execute("CREATE TEMP TABLE line_break (at INTEGER PRIMARY KEY, list TEXT NOT NULL, line INTEGER NOT NULL)")
     if not is_first:
         db.execute(f"CREATE TABLE {ARRIVING} AS SELECT * FROM image WHERE false")
 
 
-def forget(db: sqlite3.Connection) -> None:
-    """Removes what `make_room` made."""
+def drop_tables(db: sqlite3.Connection) -> None:
+    """Removes the tables of `create_tables`."""
     for table in ("temp.line_break", ARRIVING, "temp.repeated"):
         db.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 def insert(db: sqlite3.Connection, table: str, images: Iterable[Image], breaks: list[LineBreak]) -> int:
-    """Inserts `images` into the empty `table` and returns how many those were; `breaks` are emptied as they come."""
+    """Inserts `images` into the empty `table`; returns their number. `breaks` are emptied meanwhile."""
     rows = iter(images)
     read = 0
     while batch := list(islice(rows, _BATCH)):
@@ -68,7 +68,7 @@ def insert(db: sqlite3.Connection, table: str, images: Iterable[Image], breaks: 
 
 
 def drop_repeated(db: sqlite3.Connection, table: str) -> Repeated:
-    """Drops the rows of `table` whose ImageID came before in it; there is an index of ImageIDs."""
+    """Drops the rows of `table` whose ImageID occurred before in it; needs an index of ImageIDs."""
     return _drop(
         db,
         table,
@@ -83,7 +83,7 @@ def drop_repeated(db: sqlite3.Connection, table: str) -> Repeated:
 
 
 def drop_known(db: sqlite3.Connection, subsets: Sequence[str]) -> Repeated:
-    """Drops the arriving rows whose ImageID an image of another subset than `subsets` has."""
+    """Drops the arriving rows whose ImageID belongs to an image of a subset that is not in `subsets`."""
     marks = ", ".join("?" * len(subsets))
     return _drop(
         db,
@@ -98,22 +98,22 @@ def _drop(db: sqlite3.Connection, table: str, query: str, values: Sequence[str] 
     db.execute("DROP TABLE IF EXISTS temp.repeated")
     db.execute(f"CREATE TEMP TABLE repeated AS {query}", values)
     join = f"FROM temp.repeated AS r CROSS JOIN {table} AS o ON o.rowid = r.place"
-    found = Repeated(Counter(dict(db.execute(f"SELECT o.subset, count(*) {join} GROUP BY 1"))))
-    # Conflicts come first: they are what somebody has to look at.
+    repeated = Repeated(Counter(dict(db.execute(f"SELECT o.subset, count(*) {join} GROUP BY 1"))))
+    # Conflicts come first: they need the user's attention.
     for place, first, other, *fields in db.execute(
         f"SELECT r.place, r.first, r.other, {_FIELDS} {join} ORDER BY r.other IS NULL, r.place LIMIT ?", (MAX_KEPT,)
     ):
         image = Image._make(fields)
         name, line = _line(db, place)
         first_line = _line(db, first)[1] if first else None
-        before = f"that of line {first_line}" if first_line else "one that is there already"
+        before = f"already in line {first_line}" if first_line else "already in the database"
         complaint = f"ImageID {image.image_id} is {before}" + (f", with {other}" if other else "")
         if other:
-            found.conflicts.append(f"{name} line {line}: {complaint}" if line else complaint)
+            repeated.conflicts.append(f"{name} line {line}: {complaint}" if line else complaint)
         text = ",".join("" if value is None else str(value) for value in image)[:_MAX_TEXT]
-        found.rows.append(SkippedRow(image.subset, name, line, complaint, text))
+        repeated.rows.append(SkippedRow(image.subset, name, line, complaint, text))
     db.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT place FROM temp.repeated)")
-    return found
+    return repeated
 
 
 def _line(db: sqlite3.Connection, rowid: int) -> tuple[str, int | None]:

@@ -1,9 +1,9 @@
-"""Images that are done and fit a filter, in ImageID order, and what there is to filter by.
+"""Images that are done and match a filter, in ImageID order, and the values to filter by.
 
-Files, the boxes of a class and its labels lie in ImageID order in their indexes. The next image that
-has a file and shows a class is found by seeking from one index to the other, so a rare class costs no more
-than a frequent one. What has no such index, subset and licence, is looked up image by image. A search
-ends after some seeks or a moment and says where to go on, so each answer is quick over nine million rows.
+Indexes have files, and the boxes and labels of a class, in ImageID order. To find the next image that has a file and
+shows a class, a search seeks from one index to the other, so a rare class costs no more than a frequent one. Subset and
+licence have no such index and are looked up image by image. A search ends after some seeks or a short time and returns
+where to continue, so each answer is quick on nine million rows.
 """
 
 import sqlite3
@@ -16,10 +16,10 @@ from oidl.state.annotation_filters import ANNOTATION_TABLES
 from oidl.state.classes import wanted_classes
 from oidl.state.image_lookup import ImageSummary, image_summaries
 
-STEPS = 2_000  # images that one search looks at
-_PATIENCE_S = 0.25  # for one search, on a slow disk
-_CANDIDATES = 500  # classes with a fitting name that are looked for in the annotations
-_BLOCKS, _BLOCK = 20, 100  # of rows, evenly spread: what the licences are known from
+STEPS = 2_000  # the maximum number of images that one search looks at
+_MAX_SEARCH_S = 0.25  # for one search, on a slow disk
+_CANDIDATES = 500  # classes with a matching name that are looked up in the annotations
+_BLOCKS, _BLOCK = 20, 100  # evenly spread samples of rows, for the licences
 
 _SHOWING = (LabelType.BOXES, LabelType.LABELS)
 _BEFORE_ALL = ""
@@ -27,7 +27,7 @@ _BEFORE_ALL = ""
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What images must be like: show one of `label_names`, be of `subset`, have `license` (its URL); empty is any."""
+    """The images to find: they show one of `label_names`, are in `subset`, and have `license` (a URL); empty is any."""
 
     label_names: tuple[str, ...] = ()
     subset: str = ""
@@ -36,7 +36,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Images that fit, in ImageID order; `next` is where the search goes on, None at the end."""
+    """Matching images, in ImageID order; `next` is where the search continues, None at the end."""
 
     image_summaries: tuple[ImageSummary, ...]
     next: str | None
@@ -45,29 +45,32 @@ class Found:
 def find_done(
     db: sqlite3.Connection, wanted: Filter, start: str, most: int, clock: Callable[[], float] = time.monotonic
 ) -> Found:
-    """The first `most` images from ImageID `start` on that are done, have a file and fit `wanted`.
+    """The first `most` images from ImageID `start` on that are done, have a file and match `wanted`.
 
-    Fewer if there are no more, or if so many were looked at in between that the rest is for another call.
+    Fewer if there are no more, or if the search reached its limit; `next` then continues it.
     """
-    found: list[str] = []
-    end = clock() + _PATIENCE_S
+    matches: list[str] = []
+    end = clock() + _MAX_SEARCH_S
     for _ in range(STEPS):
         image_id = _first(db, "SELECT image_id FROM file WHERE image_id >= ? ORDER BY image_id LIMIT 1", start)
         showing = image_id and _first_showing(db, wanted.label_names, image_id)
         if not image_id or not showing:
-            return Found(tuple(image_summaries(db, found)), None)
+            return Found(tuple(image_summaries(db, matches)), None)
         start = showing
         if showing == image_id:
-            start += "0"  # comes after this ImageID and before the next one
+            start += "0"  # sorts after this ImageID and before the next one
             if _fits(db, wanted, image_id):
-                found.append(image_id)
-        if len(found) == most or clock() > end:
+                matches.append(image_id)
+        if len(matches) == most or clock() > end:
             break
-    return Found(tuple(image_summaries(db, found)), start)
+    return Found(tuple(image_summaries(db, matches)), start)
 
 
 def classes_called(db: sqlite3.Connection, typed: str, most: int) -> list[str]:
-    """The names of classes that have boxes or labels, those that begin with `typed` first; by MID without a name."""
+    """The names of classes with boxes or labels that contain `typed`, those that begin with it first.
+
+    A class without a name is given by its MID.
+    """
     typed = typed.strip().casefold()
     if not typed:
         return _classes_in_annotations(db, most)
@@ -79,12 +82,12 @@ def classes_called(db: sqlite3.Connection, typed: str, most: int) -> list[str]:
 
 
 def class_filter(db: sqlite3.Connection, name: str) -> tuple[str, ...]:
-    """The label names of the class that people call `name`; raises `UsageError`, with close names, if there is none."""
+    """The label names of the class called `name`; raises `UsageError`, with similar names, if there is none."""
     return tuple(dict.fromkeys(label_name for label_name, _ in wanted_classes(db, [name])))
 
 
 def frequent_licenses(db: sqlite3.Connection) -> list[str]:
-    """The URLs of the licences in a sample of the list, the most frequent first; one in a thousand may be missing."""
+    """The URLs of the licences in a sample of the list, the most frequent first; very rare ones may be missing."""
     (last,) = db.execute("SELECT coalesce(max(rowid), 0) FROM image").fetchone()
     counts: dict[str, int] = {}
     for number in range(_BLOCKS):
@@ -102,10 +105,10 @@ def _first(db: sqlite3.Connection, sql: str, *values: str) -> str | None:
 
 
 def _first_showing(db: sqlite3.Connection, label_names: tuple[str, ...], start: str) -> str | None:
-    """The first ImageID from `start` on with an annotation of one of `label_names`; any will do if there are none."""
+    """The first ImageID from `start` on with an annotation of one of `label_names`; `start` if there are no names."""
     if not label_names:
         return start
-    found = (
+    first_ids = (
         _first(
             db,
             f"SELECT image_id FROM {ANNOTATION_TABLES[kind].table} WHERE label_name = ? AND image_id >= ? "
@@ -116,7 +119,7 @@ def _first_showing(db: sqlite3.Connection, label_names: tuple[str, ...], start: 
         for label_name in label_names
         for kind in _SHOWING
     )
-    return min((image_id for image_id in found if image_id is not None), default=None)
+    return min((image_id for image_id in first_ids if image_id is not None), default=None)
 
 
 def _fits(db: sqlite3.Connection, wanted: Filter, image_id: str) -> bool:
@@ -129,7 +132,7 @@ def _fits(db: sqlite3.Connection, wanted: Filter, image_id: str) -> bool:
 
 
 def _shows(db: sqlite3.Connection, label_name: str, image_id: str) -> bool:
-    """Whether the class is there: a label may also say that it is not."""
+    """Whether the image shows the class; a label may also deny it."""
     return any(
         _first(
             db,
@@ -147,17 +150,17 @@ def _is_annotated(db: sqlite3.Connection, label_name: str) -> bool:
 
 
 def _classes_in_annotations(db: sqlite3.Connection, most: int) -> list[str]:
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for label_name in (name for kind in _SHOWING for name in _label_names(db, ANNOTATION_TABLES[kind].table)):
         name = _first(db, "SELECT display_name FROM class WHERE label_name = ?", label_name)
-        found[name or label_name] = None
-        if len(found) == most:
+        names[name or label_name] = None
+        if len(names) == most:
             break
-    return sorted(found, key=str.casefold)
+    return sorted(names, key=str.casefold)
 
 
 def _label_names(db: sqlite3.Connection, table: str) -> Iterator[str]:
-    """The classes in `table`, from one to the next by the index, not over all the rows."""
+    """The classes in `table`; seeks from one to the next in the index instead of scanning all rows."""
     label_name: str | None = _BEFORE_ALL
     while label_name is not None:
         label_name = _first(

@@ -1,6 +1,6 @@
-"""Adds many rows to a table: forty to a statement, each row once.
+"""Adds many rows to a table: forty per statement, each row once.
 
-The indexes of the table are removed while a long file is loaded, and built again after it: that takes less time.
+The indexes of the table are dropped while a long file is loaded, and rebuilt afterwards, because that is faster.
 """
 
 import sqlite3
@@ -11,18 +11,18 @@ from typing import Any, TypeAlias
 from oidl.state.database import CACHE_KIB
 
 Columns: TypeAlias = Sequence[Sequence[Any]]
-"""A batch of rows, by columns."""
+"""A batch of rows, as columns."""
 
-_ROWS_CACHE_KIB = 32 * 1024  # rows in no order take a fifth longer to add in the usual one
-_SORT_CACHE_KIB = 2 * 1024  # what is sorted at once is to stay in the processor's cache
-_AT_ONCE = 40  # rows to a statement: one execution for forty takes two thirds of the time of forty
-_LONG = 100_000  # rows, from which building an index anew takes less time than adding to it
+_ROWS_CACHE_KIB = 32 * 1024  # adding unordered rows takes a fifth longer with the default cache
+_SORT_CACHE_KIB = 2 * 1024  # a sorted run should stay in the processor's cache
+_AT_ONCE = 40  # rows per statement: one execution for forty takes two thirds of the time of forty
+_LONG = 100_000  # rows; from here on rebuilding an index is faster than adding to it
 
 
 def add_rows(
     db: sqlite3.Connection, table: str, columns: tuple[str, ...], batches: Iterable[Columns], file_id: int
 ) -> tuple[int, int]:
-    """Adds the rows of a file that the table does not have yet; returns how many there were, and how many were new."""
+    """Adds the rows of a file that the table does not have yet; returns the number of all rows and of new ones."""
     before, indexes = db.total_changes, _indexes(db, table)
     (is_new,) = db.execute(f"SELECT NOT EXISTS (SELECT 1 FROM {table})").fetchone()
     (earlier,) = db.execute("SELECT coalesce(sum(rows), 0) FROM annotation_file").fetchone()
@@ -56,7 +56,7 @@ def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch:
     row = f"({', '.join([str(file_id), *(f'?{at + 1}' for at in range(len(alike))), *'?' * len(others)])})"
     shared = [batch[at][0] for at in alike]
     width = len(others)
-    values = [None] * (width * count)  # row after row: put there by columns, in a third of the time of zip()
+    values = [None] * (width * count)  # row after row; filled by columns, in a third of the time of zip()
     for place, at in enumerate(others):
         values[place::width] = batch[at]
     end = width * (count - count % _AT_ONCE)
@@ -70,7 +70,7 @@ def _insert(db: sqlite3.Connection, table: str, columns: tuple[str, ...], batch:
 
 def _build_indexes(db: sqlite3.Connection, definitions: Iterable[str]) -> None:
     """Builds indexes from the statements that define them."""
-    db.execute("PRAGMA threads = 2")  # some is merged while the next is sorted
+    db.execute("PRAGMA threads = 2")  # merges one part while it sorts the next
     try:
         with _cache(db, _SORT_CACHE_KIB):
             for definition in definitions:
@@ -94,7 +94,7 @@ def _indexes(db: sqlite3.Connection, table: str) -> dict[str, str]:
 
 @contextmanager
 def _cache(db: sqlite3.Connection, kib: int) -> Iterator[None]:
-    """A cache of another size than the usual one, for a while."""
+    """Changes the size of the cache inside the block."""
     db.execute(f"PRAGMA cache_size = -{kib}")
     try:
         yield

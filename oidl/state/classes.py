@@ -1,4 +1,4 @@
-"""Classes as people name them, and those below them."""
+"""Classes by their names, and their subclasses."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,23 +21,23 @@ _BELOW = """
 def wanted_classes(
     db: sqlite3.Connection, names: Iterable[str], *, include_subclasses: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """Every (label name, class that was asked for) of `names`, which are display names or label names, in any case.
+    """Every (label name, requested class) of `names`, which are display names or label names, in upper or lower case.
 
-    A name that has commas may come in several parts, one after the other, as it is typed without quotes. With
-    `include_subclasses` each class comes with all that are below it. Raises `UsageError` for a name that there is
-    not, and if it is not known what is below.
+    A name with commas may come in several consecutive parts, because people type it without quotes. With
+    `include_subclasses` each class comes with all its subclasses. Raises `UsageError` for an unknown name, and if the
+    hierarchy is unknown.
     """
     if include_subclasses and not db.execute("SELECT 1 FROM class_hierarchy LIMIT 1").fetchone():
         raise UsageError(
             "--include-subclasses: there is no hierarchy of classes in the database",
-            hint=f"{command('annotations load')} brings in that of the version, or one of your own",
+            hint=f"run {command('annotations load')} to load that of the version, or your own",
         )
     known = db.execute("SELECT label_name, display_name FROM class").fetchall()
     by_parts: dict[_Parts, list[str]] = {}
     for label_name, display_name in known:
         for parts in {_parts(label_name), _parts(display_name or label_name)}:
             by_parts.setdefault(parts, []).append(label_name)
-    for name, label_names in _found(tuple(names), by_parts):
+    for name, label_names in _matches(tuple(names), by_parts):
         for label_name in label_names or _unnamed(db, name, known):
             if include_subclasses:
                 yield from ((below, label_name) for (below,) in db.execute(_BELOW, (label_name,)))
@@ -46,7 +46,7 @@ def wanted_classes(
 
 
 def classes_below(db: sqlite3.Connection) -> tuple[str, ...]:
-    """The names of the classes right below those that were asked for on this connection."""
+    """The names of the direct subclasses of the classes that were requested on this connection."""
     rows = db.execute(
         "SELECT DISTINCT coalesce(c.display_name, h.child) FROM temp.wanted AS w "
         "JOIN class_hierarchy AS h ON h.parent = w.label_name AND h.kind = 'subcategory' "
@@ -56,7 +56,7 @@ def classes_below(db: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def _unnamed(db: sqlite3.Connection, name: str, known: Iterable[tuple[str, str | None]]) -> list[str]:
-    """The class that annotations have which came without the names of classes; `UsageError` if there is none."""
+    """The class `name` of annotations that were loaded without class names; `UsageError` if there is none."""
     if any(
         db.execute(f"SELECT 1 FROM {evidence.table} WHERE {column} = ? LIMIT 1", (name,)).fetchone()
         for evidence in ANNOTATION_TABLES.values()
@@ -69,7 +69,7 @@ def _unnamed(db: sqlite3.Connection, name: str, known: Iterable[tuple[str, str |
         each for each in displayed if _parts(each)[0] == first
     ]  # a name with commas, of which this is the first part
     close = begun[:3] or nearest(name, displayed, 3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "the table `class` has the names that there are"
+    hint = f"did you mean {' or '.join(close)}?" if close else "see the table `class` for all names"
     raise UsageError(f"there is no class {name!r}", hint=hint)
 
 
@@ -77,19 +77,19 @@ _Parts = tuple[str, ...]
 
 
 def _parts(name: str) -> _Parts:
-    """What lies between the commas of a name, in small letters."""
+    """The parts between the commas of a name, in lower case."""
     return tuple(part.strip() for part in name.casefold().split(","))
 
 
-def _found(names: Sequence[str], by_parts: Mapping[_Parts, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """Each name in `names`, which may be several items of it, with the classes of that name; the longest first."""
+def _matches(names: Sequence[str], by_parts: Mapping[_Parts, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Each name in `names` with the classes of that name; a name may span several items, the longest match wins."""
     parts = [_parts(name) for name in names]
     longest = max(map(len, by_parts), default=1)
     begin = 0
     while begin < len(names):
         for end in range(min(begin + longest, len(names)), begin, -1):
-            found = by_parts.get(tuple(chain.from_iterable(parts[begin:end])))
-            if found or end == begin + 1:
-                yield ", ".join(names[begin:end]), found or []
+            label_names = by_parts.get(tuple(chain.from_iterable(parts[begin:end])))
+            if label_names or end == begin + 1:
+                yield ", ".join(names[begin:end]), label_names or []
                 begin = end
                 break

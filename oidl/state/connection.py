@@ -1,4 +1,4 @@
-"""A connection to the state database, its transactions, and how what it does is interrupted."""
+"""A connection to the state database, its transactions, and the interruption of its statements."""
 
 import sqlite3
 import time
@@ -9,16 +9,16 @@ from pathlib import Path
 from oidl.state.lock import has_locks
 from oidl.state.temporary import keep_temporary_files_beside
 
-_BUSY_S = 30.0  # how long a lock is waited for if nobody can be asked
-_STEPS = 1_000_000  # of SQLite's virtual machine: a tenth of a second or less
+_BUSY_S = 30.0  # the wait for a lock if no `while_busy` is set
+_STEPS = 1_000_000  # of SQLite's virtual machine: at most a tenth of a second
 
 
 class StateConnection(sqlite3.Connection):
-    """A connection that knows its file, for what there is to say about it.
+    """A connection that knows its file, for messages about it.
 
-    `while_busy` is called several times a second with the seconds that a lock of
-    another program has been waited for; what it raises ends the wait. `remarks`
-    are what people should know of an upgrade.
+    While another program holds a lock, `while_busy` is called several times a
+    second with the seconds waited so far; an exception from it ends the wait.
+    `remarks` are messages to the user about an upgrade.
     """
 
     path: Path
@@ -27,7 +27,7 @@ class StateConnection(sqlite3.Connection):
     progress: Callable[[], bool]
 
     def watch(self, progress: Callable[[], bool]) -> None:
-        """Has SQLite call `progress` a few times a second while it works; true ends the statement."""
+        """Makes SQLite call `progress` a few times a second while it works; True ends the statement."""
         self.progress = progress
         self.set_progress_handler(progress, _STEPS)
 
@@ -38,8 +38,8 @@ def connect(path: Path, address: str) -> StateConnection:
         address,
         uri=address.startswith("file:"),
         factory=StateConnection,
-        isolation_level=None,  # autocommit: transactions are ours to begin and end
-        check_same_thread=False,  # one thread at a time all the same
+        isolation_level=None,  # autocommit: we begin and end transactions ourselves
+        check_same_thread=False,  # still only one thread at a time
     )
     assert isinstance(db, StateConnection)
     db.path = path
@@ -50,15 +50,15 @@ def connect(path: Path, address: str) -> StateConnection:
 
 
 def _python_is_heard() -> bool:
-    """Does nothing; but while it does, Python raises the `KeyboardInterrupt` that a signal asked for before."""
+    """Does nothing, but calling it lets Python raise a pending `KeyboardInterrupt`."""
     return False
 
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing; takes the write lock at once, so that it cannot fail half way for lack of it.
+    """Commits all or nothing; takes the write lock at the beginning, so that it cannot fail halfway for lack of it.
 
-    A lock of another program is waited for, see `StateConnection.while_busy`.
+    Waits for a lock of another program, see `StateConnection.while_busy`.
     """
     patiently(db, "BEGIN IMMEDIATE")
     try:
@@ -71,7 +71,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def patiently(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
-    """Runs `statement`, as often as it takes while another program holds the lock that it needs."""
+    """Runs `statement`, again and again while another program holds the lock that it needs."""
     if not isinstance(db, StateConnection):
         return db.execute(statement)
     began = time.monotonic()
@@ -88,14 +88,14 @@ def patiently(db: sqlite3.Connection, statement: str) -> sqlite3.Cursor:
 
 
 def _give_up(waited_s: float) -> None:
-    """Waits for as long as a command does that has nobody to ask."""
+    """Ends the wait after `_BUSY_S`; the default of `while_busy`."""
     if waited_s > _BUSY_S:
         raise TimeoutError
 
 
 @contextmanager
 def savepoint(db: sqlite3.Connection) -> Iterator[None]:
-    """Keeps what is written inside it, which is part of a transaction, only if nothing is raised."""
+    """Keeps the writes inside it, which are part of a transaction, only if nothing is raised."""
     db.execute("SAVEPOINT part")
     try:
         yield
@@ -109,7 +109,7 @@ def savepoint(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def interruptible(db: StateConnection, check: Callable[[], None]) -> Iterator[None]:
-    """Calls `check` a few times a second, whatever SQLite is at; what that raises ends the statement."""
+    """Calls `check` a few times a second while SQLite works; an exception from it ends the statement."""
     raised: list[BaseException] = []
 
     def is_over() -> bool:
@@ -123,7 +123,7 @@ def interruptible(db: StateConnection, check: Callable[[], None]) -> Iterator[No
     db.watch(is_over)
     try:
         yield
-    except BaseException:  # whatever others made of SQLite's own error on its way here
+    except BaseException:  # SQLite's own error, possibly translated on its way here
         if raised:
             raise raised[0] from None
         raise

@@ -1,4 +1,4 @@
-"""Where all the images stand, as one frozen value; read from tallies, so instant on any number of rows."""
+"""The status of all images as one frozen value; read from counts, so instant for any number of rows."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from oidl.model import Status
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.times import parse_timestamp
 
-_FASTEST = 1e15  # a second; people edit rows, and JSON has no infinity
+_FASTEST = 1e15  # per second; people edit rows, and JSON has no infinity
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One `oidl run` as its row tells it; `outcome` None while it goes on (or was killed)."""
+    """The row of one `oidl run`; `outcome` is None while it is active (or if it was killed)."""
 
     id: int
     started_at: str
@@ -28,14 +28,14 @@ class RunRow:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds from its start to its end, or to when it was last heard of; 0 if a clock that jumped says less."""
+        """Seconds from its start to its end or last update; 0 if a clock jump made it negative."""
         started, ended = parse_timestamp(self.started_at), parse_timestamp(self.finished_at or self.updated_at)
         return max(0.0, (ended - started).total_seconds()) if started and ended else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class PaceRow:
-    """How fast one provider is asked, as its row tells it: `rate` None is any."""
+    """The row of a provider's pace; a `rate` of None is no limit."""
 
     provider: str
     window: int
@@ -47,12 +47,11 @@ class PaceRow:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many images stand where.
+    """The number of images by status.
 
-    `by_subset` maps a subset to statuses, `by_reason` a reason to the images
-    that failed or wait for a retry because of it, `files` a rendition's name to its
-    (files, bytes). `paces` are the providers', as the last run left them; `skipped_rows` of the list are no images.
-    `plan` is how the images stand that the root is for, None if those are the whole list.
+    `by_subset` maps a subset to statuses, `by_reason` a reason to the images that failed or wait for a retry because of
+    it, `files` the name of a rendition to its (files, bytes). `paces` are those of the providers after the last run;
+    `skipped_rows` of the list are not images. `plan` has the counts for the plan, None if it covers the whole list.
     """
 
     dataset_version: str | None
@@ -68,7 +67,7 @@ class Counts:
 
     @property
     def by_status(self) -> dict[Status, int]:
-        """Images by status, every status present."""
+        """The number of images by status, with every status present."""
         return {status: sum(row[status] for row in self.by_subset.values()) for status in Status}
 
     @property
@@ -78,11 +77,11 @@ class Counts:
 
 
 NOTHING_YET = Counts(None, {}, {}, 0, {}, None, None)
-"""How it stands before an image list is loaded."""
+"""The counts before an image list is loaded."""
 
 
 def read_counts(db: sqlite3.Connection) -> Counts:
-    """The state of everything, as of one moment."""
+    """All counts, in one consistent read."""
     db.execute("BEGIN")
     try:
         version = db.execute("SELECT dataset_version FROM image_list LIMIT 1").fetchone()

@@ -1,4 +1,4 @@
-"""How large the images of a list are on average, from a sample: at once, also over nine million rows."""
+"""The mean size of the images of a list, from a sample: instant even for nine million rows."""
 
 import json
 import random
@@ -8,14 +8,14 @@ _SAMPLE = 10_000
 
 
 def mean_original_bytes(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> float:
-    """The mean published size of `subsets` (empty is all), from rows that are drawn, the same each time; 0 for none."""
+    """The mean published size in bytes in `subsets` (empty: all), from a sample that is always the same; 0 for none."""
     (last,) = db.execute("SELECT coalesce(max(rowid), 0) FROM image").fetchone()
     rows = random.Random(last).sample(range(1, last + 1), min(last, _SAMPLE))
     values = {"rows": json.dumps(sorted(rows)), "subsets": json.dumps(subsets), "most": _SAMPLE}
     is_meant = "(:subsets = '[]' OR i.subset IN (SELECT value FROM json_each(:subsets)))"
     for images in (
         f"SELECT i.original_size FROM json_each(:rows) AS r JOIN image AS i ON i.rowid = r.value WHERE {is_meant}",
-        # Of a very small subset there may be none among them.
+        # The sample may contain no rows of a very small subset.
         f"SELECT i.original_size FROM image AS i WHERE {is_meant} LIMIT :most",
     ):
         (mean,) = db.execute(f"SELECT avg(original_size) FROM ({images})", values).fetchone()

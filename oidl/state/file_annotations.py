@@ -1,8 +1,8 @@
-"""Files with what was seen in them, by pages, for the formats of other tools.
+"""Files with their annotations, page by page, for the formats of other tools.
 
-One walk along the files of a rendition in ImageID order, or along a choice of images in its own; the boxes and
-labels of a page are asked for together. Every page is a read of its own, so an export
-that takes hours never keeps a run from emptying its WAL.
+One walk along the files of a rendition in ImageID order, or along a selection of images in its own order; the boxes and
+labels of a page are read together. Every page is a separate read, so an export that takes hours never keeps a run from
+emptying its WAL.
 """
 
 import json
@@ -19,7 +19,7 @@ _PAGE = 500
 
 
 class LabelClass(NamedTuple):
-    """A class that annotations name: its MID, its English name, and the class above it, where there are such."""
+    """A class of annotations: its MID, its English name, and its parent class; None if unknown."""
 
     label_name: str
     display_name: str | None
@@ -27,10 +27,10 @@ class LabelClass(NamedTuple):
 
 
 class AnnotatedFile(NamedTuple):
-    """A file with its geometry (as in `model.WrittenFile`), and whom to thank for the picture.
+    """A file with its geometry (as in `model.WrittenFile`) and its attribution.
 
-    `number` is the image's in the published list. `exif_orientation` is what a file kept as it came says
-    itself, `bands` are those of the picture as it came last; both None where they were not noted.
+    `number` is that of the image in the published list. `exif_orientation` is that of an unchanged file, `bands` are
+    those of the last downloaded image; both are None if not recorded.
     """
 
     image_id: str
@@ -56,7 +56,7 @@ class AnnotatedFile(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A box as published: sides are shares of the stored picture; attributes 1, 0, -1 for unknown, or None."""
+    """A published box: sides are shares of the stored image; attributes are 1, 0, -1 for unknown, or None."""
 
     image_id: str
     label_name: str
@@ -74,9 +74,9 @@ class Box(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A class that was looked for in an image: `confidence` 1 is there, 0 is not, between them a machine's guess.
+    """A label of a whole image: `confidence` is 1 for present, 0 for absent, between them for a machine's guess.
 
-    `is_there` says whether the row counts as showing the class (`evidence`).
+    `is_there`: whether the row counts as showing the class (`annotation_filters`).
     """
 
     image_id: str
@@ -86,7 +86,7 @@ class Label(NamedTuple):
     is_there: bool
 
 
-# From one name to the next by the index, not over all the rows.
+# Seeks from one name to the next in the index instead of scanning all rows.
 _NAMES_IN = """
 SELECT label_name FROM (
     WITH RECURSIVE step(label_name) AS (
@@ -104,7 +104,7 @@ _ANY = Selection()
 
 
 def known_classes(db: sqlite3.Connection, label_types: Collection[LabelType]) -> list[LabelClass]:
-    """The classes that annotations of these types name, by MID; for boxes and their masks also all boxable ones."""
+    """The classes in annotations of these types, by MID; for boxes and their masks also all boxable classes."""
     if not label_types:
         return []
     is_boxable = LabelType.BOXES in label_types or LabelType.SEGMENTATIONS in label_types
@@ -118,16 +118,16 @@ def known_classes(db: sqlite3.Connection, label_types: Collection[LabelType]) ->
 
 
 def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[LabelClass]:
-    """These classes, in the order given."""
-    found = _classes(db, "SELECT value AS label_name FROM json_each(?)", json.dumps(tuple(label_names)))
-    by_name = {each.label_name: each for each in found}
+    """These classes, in the given order."""
+    classes = _classes(db, "SELECT value AS label_name FROM json_each(?)", json.dumps(tuple(label_names)))
+    by_name = {each.label_name: each for each in classes}
     return [by_name[label_name] for label_name in label_names]
 
 
 def subsets_with_images(
     db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: SelectedImages | None = None
 ) -> list[str]:
-    """Those of `subsets` that have images; of a choice made on `db`, those that it has files of `rendition` from."""
+    """Those of `subsets` that have images; with a selection made on `db`, those with files of `rendition` in it."""
     if chosen is None:
         sql = "SELECT 1 FROM progress WHERE subset = :subset AND status = 'done'"
     else:
@@ -143,7 +143,7 @@ def subsets_with_images(
 def file_pages(
     db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: SelectedImages | None = None
 ) -> Iterator[list[AnnotatedFile]]:
-    """The files of `rendition` in `subsets`, in ImageID order; those of a choice made on `db` in its order."""
+    """The files of `rendition` in `subsets`, in ImageID order; those of a selection made on `db` in its order."""
     if chosen:
         source, key = "temp.chosen AS c CROSS JOIN file AS f ON f.image_id = c.image_id", "c.place"
     else:
@@ -173,9 +173,9 @@ def boxes_of(
     label_names: Collection[str] | None,
     selection: Selection = _ANY,
 ) -> dict[str, list[Box]]:
-    """The boxes of these images, file by file in the published order, by ImageID; only of `label_names` if given.
+    """The boxes of these images, file by file in the published order, by ImageID; only those of `label_names` if given.
 
-    And only those whose attributes and area fit `selection`.
+    Only boxes whose attributes and area match `selection`.
     """
     return rows_by_image(db, Box, LabelType.BOXES, "file_id, row_number", image_ids, label_names, selection)
 
@@ -186,12 +186,12 @@ def labels_of(
     label_names: Collection[str] | None,
     selection: Selection = _ANY,
 ) -> dict[str, list[Label]]:
-    """The labels of these images, in the order of their MIDs, by ImageID; only of `label_names` if given.
+    """The labels of these images, in the order of their MIDs, by ImageID; only those of `label_names` if given.
 
-    And only those that people verified, if `selection` asks for that.
+    Only labels that people verified, if `selection` requires that.
     """
-    found = rows_by_image(db, Label, LabelType.LABELS, "label_name, source", image_ids, label_names, selection)
-    return {image_id: list(dict.fromkeys(labels)) for image_id, labels in found.items()}  # two files may say the same
+    rows = rows_by_image(db, Label, LabelType.LABELS, "label_name, source", image_ids, label_names, selection)
+    return {image_id: list(dict.fromkeys(labels)) for image_id, labels in rows.items()}  # two files may repeat one
 
 
 def rows_by_image(
@@ -203,18 +203,18 @@ def rows_by_image(
     label_names: Collection[str] | None,
     selection: Selection,
 ) -> dict[str, list[_Row]]:
-    """The rows of these images that are of type `label_type`, as values of `kind`, whose fields are their columns.
+    """The rows of type `label_type` of these images, as values of `kind`, whose fields are the columns.
 
-    Only of `label_names` if given (any of the columns that name a class will do), and only what fits `selection`.
+    Only those of `label_names` if given (in any column with a class), and only those that match `selection`.
     """
     evidence = ANNOTATION_TABLES[label_type]
     columns = [evidence.is_there if name == "is_there" else name for name in kind._fields]
     conditions = ["image_id IN (SELECT value FROM json_each(:image_ids))", *row_conditions(selection, label_type)]
     if label_names is not None:
-        # The plus keeps to the primary key: an image has few rows, a class may have millions.
+        # The plus makes SQLite use the primary key: an image has few rows, a class may have millions.
         names = (f"+{column} IN (SELECT value FROM json_each(:label_names))" for column in evidence.columns)
         conditions.append(f"({' OR '.join(names)})")
-    found: dict[str, list[_Row]] = {}
+    by_image: dict[str, list[_Row]] = {}
     for row in db.execute(
         f"SELECT {', '.join(columns)} FROM {evidence.table} AS x WHERE {' AND '.join(conditions)} "
         f"ORDER BY image_id, {order}",
@@ -224,8 +224,8 @@ def rows_by_image(
             **row_parameters(selection),
         },
     ):
-        found.setdefault(row[0], []).append(kind._make(row))
-    return found
+        by_image.setdefault(row[0], []).append(kind._make(row))
+    return by_image
 
 
 def _classes(db: sqlite3.Connection, names: str, *values: object) -> list[LabelClass]:

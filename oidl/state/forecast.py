@@ -1,7 +1,7 @@
-"""What a run would fetch, counted without fetching: images and bytes by subset and by class, and how fast it goes.
+"""What a run would fetch, counted without fetching: images and bytes by subset and by class, and the expected speed.
 
-Of a whole list it is read off tallies and a sample of sizes, so at once over nine
-million rows; of chosen images, and of those that are done while there are few, each is looked up.
+For a whole list this uses counts and a sample of sizes, so it is instant for nine million rows. Selected images, and
+images that are done while there are few, are looked up one by one.
 """
 
 import json
@@ -21,11 +21,11 @@ from oidl.state.queue import PRESENT, wanted_values
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What an image must have: all of `wanted`, but only one of those that are named in `kept`.
+    """The renditions that an image needs: all of `wanted`, but only one of those that are named in `kept`.
 
-    With `is_anew`, images that are done are done again. `failed` are the reasons of permanent failures that are tried
-    again: empty is any, None is no failure. With `can_use_local`, an original that is on disk is not fetched.
-    `mean_bytes` is what a fetched image has on average, None for what is published of each.
+    With `is_anew`, images that are done are done again. `failed` are the reasons whose permanent failures are retried:
+    empty for all reasons, None for no failures. With `can_use_local`, an original on disk is not fetched. `mean_bytes`
+    is the mean size of a fetched image, None for the published size of each.
     """
 
     wanted: Sequence[Rendition]
@@ -59,11 +59,11 @@ _IS_LOCAL = """
     (:takes_local AND EXISTS (SELECT 1 FROM file AS o WHERE o.image_id = d.image_id AND o.rendition = 'original'
                               AND o.conversion IS NULL))
 """
-_FEW = 100_000  # images that are done: of so many, each that lacks something is counted
+_FEW = 100_000  # up to this many images that are done, those that lack something are counted exactly
 
 
 def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Demand) -> dict[str, Share]:
-    """By subset, about what is left to do of all images of `subsets` (empty is all)."""
+    """By subset, approximately what is left to do for all images of `subsets` (empty: all)."""
     counts = read_counts(db)
     failed = dict(
         db.execute(
@@ -82,16 +82,19 @@ def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Demand
 
 
 def _lacking(db: sqlite3.Connection, counts: Counts, asked: Demand) -> dict[str, tuple[int, int]]:
-    """By subset, how many of the images that are done are to be done again, or lack something; how many from disk."""
+    """By subset, the number of images that are done but need work again, and how many of these use an original on disk.
+
+    Images need work again if all are redone, or if they lack a rendition.
+    """
     done = {subset: row[Status.DONE] for subset, row in counts.by_subset.items()}
     every = sum(done.values())
     if asked.is_anew or not every:
         return {subset: (images, 0) for subset, images in done.items()}
     if not asked.wanted:
         return {}
-    # Of which subset they are, and whether one image lacks two, is not known without looking at each.
+    # Only a look at each image shows its subset, and whether it lacks several renditions.
     if every <= _FEW:
-        there = {
+        with_files = {
             subset: (images, lacking_local)
             for subset, images, lacking_local in db.execute(
                 f"SELECT d.subset, sum({PRESENT} >= :wanted_count), sum({PRESENT} < :wanted_count AND {_IS_LOCAL}) "
@@ -100,8 +103,8 @@ def _lacking(db: sqlite3.Connection, counts: Counts, asked: Demand) -> dict[str,
                 asked.values,
             )
         }
-        found = {subset: (images, *there.get(subset, (0, 0))) for subset, images in done.items()}
-        return {subset: (images - complete, local) for subset, (images, complete, local) in found.items()}
+        counted = {subset: (images, *with_files.get(subset, (0, 0))) for subset, images in done.items()}
+        return {subset: (images - complete, local) for subset, (images, complete, local) in counted.items()}
     files_of = {name: files for name, (files, _) in counts.files.items()}
     files = [files_of.get(rendition.name, 0) for rendition in asked.wanted if rendition.name not in asked.kept]
     if asked.kept:
@@ -112,9 +115,9 @@ def _lacking(db: sqlite3.Connection, counts: Counts, asked: Demand) -> dict[str,
 
 
 def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Demand) -> dict[str, Share]:
-    """By subset, what is left to do of the images in `temp.chosen`."""
+    """By subset, what is left to do for the images in `temp.chosen`."""
     rows = db.execute(
-        # Rows of the list lie in no order; they are looked up only where the choice did not come by the sizes.
+        # The rows of the list are unordered; they are looked up only if the selection has no sizes.
         "SELECT subset, count(*), sum(iif(is_local, 0, bytes)), sum(is_local), sum(status = 'done') FROM ("
         f"SELECT d.subset, d.status, {_IS_LOCAL} AS is_local, coalesce(:mean_bytes, c.original_size, "
         "(SELECT i.original_size FROM image AS i WHERE i.image_id = c.image_id)) AS bytes "
@@ -126,7 +129,7 @@ def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Dem
 
 
 def forecast_classes(db: sqlite3.Connection, asked: Demand) -> dict[str, Share]:
-    """By class (its name in words), what is left to do of the chosen images that show it; most images first."""
+    """By class (its display name), what is left to do for the selected images that show it; most images first."""
     rows = db.execute(
         "SELECT coalesce(k.display_name, c.class), count(*) AS images, "
         f"sum(iif({_IS_LOCAL}, 0, coalesce(:mean_bytes, i.original_size))), sum({_IS_LOCAL}) "
@@ -139,8 +142,8 @@ def forecast_classes(db: sqlite3.Connection, asked: Demand) -> dict[str, Share]:
 
 
 def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Demand) -> None:
-    """Leaves in `temp.chosen` what a run with the limits of `selection` fetches if none of it fails."""
-    # As the feed takes them: those that only lack something first.
+    """Reduces `temp.chosen` to what a run with the limits of `selection` fetches if nothing fails."""
+    # In the order of the feed: images that only lack something come first.
     order = "ORDER BY d.status <> 'done', c.place"
     chosen = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
     if selection.limit_per_class is not None:
@@ -165,7 +168,7 @@ def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Demand) ->
 
 
 def missing_to_limit(db: sqlite3.Connection, selection: Selection, asked: Demand, *, are_chosen: bool) -> int | None:
-    """How many images are not had yet of the limit for all of them; None if there is none."""
+    """How many images are still missing to the limit for all images; None if there is no limit."""
     if selection.limit is None or asked.is_anew:
         return selection.limit
     had = count_had(db, asked.wanted, asked.kept, subsets=selection.subsets, are_chosen=are_chosen)
@@ -179,26 +182,26 @@ def _keep(db: sqlite3.Connection, images: str, values: dict[str, Any]) -> None:
 def new_files(
     db: sqlite3.Connection, shares: Iterable[Share], images: int, wanted: Iterable[Rendition]
 ) -> dict[str, int]:
-    """By rendition, about how many files take room that none takes yet, if `images` of `shares` are had.
+    """By rendition, the approximate number of additional files after `images` of `shares` are done.
 
-    Of images that are done, and lack some other rendition, the files that are there stay, or are replaced.
+    Images that are done and lack another rendition keep their existing files, or get them replaced.
     """
     shares = tuple(shares)
     available = sum(share.images for share in shares)
     again = sum(share.again for share in shares) * images // available if available else 0
     counts = read_counts(db)
     done = counts.by_status[Status.DONE]
-    there = {rendition.name: counts.files.get(rendition.name, (0, 0))[0] for rendition in wanted}
-    return {name: images - again + min(again, max(0, done - files)) for name, files in there.items()}
+    existing = {rendition.name: counts.files.get(rendition.name, (0, 0))[0] for rendition in wanted}
+    return {name: images - again + min(again, max(0, done - files)) for name, files in existing.items()}
 
 
 def fetched_files(db: sqlite3.Connection) -> frozenset[str]:
-    """The names of the lists and annotation files that were fetched before."""
+    """The names of the lists and annotation files that are already fetched."""
     return frozenset(name for (name,) in db.execute("SELECT name FROM archive"))
 
 
 def learned_pace(db: sqlite3.Connection) -> float | None:
-    """Images a second, as the last run came to, or its provider bears if that is less; None if it is not known."""
+    """Images per second: the speed of the last run, or the provider's rate if that is lower; None if unknown."""
     speeds = db.execute("SELECT images_per_s FROM run WHERE images_per_s > 0 ORDER BY id DESC LIMIT 1").fetchone()
     (rate,) = db.execute("SELECT max(coalesce(rate, learned_rate)) FROM pace").fetchone()
     known = [value for value in (speeds and speeds[0], rate) if value]

@@ -1,7 +1,7 @@
-"""How many images are had already: done, with every rendition that is asked for.
+"""The number of complete images: done, with every requested rendition.
 
-What a limit counts. Of chosen images each is looked up; of a whole list, only those that have
-files, so that the first images of nine million are counted at once.
+A limit counts these. Selected images are looked up one by one; for a whole list, only those that have files, so that
+the first images of nine million are counted at once.
 """
 
 import json
@@ -16,7 +16,7 @@ _IS_HAD = f"d.status = 'done' AND {PRESENT} >= :wanted_count"
 
 
 class ClassCount(NamedTuple):
-    """How many images of a class are had, and how many there are to choose from."""
+    """The number of complete images of a class, and of all available ones."""
 
     had: int
     images: int
@@ -30,9 +30,9 @@ def count_had(
     subsets: tuple[str, ...] = (),
     are_chosen: bool,
 ) -> int:
-    """How many images have all of `wanted`, of those in `temp.chosen`, or of `subsets` (empty is all).
+    """The number of images with all of `wanted`, among those in `temp.chosen`, or in `subsets` (empty: all).
 
-    Of the names in `kept`, any will do for the one of them that is wanted.
+    Any of the names in `kept` satisfies the one of them that is in `wanted`.
     """
     values = {**wanted_values(wanted, frozenset(kept)), "subsets": json.dumps(subsets)}
     selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
@@ -51,7 +51,7 @@ def count_had(
 
 
 def count_done(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> int:
-    """How many images of `subsets` (empty is all) are done, whatever they have."""
+    """The number of images of `subsets` (empty: all) that are done, with any renditions."""
     (count,) = db.execute(
         "SELECT coalesce(sum(images), 0) FROM status_count WHERE status = 'done' "
         "AND (:subsets = '[]' OR subset IN (SELECT value FROM json_each(:subsets)))",
@@ -61,7 +61,7 @@ def count_done(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> int:
 
 
 def count_by_class(db: sqlite3.Connection, wanted: Iterable[Rendition], kept: Iterable[str]) -> dict[str, ClassCount]:
-    """The same for each class of `temp.member`."""
+    """The number of complete and of all images for each class of `temp.member`."""
     rows = db.execute(
         f"SELECT m.class, sum({_IS_HAD}), count(*) FROM temp.member AS m "
         "CROSS JOIN download AS d ON d.image_id = m.image_id GROUP BY m.class ORDER BY m.class",

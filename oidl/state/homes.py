@@ -1,8 +1,8 @@
-"""Where the files of renditions may lie: what runs were told, and what is told of each rendition now.
+"""The directories where files of renditions may be, by the settings of all runs and the current renditions.
 
-`file.path` is text, and a database may be another's or have been edited. So a file is deleted, copied or shown only if
-its path is one that a run could have written. Originals may lie in several directories, as a later run may be told
-another one (of a larger disk), and a root may have been moved since.
+`file.path` is text, and a database may come from others or have been edited. So a file is deleted, copied or shown only
+if its path is one that a run could have written. Originals may be in several directories, because a later run may use
+another one (on a larger disk), and the root may have been moved.
 """
 
 import json
@@ -24,9 +24,9 @@ class Home(NamedTuple):
 
 
 def read_homes(db: sqlite3.Connection, layout: Layout) -> frozenset[Home]:
-    """All of them, also of renditions that are removed; `layout` is that of the root where it lies now.
+    """All such directories, including those of removed renditions; `layout` is that of the root at its current path.
 
-    Settings of a run that cannot be read have none.
+    Unreadable settings of a run add none.
     """
     homes = {Home(rendition, layout) for rendition, _ in known_renditions(db)}
     for root_dir, version_dir, originals, renditions in db.execute(
@@ -36,8 +36,8 @@ def read_homes(db: sqlite3.Connection, layout: Layout) -> frozenset[Home]:
     ):
         with suppress(ValueError, TypeError, LookupError):
             there = Layout(Path(root_dir), str(version_dir))
-            made = [*_kept(json.loads(originals)), *map(_rendition, json.loads(renditions))]
-            homes.update(Home(rendition, there) for rendition in made)
+            outputs = [*_kept(json.loads(originals)), *map(_rendition, json.loads(renditions))]
+            homes.update(Home(rendition, there) for rendition in outputs)
     return frozenset(homes)
 
 

@@ -1,7 +1,7 @@
-"""Single images out again: by ImageID or the beginning of one, and the last that were had or failed.
+"""Look-up of single images: by ImageID or its beginning, and the last that were done or failed.
 
-Every question is answered along an index and has few answers, so each is quick
-on any number of rows.
+Every query uses an index and has few results, so it is quick on any number of
+rows.
 """
 
 import json
@@ -16,16 +16,16 @@ _FIELDS = (
     "d.image_id, d.subset, d.status, d.reason, d.width, d.height, "
     "i.title, i.author, i.author_profile_url, i.license, i.original_landing_url"
 )
-_MOST_ANNOTATIONS = 1_000  # of an image; it may have several hundred boxes
+_MOST_ANNOTATIONS = 1_000  # per image; it may have several hundred boxes
 _CARDS = f"SELECT {_FIELDS} FROM download AS d CROSS JOIN image AS i USING (image_id)"
 
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """One output file: which rendition, where as in `file.path`, how large, and its geometry (`model.WrittenFile`).
+    """One output file: its rendition, path (as in `file.path`), size, and geometry (`model.WrittenFile`).
 
-    `exif_orientation` is what a file kept as it came says itself. `scaled_width` is None for an original
-    kept as it came, and where the geometry was not noted.
+    `exif_orientation` is that of an unchanged file. `scaled_width` is None for an unchanged original, and if the
+    geometry was not recorded.
     """
 
     rendition: str
@@ -43,7 +43,7 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """An image with all that must be said where its picture is shown; fields are as published."""
+    """An image with everything that must be shown with it; the fields are as published."""
 
     image_id: str
     subset: str
@@ -61,7 +61,7 @@ class ImageSummary:
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """One try that failed; `status` is where its image stands now, `url` what was asked for, or else the original."""
+    """A failed try; `status` is the current status of the image, `url` the requested URL, otherwise the original's."""
 
     image_id: str
     subset: str
@@ -75,7 +75,7 @@ class FailedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class DoneImage:
-    """One image that was had: what was downloaded, and how long that took where it was noted; `at` is when."""
+    """An image that is done: what was downloaded, and how long that took (None if not recorded); `at` is when."""
 
     image_id: str
     subset: str
@@ -89,9 +89,9 @@ class DoneImage:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Everything about one image: its card, its row in `download` by column names, failed tries, boxes and labels.
+    """Everything about one image: its summary, its row in `download` by column, failed tries, boxes and labels.
 
-    `class_names` has the English names of the classes of both, by label name, where they are known.
+    `class_names` has the known English names of the classes of both, by label name.
     """
 
     card: ImageSummary
@@ -111,32 +111,32 @@ _DOWNLOAD = (
 
 
 def image_summaries(db: sqlite3.Connection, image_ids: Iterable[str]) -> list[ImageSummary]:
-    """The cards of these images, in this order; those that there are not are left out."""
-    found = []
+    """The summaries of these images, in this order; unknown ImageIDs are left out."""
+    summaries = []
     for image_id in image_ids:
-        found += _cards(db, f"{_CARDS} WHERE d.image_id = ?", image_id)
-    return found
+        summaries += _cards(db, f"{_CARDS} WHERE d.image_id = ?", image_id)
+    return summaries
 
 
 def find_by_prefix(db: sqlite3.Connection, beginning: str, most: int) -> list[ImageSummary]:
-    """The first images whose ImageIDs begin so, in order; `beginning` is lower-case hex digits."""
-    end = beginning + "g"  # comes after all hex digits
+    """The first images whose ImageIDs begin with `beginning` (lower-case hex digits), in order."""
+    end = beginning + "g"  # sorts after all hex digits
     return _cards(
         db, f"{_CARDS} WHERE d.image_id >= ? AND d.image_id < ? ORDER BY d.image_id LIMIT ?", beginning, end, most
     )
 
 
 def details(db: sqlite3.Connection, image_id: str) -> Details | None:
-    """All that is known of one image; None if there is no such image."""
-    found = image_summaries(db, [image_id])
-    if not found:
+    """Everything that is known about one image; None if there is no such image."""
+    summaries = image_summaries(db, [image_id])
+    if not summaries:
         return None
     row = db.execute(f"SELECT {', '.join(_DOWNLOAD)} FROM download WHERE image_id = ?", (image_id,)).fetchone()
     url, size = db.execute("SELECT original_url, original_size FROM image WHERE image_id = ?", (image_id,)).fetchone()
     boxes = boxes_of(db, [image_id], None).get(image_id, [])[:_MOST_ANNOTATIONS]
     labels = labels_of(db, [image_id], None).get(image_id, [])[:_MOST_ANNOTATIONS]
     return Details(
-        found[0],
+        summaries[0],
         url,
         size,
         dict(zip(_DOWNLOAD, row, strict=True)),
@@ -148,7 +148,7 @@ def details(db: sqlite3.Connection, image_id: str) -> Details | None:
 
 
 def last_successes(db: sqlite3.Connection, most: int) -> tuple[DoneImage, ...]:
-    """The images that were had last, the latest first; the database remembers a hundred."""
+    """The images that were done last, the latest first; the database remembers a hundred."""
     rows = db.execute(
         "SELECT d.image_id, d.subset, d.url, d.bytes, d.width, d.height, d.transfer_s, d.finished_at "
         "FROM recent_success AS r CROSS JOIN download AS d USING (image_id) "
@@ -159,12 +159,12 @@ def last_successes(db: sqlite3.Connection, most: int) -> tuple[DoneImage, ...]:
 
 
 def recent_failures(db: sqlite3.Connection, most: int) -> tuple[FailedAttempt, ...]:
-    """The last tries that failed, the latest first."""
+    """The last failed tries, the latest first."""
     return _tries(db, "true", most)
 
 
 def output_file(db: sqlite3.Connection, image_id: str, rendition: str) -> OutputFile | None:
-    """The file of this rendition of this image; None if there is no row for it."""
+    """The file of this image in this rendition; None if there is no row for it."""
     return next((file for file in _files(db, image_id) if file.rendition == rendition), None)
 
 
@@ -174,7 +174,7 @@ def _cards(db: sqlite3.Connection, sql: str, *values: str | int) -> list[ImageSu
 
 
 def _files(db: sqlite3.Connection, image_id: str) -> tuple[OutputFile, ...]:
-    """The smallest first."""
+    """The files of an image, the smallest first."""
     rows = db.execute(
         "SELECT rendition, path, bytes, width, height, orientation, scaled_width, scaled_height, crop_left, crop_top, "
         "exif_orientation FROM file WHERE image_id = ? ORDER BY bytes, rendition",

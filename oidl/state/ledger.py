@@ -1,4 +1,4 @@
-"""Writes what became of things: outcomes of images, runs, archives, renditions.
+"""Writes outcomes: of images, runs and renditions.
 
 Every method is short and runs inside the caller's `transaction`, so that the
 recorder decides what is committed together.
@@ -35,12 +35,12 @@ from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_p
 from oidl.state.renditions import register
 from oidl.state.times import parse_timestamp, timestamp
 
-_CLOCK_STEP = timedelta(seconds=10)  # how far back the clock may be set without a file being missed
+_CLOCK_STEP = timedelta(seconds=10)  # the clock may be set back this far without missing a file
 
 # The columns of `download` and `file` that are fields of the same name in the model.
 _DONE = tuple(field.name for field in fields(Done) if field.name != "files")
 _FILE = tuple(field.name for field in fields(WrittenFile))
-# Those that are written as they are; what is known of an earlier download may stay in the others.
+# Columns that are always overwritten; the others may keep the values of an earlier download.
 _DOWNLOADED = ", ".join(f"{name} = :{name}" for name in _DONE if name not in ("source", "url", "transfer_s"))
 _PUT_FILE = (
     f"INSERT INTO file (image_id, written_at, {', '.join(_FILE)}) "
@@ -50,7 +50,7 @@ _PUT_FILE = (
 
 
 class Ledger:
-    """The one writer of outcomes, on the one writing connection."""
+    """The only writer of outcomes, on the only writing connection."""
 
     def __init__(self, db: sqlite3.Connection, run_id: int = 0) -> None:
         self._db = db
@@ -59,35 +59,35 @@ class Ledger:
         self._counts_plan = False
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commits all that is written inside it together, or nothing of it."""
+        """Commits all writes inside it together, or none of them."""
         return transaction(self._db)
 
     def part(self) -> AbstractContextManager[None]:
-        """A part of a transaction: nothing of it is written if an exception ends it, and the rest is not affected."""
+        """A part of a transaction: an exception undoes the part and leaves the rest unaffected."""
         return savepoint(self._db)
 
     def ended_tokens(self, boot_id: str, is_alive: Callable[[int], bool]) -> frozenset[str]:
-        """What marks the temporary files of runs that are over.
+        """The marks of the temporary files of ended runs.
 
-        In a copy of a database, a run may be on record that goes on elsewhere on this machine.
+        A copy of a database may contain a run that is still active elsewhere on this machine.
         """
         rows = self._db.execute("SELECT token, pid, boot_id FROM run WHERE token NOTNULL").fetchall()
         return frozenset(token for token, pid, boot in rows if boot != boot_id or not is_alive(pid))
 
     def rendition_directories(self) -> list[str]:
-        """The directories of all renditions that were ever asked for."""
+        """The directories of all renditions that were ever requested."""
         return [directory for (directory,) in self._db.execute("SELECT directory FROM rendition")]
 
     # ---- runs
 
     def open_run(self, settings: Mapping[str, Any], *, token: str | None = None, boot_id: str | None = None) -> int:
-        """Starts a row in `run`, which all that follows is recorded under; a run that died ends as `killed`.
+        """Starts a row in `run` for all later records; a run that died gets the outcome `killed`.
 
-        `token` marks its temporary files; `boot_id` is of the machine.
+        `token` marks its temporary files; `boot_id` is that of the machine.
         """
         self._db.execute("UPDATE run SET outcome = 'killed', finished_at = updated_at WHERE finished_at IS NULL")
         now = timestamp()
-        # People who edit the table may leave a retry without a time, or with no time at all: it is due.
+        # People may edit the table: a retry without a valid time is due.
         self._db.execute(
             "UPDATE download SET next_attempt_at = ? WHERE status = 'retry' AND julianday(next_attempt_at) IS NULL",
             (now,),
@@ -101,13 +101,13 @@ class Ledger:
         return self._run_id
 
     def plan(self, plan: Mapping[str, Value]) -> None:
-        """Notes what the root is for from now on."""
+        """Records the plan of the root from now on."""
         if plan != read_plan(self._db):
             forget_plan_counts(self._db)
         write_plan(self._db, plan)
 
     def plan_counts(self, standing: Iterable[StatusCount], classes: Mapping[str, ClassCount]) -> None:
-        """Notes how the images of the plan stand, and keeps that with each outcome; nothing for the whole list."""
+        """Records the counts of the plan, and updates them with each outcome; nothing for the whole list."""
         rows = tuple(standing)
         self._counts_plan = bool(rows)
         with self.transaction():
@@ -120,7 +120,7 @@ class Ledger:
     def heartbeat(
         self, *, done: int, failed: int, throttled: int, bytes_read: int, images_per_s: float, bytes_per_s: float
     ) -> None:
-        """Notes how far this run is, for `oidl status` in another process."""
+        """Records the progress of this run, for `oidl status` in another process."""
         self._db.execute(
             "UPDATE run SET updated_at = ?, done = ?, failed = ?, throttled = ?, bytes = ?, "
             "images_per_s = ?, bytes_per_s = ? WHERE id = ?",
@@ -128,7 +128,7 @@ class Ledger:
         )
 
     def close_run(self, outcome: str, *, is_synced: bool = False) -> None:
-        """Ends this run's row; `is_synced` if all that it wrote is on the disk."""
+        """Ends the row of this run; `is_synced` if everything that it wrote is on the disk."""
         now = timestamp()
         self._db.execute(
             "UPDATE run SET updated_at = ?, finished_at = ?, outcome = ?, synced_at = iif(?, ?, synced_at) "
@@ -137,15 +137,15 @@ class Ledger:
         )
 
     def synced(self, moment: str) -> None:
-        """Notes that all files recorded before `moment`, by whichever run, are on the disk."""
+        """Records that all files recorded before `moment`, by any run, are on the disk."""
         with self.transaction():
             self._db.execute("UPDATE run SET synced_at = ? WHERE id = ?", (moment, self._run_id))
 
     def unsynced_since(self, boot_id: str) -> str | None:
-        """From when on files were recorded that a power cut may have taken; None if there was none since.
+        """The time since which a power cut may have lost recorded files; None if none happened since the last sync.
 
-        An earlier run was cut off, or was of another boot. The same boot proves nothing for a run that was cut off: the
-        disk may be a copy of one that was in use. An empty `boot_id` is of a system that does not tell.
+        The sign is an earlier run that was killed, or that belongs to another boot. The same boot proves nothing for a
+        killed run: the disk may be a copy of one that was in use. `boot_id` is empty on systems that do not provide it.
         """
         (mark,) = self._db.execute("SELECT coalesce(max(synced_at), '') FROM run").fetchone()
         row = self._db.execute(
@@ -165,7 +165,7 @@ class Ledger:
     ) -> AttemptCounts:
         """The failed tries of an image so far; `uncounted` reasons never count against it in a run.
 
-        A try that went on to other sources is one; `source` is where `reason` is counted, None for anywhere.
+        A try with several sources counts once; `source` is where `reason` is counted, None for anywhere.
         """
         names = tuple(uncounted)
         row = self._db.execute(
@@ -184,9 +184,9 @@ class Ledger:
         told: Failure | None = None,
         earlier: Sequence[Failure] = (),
     ) -> None:
-        """Records a failed try and what that makes of the image; `told` is the reason, if that is another failure.
+        """Records a failed try and the resulting status; `told` is the failure to report, if it is another one.
 
-        `earlier` are the failures at the sources that were asked before in the same try.
+        `earlier` are the failures at the previous sources of the same try.
         """
         now = timestamp()
         self._attempts(job.image_id, (*earlier, failure), now)
@@ -230,7 +230,7 @@ class Ledger:
         )
 
     def postponed(self, job: Job, postponed: Postponed, due: datetime) -> None:
-        """Leaves an image that was not tried for later."""
+        """Postpones an image that was not tried."""
         self._move(job, Status.RETRY, postponed.reason)
         self._db.execute(
             "UPDATE download SET status = 'retry', next_attempt_at = ?, reason = ?, detail = ?, http_status = NULL, "
@@ -239,10 +239,10 @@ class Ledger:
         )
 
     def done(self, job: Job, done: Done, earlier: Sequence[Failure] = ()) -> None:
-        """Records an image as done, with its files, which are in place already.
+        """Records an image as done, with its files, which are already in place.
 
-        If the bytes came from disk this time, and are those that were downloaded before, what is known of the download
-        stays. `earlier` are the failures at the sources that were asked before the one that had the image.
+        If the bytes came from disk and are those of an earlier download, the record of that download stays. `earlier`
+        are the failures at the sources before the one that had the image.
         """
         now = timestamp()
         self._attempts(job.image_id, earlier, now)
@@ -263,9 +263,9 @@ class Ledger:
         )
 
     def claim_name(self, name: str, image_id: str) -> bool:
-        """Whether files of `image_id` may be called `name`: it is theirs already, or no image's yet and is theirs now.
+        """Whether files of `image_id` may be called `name`; claims the name if no image has it.
 
-        Outside of a transaction, as it is its own: a claim is made before anything is written under the name.
+        Call it outside a transaction, because it uses one: a name is claimed before a file is written under it.
         """
         owner = self._db.execute("SELECT image_id FROM file_name WHERE name = ?", (name,)).fetchone()
         if owner is None:
@@ -274,7 +274,7 @@ class Ledger:
         return owner is None or owner[0] == image_id
 
     def register(self, renditions: Iterable[Rendition]) -> None:
-        """Notes the recipe of each rendition; raises `UsageError` where its directory or name stands for another."""
+        """Records the recipe of each rendition; raises `UsageError` if its directory or name belongs to another one."""
         register(self._db, tuple(renditions))
 
 

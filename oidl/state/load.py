@@ -1,8 +1,8 @@
-"""Fills an image list into the database, in one transaction: all of it or nothing.
+"""Loads an image list into the database, in one transaction: all of it or nothing.
 
-Nine million rows pass through here once, so rows stay tuples, the index is
-built after them, and `download` is filled by one statement in key order. What comes
-later, other subsets or a list that was changed, is merged (`state.merge`).
+Nine million rows pass through here once, so rows stay tuples, the index is built
+after them, and one statement fills `download` in key order. Later loads, of other
+subsets or of a changed list, are merged (`state.merge`).
 """
 
 import sqlite3
@@ -16,7 +16,16 @@ from typing import Protocol
 
 from oidl.errors import StateError, UsageError
 from oidl.model import Image, LineBreak, ListFile, SkippedRow
-from oidl.state.arrivals import ARRIVING, MAX_KEPT, Repeated, drop_known, drop_repeated, forget, insert, make_room
+from oidl.state.arrivals import (
+    ARRIVING,
+    MAX_KEPT,
+    Repeated,
+    create_tables,
+    drop_known,
+    drop_repeated,
+    drop_tables,
+    insert,
+)
 from oidl.state.connection import transaction
 from oidl.state.database import BUSY_TIMEOUT_MS, CACHE_KIB
 from oidl.state.merge import Merged, merge
@@ -28,9 +37,9 @@ _BULK_CACHE_KIB = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ImageList:
-    """What a database holds, subset by subset: the list's version, its directory, where it came from.
+    """The list of a subset in the database: its version, directory and origin.
 
-    `source` is a path, or a URL without what may be secret; `source_sha256` (hex) is of all of the URL.
+    `source` is a path, or a URL without secrets; `source_sha256` (hex) is the hash of the whole URL.
     """
 
     dataset_version: str
@@ -40,7 +49,7 @@ class ImageList:
 
 
 class ListReading(Protocol):
-    """What is known of the reading of a list, the more the further it is: `style` at its end."""
+    """What the reader of a list has collected so far; `style` is known at the end."""
 
     kept: list[SkippedRow]
     by_subset: Counter[str]
@@ -48,12 +57,12 @@ class ListReading(Protocol):
 
     @property
     def style(self) -> tuple[str, str]:
-        """How the list quotes, and how it ends its lines: `lf` or `crlf`."""
+        """The quoting and the line end of the list: `lf` or `crlf`."""
 
 
 @dataclass(slots=True)
 class NoReading:
-    """Of a list that was not read from a file."""
+    """The values for a list that was not read from a file."""
 
     style: tuple[str, str] = ("author-title", "lf")
     kept: list[SkippedRow] = field(default_factory=list)
@@ -63,7 +72,7 @@ class NoReading:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What one load did; `repeated` rows had an ImageID of before, `conflicts` are the first with another image."""
+    """The result of one load; `repeated` rows had a known ImageID, `conflicts` are the first with another image."""
 
     merged: Merged
     repeated: int = 0
@@ -71,12 +80,12 @@ class Loaded:
 
     @property
     def images(self) -> int:
-        """How many images are new."""
+        """The number of new images."""
         return self.merged.added
 
 
 def loaded_list(db: sqlite3.Connection) -> ImageList | None:
-    """The list this database holds, or None for a new one."""
+    """The list in this database, or None for a new one."""
     row = db.execute("SELECT dataset_version, directory, source FROM image_list LIMIT 1").fetchone()
     return ImageList(*row) if row else None
 
@@ -87,7 +96,7 @@ def loaded_subsets(db: sqlite3.Connection) -> tuple[str, ...]:
 
 
 def wanted_subsets(db: sqlite3.Connection, named: Collection[str]) -> tuple[str, ...]:
-    """The loaded subsets, or those of them that are `named`. Raises `UsageError` for one that is not there."""
+    """The loaded subsets, or the `named` ones among them. Raises `UsageError` for one that is not loaded."""
     loaded = loaded_subsets(db)
     for subset in named:
         if subset not in loaded:
@@ -98,37 +107,38 @@ def wanted_subsets(db: sqlite3.Connection, named: Collection[str]) -> tuple[str,
 
 
 def styles(db: sqlite3.Connection) -> dict[str, tuple[str, str]]:
-    """How the list of each loaded subset quotes, and how it ends its lines: `lf` or `crlf`."""
+    """The quoting and the line end (`lf` or `crlf`) of the list of each loaded subset."""
     rows = db.execute("SELECT subset, quoting, line_end FROM image_list")
     return {subset: (quoting, line_end) for subset, quoting, line_end in rows}
 
 
 def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], subsets: Iterable[str]) -> tuple[str, ...]:
-    """Those of `subsets` that are still to be loaded; `wanted` says from which list each subset of the version comes.
+    """Those of `subsets` that are not loaded yet; `wanted` has the list of each subset of the version.
 
     Raises `StateError` if the database holds a subset of another list.
     """
     present = {}
     for subset, *row in db.execute("SELECT subset, dataset_version, directory, source FROM image_list"):
-        present[subset] = held = ImageList(*row)
+        present[subset] = loaded = ImageList(*row)
         other = wanted.get(subset) or next(iter(wanted.values()))
-        if held != other:
-            is_of_other_version = held.dataset_version != other.dataset_version
-            go_on = f"use --dataset-version {held.dataset_version} to go on with it, or " if is_of_other_version else ""
-            if held.source != other.source and "://" not in held.source:  # a list of the user's own
-                go_on = f"use --images-csv {held.source} to go on with it, or "
+        if loaded != other:
+            has_other_version = loaded.dataset_version != other.dataset_version
+            option = f"--dataset-version {loaded.dataset_version}"
+            hint = f"use {option} to continue with it, or " if has_other_version else ""
+            if loaded.source != other.source and "://" not in loaded.source:  # the user's own list
+                hint = f"use --images-csv {loaded.source} to continue with it, or "
             raise StateError(
-                f"this state database holds version {held.dataset_version} from {held.source}, "
+                f"this state database holds version {loaded.dataset_version} from {loaded.source}, "
                 f"not version {other.dataset_version} from {other.source}",
-                hint=f"{go_on}use another --root-dir or --state-db for another image list",
+                hint=f"{hint}use another --root-dir or --state-db for another image list",
             )
     return tuple(subset for subset in subsets if subset not in present)
 
 
 def stored_file(db: sqlite3.Connection, source: str) -> tuple[tuple[str, ...], ListFile | None, str | None]:
-    """The subsets that are loaded from the list `source`, what it was known by then, and its `source_sha256`.
+    """The subsets loaded from the list `source`, the identity of its file at that time, and its `source_sha256`.
 
-    None for the file where that was not noted; `modified_s` is to the millisecond.
+    The file is None if it was not recorded; `modified_s` has millisecond precision.
     """
     rows = db.execute(
         "SELECT subset, bytes, modified_at, sha256, source_sha256 FROM image_list WHERE source = ? ORDER BY loaded_at",
@@ -138,12 +148,12 @@ def stored_file(db: sqlite3.Connection, source: str) -> tuple[tuple[str, ...], L
         return tuple(row[0] for row in rows), None, rows[0][4] if rows else None
     _, size_bytes, changed_at, sha256, address = rows[0]
     modified = parse_timestamp(changed_at)
-    modified_s = modified.timestamp() if modified else nan  # which no file has, so its content is compared
+    modified_s = modified.timestamp() if modified else nan  # equals no file's, so the contents are compared
     return tuple(row[0] for row in rows), ListFile(size_bytes, modified_s, sha256), address
 
 
 def adopt_moved(db: sqlite3.Connection, image_list: ImageList, file: ListFile) -> bool:
-    """Takes `image_list` for the list that is loaded if it has the same content; whether it has."""
+    """Records `image_list` as the new place of the loaded list if the content is the same; returns whether it is."""
     return (
         db.execute(
             "UPDATE image_list SET source = ?, modified_at = ? WHERE sha256 = ? AND dataset_version = ?",
@@ -161,19 +171,18 @@ def load_list(
     reading: ListReading | None = None,
     file: Callable[[], ListFile | None] = lambda: None,
 ) -> Loaded:
-    """Loads `images`, all of `subsets`; new ones are still to be downloaded.
+    """Loads `images`, all of which are in `subsets`; new ones become pending.
 
-    `images` is consumed inside the transaction: if it raises (a list that does
-    not verify, a cancelled run), nothing is loaded. An ImageID that comes twice
-    keeps its first row. Of a subset that is loaded already this is the list as it is now, and what it
-    changes is put right. `file` gives, once all is read, what the list is known by.
+    `images` is consumed inside the transaction: if it raises (a list that does not verify, a cancelled run), nothing is
+    loaded. For a repeated ImageID the first row counts. If a subset is loaded already, `images` is its current list,
+    and the differences are merged. `file` returns the identity of the list after all of it is read.
     """
     reading = reading or NoReading()
     is_first = db.execute("SELECT max(rowid) IS NULL FROM image").fetchone()[0]
     with _bulk(db) if is_first else nullcontext(), transaction(db):
-        make_room(db, is_first=is_first)
+        create_tables(db, is_first=is_first)
         if is_first:
-            db.execute("DROP INDEX image_by_id")  # built after the rows: twice as fast as along with them
+            db.execute("DROP INDEX image_by_id")  # building it after the rows is twice as fast
             insert(db, "image", images, reading.breaks)
             repeated = [_index(db)]
             added = db.execute(
@@ -186,7 +195,7 @@ def load_list(
             repeated = [drop_repeated(db, ARRIVING), drop_known(db, subsets)]
             merged = merge(db, subsets)
         _record(db, image_list, subsets, reading, repeated, file(), is_first=is_first)
-        forget(db)
+        drop_tables(db)
     count = sum(sum(each.by_subset.values()) for each in repeated)
     return Loaded(merged, count, tuple(chain.from_iterable(each.conflicts for each in repeated)))
 
@@ -201,7 +210,7 @@ def _record(
     *,
     is_first: bool,
 ) -> None:
-    """Notes what was loaded, and what was skipped: rows that say no subset are told of with the first of `subsets`."""
+    """Records the loaded and the skipped rows; skipped rows without a subset count for the first of `subsets`."""
     quoting, line_end = reading.style
     skipped = Counter[str]()
     for by_subset in (reading.by_subset, *(each.by_subset for each in repeated)):
@@ -241,18 +250,18 @@ def _record(
 
 @contextmanager
 def _bulk(db: sqlite3.Connection) -> Iterator[None]:
-    """A rollback journal for the time of a load into an empty database.
+    """Uses a rollback journal during a load into an empty database.
 
     In WAL mode every page would be written twice; here new pages are written
-    once and not journaled at all. Where a reader has the file open just now it
-    stays in WAL mode, which is slower and no less safe. The index is sorted in a
-    larger cache, which is given back.
+    once and not journaled at all. If a reader has the file open, it stays in WAL
+    mode, which is slower and equally safe. The index is sorted in a larger cache,
+    which is released afterwards.
     """
     db.execute(f"PRAGMA cache_size = -{_BULK_CACHE_KIB}")
     with suppress(sqlite3.OperationalError):
         db.execute("PRAGMA busy_timeout = 0")
         db.execute("PRAGMA journal_mode = DELETE")
-    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")  # without WAL, whoever reads just then holds up the commit
+    db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")  # without WAL, a reader delays the commit
     try:
         yield
     finally:
@@ -262,7 +271,7 @@ def _bulk(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def _index(db: sqlite3.Connection) -> Repeated:
-    """Builds the unique index, after dropping rows with repeated ImageIDs if there are any."""
+    """Builds the unique index; drops rows with repeated ImageIDs first if there are any."""
     build = "CREATE UNIQUE INDEX image_by_id ON image (image_id)"
     try:
         db.execute(build)

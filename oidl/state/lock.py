@@ -1,17 +1,18 @@
-"""The writer lock: one writing process for one state database, by whatever name it is opened.
+"""The writer lock: one writing process per state database, under any of its names.
 
-The lock is on a single byte of the database file itself, far behind all that
-SQLite locks there: symbolic and hard links lead to the same lock, and there is
-no lock file that could be removed. It belongs to the open file ("open file
-description" lock) and dies with its process, however that ends. `flock` would do
-on a local disk, but network filesystems make it a lock on every byte of the
-file, which would shut out our own SQLite.
+The lock is on a single byte of the database file itself, far beyond the bytes
+that SQLite locks: symbolic and hard links lead to the same lock, and there is no
+lock file that could be removed. It belongs to the open file ("open file
+description" lock) and dies with its process, however that ends. `flock` would
+work on a local disk, but network filesystems turn it into a lock on every byte of
+the file, which would shut out our own SQLite.
 
 Closing any descriptor of the database drops the `fcntl` locks that SQLite holds
 on it in this process. So the writer's descriptor is closed after its connections,
 and that of `is_held` never.
 
-The file `<database>.pid` says who holds the lock. It locks nothing and is removed at the end.
+The file `<database>.pid` names the holder of the lock. It locks nothing and is
+removed at the end.
 """
 
 import errno
@@ -31,7 +32,7 @@ _BYTE = 1 << 62  # SQLite's own are at 1 GiB
 _RESERVED_LOCK = (1 << 30) + 1
 _WAL_WRITE_LOCK = 120
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
-_FLOCK = "@hhqqi4x"  # struct flock: type, whence, start, length, process
+_FLOCK = "@hhqqi4x"  # struct flock: l_type, l_whence, l_start, l_len, l_pid
 
 _left_open: dict[tuple[int, int], int] = {}
 """The descriptors of `is_held`, by device and inode."""
@@ -39,15 +40,15 @@ _left_open: dict[tuple[int, int], int] = {}
 
 @contextmanager
 def writer_lock(state_db: Path) -> Iterator[None]:
-    """Holds the writer lock of `state_db`, which it creates if needed (empty).
+    """Holds the writer lock of `state_db`, which it creates (empty) if needed.
 
-    Raises `StateError` if the lock is taken, naming the holder, or if the filesystem
-    has no locks; `UsageError` for a directory, `DiskError` if the file cannot be opened for writing.
+    Raises `StateError`, which names the holder, if the lock is held, or if the filesystem has no locks; `UsageError`
+    for a directory, `DiskError` if the file cannot be opened for writing.
     """
     fd = _locked(state_db)
     try:
         note = _note(state_db)
-        with suppress(OSError):  # it is only for the message of the next one
+        with suppress(OSError):  # it is only for the message of another process
             note.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}), "utf-8")
         try:
             yield
@@ -59,7 +60,7 @@ def writer_lock(state_db: Path) -> Iterator[None]:
 
 
 def is_held(state_db: Path) -> bool:
-    """Whether a process holds the writer lock of `state_db` right now; it is not taken to find out."""
+    """Whether a process holds the writer lock of `state_db` right now; this does not take the lock."""
     try:
         return _lock_type(state_db) != fcntl.F_UNLCK
     except OSError:
@@ -67,7 +68,7 @@ def is_held(state_db: Path) -> bool:
 
 
 def has_locks(state_db: Path) -> bool:
-    """Whether the filesystem of an existing file has locks, as far as that can be told."""
+    """Whether the filesystem of an existing file supports locks, as far as that can be detected."""
     try:
         _lock_type(state_db)
     except OSError as error:
@@ -76,7 +77,7 @@ def has_locks(state_db: Path) -> bool:
 
 
 def no_locks(path: Path) -> StateError:
-    """What to say if the filesystem cannot do what SQLite needs."""
+    """The error for a filesystem that lacks what SQLite needs."""
     return StateError(
         f"the filesystem of {path} has no file locks or no shared memory, and SQLite needs both",
         hint="use a --state-db on a local disk; the images can stay where they are (see `oidl help limits`)",
@@ -84,9 +85,9 @@ def no_locks(path: Path) -> StateError:
 
 
 def write_lock_holder(state_db: Path) -> str | None:
-    """The process that holds SQLite's write lock on `state_db`, as Linux tells it; None if it does not."""
+    """The process that holds SQLite's write lock on `state_db`, by /proc/locks; None if unknown."""
     actual = os.path.realpath(state_db)
-    # In WAL mode the lock is a byte of the shared memory, else one of the database.
+    # In WAL mode the lock is a byte of the shared memory, otherwise one of the database.
     places = {_place(f"{actual}-shm"): _WAL_WRITE_LOCK, _place(actual): _RESERVED_LOCK}
     with suppress(OSError, ValueError):
         for line in Path("/proc/locks").read_text("ascii").splitlines():
@@ -101,18 +102,18 @@ def write_lock_holder(state_db: Path) -> str | None:
 
 
 def _place(path: str) -> str:
-    """A file as /proc/locks names it; it is not opened."""
+    """The identity of a file in /proc/locks; the file is not opened."""
     try:
-        found = os.stat(path)
+        stat = os.stat(path)
     except OSError:
         return ""
-    return f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    return f"{os.major(stat.st_dev):02x}:{os.minor(stat.st_dev):02x}:{stat.st_ino}"
 
 
 def _lock_type(state_db: Path) -> int:
-    """The kind of lock that stands in the way of a writer, `F_UNLCK` for none."""
-    found = os.stat(state_db)
-    key = (found.st_dev, found.st_ino)
+    """The kind of lock that blocks a writer, `F_UNLCK` for none."""
+    stat = os.stat(state_db)
+    key = (stat.st_dev, stat.st_ino)
     if key not in _left_open:
         _left_open[key] = os.open(state_db, os.O_RDONLY | os.O_CLOEXEC)
     answer = fcntl.fcntl(_left_open[key], fcntl.F_OFD_GETLK, _request())
@@ -120,7 +121,7 @@ def _lock_type(state_db: Path) -> int:
 
 
 def _locked(state_db: Path) -> int:
-    """A descriptor of `state_db` that has the lock."""
+    """A descriptor of `state_db` that holds the lock."""
     while True:
         fd = _open(state_db)
         try:
@@ -154,14 +155,12 @@ def _take(fd: int, state_db: Path) -> None:
     except (BlockingIOError, PermissionError):  # POSIX allows either
         raise StateError(
             f"the state database {state_db} is in use by {_holder(state_db)}",
-            hint=f"wait for it to end or stop it; {command('status')} works meanwhile",
+            hint=f"wait for it to end, or stop it; {command('status')} works meanwhile",
         ) from None
     except OSError as error:
         if error.errno in _NO_LOCKS:
             raise no_locks(state_db) from error
-        raise DiskError(
-            f"{state_db} cannot be locked: {error.strerror}", hint="check the disk that it is on"
-        ) from error
+        raise DiskError(f"{state_db} cannot be locked: {error.strerror}", hint="check its disk") from error
 
 
 def _request() -> bytes:

@@ -1,9 +1,9 @@
-"""Brings an image list that was loaded before up to what it is now.
+"""Updates a loaded image list to its current version.
 
-Images that are new are added behind the others. Of one that is published differently now, the row is the new one; if
-its bytes are others, or it stands in another subset, its files are no longer its own and it is to be done again; if
-only its URL is another, a failure is. Images that are no longer in the list go, unless they are done: what
-is on disk stays, and keeps its rows.
+New images are added after the others. If an image is now published differently, its row is replaced. If its bytes or
+its subset changed, its files no longer belong to it, and it becomes pending again; if only its URL changed, it becomes
+pending if it had failed. Images that are no longer in the list are removed unless they are done: files on disk stay,
+and keep their rows.
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ _PENDING = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """How many images a list added, published differently, and left out; `kept` are done and stay all the same."""
+    """The number of images that a list added, changed and removed; `kept` ones are done and therefore stay."""
 
     added: int
     changed: int = 0
@@ -33,7 +33,7 @@ class Merged:
 
 
 def merge(db: sqlite3.Connection, subsets: Sequence[str]) -> Merged:
-    """Merges the arriving rows, which have an index of ImageIDs and are all of `subsets`, into the image list."""
+    """Merges the arriving rows, which have an index of ImageIDs and are all in `subsets`, into the image list."""
     marks = ", ".join("?" * len(subsets))
     db.execute(
         "CREATE TEMP TABLE changed AS SELECT a.image_id, "
@@ -63,7 +63,7 @@ def merge(db: sqlite3.Connection, subsets: Sequence[str]) -> Merged:
     ).rowcount
     for table in ("changed", "gone"):
         db.execute(f"DROP TABLE temp.{table}")
-    # There are no triggers for rows of `download` that come and go.
+    # No trigger counts inserted and deleted rows of `download`.
     db.execute("DELETE FROM status_count")
     db.execute(
         "INSERT INTO status_count SELECT subset, status, coalesce(reason, ''), count(*), "

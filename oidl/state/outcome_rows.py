@@ -1,4 +1,4 @@
-"""Rows out again, streamed: published rows with what became of their images, and failures."""
+"""Published rows with the outcomes of their images, and failures, both streamed."""
 
 import json
 import sqlite3
@@ -16,7 +16,7 @@ _FIELDS = ", ".join(f"i.{field}" for field in Image._fields)
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """A published row that was tried, and its outcome; `status` is never `pending`, `source` whose bytes they were."""
+    """The published row of a tried image, and its outcome; `status` is never `pending`, `source` is the used source."""
 
     image: Image
     status: Status
@@ -26,14 +26,14 @@ class OutcomeRow:
     source: str | None = None
 
 
-# An ordered walk along the rows of a choice: the numbers alone are sorted, not what is in the rows.
+# An ordered walk along the selected rows: SQLite sorts only the row numbers, not the contents.
 _OF_CHOSEN = "i.rowid IN (SELECT n.rowid FROM temp.chosen AS c CROSS JOIN image AS n ON n.image_id = c.image_id)"
 
 
 def outcome_rows(
     db: sqlite3.Connection, subsets: tuple[str, ...] = (), chosen: SelectedImages | None = None
 ) -> Iterator[OutcomeRow]:
-    """Every image that was tried, of `subsets` (empty is all) and the choice made on `db`; in published order."""
+    """Every tried image of `subsets` (empty: all) and of the selection made on `db`, in published order."""
     width = len(Image._fields)
     conditions = ["d.status <> 'pending'"]
     if subsets:
@@ -41,7 +41,7 @@ def outcome_rows(
     if chosen:
         conditions.append(_OF_CHOSEN)
     for row in db.execute(
-        # CROSS JOIN: along the published rows, looking up each outcome, never the other way round.
+        # CROSS JOIN: walk along the published rows and look up each outcome, never the other way round.
         f"SELECT {_FIELDS}, d.status, d.reason, d.detail, d.next_attempt_at, d.source "
         "FROM image AS i CROSS JOIN download AS d ON d.image_id = i.image_id "
         f"WHERE {' AND '.join(conditions)} ORDER BY i.rowid",
@@ -52,7 +52,7 @@ def outcome_rows(
 
 @dataclass(frozen=True, slots=True)
 class FailedImage:
-    """An image that failed for good; `url` is the one that was answered last, or the published one."""
+    """An image that failed permanently; `url` is the one that answered last, or the published one."""
 
     subset: str
     image_id: str
@@ -63,10 +63,10 @@ class FailedImage:
 
 
 def failed_rows(db: sqlite3.Connection) -> Iterator[FailedImage]:
-    """Every image that failed for good, in ImageID order.
+    """Every image that failed permanently, in ImageID order.
 
-    By pages, each a read of its own: whoever reads slowly (a pager) would
-    otherwise keep a run from ever emptying its WAL.
+    Each page is a separate read: a slow reader (a pager) would otherwise keep a
+    run from ever emptying its WAL.
     """
     after = ""
     while True:
@@ -77,8 +77,8 @@ def failed_rows(db: sqlite3.Connection) -> Iterator[FailedImage]:
             (after, _PAGE),
         ).fetchall()
         for row in page:
-            failed = FailedImage(*row)
-            yield replace(failed, url=without_passwords(failed.url))
+            image = FailedImage(*row)
+            yield replace(image, url=without_passwords(image.url))
         if len(page) < _PAGE:
             return
         after = page[-1][1]

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from oidl.net.pace import PaceState
 from oidl.state.times import parse_timestamp, timestamp
 
-_COMPARED = 1000  # paces that are compared with what was written last
+_COMPARED = 1000  # the maximum number of written paces to compare with
 
 
 class PaceTable:
-    """Writes and reads the table `pace`."""
+    """Reads and writes the table `pace`."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -42,7 +42,7 @@ class PaceTable:
         )
 
     def read(self) -> dict[str, PaceState]:
-        """The pace of each provider as earlier runs left it, by provider; a pause that is over is none."""
+        """The pace of each provider after earlier runs, by provider; a pause that is over counts as none."""
         now = datetime.now(UTC)
         paces = {}
         for provider, window, rate, learned_rate, until in self._db.execute(

@@ -1,8 +1,8 @@
-"""How the images stand that the plan of a root is about.
+"""The status counts of the images of a root's plan.
 
-A choice is made by a run, on its own connection, and cannot be made again within the moment that
-`oidl status` has. So a run counts its images once, and keeps the counts with each outcome, in the same transaction:
-they are as true as the rows. What changes images outside of a run forgets them.
+A run makes the selection on its own connection, and `oidl status` is too short to repeat it. So a run counts its images
+once, and updates the counts with each outcome, in the same transaction: they are as true as the rows. Changes of images
+outside a run discard the counts.
 """
 
 import json
@@ -19,10 +19,10 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """The images of the plan by status and by reason; `done` are those that have all that is asked for.
+    """The images of the plan by status and by reason; `done` ones have every requested rendition.
 
-    `limit` and `limit_per_class` are the plan's. `classes` is how many classes are counted, `full_classes` how many of
-    them have their images; `short` are a few of the others, by name, and what they have.
+    `limit` and `limit_per_class` are those of the plan. `classes` is the number of counted classes, `full_classes` of
+    those that reached the limit; `short` has a few of the others, by name, and their number of images.
     """
 
     by_status: Mapping[Status, int]
@@ -35,12 +35,12 @@ class PlanCounts:
 
     @property
     def images(self) -> int:
-        """All images that the plan chooses from."""
+        """The number of all images that match the plan."""
         return sum(self.by_status.values())
 
     @property
     def left(self) -> int:
-        """How many are not settled, as far as the limit asks for them."""
+        """The number of unsettled images, up to the limit."""
         left = self.by_status[Status.PENDING] + self.by_status[Status.RETRY]
         if self.limit is None:
             return left
@@ -50,7 +50,7 @@ class PlanCounts:
 def write_plan_counts(
     db: sqlite3.Connection, standing: Iterable[StatusCount], classes: Mapping[str, ClassCount]
 ) -> None:
-    """Notes how the images of the plan stand, inside the caller's transaction; nothing for the whole list."""
+    """Records the counts of the plan, inside the caller's transaction; nothing for the whole list."""
     forget_plan_counts(db)
     db.executemany(
         "INSERT INTO plan_status_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET images = images + excluded.images",
@@ -62,14 +62,14 @@ def write_plan_counts(
 
 
 def forget_plan_counts(db: sqlite3.Connection) -> None:
-    """Forgets how the images of the plan stand, as something changed them; the next run counts them again."""
+    """Discards the counts of the plan because images changed; the next run counts them again."""
     db.execute("DELETE FROM plan_status_count")
     db.execute("DELETE FROM plan_class")
 
 
 def move_plan_counts(db: sqlite3.Connection, job: Job, status: Status, reason: str | None) -> None:
-    """Notes that `job`, an image of the plan, is `status` now, inside the caller's transaction."""
-    # What was done was fed because it lacked something.
+    """Records the new `status` of `job`, an image of the plan, inside the caller's transaction."""
+    # An image that was done counted as pending, because it lacked something.
     before = Status.PENDING if job.status is Status.DONE else job.status
     db.execute(
         "UPDATE plan_status_count SET images = images - 1 WHERE status = ? AND reason = ?", (before, job.reason or "")
@@ -86,7 +86,7 @@ def move_plan_counts(db: sqlite3.Connection, job: Job, status: Status, reason: s
 
 
 def read_plan_counts(db: sqlite3.Connection) -> PlanCounts | None:
-    """How the images of the plan stand; None if it is about the whole list, or if no run counted them."""
+    """The counts of the plan; None if it covers the whole list, or if no run counted its images."""
     plan = read_plan(db)
     rows = db.execute("SELECT status, reason, images FROM plan_status_count WHERE images > 0").fetchall()
     subset = plan.get("subset")

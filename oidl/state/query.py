@@ -1,4 +1,4 @@
-"""People's own SQL on the state database, read-only."""
+"""The user's own SQL on the state database, read-only."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +12,9 @@ _MISTAKES = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH
 
 
 def query(path: Path, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
-    """The rows that one SELECT gives, a dictionary by column each, while they are read.
+    """Yields the rows of one SELECT as dictionaries by column.
 
-    Raises `UsageError` for SQL that cannot be run, and as `open_reader` does.
+    Raises `UsageError` for SQL that cannot be run, and raises like `open_reader`.
     """
     with open_reader(path) as db:
         try:

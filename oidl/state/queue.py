@@ -1,9 +1,9 @@
-"""What is left to do, asked page by page: the feed's queries.
+"""The work that is left, page by page: the queries of the feed.
 
-Three walks, each along an index and each a page at a time, so that neither
-memory nor a page's time grows with the list: images that were never tried,
-images whose retry is due, and finished images that lack something this run
-asks for. Who is in flight is not known here; claims live in the feed.
+Three walks, each along an index and a page at a time, so that neither memory nor
+the time per page grows with the list: images that were never tried, images whose
+retry is due, and finished images that lack something this run needs. Images in
+flight are not known here; the feed tracks them.
 """
 
 import json
@@ -19,7 +19,7 @@ from oidl.state.times import parse_timestamp, timestamp
 from oidl.state.translate import translating_sqlite_errors
 
 _ROTATION = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]*)?")
-_FEW = 10_000  # chosen images that are looked through for retries, rather than all retries
+_FEW = 10_000  # up to this many selected images, retries are found among them, not among all retries
 
 _COLUMNS = """
     d.image_id, d.subset, i.original_url, i.original_size, i.original_md5, i.thumbnail_300k_url,
@@ -33,7 +33,7 @@ _IS_OF_CLASSES = """
             WHERE m.image_id = d.image_id AND m.class IN (SELECT value FROM json_each(:classes)))
 """
 
-# How many of the wanted renditions an image has; takes `wanted_values`.
+# The number of wanted renditions that an image has; its parameters are `wanted_values`.
 PRESENT = """
     ((SELECT count(*) FROM file AS f
       WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:wanted)))
@@ -49,7 +49,7 @@ _TRIES = """
 
 
 def wanted_values(wanted: Iterable[Rendition], kept: Collection[str]) -> dict[str, str | int]:
-    """The parameters of `PRESENT` and `wanted_count`; of `kept`, any will do for the one of them that is wanted."""
+    """The parameters of `PRESENT` and `wanted_count`; any name in `kept` satisfies the one of them that is wanted."""
     names = [rendition.name for rendition in wanted]
     return {
         "wanted": json.dumps([name for name in names if name not in kept]),
@@ -59,7 +59,7 @@ def wanted_values(wanted: Iterable[Rendition], kept: Collection[str]) -> dict[st
 
 
 class Waiting(NamedTuple):
-    """How many images wait for a retry, and when the first and the last of them are due."""
+    """The number of images that wait for a retry, and when the first and the last of them are due."""
 
     images: int = 0
     first: datetime | None = None
@@ -69,11 +69,10 @@ class Waiting(NamedTuple):
 class Queue:
     """The images of one selection that still lack one of `wanted`.
 
-    `db` is a reader of the feed's own, on which `chosen` was chosen; None means all
-    images, `subsets` empty all subsets. With `again_before`, images that were done
-    before that time are to be done again, and every rendition counts as lacking.
-    Of `kept`, the names under which images are kept as they came, any will do for the one that is wanted.
-    An image is tried `max_tries` times in run `run_id`, reasons in `uncounted` aside.
+    `db` is the feed's own reader, on which the selection `chosen` was made; None means all images, empty `subsets` all
+    subsets. With `again_before`, images that were done before that time are done again, and every rendition counts as
+    missing. Any name in `kept`, the names for unchanged images, satisfies the one that is wanted. An image is tried
+    `max_tries` times in run `run_id`, not counting reasons in `uncounted`.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class Queue:
         is_by_class = chosen is not None and chosen.is_by_class
         self._columns = f"{_COLUMNS}, {_CLASSES if is_by_class else 'NULL'}"
         if chosen is not None:
-            # CROSS JOIN fixes the order: walk what was chosen in its own order, look each of them up.
+            # CROSS JOIN fixes the order: walk along the selection in its own order and look up each image.
             self._images = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
             self._key = "c.place"
             self._after = "coalesce((SELECT a.place FROM temp.chosen AS a WHERE a.image_id = :after), 0)"
@@ -118,7 +117,7 @@ class Queue:
                 self._selected = "EXISTS (SELECT 1 FROM temp.chosen AS c WHERE c.image_id = d.image_id)"
 
     def status_counts(self) -> list[StatusCount]:
-        """How many of the selected images stand where; from tallies unless there was a choice."""
+        """The number of selected images by status; from `status_count` unless there is a selection."""
         if self._are_chosen:
             query = (
                 f"SELECT d.subset, d.status, d.reason, count(*) FROM {self._images} WHERE {self._selected} "
@@ -135,7 +134,7 @@ class Queue:
         ]
 
     def plan_status_counts(self) -> list[StatusCount]:
-        """The same of chosen images, but one that lacks something, or is to be done again, is pending."""
+        """The same for selected images, but one that lacks something, or must be done again, is pending."""
         lacks = "d.finished_at < :again_before" if self._again_before else f"{PRESENT} < :wanted_count"
         status = f"iif(d.status = 'done' AND {lacks}, 'pending', d.status)"
         return [
@@ -147,7 +146,7 @@ class Queue:
         ]
 
     def untried(self, after: str, limit: int, of_class: str | None = None) -> list[Job]:
-        """The next `limit` images after ImageID `after` that were never tried, in ImageID order or as chosen.
+        """The next `limit` images after ImageID `after` that were never tried, in ImageID or selection order.
 
         `of_class` is one of the classes that images are counted by, None for any image.
         """
@@ -162,10 +161,10 @@ class Queue:
         return self._walk(f"d.status = 'done' AND {PRESENT} < :wanted_count", after, limit, of_class)
 
     def due(self, now: datetime, limit: int, *, again: bool, classes: Iterable[str] | None = None) -> list[Job]:
-        """Up to `limit` images whose time to be tried again has come, the longest due first.
+        """Up to `limit` images whose retry is due, the longest due first.
 
-        With `again` those that this run tried before and may try again; without,
-        those that wait from an earlier run. Only those of `classes`, unless that is None.
+        With `again`, those that this run tried before and may try again; without,
+        those that wait since an earlier run. Only those of `classes`, unless that is None.
         """
         condition = f"{_TRIED} AND {_TRIES} < :max_tries" if again else f"NOT {_TRIED}"
         condition, values = self._of_classes(condition, classes)
@@ -181,10 +180,10 @@ class Queue:
     def retries(
         self, *, again: bool | None = None, classes: Iterable[str] | None = None
     ) -> tuple[int, datetime | None]:
-        """How many selected images wait for a retry, and when the first that this run may try is due.
+        """The number of selected images that wait for a retry, and when the first that this run may try is due.
 
-        With `again` true, the first of those that this run has tried before, false, of the others; in
-        both only of `classes`, unless that is None.
+        If `again` is True, the first of those that this run has tried before; if False, of the others. In both cases
+        only those of `classes`, unless that is None.
         """
         condition = f"{_TRIES} < :max_tries"
         if again is not None:
@@ -198,11 +197,11 @@ class Queue:
         return count, parse_timestamp(first)
 
     def has_left(self) -> bool:
-        """Whether some selected image is not settled: waits, was never tried, or lacks something."""
+        """Whether a selected image is not settled: it waits, was never tried, or lacks something."""
         return bool(self.waiting().images or self.untried("", 1) or self.incomplete("", 1))
 
     def waiting(self, classes: Iterable[str] | None = None) -> Waiting:
-        """What this run leaves for the next: the selected images that wait for a retry, or those of `classes`."""
+        """The selected images (or those of `classes`) that wait for a retry, and are left for the next run."""
         condition, values = self._of_classes("true", classes)
         count, first, last = self._db.execute(
             f"SELECT count(*), min(d.next_attempt_at), max(d.next_attempt_at) FROM {self._retries} "
@@ -213,7 +212,7 @@ class Queue:
 
     @staticmethod
     def _of_classes(condition: str, classes: Iterable[str] | None) -> tuple[str, dict[str, str]]:
-        """`condition`, and that the image is of one of `classes`; None is any image."""
+        """`condition`, extended to images of `classes`; None for any image."""
         if classes is None:
             return condition, {}
         return f"{condition} AND {_IS_OF_CLASSES}", {"classes": json.dumps(tuple(classes))}
@@ -262,5 +261,5 @@ class Queue:
 
 
 def _degrees(rotation: str | None) -> int:
-    """The published rotation (`90.0`, empty, or none in older lists) as degrees; 0 for what is not a number."""
+    """The published rotation (`90.0`, empty, or None in older lists) in degrees; 0 if it is not a number."""
     return round(float(rotation)) % 360 if rotation and _ROTATION.fullmatch(rotation) else 0

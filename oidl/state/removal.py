@@ -1,7 +1,7 @@
-"""The renditions of a root, and how one of them is forgotten: its rows first, a page at a time.
+"""The renditions of a root, and the removal of one: its rows first, a page at a time.
 
-The path of a file whose row is taken away is kept until the file is gone, so a removal that was
-cut off goes on where it was, and never touches a file that was not recorded.
+The path of a file whose row is removed is kept until the file is deleted, so an interrupted removal resumes where it
+stopped, and never touches a file that was not recorded.
 """
 
 import sqlite3
@@ -17,7 +17,7 @@ from oidl.state.times import timestamp
 
 
 class KeptRendition(NamedTuple):
-    """A rendition of the root: its recipe in words, its directory, and how many files and bytes there are."""
+    """A rendition of the root: its recipe as text, its directory, and the number of files and bytes."""
 
     name: str
     recipe: str
@@ -27,7 +27,7 @@ class KeptRendition(NamedTuple):
 
 
 class RemovedFile(NamedTuple):
-    """A file that is to go; `path` is as it was in `file.path`."""
+    """A file that will be deleted; `path` is its former `file.path`."""
 
     image_id: str
     rendition: str
@@ -35,7 +35,7 @@ class RemovedFile(NamedTuple):
 
 
 def kept_renditions(db: sqlite3.Connection) -> list[KeptRendition]:
-    """Every rendition that a run was asked for, by name."""
+    """Every rendition that a run has requested, by name."""
     rows = db.execute("SELECT name, directory, files, bytes FROM rendition ORDER BY name").fetchall()
     return [
         KeptRendition(name, recipe_words(db, name), directory, files, size) for name, directory, files, size in rows
@@ -43,7 +43,7 @@ def kept_renditions(db: sqlite3.Connection) -> list[KeptRendition]:
 
 
 def known_directory(db: sqlite3.Connection, name: str) -> str | None:
-    """The directory of the rendition `name`, also of one whose removal was cut off; None if there is none."""
+    """The directory of the rendition `name`, even if its removal was interrupted; None if there is none."""
     for table in ("rendition", "removed_rendition"):
         row = db.execute(f"SELECT directory FROM {table} WHERE name = ?", (name,)).fetchone()
         if row:
@@ -52,19 +52,19 @@ def known_directory(db: sqlite3.Connection, name: str) -> str | None:
 
 
 def begin_removal(db: sqlite3.Connection, name: str, directory: str, plan: Mapping[str, Value] | None) -> None:
-    """Notes that images need not have the rendition `name`; `plan` is the root's from now on, None if as before."""
+    """Records that images do not need the rendition `name`; `plan` replaces that of the root, None keeps it."""
     with transaction(db):
         db.execute("INSERT OR REPLACE INTO removed_rendition VALUES (?, ?, ?)", (name, directory, timestamp()))
         if plan is not None:
             write_plan(db, plan)
-        # Images may have been pending for this rendition alone; which ones is not known here.
+        # Some images may have been pending only for this rendition; the counts do not show which.
         counts = read_plan_counts(db)
         if counts and counts.by_status[Status.PENDING]:
             forget_plan_counts(db)
 
 
-def take_rows(db: sqlite3.Connection, name: str, limit: int) -> int:
-    """Takes away up to `limit` rows of the rendition's files, and keeps their paths; returns their bytes."""
+def remove_rows(db: sqlite3.Connection, name: str, limit: int) -> int:
+    """Removes up to `limit` rows of the rendition's files, and keeps their paths; returns their total bytes."""
     with transaction(db):
         rows = db.execute(
             "SELECT image_id, path, bytes FROM file WHERE rendition = ? LIMIT ?", (name, limit)
@@ -80,7 +80,7 @@ def take_rows(db: sqlite3.Connection, name: str, limit: int) -> int:
 
 
 def files_to_remove(db: sqlite3.Connection, name: str, limit: int) -> list[RemovedFile]:
-    """Up to `limit` files of the rendition that are to go; those that a later run made again are not among them."""
+    """Up to `limit` files of the rendition to delete, without those that a later run made again."""
     with transaction(db):
         db.execute(
             "DELETE FROM removed_file WHERE rendition = ? AND EXISTS (SELECT 1 FROM file AS f "
@@ -92,12 +92,12 @@ def files_to_remove(db: sqlite3.Connection, name: str, limit: int) -> list[Remov
 
 
 def files_are_gone(db: sqlite3.Connection, files: list[RemovedFile]) -> None:
-    """Forgets the paths of `files`."""
+    """Removes the paths of `files`, which are deleted."""
     with transaction(db):
         db.executemany("DELETE FROM removed_file WHERE image_id = ? AND rendition = ? AND path = ?", files)
 
 
 def end_removal(db: sqlite3.Connection, name: str) -> None:
-    """Forgets the rendition, which has no files."""
+    """Removes the rendition, which has no more files."""
     with transaction(db):
         db.execute("DELETE FROM rendition WHERE name = ? AND files = 0", (name,))

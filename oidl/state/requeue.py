@@ -1,7 +1,7 @@
-"""Puts images back to `pending` or `retry`, so that the next run does them again.
+"""Returns images to `pending` or `retry`, so that the next run does them again.
 
-Rows in `attempt` stay: what was tried is history, and a reason that is
-permanent after three tries is so again after one more. Tallies follow by trigger.
+Rows in `attempt` stay as history: a reason that is permanent after three tries is
+permanent again after one more. A trigger updates the counts.
 """
 
 import json
@@ -13,8 +13,8 @@ from oidl.model import Reason
 from oidl.state.connection import transaction
 from oidl.state.times import timestamp
 
-# What is known of a download stays; an original on disk may be all that is needed to be done again.
-# Not where it failed: that is where it was asked for last, in vain.
+# The record of a download stays, because an original on disk may be enough to redo the image.
+# It does not stay for failures, because it has the source that failed last.
 _PUT_BACK = """
     UPDATE download SET status = 'pending', next_attempt_at = NULL, reason = NULL, detail = NULL,
                         http_status = NULL, finished_at = NULL,
@@ -29,9 +29,9 @@ def requeue_failures(
     subsets: tuple[str, ...] = (),
     image_ids: Iterable[str] | None = None,
 ) -> int:
-    """Makes permanent failures with one of `reasons` (empty: any) pending again; returns how many those were.
+    """Makes permanent failures with one of `reasons` (empty: any) pending again; returns their number.
 
-    All at once or none. Empty `subsets` are all subsets, `image_ids` None all images.
+    All at once or none. Empty `subsets` are all subsets, `image_ids` of None all images.
     """
     query = f"{_PUT_BACK} WHERE status = 'failed'"
     values: list[str] = []
@@ -47,9 +47,9 @@ def requeue_failures(
 
 
 def requeue_streak(db: sqlite3.Connection, reason: Reason, span: tuple[datetime, datetime], due: datetime) -> int:
-    """Takes back the verdicts on images that failed for `reason` in the time `span`; returns how many those were.
+    """Revokes the permanent failures for `reason` in the time `span`; returns their number.
 
-    All at once or none. They are tried again from `due` on, and no try of that time counts towards a verdict.
+    All at once or none. They are retried from `due` on, and no try of that time counts towards giving up.
     """
     since, until = map(timestamp, span)
     values = {"reason": reason, "since": since, "until": until, "due": timestamp(due)}
@@ -68,8 +68,8 @@ def requeue_streak(db: sqlite3.Connection, reason: Reason, span: tuple[datetime,
 def end_waits(db: sqlite3.Connection, longest_s: float, *, all_of_them: bool) -> None:
     """Ends the waits of images and the pauses of providers that are longer than `longest_s` seconds, or all of them.
 
-    A wait longer than any that a run can make was written by a clock that was wrong, or under another bound. A retry
-    without a time is due.
+    A wait longer than any that a run can set comes from a wrong clock, or from another limit. A retry without a time is
+    due.
     """
     now = datetime.now(UTC)
     latest = timestamp(now) if all_of_them else timestamp(now + timedelta(seconds=longest_s))
@@ -83,9 +83,9 @@ def end_waits(db: sqlite3.Connection, longest_s: float, *, all_of_them: bool) ->
 
 
 def requeue(db: sqlite3.Connection, files: Iterable[tuple[str, str]], image_ids: Iterable[str]) -> int:
-    """Takes away the rows of `files` (ImageID, rendition) and makes `image_ids` pending; returns how many became that.
+    """Removes the rows of `files` (ImageID, rendition) and makes `image_ids` pending; returns how many became pending.
 
-    All at once or none. Images that wait for a retry go on waiting: they are not done.
+    All at once or none. Images that wait for a retry keep waiting: they are not done.
     """
     with transaction(db):
         db.executemany("DELETE FROM file WHERE image_id = ? AND rendition = ?", files)

@@ -1,4 +1,4 @@
-"""The schema of the state database: numbered SQL files, applied in order, and whether a database has what they make."""
+"""The schema of the state database: numbered SQL files, applied in order, and a check against them."""
 
 import re
 import sqlite3
@@ -12,14 +12,14 @@ from oidl.text import counted
 
 
 def schema_version(db: sqlite3.Connection) -> int:
-    """How many migrations the database has had."""
+    """The number of migrations that were applied to the database."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def migrations() -> list[Path]:
-    """The migration files in order: number N takes a database from version N-1 to N.
+    """The migration files in order: number N upgrades a database from version N-1 to N.
 
-    In a wheel they lie inside the package, in a checkout beside it.
+    In a wheel they are inside the package, in a checkout next to it.
     """
     package = Path(oidl.__file__).parent
     installed = package / "migrations"
@@ -27,27 +27,27 @@ def migrations() -> list[Path]:
 
 
 def newest_version() -> int:
-    """How many migrations there are."""
+    """The number of all migrations."""
     return len(migrations())
 
 
 def check_schema(db: sqlite3.Connection, path: Path) -> None:
-    """Raises `StateError` if a table, view or trigger is not what the migrations make.
+    """Raises `StateError` if a table, view or trigger differs from the migrations.
 
-    Further ones, and further columns, are the user's own.
+    Additional ones, and additional columns, belong to the user.
     """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         for file in migrations()[: schema_version(db)]:
             fresh.executescript(file.read_text("utf-8"))
-        wanted = _schema(fresh)
-    found = _schema(db)
-    for name, shape in wanted.items():
-        if not shape <= found.get(name, frozenset()):
+        expected = _schema(fresh)
+    actual = _schema(db)
+    for name, shape in expected.items():
+        if not shape <= actual.get(name, frozenset()):
             raise not_ours(path, f"{name} is missing or different")
 
 
 def _schema(db: sqlite3.Connection) -> dict[str, frozenset[object]]:
-    """What each table, view and trigger consists of: columns, or its SQL."""
+    """The definition of each table, view and trigger: its columns, or its SQL."""
     shapes: dict[str, frozenset[object]] = {}
     for kind, name, sql in db.execute(
         "SELECT type, name, sql FROM sqlite_schema WHERE type <> 'index' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
@@ -61,14 +61,14 @@ def _schema(db: sqlite3.Connection) -> dict[str, frozenset[object]]:
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> tuple[str, ...]:
-    """Brings the schema up to date; returns what people should know of that."""
+    """Upgrades the schema; returns messages to the user about it."""
     remarks: list[str] = []
     for number, file in enumerate(migrations(), start=1):
         if number <= schema_version(db):
             continue
         text = file.read_text("utf-8")
         before = _rows(db, text)
-        # One script, as executescript() commits whatever is open before it starts.
+        # One script, because executescript() commits an open transaction before it starts.
         script = f"BEGIN IMMEDIATE;\n{text}\nPRAGMA user_version = {number};\nCOMMIT;"
         try:
             db.executescript(script)
@@ -78,7 +78,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> tuple[str, ...]:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT):
                 raise
             raise StateError(
-                f"{path} cannot be brought up to date ({file.name}: {error}); it is as it was",
+                f"{path} cannot be upgraded ({file.name}: {error}); it is unchanged",
                 hint="move it away or choose another --state-db, then run again",
             ) from error
         after = _rows(db, text)
@@ -91,7 +91,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> tuple[str, ...]:
 
 
 def _rows(db: sqlite3.Connection, script: str) -> dict[str, int]:
-    """How many rows the tables have that `script` may take some from."""
-    named = set(re.findall(r"\b(?:DROP TABLE|DELETE FROM)\s+(\w+)", script))
-    there = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'") if name in named]
-    return {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in sorted(there)}
+    """The number of rows in the tables from which `script` may delete rows."""
+    affected = set(re.findall(r"\b(?:DROP TABLE|DELETE FROM)\s+(\w+)", script))
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'") if name in affected]
+    return {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in sorted(tables)}

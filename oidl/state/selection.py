@@ -1,10 +1,9 @@
-"""The images that were chosen, by ImageID, class, attribute or SQL, as a table of the connection that asks.
+"""The selected images, by ImageID, class, attribute or SQL, as a temporary table of the connection.
 
-`temp.chosen` has them in the order in which they are fed, so that the feed walks it by
-its key, with the size of the original where the choice came by it, else NULL; `temp.candidate` has
-which of the wanted classes each of them shows. Where images are counted by class, `temp.member` has the
-images of each class in the order of `temp.chosen`. Each is filled by one statement, in the
-temporary file of SQLite: nothing of it is in memory or in the state database.
+`temp.chosen` has them in the order of the feed, which walks along its key, with the size of the original if the
+selection read it, otherwise NULL. `temp.candidate` has the wanted classes that each image shows. If images are counted
+by class, `temp.member` has the images of each class in the order of `temp.chosen`. One statement fills each table, in
+the temporary file of SQLite: nothing is in memory or in the state database.
 """
 
 import hashlib
@@ -36,8 +35,8 @@ _MEMBERS = """
     CREATE INDEX member_by_image ON member (image_id);
 """
 
-# What `--where` is about: a published image, with the size of the picture that was had, NULL before that. SQLite leaves
-# the join out where its columns are not asked for.
+# The table of `--where`: a published image, with the size of the downloaded image (NULL before). SQLite omits the join
+# if its columns are not used.
 _IMAGE = (
     "(SELECT i.rowid AS rowid, i.*, d.width, d.height FROM image AS i "
     "LEFT JOIN download AS d ON d.image_id = i.image_id) AS image"
@@ -48,10 +47,10 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECUR
 
 @dataclass(frozen=True, slots=True)
 class SelectedImages:
-    """How many images are in `temp.chosen`; how many ImageIDs were named that no list has, and a few of these.
+    """The number of images in `temp.chosen`, and of given ImageIDs that are in no list, with a few of these.
 
-    With `is_by_class`, `temp.member` has the images of each class. `below` are classes that would have counted too,
-    if subclasses were included, known where no image was chosen.
+    With `is_by_class`, `temp.member` has the images of each class. If no image was selected, `below` has the subclasses
+    that `--include-subclasses` would add.
     """
 
     images: int
@@ -62,25 +61,24 @@ class SelectedImages:
 
     @property
     def remark(self) -> str:
-        """What people should know of the ImageIDs and classes that they named; empty if there is nothing to say."""
+        """A message about unknown ImageIDs and ignored subclasses; empty if there are none."""
         remarks = []
         if self.unknown:
             named = _some(self.examples, self.unknown)
-            remarks.append(f"{self.unknown:,} of the chosen ImageIDs are not in the list: {named}")
+            remarks.append(f"{self.unknown:,} of the given ImageIDs are not in the list: {named}")
         if self.below:
             named = _some(self.below[:4], len(self.below))
-            remarks.append(f"no image was chosen; add --include-subclasses to take the classes below too: {named}")
+            remarks.append(f"no image was selected; add --include-subclasses to include the subclasses: {named}")
         return "; ".join(remarks)
 
 
 def select_images(
     db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None
 ) -> SelectedImages | None:
-    """Fills `temp.chosen` on `db`, once a connection; None if `selection` is no more than subsets and a limit.
+    """Fills `temp.chosen` on `db`, once per connection; None if `selection` has only subsets and a limit.
 
-    `image_ids` are those that were named, None for no such list. A limit takes nothing away: which images it
-    comes to is known when they are had. Raises `UsageError` for a class that there is none of and for SQL that
-    cannot be run.
+    `image_ids` are the given ones, None for no such list. A limit removes nothing, because it depends on which images
+    succeed. Raises `UsageError` for an unknown class and for SQL that cannot be run.
     """
     if image_ids is None and not selection.is_choice:
         return None
@@ -121,7 +119,7 @@ def select_images(
 
 
 def keep_per_class(db: sqlite3.Connection, chosen: SelectedImages, limit: int) -> SelectedImages:
-    """Leaves of each class the images up to the one that made `limit` done: what a run with that limit came to."""
+    """Reduces each class to its images up to the one that completed `limit`: what a run with that limit selected."""
     db.execute(
         "DELETE FROM chosen WHERE image_id NOT IN (SELECT image_id FROM ("
         "SELECT m.image_id, sum(d.status = 'done') OVER (PARTITION BY m.class ORDER BY m.place "
@@ -142,14 +140,14 @@ def _some(names: Sequence[str], total: int) -> str:
     return ", ".join(names) + (", …" if total > len(names) else "")
 
 
-def forget(db: sqlite3.Connection) -> None:
-    """Lets go of the choice that was made on `db`, so that another one can be."""
+def drop_selection(db: sqlite3.Connection) -> None:
+    """Removes the selection on `db`, so that another one can be made."""
     for table in ("named", "wanted", "candidate", "chosen", "member"):
         db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-def words(db: sqlite3.Connection, selection: Selection) -> str:
-    """`selection` in words, with a checksum of the images that it chose on `db`: later it may choose others."""
+def describe(db: sqlite3.Connection, selection: Selection) -> str:
+    """`selection` as text, with a checksum of the images that it selected on `db`: later it may select others."""
     chosen = {
         name: value
         for name, value in asdict(selection).items()
@@ -162,7 +160,7 @@ def words(db: sqlite3.Connection, selection: Selection) -> str:
 
 
 def check_where(db: StateConnection, where: str | None) -> None:
-    """Raises `UsageError` if `where` is no SQL expression over `image`, or one that does more than read."""
+    """Raises `UsageError` if `where` is not an SQL expression over `image`, or if it does more than read."""
     if where is None:
         return
 
@@ -173,7 +171,7 @@ def check_where(db: StateConnection, where: str | None) -> None:
     db.set_authorizer(allow)
     try:
         db.execute(f"SELECT 1 FROM {_IMAGE} WHERE ({where}\n) LIMIT 0")
-        # As what stands in parentheses it might end these and begin others; what fits here too is one expression.
+        # In parentheses it could close them and open others; if it is valid here too, it is a single expression.
         db.execute(f"SELECT CASE WHEN {where}\n THEN 1 END FROM {_IMAGE} LIMIT 0")
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise _bad_where(where, error) from error
@@ -196,10 +194,10 @@ def _unknown(db: sqlite3.Connection) -> SelectedImages:
 
 
 def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
-    """The images of a choice that asks nothing of annotations, and what has their size: a column of it, or NULL."""
+    """The images of a selection without annotations, and the column with their size, or NULL."""
     source, size, conditions = "image_id FROM download", "NULL", ["true"]
     if selection.where is not None and not is_named:
-        # Along the list, as most of it may be wanted: a plus keeps SQLite from looking each row up in key order.
+        # Along the list, because most of it may match: the plus keeps SQLite from looking up each row in key order.
         source, size = f"+image_id AS image_id, original_size FROM {_IMAGE}", "original_size"
         conditions = [f"({selection.where}\n)"]
     if selection.subsets:
@@ -211,7 +209,7 @@ def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
 
 
 def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:
-    """A statement for each column of each kind of annotation that may show a wanted class."""
+    """One statement per column of each annotation table that may show a wanted class."""
     for label_type in selection.label_types:
         evidence = ANNOTATION_TABLES[label_type]
         conditions = [
@@ -232,13 +230,13 @@ def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:
 
 
 def _allowed(selection: Selection, image_id: str, *, is_named: bool) -> list[str]:
-    """What else must hold of an image: it is in the list, of these subsets, named, and as the SQL says."""
+    """The further conditions for an image: it is in the list, in the subsets, given by ImageID, and matches the SQL."""
     subset = " AND d.subset IN (SELECT value FROM json_each(:subsets))" if selection.subsets else ""
     conditions = [f"EXISTS (SELECT 1 FROM download AS d WHERE d.image_id = {image_id}{subset})"]
     if is_named:
         conditions.append(f"{image_id} IN (SELECT n.image_id FROM named AS n)")
     if selection.where is not None:
-        # Its columns are those of `image`, which is the nearest table.
+        # Its columns resolve to `image`, which is the innermost table.
         conditions.append(
             f"EXISTS (SELECT 1 FROM {_IMAGE} WHERE image.image_id = {image_id} AND ({selection.where}\n))"
         )
@@ -246,13 +244,13 @@ def _allowed(selection: Selection, image_id: str, *, is_named: bool) -> list[str
 
 
 def _shuffle_key(seed: int) -> Callable[[str], int]:
-    """A number for an ImageID that is as good as drawn, and the same in every run with this seed."""
+    """A pseudorandom number for an ImageID, which is the same in every run with this seed."""
     start = hashlib.blake2b(str(seed).encode(), digest_size=7)
 
     def key(image_id: str) -> int:
-        drawn = start.copy()
-        drawn.update(image_id.encode())
-        return int.from_bytes(drawn.digest(), "big")
+        draw = start.copy()
+        draw.update(image_id.encode())
+        return int.from_bytes(draw.digest(), "big")
 
     return key
 
@@ -262,7 +260,7 @@ def _translating_where_errors(selection: Selection) -> Iterator[None]:
     try:
         yield
     except (sqlite3.OperationalError, sqlite3.DataError) as error:
-        # What SQLite says of its files has numbers of its own; these are for what a statement does.
+        # These codes are for errors in a statement; errors of files have other codes.
         if selection.where is None or error.sqlite_errorcode not in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG):
             raise
         raise _bad_where(selection.where, error) from error

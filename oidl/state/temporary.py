@@ -1,4 +1,4 @@
-"""Where SQLite keeps its temporary files."""
+"""The directory of SQLite's temporary files."""
 
 import os
 import sqlite3
@@ -7,13 +7,13 @@ from pathlib import Path
 
 
 def keep_temporary_files_beside(db: sqlite3.Connection, path: Path) -> None:
-    """Has SQLite put its temporary files where the database is, unless the user chose a directory for them.
+    """Makes SQLite put its temporary files next to the database, unless the user chose a directory for them.
 
-    Sorting all of Open Images takes hundreds of MB, and the disk of the database is the one that has room; in a
-    container the others may be read-only. A reader may be unable to write there: then SQLite uses its own default.
+    Sorting all of Open Images takes hundreds of MB, and the disk of the database has space for them; in a container the
+    other disks may be read-only. If a reader cannot write there, SQLite uses its own default.
     """
     directory = os.path.dirname(os.path.realpath(path))
-    if "SQLITE_TMPDIR" in os.environ or _temporary_directory(db) == directory:  # a change frees what threads may read
+    if "SQLITE_TMPDIR" in os.environ or _temporary_directory(db) == directory:  # other threads may read it
         return
     with suppress(sqlite3.OperationalError):
         db.execute(f"PRAGMA temp_store_directory = '{directory.replace(chr(39), 2 * chr(39))}'")
@@ -25,7 +25,7 @@ def _temporary_directory(db: sqlite3.Connection) -> str:
 
 
 def temporary_files_note(path: Path) -> str:
-    """Where SQLite's temporary files are, if not beside the database."""
+    """A note with the directory of SQLite's temporary files, if they are not next to the database."""
     with closing(sqlite3.connect(":memory:")) as db:
         directory = _temporary_directory(db)
     if directory == os.path.dirname(os.path.realpath(path)):

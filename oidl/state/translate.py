@@ -1,4 +1,4 @@
-"""What SQLite says about the database, as an error in words."""
+"""Translates SQLite's errors to those of `oidl`."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -37,9 +37,9 @@ _ROOM = __name__.rpartition(".")[0] + "."
 
 @contextmanager
 def translating_sqlite_errors(path: Path) -> Iterator[None]:
-    """Turns what SQLite says about the database at `path` into a `StateError` or `DiskError`.
+    """Translates SQLite's errors about the database at `path` to `StateError` or `DiskError`.
 
-    Also in a group of exceptions, as a nursery raises it: its tasks use the connection that was opened around it.
+    This includes errors in the exception groups of nurseries, whose tasks use a connection that was opened outside.
     """
     try:
         yield
@@ -66,14 +66,14 @@ def _translated_group(group: BaseExceptionGroup[BaseException], path: Path) -> B
 
 
 def _translated(error: BaseException, path: Path) -> BaseException:
-    """`error` in words, or itself if it says nothing about the database."""
+    """The translation of `error`, or `error` itself if it is not about the database."""
     if _is_of_damaged_text(error):
         return _damaged(path, "text in it is not UTF-8")
     if not isinstance(error, sqlite3.Error):
         return error
     extended = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
-    if code == sqlite3.SQLITE_INTERRUPT:  # by Ctrl-C, which Python raised inside `connection`
+    if code == sqlite3.SQLITE_INTERRUPT:  # Ctrl-C, raised in the progress handler of `connection`
         return KeyboardInterrupt()
     is_locked = code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     if extended in _NO_LOCKS or (is_locked and not has_locks(path)):
@@ -82,10 +82,10 @@ def _translated(error: BaseException, path: Path) -> BaseException:
         done = "opened" if code == sqlite3.SQLITE_CANTOPEN else "written"
         return DiskError(
             f"the state database {path} cannot be {done}: {error}",
-            hint=f"{advice}{temporary_files_note(path)}, then run it again: nothing that was recorded is lost",
+            hint=f"{advice}{temporary_files_note(path)}, then run it again; everything recorded is safe",
         )
     if code == sqlite3.SQLITE_NOTADB:
-        return StateError(f"{path} is not an SQLite database", hint="move it away or name another --state-db")
+        return StateError(f"{path} is not an SQLite database", hint="move it away or choose another --state-db")
     if code == sqlite3.SQLITE_CORRUPT:
         return _damaged(path, str(error))
     if code == sqlite3.SQLITE_ERROR and str(error).startswith(_ABSENT):
@@ -93,23 +93,23 @@ def _translated(error: BaseException, path: Path) -> BaseException:
     if is_locked:
         return StateError(
             f"the state database {path} is locked by another program",
-            hint="close what writes to it, then run again",
+            hint="close the program that writes to it, then run again",
         )
     return error
 
 
 def not_ours(path: Path, details: str) -> StateError:
-    """What to say of a database whose schema is not the one that the migrations make."""
+    """The error for a database whose schema differs from the migrations."""
     return StateError(
         f"{path} is not a database of this oidl: {details}",
-        hint="an unreleased oidl made it, or it was changed by hand; choose another --state-db or move it away",
+        hint="choose another --state-db or move it away; an unreleased oidl made it, or it was edited",
     )
 
 
 def _damaged(path: Path, details: str) -> StateError:
     return StateError(
         f"the state database {path} is damaged: {details}",
-        hint="`sqlite3 FILE .recover` may save it; or move it away and run again",
+        hint="try `sqlite3 FILE .recover`, or move it away and run again",
     )
 
 

@@ -1,10 +1,10 @@
-"""What the database says is on disk, a page at a time, for whoever compares the two.
+"""The files on disk according to the database, a page at a time, for the comparison of the two.
 
-Every query is a walk or a look-up along a primary key or the index of ImageIDs, so
-neither memory nor a page's time grows with the list. There is no index on
-`file.path`: over nine million files it would take some 700 MB and a tenth of the
-load's speed for ever, and the name of a file is its ImageID, which leads the
-primary key already. Files that are named as on Flickr are found by the table of those names.
+Every query is a walk or a look-up along a primary key or the index of ImageIDs,
+so neither memory nor the time per page grows with the list. There is no index on
+`file.path`: for nine million files it would take some 700 MB and permanently a
+tenth of the loading speed, and the name of a file is its ImageID, which leads the
+primary key. Files with Flickr names are found by the table of those names.
 """
 
 import json
@@ -18,9 +18,9 @@ from oidl.model import Rendition, ResizeMode
 
 
 class FileRow(NamedTuple):
-    """A row of `file`, and the MD5 (base64) that its bytes must have, None where nobody knows.
+    """A row of `file`, and the MD5 (base64) that its bytes must have, None if unknown.
 
-    An original has the published one; another copy that was kept as it came, the one that was then noted.
+    For an original it is the published one; for another unchanged copy, the one recorded at the download.
     """
 
     image_id: str
@@ -33,14 +33,14 @@ class FileRow(NamedTuple):
 
 
 class MissingRendition(NamedTuple):
-    """An image that is done, and a rendition that its run was asked for, of which it has no row in `file`."""
+    """An image that is done, and a rendition that its run requested but that has no row in `file`."""
 
     image_id: str
     rendition: str
 
 
 class PublishedImage(NamedTuple):
-    """What was published of an image, as far as a file of it can be told by that."""
+    """The published values that identify a file of an image."""
 
     subset: str
     original_size: int
@@ -49,9 +49,9 @@ class PublishedImage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunRequirements:
-    """What the runs were asked for, in order: `started_at[n]` is when run n began, `renditions[n]` their names.
+    """The requested renditions of the runs, in order: run n began at `started_at[n]` and requested `renditions[n]`.
 
-    Of the names in `kept[n]`, the first stands for any: images are kept under one of them.
+    The first of the names in `kept[n]` stands for any of them: unchanged images are kept under one of these names.
     """
 
     started_at: tuple[str, ...]
@@ -59,7 +59,7 @@ class RunRequirements:
     kept: tuple[tuple[str, ...], ...]
 
     def missing_renditions(self, moment: str, present: Collection[str]) -> list[str]:
-        """What an image that was done at `moment` must have and has not: one run is at work at a time."""
+        """The renditions that an image done at `moment` lacks; only one run is active at a time."""
         number = bisect_right(self.started_at, moment) - 1
         if number < 0:
             return []
@@ -70,7 +70,7 @@ class RunRequirements:
 
 
 def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
-    """Every rendition, as far as its files' names depend on it, and how many files it has."""
+    """Every rendition, with the fields that determine the names of its files, and its number of files."""
     return [
         (Rendition(name, directory, ResizeMode(mode) if mode else None, format=image_format), files)
         for name, directory, mode, image_format, files in db.execute(
@@ -80,10 +80,10 @@ def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
 
 
 def run_requirements(db: sqlite3.Connection) -> RunRequirements:
-    """What all runs were asked for, less what was removed since."""
+    """The requirements of all runs, without renditions that were removed later."""
     removed: dict[str, str] = dict(db.execute("SELECT name, removed_at FROM removed_rendition"))
 
-    def stands(name: str, moment: str) -> bool:
+    def is_required(name: str, moment: str) -> bool:
         return removed.get(name, "") < moment
 
     started_at, renditions, kept = [], [], []
@@ -91,12 +91,12 @@ def run_requirements(db: sqlite3.Connection) -> RunRequirements:
         settings = json.loads(text)
         originals = settings.get("originals", {})
         started_at.append(moment)
-        asked = (rendition["name"] for rendition in settings.get("renditions", ()))
-        renditions.append(frozenset(name for name in asked if stands(name, moment)))
+        requested = (rendition["name"] for rendition in settings.get("renditions", ()))
+        renditions.append(frozenset(name for name in requested if is_required(name, moment)))
         names = originals.get("sources") or [originals.get("rendition", {}).get("name")]
-        # Any of them would do: of an image that had the one that was removed, another one is not to be had.
-        is_asked = originals.get("save") and all(stands(name, moment) for name in names)
-        kept.append(tuple(names) if is_asked else ())
+        # Any of them is enough, so an image whose file was removed with one of them does not lack another.
+        keeps_originals = originals.get("save") and all(is_required(name, moment) for name in names)
+        kept.append(tuple(names) if keeps_originals else ())
     return RunRequirements(tuple(started_at), tuple(renditions), tuple(kept))
 
 
@@ -117,15 +117,15 @@ def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int, since:
 
 
 def count_files(db: sqlite3.Connection, since: str) -> int:
-    """How many files were written at `since` or later."""
+    """The number of files that were written at `since` or later."""
     count: int = db.execute("SELECT count(*) FROM file WHERE written_at >= ?", (since,)).fetchone()[0]
     return count
 
 
 def missing_page(
-    db: sqlite3.Connection, asked: RunRequirements, after: str, limit: int
+    db: sqlite3.Connection, requirements: RunRequirements, after: str, limit: int
 ) -> tuple[list[MissingRendition], str | None]:
-    """What the next `limit` images that are done lack, and the last of those ImageIDs; None where there is no more."""
+    """The renditions that the next `limit` done images lack, and the last of their ImageIDs; None at the end."""
     rows = db.execute(
         "SELECT d.image_id, d.finished_at, "
         "(SELECT group_concat(f.rendition, char(10)) FROM file AS f WHERE f.image_id = d.image_id) "
@@ -135,32 +135,31 @@ def missing_page(
     lacks = [
         MissingRendition(image_id, name)
         for image_id, finished_at, present in rows
-        for name in asked.missing_renditions(finished_at or "", (present or "").split("\n"))
+        for name in requirements.missing_renditions(finished_at or "", (present or "").split("\n"))
     ]
     return lacks, rows[-1][0] if rows else None
 
 
 def has_flickr_names(db: sqlite3.Connection) -> bool:
-    """Whether there are names of files that are not ImageIDs."""
+    """Whether there are file names that are not ImageIDs."""
     return db.execute("SELECT 1 FROM file_name LIMIT 1").fetchone() is not None
 
 
 def paths_by_name(db: sqlite3.Connection, names: Collection[str]) -> dict[str, list[str]]:
-    """For each of `names` (without suffix) the paths, as in `file.path`, of the files that may go by it."""
-    asked = json.dumps(tuple(names))
+    """For each of `names` (without suffix) the paths, as in `file.path`, of the files that may have it."""
     paths: dict[str, list[str]] = {}
     for name, path in db.execute(
         "SELECT image_id, path FROM file WHERE image_id IN (SELECT value FROM json_each(:names)) UNION ALL "
         "SELECT n.name, f.path FROM file_name AS n CROSS JOIN file AS f ON f.image_id = n.image_id "
         "WHERE n.name IN (SELECT value FROM json_each(:names))",
-        {"names": asked},
+        {"names": json.dumps(tuple(names))},
     ):
         paths.setdefault(name, []).append(path)
     return paths
 
 
 def listed_images(db: sqlite3.Connection, image_ids: Collection[str]) -> dict[str, PublishedImage]:
-    """What was published of those of `image_ids` that are in the list."""
+    """The published values of those of `image_ids` that are in the list."""
     return {
         image_id: PublishedImage(*row)
         for image_id, *row in db.execute(

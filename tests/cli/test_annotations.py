@@ -360,7 +360,7 @@ def test_a_dry_run_refuses_and_remarks_what_the_run_would(fine, run, oidl) -> No
     assert wrong[0].stderr == wrong[1].stderr
     (oidl.cwd / "ids.txt").write_text(f"{'f' * 16}\n{fine.images[0].image.image_id}\n")
     ended = run(fine, "--resize-box-size=64", "--image-ids=ids.txt", "--dry-run")
-    assert "1 of the chosen ImageIDs are not in the list" in ended.stderr
+    assert "1 of the given ImageIDs are not in the list" in ended.stderr
     assert run(fine, "--no-download-images", "--dry-run").stdout.startswith("0 images and no annotations to fetch")
 
 

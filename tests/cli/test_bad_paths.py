@@ -54,7 +54,7 @@ def test_a_rendition_directory_that_holds_another_recipe(
     before = {path: body for path, body in tree(root).items() if path.endswith(".jpg")}
     asked = sum(fine.requests.values())
     there = "--resized-images-subdirectory=images-resized"
-    refused(2, *recipe, there, names="images-resized holds ShrinkToFit 224 px jpg images, not ")
+    refused(2, *recipe, there, names="images-resized contains ShrinkToFit 224 px jpg images, not ")
     assert sum(fine.requests.values()) == asked
     assert {path: body for path, body in tree(root).items() if path.endswith(".jpg")} == before
     assert run(fine, "--nodownload-metadata").returncode == 0

@@ -76,7 +76,7 @@ def test_a_repeated_image_id_keeps_its_first_row_and_is_reported(fine, many_rows
     ended = run(fine, "--images-csv", list_of(HEADER + b"".join([*many_rows, twice])), "--limit=0")
     assert (ended.returncode, ended.stderr) == (0, "")
     image_id = many_rows[3][:16].decode()
-    assert f"line 502: ImageID {image_id} is that of line 5, with other bytes; the first is kept" in ended.stdout
+    assert f"line 502: ImageID {image_id} is already in line 5, with other bytes; the first is kept" in ended.stdout
     assert "1 row of the image list was skipped" in ended.stdout
     assert ask("SELECT count(*) FROM image") == [(500,)]
     assert ask("SELECT original_url FROM image WHERE image_id = ?", image_id) == [

@@ -221,7 +221,7 @@ def test_named_images_are_the_only_ones(labelled: None, export: Export, ask, tmp
     (tmp_path / "ids.txt").write_text("\n".join([*named, "f" * 16]))
     ended = export("--image-ids", tmp_path / "ids.txt", "--dest", tmp_path / "x")
     assert ended.returncode == 0
-    assert ended.stderr == f"oidl: 1 of the chosen ImageIDs are not in the list: {'f' * 16}\n"
+    assert ended.stderr == f"oidl: 1 of the given ImageIDs are not in the list: {'f' * 16}\n"
     assert [line.split()[0] for line in (tmp_path / "x/images.meta").read_text().splitlines()] == named
 
 

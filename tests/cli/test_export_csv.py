@@ -191,7 +191,7 @@ def test_a_choice_that_cannot_be_made_is_said_as_a_run_says_it(all_done, oidl, r
     assert not (tmp_path / "x").exists()
     ended = oidl("export-csv", "--root-dir", root, "--image-ids", tmp_path / "ids.txt")
     assert ended.returncode == 0
-    assert ended.stderr == f"oidl: 1 of the chosen ImageIDs are not in the list: {'f' * 16}\n"
+    assert ended.stderr == f"oidl: 1 of the given ImageIDs are not in the list: {'f' * 16}\n"
 
 
 def test_rows_that_were_never_tried_are_in_neither_file(loaded, oidl, root: Path) -> None:

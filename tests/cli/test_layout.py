@@ -8,7 +8,7 @@ import pytest
 
 Run = Callable[..., CompletedProcess[str]]
 
-TURN = "oidl: --no-prefix-dirs: the images in images-resized lie in directories of three characters\n  leave it out, "
+TURN = "oidl: --no-prefix-dirs: the images in images-resized are in directories of three characters\n  leave it out, "
 
 
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
@@ -27,7 +27,7 @@ def test_a_flat_root_stays_flat(fine, run: Run, root: Path, oidl) -> None:
     assert run(fine, "--no-prefix-dirs").returncode == 0
     ended = run(fine)  # a new plan, with the defaults
     assert ended.returncode == 2
-    assert "--prefix-dirs: the images in images-resized lie in one directory for each subset" in ended.stderr
+    assert "--prefix-dirs: the images in images-resized are in one directory per subset" in ended.stderr
     assert "use --no-prefix-dirs" in ended.stderr
     assert oidl("run", f"--root-dir={root}").returncode == 0
     assert {path.parent.name for path in root.rglob("*.jpg")} == {"images-resized"}

@@ -24,7 +24,7 @@ def test_a_list_that_has_grown_is_read_again_and_a_moved_one_is_the_same(fine, r
     assert run(fine, f"--images-csv={path}", "--limit=0").returncode in (0, 3)
     path.write_text(HEADER + row(1) + row(2) + row(3) + row(3, "http://127.0.0.1:9/other.jpg"))
     said = run(fine, f"--images-csv={path}", "--limit=0").stdout
-    assert "line 5: ImageID 0000000000000003 is that of line 4, with another OriginalURL; the first is kept" in said
+    assert "line 5: ImageID 0000000000000003 is already in line 4, with another OriginalURL; the first is kept" in said
     assert "the list was read again: 1 image new, 0 changed, 0 removed" in said
     assert "1 row of the image list was skipped when it was loaded" in said
     assert ask("SELECT count(*), (SELECT sum(skipped) FROM image_list) FROM image") == [(3, 1)]
@@ -36,7 +36,7 @@ def test_a_list_that_has_grown_is_read_again_and_a_moved_one_is_the_same(fine, r
     assert (missing.returncode, "there is no image list" in missing.stderr) == (2, True)
     refused = run(fine, "--limit=0")
     assert refused.returncode == 6
-    assert f"use --images-csv {tmp_path / 'moved.csv'} to go on with it" in refused.stderr
+    assert f"use --images-csv {tmp_path / 'moved.csv'} to continue with it" in refused.stderr
 
 
 def test_what_may_be_secret_in_the_url_of_a_list_is_shown_and_stored_nowhere(

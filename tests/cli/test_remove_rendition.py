@@ -42,7 +42,7 @@ def test_they_are_listed_with_what_the_plan_makes(go, renditions) -> None:
     assert header.split() == ["files", "size", "plan", "name"]
     assert [line.split()[0] for line in lines] == ["24", "24"]
     assert lines[0].endswith("  yes   images-resized: ShrinkToFit 224 px jpg images")
-    assert lines[1].endswith("  no    original: original images as they came, in images-original")
+    assert lines[1].endswith("  no    original: unchanged original images, in images-original")
 
 
 def test_another_size_is_dropped_with_one_command(go, renditions, settled, ask, root: Path) -> None:

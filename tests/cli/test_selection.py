@@ -23,7 +23,7 @@ def test_image_ids_choose_the_images_with_or_without_their_subset(fine, run, ask
     )
     ended = run(fine, "--image-ids", ids)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "2 of the chosen ImageIDs are not in the list: 00000000deadbee0, 00000000deadbeef" in ended.stdout
+    assert "2 of the given ImageIDs are not in the list: 00000000deadbee0, 00000000deadbeef" in ended.stdout
     assert "3 of 3 chosen images are done; " in ended.stdout
     assert {image_id for (image_id,) in ask("SELECT image_id FROM download WHERE status = 'done'")} == {
         image.image_id for image in chosen

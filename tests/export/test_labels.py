@@ -39,7 +39,7 @@ from oidl.state import file_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
-from oidl.state.selection import forget, select_images
+from oidl.state.selection import drop_selection, select_images
 
 OBJECT_OF = {NAMES[label_name]: name for label_name, name in OBJECT.items()}
 
@@ -343,7 +343,7 @@ def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(
         assert sorted(written) == [image(number).image_id for number in range(4, 9)]
         assert len((done.dest / "images.meta").read_text().splitlines()) == 5
     finally:
-        forget(labelled_root.db)
+        drop_selection(labelled_root.db)
 
 
 def test_boxes_that_do_not_fit_are_not_written_nor_images_without_one_that_does(exported: Any) -> None:

@@ -9,7 +9,7 @@ from oidl.state.annotation_rows import Point, Relationship, Segmentation, annota
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import known_classes
 from oidl.state.ledger import Ledger
-from oidl.state.selection import forget, select_images
+from oidl.state.selection import drop_selection, select_images
 
 CAT, DOG, SKY, WOODEN = "/m/01yrx", "/m/0bt9lr", "/m/0sky", "/m/0wooden"
 ONE, TWO = image(1).image_id, image(2).image_id
@@ -100,7 +100,7 @@ def test_masks_are_looked_for_by_subset_first_digit_class_and_choice(loaded_db: 
     for where, expected in (("true", True), ("original_size < 0", False)):
         chosen = select_images(loaded_db, Selection(where=where))
         assert has_segmentations(loaded_db, "a", "train", ONE[0], None, chosen) is expected
-        forget(loaded_db)
+        drop_selection(loaded_db)
 
 
 def test_masks_are_looked_for_in_a_range_of_image_ids(db: StateConnection) -> None:

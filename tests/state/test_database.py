@@ -83,7 +83,7 @@ def test_a_migration_that_fails_leaves_the_version_before_it(
     bad.write_text("CREATE TABLE half (a) STRICT;\nNOT SQL;")
     with monkeypatch.context() as patch:
         patch.setattr(schema, "migrations", lambda: [*migrations(), bad])
-        with pytest.raises(StateError, match=r"cannot be brought up to date \(9999_bad.sql: .*; it is as it was"):
+        with pytest.raises(StateError, match=r"cannot be upgraded \(9999_bad.sql: .*; it is unchanged"):
             connect_writer(state_db)
     db = connect_writer(state_db)
     assert schema_version(db) == len(migrations())
@@ -102,7 +102,7 @@ def test_an_older_database_is_brought_up_by_a_writer_and_refused_by_a_reader(
     monkeypatch.setattr(schema, "migrations", lambda: files)
     with pytest.raises(StateError, match="older oidl") as raised:
         connect_reader(state_db)
-    assert raised.value.hint == "`oidl run --limit 0 --subset test` brings it up to date", "it fetches no other list"
+    assert raised.value.hint == "run `oidl run --limit 0 --subset test` to upgrade it", "it fetches no other list"
     connect_writer(state_db).close()
     db = connect_reader(state_db)
     assert db.execute("SELECT count(*) FROM more").fetchone() == (0,)

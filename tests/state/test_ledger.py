@@ -133,12 +133,12 @@ def test_a_directory_keeps_its_recipe_once_it_holds_a_file(ledger: Ledger) -> No
     ledger.done(job(1), DONE)
     ledger.register([THUMB])
     other = Rendition("thumbs", "thumbs", ResizeMode.SHRINK_TO_FIT, 64, "jpg")
-    with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit"):
+    with pytest.raises(UsageError, match="thumbs contains FillCrop 64 px jpg images, not ShrinkToFit"):
         ledger.register([other])
-    with pytest.raises(UsageError, match="thumbs holds FillCrop 64 px jpg images, not ShrinkToFit") as raised:
+    with pytest.raises(UsageError, match="thumbs contains FillCrop 64 px jpg images, not ShrinkToFit") as raised:
         ledger.register([replace(other, directory="others")])
-    assert raised.value.hint == "give these another name than thumbs"
-    with pytest.raises(UsageError, match="thumbs holds the images of rendition thumbs, not those of small"):
+    assert raised.value.hint == "choose another name than thumbs"
+    with pytest.raises(UsageError, match="thumbs contains the images of rendition thumbs, not those of small"):
         ledger.register([replace(THUMB, name="small")])
     ledger.register([replace(THUMB, directory="moved")])
 

@@ -80,7 +80,9 @@ def test_who_names_no_version_is_told_the_one_that_is_there(loaded_db: StateConn
     newest = ImageList("7", "v7", LIST.source)
     with pytest.raises(StateError) as error:
         missing_subsets(loaded_db, {"train": newest, "test": newest}, ("train",))
-    assert error.value.hint.startswith(f"use --dataset-version {LIST.dataset_version} to go on with it, or use another")
+    assert error.value.hint.startswith(
+        f"use --dataset-version {LIST.dataset_version} to continue with it, or use another"
+    )
 
 
 def test_a_repeated_image_id_keeps_its_first_row(db: StateConnection) -> None:
@@ -145,8 +147,8 @@ def test_an_image_id_with_other_bytes_is_told_of_with_both_lines_and_counted(db:
         loaded = load_list(db, LIST, (subset,), rows, reading)
         ids = [image(each, subset).image_id for each in numbers]
         assert loaded.conflicts == (
-            f"list.csv line 16: ImageID {ids[0]} is that of line 2, with other bytes",
-            f"list.csv line 17: ImageID {ids[1]} is that of line 3, with another OriginalURL",
+            f"list.csv line 16: ImageID {ids[0]} is already in line 2, with other bytes",
+            f"list.csv line 17: ImageID {ids[1]} is already in line 3, with another OriginalURL",
         )
         assert (loaded.images, loaded.repeated) == (3, 3)
         kept = db.execute("SELECT list, line, complaint FROM skipped_row WHERE subset = ?", (subset,)).fetchall()

@@ -25,7 +25,7 @@ from oidl.state.forecast import (
     missing_to_limit,
 )
 from oidl.state.queue import Queue
-from oidl.state.selection import check_where, chosen_ids, forget, keep_per_class, select_images, words
+from oidl.state.selection import check_where, chosen_ids, describe, drop_selection, keep_per_class, select_images
 
 CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
 BOXES = (LabelType.BOXES,)
@@ -165,8 +165,8 @@ def test_where_nothing_is_found_the_classes_below_are_proposed(annotated: StateC
     with closing(connect_reader(annotated.path)) as reader:
         chosen = select_images(reader, Selection(classes=("Animal",), label_types=BOXES))
         assert chosen
-        assert chosen.remark == ("no image was chosen; add --include-subclasses to take the classes below too: Cat")
-        forget(reader)
+        assert chosen.remark == ("no image was selected; add --include-subclasses to include the subclasses: Cat")
+        drop_selection(reader)
         chosen = select_images(reader, Selection(classes=("Animal",), label_types=BOXES, include_subclasses=True))
         assert chosen
         assert (chosen.images, chosen.remark) == (4, "")
@@ -226,14 +226,14 @@ def test_sql_that_is_no_expression_over_images_is_refused(where: str, reader: St
 
 
 @pytest.mark.parametrize(
-    ("where", "words"),
+    ("where", "message"),
     [
         ("json_extract(title, '$.a') = 1", "malformed JSON"),
         ("length(zeroblob(3000000000 + original_size)) > 0", "too big"),
     ],
 )
-def test_sql_that_fails_on_a_row_is_told(where: str, words: str, annotated: StateConnection) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_sql_that_fails_on_a_row_is_told(where: str, message: str, annotated: StateConnection) -> None:
+    with pytest.raises(UsageError, match=message):
         numbers(annotated, where=where)
 
 
@@ -257,10 +257,10 @@ def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) 
         yield image(3).image_id
         raise UsageError("line 2 is not an ImageID")
 
-    with pytest.raises(UsageError, match="no ImageID"):
+    with pytest.raises(UsageError, match="not an ImageID"):
         select_images(annotated, Selection(), spoilt())
     assert not annotated.in_transaction
-    forget(annotated)
+    drop_selection(annotated)
     chosen = select_images(annotated, Selection(), [image(2).image_id])
     assert chosen is not None
     assert list(chosen_ids(annotated)) == [image(2).image_id]
@@ -273,16 +273,16 @@ def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:
         )
         assert chosen is not None
         assert chosen.images == expected
-        forget(annotated)
+        drop_selection(annotated)
 
 
 def test_a_choice_in_words_tells_choices_apart_and_what_they_chose(annotated: StateConnection) -> None:
     def chosen(selection: Selection) -> str:
         select_images(annotated, selection)
         try:
-            return words(annotated, selection)
+            return describe(annotated, selection)
         finally:
-            forget(annotated)
+            drop_selection(annotated)
 
     cats = Selection(classes=("Cat",), label_types=BOXES)
     before = chosen(cats)
@@ -341,7 +341,7 @@ def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
         "Cat": (2, 1001 + 1003),
         "Dog": (2, 1005 + 1010),
     }
-    forget(annotated)
+    drop_selection(annotated)
     select_images(annotated, Selection(where="original_size IN (1002, 1003, 1009, 1010)"))
     by_sql = forecast_chosen(annotated, (), Demand((THUMB,)))
     assert by_sql == {"train": Share(2, 1003 + 1009), "test": Share(1, 1010)}
