@@ -82,8 +82,10 @@ def plan_of(options: "RunOptions") -> dict[str, "Value"]:
     for option in _PATHS:
         if (place := plan[option]) is not None:
             plan[option] = without_secrets(place) if "://" in place else str(absolute(Path(place)))
-    if plan["limit"] == 0:  # it loads the list and stops, which is about one run
-        plan["limit"] = None
+    if plan["limit"] == 0:  # it loads the list and stops, which is about one run; the limit of the plan stays
+        from oidl.state.plan import stored_plan
+
+        plan["limit"] = None if options.start.new_plan else stored_plan(options.paths.database).get("limit")
     return {option: value for option, value in plan.items() if value is not None}
 
 

@@ -175,6 +175,16 @@ def test_a_name_that_is_too_long_for_a_file_is_refused(oidl, typed: str) -> None
     assert not list(oidl.cwd.iterdir())
 
 
+@pytest.mark.parametrize(
+    "typed", ["run --root-dir=", "status --root-dir=", "status --state-db=", "run --log-file=", "export-csv --dest="]
+)
+def test_an_empty_path_is_refused_and_not_taken_for_the_working_directory(oidl, typed: str) -> None:
+    ended = oidl(*typed.split())
+    assert ended.returncode == 2
+    assert f"{typed.split()[1].rstrip('=')} is empty" in ended.stderr
+    assert not list(oidl.cwd.iterdir())
+
+
 @pytest.mark.parametrize("command", ["run --images-csv=x.csv", "status", "verify", "report", "annotations load x.csv"])
 def test_a_working_directory_that_was_removed_is_said(oidl, command: str) -> None:
     gone = oidl.cwd / "gone"

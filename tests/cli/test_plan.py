@@ -165,6 +165,16 @@ def test_a_new_plan_starts_from_the_defaults(fine: Any, run: Any, root: Path) ->
     assert set(stored_plan(root / "oidl.sqlite3")) & {"subset", "limit"} == {"limit"}
 
 
+def test_a_run_that_only_loads_the_list_keeps_the_limit_of_the_plan(fine: Any, oidl: Any, run: Any, root: Path) -> None:
+    run(fine, "--limit=2")
+    ended = oidl("run", f"--root-dir={root}", "--limit=0")
+    assert ended.returncode == 0
+    assert "changed:" not in ended.stdout
+    assert stored_plan(root / "oidl.sqlite3")["limit"] == 2
+    run(fine, "--limit=0")
+    assert "limit" not in stored_plan(root / "oidl.sqlite3"), "--new-plan starts from the defaults"
+
+
 def test_a_run_that_is_refused_changes_no_plan(fine: Any, oidl: Any, run: Any, root: Path) -> None:
     run(fine, "--subset=test", "--limit=1", "--resized-images-subdirectory=small")
     before = stored_plan(root / "oidl.sqlite3")

@@ -184,6 +184,8 @@ def _is_path(kind: object) -> bool:
 
 
 def _at_home(token: Token) -> str:
+    if not token.value:  # often a shell variable that is not set; Python takes it for the working directory
+        raise UsageError(f"{origin(token)} is empty", hint="name a path; . is the working directory")
     found = os.path.expanduser(token.value)
     if found.startswith("~"):
         raise UsageError(f"{origin(token)}: there is no user {found.partition('/')[0][1:]}", hint=f"use ./{found}")
