@@ -62,35 +62,35 @@ _IS_LOCAL = """
 _FEW = 100_000  # up to this many images that are done, those that lack something are counted exactly
 
 
-def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Demand) -> dict[str, Share]:
+def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], demand: Demand) -> dict[str, Share]:
     """By subset, approximately what is left to do for all images of `subsets` (empty: all)."""
     counts = read_counts(db)
     failed = dict(
         db.execute(
-            f"SELECT d.subset, sum(d.images) FROM status_count AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", asked.values
+            f"SELECT d.subset, sum(d.images) FROM status_count AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", demand.values
         )
     )
-    lacking = _lacking(db, counts, asked)
+    lacking = _lacking(db, counts, demand)
     shares = {}
     for subset, row in counts.by_subset.items():
         if not subsets or subset in subsets:
             again, local = lacking.get(subset, (0, 0))
             left = row[Status.PENDING] + row[Status.RETRY] + again + failed.get(subset, 0)
-            mean = asked.mean_bytes or (mean_original_bytes(db, (subset,)) if left else 0.0)
+            mean = demand.mean_bytes or (mean_original_bytes(db, (subset,)) if left else 0.0)
             shares[subset] = Share(left, (left - local) * mean, local, again)
     return shares
 
 
-def _lacking(db: sqlite3.Connection, counts: Counts, asked: Demand) -> dict[str, tuple[int, int]]:
+def _lacking(db: sqlite3.Connection, counts: Counts, demand: Demand) -> dict[str, tuple[int, int]]:
     """By subset, the number of images that are done but need work again, and how many of these use an original on disk.
 
     Images need work again if all are redone, or if they lack a rendition.
     """
     done = {subset: row[Status.DONE] for subset, row in counts.by_subset.items()}
     every = sum(done.values())
-    if asked.is_anew or not every:
+    if demand.is_anew or not every:
         return {subset: (images, 0) for subset, images in done.items()}
-    if not asked.wanted:
+    if not demand.wanted:
         return {}
     # Only a look at each image shows its subset, and whether it lacks several renditions.
     if every <= _FEW:
@@ -100,21 +100,21 @@ def _lacking(db: sqlite3.Connection, counts: Counts, asked: Demand) -> dict[str,
                 f"SELECT d.subset, sum({PRESENT} >= :wanted_count), sum({PRESENT} < :wanted_count AND {_IS_LOCAL}) "
                 "FROM (SELECT DISTINCT image_id FROM file) AS e CROSS JOIN download AS d ON d.image_id = e.image_id "
                 "WHERE d.status = 'done' GROUP BY 1",
-                asked.values,
+                demand.values,
             )
         }
         counted = {subset: (images, *with_files.get(subset, (0, 0))) for subset, images in done.items()}
         return {subset: (images - complete, local) for subset, (images, complete, local) in counted.items()}
     files_of = {name: files for name, (files, _) in counts.files.items()}
-    files = [files_of.get(rendition.name, 0) for rendition in asked.wanted if rendition.name not in asked.kept]
-    if asked.kept:
-        files.append(sum(files_of.get(name, 0) for name in asked.kept))
+    files = [files_of.get(rendition.name, 0) for rendition in demand.wanted if rendition.name not in demand.kept]
+    if demand.kept:
+        files.append(sum(files_of.get(name, 0) for name in demand.kept))
     lacking = max(0, every - min(files, default=every))
-    local = min(lacking, files_of.get(ORIGINAL, 0)) if asked.values["takes_local"] else 0
+    local = min(lacking, files_of.get(ORIGINAL, 0)) if demand.values["takes_local"] else 0
     return {subset: (-(-lacking * images // every), local * images // every) for subset, images in done.items()}
 
 
-def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Demand) -> dict[str, Share]:
+def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], demand: Demand) -> dict[str, Share]:
     """By subset, what is left to do for the images in `temp.chosen`."""
     rows = db.execute(
         # The rows of the list are unordered; they are looked up only if the selection has no sizes.
@@ -123,12 +123,12 @@ def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], asked: Dem
         "(SELECT i.original_size FROM image AS i WHERE i.image_id = c.image_id)) AS bytes "
         "FROM temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
         f"WHERE {_LEFT}) GROUP BY subset ORDER BY subset",
-        asked.values,
+        demand.values,
     )
     return {subset: Share(*amounts) for subset, *amounts in rows}
 
 
-def forecast_classes(db: sqlite3.Connection, asked: Demand) -> dict[str, Share]:
+def forecast_classes(db: sqlite3.Connection, demand: Demand) -> dict[str, Share]:
     """By class (its display name), what is left to do for the selected images that show it; most images first."""
     rows = db.execute(
         "SELECT coalesce(k.display_name, c.class), count(*) AS images, "
@@ -136,20 +136,20 @@ def forecast_classes(db: sqlite3.Connection, asked: Demand) -> dict[str, Share]:
         "FROM temp.candidate AS c CROSS JOIN temp.chosen AS n ON n.image_id = c.image_id "
         "CROSS JOIN download AS d ON d.image_id = c.image_id CROSS JOIN image AS i ON i.image_id = c.image_id "
         f"LEFT JOIN class AS k ON k.label_name = c.class WHERE {_LEFT} GROUP BY c.class ORDER BY images DESC, 1",
-        asked.values,
+        demand.values,
     )
     return {name: Share(*amounts) for name, *amounts in rows}
 
 
-def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Demand) -> None:
+def keep_missing(db: sqlite3.Connection, selection: Selection, demand: Demand) -> None:
     """Reduces `temp.chosen` to what a run with the limits of `selection` fetches if nothing fails."""
     # In the order of the feed: images that only lack something come first.
     order = "ORDER BY d.status <> 'done', c.place"
     chosen = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
     if selection.limit_per_class is not None:
-        by_class = count_by_class(db, asked.wanted, asked.kept)
+        by_class = count_by_class(db, demand.wanted, demand.kept)
         missing = {
-            name: selection.limit_per_class - (0 if asked.is_anew else each.had) for name, each in by_class.items()
+            name: selection.limit_per_class - (0 if demand.is_anew else each.had) for name, each in by_class.items()
         }
         _keep(
             db,
@@ -157,21 +157,21 @@ def keep_missing(db: sqlite3.Connection, selection: Selection, asked: Demand) ->
             f"ranked AS (SELECT c.class, c.image_id, row_number() OVER (PARTITION BY c.class {order}) AS number "
             f"FROM temp.member AS c CROSS JOIN download AS d ON d.image_id = c.image_id WHERE {_LEFT}) "
             "SELECT r.image_id FROM ranked AS r JOIN need AS n USING (class) WHERE r.number <= n.missing",
-            asked.values | {"missing": json.dumps(missing)},
+            demand.values | {"missing": json.dumps(missing)},
         )
     if selection.limit is not None:
         _keep(
             db,
             f"SELECT c.image_id FROM {chosen} WHERE {_LEFT} {order} LIMIT :missing",
-            asked.values | {"missing": missing_to_limit(db, selection, asked, are_chosen=True)},
+            demand.values | {"missing": missing_to_limit(db, selection, demand, are_chosen=True)},
         )
 
 
-def missing_to_limit(db: sqlite3.Connection, selection: Selection, asked: Demand, *, are_chosen: bool) -> int | None:
+def missing_to_limit(db: sqlite3.Connection, selection: Selection, demand: Demand, *, are_chosen: bool) -> int | None:
     """How many images are still missing to the limit for all images; None if there is no limit."""
-    if selection.limit is None or asked.is_anew:
+    if selection.limit is None or demand.is_anew:
         return selection.limit
-    had = count_had(db, asked.wanted, asked.kept, subsets=selection.subsets, are_chosen=are_chosen)
+    had = count_had(db, demand.wanted, demand.kept, subsets=selection.subsets, are_chosen=are_chosen)
     return max(0, selection.limit - had)
 
 
