@@ -183,7 +183,7 @@ def test_a_plan_cannot_be_counted_by_a_catalogue_that_does_not_tell(written: Pat
 
 def test_the_mirror_and_its_provider_are_in_the_catalogue(v7: Version) -> None:
     url = "https://open-images-dataset.s3.amazonaws.com/{subset}/{image_id}.jpg"
-    assert v7.mirrors == {"cvdf": Mirror(url, frozenset((403, 404)), 300_000, 3_000_000)}
+    assert v7.mirrors["cvdf"] == Mirror(url, frozenset((403, 404)), 300_000, 3_000_000)
     assert built_in_mirrors() == tuple(v7.mirrors)
     assert v7.providers["open-images-dataset.s3.amazonaws.com"] == "cvdf"
 

@@ -18,6 +18,10 @@ _CHECKSUMS = {
 }
 
 
+def test_each_migration_has_its_checksum_here() -> None:
+    assert {file.name for file in migrations()} == set(_CHECKSUMS)
+
+
 @pytest.mark.parametrize("name", _CHECKSUMS)
 def test_no_migration_was_edited(name: str) -> None:
     file = next(file for file in migrations() if file.name == name)
