@@ -1,8 +1,7 @@
-"""The commands, where their settings come from, and how they end.
+"""The commands, the sources of their options, and how they end.
 
-Flags come before `OIDL_*` environment variables, those before `oidl.toml`, that before
-the plan of the root, that before the defaults. Here, and only here, an error becomes a line on stderr and
-an exit code.
+Flags override `OIDL_*` environment variables, those override `oidl.toml`, that overrides the plan of the root, and
+that the defaults. Only here does an error become a line on stderr and an exit code.
 """
 
 import os
@@ -26,8 +25,8 @@ from oidl.errors import ExitCode, OidlError, disk_error
 from oidl.text import printable
 
 _EPILOGUE = """\
-Options can be set in the environment too, where --root-dir is OIDL_ROOT_DIR, and in oidl.toml, where it is root-dir.
-Exit code 0 is that all is settled, 3 that it should be run again; `oidl help exit-codes` has all of them.
+Options can also be set in the environment, where --root-dir is OIDL_ROOT_DIR, and in oidl.toml, where it is root-dir.
+Exit code 0 means that everything is settled, 3 that there is more to do; `oidl help exit-codes` lists all of them.
 """
 
 app = App(
@@ -39,32 +38,32 @@ app = App(
     help_epilogue=_EPILOGUE,
     default_parameter=Parameter(negative_iterable=(), show_env_var=False),
     result_action="return_value",
-    suppress_keyboard_interrupt=False,  # it would be an exit without a word
+    suppress_keyboard_interrupt=False,  # otherwise the program would end without a message
 )
 _HELP = {
     "run": "Download, verify and resize; goes on where an earlier run stopped.",
-    "plan": "Show what the root is for, as the command that makes it so.",
+    "plan": "Show the plan of a root: the options that its next run uses.",
     "status": "Show how many images are done, failed and left, and why they failed.",
-    "export-csv": "Write the published rows of the images that were had, and of those that were not.",
+    "export-csv": "Write the published rows of the downloaded images, and of those that failed.",
     "export": "Write downloaded images and their labels in the format of another tool, like COCO or YOLO.",
-    "report": "Write what the database tells as one HTML file with plots.",
-    "web": "Show the database and its pictures on a web page.",
-    "verify": "Compare the files on disk with the state database; changes nothing unless told to repair.",
-    "catalogue": "List the files of each version of the dataset, and check whether they are still there.",
-    "demo": "Try it all on a small Open Images that is made on the spot and served on loopback.",
+    "report": "Write a report about the database as one HTML file with plots.",
+    "web": "Show the database and its images on a web page.",
+    "verify": "Compare the files on disk with the state database; changes nothing without --repair.",
+    "catalogue": "List the files of each version of the dataset, and check if they are still there.",
+    "demo": "Try everything on a small Open Images that is generated here and served on loopback.",
 }
 for _name, _help in _HELP.items():
     _module = _name.replace("-", "_")
-    # The epilogue is about options from elsewhere, and the demo takes none.
+    # The epilogue is about options that are set elsewhere, and the demo takes none of these.
     _more = {"help_epilogue": ""} if _name == "demo" else {}
     app.command(f"oidl.cli.commands.{_module}:{_module}", name=_name, help=_help, **_more)
 
 
-annotations = App(name="annotations", help="Bring annotations into the state database.")
-annotations.command("oidl.cli.commands.annotations:load", name="load", help="Load annotation files; each once.")
+annotations = App(name="annotations", help="Load annotations into the state database.")
+annotations.command("oidl.cli.commands.annotations:load", name="load", help="Load annotation files, each one once.")
 app.command(annotations)
 
-renditions = App(name="renditions", help="List what images are kept as, or remove one of these.")
+renditions = App(name="renditions", help="List the renditions of the images, or remove one.")
 
 
 @renditions.default
@@ -89,7 +88,7 @@ _COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"), ("renditions
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line `arguments` (default: the process's) and returns the exit code."""
     with safe_streams():
-        # In a context of its own: what is noted for messages is about this command line alone.
+        # In a context of its own, because what is noted for messages is about this command line alone.
         return copy_context().run(_run, sys.argv[1:] if arguments is None else arguments)
 
 
@@ -97,7 +96,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         tokens = list(without_legacy(arguments))
         check_text(tokens)
-        is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never goes into a real root directory
+        is_demo = tokens[:1] == ["demo"]  # it is the same everywhere, and never uses a real root directory
         if tokens[:1] == ["run"] and "-h" in tokens and "--help" not in tokens:
             print(SHORT_HELP)
             return ExitCode.SETTLED
@@ -126,13 +125,13 @@ def _run(arguments: Sequence[str]) -> int:
 def _interrupted() -> int:
     from oidl.cli.process import end_soon
 
-    end_soon()  # the streams may take nothing
+    end_soon()  # the streams may be stuck
     print("oidl: interrupted", file=sys.stderr)
     return ExitCode.INTERRUPTED
 
 
 def _in_words(error: BaseException) -> BaseException:
-    """What the system says about a file that it names, as a `DiskError`: about the disk, and no bug of ours."""
+    """An error of the system about a named file as a `DiskError`, because it is no bug of ours; others as they are."""
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes | Path):
         path = Path(os.fsdecode(error.filename)).absolute()
         return disk_error(path, error, "used")

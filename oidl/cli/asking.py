@@ -1,4 +1,4 @@
-"""The question before a run that was told neither what to download nor where: it would be all of it, right here."""
+"""The question before a run without options or plan, which would download everything to the working directory."""
 
 import sys
 from contextlib import suppress
@@ -17,14 +17,16 @@ from oidl.text import printable
 
 
 def ask_first(settings: Settings, version: Version) -> bool:
-    """Says what the run will do, and asks whether to go on; False if there is no terminal to ask on.
+    """Says what the run will do, and asks if it should go on; returns False if there is no terminal to ask on.
 
     Raises `StoppedError` if the answer is not yes, and as `make_forecast` does.
     """
-    if is_in_notebook() or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):  # a cell takes no answer
+    if is_in_notebook() or not (
+        _is_terminal(sys.stdin) and _is_terminal(sys.stdout)
+    ):  # a notebook cell takes no answer
         return False
     lines: list[str] = []
-    # A database of another schema is brought up to date, or refused, by the run itself.
+    # The run itself updates or refuses a database with another schema.
     with suppress(StateError), opened_or_empty(settings) as db:
         lines = forecast_lines(make_forecast(db, settings, version))
     print(printable("\n".join([f"This will download all of {version.title} to {settings.root_dir}:", *lines])))

@@ -13,7 +13,7 @@ from oidl.text import printable
 
 
 class Shell(StrEnum):
-    """What there are scripts for."""
+    """The shells that there are scripts for."""
 
     BASH = "bash"
     ZSH = "zsh"
@@ -28,12 +28,12 @@ _NEXT_OF_ZSH = f"{_NEXT}; zsh needs `autoload -Uz compinit && compinit` in ~/.zs
 
 
 def install(*, shell: Annotated[Shell | None, one_of(Shell)] = None) -> None:
-    """Let the shell complete what you type after `oidl`, and say which files were written for that.
+    """Let the shell complete what you type after `oidl`, and list the files that were written for it.
 
     Parameters
     ----------
     shell
-        `bash`, `zsh` or `fish`. Default: the one that this is typed in.
+        `bash`, `zsh` or `fish`. Default: the shell that runs this command.
     """
     from oidl.cli.app import app
 
@@ -47,11 +47,11 @@ def install(*, shell: Annotated[Shell | None, one_of(Shell)] = None) -> None:
 
 
 def _this_shell() -> Shell:
-    with suppress(ShellDetectionError, ValueError):  # powershell is none of ours
+    with suppress(ShellDetectionError, ValueError):  # there is no script for powershell
         return Shell(detect_shell())
-    raise UsageError("it cannot be told which shell this is", hint=f"choose one with --shell: {', '.join(Shell)}")
+    raise UsageError("the shell that runs this command is unknown", hint=f"choose one with --shell: {', '.join(Shell)}")
 
 
 def _content(path: Path) -> bytes:
-    """What is in a file; nothing if it is no file."""
+    """The content of a file; empty if it is no file."""
     return path.read_bytes() if path.is_file() else b""

@@ -1,8 +1,7 @@
-"""Where settings come from beside flags: `OIDL_*` environment variables and `oidl.toml`.
+"""Options from `OIDL_*` environment variables and from `oidl.toml`.
 
-What is not known there is refused, as a flag is: a misspelt name would be a
-setting that is quietly something else. The sources are cyclopts' own, in their
-order; what comes last sees the values of all of them.
+An unknown name is refused, as it is for a flag: otherwise a misspelt option would silently keep its default. Both are
+sources of values for cyclopts, in this order; the last source sees the values of all others.
 """
 
 import os
@@ -20,7 +19,7 @@ from oidl.storage.layout import check_lengths
 from oidl.text import nearest
 
 PREFIX = "OIDL_"
-_TOML_EXAMPLE = 'as in limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
+_TOML_EXAMPLE = 'write it like limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
 
 
 _NAMED = ("export",)
@@ -68,7 +67,7 @@ def _is_recipe(rendition: object) -> bool:
 
 
 def check_variables(app: App, commands: Iterable[Sequence[str]]) -> None:
-    """Raises `UsageError` for an `OIDL_*` variable that is no option of any of `commands`, or is not UTF-8."""
+    """Raises `UsageError` for an `OIDL_*` variable that is not an option of one of `commands`, or is not UTF-8."""
     given = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     if not given:
         return
@@ -77,7 +76,7 @@ def check_variables(app: App, commands: Iterable[Sequence[str]]) -> None:
 
     known = {_variable(option) for option in OPTIONS}
     if unknown := [name for name in given if name not in known]:
-        for words in commands:  # slow, as it imports all of them
+        for words in commands:  # slow, because it imports all of them
             command = app
             for word in words:
                 command = command[word]
@@ -98,7 +97,7 @@ def _variable(option: str) -> str:
 
 
 def config_file(tokens: Sequence[str]) -> Iterator[_File]:
-    """The settings in the file that `--config` or `OIDL_CONFIG` names, or in `./oidl.toml` where there is one."""
+    """The options in the file that `--config` or `OIDL_CONFIG` names, or in `./oidl.toml` if there is one."""
     named = os.environ.get("OIDL_CONFIG") or None
     for position, token in enumerate(tokens):
         if token == "--config":
@@ -121,10 +120,10 @@ def config_file(tokens: Sequence[str]) -> Iterator[_File]:
     for key, value in values.items():
         parts = value if isinstance(value, list) else [value]
         if any(isinstance(part, dict | list) for part in parts):
-            raise UsageError(f"{path}: {key} is a value, or a list of values, and no table", hint=_TOML_EXAMPLE)
+            raise UsageError(f"{path}: {key} must be a value or a list of values, not a table", hint=_TOML_EXAMPLE)
         if any("\0" in part for part in parts if isinstance(part, str)):
-            raise UsageError(f"{path}: {key} has a NUL character", hint="remove it: no path or name can have one")
-        if isinstance(value, list) and key != "rendition":  # an array is of whole items, whatever they have in them
+            raise UsageError(f"{path}: {key} has a NUL character", hint="remove it: no path or name can contain one")
+        if isinstance(value, list) and key != "rendition":  # items of an array are never split at commas
             values[key] = [quoted(part) if isinstance(part, str) else part for part in parts]
     yield _File(path, values)
 
@@ -146,7 +145,7 @@ def _read(path: Path) -> dict[str, object]:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # a number of 5,000 digits too, which Python refuses to read
+    except ValueError as error:  # also a number of 5,000 digits, which Python refuses to read
         raise UsageError(f"{path} is not valid TOML: {error}") from error
     except RecursionError:
         raise UsageError(
@@ -155,7 +154,7 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _typed(rendition: object) -> str:
-    """A `[[rendition]]` table as `--rendition` would have it."""
+    """A `[[rendition]]` table, written as a value of `--rendition`."""
     if not isinstance(rendition, dict):
         return str(rendition)
     return ",".join(f"{key}={value}" for key, value in rendition.items())

@@ -1,4 +1,4 @@
-"""What `oidl demo` says: what it goes on with, how to use its server, and what to try when it has ended."""
+"""The messages of `oidl demo`: what it continues with, how to use its server, and what to try afterwards."""
 
 import shlex
 from pathlib import Path
@@ -12,8 +12,8 @@ DEFAULT_ROOT = "oidl-demo"
 
 
 def kept_text(root_dir: Path, kept: Recipe, images: int | None, port: int | None, hosts: int) -> str:
-    """What a demo goes on with, and how to get one with other `images` or another `port` if that was asked for."""
-    text = f"going on with the demo in {root_dir}: {kept.images} photos, ports {_ports(kept.port, hosts)}"
+    """What a demo continues with, and how to get one with other `images` or another `port`, if these were given."""
+    text = f"continuing with the demo in {root_dir}: {kept.images} photos, ports {_ports(kept.port, hosts)}"
     wanted = [f"--images {images}"] if images not in (None, kept.images) else []
     wanted += [f"--port {port}"] if port not in (None, kept.port) else []
     if not wanted:
@@ -25,7 +25,7 @@ def kept_text(root_dir: Path, kept: Recipe, images: int | None, port: int | None
 
 
 def how_to_use(root_dir: Path, catalogue: Path, recipe: Recipe, hosts: int) -> str:
-    """What `oidl demo --serve` says once it serves; the paths are absolute, because another terminal is elsewhere."""
+    """The message of `oidl demo --serve`; its paths are absolute, because it is for another terminal."""
     retry = command_line("run", "--retry-failed", root_dir=root_dir)
     retry = f"  {retry}\n" if (root_dir / STATE_DB).exists() else ""
     cats = f"--catalogue {_quoted(catalogue)} --classes Cat --limit 20"
@@ -39,7 +39,7 @@ until Ctrl-C; try it from another terminal:
 
 
 def closing(root_dir: Path, recipe: Recipe) -> str:
-    """What is where when a demo has ended, and commands that work without its server."""
+    """Where everything is when a demo has ended, and commands that work without its server."""
     place = f"{root_dir}/{DIRECTORY}"
     database = _quoted(root_dir / STATE_DB)
     asked = (
@@ -65,11 +65,11 @@ Ask it yourself:
   sqlite3 {database} "SELECT display_name, count(*) FROM box JOIN class USING (label_name) GROUP BY 1 ORDER BY 2 DESC"
 
 The server has ended. Run `oidl demo --serve{_elsewhere(root_dir)}` to keep one for commands that fetch, or
-`oidl demo{_elsewhere(root_dir)}` again: what is done is not fetched again. `oidl help` shows the manual."""
+`oidl demo{_elsewhere(root_dir)}` again; it fetches nothing that is done. `oidl help` shows the manual."""
 
 
 def _elsewhere(root_dir: Path) -> str:
-    """The option that says where the demo is, unless it is where `oidl demo` looks by itself."""
+    """The option for the place of the demo; empty if it is the default one."""
     return "" if root_dir in (Path(DEFAULT_ROOT), Path.cwd() / DEFAULT_ROOT) else f" --root-dir {_quoted(root_dir)}"
 
 

@@ -1,8 +1,7 @@
-"""What goes on beside a run for whoever watches: the display that was asked for, and the file of metrics.
+"""The display of a run and its file of metrics: chosen before it begins, started and stopped around it.
 
-Chosen before the run begins, started and ended around it here. Nothing of it
-holds up the run: what blocks is done in threads that are left behind when they
-hang, and a watcher that is gone is not watched for.
+Neither can hold up the run: blocking work runs in threads that are abandoned if they hang, and a reader that goes away
+is dropped.
 """
 
 import json
@@ -30,14 +29,14 @@ from oidl.storage.output import output_text
 
 _JSON_S = 1.0
 _METRICS_S = 5.0
-_PATIENCE_S = 2.0  # with a reader that takes nothing, for the last of it
+_PATIENCE_S = 2.0  # for the last output, if its reader is stuck
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayOptions:
-    """Who watches a run: `display` is never `auto`; `metrics_file` None is none.
+    """How a run is shown: `display` is never `auto`; with `metrics_file` None, no metrics are written.
 
-    `page_url` is where the run's web page is, if it has one.
+    `page_url` is the address of the run's web page, empty if it has none.
     """
 
     display: Display
@@ -46,7 +45,7 @@ class DisplayOptions:
 
 
 def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
-    """The display that `asked` comes to on this terminal; raises `UsageError` where a full screen cannot be had."""
+    """The display for `asked` on this terminal. Raises `UsageError` if a full screen is impossible."""
     if asked not in (Display.AUTO, Display.FULL):
         return asked
     from oidl.progress.terminal import why_not_capable
@@ -55,9 +54,11 @@ def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
     if not problem and log_to_stdout and sys.stdout.isatty():
         problem = "the log goes to the same terminal (--log-to-stdout)"
     if not problem and asked is Display.AUTO and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
-        problem = "what reads stdout may write to the same terminal, as tee does"
+        problem = "the program that reads stdout may write to the same terminal, as tee does"
     if problem and asked is Display.FULL:
-        raise UsageError(f"there can be no full screen: {problem}", hint="--progress line needs nothing of a terminal")
+        raise UsageError(
+            f"a full screen is impossible: {problem}", hint="use --progress line, which works on every terminal"
+        )
     return Display.LINE if problem else Display.FULL
 
 
@@ -65,16 +66,16 @@ def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
 async def open_displays(
     options: DisplayOptions, meter: Meter, console: Console, quit_run: Callable[[], None]
 ) -> AsyncIterator[None]:
-    """Shows the run that goes on inside, as `options` say; `quit_run` is what `q` on the full screen does.
+    """Shows the run inside as `options` say; `q` on the full screen calls `quit_run`.
 
-    Raises `DiskError` or `UsageError` if the metrics cannot be written when it begins; later that is only said.
+    Raises `DiskError` or `UsageError` if the metrics cannot be written at the start; later this is only a message.
     """
     lines, metrics = _JsonLines(meter), None
     if options.metrics_file:
         metrics = _MetricsFile(options.metrics_file, meter, console.say)
         await metrics.write()
     try:
-        # The terminal is left when the tasks that use it are gone.
+        # The terminal is restored after the tasks that use it have ended.
         with _full_screen(options, meter, console, quit_run) as screen:
             async with trio.open_nursery() as nursery:
                 if metrics:
@@ -100,7 +101,7 @@ async def open_displays(
 def _full_screen(
     options: DisplayOptions, meter: Meter, console: Console, quit_run: Callable[[], None]
 ) -> Iterator[Callable[[], Awaitable[None]] | None]:
-    """What shows the full screen until it is cancelled, if that is the display."""
+    """A function that shows the full screen until it is cancelled; None for another display."""
     if options.display is not Display.FULL:
         yield None
         return
@@ -112,7 +113,7 @@ def _full_screen(
 
 
 class _JsonLines:
-    """Objects of JSON on stderr, until nobody reads them any more."""
+    """JSON objects on stderr, until their reader goes away."""
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
@@ -121,13 +122,13 @@ class _JsonLines:
         self._thread = trio.CapacityLimiter(1)
 
     async def run(self) -> None:
-        """An object a second, until cancelled."""
+        """Writes an object a second, until cancelled."""
         while True:
             await trio.sleep(_JSON_S)
             await self.write()
 
     async def write(self) -> None:
-        """One object more."""
+        """Writes one object."""
         if not self._has_reader:
             return
         now = self._meter.statistics()
@@ -140,7 +141,7 @@ class _JsonLines:
 
 
 class _MetricsFile:
-    """A text file of metrics, written anew every few seconds until that does not work."""
+    """A text file of metrics, rewritten every few seconds until that fails."""
 
     def __init__(self, path: Path, meter: Meter, say: Callable[[str], None]) -> None:
         self._path = path
@@ -150,13 +151,13 @@ class _MetricsFile:
         self._thread = trio.CapacityLimiter(1)
 
     async def run(self) -> None:
-        """Writes it again and again, until cancelled."""
+        """Writes the file every few seconds, until cancelled."""
         while True:
             await trio.sleep(_METRICS_S)
             await self.write_or_say()
 
     async def write_or_say(self) -> None:
-        """Writes it; where that fails it is said, and never tried again."""
+        """Writes the file; if that fails, says so and never tries again."""
         if self._is_written:
             try:
                 await self.write()
@@ -165,7 +166,7 @@ class _MetricsFile:
                 self._say(f"no more metrics: {error.message}")
 
     async def write(self) -> None:
-        """Writes it; raises `DiskError` if that cannot be done."""
+        """Writes the file. Raises `DiskError`."""
         await _in_thread(partial(_write, self._path, self._meter.statistics()), self._thread)
 
 
@@ -181,5 +182,5 @@ def _write(path: Path, now: Statistics) -> None:
 
 
 async def _in_thread(work: Callable[[], None], thread: trio.CapacityLimiter) -> None:
-    """Does what may block in a thread that is not waited for once this is cancelled, but before the next one."""
+    """Does work that may block in a thread: one at a time, and abandoned if this is cancelled."""
     await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=thread)

@@ -1,4 +1,4 @@
-"""What a run would do: printed by `oidl run --dry-run`, from a database that is only read or from none at all."""
+"""What a run would do, for `oidl run --dry-run`; the database is only read, and need not exist."""
 
 import sys
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from oidl.text import printable
 
 
 def dry_run(settings: Settings, version: Version) -> str:
-    """The forecast in words. Raises `OidlError` for what the run would refuse."""
+    """The forecast as text. Raises `OidlError` for everything that the run would refuse."""
     with opened_or_empty(settings) as db:
         return forecast_text(make_forecast(db, settings, version, _remark))
 
 
 @contextmanager
 def opened_or_empty(settings: Settings) -> Iterator[StateConnection]:
-    """The state database, to be read; an empty one in memory if there is none, or none that is filled yet."""
+    """The state database for reading; an empty one in memory if there is none, or if no list is loaded yet."""
     with ExitStack() as opened:
         db = None
         if settings.state_db.exists():

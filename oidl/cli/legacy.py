@@ -1,4 +1,4 @@
-"""Options as the older Scala downloader spelled them, so that its documented commands work after `oidl run`."""
+"""Options as the older Scala downloader spelled them: its documented commands work after `oidl run`."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""A catalogue whose files are on this machine, as a demo's are: whether their server is there."""
+"""Whether the server of a catalogue is running, if its files are on this machine, as those of a demo are."""
 
 import shlex
 import socket
@@ -14,13 +14,13 @@ _PATIENCE_S = 1.0
 
 
 def why_away(catalogue: Path | None, version: Version) -> MetadataError | None:
-    """What to say if the files of `version` are on a loopback address where nothing listens; None if all is well."""
+    """An error if the files of `version` are on a loopback address where nothing listens; otherwise None."""
     if catalogue is None:
         return None
     server = urlsplit(version.files[0].url)
     if not _is_loopback(server.hostname or "") or _answers(server.hostname or "", server.port or 80):
         return None
-    message = f"nothing answers at {server.scheme}://{server.netloc}, where the files of this catalogue are"
+    message = f"nothing answers at {server.scheme}://{server.netloc}, the address of this catalogue's files"
     place = catalogue.absolute().parent
     if read_recipe(place) is None:
         return MetadataError(message, hint="start the server that has them, then run this again")
@@ -30,8 +30,8 @@ def why_away(catalogue: Path | None, version: Version) -> MetadataError | None:
 
 
 def still_works(away: MetadataError) -> str:
-    """The same for people whose run goes on, because it may need nothing from there."""
-    return f"{away.message}; what needs no request works without\n  {away.hint}"
+    """The same as a message of a run that goes on, because it may need nothing from there."""
+    return f"{away.message}; everything that needs no request still works\n  {away.hint}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
-"""What is wrong with a command line that cannot be read, as a sentence for the person who typed it.
+"""Mistakes in a command line, explained to the person who typed it.
 
-cyclopts finds the mistakes; its sentences are about parameters, tokens and types. Here each kind of them is put as
-everything else that `oidl` says, with what to type instead as far as that can be guessed.
+cyclopts finds them, but its messages are about parameters, tokens and types. Here each kind of mistake gets a message
+in the words of `oidl`, with a guess at what to type instead.
 """
 
 import os
@@ -41,21 +41,21 @@ _OFTEN = {
     "timeout": "stall-timeout", "retries": "max-retries", "quality": "resize-compression-quality",
     "quiet": "progress none", "q": "progress none", "verbose": "progress line",
 }  # fmt: skip
-"""What other programs call an option, without its dashes, and what it is called here."""
+"""The names that other programs use for an option, without dashes, and its name here."""
 
 _SUBSETS = ("train", "validation", "test")
 _MUST_BE = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def mistake(error: CycloptsError, app: App, tokens: Sequence[str]) -> UsageError:
-    """What `error`, met in `tokens` by `app`, means, and what to do about it."""
+    """The meaning of `error`, which `app` raised for `tokens`, and what to do about it."""
     command = " ".join(("oidl", *(error.command_chain or ())))
     found = _mistake(error, app, tokens, command)
     if found is None:
-        return UsageError(" ".join(str(error).split()), hint=f"`{command} --help` lists what there is")
-    if found.hint or isinstance(error, ValidationError):  # its bounds say it all
+        return UsageError(" ".join(str(error).split()), hint=f"`{command} --help` lists the options")
+    if found.hint or isinstance(error, ValidationError):  # the bounds are the hint
         return found
-    return UsageError(found.message, hint=f"`{command} --help` lists what there is")
+    return UsageError(found.message, hint=f"`{command} --help` lists the options")
 
 
 def _mistake(error: CycloptsError, app: App, tokens: Sequence[str], command: str) -> UsageError | None:
@@ -103,7 +103,7 @@ def _unknown_option(error: UnknownOptionError, app: App) -> UsageError:
 
 
 def _surplus(error: UnusedCliTokensError, app: App, tokens: Sequence[str], command: str) -> UsageError:
-    """About a word that belongs to no option: most often the second one of a list, or of a name with a blank."""
+    """A word that belongs to no option: most often the second word of a list, or of a name with a blank."""
     (surplus, *_) = error.unused_tokens or [""]
     arguments = _arguments(app, error.command_chain)
     at = tokens.index(surplus) if surplus in tokens else 0
@@ -115,17 +115,17 @@ def _surplus(error: UnusedCliTokensError, app: App, tokens: Sequence[str], comma
     argument = next((each for each in arguments if option in each.names), None)
     if argument is None or len(values) == 1:
         names = {name for each in arguments for name in each.names}
-        return UsageError(f"`{command}` has no use for {surplus!r}", hint=_about_word(surplus, names, error, command))
+        return UsageError(f"`{command}` does not expect {surplus!r}", hint=_about_word(surplus, names, error, command))
     if is_list(argument):
         return split_by_blanks(option, values, are_names=option == "--classes")
     if not {str, Path} & {argument.hint, *get_args(argument.hint)}:
-        return UsageError(f"{option} takes one value, and not {' and '.join(values)}")
+        return UsageError(f"{option} takes one value, not {' and '.join(values)}")
     text = shlex.quote(" ".join(values))
-    return UsageError(f"{surplus!r} belongs to no option", hint=f"write {option} {text} if it is part of that")
+    return UsageError(f"{surplus!r} belongs to no option", hint=f"write {option} {text} if it is part of its value")
 
 
 def _about_word(word: str, names: Collection[str], error: UnusedCliTokensError, command: str) -> str:
-    """What to type instead of a word that stands alone after a command with options of these `names`."""
+    """What to type instead of a word without an option, after a command with options of these `names`."""
     if subcommands := [name for name in error.app or () if not name.startswith("-")] if error.command_chain else []:
         return f"there is {' and '.join(f'`{command} {name}`' for name in subcommands)}"
     if word in _SUBSETS and "--subset" in names:
@@ -144,7 +144,7 @@ def _missing(error: MissingArgumentError, app: App, tokens: Sequence[str], comma
     value = next((after for each, after in pairwise(tokens) if each == name), "")
     is_option = value.partition("=")[0] in {other for each in arguments for other in each.names}
     if value.startswith("-") and not is_option:
-        return UsageError(f"{name} needs a value", hint=f"write {name}={shlex.quote(value)} if that is it")
+        return UsageError(f"{name} needs a value", hint=f"write {name}={shlex.quote(value)} if that is the value")
     return UsageError(f"{name} needs a value", hint=meaning)
 
 
@@ -170,14 +170,14 @@ def _is_value(token: str) -> bool:
 
 
 def _arguments(app: App, chain: Sequence[str] | None) -> ArgumentCollection:
-    """The arguments of a command of `app`, with their meanings."""
+    """The arguments of a command of `app`, with their help."""
     for word in chain or ():
         app = app[word]
     return app.assemble_argument_collection(parse_docstring=True)
 
 
 def _commands_with(option: str, app: App) -> Iterable[str]:
-    """The commands that have an option; slow, as all of them are imported."""
+    """The commands that have an option; slow, because all of them are imported."""
     return [
         name
         for name in app

@@ -1,7 +1,6 @@
-"""The plan of a root as options: which of them are of it, how it fills in what was not said, how it is shown.
+"""The plan of a root as options: which options belong to it, how it fills in those not given, how it is shown.
 
-A part of the plan is one option. Some options exclude each other; one that is given now puts
-the plan's others aside.
+Each part of a plan is one option. If an option is given that excludes another one, the plan's value of that is ignored.
 """
 
 import shlex
@@ -35,7 +34,7 @@ PLAN = (
     "validate", "max_pixels", "convert_cmyk", "convert_png", "discard_png",
     "prefix_dirs", "name_files_by",
 )  # fmt: skip
-"""The options of `oidl run` that say what a root is for, in the order in which they are shown."""
+"""The options of `oidl run` that make up a plan, in the order in which they are shown."""
 
 _PATHS = ("images_csv", "catalogue", "image_ids", "original_images_dir")
 _EITHER = (("original_images_subdirectory", "original_images_dir"),)
@@ -49,9 +48,9 @@ _COMMANDS = (("run",), ("annotations", "load"), ("export",))
 
 
 class PlannedOptions:
-    """The last source of options, for those that no other one has: the plan of the root.
+    """The last source of options: the plan of the root, for those that no other source has.
 
-    A run that any of them told what to download, or where, does not ask: that is as good as `--yes`.
+    If any source says what to download or where, a run does not ask, as with `--yes`.
     """
 
     def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -69,7 +68,7 @@ class PlannedOptions:
 
 
 def _plan_of_root(arguments: ArgumentCollection) -> "dict[str, Value]":
-    from oidl.state.plan import stored_plan  # slow, and `--help` asks for no plan
+    from oidl.state.plan import stored_plan  # slow, and `--help` needs no plan
 
     root_dir, state_db = given_paths(arguments)
     return stored_plan(absolute(state_db or (root_dir or Path()) / STATE_DB))
@@ -90,12 +89,12 @@ def plan_of(options: "RunOptions") -> dict[str, "Value"]:
 
 
 def plan_line(plan: Mapping[str, "Value"]) -> str:
-    """The options that make `plan`, as they are typed; those that have their default value are left out."""
+    """The options of `plan` as they are typed, without those that have their default value."""
     return " ".join(filter(None, (_typed(option, plan) for option in PLAN)))
 
 
 def planned_options(plan: Mapping[str, "Value"]) -> "RunOptions":
-    """The options that `plan` stands for. Raises `ValueError` for a value that this version does not have."""
+    """The options of `plan`. Raises `ValueError` for a value that this version does not know."""
     from oidl.cli.options.run import TYPES, RunOptions
 
     return RunOptions.of({option: _typed_value(TYPES[option], plan[option]) for option in plan if option in TYPES})
@@ -111,7 +110,7 @@ def without_rendition(plan: Mapping[str, "Value"], name: str, classic: str | Non
     renditions = options.renditions
     entries = [text for text in renditions.rendition if renditions.parsed(text).name != name]
     if name == classic:
-        # Beside others it is made only if it is shaped.
+        # With `--rendition`, it is made only if one of its own options is given.
         return {option: value for option, value in new.items() if option not in CLASSIC} if entries else _unresized(new)
     if len(entries) == len(renditions.rendition):
         return new
@@ -126,16 +125,16 @@ def _unresized(plan: "dict[str, Value]") -> "dict[str, Value]":
 
 
 def plan_changes(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> str:
-    """What is other in the plan `now`, in words; empty if nothing is."""
+    """The differences of the plan `now`, as text; empty if there are none."""
     return ", ".join(_changes(before, now))
 
 
 def plan_remarks(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> Iterator[str]:
-    """What a run says of a plan that it found: what it goes on with, and what its options changed."""
+    """What a run says about the plan that it found: what it continues with, and what its options changed."""
     if not before or not now:
         return
     changes = ", ".join(_changes(before, now))
-    yield f"going on with {plan_line(now) or 'the defaults'}" + (f"; changed: {changes}" if changes else "")
+    yield f"continuing with {plan_line(now) or 'the defaults'}" + (f"; changed: {changes}" if changes else "")
 
 
 def _changes(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> Iterator[str]:
@@ -151,7 +150,7 @@ def flag(option: str) -> str:
 
 
 def _typed(option: str, plan: Mapping[str, "Value"]) -> str:
-    """The option as it is typed; empty if it has its default value."""
+    """An option as it is typed; empty if it has its default value."""
     value = plan.get(option, _defaults()[option])
     if value == _defaults()[option]:
         return ""
@@ -171,14 +170,14 @@ def _defaults() -> dict[str, "Value | None"]:
 
 
 def _plain(value: Any) -> Any:
-    """A value of an option as JSON has it; None for an option that has none."""
+    """The value of an option for JSON; None for an option without one."""
     if isinstance(value, tuple):
         return [_plain(each) for each in value] or None
     return str(value) if isinstance(value, Path | Enum) else value
 
 
 def _typed_value(kind: Any, value: Any) -> Any:
-    """A value of the plan as the option has it, by the option's type."""
+    """A value of the plan, converted to the type of its option."""
     if isinstance(value, list):
         (each, *_) = get_args(kind) if get_origin(kind) is tuple else (str,)
         return tuple(_typed_value(each, item) for item in value)
@@ -188,7 +187,7 @@ def _typed_value(kind: Any, value: Any) -> Any:
 
 
 def _tokens(option: str, value: "Value") -> Any:
-    """What cyclopts makes tokens of: of a list, one for each item."""
+    """What cyclopts makes tokens from; one for each item of a list."""
     if isinstance(value, list):
         return value if option in _REPEATED else list(map(quoted, value))
     return value if isinstance(value, bool) else str(value)

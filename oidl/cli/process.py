@@ -1,8 +1,7 @@
-"""The process around the command line: it ends when it should, whatever its threads and streams are stuck in.
+"""The process around the command line: it ends when it should, even if threads or streams are stuck.
 
-After a second Ctrl-C, five seconds are enough for what is complete to be
-committed. What has not ended by then is ended from a thread: the event loop may
-be stuck in a write to a terminal that takes nothing, or SQLite in a disk.
+After a second Ctrl-C, five seconds are enough to commit what is complete. Then a thread ends the process, because the
+event loop may be stuck in a write to a stopped terminal, or SQLite in a slow disk.
 """
 
 import _thread

@@ -1,11 +1,9 @@
-"""What the manual says that the program itself knows best, in Markdown.
+"""The generated parts of the manual, in Markdown.
 
-Options come from the same declarations as `--help`, reasons from the retry
-table, so neither can say anything else than what the program does. `python -m
-oidl.cli.reference` prints the blocks, `--write` puts each into its page
-between `<!-- options -->` and `<!-- /options -->`, and a test holds the
-manual to it. Every line is an item of a list, which reads well in a terminal:
-`oidl help` shows the pages as they are.
+Options come from the same declarations as `--help`, and reasons from the retry table, so the manual always agrees with
+the program. `python -m oidl.cli.reference` prints the parts. `--write` puts each into its page, between
+`<!-- options -->` and `<!-- /options -->`, and a test fails if a page is out of date. Every line is an item of a list,
+which reads well in a terminal: `oidl help` shows the pages as they are.
 """
 
 import argparse
@@ -45,7 +43,7 @@ COMMANDS = (
 
 _WIDTH = 80
 
-# Those whose class is more than their row in the retry table.
+# Reasons whose class depends on more than their row in the retry table.
 _CLASSES = {
     Reason.CORRUPT: "retry; permanent if the MD5 is the published one",
     Reason.HTTP_ERROR: "202, 204, 408, 425, 5xx: retry; the rest: permanent after 3 spread tries",
@@ -64,7 +62,7 @@ def blocks() -> dict[str, dict[str, str]]:
 
 
 def updated(page: str, text: str) -> str:
-    """`text`, a page, with every generated block as it is now. Raises `ValueError` if one has no place in it."""
+    """`text`, a page, with its generated blocks up to date. Raises `ValueError` if a marker is missing."""
     for name, block in blocks()[page].items():
         place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         found = place.search(text)
@@ -75,7 +73,7 @@ def updated(page: str, text: str) -> str:
 
 
 def _options() -> str:
-    """The groups of `oidl run`, and what each other command takes of them, and besides."""
+    """The options of `oidl run` by section; for every other command the sections that it takes, and its own options."""
     groups: dict[str, list[Argument]] = {section.name: [] for section in SECTIONS}
     for argument in _arguments("run"):
         if section := _section(argument):

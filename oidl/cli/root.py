@@ -1,4 +1,4 @@
-"""The root directory while a command writes to it: made, locked, and removed again if nothing came of it."""
+"""The root directory while a command writes to it: created, locked, and removed again if it stays empty."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,18 +13,18 @@ from oidl.state.lock import writer_lock
 
 @dataclass(slots=True)
 class LockedRoot:
-    """A root while its lock is held; `is_kept` that it has a plan that is gone on with, even if it has nothing else."""
+    """A root while its lock is held. With `is_kept`, it stays even if it has nothing but a plan."""
 
     is_kept: bool = False
 
 
 @contextmanager
 def locked_root(settings: Settings) -> Iterator[LockedRoot]:
-    """Makes the directories that everything lives in, and holds the writer lock.
+    """Creates the directories of a root, and holds the writer lock.
 
-    Unless it `is_kept`, a new root in which nothing was loaded, and for which no byte was fetched, is removed in the
-    end: it would be a root with nothing but a plan. Raises as `writer_lock` does, and `UsageError` or `DiskError` if it
-    cannot be made.
+    A new root in which nothing was loaded, and for which no byte was fetched, is removed at the end unless it
+    `is_kept`: it would have nothing but a plan. Raises as `writer_lock` does, and `UsageError` or `DiskError` if a
+    directory cannot be created.
     """
     is_new = not settings.state_db.exists()
     made = [each for directory in (settings.root_dir, settings.state_db.parent) for each in _make(directory)]
@@ -34,18 +34,18 @@ def locked_root(settings: Settings) -> Iterator[LockedRoot]:
             try:
                 yield root
             finally:
-                with suppress(OidlError, OSError):  # what ended the command is to be said, and not this
+                with suppress(OidlError, OSError):  # the error that ended the command matters more
                     has_parts = any(part.stat().st_size for part in settings.root_dir.glob("*.part"))
                     if is_new and not root.is_kept and not has_parts:
                         remove_unused(settings.state_db)
     finally:
         for directory in reversed(made):
-            with suppress(OSError):  # there is something in it
+            with suppress(OSError):  # it is not empty
                 directory.rmdir()
 
 
 def _make(directory: Path) -> list[Path]:
-    """Makes `directory`; returns what was not there before, the parents first."""
+    """Creates `directory`; returns the directories that did not exist before, parents first."""
     absent = [each for each in (directory, *directory.parents) if not each.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,20 +1,20 @@
-"""`oidl run -h`: the options that people use, and examples, on one screen; `--help` has all of them."""
+"""`oidl run -h`: the most useful options, and examples, on one screen; `--help` lists all of them."""
 
 OPTIONS = {
-    "--root-dir DIR": "where everything lives; the working directory if not given",
-    "--subset LIST": "train, validation, test; all of them if not given",
+    "--root-dir DIR": "the directory for everything; default: the working directory",
+    "--subset LIST": "train, validation, test; default: all of them",
     "--classes LIST": "only images that show one of these, like Cat,Dog",
-    "--limit N": "have so many images, those of earlier runs included",
-    "--annotations LIST": "what comes with the images, like boxes,segmentations",
-    "--resize-box-size N": "the box in pixels that images are fitted to; 224",
-    "--save-original-images": "keep the images as they came, too",
+    "--limit N": "have this many images, including those of earlier runs",
+    "--annotations LIST": "annotations for the images, like boxes,segmentations",
+    "--resize-box-size N": "side of the box that images are fitted to; default: 224",
+    "--save-original-images": "also keep the images as they were downloaded",
     "--retry-failed": "try again what failed for good",
-    "--dry-run": "say what would be fetched, and touch nothing",
+    "--dry-run": "show what would be fetched, and change nothing",
     "--web": "show the run on a web page",
 }
 EXAMPLES = {
     "200 images of cats": "oidl run --root-dir cats --subset validation,test --classes Cat --limit 200",
-    "what failed there, once more": "oidl run --root-dir cats --retry-failed",
+    "try again what failed there": "oidl run --root-dir cats --retry-failed",
     "what a whole subset would take": "oidl run --root-dir openimages --subset validation --dry-run",
 }
 

@@ -1,8 +1,7 @@
 """Ctrl-C and SIGTERM: once to finish what is in progress, twice to stop at once.
 
-Signals are counted in Python's own handler, not by Trio's receiver: that makes
-one of two which arrive before it looks, and hears nothing while the event loop is
-stuck in something.
+Signals are counted in a handler of Python, not by Trio's receiver: that would merge two signals that arrive before it
+looks, and gets none while the event loop is stuck.
 """
 
 import signal
@@ -19,30 +18,30 @@ _DRAIN_S = 60.0  # for transfers that are in progress; the slowest may take hour
 
 
 async def watch_signals(stop: Stop, say: Callable[[str], None], *, task_status: trio.TaskStatus[None]) -> None:
-    """Tells `stop` of every SIGINT and SIGTERM, until cancelled; what is not finished a minute later is given up."""
+    """Passes every SIGINT and SIGTERM to `stop`, until cancelled; gives up a minute after the first."""
     with _signals_to(lambda: interrupt(stop, say), before_end=2):
         task_status.started()
         await stop.interrupted.wait()
         await trio.sleep(_DRAIN_S)
-        say(f"giving up what is not finished after {_DRAIN_S:.0f} s")
+        say(f"giving up the transfers that did not finish within {_DRAIN_S:.0f} s")
         stop.cancelling.set()
         end_soon()
 
 
 def interrupt(stop: Stop, say: Callable[[str], None]) -> None:
-    """What every Ctrl-C does."""
+    """Does what every Ctrl-C does."""
     is_first = not stop.draining.is_set()
     stop.interrupt()
     if is_first:
-        say("finishing the transfers in hand; press Ctrl-C again to stop at once")
+        say("finishing the transfers in progress; press Ctrl-C again to stop at once")
     else:
         end_soon()
 
 
 async def cancel_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
-    """Cancels `scope` at the first SIGINT or SIGTERM, for work in which nothing is worth finishing.
+    """Cancels `scope` at the first SIGINT or SIGTERM, for work that is not worth finishing.
 
-    The process ends within seconds, even if its output goes to a terminal or pipe that takes nothing.
+    The process ends within seconds, even if its output goes to a terminal or pipe that is stuck.
     """
     with _signals_to(scope.cancel, before_end=1):
         task_status.started()
@@ -51,7 +50,7 @@ async def cancel_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskSta
 
 @contextmanager
 def _signals_to(hear: Callable[[], object], *, before_end: int) -> Iterator[None]:
-    """Has the event loop call `hear` for each SIGINT and SIGTERM; `before_end` of them end the process in seconds."""
+    """Lets the event loop call `hear` for each SIGINT and SIGTERM; `before_end` of them end the process in seconds."""
     token = trio.lowlevel.current_trio_token()
     count = 0
 

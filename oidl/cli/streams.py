@@ -1,9 +1,8 @@
-"""The standard streams, made safe before a command begins: none of them is missing, and writing to them never fails.
+"""The standard streams, made safe before a command begins: none is missing, and writing to them never fails.
 
-A closed stream is as /dev/null. Text that its encoding has no place for is
-written as escapes. What cannot be written is dropped, and the exit code stays
-that of the work: a full disk is named once on stderr, a reader that went away
-(`| head -1`) is not.
+A closed stream acts as /dev/null. Characters that the encoding of a stream lacks are written as escapes. Output that
+cannot be written is dropped, and does not change the exit code: a full disk is named once on stderr, a reader that
+went away (`| head -1`) is not.
 """
 
 import errno
@@ -21,7 +20,7 @@ from oidl.text import printable
 
 @contextmanager
 def safe_streams() -> Iterator[None]:
-    """Makes `sys.stdout` and `sys.stderr` safe until this is left."""
+    """Keeps `sys.stdout` and `sys.stderr` safe inside this context."""
     _open_missing()
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _safe(sys.stdout, 1, "stdout"), _safe(sys.stderr, 2, "stderr")
@@ -34,13 +33,13 @@ def safe_streams() -> Iterator[None]:
 
 
 def print_error(error: OidlError) -> int:
-    """Prints what ends the program on stderr, and returns its exit code."""
+    """Prints the error that ends the program on stderr, and returns its exit code."""
     print(printable(f"oidl: {error}"), file=sys.stderr)
     return error.exit_code
 
 
 def is_lost(stream: TextIO) -> bool:
-    """Whether nothing that is written to `stream` arrives any more, so that a long list can end early."""
+    """Whether the reader of `stream` is gone, so that a long list can end early."""
     raw = getattr(stream.buffer, "raw", stream.buffer) if isinstance(stream, io.TextIOWrapper) else None
     return isinstance(raw, UnbreakableFile) and raw.is_lost
 
@@ -55,7 +54,7 @@ def _open_missing() -> None:
 
 
 def _safe(stream: TextIO | None, number: int, name: str) -> TextIO:
-    """`stream` made safe; as it is if it writes to no file, as in a notebook or a test."""
+    """A safe `stream`; the same one if it does not write to a file, as in a notebook or a test."""
     encoding = "utf-8"
     if stream is not None:
         try:

@@ -20,7 +20,7 @@ _NEEDED = ("starlette", "h11")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A page that is to be served: where, and whether a browser is to open it."""
+    """A page to serve: its address, and if a browser should open it."""
 
     address: Address
     is_to_open: bool

@@ -59,7 +59,7 @@ def test_what_is_not_utf_8_is_refused(typed: list[str], names: str, oidl) -> Non
 def test_the_hint_names_the_help_of_the_command_that_was_typed(oidl, typed: str, hint: str) -> None:
     ended = oidl(*typed.split())
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[1] == f"  `{hint} --help` lists what there is"
+    assert ended.stderr.splitlines()[1] == f"  `{hint} --help` lists the options"
 
 
 def test_help_that_nobody_reads_on_is_no_failure() -> None:

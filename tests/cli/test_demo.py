@@ -18,7 +18,7 @@ from oidl.cli.commands import demo as demo_command
 from oidl.demo.classes import DRAWN
 
 COLOURS = {drawn.name: drawn.colour for drawn in DRAWN}
-AS_MADE = "going on with the demo in {root}: 2 photos, ports {port} to {last}"
+AS_MADE = "continuing with the demo in {root}: 2 photos, ports {port} to {last}"
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_demo_is_run_and_what_it_says_then_works_without_its_server(oidl, root
     assert ask("SELECT count(*) > 0 FROM segmentation") == [(1,)]
     assert len(list(root.glob("v7/*/*-masks-?.zip"))) == 48
     bare = oidl("run", f"--root-dir={root}")
-    assert (bare.returncode, "what needs no request works without" in bare.stdout) == (0, True), bare.stderr
+    assert (bare.returncode, "everything that needs no request still works" in bare.stdout) == (0, True), bare.stderr
     before = ask("SELECT image_id, status FROM download")
     retried = oidl("run", f"--root-dir={root}", "--retry-failed")
     assert retried.returncode == 4
@@ -153,7 +153,7 @@ def test_a_demo_of_what_is_served_already_asks_that_server(demo, oidl, root: Pat
 
 def test_a_second_demo_goes_on_with_the_first_and_says_how_to_start_again(demo, root: Path, port: int) -> None:
     as_made = AS_MADE.format(root=root, port=port, last=port + 2)
-    assert "going on with" not in demo().stdout
+    assert "continuing with" not in demo().stdout
     photos = {path: path.stat().st_mtime_ns for path in root.rglob("*.jpg")}
     assert len(photos) == 2
     same = demo("--images=2").stdout
@@ -211,7 +211,7 @@ def test_a_demo_whose_run_failed_does_not_end_as_if_all_was_well(demo) -> None:
 def test_a_demo_does_not_go_into_a_real_root(demo, fine, run, root: Path) -> None:
     assert run(fine, "--limit=1").returncode in (0, 3)
     ended = demo()
-    assert (ended.returncode, "has a state database, and it is not a demo's" in ended.stderr) == (2, True)
+    assert (ended.returncode, "has a state database that is not a demo's" in ended.stderr) == (2, True)
     assert not (root / "served").exists()
 
 

@@ -13,7 +13,7 @@ from oidl.cli.options.run import OPTIONS
     [
         # options that there are not
         ("run --lmit 3", "there is no option --lmit\n  did you mean --limit?"),
-        ("run --xyzzy", "there is no option --xyzzy\n  `oidl run --help` lists what there is"),
+        ("run --xyzzy", "there is no option --xyzzy\n  `oidl run --help` lists the options"),
         ("run --xyzzy=3", "there is no option --xyzzy\n"),
         ("run --Limit=3", "there is no option --Limit\n  write --limit"),
         ("run -limit 3", "there is no option -limit\n  write --limit"),
@@ -24,14 +24,14 @@ from oidl.cli.options.run import OPTIONS
         ("run --format coco", "there is no option --format\n  it is an option of `oidl export`"),
         ("status --classes Cat", "it is an option of `oidl run`, `oidl export-csv`, `oidl export`"),
         # words that belong to no option
-        ("run surplus", "`oidl run` has no use for 'surplus'\n  options begin with --, like --root-dir"),
-        ("run validation", "`oidl run` has no use for 'validation'\n  write --subset validation"),
-        ("status validation", "`oidl status` has no use for 'validation'\n  options begin with --"),
-        ("renditions rm", "`oidl renditions` has no use for 'rm'\n  there is `oidl renditions remove`"),
-        ("run -s", "there is no option -s\n  `oidl run --help` lists what there is"),
+        ("run surplus", "`oidl run` does not expect 'surplus'\n  options begin with --, like --root-dir"),
+        ("run validation", "`oidl run` does not expect 'validation'\n  write --subset validation"),
+        ("status validation", "`oidl status` does not expect 'validation'\n  options begin with --"),
+        ("renditions rm", "`oidl renditions` does not expect 'rm'\n  there is `oidl renditions remove`"),
+        ("run -s", "there is no option -s\n  `oidl run --help` lists the options"),
         ("run --empty-subset", "there is no option --empty-subset\n  did you mean --subset?"),
-        ("run --shuffle x", "`oidl run` has no use for 'x'\n"),
-        ("run -- x", "`oidl run` has no use for 'x'\n"),
+        ("run --shuffle x", "`oidl run` does not expect 'x'\n"),
+        ("run -- x", "`oidl run` does not expect 'x'\n"),
         (
             "run --subset validation test --limit 3",
             "--subset: items of a list are separated by commas, not by blanks\n  write --subset validation,test",
@@ -43,12 +43,12 @@ from oidl.cli.options.run import OPTIONS
             "\n  write --classes Polar,bear, or quotes around a name with blanks: --classes 'Polar bear'",
         ),
         ("run --root-dir my pictures", "'pictures' belongs to no option\n  write --root-dir 'my pictures' if it is"),
-        ("run --where=width > 3", "'>' belongs to no option\n  write --where 'width > 3' if it is part of that"),
-        ("run --limit 3 4", "--limit takes one value, and not 3 and 4\n"),
+        ("run --where=width > 3", "'>' belongs to no option\n  write --where 'width > 3' if it is part of its value"),
+        ("run --limit 3 4", "--limit takes one value, not 3 and 4\n"),
         # values that are missing, or too many
         ("run --limit", "--limit needs a value\n  Have this many images done"),
         ("run --limit --shuffle", "--limit needs a value\n  Have this many images done"),
-        ("run --where -x", "--where needs a value\n  write --where=-x if that is it"),
+        ("run --where -x", "--where needs a value\n  write --where=-x if that is the value"),
         ("renditions remove", "`oidl renditions remove` needs NAME\n  The rendition to remove"),
         ("run --resize-box-size=3 --resize-box-size=4", "--resize-box-size is given twice\n  leave one of them out"),
         # values of another kind
@@ -72,7 +72,7 @@ def test_a_mistake_is_said_with_what_to_type(typed: str, said: str, oidl: Any) -
 def test_a_directory_that_stands_alone_is_taken_for_the_root(command: str, oidl: Any) -> None:
     (oidl.cwd / "my cats").mkdir()
     ended = oidl(command, "my cats")
-    assert ended.stderr == f"oidl: `oidl {command}` has no use for 'my cats'\n  write --root-dir 'my cats'\n"
+    assert ended.stderr == f"oidl: `oidl {command}` does not expect 'my cats'\n  write --root-dir 'my cats'\n"
 
 
 def test_a_value_of_another_kind_is_said_with_where_it_stands(oidl: Any) -> None:

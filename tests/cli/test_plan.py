@@ -137,9 +137,9 @@ def test_what_failed_is_tried_again_with_no_other_word_than_that(fine: Any, oidl
     ended = oidl("run", f"--root-dir={root}", "--retry-failed")
     assert dict(fine.site.requests) == {fine.path_of(lost): 1}
     assert ended.returncode == 0
-    first = next(line for line in ended.stdout.splitlines() if "going on with" in line)
+    first = next(line for line in ended.stdout.splitlines() if "continuing with" in line)
     assert first.endswith(
-        f"going on with --dataset-version 3 --catalogue {fine.catalogue} --subset test --image-ids {chosen} "
+        f"continuing with --dataset-version 3 --catalogue {fine.catalogue} --subset test --image-ids {chosen} "
         "--no-download-metadata --rendition name=thumb,box=64"
     )
     assert {path.parent.name for path in root.rglob("*.jpg")} <= {listed.image.image_id[:3] for listed in fine.images}

@@ -293,12 +293,12 @@ def test_after_a_run_the_terminal_is_as_before_and_has_the_summary_and_all_that_
 @pytest.mark.parametrize("how", ["q", "Ctrl-C", "SIGTERM"])
 def test_asked_once_it_finishes_what_is_in_hand(how: str, halfway: Window, fine, ask) -> None:
     halfway.ask_to_end(how)
-    halfway.until(lambda text: "finishing the transfers in hand" in text)
+    halfway.until(lambda text: "finishing the transfers in progress" in text)
     fine.gate.set()
     assert halfway.ended() == 130
     assert halfway.is_as_before
     assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(9,)]
-    assert "finishing the transfers in hand" in halfway.raw[halfway.raw.rindex(b"\x1b[?1049h") - 400 :].decode(
+    assert "finishing the transfers in progress" in halfway.raw[halfway.raw.rindex(b"\x1b[?1049h") - 400 :].decode(
         errors="ignore"
     )
 
@@ -307,7 +307,7 @@ def test_asked_once_it_finishes_what_is_in_hand(how: str, halfway: Window, fine,
 def test_asked_twice_it_ends_at_once_and_leaves_the_terminal_as_before(how: str, halfway: Window) -> None:
     for _ in range(2):
         halfway.ask_to_end(how)
-        halfway.until(lambda text: "finishing the transfers in hand" in text)
+        halfway.until(lambda text: "finishing the transfers in progress" in text)
     assert halfway.ended() == 130
     assert halfway.is_as_before
 
@@ -387,7 +387,7 @@ def test_a_log_on_the_same_terminal_and_a_full_screen_do_not_go_together(fine, w
     assert b"\x1b[?1049h" not in shown.raw
     refused = run(fine, "--progress=full")
     assert refused.returncode == 2
-    assert "there can be no full screen: it is not a terminal" in refused.stderr
+    assert "a full screen is impossible: it is not a terminal" in refused.stderr
 
 
 # ---- for machines

@@ -33,7 +33,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def stuck(fine, oidl, root: Path, wait_until) -> Iterator[subprocess.Popen[str]]:
-    """A run whose transfers in hand all wait for an answer."""
+    """A run whose transfers in progress all wait for an answer."""
     fine.block_images()
     process = oidl.start(
         "run",
@@ -57,7 +57,7 @@ def test_the_first_signal_finishes_what_is_in_hand_and_starts_nothing(
     name: signal.Signals, stuck, fine, oidl, run, ask, wait_until, has_said, exported_as_published
 ) -> None:
     stuck.send_signal(name)
-    wait_until(lambda: has_said("finishing the transfers in hand; press Ctrl-C again to stop at once"))
+    wait_until(lambda: has_said("finishing the transfers in progress; press Ctrl-C again to stop at once"))
     fine.gate.set()
     ended = oidl.end(stuck)
     assert (ended.returncode, ended.stderr) == (130, "")
@@ -79,7 +79,7 @@ def test_the_second_signal_stops_at_once_even_when_the_server_says_nothing(
     names: tuple[signal.Signals, signal.Signals], stuck, fine, oidl, run, ask, root, wait_until, has_said
 ) -> None:
     stuck.send_signal(names[0])
-    wait_until(lambda: has_said("finishing the transfers in hand"))
+    wait_until(lambda: has_said("finishing the transfers in progress"))
     assert stuck.poll() is None
     stuck.send_signal(names[1])
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""`oidl annotations load`: annotation files into the state database, without images."""
+"""`oidl annotations load`: loads annotation files into the state database, without images."""
 
 import sys
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ from oidl.state.plan import read_plan
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
-    """What `oidl annotations load` can be told beside."""
+    """The other options of `oidl annotations load`."""
 
     all: Annotated[bool, Parameter(group=DOWNLOAD)] = False
     """Load them for every image, including images that are in no list here; no image list is needed then."""
@@ -92,7 +92,7 @@ def _settings(run_options: RunOptions, version: Version, options: LoadOptions) -
 
 
 def _of_the_root(settings: Settings) -> Selection:
-    """What was chosen; where no subset was, those of the list that is loaded, and as far as the plan's limit goes."""
+    """The selection, by default of the subsets that are loaded, and up to the limit of the plan."""
     selection = settings.selection
     if not settings.state_db.is_file() or not settings.download_images:
         return selection
@@ -100,6 +100,6 @@ def _of_the_root(settings: Settings) -> Selection:
         with open_reader(settings.state_db) as db:
             limit = read_plan(db).get("limit")
             subsets = selection.subsets or loaded_subsets(db)
-    except StateError:  # half loaded, or of another schema: whoever takes the lock will say so, or bring it up to date
+    except StateError:  # half loaded, or another schema: that is found, or put right, once the lock is held
         return selection
     return replace(selection, subsets=subsets, limit=limit if isinstance(limit, int) else None)

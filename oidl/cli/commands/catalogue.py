@@ -1,4 +1,4 @@
-"""`oidl catalogue`: what each version of Open Images consists of, and whether it is still there."""
+"""`oidl catalogue`: lists the files of each version of Open Images, and checks if they are still there."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from oidl.text import printable
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class CatalogueOptions:
-    """What `oidl catalogue` can be told."""
+    """The options of `oidl catalogue`."""
 
     dataset_version: str | None = None
     """List only this version. Default: all of them."""

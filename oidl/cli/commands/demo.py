@@ -1,8 +1,7 @@
-"""`oidl demo`: the real `oidl run`, on a small Open Images of our own on loopback.
+"""`oidl demo`: the real `oidl run`, on a small generated Open Images on loopback.
 
-The server lives here; the run is a process of its own, started as anybody would
-start it. The photos stay, and so do the ports in their URLs: a second demo in
-the same place goes on with the first.
+This process is the server; the run is another process, started as a user would start it. The photos stay, and so do
+the ports in their URLs: a second demo in the same place continues the first.
 """
 
 import os
@@ -49,7 +48,7 @@ _SERVED = "served"
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class DemoOptions:
-    """What `oidl demo` can be told."""
+    """The options of `oidl demo`."""
 
     root_dir: Path = Path(DEFAULT_ROOT)
     """The directory that everything is put in."""
@@ -65,7 +64,7 @@ class DemoOptions:
 
 
 def demo(options: DemoOptions = DemoOptions(), progress: ProgressOptions = ProgressOptions()) -> int:
-    """Try it all on a small Open Images V7 that is made on the spot and served on loopback.
+    """Try everything on a small Open Images V7 that is generated here and served on loopback.
 
     Its photos have boxes, labels and masks of twenty classes. Some are gone,
     changed, cut short, slow or rate-limited, as in real life.
@@ -82,11 +81,11 @@ def demo(options: DemoOptions = DemoOptions(), progress: ProgressOptions = Progr
 
 
 def _recipe(options: DemoOptions, root_dir: Path) -> Recipe:
-    """What the demo is made with: what it was made with before, whatever was asked for now."""
+    """What the demo is made with; an existing demo stays as it is, whatever `options` say."""
     kept = read_recipe(root_dir / _SERVED)
     if kept is None and (root_dir / STATE_DB).exists():
         raise UsageError(
-            f"{root_dir} has a state database, and it is not a demo's",
+            f"{root_dir} has a state database that is not a demo's",
             hint="use another --root-dir for the demo",
         )
     if kept is not None:
@@ -113,7 +112,7 @@ async def _serve(root_dir: Path, recipe: Recipe) -> int:
 
 
 async def _demo(typed: Path, recipe: Recipe, more: Sequence[str]) -> int:
-    """Serves for as long as a run takes; `typed` is the root directory as the user has it."""
+    """Serves while a run takes place; `typed` is the root directory as the user typed it."""
     root_dir = absolute(typed)
     async with trio.open_nursery() as nursery:
         await _offer(nursery, root_dir, recipe)
@@ -141,7 +140,7 @@ async def _demo(typed: Path, recipe: Recipe, more: Sequence[str]) -> int:
 
 
 async def _offer(nursery: trio.Nursery, root_dir: Path, recipe: Recipe) -> bool:
-    """Has the demo served in `nursery`, made if it is not there yet; False if another process serves it already."""
+    """Makes the demo if it does not exist, and serves it in `nursery`; False if another process serves it already."""
     served = root_dir / _SERVED
     site = Site({f"/{NAME}": CannedResponse(identity(served, recipe), content_type="application/json")})
     base_urls = []
@@ -166,7 +165,7 @@ async def _offer(nursery: trio.Nursery, root_dir: Path, recipe: Recipe) -> bool:
 
 
 def _taken(root_dir: Path, port: int, error: OSError) -> UsageError:
-    if read_recipe(root_dir / _SERVED):  # the port is in every URL of its list
+    if read_recipe(root_dir / _SERVED):  # every URL in its list has the port
         hint = f"stop what listens there, or start again elsewhere: `oidl demo --root-dir other --port {port + 100}`"
     else:
         hint = "choose another with --port"
@@ -174,9 +173,9 @@ def _taken(root_dir: Path, port: int, error: OSError) -> UsageError:
 
 
 async def _run(arguments: list[str]) -> int:
-    """The exit code of `oidl` with `arguments` alone; it gets the Ctrl-C that this process leaves to it."""
+    """The exit code of `oidl` with only `arguments`; this process leaves Ctrl-C to it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OIDL_")}
-    environment["no_proxy"] = "*"  # no proxy leads to this machine's own loopback
+    environment["no_proxy"] = "*"  # no proxy leads to the loopback of this machine
     with trio.open_signal_receiver(signal.SIGINT):
         process = await trio.run_process([sys.executable, "-m", "oidl", *arguments], check=False, env=environment)
     return process.returncode

@@ -1,4 +1,4 @@
-"""`oidl export`: downloaded images and their labels in the format of another tool, with the real sizes of the files."""
+"""`oidl export`: writes downloaded images and their labels in the format of another tool."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,7 +125,7 @@ def export(
 
 
 def _export(db: StateConnection, root_dir: Path, request: ExportRequest) -> ExportResult:
-    """Exports, with a line on stderr that says how far it is."""
+    """Exports, with a progress line on stderr."""
     with open_console(None, log_to_stdout=False) as console:
         line = PacedLine(console.show, is_terminal=console.is_terminal)
 

@@ -1,4 +1,4 @@
-"""`oidl export-csv`: the published rows of the images that were had, and of those that were not."""
+"""`oidl export-csv`: writes the published rows of the downloaded images, and of those that failed."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from oidl.text import counted, printable
 @dataclass(frozen=True, kw_only=True)
 @in_section(OUTPUT)
 class ListOptions:
-    """What `oidl export-csv` can be told."""
+    """The other options of `oidl export-csv`."""
 
     dest: Path | None = None
     """Write to `<dest>/<subset>/` instead of `<root-dir>/<version>/<subset>/`."""
@@ -36,7 +36,7 @@ def export_csv(
     """
     selection = images.settings()
     if selection.limit_per_class is None:
-        selection = replace(selection, shuffle=False)  # takes long to draw, and rows come in published order
+        selection = replace(selection, shuffle=False)  # a random order takes long, and rows are in the published order
     with open_reader(paths.database) as db:
         chosen = select_images(db, selection)
         written = export_csvs(

@@ -1,7 +1,7 @@
 """`oidl help`: the pages of the manual, single entries of them, and the options of a command.
 
-The pages are Markdown, which reads well as it is, 80 characters wide. Most are in `oidl/manual`; three are the READMEs
-of a folder. In a wheel these travel inside the package, in a checkout they are beside it.
+The pages are Markdown, 80 characters wide, which needs no rendering. Most are in `oidl/manual`; three are the READMEs
+of a folder. A wheel has these inside the package, a checkout outside of it.
 """
 
 import os
@@ -24,15 +24,15 @@ PAGES = (
     "failures", "verifying", "watching", "web", "report", "settings", "network", "python", "schema", "json",
     "exit-codes", "options", "limits", "figures", "architecture",
 )  # fmt: skip
-"""The pages in the order in which they are listed, which is one to read them in."""
+"""The pages in the order in which they are listed and can be read."""
 
 _ELSEWHERE = {"schema": "migrations/README.md", "figures": "bench/README.md", "architecture": "oidl/README.md"}
 
 ENTRIES = {"reason": "failures", "exit-code": "exit-codes", "option": "options", "finding": "verifying"}
-"""What single entries can be shown of, and the page that has them: items of a list that begin with names."""
+"""The kinds of entries that can be shown one by one, and their pages: items of a list that begin with names."""
 
 _REFERENCE = frozenset({"schema", "json", "options", "figures", "architecture"})
-"""The pages that mention nearly everything."""
+"""The pages that mention almost everything."""
 
 _ITEM = re.compile(r"^- ((?:`[^`]+`(?:, )?)+):.*\n(?:  .*\n)*", re.MULTILINE)
 
@@ -122,7 +122,7 @@ def _options(app: App, words: Sequence[str]) -> str:
 
 
 def _where(phrase: str, names: Sequence[str]) -> str:
-    """What to do about `phrase`, which names no page: the pages that mention it most, or one with a name like it."""
+    """The hint for `phrase`, which names no page: the pages that mention it most, or one with a similar name."""
     counts = {name: page(name).lower().count(phrase) for name in PAGES}
     ranked = sorted((name for name in PAGES if counts[name]), key=lambda name: (name in _REFERENCE, -counts[name]))
     if ranked:

@@ -1,4 +1,4 @@
-"""`oidl plan`: what a root is for, as the command line that makes it so."""
+"""`oidl plan`: shows the plan of a root as the command that makes it."""
 
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.planning import plan_line
@@ -10,12 +10,12 @@ from oidl.text import printable
 
 
 def plan(paths: PathOptions = PathOptions()) -> None:
-    """Show what the root is for, as the command that makes it so.
+    """Show the plan of a root, as the command that makes it.
 
-    `oidl run --root-dir R` goes on with it, and other commands take it as their default.
+    `oidl run --root-dir R` continues with it, and other commands take it as their default.
     """
     with open_reader(paths.database) as db:
         found = read_plan(db)
     if not found:
-        raise UsageError("this root has no plan yet", hint=f"{command('run')} with options makes one")
+        raise UsageError("this root has no plan yet", hint=f"{command('run')} makes one")
     print(printable(command_line("run", plan_line(found))))

@@ -1,4 +1,4 @@
-"""`oidl renditions`: what images are kept as, and how one of these is dropped."""
+"""`oidl renditions`: lists the renditions of the images, or removes one."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -25,7 +25,7 @@ from oidl.text import counted, printable
 
 
 def print_renditions(paths: PathOptions) -> None:
-    """List what images are kept as: recipe, directory, files, bytes, and whether the plan still makes it."""
+    """Lists the renditions: recipe, directory, files, bytes, and if the plan still makes them."""
     with open_reader(paths.database) as db:
         found, planned = kept_renditions(db), _planned(db)
     if not found:
@@ -46,12 +46,12 @@ def remove(
 ) -> None:
     """Remove a rendition: delete its files, and make no more of them.
 
-    Images stay done: a later run neither downloads them again nor makes these files. A removal that was interrupted
-    is finished by the same command.
+    Images stay done: a later run neither downloads them again nor makes these files. Repeat the command to finish
+    a removal that was interrupted.
     """
-    check_database(paths.database)  # this makes no database, and brings none up to date
+    check_database(paths.database)  # a removal neither creates nor updates a database
     with writer_lock(paths.database), open_writer(paths.database) as db:
-        db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
+        db.execute("PRAGMA synchronous = FULL")  # rows go before files, and must not come back after a power cut
         _remove(db, name, paths)
 
 
@@ -80,7 +80,7 @@ def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
 
 
 def _planned(db: StateConnection) -> Settings | None:
-    """The settings that the plan comes to; None if there is none, or if it is not for this version of the program."""
+    """The settings of the plan; None if there is no plan, or one that this version of the program cannot read."""
     plan = read_plan(db)
     if not plan:
         return None

@@ -1,4 +1,4 @@
-"""`oidl report`: all that the database can tell, as one HTML file; works while a run goes on."""
+"""`oidl report`: writes a report about the database as one HTML file; works during a run."""
 
 import sys
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ _PATIENCE_S = 2.0
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """What `oidl report` can be told."""
+    """The options of `oidl report`."""
 
     out: Path = Path("report.html")
     """The file to write; an existing one is replaced."""
 
 
 def report(paths: PathOptions = PathOptions(), options: ReportOptions = ReportOptions()) -> None:
-    """Write what the database tells as one HTML file with plots.
+    """Write a report about the database as one HTML file with plots.
 
-    It needs nothing else to be read: no network, no script, no other file.
+    The file needs no network, no scripts and no other files.
     """
     with open_reader(paths.database) as db:
         counts = read_counts(db)

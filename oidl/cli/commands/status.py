@@ -1,4 +1,4 @@
-"""`oidl status`: where every image stands, from the database alone; works while a run goes on."""
+"""`oidl status`: shows the state of the images, from the database alone; works during a run."""
 
 import signal
 import sys
@@ -32,7 +32,7 @@ _INTERVAL_S = 2.0
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class StatusOptions:
-    """What `oidl status` can be told."""
+    """The options of `oidl status`."""
 
     json: bool = False
     """Print one JSON object instead; with `--failures`, one a line."""
@@ -76,9 +76,9 @@ def _where_it_stands(paths: PathOptions, options: StatusOptions) -> str:
 
 
 def _watch(paths: PathOptions, options: StatusOptions, interval_s: float) -> int:
-    """The same again and again: in place on a terminal, one after the other elsewhere.
+    """Shows the status every `interval_s`: in place on a terminal, otherwise one below the other.
 
-    Signals are waited for between two looks, not taken in the middle of one, where an interrupt may get lost.
+    Signals are blocked while it is made, where an interrupt may get lost, and waited for in between.
     """
     ends = {signal.SIGINT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
@@ -97,7 +97,7 @@ def _watch(paths: PathOptions, options: StatusOptions, interval_s: float) -> int
 def _interval_s(typed: tuple[float, ...]) -> float:
     interval_s = typed[0] if typed else _INTERVAL_S
     if len(typed) > 1 or not 0 < interval_s < float("inf"):
-        raise UsageError("--watch takes one number of seconds, more than 0", hint="for example --watch 5")
+        raise UsageError("--watch takes one number of seconds, more than 0", hint="write it like --watch 5")
     return interval_s
 
 

@@ -1,4 +1,4 @@
-"""`oidl verify`: the disk against the state database; read-only, or under the writer lock to repair."""
+"""`oidl verify`: compares the files on disk with the state database; only a repair takes the writer lock."""
 
 import sys
 import time
@@ -30,10 +30,10 @@ from oidl.state.lock import is_held, writer_lock
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """What `oidl verify` can be told."""
+    """The options of `oidl verify`."""
 
     repair: bool = False
-    """Put what is missing or wrong back in the queue, and remove files of ours that no row names."""
+    """Queue missing and wrong files again, and remove files of `oidl` that the database does not know."""
 
     json: bool = False
     """Print one JSON object at the end instead of lines."""
@@ -43,10 +43,10 @@ class VerifyOptions:
 
 
 def verify(paths: PathOptions = PathOptions(), options: VerifyOptions = VerifyOptions()) -> int:
-    """Compare the files on disk with the state database; changes nothing unless told to repair.
+    """Compare the files on disk with the state database; changes nothing without `--repair`.
 
     Every recorded file is read: originals must have their published MD5, other
-    images decode to their end. Works while a run goes on, unless it is to repair.
+    images must decode to their end. Works during a run, except with `--repair`.
     """
     with _opened(paths, options) as db, open_console(None, log_to_stdout=False, never_waits=False) as console:
         meter = VerifyMeter(time.monotonic)
@@ -96,7 +96,7 @@ async def _audit(
 
 
 def _print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """Prints a line for each; in a thread, because a terminal that was stopped (Ctrl-S) takes nothing."""
+    """Prints a line for each; in a thread, because a terminal that was stopped (Ctrl-S) blocks."""
     console.clear()
     for finding in findings:
         print(finding_line(finding))
@@ -106,11 +106,11 @@ def _print_findings(findings: Sequence[Finding], console: Console) -> None:
 
 @contextmanager
 def _opened(paths: PathOptions, options: VerifyOptions) -> Iterator[StateConnection]:
-    """The database, to be read; or, with its lock, to be written."""
-    with open_reader(paths.database) as db:  # a repair makes no database, and brings none up to date, either
+    """The database for reading; with `--repair` for writing, with its lock."""
+    with open_reader(paths.database) as db:  # a repair neither creates nor updates a database
         if not options.repair:
             yield db
             return
     with writer_lock(paths.database), open_writer(paths.database) as db:
-        db.execute("PRAGMA synchronous = FULL")  # rows go before files do: a power cut must not bring them back
+        db.execute("PRAGMA synchronous = FULL")  # rows go before files, and must not come back after a power cut
         yield db

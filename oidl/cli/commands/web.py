@@ -1,4 +1,4 @@
-"""`oidl web`: the page about a database, whether or not a run is at work on it."""
+"""`oidl web`: serves the web page of a database, during a run or not."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ from oidl.state.database import check_database
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class WebOptions:
-    """What `oidl web` can be told."""
+    """The options of `oidl web`."""
 
     address: str = ""
-    """Where to serve it, `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
+    """The address of the page, `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
-    """Open it in a browser."""
+    """Open the page in a browser."""
 
 
 def web(paths: PathOptions = PathOptions(), options: WebOptions = WebOptions()) -> None:
-    """Show the database and its pictures on a web page, until Ctrl-C.
+    """Show the database and its images on a web page, until Ctrl-C.
 
-    The page of a run at work, with what it has in hand, is that of `oidl run
-    --web`; this one tells what the database knows.
+    `oidl run --web` serves the page of a run, with the transfers in progress;
+    this page shows what the database has.
     """
     with suppress(LoadInProgressError):
         check_database(paths.database)

@@ -30,7 +30,7 @@ class DatasetOptions:
     """Which images of `train` in V4–V7: `full`, those with `boxable` objects, or those with `labels`."""
 
     annotations: Annotated[tuple[FileKind, ...], _ANNOTATIONS] = ()
-    """Kinds of annotations, like `boxes,labels`. Default: those that choose images, or boxes; all for whole subsets."""
+    """Kinds to load, like `boxes,labels`. Default: the kinds that choose images, or boxes; for whole subsets, all."""
 
     @property
     def image_list_source(self) -> str | None:

@@ -2,7 +2,7 @@
 
 A group is a frozen dataclass: a field is an option, the docstring under it its help. A command takes the groups
 that it needs, and the user types their options side by side. All options of a group are in its section, except
-those that name another one themselves.
+those with another section of their own.
 """
 
 from collections.abc import Callable

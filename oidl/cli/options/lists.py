@@ -44,7 +44,7 @@ def list_of(
 
     return Parameter(
         converter=convert,
-        # If several values follow, all of them come here, where it is said how to write them.
+        # If several values follow, they all come here, so that the error can show how to write them.
         consume_multiple=takes_all,
         env_var_split=_unsplit,
         show_choices=False,
@@ -54,12 +54,12 @@ def list_of(
 
 
 def is_list(option: Argument) -> bool:
-    """Whether an option is one that `list_of` made."""
+    """Whether `list_of` made an option."""
     return option.parameter.env_var_split is _unsplit
 
 
 def split_by_blanks(option: str, values: Sequence[str], *, are_names: bool = False) -> UsageError:
-    """What to say of `--subset validation test`; `are_names` that an item may have blanks itself."""
+    """The error for `--subset validation test`; with `are_names`, an item may have blanks itself."""
     hint = f"write {option} {shlex.quote(','.join(values))}"
     if are_names:
         hint += f", or quotes around a name with blanks: {option} {shlex.quote(' '.join(values))}"
@@ -67,19 +67,19 @@ def split_by_blanks(option: str, values: Sequence[str], *, are_names: bool = Fal
 
 
 def split_list(text: str) -> Iterator[str]:
-    """What lies between commas, without the blanks around it; what is in quotes is one."""
+    """The items between commas, without the blanks around them; text in quotes is one item."""
     for found in _ITEM.finditer(text):
         if item := (found[2] if found[1] is None else found[1].replace('""', '"')).strip():
             yield item
 
 
 def join_list(items: Iterable[str]) -> str:
-    """`items` as they are typed with commas between; `split_list` takes them apart again."""
+    """`items` as they are typed, with commas between them; the inverse of `split_list`."""
     return ",".join(map(quoted, items))
 
 
 def quoted(item: str) -> str:
-    """`item` as one of a list: in double quotes if it has a comma or begins with a quote."""
+    """`item` as it is typed in a list: in double quotes if it has a comma or begins with a quote."""
     return '"' + item.replace('"', '""') + '"' if "," in item or item.startswith('"') else item
 
 
@@ -93,5 +93,5 @@ def _items(token: Token, example: str) -> list[str]:
 
 
 def _unsplit(_: object, value: str, *, delimiter: str | None = None) -> list[str]:
-    """The value of an environment variable; cyclopts would split it at blanks, which names have."""
+    """The value of an environment variable as one item; cyclopts would split it at blanks, which names can have."""
     return [value]

@@ -23,7 +23,7 @@ class ProgressOptions:
     """Show the run on a web page at `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
-    """Open that page in a browser."""
+    """Open the page in a browser."""
 
 
 @dataclass(frozen=True, kw_only=True)

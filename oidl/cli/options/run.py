@@ -29,7 +29,7 @@ from oidl.text import suggestion
 @flattened
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Everything that `oidl run` can be told; the fields are groups, and no two of their options have one name."""
+    """All options of `oidl run`. The fields are groups; no two options have the same name."""
 
     paths: PathOptions = PathOptions()
     layout: LayoutOptions = LayoutOptions()

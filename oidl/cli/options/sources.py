@@ -21,8 +21,8 @@ MIRRORS = built_in_mirrors()
 """The mirrors of the built-in catalogue; another one may have others."""
 
 _HELP = (
-    "Sources to ask, in this order: `original` (default), `300k` (Flickr's small version), or a mirror: "
-    + " or ".join(f"`{name}`" for name in MIRRORS)
+    "Sources to ask, in this order: `original` (default), `300k` (Flickr's small version), or a mirror, "
+    f"{' or '.join(f'`{name}`' for name in MIRRORS)}."
 )
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ else:
 class SourceOptions:
     """Sources and originals."""
 
-    source: Annotated[tuple[_Name, ...], list_of("source", "original,300k", lowers=True), Parameter(help=_HELP)] = ()
+    source: Annotated[
+        tuple[_Name, ...], list_of("source", "original,300k", lowers=True), Parameter(help=_HELP, metavar="CHOICE...")
+    ] = ()
 
     save_original_images: bool = _ORIGINALS.save
     """Keep the images as they were downloaded."""

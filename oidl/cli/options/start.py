@@ -14,7 +14,7 @@ class StartOptions:
     """Start."""
 
     new_plan: Annotated[bool, Parameter(negative=(), group=PATHS)] = False
-    """Start from the defaults. Otherwise a root goes on with the options of its last run."""
+    """Start from the defaults. Otherwise a run continues with the options of the last run in the root."""
 
     dry_run: bool = False
     """Show what would be fetched, how many bytes and how long it may take, and change nothing."""
