@@ -70,8 +70,8 @@ def test_commands_that_make_no_sense(arguments: list[str], oidl) -> None:
         ("attributes = {IsGroupOf = 0}", "oidl.toml: attributes must be a value or a list of values, not a table"),
         ("attributes = [{IsGroupOf = 0}]", "oidl.toml: attributes must be a value"),
         ("attributes = {}", "oidl.toml: attributes must be a value"),
-        ("[limit]\nmost = 2", "oidl.toml: limit is a value"),
-        ("classes = [['Cat']]", "oidl.toml: classes is a value"),
+        ("[limit]\nmost = 2", "oidl.toml: limit must be a value"),
+        ("classes = [['Cat']]", "oidl.toml: classes must be a value"),
     ],
 )
 def test_an_oidl_toml_that_makes_no_sense(text: str, names: str, oidl, fine, root: Path) -> None:

@@ -53,7 +53,7 @@ def test_how_variables_are_named_and_where_the_exit_codes_are_is_said_once(comma
     said = " ".join(oidl(*command.split(), "--help").stdout.split())
     assert "env var" not in said
     assert said.count("OIDL_") == said.count("OIDL_ROOT_DIR") == 1
-    assert said.count("`oidl help exit-codes` has all of them") == 1
+    assert said.count("`oidl help exit-codes` lists all of them") == 1
 
 
 def test_the_demo_which_takes_nothing_from_the_environment_says_nothing_of_it(oidl: Any) -> None:

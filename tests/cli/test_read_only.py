@@ -78,7 +78,7 @@ def test_of_a_killed_run_it_is_said_where_the_last_changes_are(frozen, oidl, roo
         assert ended.returncode == 5, (command, ended.stderr)
         assert "the last changes to" in ended.stderr, (command, ended.stderr)
         assert "copy oidl.sqlite3 and oidl.sqlite3-wal together" in ended.stderr
-    with pytest.raises(DiskError, match="can only be read where oidl may write"):
+    with pytest.raises(DiskError, match="oidl can read it only in a writable place"):
         library.open(root)
     for name in ("oidl.sqlite3", "oidl.sqlite3-wal"):
         shutil.copy(root / name, tmp_path)
