@@ -152,8 +152,8 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Any:
         for variable in variables.split():
             monkeypatch.setenv(*variable.split("=", 1))
         tokens = shlex.split(typed)
-        monkeypatch.setattr(app, "config", (*config, Env("OIDL_", command=False)))
-        return run_options(tokens) if tokens[0] == "run" else options(tokens)
+        sources = (*config, Env("OIDL_", command=False))
+        return run_options(tokens, sources) if tokens[0] == "run" else options(tokens, sources)
 
     return parse
 

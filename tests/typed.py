@@ -1,22 +1,29 @@
 """Command lines, as the program reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from types import SimpleNamespace
+from typing import Any
 
 from oidl.cli.app import app
 from oidl.cli.legacy import without_legacy
 from oidl.cli.options.run import RunOptions
 
-
-def run_options(tokens: Sequence[str]) -> RunOptions:
-    """What `oidl run` gets of a command line, from whatever sources `app` has."""
-    return RunOptions.of(vars(options(tokens)))
+Config = Sequence[Callable[..., Any]]
 
 
-def options(tokens: Sequence[str]) -> SimpleNamespace:
+def run_options(tokens: Sequence[str], config: Config = ()) -> RunOptions:
+    """The options that `oidl run` gets from a command line, and from the sources of values in `config`."""
+    return RunOptions.of(vars(options(tokens, config)))
+
+
+def options(tokens: Sequence[str], config: Config = ()) -> SimpleNamespace:
     """Every option that the command of a command line gets, by name."""
-    _, bound, _ = app.parse_args(list(without_legacy(tokens)), print_error=False, exit_on_error=False)
+    before, app.config = app.config, tuple(config)  # a command that ran in this process has left its own
+    try:
+        _, bound, _ = app.parse_args(list(without_legacy(tokens)), print_error=False, exit_on_error=False)
+    finally:
+        app.config = before
     bound.apply_defaults()
     found = SimpleNamespace()
     for group in bound.arguments.values():

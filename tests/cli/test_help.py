@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from typed import run_options
 
-from oidl.cli.app import app
 from oidl.cli.options.run import OPTIONS
 from oidl.cli.short_help import EXAMPLES, SHORT_HELP
 from oidl.cli.short_help import OPTIONS as USED
@@ -26,14 +26,11 @@ def test_the_short_help_fits_on_a_screen_and_leads_to_the_long_one(oidl: Any) ->
     assert lines[-1] == "`oidl run --help` has all options, `oidl help` is the manual."
 
 
-def test_the_short_help_has_ten_options_and_three_examples_that_the_program_takes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(app, "config", ())
+def test_the_short_help_has_ten_options_and_three_examples_that_the_program_takes() -> None:
     assert {option.split()[0].removeprefix("--") for option in USED} <= OPTIONS
     assert (len(USED), len(EXAMPLES)) == (10, 3)
     for example in EXAMPLES.values():
-        app.parse_args(shlex.split(example)[1:], print_error=False, exit_on_error=False)
+        run_options(shlex.split(example)[1:])
 
 
 def test_the_short_help_is_there_whatever_else_is_typed_or_set(oidl: Any) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from typed import options
 
-from oidl.cli import app as cli
 from oidl.cli.config import Environment, config_file
 from oidl.cli.options.lists import join_list, split_list
 from oidl.cli.options.run import RunOptions
@@ -33,8 +32,7 @@ def parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
 
     def parse(*tokens: str, text: str = "", command: str = "run") -> Any:
         Path("oidl.toml").write_text(text, "utf-8")
-        monkeypatch.setattr(cli.app, "config", (Environment(), *config_file(tokens), check_values))
-        return options([command, *tokens])
+        return options([command, *tokens], (Environment(), *config_file(tokens), check_values))
 
     return parse
 

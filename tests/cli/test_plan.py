@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from typed import options, run_options
 
-from oidl.cli import app as cli
 from oidl.cli.config import Environment
 from oidl.cli.options.run import RunOptions
 from oidl.cli.options.types import check_values
@@ -21,13 +20,13 @@ from oidl.state.plan import read_plan, stored_plan, write_plan
 
 
 @pytest.fixture
-def parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def parsed(tmp_path: Path) -> Any:
     """The options of a command line, in a root directory that remembers."""
-    monkeypatch.setattr(cli.app, "config", (Environment(), check_values, PlannedOptions()))
+    config = (Environment(), check_values, PlannedOptions())
 
     def parse(*tokens: str) -> Any:
         typed = [*tokens, f"--root-dir={tmp_path}"]
-        return run_options(typed) if tokens[0] == "run" else options(typed)
+        return run_options(typed, config) if tokens[0] == "run" else options(typed, config)
 
     return parse
 
