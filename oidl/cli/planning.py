@@ -177,12 +177,14 @@ def _plain(value: Any) -> Any:
 
 
 def _typed_value(kind: Any, value: Any) -> Any:
-    """A value of the plan, converted to the type of its option."""
-    if isinstance(value, list):
-        (each, *_) = get_args(kind) if get_origin(kind) is tuple else (str,)
-        return tuple(_typed_value(each, item) for item in value)
-    kinds = [part for part in (kind, *get_args(kind)) if isinstance(part, type)]
-    made = next((part for part in kinds if issubclass(part, Enum | Path)), None)
+    """A value of the plan, converted to the type of its option. Raises `ValueError` for a value of another type."""
+    if isinstance(value, list) and get_origin(kind) is tuple:
+        return tuple(_typed_value(get_args(kind)[0], item) for item in value)
+    parts = [kind] if isinstance(kind, type) else [part for part in get_args(kind) if isinstance(part, type)]
+    made = next((part for part in parts if issubclass(part, Enum | Path)), None)
+    fits = isinstance(value, str) if made else isinstance(value, (*parts, *((int,) if float in parts else ())))
+    if not fits or get_origin(kind) is tuple:
+        raise ValueError(f"{value!r} is not a {kind}")
     return made(value) if made else value
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from oidl.model import Status
+from oidl.state.known import known_status
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.times import parse_timestamp
 
@@ -93,11 +94,11 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             "SELECT subset, status, reason, images, bytes FROM status_count ORDER BY subset, status, reason"
         ):
             statuses = by_subset.setdefault(subset, dict.fromkeys(Status, 0))
-            statuses[Status(status)] += images
+            statuses[known_status(status)] += images
             bytes_downloaded += size
             if reason and images and status in (Status.FAILED, Status.RETRY):
                 reasons = by_reason.setdefault(reason, dict.fromkeys(Status, 0))
-                reasons[Status(status)] += images
+                reasons[known_status(status)] += images
         runs = read_runs(db, 1)
         return Counts(
             dataset_version=version[0] if version else None,

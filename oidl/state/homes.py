@@ -34,7 +34,7 @@ def read_homes(db: sqlite3.Connection, layout: Layout) -> frozenset[Home]:
         "json_extract(settings, '$.originals'), json_extract(settings, '$.renditions') "
         "FROM run WHERE json_valid(settings)"
     ):
-        with suppress(ValueError, TypeError, LookupError):
+        with suppress(ValueError, TypeError, LookupError, RecursionError):
             there = Layout(Path(root_dir), str(version_dir))
             outputs = [*_kept(json.loads(originals)), *map(_rendition, json.loads(renditions))]
             homes.update(Home(rendition, there) for rendition in outputs)

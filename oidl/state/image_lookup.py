@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from oidl.model import Status
 from oidl.state.file_annotations import Box, Label, boxes_of, labels_of
+from oidl.state.known import known_status
 
 _FIELDS = (
     "d.image_id, d.subset, d.status, d.reason, d.width, d.height, "
@@ -170,7 +171,7 @@ def output_file(db: sqlite3.Connection, image_id: str, rendition: str) -> Output
 
 def _cards(db: sqlite3.Connection, sql: str, *values: str | int) -> list[ImageSummary]:
     plain = [ImageSummary(*row) for row in db.execute(sql, values)]
-    return [replace(card, status=Status(card.status), files=_files(db, card.image_id)) for card in plain]
+    return [replace(card, status=known_status(card.status), files=_files(db, card.image_id)) for card in plain]
 
 
 def _files(db: sqlite3.Connection, image_id: str) -> tuple[OutputFile, ...]:
@@ -200,4 +201,4 @@ def _tries(db: sqlite3.Connection, where: str, most: int, *values: str) -> tuple
         f"WHERE {where} ORDER BY a.id DESC LIMIT ?",
         (*values, most),
     )
-    return tuple(FailedAttempt(row[0], row[1], Status(row[2]), *row[3:]) for row in rows)
+    return tuple(FailedAttempt(row[0], row[1], known_status(row[2]), *row[3:]) for row in rows)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from oidl.model import Job, Status, StatusCount
 from oidl.state.had import ClassCount
+from oidl.state.known import known_status
 from oidl.state.plan import read_plan
 
 _MOST_NAMED = 5
@@ -103,9 +104,9 @@ def read_plan_counts(db: sqlite3.Connection) -> PlanCounts | None:
     by_status = dict.fromkeys(Status, 0)
     by_reason: dict[str, dict[Status, int]] = {}
     for status, reason, images in rows:
-        by_status[Status(status)] += images
+        by_status[known_status(status)] += images
         if reason and status in (Status.FAILED, Status.RETRY):
-            by_reason.setdefault(reason, dict.fromkeys(Status, 0))[Status(status)] += images
+            by_reason.setdefault(reason, dict.fromkeys(Status, 0))[known_status(status)] += images
     limit, per_class = _number(plan.get("limit")), _number(plan.get("limit_per_class"))
     classes, full = db.execute("SELECT count(*), coalesce(sum(done >= ?), 0) FROM plan_class", (per_class,)).fetchone()
     short = db.execute(

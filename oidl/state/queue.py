@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from oidl.model import Job, Reason, Rendition, Status, StatusCount
+from oidl.model import Job, Reason, Rendition, StatusCount
 from oidl.state.connection import StateConnection
+from oidl.state.known import known_status
 from oidl.state.selection import SelectedImages
 from oidl.state.times import parse_timestamp, timestamp
 from oidl.state.translate import translating_sqlite_errors
@@ -129,7 +130,7 @@ class Queue:
                 f"WHERE d.images > 0 AND {self._selected}"
             )
         return [
-            StatusCount(subset, Status(status), Reason.of(reason), images)
+            StatusCount(subset, known_status(status), Reason.of(reason), images)
             for subset, status, reason, images in self._db.execute(query, self._values)
         ]
 
@@ -138,7 +139,7 @@ class Queue:
         lacks = "d.finished_at < :again_before" if self._again_before else f"{PRESENT} < :wanted_count"
         status = f"iif(d.status = 'done' AND {lacks}, 'pending', d.status)"
         return [
-            StatusCount("", Status(status), Reason.of(reason), images)
+            StatusCount("", known_status(status), Reason.of(reason), images)
             for status, reason, images in self._db.execute(
                 f"SELECT {status}, d.reason, count(*) FROM {self._images} WHERE {self._selected} GROUP BY 1, 2",
                 self._values,
@@ -244,7 +245,7 @@ class Queue:
                 missing_renditions=self._lacking(row[6]),
                 saved_original=row[7],
                 rotation=_degrees(row[8]),
-                status=Status(row[9]),
+                status=known_status(row[9]),
                 reason=Reason.of(row[10]),
                 classes=tuple(row[11].split("\n")) if row[11] else (),
             )

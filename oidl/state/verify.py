@@ -14,7 +14,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from oidl.model import Rendition, ResizeMode
+from oidl.model import Rendition
+from oidl.state.known import known_mode
 
 
 class FileRow(NamedTuple):
@@ -70,9 +71,12 @@ class RunRequirements:
 
 
 def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
-    """Every rendition, with the fields that determine the names of its files, and its number of files."""
+    """Every rendition, with the fields that determine the names of its files, and its number of files.
+
+    Raises `StateError` for an unknown resize mode.
+    """
     return [
-        (Rendition(name, directory, ResizeMode(mode) if mode else None, format=image_format), files)
+        (Rendition(name, directory, known_mode(mode), format=image_format), files)
         for name, directory, mode, image_format, files in db.execute(
             "SELECT name, directory, mode, format, files FROM rendition ORDER BY name"
         )
@@ -88,16 +92,27 @@ def run_requirements(db: sqlite3.Connection) -> RunRequirements:
 
     started_at, renditions, kept = [], [], []
     for moment, text in db.execute("SELECT started_at, settings FROM run ORDER BY started_at, id"):
+        made, names = _required(text)
+        started_at.append(moment)
+        renditions.append(frozenset(name for name in made if is_required(name, moment)))
+        # Any of them is enough, so an image whose file was removed with one of them does not lack another.
+        kept.append(names if all(is_required(name, moment) for name in names) else ())
+    return RunRequirements(tuple(started_at), tuple(renditions), tuple(kept))
+
+
+def _required(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The renditions that a run with these settings makes of each image, and the originals of which it keeps one.
+
+    Both are empty for settings that cannot be read, because people edit the table.
+    """
+    try:
         settings = json.loads(text)
         originals = settings.get("originals", {})
-        started_at.append(moment)
-        requested = (rendition["name"] for rendition in settings.get("renditions", ()))
-        renditions.append(frozenset(name for name in requested if is_required(name, moment)))
-        names = originals.get("sources") or [originals.get("rendition", {}).get("name")]
-        # Any of them is enough, so an image whose file was removed with one of them does not lack another.
-        keeps_originals = originals.get("save") and all(is_required(name, moment) for name in names)
-        kept.append(tuple(names) if keeps_originals else ())
-    return RunRequirements(tuple(started_at), tuple(renditions), tuple(kept))
+        kept = originals.get("sources") or [originals.get("rendition", {}).get("name")]
+        made = tuple(str(each["name"]) for each in settings.get("renditions", ()))
+        return made, tuple(map(str, kept)) if originals.get("save") else ()
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return (), ()
 
 
 def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int, since: str = "") -> list[FileRow]:

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,6 +55,21 @@ def test_where_nothing_is_left_to_load_that_is_all_that_is_said_and_no_run_is_no
     for says in ("1 row of", "already loaded:"):
         assert f"{says} {oidl.cwd / 'mine.csv'}" in load(fine, "mine.csv").stdout
     assert ask("SELECT * FROM run") == runs == []
+
+
+def test_a_load_leaves_as_much_free_as_the_last_run_or_as_it_is_told(fine, run, load, monkeypatch) -> None:
+    def only(free: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
+
+    only(500_000_000)
+    assert "less than the 1.0 GB of --min-free" in load(fine).stderr
+    assert run(fine, "--limit=2", "--nodownload-metadata", "--min-free=200M", "--no-check-space").returncode == 0
+    only(150_000_000)
+    ended = load(fine)
+    assert (ended.returncode, "less than the 200 MB of --min-free" in ended.stderr) == (5, True)
+    assert load(fine, "--annotations=classes", "--min-free=100M").returncode == 0
+    only(250_000_000)
+    assert load(fine).returncode == 0
 
 
 def test_what_is_loaded_already_is_said_beside_what_is_loaded(fine, load, oidl) -> None:

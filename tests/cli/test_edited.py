@@ -35,3 +35,66 @@ def test_what_was_edited_by_hand_stops_nothing(fine, run, oidl, root, edit, ask)
     assert run(fine, "--nodownload-metadata").returncode == 0
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images) - 1), ("failed", 1)]
     assert oidl("verify", f"--root-dir={root}").returncode in (0, 3)
+
+
+_COMMANDS = (
+    ("status",),
+    ("status", "--json"),
+    ("status", "--failures"),
+    ("plan",),
+    ("renditions",),
+    ("verify",),
+    ("export-csv",),
+    ("export", "--format=imagefolder", "--rendition=images-resized"),
+    ("report",),
+    ("run",),
+    ("verify", "--repair"),
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("UPDATE run SET settings = 'not json'", ""),
+        ("UPDATE run SET settings = '[1]'", ""),
+        ("""UPDATE run SET settings = '{"originals": null, "renditions": null}'""", ""),
+        ("UPDATE file SET path = 'a' || char(0) || 'b'", ""),
+        ("UPDATE plan SET value = '[[[' WHERE option = 'dataset_version'", "the value of dataset_version is '[[['"),
+        ("UPDATE plan SET value = '{\"a\": 1}' WHERE option = 'subset'", "the value of subset is"),
+        ("UPDATE plan SET value = 'null' WHERE option = 'orientation'", "the value of orientation is 'null'"),
+        ("UPDATE plan SET value = 'NaN' WHERE option = 'orientation'", "the value of orientation is 'NaN'"),
+        ("UPDATE plan SET value = '\"a\\u0000\"' WHERE option = 'orientation'", "the value of orientation is"),
+        ("UPDATE plan SET value = '[1, 2]' WHERE option = 'orientation'", "the value of orientation is '[1, 2]'"),
+        ("UPDATE rendition SET mode = 'Odd'", "a rendition has the mode 'Odd'"),
+        ("UPDATE download SET status = 'odd'", "an image has the status 'odd'"),
+        (
+            "UPDATE status_count SET status = 'odd' WHERE status = 'done' AND subset = 'train'",
+            "an image has the status 'odd'",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_passed_over_or_said_in_words(
+    sql: str, says: str, fine, run, oidl, root, edit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OIDL_CATALOGUE", str(fine.catalogue))
+    assert run(fine, "--nodownload-metadata", "--save-original-images", "--subset=train").returncode == 0
+    edit(f"PRAGMA ignore_check_constraints = 1; {sql};")
+    said = ""
+    for command in _COMMANDS:
+        ended = oidl(*command, f"--root-dir={root}")
+        assert "Traceback" not in ended.stderr, (command, ended.stderr)
+        assert (ended.returncode in (0, 3) and not says) or ended.returncode in (0, 6), (command, ended.stderr)
+        said += ended.stderr
+    assert says in said
+
+
+def test_a_plan_that_cannot_be_read_is_replaced_by_a_new_one(fine, run, oidl, root, edit) -> None:
+    assert run(fine, "--nodownload-metadata", "--subset=train").returncode == 0
+    edit("UPDATE plan SET value = '[[[' WHERE option = 'subset'")
+    ended = oidl("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}")
+    assert ended.returncode == 6
+    assert "the plan of this root cannot be read: the value of subset is '[[['" in ended.stderr
+    assert "run --root-dir" in ended.stderr
+    assert "--new-plan" in ended.stderr
+    assert run(fine, "--nodownload-metadata", "--subset=train").returncode == 0
+    assert "--subset train" in oidl("plan", f"--root-dir={root}").stdout

@@ -40,7 +40,7 @@ def test_an_option_is_of_its_class_section_unless_it_says_another() -> None:
         ("run", [section.name for section in SECTIONS]),
         ("export", ["Paths", "Choosing images", "Output"]),
         ("export-csv", ["Paths", "Choosing images", "Output"]),
-        ("annotations load", ["Arguments", "Paths", "What to download", "Choosing images"]),
+        ("annotations load", ["Arguments", "Paths", "What to download", "Choosing images", "Limits of the run"]),
     ],
 )
 def test_help_reads_in_sections(command: str, titles: list[str], oidl) -> None:

@@ -11,11 +11,11 @@ from cyclopts import Parameter
 from oidl.cli.displays import DisplayOptions
 from oidl.cli.loopback import still_works, why_away
 from oidl.cli.options.dataset import DatasetOptions
-from oidl.cli.options.groups import DOWNLOAD, flattened
+from oidl.cli.options.groups import DOWNLOAD, LIMITS, flattened
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.run import RunOptions
 from oidl.cli.options.selection import SelectionOptions
-from oidl.cli.options.types import absolute
+from oidl.cli.options.types import BYTES, absolute
 from oidl.cli.root import locked_root
 from oidl.cli.session import RunSession
 from oidl.cli.streams import print_error
@@ -26,10 +26,10 @@ from oidl.net.client import check_environment
 from oidl.pipeline.annotations import AnnotationRequest
 from oidl.pipeline.load_annotations import load_annotations
 from oidl.progress.console import open_console
-from oidl.settings import Display, Selection, Settings
+from oidl.settings import Display, Settings
 from oidl.state.database import open_reader, open_writer
 from oidl.state.load import loaded_subsets
-from oidl.state.plan import read_plan
+from oidl.state.plan import last_min_free, read_plan
 
 
 @flattened
@@ -39,6 +39,9 @@ class LoadOptions:
 
     all: Annotated[bool, Parameter(group=DOWNLOAD)] = False
     """Load them for every image, including images that are in no list here; no image list is needed then."""
+
+    min_free: Annotated[int | None, BYTES, Parameter(group=LIMITS)] = None
+    """Bytes to leave free on every disk that is written to, like `500M`. Default: what the last run left, or 1 GB."""
 
 
 _FILES = "Read these files instead of the published ones: your own, or files that you have already."
@@ -88,18 +91,29 @@ def _settings(run_options: RunOptions, version: Version, options: LoadOptions) -
         download_images=not options.all,
         download_metadata=False,
     )
-    return replace(settings, selection=_of_the_root(settings))
+    settings = _of_the_root(settings)
+    if options.min_free is None:
+        return settings
+    return replace(settings, limits=replace(settings.limits, min_free_bytes=options.min_free))
 
 
-def _of_the_root(settings: Settings) -> Selection:
-    """The selection, by default of the subsets that are loaded, and up to the limit of the plan."""
-    selection = settings.selection
-    if not settings.state_db.is_file() or not settings.download_images:
-        return selection
+def _of_the_root(settings: Settings) -> Settings:
+    """The settings with those of the root: the disk space that its last run left free, and the images it has.
+
+    The images are by default those of the subsets that are loaded, up to the limit of the plan.
+    """
+    if not settings.state_db.is_file():
+        return settings
     try:
         with open_reader(settings.state_db) as db:
+            min_free = last_min_free(db)
             limit = read_plan(db).get("limit")
-            subsets = selection.subsets or loaded_subsets(db)
-    except StateError:  # half loaded, or another schema: that is found, or put right, once the lock is held
-        return selection
-    return replace(selection, subsets=subsets, limit=limit if isinstance(limit, int) else None)
+            subsets = settings.selection.subsets or loaded_subsets(db)
+    except StateError:  # half loaded, or another schema: taking the lock reports or migrates it
+        return settings
+    if min_free is not None:
+        settings = replace(settings, limits=replace(settings.limits, min_free_bytes=min_free))
+    if not settings.download_images:
+        return settings
+    limit = limit if isinstance(limit, int) else None
+    return replace(settings, selection=replace(settings.selection, subsets=subsets, limit=limit))

@@ -5,7 +5,7 @@ from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
 from oidl.hints import command, command_line
 from oidl.state.database import open_reader
-from oidl.state.plan import read_plan
+from oidl.state.plan import read_whole_plan
 from oidl.text import printable
 
 
@@ -15,7 +15,7 @@ def plan(paths: PathOptions = PathOptions()) -> None:
     `oidl run --root-dir R` continues with it, and other commands take it as their default.
     """
     with open_reader(paths.database) as db:
-        found = read_plan(db)
+        found = read_whole_plan(db)
     if not found:
         raise UsageError("this root has no plan yet", hint=f"{command('run')} makes one")
     print(printable(command_line("run", plan_line(found))))
