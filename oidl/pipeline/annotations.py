@@ -22,7 +22,7 @@ from oidl.pipeline.annotation_requirements import NOT_LOADED, annotation_files, 
 from oidl.pipeline.context import Context
 from oidl.pipeline.metadata import MetadataFetcher
 from oidl.pipeline.selection import select_from_settings
-from oidl.progress.meter import FileProgress
+from oidl.progress.in_flight import FileProgress
 from oidl.state.annotations import (
     EVERY_IMAGE,
     OWN,

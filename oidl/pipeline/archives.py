@@ -11,7 +11,7 @@ from oidl.dataset.archive import FetchedArchive, VerifiedStream, fetch_archive
 from oidl.dataset.published import PublishedFile
 from oidl.dataset.streams import Stream
 from oidl.pipeline.context import Context
-from oidl.progress.meter import FileProgress
+from oidl.progress.in_flight import FileProgress
 from oidl.state.archives import has_archive, record_archive
 from oidl.storage.durability import sync_filesystems
 from oidl.text import without_secrets

@@ -25,7 +25,7 @@ from oidl.model import ListFile
 from oidl.net.probe import probe
 from oidl.pipeline.archives import ArchiveFetcher
 from oidl.pipeline.context import Context
-from oidl.progress.meter import FileProgress
+from oidl.progress.in_flight import FileProgress
 from oidl.settings import Settings
 from oidl.state.archives import archive_content
 from oidl.state.connection import interruptible

@@ -13,55 +13,17 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from oidl.model import Done, Failure, Job, Postponed, Reason, Status, StatusCount
 from oidl.net.body import Body
-from oidl.net.known_hosts import host_of
 from oidl.net.pace import PaceState
 from oidl.progress.history import History
-from oidl.progress.statistics import Failed, Processing, Reading, Statistics, Success, Transferring
+from oidl.progress.in_flight import FileProgress, InFlightImage
+from oidl.progress.statistics import Failed, Statistics, Success
 from oidl.text import without_passwords
 
 SHOWN = 100
 """How many of the last successes, and of the last failures, are kept for display."""
-
-
-@dataclass(slots=True)
-class _InFlightImage:
-    """An image between the feed and the database.
-
-    `body` is set during the transfer, `processed_at` from the start of the processing on.
-    """
-
-    job: Job
-    url: str = ""
-    body: Body | None = None
-    transferred_at: float | None = None
-    transfer_s: float | None = None
-    processed_at: float | None = None
-    process_s: float | None = None
-
-
-@dataclass(slots=True)
-class FileProgress:
-    """A list or annotation file that is fetched or loaded.
-
-    The counters may be called from any thread; they are None until there is something to count. If the file is
-    started again, it gets other counters.
-    """
-
-    name: str
-    expected_bytes: int | None = None
-    count_bytes: Callable[[], int] | None = None
-    count_rows: Callable[[], int] | None = None
-    is_indexing: bool = False
-
-    def mark_indexing(self) -> Iterator[Any]:
-        """An empty iterator to chain after the last row; when it is reached, the rows are being indexed."""
-        self.is_indexing = True
-        yield from ()
 
 
 class Meter:
@@ -85,7 +47,7 @@ class Meter:
         self._failed = 0
         self._retried = 0
         self._throttled = 0
-        self._in_flight: dict[str, _InFlightImage] = {}
+        self._in_flight: dict[str, InFlightImage] = {}
         self._files: list[FileProgress] = []
         self._bytes_read = 0
         self._bytes_written = 0
@@ -112,7 +74,7 @@ class Meter:
 
     def started(self, job: Job) -> None:
         """An image is in flight."""
-        self._in_flight[job.image_id] = _InFlightImage(job)
+        self._in_flight[job.image_id] = InFlightImage(job)
 
     def requested(self, job: Job, url: str, body: Body) -> None:
         """An image is requested from `url`, for the first time or again; `body` grows while it arrives."""
@@ -218,22 +180,18 @@ class Meter:
             failures={reason: dict(row) for reason, row in self._failures.items() if any(row.values())},
             paces=self._paces(),
             outcome=self.outcome,
-            reading=_reading(self._files[-1]) if self._files else None,
+            reading=self._files[-1].reading() if self._files else None,
             history=self._history.seconds(now),
-            transfers=tuple(_transferring(image, image.body, now) for image in in_flight if image.body is not None),
-            processing=tuple(
-                Processing(image.job.image_id, image.job.subset, now - image.processed_at)
-                for image in in_flight
-                if image.processed_at is not None and image.process_s is None
-            ),
+            transfers=tuple(filter(None, (image.transferring(now) for image in in_flight))),
+            processing=tuple(filter(None, (image.processing(now) for image in in_flight))),
             successes=tuple(self._successes),
             failed_tries=tuple(self._failed_tries),
         )
 
-    def _image(self, job: Job) -> _InFlightImage:
-        return self._in_flight.get(job.image_id) or _InFlightImage(job)
+    def _image(self, job: Job) -> InFlightImage:
+        return self._in_flight.get(job.image_id) or InFlightImage(job)
 
-    def _succeeded(self, image: _InFlightImage, done: Done) -> None:
+    def _succeeded(self, image: InFlightImage, done: Done) -> None:
         self._done += 1
         written = sum(file.bytes for file in done.files)
         self._bytes_written += written
@@ -276,28 +234,3 @@ class Meter:
     def _count_failures(self, status: Status, reason: Reason | None, images: int) -> None:
         if reason and status in (Status.FAILED, Status.RETRY):
             self._failures.setdefault(reason, dict.fromkeys((Status.FAILED, Status.RETRY), 0))[status] += images
-
-
-def _reading(file: FileProgress) -> Reading:
-    return Reading(
-        name=file.name,
-        rows=file.count_rows and file.count_rows(),
-        is_indexing=file.is_indexing,
-        bytes=file.count_bytes and file.count_bytes(),
-        expected_bytes=file.expected_bytes,
-    )
-
-
-def _transferring(image: _InFlightImage, body: Body, now: float) -> Transferring:
-    expected = body.total
-    if expected is None and image.url == image.job.original_url:
-        expected = image.job.original_size
-    return Transferring(
-        image_id=image.job.image_id,
-        subset=image.job.subset,
-        host=host_of(image.url),
-        url=image.url,
-        received_bytes=body.size,
-        expected_bytes=expected,
-        elapsed_s=now - (image.transferred_at or now),
-    )
