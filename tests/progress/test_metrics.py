@@ -1,44 +1,19 @@
 """The file of metrics: all numbers, in the text format of Prometheus."""
 
 import re
-from datetime import UTC, datetime
 
-from builders import job
+from metered import AT, metered_run
 
-from oidl.model import Done, Failure, Reason, Source, Status, StatusCount, WrittenFile
-from oidl.net.body import Body
 from oidl.net.pace import PaceState
 from oidl.progress.meter import Meter
 from oidl.progress.metrics import metrics_text
 
-AT = datetime(2026, 11, 24, 20, 0, 0, 123456, tzinfo=UTC)
-DONE = Done(Source.ORIGINAL, "u", 500, "m", 4, 3, (WrittenFile("thumbs", "train/x.jpg", 40, 2, 1),))
-TIMEOUT = Failure(Reason.TIMEOUT, "no byte in time", url="http://x/1.jpg")
-
-
-def run() -> Meter:
-    """Two seconds of a run of eight images: one done, one failed, one to be retried, two in flight."""
-    times = iter([0.0, *[1.0] * 100])
-    meter = Meter(lambda: next(times), remaining=8, time_of_day=lambda: 1e9)
-    meter.set_baseline([StatusCount("train", Status.PENDING, None, 7), StatusCount("test", Status.DONE, None, 1)])
-    meter.paced_by(lambda: (PaceState("flickr", 8, None, 2.04, 40.0, "too many requests"),))
-    meter.read(3000)
-    meter.recorded(job(1), DONE, Status.DONE)
-    meter.recorded(job(2), Failure(Reason.GONE, http_status=410), Status.FAILED)
-    meter.recorded(job(3), TIMEOUT, Status.RETRY)
-    meter.started(job(4, original_size=400))
-    body = Body(1.0)
-    meter.requested(job(4), job(4).original_url, body)
-    body.total = 400
-    body.add(bytes(100))
-    meter.started(job(5))
-    meter.processing(job(5))
-    return meter
-
 
 def test_the_metrics_have_every_number_by_its_labels() -> None:
     samples = dict(
-        line.rsplit(" ", 1) for line in metrics_text(run().statistics(), AT).splitlines() if not line.startswith("#")
+        line.rsplit(" ", 1)
+        for line in metrics_text(metered_run().statistics(), AT).splitlines()
+        if not line.startswith("#")
     )
     assert samples == {
         'oidl_images{subset="train",status="pending"}': "4",
@@ -76,7 +51,7 @@ def test_the_metrics_have_every_number_by_its_labels() -> None:
 def test_every_metric_is_explained_and_typed_before_its_samples() -> None:
     explained: set[str] = set()
     typed: set[str] = set()
-    for line in metrics_text(run().statistics(), AT).splitlines():
+    for line in metrics_text(metered_run().statistics(), AT).splitlines():
         if line.startswith("# HELP "):
             explained.add(line.split(" ", 3)[2])
         elif line.startswith("# TYPE "):
