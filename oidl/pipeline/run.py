@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from oidl.errors import DiskError, ExitCode, MetadataError
+from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
 from oidl.net.client import tls_context
 from oidl.net.dns import cached_dns
 from oidl.pipeline.annotations import AnnotationRequest
@@ -27,6 +27,7 @@ from oidl.pipeline.retry import MAX_DELAY_S
 from oidl.pipeline.selection import ImageSelection, open_selection
 from oidl.pipeline.space import check_space
 from oidl.progress.statistics import Statistics
+from oidl.state.plan import Value, read_plan
 from oidl.state.queue import Queue, Waiting
 from oidl.state.requeue import end_waits
 from oidl.storage.atomic import AtomicWriter
@@ -61,10 +62,14 @@ class Run:
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )
         self._directories: list[str] = []
+        self._earlier_plan: dict[str, Value] = {}
         self._is_synced = False
 
     async def run(self) -> RunEnd:
-        """Does everything that the settings request. Raises `OidlError` if nothing could be done at all."""
+        """Does everything that the settings request. Raises `OidlError` if nothing could be done at all.
+
+        After a `UsageError`, such as an unknown class, the root has its earlier plan again.
+        """
         await self._inputs.check()
         run_id = await self._state.run(self._open)
         outcome = "error"
@@ -74,6 +79,9 @@ class Run:
                 end = await self._work(run_id)
             outcome = end.outcome
             return end
+        except* UsageError:
+            await self._state.run(self._restore_plan)
+            raise
         finally:
             with trio.CancelScope(shield=True):
                 await self._state.run(self._close, outcome, self._meter.statistics())
@@ -228,6 +236,7 @@ class Run:
             ledger.register(self._settings.every)
             run_id = ledger.open_run(self._settings.as_json(), token=self._token, boot_id=boot_id())
             if self._settings.plan:
+                self._earlier_plan = read_plan(self._state.db)
                 ledger.plan(self._settings.plan)
             self._directories = ledger.rendition_directories()
         if self._settings.originals.always_download:
@@ -235,6 +244,10 @@ class Run:
             self._state.db.execute("PRAGMA synchronous = FULL")
         self._sweep()
         return run_id
+
+    def _restore_plan(self) -> None:
+        with self._state.ledger.transaction():
+            self._state.ledger.plan(self._earlier_plan)
 
     def _close(self, outcome: str, last: Statistics) -> None:
         heartbeat(self._state.ledger, last)

@@ -182,6 +182,18 @@ def test_a_run_that_is_refused_changes_no_plan(fine: Any, oidl: Any, run: Any, r
     assert stored_plan(root / "oidl.sqlite3") == before
 
 
+def test_an_unknown_class_does_not_get_into_the_plan(annotated: Any, oidl: Any, run: Any, root: Path) -> None:
+    run(annotated, "--subset=test", "--limit=1")
+    before = stored_plan(root / "oidl.sqlite3")
+    ended = oidl("run", f"--root-dir={root}", "--classes=Catt")
+    assert ended.returncode == 2
+    assert "there is no class 'Catt'" in ended.stderr
+    assert stored_plan(root / "oidl.sqlite3") == before
+    fresh = root.parent / "fresh"
+    assert oidl("run", f"--root-dir={fresh}", f"--catalogue={annotated.catalogue}", "--classes=Catt").returncode == 2
+    assert stored_plan(fresh / "oidl.sqlite3") == {}
+
+
 def test_another_size_goes_to_a_directory_of_its_own(fine: Any, oidl: Any, run: Any, root: Path, ask: Any) -> None:
     run(fine, "--subset=test", "--no-download-metadata", "--save-original-images")
     fine.site.requests.clear()
