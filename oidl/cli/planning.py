@@ -57,9 +57,13 @@ class PlannedOptions:
         """Adds the plan's values to `arguments`. Raises as `stored_plan` does."""
         if commands not in _COMMANDS:
             return
+        from oidl.cli.options.renditions import CLASSIC
+
         given = {argument.name: argument for argument in arguments if argument.tokens}
         plan = {} if (new := given.get("--new-plan")) and new.convert() else _plan_of_root(arguments)
         aside = {option for either in _EITHER if any(flag(each) in given for each in either) for option in either}
+        if any(flag(each) in given for each in (*CLASSIC, "rendition")):
+            aside.add("resize_images")  # a rendition is asked for
         options = plan.keys() - aside - _NOT_OF.get(commands[-1], set())
         values = {option: _tokens(option, plan[option]) for option in options}
         if plan or not given.keys().isdisjoint(map(flag, (*PLAN, *_WHERE))):
@@ -141,7 +145,9 @@ def _changes(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> Itera
     for option in PLAN:
         old, new = _typed(option, before), _typed(option, now)
         if old != new:
-            yield f"{new or f'no {flag(option)}'} (was {old})" if old else new
+            is_switched_on = old == f"--no-{flag(option)[2:]}"
+            default = flag(option) if is_switched_on else f"no {flag(option)}"
+            yield f"{new or default} (was {old})" if old else new
 
 
 def flag(option: str) -> str:

@@ -194,6 +194,16 @@ def test_an_unknown_class_does_not_get_into_the_plan(annotated: Any, oidl: Any, 
     assert stored_plan(fresh / "oidl.sqlite3") == {}
 
 
+def test_a_size_that_is_given_is_made_although_the_plan_makes_none(
+    fine: Any, oidl: Any, run: Any, root: Path, ask: Any
+) -> None:
+    run(fine, "--subset=test", "--limit=2", "--no-resize-images", "--save-original-images", "--no-download-metadata")
+    ended = oidl("run", f"--root-dir={root}", "--resize-box-size=50")
+    assert ended.returncode == 0
+    assert "--resize-images (was --no-resize-images)" in ended.stdout
+    assert ask("SELECT files FROM rendition WHERE box_size = 50") == [(2,)]
+
+
 def test_another_size_goes_to_a_directory_of_its_own(fine: Any, oidl: Any, run: Any, root: Path, ask: Any) -> None:
     run(fine, "--subset=test", "--no-download-metadata", "--save-original-images")
     fine.site.requests.clear()
