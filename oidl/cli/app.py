@@ -41,7 +41,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # otherwise the program would end without a message
 )
 _HELP = {
-    "run": "Download, verify and resize; goes on where an earlier run stopped.",
+    "run": "Download, verify and resize images; resume an earlier run.",
     "plan": "Show the plan of a root: the options that its next run uses.",
     "status": "Show how many images are done, failed and left, and why they failed.",
     "export-csv": "Write the published rows of the downloaded images, and of those that failed.",

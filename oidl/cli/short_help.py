@@ -24,7 +24,7 @@ SHORT_HELP = "\n".join(
     (
         "Usage: oidl run [OPTIONS]",
         "",
-        "Download, verify and resize; goes on where an earlier run stopped.",
+        "Download, verify and resize images; resume an earlier run.",
         "",
         *(f"  {option:<{_WIDTH}}  {meaning}" for option, meaning in OPTIONS.items()),
         "",

@@ -14,10 +14,10 @@ class DownloadOptions:
     """Download the version's annotations and classes."""
 
     load_annotations: bool = False
-    """Load the annotations into the state database; those of chosen images are always loaded."""
+    """Load annotations into the state database even of whole subsets; those of selected images always are."""
 
     download_images: bool = True
-    """Download the image list and the images."""
+    """Download the image list and the images; `--no-download-images` downloads annotations only."""
 
     save_tar_balls: bool = False
     """Keep the archives after they are unpacked."""

@@ -17,7 +17,7 @@ class ImagingOptions:
     """Imaging."""
 
     validate: Annotated[Validation, one_of(Validation)] = _IMAGING.validation
-    """`decode` refuses damaged images, `strict` also those that are merely odd; `off` decodes only what is resized."""
+    """`decode` refuses damaged images, `strict` also those with warnings; `off` decodes only what is resized."""
 
     max_pixels: Annotated[int, AT_LEAST_ONE] = _IMAGING.max_pixels
     """Largest image to decode, in pixels."""

@@ -17,7 +17,7 @@ class LayoutOptions:
     """Layout."""
 
     prefix_dirs: bool = _LAYOUT.prefix_dirs
-    """Spread files over directories that are named after the first 3 characters of a file's name."""
+    """Put files in subdirectories named by the first 3 characters of their names, like `0a1/0a1….jpg`."""
 
     name_files_by: Annotated[FileNames, one_of(FileNames)] = _LAYOUT.name_files_by
     """Name files by `image-id`, or `flickr`: the name in `OriginalURL`, as the Scala downloader did."""

@@ -16,7 +16,7 @@ class LimitOptions:
     """Limits of the run."""
 
     limit: Annotated[int | None, LIMIT, AT_LEAST_ZERO] = None
-    """Have this many images done, including those of earlier runs; 0 only loads the image list, `all` lifts a limit."""
+    """Stop when this many images are done, including those of earlier runs; `all`: no limit, 0: only load the list."""
 
     max_duration: Annotated[float | None, SECONDS] = _LIMITS.duration_s
     """Stop after this time, like `90s`, `8h` or `2d`; transfers in progress are finished, and a later run goes on."""
@@ -25,7 +25,7 @@ class LimitOptions:
     """Stop after downloading this much, like `500M` or `2T`; transfers in progress are finished."""
 
     max_failure_rate: Annotated[float, MORE_THAN_ZERO] = _LIMITS.failure_rate
-    """Stop if this share of the last 200 tries (at the end, of the last 10 or more) failed alike; 2 never stops."""
+    """Stop if this share of the last 200 tries failed for the same reason, as on a broken network; 2 never stops."""
 
     min_free: Annotated[int, BYTES] = _LIMITS.min_free_bytes
     """Bytes to leave free on every disk that is written to, like `500M`; the run stops below that."""

@@ -56,7 +56,7 @@ class NetworkOptions:
     """Maximum bytes per second over all transfers together, like `10M`."""
 
     min_speed: Annotated[float, MORE_THAN_ZERO] = _NETWORK.min_bytes_per_s
-    """Bytes per second: a transfer must finish within both timeouts plus its expected size at this speed."""
+    """Bytes per second. A transfer may take `--connect-timeout`, `--stall-timeout`, and its size divided by this."""
 
     max_image_bytes: Annotated[int, BYTES] = _NETWORK.max_image_bytes
     """Largest image to download, like `250M`; a larger one fails as `too_large`, whatever the image list says."""

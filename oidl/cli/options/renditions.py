@@ -62,7 +62,7 @@ class RenditionOptions:
     """A further rendition, repeatable: `name=thumb,mode=FillCrop,box=224,format=jpg,quality=50,dir=thumbs`."""
 
     orientation: Annotated[Orientation, one_of(Orientation)] = Orientation.EXIF
-    """What turns resized images: `exif`, `dataset` (the published `Rotation`, so that boxes match) or `keep`."""
+    """What turns resized images: `exif`, `dataset` (the published `Rotation`) or `keep` (as the pixels are)."""
 
     force_rgb: bool = False
     """Give resized images three bands, even if they are grey."""

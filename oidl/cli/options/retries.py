@@ -21,7 +21,7 @@ class RetryOptions:
     """Retries."""
 
     retry_failed: Annotated[tuple[Reason, ...] | None, _REASONS, Parameter(group=DOWNLOAD)] = _RETRIES.failed
-    """Try again what failed for good: all of it, or only these reasons, like `forbidden,md5_mismatch`."""
+    """Also try images that failed for good: all, or those with these reasons, like `forbidden,md5_mismatch`."""
 
     retry_now: Annotated[bool, Parameter(group=DOWNLOAD)] = _RETRIES.now
     """Ignore pauses and retry times that earlier runs left, and continue at once; `--retry-failed` does so too."""

@@ -14,7 +14,7 @@ class StartOptions:
     """Start."""
 
     new_plan: Annotated[bool, Parameter(negative=(), group=PATHS)] = False
-    """Start from the defaults. Otherwise a run continues with the options of the last run in the root."""
+    """Start from the defaults; otherwise those are the options of the last run in the root."""
 
     dry_run: bool = False
     """Show what would be fetched, how many bytes and how long it may take, and change nothing."""
