@@ -12,6 +12,7 @@ A `Root` holds no connection: each method opens one and closes it at the end. So
 can be sent to other processes (such as data loader workers), and works during a run.
 """
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -49,12 +50,17 @@ _USUAL = (LabelType.BOXES, LabelType.LABELS)
 _KINDS = (*_USUAL, LabelType.SEGMENTATIONS)
 
 
+def _absolute(path: Path | str) -> Path:
+    """`~` is the home directory, as in the commands."""
+    return Path(os.path.expanduser(path)).absolute()
+
+
 class Root:
     """A root directory whose images `oidl run` downloads. Raises `UsageError` if there is no state database."""
 
     def __init__(self, root_dir: Path | str, *, state_db: Path | str | None = None) -> None:
-        self.root_dir = Path(root_dir).absolute()
-        self.state_db = Path(state_db).absolute() if state_db else self.root_dir / STATE_DB
+        self.root_dir = _absolute(root_dir)
+        self.state_db = _absolute(state_db) if state_db else self.root_dir / STATE_DB
         self._given_db = self.state_db if state_db else None
         note_root(self.root_dir, self._given_db)
         check_database(self.state_db)

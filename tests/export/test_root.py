@@ -86,6 +86,11 @@ def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_out_with_a_
     assert len(images) == IMAGES - 1
 
 
+def test_a_tilde_is_the_home_directory(labelled_root: LabelledRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(labelled_root.root.parent))
+    assert oidl.open(f"~/{labelled_root.root.name}").root_dir == labelled_root.root
+
+
 def test_counts_and_sql(labelled_root: LabelledRoot) -> None:
     root = oidl.open(labelled_root.root)
     assert root.counts() == {"pending": 0, "retry": 0, "done": IMAGES, "failed": 0}
