@@ -10,7 +10,7 @@ from oidl.net.known_hosts import host_of
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of one image at one source; created once, and carried to the end.
+    """One request for an image at one source, created once and carried to the end; a try asks one source after another.
 
     `host` is that of the download's URL. `failures` are those of the sources that were asked earlier in the same try.
     With `skip_local`, an original on disk is not used, because it turned out to be bad.
@@ -34,7 +34,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body for a validator, with its share of the memory budget. `job` lists the renditions to make."""
+    """A body for a validator, with its share of the memory budget.
+
+    `job` is that of the attempt, with the original as a further rendition to make if its file must be restored.
+    """
 
     attempt: Attempt
     job: Job

@@ -28,7 +28,7 @@ from oidl.node.stop import Stop
 
 _SIZE = 2000  # attempts in all queues, a few MB
 _BACK_PER_S = 100  # images of one host that are due per second after its pause
-_RETURNS = 3  # of one image, before it waits in the database
+_MAX_REQUEUES = 3  # of one image, before it waits in the database
 _HOPELESS = 1000  # images in a row that are all postponed
 
 
@@ -68,7 +68,7 @@ class HostScheduler:
         self._unfinished = 0  # jobs
         self._has_feed_ended = False
         self._postponed_in_a_row = 0
-        self._returns: Counter[str] = Counter()
+        self._requeues: Counter[str] = Counter()
         self._progressed_at = trio.current_time()
         self._changed = trio.Event()
 
@@ -108,20 +108,20 @@ class HostScheduler:
 
     def requeue(self, attempt: Attempt) -> bool:
         """Takes an attempt back from a fetcher, because its host is paused; False if that happened too often."""
-        if self._returns[attempt.job.image_id] == _RETURNS:
+        if self._requeues[attempt.job.image_id] == _MAX_REQUEUES:
             return False
-        self._returns[attempt.job.image_id] += 1
+        self._requeues[attempt.job.image_id] += 1
         queue = self._queue(attempt)
         queue.attempts.append(attempt)
         self._waiting += 1
-        self._return_slot(queue)
+        self._release(queue)
         self._notify()
         return True
 
     def released(self, attempt: Attempt) -> None:
         """A fetcher is done with an attempt: its host may get another request, but its job is not finished yet."""
-        self._return_slot(self._queue(attempt))
-        self._returns.pop(attempt.job.image_id, None)
+        self._release(self._queue(attempt))
+        self._requeues.pop(attempt.job.image_id, None)
         self._progressed_at = trio.current_time()
         self._notify()
 
@@ -208,7 +208,7 @@ class HostScheduler:
             self._queues[attempt.host] = _Queue(attempt.host, attempt.download.url)
         return self._queues[attempt.host]
 
-    def _return_slot(self, queue: _Queue) -> None:
+    def _release(self, queue: _Queue) -> None:
         queue.out -= 1
         self._sort(queue)
 

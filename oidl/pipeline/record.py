@@ -36,11 +36,15 @@ log = logging.getLogger("oidl")
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """An outcome as recorded in the database; `news` is its evidence about the path to the server, empty for none."""
+    """An outcome as recorded in the database.
+
+    `path_evidence` has one item if the outcome says something about the path to the server: the reason of the failure,
+    or None for a download.
+    """
 
     outcome: Outcome
     status: Status
-    news: tuple[Reason | None, ...] = ()
+    path_evidence: tuple[Reason | None, ...] = ()
 
     @property
     def settled_as(self) -> Status | None:
@@ -138,8 +142,8 @@ class Recorder:
                 verdict, cause = decide_all(tries, datetime.now(UTC), self._rng, self._confirm_after_s)
                 self._ledger.failed(outcome.job, failure, verdict, cause, outcome.earlier)
                 is_known = any(each_tries.for_reason for each, each_tries in tries if each.reason is cause.reason)
-                news = () if is_known and rule_for(cause).tries else (cause.reason,)
-                return _Recorded(outcome, verdict.status, news)
+                evidence = () if is_known and rule_for(cause).tries else (cause.reason,)
+                return _Recorded(outcome, verdict.status, evidence)
             case Postponed() as postponed:
                 due = datetime.now(UTC) + timedelta(seconds=postponed.wait_s)
                 self._ledger.postponed(outcome.job, postponed, due)
@@ -153,8 +157,8 @@ class Recorder:
     def _tell(self, recorded: _Recorded) -> None:
         """Reports a recorded outcome to the meter, the log and everything that may stop the run."""
         outcome, status = recorded.outcome, recorded.status
-        for news in recorded.news:
-            self._on_news(news)
+        for reason in recorded.path_evidence:
+            self._on_news(reason)
         if isinstance(outcome.result, Postponed):
             self._meter.postponed(outcome.job, outcome.result)
         elif outcome.result:

@@ -181,16 +181,16 @@ class Ledger:
         job: Job,
         failure: Failure,
         verdict: RetryDecision,
-        told: Failure | None = None,
+        cause: Failure | None = None,
         earlier: Sequence[Failure] = (),
     ) -> None:
-        """Records a failed try and the resulting status; `told` is the failure to report, if it is another one.
+        """Records a failed try and the resulting status; `cause` is the failure to report, if it is not this one.
 
         `earlier` are the failures at the previous sources of the same try.
         """
         now = timestamp()
         self._attempts(job.image_id, (*earlier, failure), now)
-        failure = told or failure
+        failure = cause or failure
         self._move(job, verdict.status, failure.reason)
         self._db.execute(
             "UPDATE download SET status = ?, attempts = attempts + ?, next_attempt_at = ?, reason = ?, "
