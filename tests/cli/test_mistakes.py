@@ -46,8 +46,8 @@ from oidl.cli.options.run import OPTIONS
         ("run --where=width > 3", "'>' belongs to no option\n  write --where 'width > 3' if it is part of its value"),
         ("run --limit 3 4", "--limit takes one value, not 3 and 4\n"),
         # values that are missing, or too many
-        ("run --limit", "--limit needs a value\n  Have this many images done"),
-        ("run --limit --shuffle", "--limit needs a value\n  Have this many images done"),
+        ("run --limit", "--limit needs a value\n  Stop when this many images are done"),
+        ("run --limit --shuffle", "--limit needs a value\n  Stop when this many images are done"),
         ("run --where -x", "--where needs a value\n  write --where=-x if that is the value"),
         ("renditions remove", "`oidl renditions remove` needs NAME\n  The rendition to remove"),
         ("run --resize-box-size=3 --resize-box-size=4", "--resize-box-size is given twice\n  leave one of them out"),
