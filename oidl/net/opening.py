@@ -54,6 +54,7 @@ class Opening:
                 self.time_limit.deadline = self._ends_at
             case "send_request_headers.started" if info["request"].method != b"CONNECT":
                 self.is_over = True
+                del info["request"].extensions["trace"]  # each later step would cost two calls more
                 self.time_limit.deadline = math.inf
                 self._on_sent()
 
