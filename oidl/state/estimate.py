@@ -7,11 +7,11 @@ import sqlite3
 _SAMPLE = 10_000
 
 
-def mean_original_bytes(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> float:
+def mean_original_bytes(db: sqlite3.Connection, subsets: tuple[str, ...] = (), *, sample_size: int = _SAMPLE) -> float:
     """The mean published size in bytes in `subsets` (empty: all), from a sample that is always the same; 0 for none."""
     (last,) = db.execute("SELECT coalesce(max(rowid), 0) FROM image").fetchone()
-    rows = random.Random(last).sample(range(1, last + 1), min(last, _SAMPLE))
-    values = {"rows": json.dumps(sorted(rows)), "subsets": json.dumps(subsets), "most": _SAMPLE}
+    rows = random.Random(last).sample(range(1, last + 1), min(last, sample_size))
+    values = {"rows": json.dumps(sorted(rows)), "subsets": json.dumps(subsets), "most": sample_size}
     is_meant = "(:subsets = '[]' OR i.subset IN (SELECT value FROM json_each(:subsets)))"
     for images in (
         f"SELECT i.original_size FROM json_each(:rows) AS r JOIN image AS i ON i.rowid = r.value WHERE {is_meant}",

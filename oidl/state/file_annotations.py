@@ -141,9 +141,17 @@ def subsets_with_images(
 
 
 def file_pages(
-    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: SelectedImages | None = None
+    db: sqlite3.Connection,
+    rendition: str,
+    subsets: Collection[str],
+    chosen: SelectedImages | None = None,
+    *,
+    page_size: int = _PAGE,
 ) -> Iterator[list[AnnotatedFile]]:
-    """The files of `rendition` in `subsets`, in ImageID order; those of a selection made on `db` in its order."""
+    """The files of `rendition` in `subsets`, in ImageID order; those of a selection made on `db` in its order.
+
+    A page has up to `page_size` files.
+    """
     if chosen:
         source, key = "temp.chosen AS c CROSS JOIN file AS f ON f.image_id = c.image_id", "c.place"
     else:
@@ -158,11 +166,11 @@ def file_pages(
             "CROSS JOIN image AS i ON i.image_id = f.image_id "
             f"WHERE {key} > ? AND f.rendition = ? AND d.subset IN (SELECT value FROM json_each(?)) "
             f"ORDER BY {key} LIMIT ?",
-            (after, rendition, json.dumps(tuple(subsets)), _PAGE),
+            (after, rendition, json.dumps(tuple(subsets)), page_size),
         ).fetchall()
         if rows:
             yield [AnnotatedFile._make(row[1:]) for row in rows]
-        if len(rows) < _PAGE:
+        if len(rows) < page_size:
             return
         after = rows[-1][0]
 

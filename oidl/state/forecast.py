@@ -59,18 +59,23 @@ _IS_LOCAL = """
     (:takes_local AND EXISTS (SELECT 1 FROM file AS o WHERE o.image_id = d.image_id AND o.rendition = 'original'
                               AND o.conversion IS NULL))
 """
-_FEW = 100_000  # up to this many images that are done, those that lack something are counted exactly
+_COUNTED_IMAGES = 100_000
 
 
-def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], demand: Demand) -> dict[str, Share]:
-    """By subset, approximately what is left to do for all images of `subsets` (empty: all)."""
+def forecast_all(
+    db: sqlite3.Connection, subsets: tuple[str, ...], demand: Demand, *, counted_images: int = _COUNTED_IMAGES
+) -> dict[str, Share]:
+    """By subset, approximately what is left to do for all images of `subsets` (empty: all).
+
+    Images that are done but lack something are counted if up to `counted_images` are done, otherwise estimated.
+    """
     counts = read_counts(db)
     failed = dict(
         db.execute(
             f"SELECT d.subset, sum(d.images) FROM status_count AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", demand.values
         )
     )
-    lacking = _lacking(db, counts, demand)
+    lacking = _lacking(db, counts, demand, counted_images)
     shares = {}
     for subset, row in counts.by_subset.items():
         if not subsets or subset in subsets:
@@ -81,7 +86,7 @@ def forecast_all(db: sqlite3.Connection, subsets: tuple[str, ...], demand: Deman
     return shares
 
 
-def _lacking(db: sqlite3.Connection, counts: Counts, demand: Demand) -> dict[str, tuple[int, int]]:
+def _lacking(db: sqlite3.Connection, counts: Counts, demand: Demand, counted_images: int) -> dict[str, tuple[int, int]]:
     """By subset, the number of images that are done but need work again, and how many of these use an original on disk.
 
     Images need work again if all are redone, or if they lack a rendition.
@@ -93,7 +98,7 @@ def _lacking(db: sqlite3.Connection, counts: Counts, demand: Demand) -> dict[str
     if not demand.wanted:
         return {}
     # Only a look at each image shows its subset, and whether it lacks several renditions.
-    if every <= _FEW:
+    if every <= counted_images:
         with_files = {
             subset: (images, lacking_local)
             for subset, images, lacking_local in db.execute(

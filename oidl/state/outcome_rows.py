@@ -62,10 +62,10 @@ class FailedImage:
     url: str
 
 
-def failed_rows(db: sqlite3.Connection) -> Iterator[FailedImage]:
+def failed_rows(db: sqlite3.Connection, *, page_size: int = _PAGE) -> Iterator[FailedImage]:
     """Every image that failed permanently, in ImageID order.
 
-    Each page is a separate read: a slow reader (a pager) would otherwise keep a
+    Each page is a separate read of `page_size` rows: a slow reader (a pager) would otherwise keep a
     run from ever emptying its WAL.
     """
     after = ""
@@ -74,11 +74,11 @@ def failed_rows(db: sqlite3.Connection) -> Iterator[FailedImage]:
             "SELECT d.subset, d.image_id, d.reason, d.http_status, d.detail, coalesce(d.url, i.original_url) "
             "FROM download AS d CROSS JOIN image AS i ON i.image_id = d.image_id "
             "WHERE d.status = 'failed' AND d.image_id > ? ORDER BY d.image_id LIMIT ?",
-            (after, _PAGE),
+            (after, page_size),
         ).fetchall()
         for row in page:
             image = FailedImage(*row)
             yield replace(image, url=without_passwords(image.url))
-        if len(page) < _PAGE:
+        if len(page) < page_size:
             return
         after = page[-1][1]

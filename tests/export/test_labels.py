@@ -36,7 +36,6 @@ from oidl.export.labels import export_labels
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.model import ORIGINAL, LabelType, Rendition, ResizeMode
 from oidl.settings import Selection
-from oidl.state import file_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.load import ImageList, load_list
@@ -288,7 +287,6 @@ def test_sizes_of_all_files_are_listed_height_first(exported: Any, tmp_path: Pat
 def test_memory_does_not_grow_with_what_is_written(
     db: StateConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_annotations, "_PAGE", 20)
     published = [image(number, "train" if number < 500 else "validation") for number in range(3000)]
     load_list(db, ImageList("7", "v7", "list.csv"), SUBSETS, published)
     Ledger(db).register([Rendition("r", "r", ResizeMode.FILL_CROP, 9, "jpg")])

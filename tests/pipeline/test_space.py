@@ -135,21 +135,19 @@ def test_the_mean_is_of_the_chosen_subsets(db) -> None:
     assert mean_original_bytes(db, ("test",)) == 70
 
 
-def test_the_mean_is_of_a_subset_that_is_every_other_row_or_a_single_one(db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oidl.state.estimate._SAMPLE", 20)
+def test_the_mean_is_of_a_subset_that_is_every_other_row_or_a_single_one(db) -> None:
     subsets = ("train", "test")
     rows = [image(number, original_size=1 + number % 2, subset=subsets[number % 2]) for number in range(40)]
     rows += [image(40, original_size=7, subset="validation")]
     load_list(db, LIST, (*subsets, "validation"), rows)
-    assert mean_original_bytes(db, ("train",)) == 1
-    assert mean_original_bytes(db, ("test",)) == 2
-    assert mean_original_bytes(db, ("validation",)) == 7
+    assert mean_original_bytes(db, ("train",), sample_size=5) == 1
+    assert mean_original_bytes(db, ("test",), sample_size=5) == 2
+    assert mean_original_bytes(db, ("validation",), sample_size=5) == 7
 
 
-def test_the_mean_is_not_that_of_every_other_row(db, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oidl.state.estimate._SAMPLE", 200)
+def test_the_mean_is_not_that_of_every_other_row(db) -> None:
     load_list(db, LIST, ("train",), [image(number, original_size=100 + 200 * (number % 2)) for number in range(400)])
-    assert mean_original_bytes(db) == pytest.approx(200, rel=0.1)
+    assert mean_original_bytes(db, sample_size=50) == pytest.approx(200, rel=0.1)
 
 
 def test_the_mean_of_nothing_is_nothing(db) -> None:

@@ -4,19 +4,17 @@ import pytest
 from builders import image, job
 
 from oidl.model import Failure, Reason, RetryDecision, Status
-from oidl.state import outcome_rows
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.outcome_rows import failed_rows
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 500])
-def test_every_failure_once_and_in_order(page: int, loaded_db: StateConnection, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(outcome_rows, "_PAGE", page)
+def test_every_failure_once_and_in_order(page: int, loaded_db: StateConnection):
     ledger = Ledger(loaded_db)
     for number in (5, 1, 8):
         ledger.failed(job(number), Failure(Reason.GONE), RetryDecision(Status.FAILED))
-    found = list(failed_rows(loaded_db))
+    found = list(failed_rows(loaded_db, page_size=page))
     assert [failed.image_id for failed in found] == [image(number).image_id for number in (1, 5, 8)]
     assert found[0].url == image(1).original_url
 

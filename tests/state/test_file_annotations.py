@@ -7,7 +7,6 @@ from builders import image, job
 
 from oidl.model import Done, LabelType, Rendition, ResizeMode, Source, WrittenFile
 from oidl.settings import Selection
-from oidl.state import file_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import boxes_of, classes_of, file_pages, known_classes, labels_of
 from oidl.state.ledger import Ledger
@@ -40,23 +39,17 @@ def with_files(loaded_db: StateConnection) -> StateConnection:
 
 
 @pytest.mark.parametrize("page", [1, 3, 500])
-def test_every_file_comes_once_and_in_order(
-    page: int, with_files: StateConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_annotations, "_PAGE", page)
-    pages = list(file_pages(with_files, "a", ("train",)))
+def test_every_file_comes_once_and_in_order(page: int, with_files: StateConnection) -> None:
+    pages = list(file_pages(with_files, "a", ("train",), page_size=page))
     assert [file.image_id for each in pages for file in each] == [image(n).image_id for n in range(10) if n != 5]
     assert max(map(len, pages)) <= page
 
 
 @pytest.mark.parametrize("page", [1, 2, 500])
-def test_the_files_of_a_choice_come_in_its_order(
-    page: int, with_files: StateConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_annotations, "_PAGE", page)
+def test_the_files_of_a_choice_come_in_its_order(page: int, with_files: StateConnection) -> None:
     chosen = select_images(with_files, Selection(where="original_size BETWEEN 1003 AND 1010", shuffle=True))
     drawn = [image_id for (image_id,) in with_files.execute("SELECT image_id FROM chosen ORDER BY place")]
-    pages = list(file_pages(with_files, "a", ("train",), chosen))
+    pages = list(file_pages(with_files, "a", ("train",), chosen, page_size=page))
     expected = [image_id for image_id in drawn if int(image_id, 16) not in (5, 10)]
     assert [file.image_id for each in pages for file in each] == expected != sorted(expected)
     assert len(expected) == 6
@@ -130,9 +123,7 @@ def test_only_what_fits_the_choice_is_given_out(loaded_db: StateConnection) -> N
 
 
 @pytest.mark.parametrize("label_names", [None, [CAT]])
-def test_the_boxes_of_a_page_are_looked_up_by_image(
-    label_names: list[str] | None, db: StateConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_boxes_of_a_page_are_looked_up_by_image(label_names: list[str] | None, db: StateConnection) -> None:
     asked: list[str] = []
     db.set_trace_callback(asked.append)
     boxes_of(db, ["0" * 16], label_names, Selection(attributes=(("is_group_of", 0),)))
