@@ -60,7 +60,7 @@ class Selection:
     where: str | None = None
 
     @property
-    def is_choice(self) -> bool:
+    def has_criteria(self) -> bool:
         """Whether it selects by more than subsets and a limit."""
         return bool(self.image_ids or self.label_types or self.shuffle or self.where is not None)
 

@@ -35,10 +35,10 @@ def ask_first(settings: Settings, version: Version) -> bool:
     if not answer.endswith("\n"):  # Ctrl-D
         print()
     if answer.strip().lower() not in ("y", "yes"):
-        chosen = command_line("run", "--subset validation --limit 100", root_dir=Path("openimages"))
+        example = command_line("run", "--subset validation --limit 100", root_dir=Path("openimages"))
         raise StoppedError(
             "nothing was downloaded, and nothing was written",
-            hint=f"choose what to download and where, as in `{chosen}`; {command('run', '--help')} lists all options",
+            hint=f"choose what to download and where, as in `{example}`; {command('run', '--help')} lists all options",
         )
     return True
 

@@ -19,12 +19,12 @@ def select_images(db: StateConnection, selection: Selection) -> SelectedImages |
     """The images of `selection`; None if it is only subsets and a limit.
 
     ImageIDs that are in no list are reported on stderr. A limit for each class counts images that are done.
-    Raises `UsageError` if annotations that it needs are not loaded, and as `choose` does.
+    Raises `UsageError` if annotations that it needs are not loaded, and as `state.selection.select_images` does.
     """
     require_annotations(db, selection.label_types)
-    chosen = select(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
-    if chosen and chosen.remark:
-        print(printable(f"oidl: {chosen.remark}"), file=sys.stderr)
-    if chosen and selection.limit_per_class is not None:
-        chosen = keep_per_class(db, chosen, selection.limit_per_class)
-    return chosen
+    selected = select(db, selection, read_image_ids(selection.image_ids) if selection.image_ids else None)
+    if selected and selected.remark:
+        print(printable(f"oidl: {selected.remark}"), file=sys.stderr)
+    if selected and selection.limit_per_class is not None:
+        selected = keep_per_class(db, selected, selection.limit_per_class)
+    return selected

@@ -84,7 +84,7 @@ def export_labels(
     entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
     masks = MaskReader({subset: root_dir / image_list.directory / subset for subset in subsets})
     if LabelType.SEGMENTATIONS in kinds:
-        masks.require_archives(db, rendition.name, request.label_names, request.chosen)
+        masks.require_archives(db, rendition.name, request.label_names, request.selected)
     with closing(masks), replaced_entries(dest, entries) as directory:
         target = ExportTarget(
             directory,
@@ -140,7 +140,7 @@ def _write(
 def _total(db: StateConnection, request: ExportRequest, rendition: Rendition) -> int:
     """The maximum number of files to look at."""
     files = next(files for each, files in known_renditions(db) if each.name == rendition.name)
-    return min(files, request.chosen.images) if request.chosen else files
+    return min(files, request.selected.images) if request.selected else files
 
 
 def _kinds(db: StateConnection, request: ExportRequest) -> tuple[LabelType, ...]:
@@ -157,7 +157,7 @@ def _expected_splits(
     db: StateConnection, request: ExportRequest, rendition: Rendition, subsets: Sequence[str]
 ) -> list[str]:
     """The splits that will have images, as far as that is known before the annotations are read."""
-    present = subsets_with_images(db, rendition.name, subsets, request.chosen)
+    present = subsets_with_images(db, rendition.name, subsets, request.selected)
     return [request.format.split_name(split) for split in request.split.names(present)]
 
 

@@ -70,7 +70,7 @@ class MaskReader:
         db: StateConnection,
         rendition: str,
         label_names: Collection[str] | None,
-        chosen: SelectedImages | None,
+        selected: SelectedImages | None,
     ) -> None:
         """Raises `UsageError` if files of `rendition` have masks in an archive that is missing on the disk."""
         for subset, directory in self._directories.items():
@@ -78,7 +78,7 @@ class MaskReader:
                 digit
                 for digit in _DIGITS
                 if not self._archives.has_archive(subset, digit)
-                and has_segmentations(db, rendition, subset, digit, label_names, chosen)
+                and has_segmentations(db, rendition, subset, digit, label_names, selected)
             ]
             if missing:
                 raise UsageError(

@@ -29,7 +29,7 @@ def export_csvs(
     *,
     with_source: bool = False,
     subsets: tuple[str, ...] = (),
-    chosen: SelectedImages | None = None,
+    selected: SelectedImages | None = None,
 ) -> dict[Path, int]:
     """Writes both files for every loaded subset, or for `subsets`; returns their paths and numbers of images.
 
@@ -54,7 +54,7 @@ def export_csvs(
                 outputs[subset, name] = path, files.enter_context(atomic_text(path))
                 outputs[subset, name][1].write(header(quoting, more + end))
                 rows[path] = 0
-        for row in outcome_rows(db, subsets, chosen):
+        for row in outcome_rows(db, subsets, selected):
             is_done = row.status == Status.DONE
             path, file = outputs[row.image.subset, SUCCESS if is_done else FAILURE]
             more = f",{row.source}" * with_source if is_done else f",{csv_line([_details(row)]).rstrip()}"

@@ -20,7 +20,7 @@ BY_SUBSETS = Split()
 class ExportRequest:
     """What to export; None and empty values select everything.
 
-    `selection` limits the annotations, the number of images and the subsets; `chosen`, a selection that was made on the
+    `selection` limits the annotations, the number of images and the subsets; `selected`, a selection made on the
     connection, further limits the images (None for all). `label_names` are its classes as MIDs, in the order of the
     category numbers. `min_visible` is the share of a box that must be left in the file. `apply_exif` computes boxes for
     readers that apply the EXIF orientation of originals. `split` divides the images, `image_files` is how their files
@@ -30,7 +30,7 @@ class ExportRequest:
     format: Format
     rendition: str | None = None
     selection: Selection = ANYTHING
-    chosen: SelectedImages | None = None
+    selected: SelectedImages | None = None
     label_names: tuple[str, ...] | None = None
     min_visible: float = 0.0
     with_empty: bool = False

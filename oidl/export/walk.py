@@ -41,7 +41,7 @@ class LabelledImages:
 
     def __iter__(self) -> Iterator[LabelledImage]:
         form, split = self.request.format, self.request.split
-        for page in file_pages(self.db, self.rendition.name, self.subsets, self.request.chosen):
+        for page in file_pages(self.db, self.rendition.name, self.subsets, self.request.selected):
             annotations = PageAnnotations(
                 self.db,
                 [file.image_id for file in page],

@@ -130,7 +130,7 @@ class Root:
             names = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
             label_names = tuple(dict.fromkeys(label_name for label_name, _ in names))
         request = ExportRequest(
-            format=IMAGEFOLDER, selection=selection, chosen=select_images(db, selection), label_names=label_names
+            format=IMAGEFOLDER, selection=selection, selected=select_images(db, selection), label_names=label_names
         )
         image_list = loaded_list(db)
         layout = Layout(self.root_dir, image_list.directory if image_list else "")
@@ -140,7 +140,7 @@ class Root:
         result = ExportResult(version_dir, rendition.name, kinds, {}, {})
         with closing(MaskReader({each: version_dir / each for each in subsets})) as masks:
             if LabelType.SEGMENTATIONS in kinds:
-                masks.require_archives(db, rendition.name, label_names, request.chosen)
+                masks.require_archives(db, rendition.name, label_names, request.selected)
             walk = LabelledImages(db, request, rendition, subsets, own, kinds, by_label_name, masks, result)
             yield from islice(walk, selection.limit)
         if result.misplaced_files:

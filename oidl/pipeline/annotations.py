@@ -82,7 +82,7 @@ class AnnotationLoader:
         self._metadata = metadata
         self._request = request
 
-    async def load_for_choice(self) -> None:
+    async def load_for_selection(self) -> None:
         """Loads the files that are needed to select images, for the images of the list."""
         images, keep = await self._state.run(self._of_the_list)
         required = await self._state.run(required_files, self._state.db, self._version, self._settings.selection)
@@ -103,10 +103,10 @@ class AnnotationLoader:
         if selection.limit and not self._request.files:
             return await self.load_for_done()
         try:
-            chosen = await self._state.run(select_from_settings, self._state.db, selection)
-            if chosen and chosen.remark and self._request.is_explicit:
-                self._say(chosen.remark)
-            description = await self._state.run(describe, self._state.db, selection) if chosen else None
+            selected = await self._state.run(select_from_settings, self._state.db, selection)
+            if selected and selected.remark and self._request.is_explicit:
+                self._say(selected.remark)
+            description = await self._state.run(describe, self._state.db, selection) if selected else None
             return await self._load_all(await self._state.run(self._target_images, description))
         finally:
             with trio.CancelScope(shield=True):
@@ -148,13 +148,13 @@ class AnnotationLoader:
         files = list(self._requested(self._target_images(None).description))
         return _already(files) if files and all(is_loaded(self._state.db, file) for file in files) else ""
 
-    def _target_images(self, selected: str | None) -> _Images:
-        """The images to load annotations for; `selected` describes the selected ones, None without a selection."""
+    def _target_images(self, description: str | None) -> _Images:
+        """The images to load annotations for; `description` is of the selected ones, None without a selection."""
         if self._request.for_every_image:
             return _Images(EVERY_IMAGE, None)
         images, keep = self._of_the_list()
-        if selected:
-            return _Images(selected, listed(self._state.db, "temp.chosen"), (images,))
+        if description:
+            return _Images(description, listed(self._state.db, "temp.selected"), (images,))
         return _Images(images, keep)
 
     def _done_images(self) -> _Images:

@@ -22,8 +22,8 @@ from oidl.state.forecast import (
     Demand,
     fetched_files,
     forecast_all,
-    forecast_chosen,
     forecast_classes,
+    forecast_selected,
     keep_missing,
     learned_pace,
     missing_to_limit,
@@ -98,28 +98,28 @@ def _of_images(
         can_use_local=settings.originals.can_use_local,
         mean_bytes=copy_bytes(version, settings.originals.sources[0]),
     )
-    if selection.is_choice and not is_early:
+    if selection.has_criteria and not is_early:
         return _of_selection(db, selection, demand, say)
     loaded = forecast_all(db, selection.subsets, demand)
     mean = demand.mean_bytes or version.mean_original_bytes
     subsets: dict[str, Share | None] = dict(loaded)
     for subset, images in _published(settings, version, missing).items():
         subsets[subset] = None if images is None else Share(images, mean and mean * images)
-    most = _most(selection) if selection.is_choice else None
-    limit = missing_to_limit(db, selection, demand, are_chosen=False) if most is None else most
-    return Forecast(subsets, limit=limit, is_most=selection.is_choice, is_exact=False)
+    most = _most(selection) if selection.has_criteria else None
+    limit = missing_to_limit(db, selection, demand, are_selected=False) if most is None else most
+    return Forecast(subsets, limit=limit, is_most=selection.has_criteria, is_exact=False)
 
 
 def _of_selection(db: StateConnection, selection: Selection, demand: Demand, say: Callable[[str], None]) -> Forecast:
     """The forecast of the images that can be selected now, each of which is counted."""
     try:
-        chosen = select_from_settings(db, selection)
-        if chosen and chosen.remark:
-            say(chosen.remark)
+        selected = select_from_settings(db, selection)
+        if selected and selected.remark:
+            say(selected.remark)
         keep_missing(db, selection, demand)
         classes = forecast_classes(db, demand) if selection.label_types else {}
         return Forecast(
-            forecast_chosen(db, selection.subsets, demand),
+            forecast_selected(db, selection.subsets, demand),
             dict(list(classes.items())[:_MAX_CLASSES]),
             is_exact=demand.mean_bytes is None,
         )

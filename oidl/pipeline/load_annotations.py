@@ -44,7 +44,7 @@ async def _load(context: Context, inputs: Inputs) -> Sequence[MetadataError]:
         if context.settings.download_images:
             await inputs.lists.load()
         if context.settings.selection.label_types:
-            await inputs.annotations.load_for_choice()
+            await inputs.annotations.load_for_selection()
         missing.extend(await inputs.annotations.load_asked_for())
 
     await context.stop.unless_draining(load)

@@ -131,7 +131,9 @@ class Run:
         settings, inputs = self._settings, self._inputs
         if settings.download_images and not await self._stop.unless_draining(inputs.lists.load):
             return False
-        if settings.selection.label_types and not await self._stop.unless_draining(inputs.annotations.load_for_choice):
+        if settings.selection.label_types and not await self._stop.unless_draining(
+            inputs.annotations.load_for_selection
+        ):
             return False
         # Under a limit, the images are known only at the end.
         if settings.loads_annotations and not settings.selection.limit:

@@ -20,11 +20,11 @@ from oidl.pipeline.target import Target
 from oidl.settings import Selection, Settings
 from oidl.state.connection import StateConnection, interruptible
 from oidl.state.database import open_reader
-from oidl.state.forecast import Demand, forecast_all, forecast_chosen, new_files
+from oidl.state.forecast import Demand, forecast_all, forecast_selected, new_files
 from oidl.state.had import ClassCount, count_by_class, count_done, count_had
 from oidl.state.queue import Queue
 from oidl.state.requeue import requeue_failures
-from oidl.state.selection import SelectedImages, chosen_ids, select_images
+from oidl.state.selection import SelectedImages, select_images, selected_ids
 from oidl.state.translate import translating_sqlite_errors
 from oidl.text import counted
 
@@ -39,7 +39,7 @@ class ImageSelection:
     def __init__(self, settings: Settings, reader: StateConnection) -> None:
         self._settings = settings
         self._reader = reader
-        self._chosen: SelectedImages | None = None
+        self._selected_images: SelectedImages | None = None
         self.target = Target()
         self.any_incomplete = True
         self._by_class: dict[str, ClassCount] = {}
@@ -47,11 +47,11 @@ class ImageSelection:
     async def select_images(self, say: Callable[[str], None]) -> None:
         """Selects the images according to the settings, reports their number to `say`, and counts those already had."""
         selection = self._settings.selection
-        self._chosen = chosen = await self.ask(partial(select_from_settings, self._reader, selection))
-        if chosen and chosen.remark:
-            say(chosen.remark)
-        if chosen and selection.is_choice:
-            say(f"{counted(chosen.images, 'image')} chosen")
+        self._selected_images = selected = await self.ask(partial(select_from_settings, self._reader, selection))
+        if selected and selected.remark:
+            say(selected.remark)
+        if selected and selection.has_criteria:
+            say(f"{counted(selected.images, 'image')} chosen")
         self.target = await self.ask(self._count_had)
 
     async def ask(self, question: Callable[[], T]) -> T:
@@ -72,7 +72,7 @@ class ImageSelection:
             max_tries=settings.retries.max_tries,
             uncounted=UNCOUNTED,
             subsets=settings.selection.subsets,
-            chosen=self._chosen,
+            selected=self._selected_images,
             again_before=datetime.now(UTC) if settings.originals.always_download else None,
             kept=settings.originals.original_names,
         )
@@ -87,9 +87,9 @@ class ImageSelection:
                 self._settings.wanted,
                 originals.original_names,
                 subsets=selection.subsets,
-                are_chosen=self._chosen is not None,
+                are_selected=self._selected_images is not None,
             )
-            self.any_incomplete = self._chosen is not None or had < count_done(self._reader, selection.subsets)
+            self.any_incomplete = self._selected_images is not None or had < count_done(self._reader, selection.subsets)
         if selection.limit_per_class is not None:
             by_class = count_by_class(self._reader, self._settings.wanted, originals.original_names)
             if originals.always_download:
@@ -105,7 +105,7 @@ class ImageSelection:
         unknown: those that are had count as done, the other done images as pending, and the rest by their status.
         """
         selection = self._settings.selection
-        if self._chosen:
+        if self._selected_images:
             had = self.target.had_by_class
             return queue.plan_status_counts(), {
                 name: each._replace(had=had[name]) for name, each in self._by_class.items()
@@ -120,7 +120,7 @@ class ImageSelection:
 
     def left(self) -> int:
         """Roughly how many images are left to do; an estimate for the remaining time, not for decisions."""
-        plan = forecast_chosen if self._chosen else forecast_all
+        plan = forecast_selected if self._selected_images else forecast_all
         self._shares = plan(self._reader, self._settings.selection.subsets, demand_of(self._settings)).values()
         return self._left()
 
@@ -139,7 +139,7 @@ class ImageSelection:
             db,
             self._settings.retries.failed or (),
             subsets=self._settings.selection.subsets,
-            image_ids=chosen_ids(self._reader) if self._chosen else None,
+            image_ids=selected_ids(self._reader) if self._selected_images else None,
         )
 
 

@@ -21,7 +21,7 @@ def skipped_words(rows: int) -> str:
 
 
 def plan_words(plan: PlanCounts) -> str:
-    """The progress of the images in the plan: `24 of 24 chosen images are done`."""
+    """The progress of the images in the plan: `24 of 24 selected images are done`."""
     done, failed = plan.by_status[Status.DONE], plan.by_status[Status.FAILED]
     if plan.limit is not None:
         words = f"{min(done, plan.limit):,} of {plan.limit:,} images are done"

@@ -83,7 +83,7 @@ def has_segmentations(
     subset: str,
     digit: str,
     label_names: Collection[str] | None,
-    chosen: SelectedImages | None,
+    selected: SelectedImages | None,
 ) -> bool:
     """Whether a file of `rendition` whose ImageID begins with `digit` has a mask (of `label_names` if given)."""
     conditions = [
@@ -92,8 +92,8 @@ def has_segmentations(
     ]
     if label_names is not None:
         conditions.append("+x.label_name IN (SELECT value FROM json_each(:label_names))")
-    if chosen:
-        conditions.append("x.image_id IN (SELECT image_id FROM temp.chosen)")
+    if selected:
+        conditions.append("x.image_id IN (SELECT image_id FROM temp.selected)")
     return bool(
         db.execute(
             "SELECT 1 FROM segmentation AS x CROSS JOIN file AS f ON f.image_id = x.image_id "

@@ -147,12 +147,12 @@ def _contents_text(contents: Collection[str]) -> str:
     return ", ".join(sorted(part for part in contents if not any(each.startswith(f"{part}/") for each in contents)))
 
 
-def listed(db: sqlite3.Connection, chosen: str) -> Callable[[Collection[str]], frozenset[str]]:
-    """A function that returns which of some ImageIDs are in the table `chosen`."""
+def listed(db: sqlite3.Connection, table: str) -> Callable[[Collection[str]], frozenset[str]]:
+    """A function that returns which of some ImageIDs are in the table `table`."""
 
     def among(image_ids: Collection[str]) -> frozenset[str]:
         rows = db.execute(
-            f"SELECT value FROM json_each(?) WHERE value IN (SELECT image_id FROM {chosen})",
+            f"SELECT value FROM json_each(?) WHERE value IN (SELECT image_id FROM {table})",
             (json.dumps(list(image_ids)),),
         )
         return frozenset(image_id for (image_id,) in rows)

@@ -125,14 +125,14 @@ def classes_of(db: sqlite3.Connection, label_names: Collection[str]) -> list[Lab
 
 
 def subsets_with_images(
-    db: sqlite3.Connection, rendition: str, subsets: Collection[str], chosen: SelectedImages | None = None
+    db: sqlite3.Connection, rendition: str, subsets: Collection[str], selected: SelectedImages | None = None
 ) -> list[str]:
     """Those of `subsets` that have images; with a selection made on `db`, those with files of `rendition` in it."""
-    if chosen is None:
+    if selected is None:
         sql = "SELECT 1 FROM progress WHERE subset = :subset AND status = 'done'"
     else:
         sql = (
-            "SELECT 1 FROM temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
+            "SELECT 1 FROM temp.selected AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
             "CROSS JOIN file AS f ON f.image_id = c.image_id AND f.rendition = :rendition "
             "WHERE d.subset = :subset LIMIT 1"
         )
@@ -144,7 +144,7 @@ def file_pages(
     db: sqlite3.Connection,
     rendition: str,
     subsets: Collection[str],
-    chosen: SelectedImages | None = None,
+    selected: SelectedImages | None = None,
     *,
     page_size: int = _PAGE,
 ) -> Iterator[list[AnnotatedFile]]:
@@ -152,11 +152,11 @@ def file_pages(
 
     A page has up to `page_size` files.
     """
-    if chosen:
-        source, key = "temp.chosen AS c CROSS JOIN file AS f ON f.image_id = c.image_id", "c.place"
+    if selected:
+        source, key = "temp.selected AS c CROSS JOIN file AS f ON f.image_id = c.image_id", "c.place"
     else:
         source, key = "file AS f", "f.image_id"
-    after: str | int = 0 if chosen else ""
+    after: str | int = 0 if selected else ""
     while True:
         rows = db.execute(
             f"SELECT {key}, f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, "

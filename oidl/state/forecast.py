@@ -119,14 +119,14 @@ def _lacking(db: sqlite3.Connection, counts: Counts, demand: Demand, counted_ima
     return {subset: (-(-lacking * images // every), local * images // every) for subset, images in done.items()}
 
 
-def forecast_chosen(db: sqlite3.Connection, subsets: tuple[str, ...], demand: Demand) -> dict[str, Share]:
-    """By subset, what is left to do for the images in `temp.chosen`."""
+def forecast_selected(db: sqlite3.Connection, subsets: tuple[str, ...], demand: Demand) -> dict[str, Share]:
+    """By subset, what is left to do for the images in `temp.selected`."""
     rows = db.execute(
         # The rows of the list are unordered; they are looked up only if the selection has no sizes.
         "SELECT subset, count(*), sum(iif(is_local, 0, bytes)), sum(is_local), sum(status = 'done') FROM ("
         f"SELECT d.subset, d.status, {_IS_LOCAL} AS is_local, coalesce(:mean_bytes, c.original_size, "
         "(SELECT i.original_size FROM image AS i WHERE i.image_id = c.image_id)) AS bytes "
-        "FROM temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
+        "FROM temp.selected AS c CROSS JOIN download AS d ON d.image_id = c.image_id "
         f"WHERE {_LEFT}) GROUP BY subset ORDER BY subset",
         demand.values,
     )
@@ -138,7 +138,7 @@ def forecast_classes(db: sqlite3.Connection, demand: Demand) -> dict[str, Share]
     rows = db.execute(
         "SELECT coalesce(k.display_name, c.class), count(*) AS images, "
         f"sum(iif({_IS_LOCAL}, 0, coalesce(:mean_bytes, i.original_size))), sum({_IS_LOCAL}) "
-        "FROM temp.candidate AS c CROSS JOIN temp.chosen AS n ON n.image_id = c.image_id "
+        "FROM temp.candidate AS c CROSS JOIN temp.selected AS n ON n.image_id = c.image_id "
         "CROSS JOIN download AS d ON d.image_id = c.image_id CROSS JOIN image AS i ON i.image_id = c.image_id "
         f"LEFT JOIN class AS k ON k.label_name = c.class WHERE {_LEFT} GROUP BY c.class ORDER BY images DESC, 1",
         demand.values,
@@ -147,10 +147,10 @@ def forecast_classes(db: sqlite3.Connection, demand: Demand) -> dict[str, Share]
 
 
 def keep_missing(db: sqlite3.Connection, selection: Selection, demand: Demand) -> None:
-    """Reduces `temp.chosen` to what a run with the limits of `selection` fetches if nothing fails."""
+    """Reduces `temp.selected` to what a run with the limits of `selection` fetches if nothing fails."""
     # In the order of the feed: images that only lack something come first.
     order = "ORDER BY d.status <> 'done', c.place"
-    chosen = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
+    selected = "temp.selected AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
     if selection.limit_per_class is not None:
         by_class = count_by_class(db, demand.wanted, demand.kept)
         missing = {
@@ -167,21 +167,21 @@ def keep_missing(db: sqlite3.Connection, selection: Selection, demand: Demand) -
     if selection.limit is not None:
         _keep(
             db,
-            f"SELECT c.image_id FROM {chosen} WHERE {_LEFT} {order} LIMIT :missing",
-            demand.values | {"missing": missing_to_limit(db, selection, demand, are_chosen=True)},
+            f"SELECT c.image_id FROM {selected} WHERE {_LEFT} {order} LIMIT :missing",
+            demand.values | {"missing": missing_to_limit(db, selection, demand, are_selected=True)},
         )
 
 
-def missing_to_limit(db: sqlite3.Connection, selection: Selection, demand: Demand, *, are_chosen: bool) -> int | None:
+def missing_to_limit(db: sqlite3.Connection, selection: Selection, demand: Demand, *, are_selected: bool) -> int | None:
     """How many images are still missing to the limit for all images; None if there is no limit."""
     if selection.limit is None or demand.is_anew:
         return selection.limit
-    had = count_had(db, demand.wanted, demand.kept, subsets=selection.subsets, are_chosen=are_chosen)
+    had = count_had(db, demand.wanted, demand.kept, subsets=selection.subsets, are_selected=are_selected)
     return max(0, selection.limit - had)
 
 
 def _keep(db: sqlite3.Connection, images: str, values: dict[str, Any]) -> None:
-    db.execute(f"DELETE FROM temp.chosen WHERE image_id NOT IN ({images})", values)
+    db.execute(f"DELETE FROM temp.selected WHERE image_id NOT IN ({images})", values)
 
 
 def new_files(

@@ -28,16 +28,16 @@ def count_had(
     kept: Iterable[str],
     *,
     subsets: tuple[str, ...] = (),
-    are_chosen: bool,
+    are_selected: bool,
 ) -> int:
-    """The number of images with all of `wanted`, among those in `temp.chosen`, or in `subsets` (empty: all).
+    """The number of images with all of `wanted`, among those in `temp.selected`, or in `subsets` (empty: all).
 
     Any of the names in `kept` satisfies the one of them that is in `wanted`.
     """
     values = {**wanted_values(wanted, frozenset(kept)), "subsets": json.dumps(subsets)}
     selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
-    if are_chosen:
-        source = "temp.chosen AS c"
+    if are_selected:
+        source = "temp.selected AS c"
     elif values["wanted_count"]:
         source = "(SELECT DISTINCT image_id FROM file) AS c"
     else:

@@ -27,19 +27,19 @@ class OutcomeRow:
 
 
 # An ordered walk along the selected rows: SQLite sorts only the row numbers, not the contents.
-_OF_CHOSEN = "i.rowid IN (SELECT n.rowid FROM temp.chosen AS c CROSS JOIN image AS n ON n.image_id = c.image_id)"
+_OF_SELECTED = "i.rowid IN (SELECT n.rowid FROM temp.selected AS c CROSS JOIN image AS n ON n.image_id = c.image_id)"
 
 
 def outcome_rows(
-    db: sqlite3.Connection, subsets: tuple[str, ...] = (), chosen: SelectedImages | None = None
+    db: sqlite3.Connection, subsets: tuple[str, ...] = (), selected: SelectedImages | None = None
 ) -> Iterator[OutcomeRow]:
     """Every tried image of `subsets` (empty: all) and of the selection made on `db`, in published order."""
     width = len(Image._fields)
     conditions = ["d.status <> 'pending'"]
     if subsets:
         conditions.append("i.subset IN (SELECT value FROM json_each(:subsets))")
-    if chosen:
-        conditions.append(_OF_CHOSEN)
+    if selected:
+        conditions.append(_OF_SELECTED)
     for row in db.execute(
         # CROSS JOIN: walk along the published rows and look up each outcome, never the other way round.
         f"SELECT {_FIELDS}, d.status, d.reason, d.detail, d.next_attempt_at, d.source "

@@ -70,7 +70,7 @@ class Waiting(NamedTuple):
 class Queue:
     """The images of one selection that still lack one of `wanted`.
 
-    `db` is the feed's own reader, on which the selection `chosen` was made; None means all images, empty `subsets` all
+    `db` is the feed's own reader, on which `selected` was selected; None means all images, empty `subsets` all
     subsets. With `again_before`, images that were done before that time are done again, and every rendition counts as
     missing. Any name in `kept`, the names for unchanged images, satisfies the one that is wanted. An image is tried
     `max_tries` times in run `run_id`, not counting reasons in `uncounted`.
@@ -85,7 +85,7 @@ class Queue:
         max_tries: int,
         uncounted: Iterable[Reason] = (),
         subsets: tuple[str, ...] = (),
-        chosen: SelectedImages | None = None,
+        selected: SelectedImages | None = None,
         again_before: datetime | None = None,
         kept: Iterable[str] = (),
     ) -> None:
@@ -101,33 +101,33 @@ class Queue:
             **wanted_values(wanted, self._kept),
             "again_before": self._again_before,
         }
-        self._selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
+        self._filter = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
         self._images, self._key, self._after = "download AS d", "d.image_id", ":after"
         self._retries = "download AS d INDEXED BY download_due"
-        self._are_chosen = chosen is not None
-        is_by_class = chosen is not None and chosen.is_by_class
+        self._are_selected = selected is not None
+        is_by_class = selected is not None and selected.is_by_class
         self._columns = f"{_COLUMNS}, {_CLASSES if is_by_class else 'NULL'}"
-        if chosen is not None:
+        if selected is not None:
             # CROSS JOIN fixes the order: walk along the selection in its own order and look up each image.
-            self._images = "temp.chosen AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
+            self._images = "temp.selected AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
             self._key = "c.place"
-            self._after = "coalesce((SELECT a.place FROM temp.chosen AS a WHERE a.image_id = :after), 0)"
-            if chosen.images <= _FEW:
+            self._after = "coalesce((SELECT a.place FROM temp.selected AS a WHERE a.image_id = :after), 0)"
+            if selected.images <= _FEW:
                 self._retries = self._images
             else:
-                self._selected = "EXISTS (SELECT 1 FROM temp.chosen AS c WHERE c.image_id = d.image_id)"
+                self._filter = "EXISTS (SELECT 1 FROM temp.selected AS c WHERE c.image_id = d.image_id)"
 
     def status_counts(self) -> list[StatusCount]:
         """The number of selected images by status; from `status_count` unless there is a selection."""
-        if self._are_chosen:
+        if self._are_selected:
             query = (
-                f"SELECT d.subset, d.status, d.reason, count(*) FROM {self._images} WHERE {self._selected} "
+                f"SELECT d.subset, d.status, d.reason, count(*) FROM {self._images} WHERE {self._filter} "
                 "GROUP BY d.subset, d.status, d.reason"
             )
         else:
             query = (
                 "SELECT d.subset, d.status, d.reason, d.images FROM status_count AS d "
-                f"WHERE d.images > 0 AND {self._selected}"
+                f"WHERE d.images > 0 AND {self._filter}"
             )
         return [
             StatusCount(subset, known_status(status), Reason.of(reason), images)
@@ -141,7 +141,7 @@ class Queue:
         return [
             StatusCount("", known_status(status), Reason.of(reason), images)
             for status, reason, images in self._db.execute(
-                f"SELECT {status}, d.reason, count(*) FROM {self._images} WHERE {self._selected} GROUP BY 1, 2",
+                f"SELECT {status}, d.reason, count(*) FROM {self._images} WHERE {self._filter} GROUP BY 1, 2",
                 self._values,
             )
         ]
@@ -171,7 +171,7 @@ class Queue:
         condition, values = self._of_classes(condition, classes)
         return self._work(
             f"SELECT {self._columns} FROM {self._retries} CROSS JOIN image AS i ON i.image_id = d.image_id "
-            f"WHERE d.status = 'retry' AND d.next_attempt_at <= :now AND {self._selected} AND {condition} "
+            f"WHERE d.status = 'retry' AND d.next_attempt_at <= :now AND {self._filter} AND {condition} "
             "ORDER BY d.next_attempt_at LIMIT :limit",
             now=timestamp(now),
             limit=limit,
@@ -192,7 +192,7 @@ class Queue:
         condition, values = self._of_classes(condition, classes)
         count, first = self._db.execute(
             f"SELECT count(*), min(iif({condition}, d.next_attempt_at, NULL)) FROM {self._retries} "
-            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected}",
+            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._filter}",
             {**self._values, **values},
         ).fetchone()
         return count, parse_timestamp(first)
@@ -206,7 +206,7 @@ class Queue:
         condition, values = self._of_classes("true", classes)
         count, first, last = self._db.execute(
             f"SELECT count(*), min(d.next_attempt_at), max(d.next_attempt_at) FROM {self._retries} "
-            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._selected} AND {condition}",
+            f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._filter} AND {condition}",
             {**self._values, **values},
         ).fetchone()
         return Waiting(count, parse_timestamp(first), parse_timestamp(last)) if count else Waiting()
@@ -225,7 +225,7 @@ class Queue:
             condition += " AND c.class = :of_class"
         return self._work(
             f"SELECT {self._columns} FROM {images} CROSS JOIN image AS i ON i.image_id = d.image_id "
-            f"WHERE {self._key} > {self._after} AND {condition} AND {self._selected} ORDER BY {self._key} LIMIT :limit",
+            f"WHERE {self._key} > {self._after} AND {condition} AND {self._filter} ORDER BY {self._key} LIMIT :limit",
             after=after,
             limit=limit,
             of_class=of_class,

@@ -1,8 +1,8 @@
 """The selected images, by ImageID, class, attribute or SQL, as a temporary table of the connection.
 
-`temp.chosen` has them in the order of the feed, which walks along its key, with the size of the original if the
+`temp.selected` has them in the order of the feed, which walks along its key, with the size of the original if the
 selection read it, otherwise NULL. `temp.candidate` has the wanted classes that each image shows. If images are counted
-by class, `temp.member` has the images of each class in the order of `temp.chosen`. One statement fills each table, in
+by class, `temp.member` has the images of each class in the order of `temp.selected`. One statement fills each table, in
 the temporary file of SQLite: nothing is in memory or in the state database.
 """
 
@@ -25,13 +25,13 @@ _TABLES = """
         STRICT, WITHOUT ROWID;
     CREATE TEMP TABLE candidate (class TEXT NOT NULL, image_id TEXT NOT NULL, PRIMARY KEY (class, image_id))
         STRICT, WITHOUT ROWID;
-    CREATE TEMP TABLE chosen (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE, original_size INTEGER) STRICT;
+    CREATE TEMP TABLE selected (place INTEGER PRIMARY KEY, image_id TEXT NOT NULL UNIQUE, original_size INTEGER) STRICT;
 """
 _MEMBERS = """
     CREATE TEMP TABLE member (
         class TEXT NOT NULL, place INTEGER NOT NULL, image_id TEXT NOT NULL, PRIMARY KEY (class, place)
     ) STRICT, WITHOUT ROWID;
-    INSERT INTO member SELECT d.class, c.place, d.image_id FROM candidate AS d JOIN chosen AS c USING (image_id);
+    INSERT INTO member SELECT d.class, c.place, d.image_id FROM candidate AS d JOIN selected AS c USING (image_id);
     CREATE INDEX member_by_image ON member (image_id);
 """
 
@@ -47,7 +47,7 @@ _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECUR
 
 @dataclass(frozen=True, slots=True)
 class SelectedImages:
-    """The number of images in `temp.chosen`, and of given ImageIDs that are in no list, with a few of these.
+    """The number of images in `temp.selected`, and of given ImageIDs that are in no list, with a few of these.
 
     With `is_by_class`, `temp.member` has the images of each class. If no image was selected, `below` has the subclasses
     that `--include-subclasses` would add.
@@ -75,12 +75,12 @@ class SelectedImages:
 def select_images(
     db: StateConnection, selection: Selection, image_ids: Iterable[str] | None = None
 ) -> SelectedImages | None:
-    """Fills `temp.chosen` on `db`, once per connection; None if `selection` has only subsets and a limit.
+    """Fills `temp.selected` on `db`, once per connection; None if `selection` has only subsets and a limit.
 
     `image_ids` are the given ones, None for no such list. A limit removes nothing, because it depends on which images
     succeed. Raises `UsageError` for an unknown class and for SQL that cannot be run.
     """
-    if image_ids is None and not selection.is_choice:
+    if image_ids is None and not selection.has_criteria:
         return None
     check_where(db, selection.where)
     db.executescript(_TABLES)
@@ -107,33 +107,33 @@ def select_images(
         else:
             images, size = _images(selection, is_named=image_ids is not None)
         db.execute(
-            f"INSERT INTO chosen (image_id, original_size) SELECT image_id, {size} FROM ({images}) ORDER BY {key}",
+            f"INSERT INTO selected (image_id, original_size) SELECT image_id, {size} FROM ({images}) ORDER BY {key}",
             values,
         )
     if selection.limit_per_class is not None:
         db.executescript(_MEMBERS)
-    chosen = _counted(db, replace(unknown, is_by_class=selection.limit_per_class is not None))
-    if chosen.images or not selection.classes or selection.include_subclasses:
-        return chosen
-    return replace(chosen, below=classes_below(db))
+    selected = _counted(db, replace(unknown, is_by_class=selection.limit_per_class is not None))
+    if selected.images or not selection.classes or selection.include_subclasses:
+        return selected
+    return replace(selected, below=classes_below(db))
 
 
-def keep_per_class(db: sqlite3.Connection, chosen: SelectedImages, limit: int) -> SelectedImages:
+def keep_per_class(db: sqlite3.Connection, selected: SelectedImages, limit: int) -> SelectedImages:
     """Reduces each class to its images up to the one that completed `limit`: what a run with that limit selected."""
     db.execute(
-        "DELETE FROM chosen WHERE image_id NOT IN (SELECT image_id FROM ("
+        "DELETE FROM selected WHERE image_id NOT IN (SELECT image_id FROM ("
         "SELECT m.image_id, sum(d.status = 'done') OVER (PARTITION BY m.class ORDER BY m.place "
         "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS done_before "
         "FROM member AS m CROSS JOIN download AS d ON d.image_id = m.image_id"
         ") WHERE coalesce(done_before, 0) < ?)",
         (limit,),
     )
-    return _counted(db, chosen)
+    return _counted(db, selected)
 
 
-def _counted(db: sqlite3.Connection, chosen: SelectedImages) -> SelectedImages:
-    (images,) = db.execute("SELECT count(*) FROM chosen").fetchone()
-    return replace(chosen, images=images)
+def _counted(db: sqlite3.Connection, selected: SelectedImages) -> SelectedImages:
+    (images,) = db.execute("SELECT count(*) FROM selected").fetchone()
+    return replace(selected, images=images)
 
 
 def _some(names: Sequence[str], total: int) -> str:
@@ -142,21 +142,21 @@ def _some(names: Sequence[str], total: int) -> str:
 
 def drop_selection(db: sqlite3.Connection) -> None:
     """Removes the selection on `db`, so that another one can be made."""
-    for table in ("named", "wanted", "candidate", "chosen", "member"):
+    for table in ("named", "wanted", "candidate", "selected", "member"):
         db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
 def describe(db: sqlite3.Connection, selection: Selection) -> str:
     """`selection` as text, with a checksum of the images that it selected on `db`: later it may select others."""
-    chosen = {
+    selected = {
         name: value
         for name, value in asdict(selection).items()
         if value and name not in ("limit", "limit_per_class", "image_ids")
     }
     images = hashlib.md5(usedforsecurity=False)
-    for image_id in chosen_ids(db):
+    for image_id in selected_ids(db):
         images.update(image_id.encode())
-    return "chosen: " + json.dumps(chosen | {"images": images.hexdigest()}, sort_keys=True)
+    return "chosen: " + json.dumps(selected | {"images": images.hexdigest()}, sort_keys=True)
 
 
 def check_where(db: StateConnection, where: str | None) -> None:
@@ -179,9 +179,9 @@ def check_where(db: StateConnection, where: str | None) -> None:
         db.set_authorizer(None)
 
 
-def chosen_ids(db: sqlite3.Connection) -> Iterator[str]:
-    """The ImageIDs in `temp.chosen`."""
-    for (image_id,) in db.execute("SELECT image_id FROM temp.chosen"):
+def selected_ids(db: sqlite3.Connection) -> Iterator[str]:
+    """The ImageIDs in `temp.selected`."""
+    for (image_id,) in db.execute("SELECT image_id FROM temp.selected"):
         yield image_id
 
 

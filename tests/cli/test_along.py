@@ -52,12 +52,12 @@ def test_an_export_right_after_a_run_of_a_class_just_works(annotated, run, again
 
 
 def test_images_that_are_named_come_with_their_boxes(annotated, run, again, fetched, ask, oidl) -> None:
-    chosen = [listed.image for listed in annotated.images if listed.image.subset == "train"][:5]
-    (oidl.cwd / "ids.txt").write_text("".join(f"{image.image_id}\n" for image in chosen))
+    selected = [listed.image for listed in annotated.images if listed.image.subset == "train"][:5]
+    (oidl.cwd / "ids.txt").write_text("".join(f"{image.image_id}\n" for image in selected))
     assert run(annotated, "--subset=train", "--image-ids=ids.txt").returncode == 0
     assert fetched() == {"boxes"}
     assert _boxed(ask)
-    assert _boxed(ask) <= {image.image_id for image in chosen}
+    assert _boxed(ask) <= {image.image_id for image in selected}
     assert again("export", "--format=coco").returncode == 0
     assert "rows of" not in again("run").stdout  # once
 

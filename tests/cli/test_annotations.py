@@ -81,11 +81,11 @@ def test_what_is_loaded_already_is_said_beside_what_is_loaded(fine, load, oidl) 
     assert f"1 row of {oidl.cwd / 'more.csv'}" in ended.stdout
 
 
-def test_what_the_whole_list_has_is_not_loaded_again_for_a_choice(fine, run, ask) -> None:
-    choice = ("--classes=sky", "--verified-only", "--load-annotations", "--limit=0")
-    assert "rows of annotations_human_demo.tar.gz" in run(fine, *choice).stdout
+def test_what_the_whole_list_has_is_not_loaded_again_for_a_selection(fine, run, ask) -> None:
+    selection = ("--classes=sky", "--verified-only", "--load-annotations", "--limit=0")
+    assert "rows of annotations_human_demo.tar.gz" in run(fine, *selection).stdout
     before = ask("SELECT * FROM annotation_file")
-    assert "rows of" not in run(fine, *choice).stdout
+    assert "rows of" not in run(fine, *selection).stdout
     assert ask("SELECT * FROM annotation_file") == before
 
 
@@ -111,18 +111,18 @@ def own_skies(fine, run, load, oidl) -> set[str]:
     """A file of one's own that says of the first two images of each subset that they show a sky, and its class."""
     assert run(fine, "--limit=0", "--no-download-metadata").returncode == 0
     images = [listed.image for listed in fine.images]
-    chosen = {
+    selected = {
         image.image_id
         for subset in ("train", "validation", "test")
         for image in [image for image in images if image.subset == subset][:2]
     }
-    (oidl.cwd / "mine.csv").write_text(LABELS + "".join(f"{image_id},me,{SKY},1\n" for image_id in chosen))
+    (oidl.cwd / "mine.csv").write_text(LABELS + "".join(f"{image_id},me,{SKY},1\n" for image_id in selected))
     (oidl.cwd / "class-descriptions.csv").write_text(f"{SKY},Heaven\n")
     assert load(fine, "mine.csv", "class-descriptions.csv").returncode == 0
-    return chosen
+    return selected
 
 
-def test_images_are_chosen_by_a_file_of_ones_own_and_nothing_else_is_fetched(own_skies, fine, run, ask) -> None:
+def test_images_are_selected_by_a_file_of_ones_own_and_nothing_else_is_fetched(own_skies, fine, run, ask) -> None:
     assert ask("SELECT kind, contents FROM annotation_file ORDER BY contents") == [
         ("file", "class"),
         ("file", "label/test, label/train, label/validation"),
@@ -192,12 +192,12 @@ def test_a_class_is_all_that_is_fetched_and_its_labels_come_by_themselves(fine, 
 
 
 def test_a_limit_takes_the_next_of_the_chosen_each_time(fine, run, ask) -> None:
-    choice = ("--classes=sky", "--verified-only", "--shuffle", "--seed=4")
-    assert run(fine, *choice, "--limit=2").returncode == 0
+    selection = ("--classes=sky", "--verified-only", "--shuffle", "--seed=4")
+    assert run(fine, *selection, "--limit=2").returncode == 0
     first = {image_id for (image_id,) in ask("SELECT image_id FROM download WHERE status = 'done'")}
     assert len(first) == 2
     assert first < _skies(ask)
-    assert run(fine, *choice).returncode == 0
+    assert run(fine, *selection).returncode == 0
     assert len(ask("SELECT image_id FROM download WHERE status = 'done'")) == len(_skies(ask))
 
 
@@ -210,10 +210,10 @@ def test_a_class_that_there_is_not_is_said_before_any_image(fine, run) -> None:
 
 
 def test_only_the_annotations_of_chosen_images_are_loaded_when_asked(fine, run, ask, tmp_path: Path) -> None:
-    chosen = [listed.image.image_id for listed in fine.images[:3]]
-    (tmp_path / "ids.txt").write_text("\n".join(chosen))
+    selected = [listed.image.image_id for listed in fine.images[:3]]
+    (tmp_path / "ids.txt").write_text("\n".join(selected))
     assert run(fine, f"--image-ids={tmp_path / 'ids.txt'}", "--load-annotations").returncode == 0
-    assert {image_id for (image_id,) in ask("SELECT image_id FROM label")} == set(chosen)
+    assert {image_id for (image_id,) in ask("SELECT image_id FROM label")} == set(selected)
     assert run(fine, "--load-annotations", "--limit=0").returncode == 0
     assert ask("SELECT count(*) FROM label") == [(3 * len(fine.images),)]
 
@@ -394,7 +394,7 @@ def test_a_dry_run_refuses_and_remarks_what_the_run_would(fine, run, oidl) -> No
         (["--classes=Sky"], "has no boxes"),
     ],
 )
-def test_a_choice_that_makes_no_sense_is_exit_2(options: list[str], words: str, fine, run) -> None:
+def test_a_selection_that_makes_no_sense_is_exit_2(options: list[str], words: str, fine, run) -> None:
     ended = run(fine, *options)
     assert ended.returncode == 2
     assert words in ended.stderr

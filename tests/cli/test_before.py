@@ -298,9 +298,9 @@ def test_with_nothing_to_do_a_full_disk_is_no_matter(fine: Any, run: Any) -> Non
 
 
 def test_a_choice_that_is_complete_has_nothing_left(fine: Any, run: Any, oidl: Any, root: Path) -> None:
-    chosen = oidl.cwd / "ids.txt"
+    selected = oidl.cwd / "ids.txt"
     ids = [listed.image.image_id for listed in fine.images[:5]]
-    chosen.write_text("".join(f"{each}\n" for each in ids))
+    selected.write_text("".join(f"{each}\n" for each in ids))
     ended = run(fine, "--image-ids=ids.txt", "--nodownload-metadata")
     assert "5 of 5 chosen images are done; " in ended.stdout
     assert " left" not in ended.stdout

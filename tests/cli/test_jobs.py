@@ -122,11 +122,11 @@ def test_images_of_one_class_for_ultralytics(do: Do, oidl: Any, ask: Any) -> Non
 
 def test_what_failed_is_tried_again_and_nothing_else_is_fetched(do: Do, site: Any, oidl: Any, ask: Any) -> None:
     database = oidl.cwd / "cats/oidl.sqlite3"
-    chosen = [each for each in site.images if each.image.subset != "train" and _shows(each, "Cat")]
-    path = site.path_of(chosen[0])
+    selected = [each for each in site.images if each.image.subset != "train" and _shows(each, "Cat")]
+    path = site.path_of(selected[0])
     fine, site.site.answers[path] = site.site.answers[path], status_answer(404)
     do(YOLO)
-    assert ask("SELECT image_id FROM failure", database=database) == [(chosen[0].image.image_id,)]
+    assert ask("SELECT image_id FROM failure", database=database) == [(selected[0].image.image_id,)]
     site.site.answers[path] = fine
     before = site.site.requests.copy()
     do(RETRY)

@@ -148,7 +148,9 @@ def test_an_item_of_the_file_is_told_of_with_the_file(oidl: Any) -> None:
 
 
 def test_a_plan_is_shown_as_lists_that_can_be_typed(parsed: Callable[..., Any]) -> None:
-    chosen = parsed("--classes", '"Ducks, geese and swans",Cat', "--subset=test", "--subset=train", "--rendition=box=9")
-    plan = plan_of(RunOptions.of(vars(chosen)))
+    selected = parsed(
+        "--classes", '"Ducks, geese and swans",Cat', "--subset=test", "--subset=train", "--rendition=box=9"
+    )
+    plan = plan_of(RunOptions.of(vars(selected)))
     assert plan["classes"] == ["Ducks, geese and swans", "Cat"]
     assert plan_line(plan) == ("--subset test,train --classes '\"Ducks, geese and swans\",Cat' --rendition box=9")

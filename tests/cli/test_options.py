@@ -112,9 +112,9 @@ def test_no_option_is_in_two_groups() -> None:
 
 
 def test_values_by_name_and_options_by_groups_are_the_same() -> None:
-    chosen = run_options(["run", "--limit=3", "--classes=Cat", "--no-prefix-dirs", "--stall-timeout=7"])
-    assert RunOptions.of(chosen.values()) == chosen
-    assert (chosen.limits.limit, chosen.selection.classes, chosen.timeouts.stall_timeout) == (3, ("Cat",), 7.0)
+    selected = run_options(["run", "--limit=3", "--classes=Cat", "--no-prefix-dirs", "--stall-timeout=7"])
+    assert RunOptions.of(selected.values()) == selected
+    assert (selected.limits.limit, selected.selection.classes, selected.timeouts.stall_timeout) == (3, ("Cat",), 7.0)
 
 
 # ---- filling

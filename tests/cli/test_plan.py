@@ -125,12 +125,14 @@ def test_an_option_that_is_given_replaces_that_part_and_no_other(seed: int, pars
 
 
 def test_what_failed_is_tried_again_with_no_other_word_than_that(fine: Any, oidl: Any, run: Any, root: Path) -> None:
-    chosen = root.parent / "ids.txt"
-    chosen.write_text("".join(f"{listed.image.image_id}\n" for listed in fine.images if listed.image.subset == "test"))
+    selected = root.parent / "ids.txt"
+    selected.write_text(
+        "".join(f"{listed.image.image_id}\n" for listed in fine.images if listed.image.subset == "test")
+    )
     lost = next(listed for listed in fine.images if listed.image.subset == "test")
     answer = fine.site.answers[fine.path_of(lost)]
     fine.site.answers[fine.path_of(lost)] = status_answer(404)
-    run(fine, "--subset=test", f"--image-ids={chosen}", "--rendition=name=thumb,box=64", "--no-download-metadata")
+    run(fine, "--subset=test", f"--image-ids={selected}", "--rendition=name=thumb,box=64", "--no-download-metadata")
     fine.site.answers[fine.path_of(lost)] = answer
     fine.site.requests.clear()
     ended = oidl("run", f"--root-dir={root}", "--retry-failed")
@@ -138,7 +140,7 @@ def test_what_failed_is_tried_again_with_no_other_word_than_that(fine: Any, oidl
     assert ended.returncode == 0
     first = next(line for line in ended.stdout.splitlines() if "continuing with" in line)
     assert first.endswith(
-        f"continuing with --dataset-version 3 --catalogue {fine.catalogue} --subset test --image-ids {chosen} "
+        f"continuing with --dataset-version 3 --catalogue {fine.catalogue} --subset test --image-ids {selected} "
         "--no-download-metadata --rendition name=thumb,box=64"
     )
     assert {path.parent.name for path in root.rglob("*.jpg")} <= {listed.image.image_id[:3] for listed in fine.images}

@@ -14,11 +14,11 @@ HEADER = (
 
 
 def test_image_ids_choose_the_images_with_or_without_their_subset(fine, run, ask, tmp_path: Path) -> None:
-    chosen = [fine.images[number].image for number in (2, 11, 21)]
+    selected = [fine.images[number].image for number in (2, 11, 21)]
     ids = tmp_path / "ids.txt"
     ids.write_text(
-        f"# mine\n{chosen[0].image_id}\n\n{chosen[1].subset}/{chosen[1].image_id}\n"
-        f"  {chosen[2].image_id}  \n{chosen[0].image_id}\n00000000deadbeef\ntrain/00000000deadbee0\n",
+        f"# mine\n{selected[0].image_id}\n\n{selected[1].subset}/{selected[1].image_id}\n"
+        f"  {selected[2].image_id}  \n{selected[0].image_id}\n00000000deadbeef\ntrain/00000000deadbee0\n",
         encoding="utf-8-sig",  # as some editors write it
     )
     ended = run(fine, "--image-ids", ids)
@@ -26,7 +26,7 @@ def test_image_ids_choose_the_images_with_or_without_their_subset(fine, run, ask
     assert "2 of the given ImageIDs are not in the list: 00000000deadbee0, 00000000deadbeef" in ended.stdout
     assert "3 of 3 chosen images are done; " in ended.stdout
     assert {image_id for (image_id,) in ask("SELECT image_id FROM download WHERE status = 'done'")} == {
-        image.image_id for image in chosen
+        image.image_id for image in selected
     }
     assert sum(fine.requests.values()) == 3
     assert run(fine, "--image-ids", ids).returncode == 0

@@ -336,9 +336,9 @@ def test_images_with_nothing_in_them_are_written_when_asked_for(form: Format, ex
 def test_no_more_images_are_written_than_asked_for_nor_any_that_was_not_chosen(
     exported: Any, labelled_root: LabelledRoot
 ) -> None:
-    chosen = select_images(labelled_root.db, Selection(where="image_id > '0000000000000003'"))
+    selected = select_images(labelled_root.db, Selection(where="image_id > '0000000000000003'"))
     try:
-        done = exported(COCO, rendition="border", chosen=chosen, selection=Selection(limit=5))
+        done = exported(COCO, rendition="border", selected=selected, selection=Selection(limit=5))
         assert sum(done.images.values()) == 5
         written = [facts["open_images_id"] for coco in coco_files(done.dest) for facts in coco.dataset["images"]]
         assert sorted(written) == [image(number).image_id for number in range(4, 9)]

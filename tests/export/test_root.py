@@ -58,17 +58,17 @@ def test_an_image_says_what_was_published_and_where_its_bytes_are(labelled_root:
 def test_images_are_chosen_as_an_export_chooses_them(labelled_root: LabelledRoot) -> None:
     root = oidl.open(labelled_root.root)
 
-    def chosen(**choice: Any) -> list[str]:
-        return [image.image_id for image in root.images(rendition="copied", **choice)]
+    def selected(**options: Any) -> list[str]:
+        return [image.image_id for image in root.images(rendition="copied", **options)]
 
-    everything = chosen()
+    everything = selected()
     assert everything == sorted(everything)
     assert len(everything) == IMAGES
-    assert len(chosen(classes="red")) == IMAGES - 1
+    assert len(selected(classes="red")) == IMAGES - 1
     assert {box.label_name for each in root.images(classes=[RED], rendition="copied") for box in each.boxes} == {RED}
-    assert chosen(subset="validation") == [f"{number:016x}" for number in range(3, IMAGES + 1, 3)]
-    assert chosen(where="subset = 'validation'", limit=2) == [f"{3:016x}", f"{6:016x}"]
-    drawn = chosen(shuffle=True, seed=1)
+    assert selected(subset="validation") == [f"{number:016x}" for number in range(3, IMAGES + 1, 3)]
+    assert selected(where="subset = 'validation'", limit=2) == [f"{3:016x}", f"{6:016x}"]
+    drawn = selected(shuffle=True, seed=1)
     assert drawn != everything
     assert sorted(drawn) == everything
 
@@ -106,7 +106,7 @@ def test_what_there_is_not_is_said(labelled_root: LabelledRoot, tmp_path: Path) 
     with pytest.raises(UsageError, match="there is no state database at"):
         oidl.open(tmp_path)
     root = oidl.open(labelled_root.root)
-    for choice, says in (
+    for options, says in (
         ({"classes": "gren", "rendition": "copied"}, "there is no class 'gren'"),
         ({"label_types": "smells"}, "label_types: there is no 'smells'"),
         ({"rendition": "huge"}, "--rendition huge"),
@@ -114,7 +114,7 @@ def test_what_there_is_not_is_said(labelled_root: LabelledRoot, tmp_path: Path) 
         ({"where": "nonsense(", "rendition": "copied"}, "--where"),
     ):
         with pytest.raises(UsageError, match=re.escape(says)):
-            list(root.images(**choice))
+            list(root.images(**options))
 
 
 def test_a_handle_can_be_sent_to_another_process(labelled_root: LabelledRoot) -> None:

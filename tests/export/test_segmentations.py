@@ -168,8 +168,8 @@ def test_a_mask_without_a_box_comes_with_the_box_it_was_drawn_from(
 ) -> None:
     exported(COCO, rendition="border", selection=Selection(label_types=BOTH), dest=tmp_path / "before")
     labelled_root.db.execute("DELETE FROM box WHERE label_name = ?", (BLUE,))
-    chosen = Selection(label_types=BOTH)
-    exported(COCO, rendition="border", selection=chosen, dest=tmp_path / "after")
+    selected = Selection(label_types=BOTH)
+    exported(COCO, rendition="border", selection=selected, dest=tmp_path / "after")
     before, after = annotations(tmp_path / "before"), annotations(tmp_path / "after")
     places = ("image_id", "category_id", "segmentation", "area")
     assert sorted(str([each[key] for key in places]) for each in after) == sorted(

@@ -43,7 +43,7 @@ def own(db: StateConnection, table: str, name: str = "mine.csv", images: str = L
     load_file(db, AnnotationFile(name, OWN, images), [(table, columns, [batch])], lambda: 0)
 
 
-def test_a_choice_that_asks_nothing_of_annotations_needs_none(loaded_db: StateConnection, v7: Version) -> None:
+def test_a_selection_that_asks_nothing_of_annotations_needs_none(loaded_db: StateConnection, v7: Version) -> None:
     assert required_files(loaded_db, v7, Selection(where="true")) == RequiredFiles()
 
 

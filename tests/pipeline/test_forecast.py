@@ -156,7 +156,7 @@ def _done(db: StateConnection, numbers: range, *renditions: Rendition) -> None:
         )
 
 
-@pytest.mark.parametrize("where", [None, "original_size > 0"], ids=["list", "choice"])
+@pytest.mark.parametrize("where", [None, "original_size > 0"], ids=["list", "selection"])
 def test_with_a_list_the_database_knows(where: str | None, settings: Settings, loaded: StateConnection) -> None:
     asked, version = _of_list(settings)
     asked = replace(asked, selection=replace(asked.selection, where=where))

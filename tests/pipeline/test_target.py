@@ -65,14 +65,14 @@ class Server:
         try:
             ledger = Ledger(db)
             run_id = ledger.open_run({})
-            chosen = select_images(reader, self.selection)
+            selected = select_images(reader, self.selection)
             had, by_class = 0, dict[str, int]()
             if self.selection.limit is not None:
-                had = count_had(reader, (THUMB,), (), are_chosen=chosen is not None)
+                had = count_had(reader, (THUMB,), (), are_selected=selected is not None)
             if self.selection.limit_per_class is not None:
                 by_class = {name: each.had for name, each in count_by_class(reader, (THUMB,), ()).items()}
             target = Target(self.selection.limit, had, self.selection.limit_per_class, by_class)
-            queue = Queue(reader, (THUMB,), run_id=run_id, max_tries=4, chosen=chosen)
+            queue = Queue(reader, (THUMB,), run_id=run_id, max_tries=4, selected=selected)
             in_flight = InFlight(target)
             feed = Feed(
                 queue, in_flight, Stop(), Retries(max_wait_s=60.0), say=lambda _: None, page_size=7, now=wall_clock

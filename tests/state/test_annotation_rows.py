@@ -79,7 +79,7 @@ def test_the_rows_of_a_page_are_looked_up_by_image(kind: type[Segmentation], db:
     assert any("SEARCH x USING PRIMARY KEY" in step for step in plan), plan
 
 
-def test_masks_are_looked_for_by_subset_first_digit_class_and_choice(loaded_db: StateConnection) -> None:
+def test_masks_are_looked_for_by_subset_first_digit_class_and_selection(loaded_db: StateConnection) -> None:
     ledger = Ledger(loaded_db)
     ledger.open_run({})
     ledger.register([Rendition("a", "a", ResizeMode.FILL_CROP, 9, "jpg")])
@@ -98,8 +98,8 @@ def test_masks_are_looked_for_by_subset_first_digit_class_and_choice(loaded_db: 
     assert not has(subset="test")
     assert not has(digit="f")
     for where, expected in (("true", True), ("original_size < 0", False)):
-        chosen = select_images(loaded_db, Selection(where=where))
-        assert has_segmentations(loaded_db, "a", "train", ONE[0], None, chosen) is expected
+        selected = select_images(loaded_db, Selection(where=where))
+        assert has_segmentations(loaded_db, "a", "train", ONE[0], None, selected) is expected
         drop_selection(loaded_db)
 
 

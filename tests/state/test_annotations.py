@@ -44,7 +44,7 @@ def test_rows_are_loaded_and_the_file_is_noted(db: StateConnection) -> None:
     assert is_loaded(db, FILE)
 
 
-def test_a_second_load_adds_nothing_and_another_choice_its_own(db: StateConnection) -> None:
+def test_a_second_load_adds_nothing_and_another_selection_its_own(db: StateConnection) -> None:
     few = AnnotationFile(FILE.name, "boxes", "listed: test")
     load(db, boxes(2, 3), file=few)
     assert is_loaded(db, few)
@@ -124,7 +124,7 @@ def test_ones_own_file_is_read_again_once_there_is_a_list_to_tell_its_subsets_by
         assert db.execute("SELECT contents FROM annotation_file").fetchall() == [(found,)]
 
 
-def test_what_a_file_had_for_one_choice_is_known_after_another(loaded_db: StateConnection) -> None:
+def test_what_a_file_had_for_one_selection_is_known_after_another(loaded_db: StateConnection) -> None:
     def mine(images: str, modified_at: str = "monday") -> AnnotationFile:
         return AnnotationFile("mine.tar.gz", OWN, images, modified_at)
 

@@ -46,10 +46,10 @@ def test_every_file_comes_once_and_in_order(page: int, with_files: StateConnecti
 
 
 @pytest.mark.parametrize("page", [1, 2, 500])
-def test_the_files_of_a_choice_come_in_its_order(page: int, with_files: StateConnection) -> None:
-    chosen = select_images(with_files, Selection(where="original_size BETWEEN 1003 AND 1010", shuffle=True))
-    drawn = [image_id for (image_id,) in with_files.execute("SELECT image_id FROM chosen ORDER BY place")]
-    pages = list(file_pages(with_files, "a", ("train",), chosen, page_size=page))
+def test_the_files_of_a_selection_come_in_its_order(page: int, with_files: StateConnection) -> None:
+    selected = select_images(with_files, Selection(where="original_size BETWEEN 1003 AND 1010", shuffle=True))
+    drawn = [image_id for (image_id,) in with_files.execute("SELECT image_id FROM selected ORDER BY place")]
+    pages = list(file_pages(with_files, "a", ("train",), selected, page_size=page))
     expected = [image_id for image_id in drawn if int(image_id, 16) not in (5, 10)]
     assert [file.image_id for each in pages for file in each] == expected != sorted(expected)
     assert len(expected) == 6
@@ -96,7 +96,7 @@ def test_annotations_come_by_image_and_of_the_chosen_classes(loaded_db: StateCon
     }
 
 
-def test_only_what_fits_the_choice_is_given_out(loaded_db: StateConnection) -> None:
+def test_only_what_fits_the_selection_is_given_out(loaded_db: StateConnection) -> None:
     for number, (right, is_group) in enumerate(((0.9, 0), (0.9, 1), (0.3, 0))):
         loaded_db.execute(
             "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max, "
@@ -137,9 +137,9 @@ def test_files_are_read_in_the_order_of_their_key(db: StateConnection) -> None:
     db.set_trace_callback(asked.append)
     list(file_pages(db, "a", ["train"]))
     db.set_trace_callback(None)
-    chosen = select_images(db, Selection(where="true"))
+    selected = select_images(db, Selection(where="true"))
     db.set_trace_callback(asked.append)
-    list(file_pages(db, "a", ["train"], chosen))
+    list(file_pages(db, "a", ["train"], selected))
     db.set_trace_callback(None)
     starts = ["SEARCH f USING PRIMARY KEY (image_id>?)", "SEARCH c USING INTEGER PRIMARY KEY (rowid>?)"]
     for query, start in zip(asked, starts, strict=True):

@@ -29,19 +29,19 @@ def test_rows_come_in_published_order_and_only_of_what_was_tried(unsorted_db: St
     assert numbers(unsorted_db) == [5, 9, 1, 8, 3, 7]
 
 
-def test_subsets_and_a_choice_both_narrow_them(unsorted_db: StateConnection) -> None:
+def test_subsets_and_a_selection_both_narrow_them(unsorted_db: StateConnection) -> None:
     assert numbers(unsorted_db, subsets=("test",)) == [9, 8]
-    chosen = select_images(unsorted_db, Selection(where="original_size BETWEEN 1003 AND 1008"))
-    assert numbers(unsorted_db, chosen=chosen) == [5, 8, 3, 7]
-    assert numbers(unsorted_db, chosen=chosen, subsets=("test",)) == [8]
+    selected = select_images(unsorted_db, Selection(where="original_size BETWEEN 1003 AND 1008"))
+    assert numbers(unsorted_db, selected=selected) == [5, 8, 3, 7]
+    assert numbers(unsorted_db, selected=selected, subsets=("test",)) == [8]
 
 
-def test_no_rows_are_sorted_and_of_a_choice_none_is_passed_over(unsorted_db: StateConnection) -> None:
+def test_no_rows_are_sorted_and_of_a_selection_none_is_passed_over(unsorted_db: StateConnection) -> None:
     asked: list[str] = []
-    chosen = select_images(unsorted_db, Selection(where="true"))
+    selected = select_images(unsorted_db, Selection(where="true"))
     unsorted_db.set_trace_callback(asked.append)
     numbers(unsorted_db)
-    numbers(unsorted_db, chosen=chosen)
+    numbers(unsorted_db, selected=selected)
     unsorted_db.set_trace_callback(None)
     whole, narrowed = ([row[3] for row in unsorted_db.execute(f"EXPLAIN QUERY PLAN {each}")] for each in asked)
     assert whole == ["SCAN i", "SEARCH d USING PRIMARY KEY (image_id=?)"]

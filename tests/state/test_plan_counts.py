@@ -59,11 +59,11 @@ def test_the_counts_that_are_kept_are_those_that_are_counted(
     seed: int, reader: StateConnection, loaded_db: StateConnection, ledger: Ledger
 ) -> None:
     rng = random.Random(seed)
-    chosen = select_images(reader, Selection(where="original_size < 1008"))
-    one = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=chosen)
+    selected = select_images(reader, Selection(where="original_size < 1008"))
+    one = Queue(reader, (THUMB,), run_id=1, max_tries=9, selected=selected)
     for item in one.untried("", 3):
         ledger.done(item, done(THUMB.name))
-    queue = Queue(reader, (THUMB, OTHER), run_id=1, max_tries=9, chosen=chosen)
+    queue = Queue(reader, (THUMB, OTHER), run_id=1, max_tries=9, selected=selected)
     ledger.plan({"where": "original_size < 1008"})
     ledger.plan_counts(queue.plan_status_counts(), {})
     for _ in range(30):
@@ -92,7 +92,7 @@ def test_the_counts_that_are_kept_are_those_that_are_counted(
 
 def test_classes_are_counted_as_images_are_done(reader: StateConnection, ledger: Ledger) -> None:
     selection = Selection(classes=("a", "b"), label_types=(LabelType.BOXES,), limit_per_class=2)
-    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=select_images(reader, selection))
+    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, selected=select_images(reader, selection))
     ledger.plan({"classes": ["a", "b"], "limit_per_class": 2})
     ledger.plan_counts(queue.plan_status_counts(), count_by_class(reader, (THUMB,), ()))
     for item in queue.untried("", 2):
@@ -103,7 +103,7 @@ def test_classes_are_counted_as_images_are_done(reader: StateConnection, ledger:
 
 
 def test_another_plan_forgets_them_and_the_same_one_does_not(reader: StateConnection, ledger: Ledger) -> None:
-    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, chosen=select_images(reader, Selection(where="true")))
+    queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, selected=select_images(reader, Selection(where="true")))
     ledger.plan({"where": "true"})
     ledger.plan_counts(queue.plan_status_counts(), {})
     ledger.plan({"where": "true"})

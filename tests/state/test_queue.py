@@ -64,12 +64,12 @@ def test_a_rotation_is_a_number_in_ascii(
     assert {job.rotation for job in queue(reader).untried("", 99)} == {degrees}
 
 
-def test_a_subset_or_chosen_images_narrow_it(reader: StateConnection) -> None:
+def test_a_subset_or_selected_images_narrow_it(reader: StateConnection) -> None:
     assert [item.subset for item in queue(reader, subsets=("test",)).untried("", 99)] == ["test", "test"]
     named = [image(3).image_id, image(10).image_id, "f" * 16]
-    chosen = select_images(reader, Selection(), named)
-    assert chosen == SelectedImages(2, 1, ("f" * 16,))
-    narrowed = queue(reader, chosen=chosen)
+    selected = select_images(reader, Selection(), named)
+    assert selected == SelectedImages(2, 1, ("f" * 16,))
+    narrowed = queue(reader, selected=selected)
     assert [item.image_id for item in narrowed.untried("", 99)] == named[:2]
     assert [item.image_id for item in narrowed.untried(named[0], 99)] == named[1:2]
 
@@ -140,8 +140,8 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
         def executemany(self, query: str, values: object) -> object:
             return reader.executemany(query, values)  # type: ignore[arg-type]
 
-    chosen = select_images(reader, Selection(), [image(1).image_id])
-    for narrowed in ({}, {"subsets": ("train",)}, {"chosen": chosen}, {"chosen": SelectedImages(10**6)}):
+    selected = select_images(reader, Selection(), [image(1).image_id])
+    for narrowed in ({}, {"subsets": ("train",)}, {"selected": selected}, {"selected": SelectedImages(10**6)}):
         explained = queue(Explaining(), **narrowed)  # type: ignore[arg-type]
         explained.untried("", 5)
         explained.incomplete("", 5)
@@ -150,10 +150,10 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
         explained.retries()
     assert plans
     scans = [plan for plan in plans if plan.startswith("SCAN") and "json_each" not in plan]
-    # The few that were chosen are walked in key order; so is a list of retries, by its own small index.
-    assert all("chosen" in plan or "SCAN c" in plan or "download_due" in plan for plan in scans), scans
+    # The few selected ones are walked in key order; so is a list of retries, by its own small index.
+    assert all("selected" in plan or "SCAN c" in plan or "download_due" in plan for plan in scans), scans
     sorts = [plan for plan in plans if "TEMP B-TREE" in plan]
-    assert len(sorts) <= 2, sorts  # only the due ones among the chosen
+    assert len(sorts) <= 2, sorts  # only the due ones among the selected
 
 
 # ---- how all of them stand
@@ -172,8 +172,8 @@ def test_what_is_selected_is_counted_by_where_it_stands(reader: StateConnection,
     assert sorted(queue(reader).status_counts()) == sorted(test + train)
     assert sorted(queue(reader, subsets=("test",)).status_counts()) == test
     named = [image(2).image_id, image(3).image_id, image(10).image_id, "f" * 16]
-    chosen = queue(reader, chosen=select_images(reader, Selection(), named))
-    assert sorted(chosen.status_counts()) == [
+    selected = queue(reader, selected=select_images(reader, Selection(), named))
+    assert sorted(selected.status_counts()) == [
         StatusCount("test", Status.RETRY, Reason.TIMEOUT, 1),
         StatusCount("train", Status.FAILED, Reason.GONE, 1),
         StatusCount("train", Status.PENDING, None, 1),

@@ -19,13 +19,13 @@ from oidl.state.forecast import (
     Demand,
     Share,
     forecast_all,
-    forecast_chosen,
     forecast_classes,
+    forecast_selected,
     keep_missing,
     missing_to_limit,
 )
 from oidl.state.queue import Queue
-from oidl.state.selection import check_where, chosen_ids, describe, drop_selection, keep_per_class, select_images
+from oidl.state.selection import check_where, describe, drop_selection, keep_per_class, select_images, selected_ids
 
 CAT, TABBY, DOG = "/m/01yrx", "/m/0tabby", "/m/0bt9lr"
 BOXES = (LabelType.BOXES,)
@@ -63,17 +63,17 @@ def annotated(loaded_db: StateConnection) -> StateConnection:
 
 
 def numbers(db: StateConnection, image_ids: list[str] | None = None, **selection: Any) -> list[int]:
-    """The numbers of the images that are chosen, in the order in which they are fed."""
+    """The numbers of the images that are selected, in the order in which they are fed."""
     reader = connect_reader(db.path)
     try:
-        chosen = select_images(reader, Selection(**selection), image_ids)
-        assert chosen is not None
+        selected = select_images(reader, Selection(**selection), image_ids)
+        assert selected is not None
         found, after = [], ""
-        queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, chosen=chosen)
+        queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, selected=selected)
         while page := queue.untried(after, 2):
             found += [int(job.image_id, 16) for job in page]
             after = page[-1].image_id
-        assert chosen.images == len(found) == len(list(chosen_ids(reader)))
+        assert selected.images == len(found) == len(list(selected_ids(reader)))
         return found
     finally:
         reader.close()
@@ -99,11 +99,11 @@ def numbers(db: StateConnection, image_ids: list[str] | None = None, **selection
         ({"classes": ("Cat", "Dog"), "label_types": BOXES, "limit_per_class": 1}, [1, 2, 3, 5, 10]),
     ],
 )
-def test_what_is_chosen(selection: dict[str, Any], expected: list[int], annotated: StateConnection) -> None:
+def test_what_is_selected(selection: dict[str, Any], expected: list[int], annotated: StateConnection) -> None:
     assert numbers(annotated, **selection) == expected
 
 
-def test_named_images_narrow_a_choice(annotated: StateConnection) -> None:
+def test_named_images_narrow_a_selection(annotated: StateConnection) -> None:
     named = [image(number).image_id for number in (2, 3, 9)]
     assert numbers(annotated, named, classes=("Cat",), label_types=BOXES) == [2, 3]
     assert numbers(annotated, named, where="original_size >= 1003") == [3, 9]
@@ -163,13 +163,13 @@ def test_where_nothing_is_found_the_classes_below_are_proposed(annotated: StateC
     annotated.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/0jbk', 'Animal')")
     annotated.execute("INSERT INTO class_hierarchy (parent, child, kind) VALUES ('/m/0jbk', ?, 'subcategory')", (CAT,))
     with closing(connect_reader(annotated.path)) as reader:
-        chosen = select_images(reader, Selection(classes=("Animal",), label_types=BOXES))
-        assert chosen
-        assert chosen.remark == ("no image was selected; add --include-subclasses to include the subclasses: Cat")
+        selected = select_images(reader, Selection(classes=("Animal",), label_types=BOXES))
+        assert selected
+        assert selected.remark == ("no image was selected; add --include-subclasses to include the subclasses: Cat")
         drop_selection(reader)
-        chosen = select_images(reader, Selection(classes=("Animal",), label_types=BOXES, include_subclasses=True))
-        assert chosen
-        assert (chosen.images, chosen.remark) == (4, "")
+        selected = select_images(reader, Selection(classes=("Animal",), label_types=BOXES, include_subclasses=True))
+        assert selected
+        assert (selected.images, selected.remark) == (4, "")
 
 
 def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: StateConnection) -> None:
@@ -177,7 +177,7 @@ def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: 
     reader.set_trace_callback(statements.append)
     select_images(reader, Selection(where="original_size < 1005"))
     reader.set_trace_callback(None)
-    (fill,) = (statement for statement in statements if statement.startswith("INSERT INTO chosen"))
+    (fill,) = (statement for statement in statements if statement.startswith("INSERT INTO selected"))
     assert [row[3] for row in reader.execute(f"EXPLAIN QUERY PLAN {fill}")] == [
         "SCAN i",  # `width` is not asked for, so `download` is not looked at
         "USE TEMP B-TREE FOR ORDER BY",
@@ -195,7 +195,7 @@ def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: 
         ({"classes": ("Cat", "Dog"), "label_types": BOXES, "where": "height > 1024"}, [2]),
     ],
 )
-def test_images_are_chosen_by_the_size_of_the_picture_that_was_had(
+def test_images_are_selected_by_the_size_of_the_picture_that_was_had(
     selection: dict[str, Any], expected: list[int], annotated: StateConnection
 ) -> None:
     sizes = [(600, 1600, image(2).image_id), (2000, 1000, image(4).image_id)]
@@ -242,17 +242,19 @@ def test_a_box_that_is_inside_out_has_no_area(annotated: StateConnection) -> Non
     assert numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=0.1) == []
 
 
-@pytest.mark.parametrize(("area", "is_chosen"), [(0.05, True), (0.050001, False)])
-def test_a_box_of_just_the_least_area_is_large_enough(area: float, is_chosen: bool, annotated: StateConnection) -> None:
+@pytest.mark.parametrize(("area", "is_selected"), [(0.05, True), (0.050001, False)])
+def test_a_box_of_just_the_least_area_is_large_enough(
+    area: float, is_selected: bool, annotated: StateConnection
+) -> None:
     annotated.execute("UPDATE box SET x_max = 0.3, y_max = 0.35 WHERE label_name = ?", (TABBY,))
-    assert bool(numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=area)) is is_chosen
+    assert bool(numbers(annotated, classes=("Tabby cat",), label_types=BOXES, min_box_area=area)) is is_selected
 
 
-def test_subsets_alone_are_no_choice(reader: StateConnection) -> None:
+def test_subsets_alone_are_no_selection(reader: StateConnection) -> None:
     assert select_images(reader, Selection(subsets=("train",), limit=5)) is None
 
 
-def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) -> None:
+def test_a_selection_that_breaks_off_can_be_made_again(annotated: StateConnection) -> None:
     def spoilt() -> Iterator[str]:
         yield image(3).image_id
         raise UsageError("line 2 is not an ImageID")
@@ -261,23 +263,23 @@ def test_a_choice_that_breaks_off_can_be_made_again(annotated: StateConnection) 
         select_images(annotated, Selection(), spoilt())
     assert not annotated.in_transaction
     drop_selection(annotated)
-    chosen = select_images(annotated, Selection(), [image(2).image_id])
-    assert chosen is not None
-    assert list(chosen_ids(annotated)) == [image(2).image_id]
+    selected = select_images(annotated, Selection(), [image(2).image_id])
+    assert selected is not None
+    assert list(selected_ids(annotated)) == [image(2).image_id]
 
 
-def test_a_choice_can_be_forgotten(annotated: StateConnection) -> None:
+def test_a_selection_can_be_forgotten(annotated: StateConnection) -> None:
     for expected in (3, 1):
-        chosen = select_images(
+        selected = select_images(
             annotated, Selection(classes=("Cat",) if expected == 3 else ("Tabby cat",), label_types=BOXES)
         )
-        assert chosen is not None
-        assert chosen.images == expected
+        assert selected is not None
+        assert selected.images == expected
         drop_selection(annotated)
 
 
-def test_a_choice_in_words_tells_choices_apart_and_what_they_chose(annotated: StateConnection) -> None:
-    def chosen(selection: Selection) -> str:
+def test_a_description_tells_selections_apart_and_the_images_selected(annotated: StateConnection) -> None:
+    def selected(selection: Selection) -> str:
         select_images(annotated, selection)
         try:
             return describe(annotated, selection)
@@ -285,19 +287,19 @@ def test_a_choice_in_words_tells_choices_apart_and_what_they_chose(annotated: St
             drop_selection(annotated)
 
     cats = Selection(classes=("Cat",), label_types=BOXES)
-    before = chosen(cats)
-    assert before == chosen(replace(cats, limit=3))
-    assert before != chosen(replace(cats, shuffle=True))
+    before = selected(cats)
+    assert before == selected(replace(cats, limit=3))
+    assert before != selected(replace(cats, shuffle=True))
     annotated.execute("DELETE FROM box WHERE image_id = ?", (image(3).image_id,))
-    assert before != chosen(cats)
+    assert before != selected(cats)
 
 
-def test_every_query_over_a_choice_walks_an_index(annotated: StateConnection) -> None:
+def test_every_query_over_a_selection_walks_an_index(annotated: StateConnection) -> None:
     reader = connect_reader(annotated.path)
     seen: list[str] = []
     reader.set_trace_callback(seen.append)
-    chosen = select_images(reader, Selection(classes=("Cat",), label_types=BOXES, where="original_size > 0"))
-    queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, chosen=chosen)
+    selected = select_images(reader, Selection(classes=("Cat",), label_types=BOXES, where="original_size > 0"))
+    queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, selected=selected)
     queue.untried(image(1).image_id, 5)
     queue.incomplete("", 5)
     reader.set_trace_callback(None)
@@ -322,7 +324,7 @@ def test_what_a_machine_saw_is_not_there_if_people_say_so(annotated: StateConnec
         [(image(number).image_id, CAT, source, confidence) for number, source, confidence in labels],
     )
     select_images(annotated, Selection(classes=("Cat",), label_types=(LabelType.LABELS,)))
-    assert list(chosen_ids(annotated)) == [image(number).image_id for number in (3, 6)]
+    assert list(selected_ids(annotated)) == [image(number).image_id for number in (3, 6)]
 
 
 def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
@@ -331,8 +333,8 @@ def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
     assert {subset: share.images for subset, share in whole.items()} == {"train": 9, "test": 2}
     assert forecast_all(annotated, ("test",), Demand((THUMB,))).keys() == {"test"}
     select_images(annotated, Selection(classes=("Cat", "Dog"), label_types=BOXES))
-    chosen = forecast_chosen(annotated, (), Demand((THUMB,)))
-    assert {subset: (share.images, share.bytes) for subset, share in chosen.items()} == {
+    selected = forecast_selected(annotated, (), Demand((THUMB,)))
+    assert {subset: (share.images, share.bytes) for subset, share in selected.items()} == {
         "train": (3, 1001 + 1003 + 1005),
         "test": (1, 1010),
     }
@@ -343,7 +345,7 @@ def test_a_plan_counts_what_is_left(annotated: StateConnection) -> None:
     }
     drop_selection(annotated)
     select_images(annotated, Selection(where="original_size IN (1002, 1003, 1009, 1010)"))
-    by_sql = forecast_chosen(annotated, (), Demand((THUMB,)))
+    by_sql = forecast_selected(annotated, (), Demand((THUMB,)))
     assert by_sql == {"train": Share(2, 1003 + 1009), "test": Share(1, 1010)}
 
 
@@ -371,7 +373,7 @@ def _row(number: int) -> tuple[str]:
     return (image(number).image_id,)
 
 
-@pytest.mark.parametrize("is_chosen", [False, True])
+@pytest.mark.parametrize("is_selected", [False, True])
 @pytest.mark.parametrize(
     ("asked", "train", "test"),
     [
@@ -383,11 +385,11 @@ def _row(number: int) -> tuple[str]:
     ],
 )
 def test_a_plan_is_of_what_a_run_would_do(
-    asked: Demand, train: set[int], test: set[int], is_chosen: bool, worked: StateConnection
+    asked: Demand, train: set[int], test: set[int], is_selected: bool, worked: StateConnection
 ) -> None:
-    if is_chosen:
+    if is_selected:
         select_images(worked, Selection(where="true"))
-    plan = forecast_chosen if is_chosen else forecast_all
+    plan = forecast_selected if is_selected else forecast_all
     images = {subset: share.images for subset, share in plan(worked, (), asked).items() if share.images}
     assert images == {subset: len(those) for subset, those in (("train", train), ("test", test)) if those}
 
@@ -411,7 +413,7 @@ def test_of_very_many_it_is_only_about_how_many_lack_something(worked: StateConn
     assert images == {"train": 3, "test": 1}
 
 
-def test_a_reader_can_still_not_write_after_a_choice(annotated: StateConnection) -> None:
+def test_a_reader_can_still_not_write_after_a_selection(annotated: StateConnection) -> None:
     reader = connect_reader(annotated.path)
     select_images(reader, Selection(where="true"))
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -435,14 +437,14 @@ def test_under_a_limit_a_plan_has_what_is_missing_to_it(
 ) -> None:
     select_images(worked, selection)
     keep_missing(worked, selection, asked)
-    assert [int(image_id, 16) for image_id in chosen_ids(worked)] == left
+    assert [int(image_id, 16) for image_id in selected_ids(worked)] == left
     if not selection.label_types:
-        assert missing_to_limit(worked, selection, asked, are_chosen=False) == len(left)
+        assert missing_to_limit(worked, selection, asked, are_selected=False) == len(left)
 
 
 def test_of_each_class_an_export_has_the_images_of_a_run_with_that_limit(worked: StateConnection) -> None:
-    chosen = select_images(worked, Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=1))
-    assert chosen is not None
-    assert keep_per_class(worked, chosen, 1).images == 4
+    selected = select_images(worked, Selection(classes=("Cat", "Dog"), label_types=BOXES, limit_per_class=1))
+    assert selected is not None
+    assert keep_per_class(worked, selected, 1).images == 4
     # Cats 1 and 2 failed before 3 was done; of the dogs 2 failed before 5.
-    assert [int(image_id, 16) for image_id in chosen_ids(worked)] == [1, 2, 3, 5]
+    assert [int(image_id, 16) for image_id in selected_ids(worked)] == [1, 2, 3, 5]

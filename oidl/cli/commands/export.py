@@ -79,16 +79,16 @@ class LabelOptions:
         return ImageFiles.HARDLINK if self.hardlink else ImageFiles.LINK
 
     @property
-    def chosen_format(self) -> Format:
+    def label_format(self) -> Format:
         """The format that `--format` names. Raises `UsageError`."""
-        chosen = FORMATS.get(self.format.lower())
-        if chosen is None:
+        label_format = FORMATS.get(self.format.lower())
+        if label_format is None:
             raise UsageError(f"--format: there is no format {self.format!r}", hint=suggestion(self.format, FORMATS))
-        if self.box_polygons and chosen is not FORMATS["coco"]:
+        if self.box_polygons and label_format is not FORMATS["coco"]:
             raise UsageError(
-                f"--format {chosen.name} has no place for polygons", hint="use --box-polygons with coco only"
+                f"--format {label_format.name} has no place for polygons", hint="use --box-polygons with coco only"
             )
-        return chosen
+        return label_format
 
 
 def export(
@@ -101,19 +101,19 @@ def export(
     Widths and heights are those of the files, and boxes fit the files: turned, scaled and cut as the images
     were. Images are chosen as `oidl run` chooses them, and so are their annotations.
     """
-    image_files, chosen_format, split = labels.image_files, labels.chosen_format, parse_split(labels.split, images.seed)
+    image_files, label_format, split = labels.image_files, labels.label_format, parse_split(labels.split, images.seed)
     selection = images.settings(labels.limit)
-    takes_all = chosen_format.takes_all and not selection.label_types
+    takes_all = label_format.takes_all and not selection.label_types
     if not takes_all:
-        selection = replace(selection, label_types=written_kinds(chosen_format, selection.label_types))
+        selection = replace(selection, label_types=written_kinds(label_format, selection.label_types))
     with_empty = labels.with_empty or takes_all
     with open_reader(paths.database) as db:
         request = filled(
             ExportRequest,
             labels,
-            format=chosen_format,
+            format=label_format,
             selection=selection,
-            chosen=select_images(db, _before_annotations(selection, with_empty=with_empty)),
+            selected=select_images(db, _before_annotations(selection, with_empty=with_empty)),
             label_names=_label_names(db, selection),
             with_empty=with_empty,
             split=split,
@@ -138,7 +138,7 @@ def _export(db: StateConnection, root_dir: Path, request: ExportRequest) -> Expo
 def _before_annotations(selection: Selection, *, with_empty: bool) -> Selection:
     """What chooses the images before their annotations are looked at: all of it, or the part without annotations.
 
-    Classes have an index. Without them, whether an image shows something to be written is as good a choice.
+    Classes have an index. Without them, whether an image shows something to be written selects as well.
     """
     is_counted = selection.limit_per_class is not None
     if is_counted and with_empty:

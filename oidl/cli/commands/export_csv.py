@@ -38,14 +38,14 @@ def export_csv(
     if selection.limit_per_class is None:
         selection = replace(selection, shuffle=False)  # a random order takes long, and rows are in the published order
     with open_reader(paths.database) as db:
-        chosen = select_images(db, selection)
+        selected = select_images(db, selection)
         written = export_csvs(
             db,
             absolute(paths.root_dir),
             absolute(options.dest) if options.dest else None,
             with_source=options.with_source,
             subsets=selection.subsets,
-            chosen=chosen,
+            selected=selected,
         )
     for path, rows in written.items():
         print(printable(f"{path}: {counted(rows, 'image')}"))

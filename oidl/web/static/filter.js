@@ -66,14 +66,14 @@ const propose = () => {
   };
 };
 
-const chosen = () =>
+const conditions = () =>
   Object.entries(fields)
     .map(([name, field]) => [name, field.value.trim()])
     .filter(([, value]) => value);
 
 const look = () => {
   search += 1;
-  const isOn = chosen().length > 0;
+  const isOn = conditions().length > 0;
   clear(isOn);
   find("pause").hidden = isOn;
   find("all").hidden = !isOn;
@@ -87,7 +87,7 @@ const more = async (mine, next) => {
   find("more").hidden = true;
   let shown = 0;
   for (let part = 0; part < PARTS && next != null && shown < ENOUGH; part += 1) {
-    const found = await ask(`/api/images?${new URLSearchParams([...chosen(), ["start", next]])}`);
+    const found = await ask(`/api/images?${new URLSearchParams([...conditions(), ["start", next]])}`);
     if (mine !== search) return;
     if (found.error) {
       say("no-pictures", found.error);

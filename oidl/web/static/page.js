@@ -11,8 +11,8 @@ const imageButton = (id) =>
   make("td", {}, make("button", { type: "button", class: "plain id", "data-image": id }, id));
 
 document.addEventListener("click", (event) => {
-  const chosen = event.target.closest?.("[data-image]");
-  if (chosen) openImage(chosen.dataset.image);
+  const button = event.target.closest?.("[data-image]");
+  if (button) openImage(button.dataset.image);
 });
 
 find("search").addEventListener("submit", (event) => {
