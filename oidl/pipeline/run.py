@@ -191,7 +191,7 @@ class Run:
             self._say(f"{counted(count, 'failure')} will be retried" if count else "no failures to retry")
         self._meter.remaining = await selected.ask(selected.left)
         if settings.selection.limit:
-            self._meter.goal = selected.target.had + self._meter.remaining
+            self._meter.goal = selected.target.complete + self._meter.remaining
         if settings.limits.check_space:
             if self._meter.remaining:
                 self._limits.begin_writing()

@@ -18,10 +18,10 @@ from oidl.model import Status, StatusCount
 from oidl.pipeline.retry import UNCOUNTED
 from oidl.pipeline.target import Target
 from oidl.settings import Selection, Settings
+from oidl.state.complete import ClassCount, count_by_class, count_complete, count_done
 from oidl.state.connection import StateConnection, interruptible
 from oidl.state.database import open_reader
 from oidl.state.forecast import Demand, forecast_all, forecast_selected, new_files
-from oidl.state.had import ClassCount, count_by_class, count_done, count_had
 from oidl.state.queue import Queue
 from oidl.state.requeue import requeue_failures
 from oidl.state.selection import SelectedImages, select_images, selected_ids
@@ -45,14 +45,14 @@ class ImageSelection:
         self._by_class: dict[str, ClassCount] = {}
 
     async def select_images(self, say: Callable[[str], None]) -> None:
-        """Selects the images according to the settings, reports their number to `say`, and counts those already had."""
+        """Selects the images according to the settings, reports their number to `say`, and counts the complete ones."""
         selection = self._settings.selection
         self._selected_images = selected = await self.ask(partial(select_from_settings, self._reader, selection))
         if selected and selected.remark:
             say(selected.remark)
         if selected and selection.has_criteria:
             say(f"{counted(selected.images, 'image')} chosen")
-        self.target = await self.ask(self._count_had)
+        self.target = await self.ask(self._count_complete)
 
     async def ask(self, question: Callable[[], T]) -> T:
         """The result of `question`, a database query that runs in a thread; cancelling this interrupts SQLite."""
@@ -77,45 +77,50 @@ class ImageSelection:
             kept=settings.originals.original_names,
         )
 
-    def _count_had(self) -> Target:
-        """The slots under the limits; if everything is downloaded again, no image counts as had yet."""
+    def _count_complete(self) -> Target:
+        """The slots under the limits; if everything is downloaded again, no image counts as complete yet."""
         selection, originals = self._settings.selection, self._settings.originals
-        had = 0
+        complete = 0
         if selection.limit and not originals.always_download:
-            had = count_had(
+            complete = count_complete(
                 self._reader,
                 self._settings.wanted,
                 originals.original_names,
                 subsets=selection.subsets,
                 are_selected=self._selected_images is not None,
             )
-            self.any_incomplete = self._selected_images is not None or had < count_done(self._reader, selection.subsets)
+            self.any_incomplete = self._selected_images is not None or complete < count_done(
+                self._reader, selection.subsets
+            )
         if selection.limit_per_class is not None:
             by_class = count_by_class(self._reader, self._settings.wanted, originals.original_names)
             if originals.always_download:
-                by_class = {name: each._replace(had=0) for name, each in by_class.items()}
+                by_class = {name: each._replace(complete=0) for name, each in by_class.items()}
             self._by_class = by_class
-        had_by_class = {name: each.had for name, each in self._by_class.items()}
-        return Target(selection.limit, had, selection.limit_per_class, had_by_class)
+        complete_by_class = {name: each.complete for name, each in self._by_class.items()}
+        return Target(selection.limit, complete, selection.limit_per_class, complete_by_class)
 
     def plan_counts(self, queue: Queue) -> tuple[list[StatusCount], dict[str, ClassCount]]:
         """The status counts of the images that the run is about, and the counts of each class.
 
         Both are empty if the run is about the whole list. If only a limit is given, the images that a run will take are
-        unknown: those that are had count as done, the other done images as pending, and the rest by their status.
+        unknown: complete ones count as done, the other done images as pending, and the rest by their status.
         """
         selection = self._settings.selection
         if self._selected_images:
-            had = self.target.had_by_class
+            complete = self.target.complete_by_class
             return queue.plan_status_counts(), {
-                name: each._replace(had=had[name]) for name, each in self._by_class.items()
+                name: each._replace(complete=complete[name]) for name, each in self._by_class.items()
             }
         if not selection.limit:
             return [], {}
         status_counts = queue.status_counts()
-        others = sum(each.images for each in status_counts if each.status is Status.DONE) - self.target.had
+        others = sum(each.images for each in status_counts if each.status is Status.DONE) - self.target.complete
         rows = [each for each in status_counts if each.status is not Status.DONE]
-        rows += [StatusCount("", Status.DONE, None, self.target.had), StatusCount("", Status.PENDING, None, others)]
+        rows += [
+            StatusCount("", Status.DONE, None, self.target.complete),
+            StatusCount("", Status.PENDING, None, others),
+        ]
         return rows, {}
 
     def left(self) -> int:

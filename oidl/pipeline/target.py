@@ -24,17 +24,17 @@ from oidl.model import Job, Status
 @dataclass(slots=True)
 class _Slots:
     limit: int
-    had: int
+    complete: int
     in_flight: int = 0
     waiting: int = 0
 
     @property
     def free(self) -> int:
-        return self.limit - self.had - self.in_flight - self.waiting
+        return self.limit - self.complete - self.in_flight - self.waiting
 
     @property
     def is_short(self) -> bool:
-        return self.had < self.limit
+        return self.complete < self.limit
 
     def take(self, *, again: bool) -> None:
         self.in_flight += 1
@@ -43,27 +43,27 @@ class _Slots:
 
     def settle(self, status: Status | None) -> None:
         self.in_flight -= 1
-        self.had += status is Status.DONE
+        self.complete += status is Status.DONE
         self.waiting += status is Status.RETRY
 
 
 class Target:
     """The slots under a limit for all images, and under one for each class; None means no limit.
 
-    `had` is the number of images that the user already has, `had_by_class` the same for each class.
+    `complete` is the number of complete images, `complete_by_class` the same for each class.
     """
 
     def __init__(
         self,
         limit: int | None = None,
-        had: int = 0,
+        complete: int = 0,
         limit_per_class: int | None = None,
-        had_by_class: Mapping[str, int] | None = None,
+        complete_by_class: Mapping[str, int] | None = None,
     ) -> None:
-        self._all = None if limit is None else _Slots(limit, had)
+        self._all = None if limit is None else _Slots(limit, complete)
         self._classes: dict[str, _Slots] | None = None
         if limit_per_class is not None:
-            self._classes = {name: _Slots(limit_per_class, count) for name, count in (had_by_class or {}).items()}
+            self._classes = {name: _Slots(limit_per_class, count) for name, count in (complete_by_class or {}).items()}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -83,20 +83,20 @@ class Target:
         return self._classes is not None and not any(slots.is_short for slots in self._classes.values())
 
     @property
-    def had(self) -> int:
+    def complete(self) -> int:
         """How many images the user has, as counted by the limit for all images; 0 without such a limit."""
-        return self._all.had if self._all else 0
+        return self._all.complete if self._all else 0
 
     @property
-    def had_by_class(self) -> dict[str, int]:
+    def complete_by_class(self) -> dict[str, int]:
         """How many images of each class the user has."""
-        return {name: each.had for name, each in (self._classes or {}).items()}
+        return {name: each.complete for name, each in (self._classes or {}).items()}
 
     def missing(self) -> int | None:
         """The most images that may be missing; None if there is no limit."""
-        counts = [self._all.limit - self._all.had] if self._all else []
+        counts = [self._all.limit - self._all.complete] if self._all else []
         if self._classes is not None:
-            counts.append(sum(max(0, slots.limit - slots.had) for slots in self._classes.values()))
+            counts.append(sum(max(0, slots.limit - slots.complete) for slots in self._classes.values()))
         return max(0, min(counts)) if counts else None
 
     def free(self, of_class: str | None = None) -> int | None:

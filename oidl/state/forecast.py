@@ -13,9 +13,9 @@ from typing import Any
 from oidl.forecast import Share
 from oidl.model import ORIGINAL, Reason, Rendition, Status
 from oidl.settings import Selection
+from oidl.state.complete import count_by_class, count_complete
 from oidl.state.counts import Counts, read_counts
 from oidl.state.estimate import mean_original_bytes
-from oidl.state.had import count_by_class, count_had
 from oidl.state.queue import PRESENT, wanted_values
 
 
@@ -154,7 +154,8 @@ def keep_missing(db: sqlite3.Connection, selection: Selection, demand: Demand) -
     if selection.limit_per_class is not None:
         by_class = count_by_class(db, demand.wanted, demand.kept)
         missing = {
-            name: selection.limit_per_class - (0 if demand.is_anew else each.had) for name, each in by_class.items()
+            name: selection.limit_per_class - (0 if demand.is_anew else each.complete)
+            for name, each in by_class.items()
         }
         _keep(
             db,
@@ -176,8 +177,8 @@ def missing_to_limit(db: sqlite3.Connection, selection: Selection, demand: Deman
     """How many images are still missing to the limit for all images; None if there is no limit."""
     if selection.limit is None or demand.is_anew:
         return selection.limit
-    had = count_had(db, demand.wanted, demand.kept, subsets=selection.subsets, are_selected=are_selected)
-    return max(0, selection.limit - had)
+    complete = count_complete(db, demand.wanted, demand.kept, subsets=selection.subsets, are_selected=are_selected)
+    return max(0, selection.limit - complete)
 
 
 def _keep(db: sqlite3.Connection, images: str, values: dict[str, Any]) -> None:

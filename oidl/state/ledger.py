@@ -27,8 +27,8 @@ from oidl.model import (
     StatusCount,
     WrittenFile,
 )
+from oidl.state.complete import ClassCount
 from oidl.state.connection import savepoint, transaction
-from oidl.state.had import ClassCount
 from oidl.state.paces import PaceTable
 from oidl.state.plan import Value, read_plan, write_plan
 from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_plan_counts

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from oidl.model import Job, Status, StatusCount
-from oidl.state.had import ClassCount
+from oidl.state.complete import ClassCount
 from oidl.state.known import known_status
 from oidl.state.plan import read_plan
 
@@ -58,7 +58,8 @@ def write_plan_counts(
         ((status, reason or "", images) for _, status, reason, images in standing),
     )
     db.executemany(
-        "INSERT INTO plan_class VALUES (?, ?, ?)", ((name, each.images, each.had) for name, each in classes.items())
+        "INSERT INTO plan_class VALUES (?, ?, ?)",
+        ((name, each.images, each.complete) for name, each in classes.items()),
     )
 
 

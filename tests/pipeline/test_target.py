@@ -16,8 +16,8 @@ from oidl.node.stop import Stop
 from oidl.pipeline.feed import Feed, FeedEnd, InFlight
 from oidl.pipeline.target import Target
 from oidl.settings import Retries, Selection
+from oidl.state.complete import count_by_class, count_complete
 from oidl.state.database import connect_reader, connect_writer
-from oidl.state.had import count_by_class, count_had
 from oidl.state.ledger import Ledger
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
@@ -66,12 +66,12 @@ class Server:
             ledger = Ledger(db)
             run_id = ledger.open_run({})
             selected = select_images(reader, self.selection)
-            had, by_class = 0, dict[str, int]()
+            complete, by_class = 0, dict[str, int]()
             if self.selection.limit is not None:
-                had = count_had(reader, (THUMB,), (), are_selected=selected is not None)
+                complete = count_complete(reader, (THUMB,), (), are_selected=selected is not None)
             if self.selection.limit_per_class is not None:
-                by_class = {name: each.had for name, each in count_by_class(reader, (THUMB,), ()).items()}
-            target = Target(self.selection.limit, had, self.selection.limit_per_class, by_class)
+                by_class = {name: each.complete for name, each in count_by_class(reader, (THUMB,), ()).items()}
+            target = Target(self.selection.limit, complete, self.selection.limit_per_class, by_class)
             queue = Queue(reader, (THUMB,), run_id=run_id, max_tries=4, selected=selected)
             in_flight = InFlight(target)
             feed = Feed(
@@ -127,7 +127,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def had(path: Path) -> list[int]:
+def complete_numbers(path: Path) -> list[int]:
     db = connect_reader(path)
     try:
         return [int(name, 16) for (name,) in db.execute("SELECT image_id FROM download WHERE status = 'done'")]
@@ -142,7 +142,7 @@ PER_CLASS = Selection(classes=CLASSES, label_types=(LabelType.BOXES,), limit_per
 def test_failures_are_replaced_by_the_next(path: Path) -> None:
     server = Server(path, {1: [FAILED], 3: [FAILED], 4: [FAILED]}, Selection(limit=5))
     assert server.run() is FeedEnd.MET
-    assert had(path) == [0, 2, 5, 6, 7]
+    assert complete_numbers(path) == [0, 2, 5, 6, 7]
     assert sorted(server.tries) == list(range(8))
     assert server.run() is FeedEnd.MET
     assert server.tries == []
@@ -165,19 +165,19 @@ def test_none_is_fed_where_there_is_nothing_to_have(path: Path) -> None:
 def test_no_more_are_in_flight_than_are_missing(path: Path) -> None:
     server = Server(path, {number: [FAILED] for number in range(0, 30, 4)}, Selection(limit=3), fetchers=20)
     server.run()
-    assert (len(had(path)), server.most_in_flight) == (3, 3)
+    assert (len(complete_numbers(path)), server.most_in_flight) == (3, 3)
 
 
 def test_a_list_that_has_fewer_ends_with_what_there_is(path: Path) -> None:
     server = Server(path, {number: [FAILED] for number in range(25)}, Selection(limit=8))
     assert server.run() is FeedEnd.NOTHING_LEFT
-    assert had(path) == [25, 26, 27, 28, 29]
+    assert complete_numbers(path) == [25, 26, 27, 28, 29]
 
 
 def test_an_image_that_waits_is_waited_for_and_not_replaced(path: Path) -> None:
     server = Server(path, {1: [RETRY, RETRY]}, Selection(limit=4), retry_s=10.0)
     assert server.run() is FeedEnd.MET
-    assert had(path) == [0, 1, 2, 3]
+    assert complete_numbers(path) == [0, 1, 2, 3]
     assert Counter(server.tries) == {0: 1, 1: 3, 2: 1, 3: 1}
 
 
@@ -185,7 +185,7 @@ def test_an_image_that_waits_is_waited_for_and_not_replaced(path: Path) -> None:
 def test_an_image_that_does_not_come_in_this_run_is_replaced_at_its_end(path: Path, retry_s: float) -> None:
     server = Server(path, {1: [RETRY] * 9, 2: [RETRY] * 9}, Selection(limit=4), retry_s=retry_s)
     assert server.run() is FeedEnd.MET
-    assert had(path) == [0, 3, 4, 5]
+    assert complete_numbers(path) == [0, 3, 4, 5]
     assert sorted(set(server.tries)) == list(range(6))
 
 
@@ -205,10 +205,10 @@ def test_images_that_only_lack_a_rendition_come_before_new_ones(path: Path) -> N
     assert server.tries == [20, 25, 0]
 
 
-def test_of_each_class_so_many_are_had(path: Path) -> None:
+def test_of_each_class_so_many_are_complete(path: Path) -> None:
     server = Server(path, {2: [FAILED], 3: [FAILED], 10: [FAILED]}, PER_CLASS)
     assert server.run() is FeedEnd.NOTHING_LEFT  # c is on 0, 10 and 20, and 10 failed
-    found = had(path)
+    found = complete_numbers(path)
     for of, least in ((2, 3), (3, 3), (10, 2)):
         assert sum(number % of == 0 for number in found) >= least
     # a: 0 4 6 for 2; b: 0 6 9 for 3; c: 0 20; an image counts in each of its classes.
@@ -220,7 +220,7 @@ def test_of_each_class_so_many_are_had(path: Path) -> None:
 def test_both_limits_hold_together(path: Path) -> None:
     server = Server(path, selection=replace(PER_CLASS, limit=4))
     assert server.run() is FeedEnd.MET
-    assert len(had(path)) == 4
+    assert len(complete_numbers(path)) == 4
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -233,12 +233,12 @@ def test_whatever_fails_the_limit_is_had_and_nothing_beyond(path: Path, seed: in
     failures = {number: min(4, len(told)) for number, told in outcomes.items()}
     server = Server(path, outcomes, Selection(limit=limit), rng.randrange(1, 9), rng.choice([0.5, 20.0]), rng=rng)
     server.run()
-    found = had(path)
+    found = complete_numbers(path)
     assert len(found) == min(limit, 30 - len(hopeless))
     assert len(server.tries) <= len(found) + sum(failures.get(number, 0) for number in set(server.tries))
     assert server.most_in_flight <= limit
     server.run()
-    assert len(had(path)) == len(found)
+    assert len(complete_numbers(path)) == len(found)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -253,11 +253,11 @@ def test_whatever_fails_each_class_has_its_limit(path: Path, seed: int) -> None:
         path, outcomes, replace(PER_CLASS, limit_per_class=limit, shuffle=bool(seed % 2)), fetchers, rng=rng
     )
     server.run()
-    found = set(had(path))
+    found = set(complete_numbers(path))
     for of in (2, 3, 10):
         there = {number for number in range(30) if number % of == 0}
         assert len(there & found) >= min(limit, len(there - hopeless))
     assert len(found) <= 3 * limit
     assert len(server.tries) <= len(found) + sum(failures.get(number, 0) for number in set(server.tries))
     server.run()
-    assert set(had(path)) == found
+    assert set(complete_numbers(path)) == found

@@ -192,7 +192,7 @@ def test_a_plan_comes_first_and_what_is_left_is_of_it() -> None:
         ({"limit_per_class": 5, "classes": 9, "full_classes": 2, "short": {"Fox": 3}}, "have 5 (fewer: Fox 3, …)"),
     ],
 )
-def test_limits_are_told_by_what_is_had(plan: dict[str, Any], words: str) -> None:
+def test_limits_are_told_by_what_is_complete(plan: dict[str, Any], words: str) -> None:
     by_status = {Status.DONE: 22, Status.FAILED: 1, Status.RETRY: 0, Status.PENDING: 1}
     assert plan_words(PlanCounts(by_status, **plan)).endswith(words)
     nothing_left = PlanCounts({**by_status, Status.PENDING: 0}, limit=30)

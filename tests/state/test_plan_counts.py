@@ -19,9 +19,9 @@ from oidl.model import (
     WrittenFile,
 )
 from oidl.settings import Selection
+from oidl.state.complete import count_by_class
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.had import count_by_class
 from oidl.state.ledger import Ledger
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.queue import Queue

@@ -195,7 +195,7 @@ def test_sql_is_tried_along_the_list_and_not_in_the_order_of_the_images(reader: 
         ({"classes": ("Cat", "Dog"), "label_types": BOXES, "where": "height > 1024"}, [2]),
     ],
 )
-def test_images_are_selected_by_the_size_of_the_picture_that_was_had(
+def test_images_are_selected_by_the_size_of_the_downloaded_picture(
     selection: dict[str, Any], expected: list[int], annotated: StateConnection
 ) -> None:
     sizes = [(600, 1600, image(2).image_id), (2000, 1000, image(4).image_id)]

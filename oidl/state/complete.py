@@ -12,17 +12,17 @@ from typing import NamedTuple
 from oidl.model import Rendition
 from oidl.state.queue import PRESENT, wanted_values
 
-_IS_HAD = f"d.status = 'done' AND {PRESENT} >= :wanted_count"
+_IS_COMPLETE = f"d.status = 'done' AND {PRESENT} >= :wanted_count"
 
 
 class ClassCount(NamedTuple):
     """The number of complete images of a class, and of all available ones."""
 
-    had: int
+    complete: int
     images: int
 
 
-def count_had(
+def count_complete(
     db: sqlite3.Connection,
     wanted: Iterable[Rendition],
     kept: Iterable[str],
@@ -44,7 +44,7 @@ def count_had(
         return count_done(db, subsets)
     (count,) = db.execute(
         f"SELECT count(*) FROM {source} CROSS JOIN download AS d ON d.image_id = c.image_id "
-        f"WHERE {_IS_HAD} AND {selected}",
+        f"WHERE {_IS_COMPLETE} AND {selected}",
         values,
     ).fetchone()
     return int(count)
@@ -63,8 +63,8 @@ def count_done(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> int:
 def count_by_class(db: sqlite3.Connection, wanted: Iterable[Rendition], kept: Iterable[str]) -> dict[str, ClassCount]:
     """The number of complete and of all images for each class of `temp.member`."""
     rows = db.execute(
-        f"SELECT m.class, sum({_IS_HAD}), count(*) FROM temp.member AS m "
+        f"SELECT m.class, sum({_IS_COMPLETE}), count(*) FROM temp.member AS m "
         "CROSS JOIN download AS d ON d.image_id = m.image_id GROUP BY m.class ORDER BY m.class",
         wanted_values(wanted, frozenset(kept)),
     )
-    return {name: ClassCount(had, images) for name, had, images in rows}
+    return {name: ClassCount(complete, images) for name, complete, images in rows}
