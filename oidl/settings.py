@@ -164,7 +164,7 @@ class SourceSettings:
 
     `sources` are tried in order. Originals are looked for in `directory`.
     With `save`, bodies are kept, each source's as a separate rendition
-    (`kept`): only the published bytes are ever called `original`.
+    (`original_renditions`): only the published bytes are ever called `original`.
     """
 
     sources: tuple[Source, ...] = (Source.ORIGINAL,)
@@ -174,14 +174,14 @@ class SourceSettings:
     always_download: bool = False
 
     @property
-    def kept(self) -> tuple[Rendition, ...]:
+    def original_renditions(self) -> tuple[Rendition, ...]:
         """The renditions that bodies are kept as, one for each source; an image needs only one of them."""
         return tuple(self.rendition_for(source) for source in self.sources) if self.save else ()
 
     @property
     def original_names(self) -> frozenset[str]:
-        """The names of `kept`."""
-        return frozenset(rendition.name for rendition in self.kept)
+        """The names of `original_renditions`."""
+        return frozenset(rendition.name for rendition in self.original_renditions)
 
     @property
     def can_use_local(self) -> bool:
@@ -218,7 +218,7 @@ class Settings:
     """The settings of one `oidl run`.
 
     `renditions` are the resized ones; the saved original, if any, is in addition
-    (`wanted`). `catalogue` None means the built-in one; `images_csv` replaces the
+    (`required`). `catalogue` None means the built-in one; `images_csv` replaces the
     catalogue's image lists, and `image_list` chooses among those. `annotations` are kinds of annotations;
     `pipeline.annotation_requirements` says which files they need. With `load_annotations` they go into the database,
     for the selected images or the whole list. Unless `is_directory_given`, the first of `renditions` goes to another
@@ -251,9 +251,9 @@ class Settings:
     threads: int = field(default_factory=usable_cores)
 
     @property
-    def wanted(self) -> tuple[Rendition, ...]:
-        """Every rendition that an image needs to be done; the first of `kept` stands for any of them."""
-        return self.originals.kept[:1] + self.renditions
+    def required(self) -> tuple[Rendition, ...]:
+        """Every rendition that an image needs to be done; the first of `original_renditions` stands for any of them."""
+        return self.originals.original_renditions[:1] + self.renditions
 
     @property
     def loads_annotations(self) -> bool:
@@ -261,9 +261,9 @@ class Settings:
         return self.load_annotations or (self.download_metadata and self.selection.is_narrowed)
 
     @property
-    def every(self) -> tuple[Rendition, ...]:
+    def all_renditions(self) -> tuple[Rendition, ...]:
         """Every rendition that the run may produce."""
-        return self.originals.kept + self.renditions
+        return self.originals.original_renditions + self.renditions
 
     @property
     def local_list(self) -> Path | None:

@@ -98,7 +98,7 @@ def _run(session: RunSession, *, says_forecast: bool) -> RunEnd:
         for remark in db.remarks:
             say(remark)
         settings = with_own_directory(db, replace(settings, transfers=transfers))
-        check_layout(db, settings.every, settings.layout)
+        check_layout(db, settings.all_renditions, settings.layout)
         plan = read_plan(db)
         remarks = (*plan_remarks(plan, settings.plan), *lost_remarks(db, settings))
         is_new = bool(settings.plan) and settings.plan != plan

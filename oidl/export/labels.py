@@ -26,7 +26,7 @@ from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import subsets_with_images
 from oidl.state.homes import read_homes
-from oidl.state.load import loaded_list, wanted_subsets
+from oidl.state.load import loaded_list, requested_subsets
 from oidl.state.verify import known_renditions
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.ownership import OwnFiles
@@ -63,7 +63,7 @@ def export_labels(
     if image_list is None:
         raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
     rendition = find_rendition(db, request.rendition)
-    subsets = wanted_subsets(db, request.selection.subsets)
+    subsets = requested_subsets(db, request.selection.subsets)
     kinds = _kinds(db, request)
     numbered = export_categories(db, kinds, request.label_names)
     dest = request.dest

@@ -13,7 +13,7 @@ from oidl.export.text import csv_line
 from oidl.hints import command
 from oidl.model import Status
 from oidl.state.connection import StateConnection
-from oidl.state.load import loaded_list, styles, wanted_subsets
+from oidl.state.load import loaded_list, requested_subsets, styles
 from oidl.state.outcome_rows import OutcomeRow, outcome_rows
 from oidl.state.selection import SelectedImages
 from oidl.storage.atomic import atomic_text
@@ -46,7 +46,7 @@ def export_csvs(
     with ExitStack() as files:
         outputs = {}
         style = {subset: (quoting, LINE_ENDS[line_end]) for subset, (quoting, line_end) in styles(db).items()}
-        for subset in wanted_subsets(db, subsets):
+        for subset in requested_subsets(db, subsets):
             directory = (dest or root_dir / image_list.directory) / subset
             quoting, end = style[subset]
             for name, more in ((SUCCESS, ",Source" * with_source), (FAILURE, ",FailureDetails")):

@@ -33,12 +33,12 @@ from oidl.library.image import RootImage, root_image
 from oidl.model import LabelType, Rendition
 from oidl.settings import Layout, Selection
 from oidl.state.annotation_filters import is_annotated, require_annotations
-from oidl.state.classes import wanted_classes
+from oidl.state.classes import requested_classes
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.database import check_database, open_reader
 from oidl.state.homes import read_homes
-from oidl.state.load import loaded_list, wanted_subsets
+from oidl.state.load import loaded_list, requested_subsets
 from oidl.state.query import query
 from oidl.state.selection import select_images
 from oidl.storage.ownership import OwnFiles
@@ -124,10 +124,10 @@ class Root:
     def _walk(
         self, db: StateConnection, selection: Selection, kinds: Sequence[LabelType], rendition: Rendition
     ) -> Iterator[LabelledImage]:
-        subsets = wanted_subsets(db, selection.subsets)
+        subsets = requested_subsets(db, selection.subsets)
         label_names = None
         if selection.classes:
-            names = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
+            names = requested_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
             label_names = tuple(dict.fromkeys(label_name for label_name, _ in names))
         request = ExportRequest(
             format=IMAGEFOLDER, selection=selection, selected=select_images(db, selection), label_names=label_names

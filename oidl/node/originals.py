@@ -45,7 +45,7 @@ class LocalOriginals:
         saves_original = any(rendition.mode is None for rendition in job.missing_renditions)
         if saves_original or not (self._settings.save and self._settings.can_use_local):
             return job
-        return replace(job, missing_renditions=(*job.missing_renditions, self._settings.kept[0]))
+        return replace(job, missing_renditions=(*job.missing_renditions, self._settings.original_renditions[0]))
 
     def _has_originals(self, subset: str) -> bool:
         """Whether there may be any; looked up once, at the first image of `subset`."""

@@ -13,7 +13,7 @@ from oidl.model import CLASS_FILES, TYPE_FILES, FileKind
 from oidl.settings import Selection, Settings
 from oidl.state.annotation_filters import ANNOTATION_TABLES
 from oidl.state.annotations import AnnotationFile, is_loaded, listed_images, own_contents
-from oidl.state.classes import wanted_classes
+from oidl.state.classes import requested_classes
 from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_subsets
 
@@ -108,6 +108,6 @@ def required_files(db: StateConnection, version: Version, selection: Selection) 
 
 def _are_known(db: StateConnection, classes: Iterable[str]) -> bool:
     try:
-        return all(wanted_classes(db, classes))
+        return all(requested_classes(db, classes))
     except UsageError:
         return False

@@ -49,8 +49,8 @@ def make_forecast(
     """
     with translating_sqlite_errors(db.path):
         settings = with_own_directory(db, settings)
-        check_recipes(db, settings.every)
-        check_layout(db, settings.every, settings.layout)
+        check_recipes(db, settings.all_renditions)
+        check_layout(db, settings.all_renditions, settings.layout)
         check_where(db, settings.selection.where)
         missing: tuple[str, ...] = ()
         if settings.download_images:
@@ -77,7 +77,7 @@ def make_forecast(
         )
         others = _other_bytes(annotations, _published(settings, version, missing))
         shares = [share for share in forecast.subsets.values() if share]
-        files = new_files(db, shares, forecast.images or 0, settings.wanted)
+        files = new_files(db, shares, forecast.images or 0, settings.required)
         return replace(forecast, rooms=likely_rooms(db, settings, version, files, others))
 
 

@@ -79,7 +79,7 @@ def remove_files(
 def lost_remarks(db: StateConnection, settings: Settings) -> Iterator[str]:
     """Messages about renditions that have files, according to their rows, but no directory."""
     subsets = loaded_subsets(db)
-    used = {rendition.name for rendition in settings.every}
+    used = {rendition.name for rendition in settings.all_renditions}
     for rendition, files in known_renditions(db):
         homes = [subset_directory(settings.layout, subset, rendition.directory) for subset in subsets]
         if files and rendition.name in used and homes and not any(home.is_dir() for home in homes):

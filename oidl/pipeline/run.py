@@ -235,7 +235,7 @@ class Run:
     def _open(self) -> int:
         ledger = self._state.ledger
         with ledger.transaction():
-            ledger.register(self._settings.every)
+            ledger.register(self._settings.all_renditions)
             run_id = ledger.open_run(self._settings.as_json(), token=self._token, boot_id=boot_id())
             if self._settings.plan:
                 self._earlier_plan = read_plan(self._state.db)

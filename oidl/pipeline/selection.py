@@ -67,14 +67,14 @@ class ImageSelection:
         settings = self._settings
         return Queue(
             self._reader,
-            settings.wanted,
+            settings.required,
             run_id=run_id,
             max_tries=settings.retries.max_tries,
             uncounted=UNCOUNTED,
             subsets=settings.selection.subsets,
             selected=self._selected_images,
             again_before=datetime.now(UTC) if settings.originals.always_download else None,
-            kept=settings.originals.original_names,
+            original_names=settings.originals.original_names,
         )
 
     def _count_complete(self) -> Target:
@@ -84,7 +84,7 @@ class ImageSelection:
         if selection.limit and not originals.always_download:
             complete = count_complete(
                 self._reader,
-                self._settings.wanted,
+                self._settings.required,
                 originals.original_names,
                 subsets=selection.subsets,
                 are_selected=self._selected_images is not None,
@@ -93,7 +93,7 @@ class ImageSelection:
                 self._reader, selection.subsets
             )
         if selection.limit_per_class is not None:
-            by_class = count_by_class(self._reader, self._settings.wanted, originals.original_names)
+            by_class = count_by_class(self._reader, self._settings.required, originals.original_names)
             if originals.always_download:
                 by_class = {name: each._replace(complete=0) for name, each in by_class.items()}
             self._by_class = by_class
@@ -131,7 +131,7 @@ class ImageSelection:
 
     def new_files(self) -> dict[str, int]:
         """Roughly how many new files each rendition needs; call `left` first."""
-        return new_files(self._reader, self._shares, self._left(), self._settings.wanted)
+        return new_files(self._reader, self._shares, self._left(), self._settings.required)
 
     def _left(self) -> int:
         left = sum(share.images for share in self._shares)
@@ -151,7 +151,7 @@ class ImageSelection:
 def demand_of(settings: Settings) -> Demand:
     """What a run with these settings requires of its images."""
     originals = settings.originals
-    return Demand(settings.wanted, originals.original_names, originals.always_download, settings.retries.failed)
+    return Demand(settings.required, originals.original_names, originals.always_download, settings.retries.failed)
 
 
 def select_from_settings(db: StateConnection, selection: Selection) -> SelectedImages | None:

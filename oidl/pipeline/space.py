@@ -86,7 +86,7 @@ def _bytes_each(
     """The name of each rendition, its directory, and the approximate size of one file."""
     files = read_counts(db).files
     original_bytes = copy_bytes(version, settings.originals.sources[0])
-    for rendition in settings.wanted:
+    for rendition in settings.required:
         count, total = files.get(rendition.name, (0, 0))
         if count >= _ENOUGH_FILES:
             bytes_each = total / count

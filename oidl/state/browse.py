@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from oidl.model import LabelType
 from oidl.state.annotation_filters import ANNOTATION_TABLES
-from oidl.state.classes import wanted_classes
+from oidl.state.classes import requested_classes
 from oidl.state.image_lookup import ImageSummary, image_summaries
 
 STEPS = 2_000  # the maximum number of images that one search looks at
@@ -83,7 +83,7 @@ def classes_called(db: sqlite3.Connection, typed: str, most: int) -> list[str]:
 
 def class_filter(db: sqlite3.Connection, name: str) -> tuple[str, ...]:
     """The label names of the class called `name`; raises `UsageError`, with similar names, if there is none."""
-    return tuple(dict.fromkeys(label_name for label_name, _ in wanted_classes(db, [name])))
+    return tuple(dict.fromkeys(label_name for label_name, _ in requested_classes(db, [name])))
 
 
 def frequent_licenses(db: sqlite3.Connection) -> list[str]:

@@ -18,7 +18,7 @@ _BELOW = """
 """
 
 
-def wanted_classes(
+def requested_classes(
     db: sqlite3.Connection, names: Iterable[str], *, include_subclasses: bool = False
 ) -> Iterator[tuple[str, str]]:
     """Every (label name, requested class) of `names`, which are display names or label names, in upper or lower case.
@@ -48,7 +48,7 @@ def wanted_classes(
 def classes_below(db: sqlite3.Connection) -> tuple[str, ...]:
     """The names of the direct subclasses of the classes that were requested on this connection."""
     rows = db.execute(
-        "SELECT DISTINCT coalesce(c.display_name, h.child) FROM temp.wanted AS w "
+        "SELECT DISTINCT coalesce(c.display_name, h.child) FROM temp.requested_class AS w "
         "JOIN class_hierarchy AS h ON h.parent = w.label_name AND h.kind = 'subcategory' "
         "LEFT JOIN class AS c ON c.label_name = h.child ORDER BY 1"
     )

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from oidl.model import Rendition
-from oidl.state.queue import PRESENT, wanted_values
+from oidl.state.queue import PRESENT, required_values
 
-_IS_COMPLETE = f"d.status = 'done' AND {PRESENT} >= :wanted_count"
+_IS_COMPLETE = f"d.status = 'done' AND {PRESENT} >= :required_count"
 
 
 class ClassCount(NamedTuple):
@@ -24,21 +24,21 @@ class ClassCount(NamedTuple):
 
 def count_complete(
     db: sqlite3.Connection,
-    wanted: Iterable[Rendition],
-    kept: Iterable[str],
+    required: Iterable[Rendition],
+    original_names: Iterable[str],
     *,
     subsets: tuple[str, ...] = (),
     are_selected: bool,
 ) -> int:
-    """The number of images with all of `wanted`, among those in `temp.selected`, or in `subsets` (empty: all).
+    """The number of images with all of `required`, among those in `temp.selected`, or in `subsets` (empty: all).
 
-    Any of the names in `kept` satisfies the one of them that is in `wanted`.
+    Any of the names in `original_names` satisfies the one of them that is in `required`.
     """
-    values = {**wanted_values(wanted, frozenset(kept)), "subsets": json.dumps(subsets)}
+    values = {**required_values(required, frozenset(original_names)), "subsets": json.dumps(subsets)}
     selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
     if are_selected:
         source = "temp.selected AS c"
-    elif values["wanted_count"]:
+    elif values["required_count"]:
         source = "(SELECT DISTINCT image_id FROM file) AS c"
     else:
         return count_done(db, subsets)
@@ -60,11 +60,13 @@ def count_done(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> int:
     return int(count)
 
 
-def count_by_class(db: sqlite3.Connection, wanted: Iterable[Rendition], kept: Iterable[str]) -> dict[str, ClassCount]:
+def count_by_class(
+    db: sqlite3.Connection, required: Iterable[Rendition], original_names: Iterable[str]
+) -> dict[str, ClassCount]:
     """The number of complete and of all images for each class of `temp.member`."""
     rows = db.execute(
         f"SELECT m.class, sum({_IS_COMPLETE}), count(*) FROM temp.member AS m "
         "CROSS JOIN download AS d ON d.image_id = m.image_id GROUP BY m.class ORDER BY m.class",
-        wanted_values(wanted, frozenset(kept)),
+        required_values(required, frozenset(original_names)),
     )
     return {name: ClassCount(complete, images) for name, complete, images in rows}

@@ -16,20 +16,20 @@ from oidl.settings import Selection
 from oidl.state.complete import count_by_class, count_complete
 from oidl.state.counts import Counts, read_counts
 from oidl.state.estimate import mean_original_bytes
-from oidl.state.queue import PRESENT, wanted_values
+from oidl.state.queue import PRESENT, required_values
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The renditions that an image needs: all of `wanted`, but only one of those that are named in `kept`.
+    """The renditions that an image needs: all of `required`, but only one of those that are named in `original_names`.
 
     With `is_anew`, images that are done are done again. `failed` are the reasons whose permanent failures are retried:
     empty for all reasons, None for no failures. With `can_use_local`, an original on disk is not fetched. `mean_bytes`
     is the mean size of a fetched image, None for the published size of each.
     """
 
-    wanted: Sequence[Rendition]
-    kept: Collection[str] = ()
+    required: Sequence[Rendition]
+    original_names: Collection[str] = ()
     is_anew: bool = False
     failed: Collection[Reason] | None = None
     can_use_local: bool = False
@@ -40,10 +40,10 @@ class Demand:
         """The parameters of the conditions below."""
         failed = None if self.failed is None else json.dumps(tuple(self.failed))
         return {
-            **wanted_values(self.wanted, self.kept),
+            **required_values(self.required, self.original_names),
             "is_anew": self.is_anew,
             "failed": failed,
-            "takes_local": self.can_use_local and not self.is_anew,
+            "can_use_local": self.can_use_local and not self.is_anew,
             "mean_bytes": self.mean_bytes,
         }
 
@@ -52,11 +52,11 @@ _IS_TRIED_AGAIN = (
     "d.status = 'failed' AND :failed NOTNULL AND (:failed = '[]' OR d.reason IN (SELECT value FROM json_each(:failed)))"
 )
 _LEFT = f"""
-    (d.status IN ('pending', 'retry') OR d.status = 'done' AND (:is_anew OR {PRESENT} < :wanted_count)
+    (d.status IN ('pending', 'retry') OR d.status = 'done' AND (:is_anew OR {PRESENT} < :required_count)
      OR {_IS_TRIED_AGAIN})
 """
 _IS_LOCAL = """
-    (:takes_local AND EXISTS (SELECT 1 FROM file AS o WHERE o.image_id = d.image_id AND o.rendition = 'original'
+    (:can_use_local AND EXISTS (SELECT 1 FROM file AS o WHERE o.image_id = d.image_id AND o.rendition = 'original'
                               AND o.conversion IS NULL))
 """
 _COUNTED_IMAGES = 100_000
@@ -75,34 +75,36 @@ def forecast_all(
             f"SELECT d.subset, sum(d.images) FROM status_count AS d WHERE {_IS_TRIED_AGAIN} GROUP BY 1", demand.values
         )
     )
-    lacking = _lacking(db, counts, demand, counted_images)
+    incomplete = _incomplete(db, counts, demand, counted_images)
     shares = {}
     for subset, row in counts.by_subset.items():
         if not subsets or subset in subsets:
-            again, local = lacking.get(subset, (0, 0))
+            again, local = incomplete.get(subset, (0, 0))
             left = row[Status.PENDING] + row[Status.RETRY] + again + failed.get(subset, 0)
             mean = demand.mean_bytes or (mean_original_bytes(db, (subset,)) if left else 0.0)
             shares[subset] = Share(left, (left - local) * mean, local, again)
     return shares
 
 
-def _lacking(db: sqlite3.Connection, counts: Counts, demand: Demand, counted_images: int) -> dict[str, tuple[int, int]]:
+def _incomplete(
+    db: sqlite3.Connection, counts: Counts, demand: Demand, counted_images: int
+) -> dict[str, tuple[int, int]]:
     """By subset, the number of images that are done but need work again, and how many of these use an original on disk.
 
     Images need work again if all are redone, or if they lack a rendition.
     """
     done = {subset: row[Status.DONE] for subset, row in counts.by_subset.items()}
-    every = sum(done.values())
-    if demand.is_anew or not every:
+    total = sum(done.values())
+    if demand.is_anew or not total:
         return {subset: (images, 0) for subset, images in done.items()}
-    if not demand.wanted:
+    if not demand.required:
         return {}
     # Only a look at each image shows its subset, and whether it lacks several renditions.
-    if every <= counted_images:
+    if total <= counted_images:
         with_files = {
-            subset: (images, lacking_local)
-            for subset, images, lacking_local in db.execute(
-                f"SELECT d.subset, sum({PRESENT} >= :wanted_count), sum({PRESENT} < :wanted_count AND {_IS_LOCAL}) "
+            subset: (images, incomplete_local)
+            for subset, images, incomplete_local in db.execute(
+                f"SELECT d.subset, sum({PRESENT} >= :required_count), sum({PRESENT} < :required_count AND {_IS_LOCAL}) "
                 "FROM (SELECT DISTINCT image_id FROM file) AS e CROSS JOIN download AS d ON d.image_id = e.image_id "
                 "WHERE d.status = 'done' GROUP BY 1",
                 demand.values,
@@ -111,12 +113,14 @@ def _lacking(db: sqlite3.Connection, counts: Counts, demand: Demand, counted_ima
         counted = {subset: (images, *with_files.get(subset, (0, 0))) for subset, images in done.items()}
         return {subset: (images - complete, local) for subset, (images, complete, local) in counted.items()}
     files_of = {name: files for name, (files, _) in counts.files.items()}
-    files = [files_of.get(rendition.name, 0) for rendition in demand.wanted if rendition.name not in demand.kept]
-    if demand.kept:
-        files.append(sum(files_of.get(name, 0) for name in demand.kept))
-    lacking = max(0, every - min(files, default=every))
-    local = min(lacking, files_of.get(ORIGINAL, 0)) if demand.values["takes_local"] else 0
-    return {subset: (-(-lacking * images // every), local * images // every) for subset, images in done.items()}
+    files = [
+        files_of.get(rendition.name, 0) for rendition in demand.required if rendition.name not in demand.original_names
+    ]
+    if demand.original_names:
+        files.append(sum(files_of.get(name, 0) for name in demand.original_names))
+    incomplete = max(0, total - min(files, default=total))
+    local = min(incomplete, files_of.get(ORIGINAL, 0)) if demand.values["can_use_local"] else 0
+    return {subset: (-(-incomplete * images // total), local * images // total) for subset, images in done.items()}
 
 
 def forecast_selected(db: sqlite3.Connection, subsets: tuple[str, ...], demand: Demand) -> dict[str, Share]:
@@ -152,7 +156,7 @@ def keep_missing(db: sqlite3.Connection, selection: Selection, demand: Demand) -
     order = "ORDER BY d.status <> 'done', c.place"
     selected = "temp.selected AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
     if selection.limit_per_class is not None:
-        by_class = count_by_class(db, demand.wanted, demand.kept)
+        by_class = count_by_class(db, demand.required, demand.original_names)
         missing = {
             name: selection.limit_per_class - (0 if demand.is_anew else each.complete)
             for name, each in by_class.items()
@@ -177,7 +181,9 @@ def missing_to_limit(db: sqlite3.Connection, selection: Selection, demand: Deman
     """How many images are still missing to the limit for all images; None if there is no limit."""
     if selection.limit is None or demand.is_anew:
         return selection.limit
-    complete = count_complete(db, demand.wanted, demand.kept, subsets=selection.subsets, are_selected=are_selected)
+    complete = count_complete(
+        db, demand.required, demand.original_names, subsets=selection.subsets, are_selected=are_selected
+    )
     return max(0, selection.limit - complete)
 
 
@@ -186,7 +192,7 @@ def _keep(db: sqlite3.Connection, images: str, values: dict[str, Any]) -> None:
 
 
 def new_files(
-    db: sqlite3.Connection, shares: Iterable[Share], images: int, wanted: Iterable[Rendition]
+    db: sqlite3.Connection, shares: Iterable[Share], images: int, required: Iterable[Rendition]
 ) -> dict[str, int]:
     """By rendition, the approximate number of additional files after `images` of `shares` are done.
 
@@ -197,7 +203,7 @@ def new_files(
     again = sum(share.again for share in shares) * images // available if available else 0
     counts = read_counts(db)
     done = counts.by_status[Status.DONE]
-    existing = {rendition.name: counts.files.get(rendition.name, (0, 0))[0] for rendition in wanted}
+    existing = {rendition.name: counts.files.get(rendition.name, (0, 0))[0] for rendition in required}
     return {name: images - again + min(again, max(0, done - files)) for name, files in existing.items()}
 
 

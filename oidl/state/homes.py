@@ -36,14 +36,14 @@ def read_homes(db: sqlite3.Connection, layout: Layout) -> frozenset[Home]:
     ):
         with suppress(ValueError, TypeError, LookupError, RecursionError):
             there = Layout(Path(root_dir), str(version_dir))
-            outputs = [*_kept(json.loads(originals)), *map(_rendition, json.loads(renditions))]
+            outputs = [*_original_renditions(json.loads(originals)), *map(_rendition, json.loads(renditions))]
             homes.update(Home(rendition, there) for rendition in outputs)
     return frozenset(homes)
 
 
-def _kept(originals: dict[str, Any]) -> tuple[Rendition, ...]:
+def _original_renditions(originals: dict[str, Any]) -> tuple[Rendition, ...]:
     sources = tuple(map(Source, originals["sources"]))
-    return SourceSettings(sources, save=originals["save"], directory=str(originals["directory"])).kept
+    return SourceSettings(sources, save=originals["save"], directory=str(originals["directory"])).original_renditions
 
 
 def _rendition(settings: dict[str, Any]) -> Rendition:

@@ -95,7 +95,7 @@ def loaded_subsets(db: sqlite3.Connection) -> tuple[str, ...]:
     return tuple(subset for (subset,) in db.execute("SELECT subset FROM image_list ORDER BY subset"))
 
 
-def wanted_subsets(db: sqlite3.Connection, named: Collection[str]) -> tuple[str, ...]:
+def requested_subsets(db: sqlite3.Connection, named: Collection[str]) -> tuple[str, ...]:
     """The loaded subsets, or the `named` ones among them. Raises `UsageError` for one that is not loaded."""
     loaded = loaded_subsets(db)
     for subset in named:

@@ -34,12 +34,12 @@ _IS_OF_CLASSES = """
             WHERE m.image_id = d.image_id AND m.class IN (SELECT value FROM json_each(:classes)))
 """
 
-# The number of wanted renditions that an image has; its parameters are `wanted_values`.
+# The number of required renditions that an image has; its parameters are `required_values`.
 PRESENT = """
     ((SELECT count(*) FROM file AS f
-      WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:wanted)))
+      WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:required)))
      + EXISTS (SELECT 1 FROM file AS f
-               WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:kept))))
+               WHERE f.image_id = d.image_id AND f.rendition IN (SELECT value FROM json_each(:original_names))))
 """
 _TRIED = "EXISTS (SELECT 1 FROM attempt AS a WHERE a.image_id = d.image_id AND a.run_id = :run)"
 _TRIES = """
@@ -49,13 +49,16 @@ _TRIES = """
 """
 
 
-def wanted_values(wanted: Iterable[Rendition], kept: Collection[str]) -> dict[str, str | int]:
-    """The parameters of `PRESENT` and `wanted_count`; any name in `kept` satisfies the one of them that is wanted."""
-    names = [rendition.name for rendition in wanted]
+def required_values(required: Iterable[Rendition], original_names: Collection[str]) -> dict[str, str | int]:
+    """The parameters of `PRESENT` and `required_count`.
+
+    Any name in `original_names` satisfies the one of them that is required.
+    """
+    names = [rendition.name for rendition in required]
     return {
-        "wanted": json.dumps([name for name in names if name not in kept]),
-        "kept": json.dumps(sorted(kept)),
-        "wanted_count": len(names),
+        "required": json.dumps([name for name in names if name not in original_names]),
+        "original_names": json.dumps(sorted(original_names)),
+        "required_count": len(names),
     }
 
 
@@ -68,18 +71,18 @@ class Waiting(NamedTuple):
 
 
 class Queue:
-    """The images of one selection that still lack one of `wanted`.
+    """The images of one selection that still lack one of `required`.
 
     `db` is the feed's own reader, on which `selected` was selected; None means all images, empty `subsets` all
     subsets. With `again_before`, images that were done before that time are done again, and every rendition counts as
-    missing. Any name in `kept`, the names for unchanged images, satisfies the one that is wanted. An image is tried
-    `max_tries` times in run `run_id`, not counting reasons in `uncounted`.
+    missing. Any name in `original_names`, the names for unchanged images, satisfies the one that is required. An image
+    is tried `max_tries` times in run `run_id`, not counting reasons in `uncounted`.
     """
 
     def __init__(
         self,
         db: StateConnection,
-        wanted: tuple[Rendition, ...],
+        required: tuple[Rendition, ...],
         *,
         run_id: int,
         max_tries: int,
@@ -87,18 +90,18 @@ class Queue:
         subsets: tuple[str, ...] = (),
         selected: SelectedImages | None = None,
         again_before: datetime | None = None,
-        kept: Iterable[str] = (),
+        original_names: Iterable[str] = (),
     ) -> None:
         self._db = db
-        self._kept = frozenset(kept)
-        self._wanted = wanted
+        self._original_names = frozenset(original_names)
+        self._required = required
         self._again_before = timestamp(again_before) if again_before else None
         self._values = {
             "run": run_id,
             "max_tries": max_tries,
             "uncounted": json.dumps(tuple(uncounted)),
             "subsets": json.dumps(subsets),
-            **wanted_values(wanted, self._kept),
+            **required_values(required, self._original_names),
             "again_before": self._again_before,
         }
         self._filter = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
@@ -136,7 +139,7 @@ class Queue:
 
     def plan_status_counts(self) -> list[StatusCount]:
         """The same for selected images, but one that lacks something, or must be done again, is pending."""
-        lacks = "d.finished_at < :again_before" if self._again_before else f"{PRESENT} < :wanted_count"
+        lacks = "d.finished_at < :again_before" if self._again_before else f"{PRESENT} < :required_count"
         status = f"iif(d.status = 'done' AND {lacks}, 'pending', d.status)"
         return [
             StatusCount("", known_status(status), Reason.of(reason), images)
@@ -154,12 +157,12 @@ class Queue:
         return self._walk("d.status = 'pending'", after, limit, of_class)
 
     def incomplete(self, after: str, limit: int, of_class: str | None = None) -> list[Job]:
-        """The next `limit` finished images after ImageID `after` that lack a wanted rendition."""
+        """The next `limit` finished images after ImageID `after` that lack a required rendition."""
         if self._again_before:
             return self._walk("d.status = 'done' AND d.finished_at < :again_before", after, limit, of_class)
-        if not self._wanted:
+        if not self._required:
             return []
-        return self._walk(f"d.status = 'done' AND {PRESENT} < :wanted_count", after, limit, of_class)
+        return self._walk(f"d.status = 'done' AND {PRESENT} < :required_count", after, limit, of_class)
 
     def due(self, now: datetime, limit: int, *, again: bool, classes: Iterable[str] | None = None) -> list[Job]:
         """Up to `limit` images whose retry is due, the longest due first.
@@ -242,7 +245,7 @@ class Queue:
                 original_size=row[3],
                 original_md5=row[4],
                 thumbnail_300k_url=row[5],
-                missing_renditions=self._lacking(row[6]),
+                missing_renditions=self._missing_renditions(row[6]),
                 saved_original=row[7],
                 rotation=_degrees(row[8]),
                 status=known_status(row[9]),
@@ -252,13 +255,13 @@ class Queue:
             for row in rows
         ]
 
-    def _lacking(self, present: str | None) -> tuple[Rendition, ...]:
+    def _missing_renditions(self, present: str | None) -> tuple[Rendition, ...]:
         if self._again_before or not present:
-            return self._wanted
+            return self._required
         names = set(present.split("\n"))
-        if names & self._kept:
-            names |= self._kept
-        return tuple(rendition for rendition in self._wanted if rendition.name not in names)
+        if names & self._original_names:
+            names |= self._original_names
+        return tuple(rendition for rendition in self._required if rendition.name not in names)
 
 
 def _degrees(rotation: str | None) -> int:

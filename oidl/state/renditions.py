@@ -94,7 +94,11 @@ def with_own_directory(db: sqlite3.Connection, settings: Settings) -> Settings:
     if settings.is_directory_given or not settings.renditions:
         return settings
     resized, *others = settings.renditions
-    used = {each for rendition in (*others, *settings.originals.kept) for each in (rendition.name, rendition.directory)}
+    used = {
+        each
+        for rendition in (*others, *settings.originals.original_renditions)
+        for each in (rendition.name, rendition.directory)
+    }
     rows = db.execute(f"SELECT directory, {', '.join(_RECIPE[1:])} FROM rendition WHERE files > 0")
     known = {directory: tuple(recipe) for directory, *recipe in rows if directory not in used}
     names = [resized.directory, *_names(resized)]

@@ -1,9 +1,9 @@
 """The selected images, by ImageID, class, attribute or SQL, as a temporary table of the connection.
 
 `temp.selected` has them in the order of the feed, which walks along its key, with the size of the original if the
-selection read it, otherwise NULL. `temp.candidate` has the wanted classes that each image shows. If images are counted
-by class, `temp.member` has the images of each class in the order of `temp.selected`. One statement fills each table, in
-the temporary file of SQLite: nothing is in memory or in the state database.
+selection read it, otherwise NULL. `temp.candidate` has the requested classes that each image shows. If images are
+counted by class, `temp.member` has the images of each class in the order of `temp.selected`. One statement fills each
+table, in the temporary file of SQLite: nothing is in memory or in the state database.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, replace
 from oidl.errors import UsageError
 from oidl.settings import Selection
 from oidl.state.annotation_filters import ANNOTATION_TABLES, row_conditions, row_parameters
-from oidl.state.classes import classes_below, wanted_classes
+from oidl.state.classes import classes_below, requested_classes
 from oidl.state.connection import StateConnection, transaction
 
 _TABLES = """
-    CREATE TEMP TABLE named (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
-    CREATE TEMP TABLE wanted (label_name TEXT NOT NULL, class TEXT NOT NULL, PRIMARY KEY (label_name, class))
+    CREATE TEMP TABLE given_id (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TEMP TABLE requested_class (label_name TEXT NOT NULL, class TEXT NOT NULL, PRIMARY KEY (label_name, class))
         STRICT, WITHOUT ROWID;
     CREATE TEMP TABLE candidate (class TEXT NOT NULL, image_id TEXT NOT NULL, PRIMARY KEY (class, image_id))
         STRICT, WITHOUT ROWID;
@@ -91,7 +91,7 @@ def select_images(
     unknown = SelectedImages(0)
     if image_ids is not None:
         with transaction(db):
-            db.executemany("INSERT OR IGNORE INTO named VALUES (?)", ((image_id,) for image_id in image_ids))
+            db.executemany("INSERT OR IGNORE INTO given_id VALUES (?)", ((image_id,) for image_id in image_ids))
         unknown = _unknown(db)
     key, size = "image_id", "NULL"
     if selection.shuffle:
@@ -99,8 +99,8 @@ def select_images(
         key = "shuffle_key(image_id)"
     with _translating_where_errors(selection):
         if selection.label_types:
-            names = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
-            db.executemany("INSERT OR IGNORE INTO wanted VALUES (?, ?)", names)
+            names = requested_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
+            db.executemany("INSERT OR IGNORE INTO requested_class VALUES (?, ?)", names)
             for statement in _candidates(selection, is_named=image_ids is not None):
                 db.execute(statement, values)
             images = "SELECT DISTINCT image_id FROM candidate"
@@ -142,7 +142,7 @@ def _some(names: Sequence[str], total: int) -> str:
 
 def drop_selection(db: sqlite3.Connection) -> None:
     """Removes the selection on `db`, so that another one can be made."""
-    for table in ("named", "wanted", "candidate", "selected", "member"):
+    for table in ("given_id", "requested_class", "candidate", "selected", "member"):
         db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
@@ -186,7 +186,7 @@ def selected_ids(db: sqlite3.Connection) -> Iterator[str]:
 
 
 def _unknown(db: sqlite3.Connection) -> SelectedImages:
-    absent = "FROM named AS n WHERE n.image_id NOT IN (SELECT d.image_id FROM download AS d)"
+    absent = "FROM given_id AS n WHERE n.image_id NOT IN (SELECT d.image_id FROM download AS d)"
     (count,) = db.execute(f"SELECT count(*) {absent}").fetchone()
     return SelectedImages(
         0, count, tuple(image_id for (image_id,) in db.execute(f"SELECT n.image_id {absent} LIMIT 5"))
@@ -205,11 +205,11 @@ def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
     if not is_named:
         return f"SELECT {source} WHERE {' AND '.join(conditions)}", size
     conditions = _allowed(selection, "x.image_id", is_named=False)
-    return f"SELECT x.image_id FROM named AS x WHERE {' AND '.join(conditions)}", size
+    return f"SELECT x.image_id FROM given_id AS x WHERE {' AND '.join(conditions)}", size
 
 
 def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:
-    """One statement per column of each annotation table that may show a wanted class."""
+    """One statement per column of each annotation table that may show a requested class."""
     for label_type in selection.label_types:
         evidence = ANNOTATION_TABLES[label_type]
         conditions = [
@@ -219,8 +219,11 @@ def _candidates(selection: Selection, *, is_named: bool) -> Iterator[str]:
         ]
         for column in evidence.columns:
             if selection.classes:
-                # CROSS JOIN: for each wanted class, along the index of classes.
-                source, shown = f"wanted AS w CROSS JOIN {evidence.table} AS x ON x.{column} = w.label_name", "w.class"
+                # CROSS JOIN: for each requested class, along the index of classes.
+                source, shown = (
+                    f"requested_class AS w CROSS JOIN {evidence.table} AS x ON x.{column} = w.label_name",
+                    "w.class",
+                )
             else:
                 source, shown = f"{evidence.table} AS x", f"x.{column}"
             yield (
@@ -234,7 +237,7 @@ def _allowed(selection: Selection, image_id: str, *, is_named: bool) -> list[str
     subset = " AND d.subset IN (SELECT value FROM json_each(:subsets))" if selection.subsets else ""
     conditions = [f"EXISTS (SELECT 1 FROM download AS d WHERE d.image_id = {image_id}{subset})"]
     if is_named:
-        conditions.append(f"{image_id} IN (SELECT n.image_id FROM named AS n)")
+        conditions.append(f"{image_id} IN (SELECT n.image_id FROM given_id AS n)")
     if selection.where is not None:
         # Its columns resolve to `image`, which is the innermost table.
         conditions.append(

@@ -52,12 +52,12 @@ class PublishedImage(NamedTuple):
 class RunRequirements:
     """The requested renditions of the runs, in order: run n began at `started_at[n]` and requested `renditions[n]`.
 
-    The first of the names in `kept[n]` stands for any of them: unchanged images are kept under one of these names.
+    The first of the names in `original_names[n]` stands for any of them: unchanged images have one of these names.
     """
 
     started_at: tuple[str, ...]
     renditions: tuple[frozenset[str], ...]
-    kept: tuple[tuple[str, ...], ...]
+    original_names: tuple[tuple[str, ...], ...]
 
     def missing_renditions(self, moment: str, present: Collection[str]) -> list[str]:
         """The renditions that an image done at `moment` lacks; only one run is active at a time."""
@@ -65,8 +65,8 @@ class RunRequirements:
         if number < 0:
             return []
         names = set(self.renditions[number])
-        if not set(self.kept[number]).intersection(present):
-            names.update(self.kept[number][:1])
+        if not set(self.original_names[number]).intersection(present):
+            names.update(self.original_names[number][:1])
         return sorted(names.difference(present))
 
 
@@ -90,14 +90,14 @@ def run_requirements(db: sqlite3.Connection) -> RunRequirements:
     def is_required(name: str, moment: str) -> bool:
         return removed.get(name, "") < moment
 
-    started_at, renditions, kept = [], [], []
+    started_at, renditions, original_names = [], [], []
     for moment, text in db.execute("SELECT started_at, settings FROM run ORDER BY started_at, id"):
         made, names = _required(text)
         started_at.append(moment)
         renditions.append(frozenset(name for name in made if is_required(name, moment)))
         # Any of them is enough, so an image whose file was removed with one of them does not lack another.
-        kept.append(names if all(is_required(name, moment) for name in names) else ())
-    return RunRequirements(tuple(started_at), tuple(renditions), tuple(kept))
+        original_names.append(names if all(is_required(name, moment) for name in names) else ())
+    return RunRequirements(tuple(started_at), tuple(renditions), tuple(original_names))
 
 
 def _required(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -108,9 +108,9 @@ def _required(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         settings = json.loads(text)
         originals = settings.get("originals", {})
-        kept = originals.get("sources") or [originals.get("rendition", {}).get("name")]
-        made = tuple(str(each["name"]) for each in settings.get("renditions", ()))
-        return made, tuple(map(str, kept)) if originals.get("save") else ()
+        original_names = originals.get("sources") or [originals.get("rendition", {}).get("name")]
+        names = tuple(str(each["name"]) for each in settings.get("renditions", ()))
+        return names, tuple(map(str, original_names)) if originals.get("save") else ()
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return (), ()
 

@@ -20,7 +20,7 @@ from oidl.state.database import open_empty
 from oidl.state.load import load_list
 from oidl.state.renditions import register
 
-KEPT = SourceSettings(save=True).kept
+KEPT = SourceSettings(save=True).original_renditions
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def _settings(root: Path, *, save: bool = False, source: Source = Source.ORIGINA
 
 def _each(settings: Settings) -> dict[str, int]:
     """A file of each rendition for every image."""
-    return {rendition.name: COUNT for rendition in settings.wanted}
+    return {rendition.name: COUNT for rendition in settings.required}
 
 
 def _needed(loaded, settings: Settings) -> int:

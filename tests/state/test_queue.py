@@ -193,8 +193,8 @@ def test_of_images_kept_as_they_came_any_will_do(reader: StateConnection, ledger
     ledger.done(job(2), done("cvdf", "thumbs", source=Source("cvdf")))
     ledger.done(job(3), done("thumbs"))
 
-    def missing_renditions(*kept: str) -> dict[int, tuple[str, ...]]:
-        found = queue(reader, SAVED, THUMB, kept=kept).incomplete("", 10)
+    def missing_renditions(*original_names: str) -> dict[int, tuple[str, ...]]:
+        found = queue(reader, SAVED, THUMB, original_names=original_names).incomplete("", 10)
         return {
             int(item.image_id, 16): tuple(rendition.name for rendition in item.missing_renditions) for item in found
         }

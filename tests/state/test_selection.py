@@ -12,7 +12,7 @@ from builders import THUMB, image
 from oidl.errors import UsageError
 from oidl.model import LabelType, Reason
 from oidl.settings import Selection
-from oidl.state.classes import wanted_classes
+from oidl.state.classes import requested_classes
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_reader
 from oidl.state.forecast import (
@@ -128,9 +128,9 @@ def test_a_class_that_there_is_not_is_told_with_what_is_like_it(annotated: State
 def test_a_class_that_only_annotations_know_goes_by_its_mid(annotated: StateConnection) -> None:
     with annotated:
         annotated.execute("DELETE FROM class")
-    assert dict(wanted_classes(annotated, [DOG])) == {DOG: DOG}
+    assert dict(requested_classes(annotated, [DOG])) == {DOG: DOG}
     with pytest.raises(UsageError, match="there is no class 'Dog'"):
-        list(wanted_classes(annotated, ["Dog"]))
+        list(requested_classes(annotated, ["Dog"]))
 
 
 @pytest.mark.parametrize(
@@ -153,9 +153,9 @@ def test_a_name_with_commas_is_found_in_its_parts_the_longest_first(
         "INSERT INTO class (label_name, display_name) VALUES (?, ?)",
         [(f"/m/{key}", name) for key, name in others.items()],
     )
-    assert [label_name for label_name, _ in wanted_classes(annotated, names)] == found
+    assert [label_name for label_name, _ in requested_classes(annotated, names)] == found
     with pytest.raises(UsageError, match="there is no class 'Ducks'") as error:
-        list(wanted_classes(annotated, ["Cat", "Ducks", "geese"]))
+        list(requested_classes(annotated, ["Cat", "Ducks", "geese"]))
     assert error.value.hint == "did you mean Ducks, geese and swans?"
 
 

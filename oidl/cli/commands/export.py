@@ -22,7 +22,7 @@ from oidl.export.split import BY_SUBSET, parse_split
 from oidl.progress.console import open_console
 from oidl.progress.lines import PacedLine
 from oidl.settings import Selection
-from oidl.state.classes import wanted_classes
+from oidl.state.classes import requested_classes
 from oidl.state.connection import StateConnection
 from oidl.state.database import open_reader
 from oidl.text import printable, suggestion
@@ -162,5 +162,5 @@ def _before_annotations(selection: Selection, *, with_empty: bool) -> Selection:
 def _label_names(db: StateConnection, selection: Selection) -> tuple[str, ...] | None:
     if not selection.classes:
         return None
-    found = wanted_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
+    found = requested_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
     return tuple(dict.fromkeys(label_name for label_name, _ in found))

@@ -31,7 +31,7 @@ def print_renditions(paths: PathOptions) -> None:
     if not found:
         print("There are no renditions yet.")
         return
-    names = {rendition.name for rendition in planned.every} if planned else set()
+    names = {rendition.name for rendition in planned.all_renditions} if planned else set()
     print(f"{'files':>12}{'size':>12}  {'plan':<6}name")
     for each in found:
         place = "" if each.directory == each.name else f", in {each.directory}"
@@ -64,7 +64,7 @@ def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
         names = ", ".join(each.name for each in kept_renditions(db))
         raise UsageError(f"there is no rendition {name}", hint=f"choose from {names}" if names else "")
     plan, planned = read_plan(db), _planned(db)
-    is_planned = planned is not None and name in {rendition.name for rendition in planned.every}
+    is_planned = planned is not None and name in {rendition.name for rendition in planned.all_renditions}
     new = without_rendition(plan, name, _classic(planned)) if is_planned else plan
     begin_removal(db, name, directory, new if new != plan else None)
     subsets = loaded_subsets(db)
