@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from oidl.errors import DiskError, ExitCode, MetadataError, OidlError
 from oidl.node.stop import Stop
 from oidl.pipeline.bugs import find_tracebacks
-from oidl.state.queue import Waiting
+from oidl.state.queue import ScheduledRetries
 
-_NONE = Waiting()
+_NONE = ScheduledRetries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class RunEnd:
     exit_code: ExitCode
     outcome: str
     error: OidlError | None = None
-    waiting: Waiting = _NONE
+    waiting: ScheduledRetries = _NONE
     is_cut: bool = False
 
 
 def run_end(
-    stop: Stop, missing: Sequence[MetadataError] = (), waiting: Waiting = _NONE, *, is_left: bool = True
+    stop: Stop, missing: Sequence[MetadataError] = (), waiting: ScheduledRetries = _NONE, *, is_left: bool = True
 ) -> RunEnd:
     """The end of a run, decided by the most serious event.
 

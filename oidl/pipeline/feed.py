@@ -7,7 +7,7 @@ a crash they are simply still to do.
 If only retries with a later time are left, the feed waits for those due
 within `max_wait_s`, counted from the last image that was done, so a
 run never hangs at its end. Under a limit it then replaces the images that it does not wait for with
-untried ones; it does not wait as long again for these unless one of them is done.
+pending ones; it does not wait as long again for these unless one of them is done.
 """
 
 from collections.abc import Callable, Iterable
@@ -54,10 +54,10 @@ class InFlight:
     progressed_at: float = field(default_factory=trio.current_time)
     _released: trio.Event = field(default_factory=trio.Event)
 
-    def take(self, job: Job, *, again: bool) -> None:
-        """Adds `job`; `again` is true if this run tried it before."""
+    def take(self, job: Job, *, already_tried: bool) -> None:
+        """Adds `job`; `already_tried` is true if this run tried it before."""
         self.image_ids.add(job.image_id)
-        self.target.take(job, again=again)
+        self.target.take(job, already_tried=already_tried)
 
     def release(self, recorded: Iterable[tuple[Job, Status | None]]) -> None:
         """Removes recorded images, each with its status, None if the image was not tried or has no result."""
@@ -112,7 +112,7 @@ class Feed:
         self._page_size = page_size
         self._now = now
         self._reader = trio.CapacityLimiter(1)
-        pages = [queue.untried, *([queue.incomplete] if any_incomplete else [])]
+        pages = [queue.pending, *([queue.incomplete] if any_incomplete else [])]
         if self._target.is_limited:
             pages.reverse()
         classes = self._target.classes or (None,)
@@ -169,7 +169,7 @@ class Feed:
                 self._in_flight.progressed_at = trio.current_time()
             for job in page:
                 if job.image_id not in in_flight:  # the walk of another class has not fed it
-                    await self._send(jobs, job, again=False)
+                    await self._send(jobs, job, already_tried=False)
             return len(page)
         return 0
 
@@ -178,10 +178,12 @@ class Feed:
         if not self._target.is_limited:
             return await self._ask(self._queue.retries)
         count, times = 0, list[datetime]()
-        for again in (True, False):
-            classes = self._target.short_classes(again=again)
-            if self._target.has_slot(again=again):
-                count, first = await self._ask(partial(self._queue.retries, again=again, classes=classes))
+        for already_tried in (True, False):
+            classes = self._target.short_classes(already_tried=already_tried)
+            if self._target.has_slot(already_tried=already_tried):
+                count, first = await self._ask(
+                    partial(self._queue.retries, already_tried=already_tried, classes=classes)
+                )
                 times += [first] if first else []
         return count, min(times, default=None)
 
@@ -203,24 +205,24 @@ class Feed:
         """Feeds the retries that are due; returns their number."""
         fed = 0
         may_repeat = trio.current_time() <= self._in_flight.progressed_at + self._retries.max_wait_s
-        for again in (True, False) if may_repeat else (False,):
-            if not self._target.has_slot(again=again):
+        for already_tried in (True, False) if may_repeat else (False,):
+            if not self._target.has_slot(already_tried=already_tried):
                 continue
-            classes = self._target.short_classes(again=again)
+            classes = self._target.short_classes(already_tried=already_tried)
             # Those in flight before the query: one that is released while it runs may be in its result unchanged.
             in_flight = frozenset(self._in_flight.image_ids)
             limit = self._page_size + len(in_flight)
-            due = partial(self._queue.due, self._now(), limit, again=again, classes=classes)
+            due = partial(self._queue.due, self._now(), limit, already_tried=already_tried, classes=classes)
             for job in await self._ask(due):
                 is_in_flight = job.image_id in in_flight or job.image_id in self._in_flight.image_ids
-                if is_in_flight or not self._target.admits(job, again=again):
+                if is_in_flight or not self._target.admits(job, already_tried=already_tried):
                     continue
-                await self._send(jobs, job, again=again)
+                await self._send(jobs, job, already_tried=already_tried)
                 fed += 1
         return fed
 
-    async def _send(self, jobs: trio.MemorySendChannel[Job], job: Job, *, again: bool) -> None:
-        self._in_flight.take(job, again=again)
+    async def _send(self, jobs: trio.MemorySendChannel[Job], job: Job, *, already_tried: bool) -> None:
+        self._in_flight.take(job, already_tried=already_tried)
         try:
             await jobs.send(job)
         except trio.Cancelled:

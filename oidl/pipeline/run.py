@@ -28,7 +28,7 @@ from oidl.pipeline.selection import ImageSelection, open_selection
 from oidl.pipeline.space import check_space
 from oidl.progress.statistics import Statistics
 from oidl.state.plan import Value, read_plan
-from oidl.state.queue import Queue, Waiting
+from oidl.state.queue import Queue, ScheduledRetries
 from oidl.state.requeue import end_waits
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.durability import boot_id, is_alive
@@ -108,7 +108,7 @@ class Run:
             return self._end()
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
             background.start_soon(self._durability.run)
-        waiting, is_left, remark = Waiting(), False, ""
+        waiting, is_left, remark = ScheduledRetries(), False, ""
         with open_selection(settings) as selected:
             if settings.download_images:
                 problem: list[DiskError] = []
@@ -148,7 +148,7 @@ class Run:
 
         return await self._stop.unless_draining(collect)
 
-    async def _fetch_images(self, run_id: int, selected: ImageSelection) -> tuple[Waiting, bool, str]:
+    async def _fetch_images(self, run_id: int, selected: ImageSelection) -> tuple[ScheduledRetries, bool, str]:
         """Fetches the images; returns those that wait for a retry, whether any are left to do, and a last message."""
         queue, target = selected.queue(run_id), selected.target
         self._meter.set_baseline(await selected.ask(queue.status_counts))
@@ -156,7 +156,7 @@ class Run:
         if not target.is_met and await selected.ask(queue.has_left):
             self._limits.begin_writing()
         end = await self._images.run(queue, selected)
-        waiting, is_left, remark = Waiting(), True, ""
+        waiting, is_left, remark = ScheduledRetries(), True, ""
 
         async def count() -> None:
             nonlocal waiting, is_left, remark
@@ -165,7 +165,7 @@ class Run:
             is_left = end is not FeedEnd.NOTHING_LEFT and not target.is_met
             is_left = is_left and await selected.ask(queue.has_left)
             if not target.is_met:
-                waiting = await selected.ask(partial(queue.waiting, target.short_classes(again=True)))
+                waiting = await selected.ask(partial(queue.scheduled_retries, target.short_classes(already_tried=True)))
 
         await self._stop.unless_cancelling(count)
         return waiting, is_left, remark
@@ -204,12 +204,12 @@ class Run:
     def _end(
         self,
         missing: Sequence[MetadataError] = (),
-        waiting: Waiting | None = None,
+        waiting: ScheduledRetries | None = None,
         *,
         is_left: bool = True,
         remark: str = "",
     ) -> RunEnd:
-        end = run_end(self._stop, missing, waiting or Waiting(), is_left=is_left)
+        end = run_end(self._stop, missing, waiting or ScheduledRetries(), is_left=is_left)
         if end.outcome == "limit":
             self._say(f"stopped: {self._stop.limit}")
         if remark:

@@ -36,9 +36,9 @@ class _Slots:
     def is_short(self) -> bool:
         return self.complete < self.limit
 
-    def take(self, *, again: bool) -> None:
+    def take(self, *, already_tried: bool) -> None:
         self.in_flight += 1
-        if again and self.waiting:
+        if already_tried and self.waiting:
             self.waiting -= 1
 
     def settle(self, status: Status | None) -> None:
@@ -106,27 +106,27 @@ class Target:
             counts.append(self._classes[of_class].free)
         return max(0, min(counts)) if counts else None
 
-    def short_classes(self, *, again: bool) -> list[str] | None:
-        """The classes with a slot for an image; with `again`, slots of waiting images count. None without classes."""
+    def short_classes(self, *, already_tried: bool) -> list[str] | None:
+        """The classes with a free slot or, with `already_tried`, one of a waiting image; None without classes."""
         if self._classes is None:
             return None
-        return [name for name, each in self._classes.items() if each.free > 0 or (again and each.waiting > 0)]
+        return [name for name, each in self._classes.items() if each.free > 0 or (already_tried and each.waiting > 0)]
 
-    def admits(self, job: Job, *, again: bool) -> bool:
-        """Whether `job` may be fed now; `again` is true if this run tried it before."""
-        return self.has_slot(again=again) and (
+    def admits(self, job: Job, *, already_tried: bool) -> bool:
+        """Whether `job` may be fed now; `already_tried` is true if this run tried it before."""
+        return self.has_slot(already_tried=already_tried) and (
             self._classes is None
-            or any(each.free > 0 or (again and each.waiting > 0) for each in self._of_classes(job))
+            or any(each.free > 0 or (already_tried and each.waiting > 0) for each in self._of_classes(job))
         )
 
-    def has_slot(self, *, again: bool) -> bool:
+    def has_slot(self, *, already_tried: bool) -> bool:
         """Whether the limit for all images allows another image to be fed now."""
-        return self._all is None or self._all.free > 0 or (again and self._all.waiting > 0)
+        return self._all is None or self._all.free > 0 or (already_tried and self._all.waiting > 0)
 
-    def take(self, job: Job, *, again: bool) -> None:
+    def take(self, job: Job, *, already_tried: bool) -> None:
         """Counts `job` as fed."""
         for each in self._of(job):
-            each.take(again=again)
+            each.take(already_tried=already_tried)
 
     def settle(self, job: Job, status: Status | None) -> None:
         """Counts `job` as recorded with `status`; None if it has no result: it is unchanged, or waits untried."""

@@ -11,16 +11,16 @@ from oidl.report.describe import plan_words, skipped_words
 from oidl.report.status import pause_lines
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
-from oidl.state.queue import Waiting
+from oidl.state.queue import ScheduledRetries
 from oidl.text import counted
 
 
-def run_summary(db: StateConnection, exit_code: ExitCode, waiting: Waiting | None = None) -> str:
+def run_summary(db: StateConnection, exit_code: ExitCode, waiting: ScheduledRetries | None = None) -> str:
     """A few lines about the images after a run: those of the plan, if it does not include the whole list.
 
     `waiting` are the images that will be retried.
     """
-    waiting = waiting or Waiting()
+    waiting = waiting or ScheduledRetries()
     counts = read_counts(db)
     lines = [f"{size(counts.run.bytes if counts.run else 0)} downloaded in this run"]
     if counts.plan:

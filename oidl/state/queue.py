@@ -62,7 +62,7 @@ def required_values(required: Iterable[Rendition], original_names: Collection[st
     }
 
 
-class Waiting(NamedTuple):
+class ScheduledRetries(NamedTuple):
     """The number of images that wait for a retry, and when the first and the last of them are due."""
 
     images: int = 0
@@ -149,7 +149,7 @@ class Queue:
             )
         ]
 
-    def untried(self, after: str, limit: int, of_class: str | None = None) -> list[Job]:
+    def pending(self, after: str, limit: int, of_class: str | None = None) -> list[Job]:
         """The next `limit` images after ImageID `after` that were never tried, in ImageID or selection order.
 
         `of_class` is one of the classes that images are counted by, None for any image.
@@ -164,13 +164,13 @@ class Queue:
             return []
         return self._walk(f"d.status = 'done' AND {PRESENT} < :required_count", after, limit, of_class)
 
-    def due(self, now: datetime, limit: int, *, again: bool, classes: Iterable[str] | None = None) -> list[Job]:
+    def due(self, now: datetime, limit: int, *, already_tried: bool, classes: Iterable[str] | None = None) -> list[Job]:
         """Up to `limit` images whose retry is due, the longest due first.
 
-        With `again`, those that this run tried before and may try again; without,
+        With `already_tried`, those that this run tried before and may try again; without,
         those that wait since an earlier run. Only those of `classes`, unless that is None.
         """
-        condition = f"{_TRIED} AND {_TRIES} < :max_tries" if again else f"NOT {_TRIED}"
+        condition = f"{_TRIED} AND {_TRIES} < :max_tries" if already_tried else f"NOT {_TRIED}"
         condition, values = self._of_classes(condition, classes)
         return self._work(
             f"SELECT {self._columns} FROM {self._retries} CROSS JOIN image AS i ON i.image_id = d.image_id "
@@ -182,16 +182,16 @@ class Queue:
         )
 
     def retries(
-        self, *, again: bool | None = None, classes: Iterable[str] | None = None
+        self, *, already_tried: bool | None = None, classes: Iterable[str] | None = None
     ) -> tuple[int, datetime | None]:
         """The number of selected images that wait for a retry, and when the first that this run may try is due.
 
-        If `again` is True, the first of those that this run has tried before; if False, of the others. In both cases
-        only those of `classes`, unless that is None.
+        If `already_tried` is True, the first of those that this run has tried before; if False, of the others. In both
+        cases only those of `classes`, unless that is None.
         """
         condition = f"{_TRIES} < :max_tries"
-        if again is not None:
-            condition += f" AND {_TRIED}" if again else f" AND NOT {_TRIED}"
+        if already_tried is not None:
+            condition += f" AND {_TRIED}" if already_tried else f" AND NOT {_TRIED}"
         condition, values = self._of_classes(condition, classes)
         count, first = self._db.execute(
             f"SELECT count(*), min(iif({condition}, d.next_attempt_at, NULL)) FROM {self._retries} "
@@ -202,9 +202,9 @@ class Queue:
 
     def has_left(self) -> bool:
         """Whether a selected image is not settled: it waits, was never tried, or lacks something."""
-        return bool(self.waiting().images or self.untried("", 1) or self.incomplete("", 1))
+        return bool(self.scheduled_retries().images or self.pending("", 1) or self.incomplete("", 1))
 
-    def waiting(self, classes: Iterable[str] | None = None) -> Waiting:
+    def scheduled_retries(self, classes: Iterable[str] | None = None) -> ScheduledRetries:
         """The selected images (or those of `classes`) that wait for a retry, and are left for the next run."""
         condition, values = self._of_classes("true", classes)
         count, first, last = self._db.execute(
@@ -212,7 +212,7 @@ class Queue:
             f"WHERE d.status = 'retry' AND d.next_attempt_at >= '' AND {self._filter} AND {condition}",
             {**self._values, **values},
         ).fetchone()
-        return Waiting(count, parse_timestamp(first), parse_timestamp(last)) if count else Waiting()
+        return ScheduledRetries(count, parse_timestamp(first), parse_timestamp(last)) if count else ScheduledRetries()
 
     @staticmethod
     def _of_classes(condition: str, classes: Iterable[str] | None) -> tuple[str, dict[str, str]]:

@@ -156,9 +156,9 @@ def test_what_is_let_go_of_while_the_queue_is_asked_is_not_fed_by_the_old_answer
     recorded: list[Callable[[], None]] = []
 
     class Slow(Queue):
-        def due(self, now: datetime, limit: int, *, again: bool, classes: object = None) -> list[Job]:
-            answer = super().due(now, limit, again=again, classes=None)
-            if again and any(item.image_id == image(1).image_id for item in answer):
+        def due(self, now: datetime, limit: int, *, already_tried: bool, classes: object = None) -> list[Job]:
+            answer = super().due(now, limit, already_tried=already_tried, classes=None)
+            if already_tried and any(item.image_id == image(1).image_id for item in answer):
                 recorded.pop()()  # the second try was a success, which is known a moment after the answer
             return answer
 

@@ -10,7 +10,7 @@ from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, Sta
 from oidl.report.summary import run_summary
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
-from oidl.state.queue import Waiting
+from oidl.state.queue import ScheduledRetries
 
 DUE = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 DONE = Done(Source.ORIGINAL, "u", 1_500_000, "m", 8, 6, ())
@@ -46,7 +46,7 @@ def test_it_counts_everything_and_says_why_the_most_frequent_first(tried_db: Sta
 
 
 def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection) -> None:
-    lines = run_summary(tried_db, ExitCode.UNFINISHED, Waiting(2000, DUE)).splitlines()
+    lines = run_summary(tried_db, ExitCode.UNFINISHED, ScheduledRetries(2000, DUE)).splitlines()
     assert lines[-3:] == [
         "2,000 images will be retried, the first at 2030-01-02 03:04:05 UTC:",
         "         2  unavailable    the photo was taken down (a placeholder is served instead)",
@@ -55,11 +55,11 @@ def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection
 
 
 def test_what_waits_for_another_run_has_no_time(tried_db: StateConnection) -> None:
-    assert "2 images will be retried:" in run_summary(tried_db, ExitCode.UNFINISHED, Waiting(2)).splitlines()
+    assert "2 images will be retried:" in run_summary(tried_db, ExitCode.UNFINISHED, ScheduledRetries(2)).splitlines()
 
 
 def test_one_image_is_one_image(tried_db: StateConnection) -> None:
-    assert "1 image will be retried:" in run_summary(tried_db, ExitCode.UNFINISHED, Waiting(1)).splitlines()
+    assert "1 image will be retried:" in run_summary(tried_db, ExitCode.UNFINISHED, ScheduledRetries(1)).splitlines()
 
 
 @pytest.mark.parametrize("code", ExitCode)

@@ -22,7 +22,7 @@ IMAGE = image(1)
 def fed(db: StateConnection, run_id: int) -> list[Job]:
     """The image, if the feed would hand it out as it is now."""
     queue = Queue(db, (THUMB,), run_id=run_id, max_tries=15)
-    return queue.untried("", 9) + queue.incomplete("", 9) + queue.due(NOW, 9, again=False)
+    return queue.pending("", 9) + queue.incomplete("", 9) + queue.due(NOW, 9, already_tried=False)
 
 
 def tried(write: Callable[[Ledger, Job], None]) -> Callable[[StateConnection, Ledger, int], None]:

@@ -61,17 +61,17 @@ def test_the_counts_that_are_kept_are_those_that_are_counted(
     rng = random.Random(seed)
     selected = select_images(reader, Selection(where="original_size < 1008"))
     one = Queue(reader, (THUMB,), run_id=1, max_tries=9, selected=selected)
-    for item in one.untried("", 3):
+    for item in one.pending("", 3):
         ledger.done(item, done(THUMB.name))
     queue = Queue(reader, (THUMB, OTHER), run_id=1, max_tries=9, selected=selected)
     ledger.plan({"where": "original_size < 1008"})
     ledger.plan_counts(queue.plan_status_counts(), {})
     for _ in range(30):
         jobs = [
-            *queue.untried("", 2),
+            *queue.pending("", 2),
             *queue.incomplete("", 2),
-            *queue.due(NOW + timedelta(days=1), 2, again=True),
-            *queue.due(NOW + timedelta(days=1), 2, again=False),
+            *queue.due(NOW + timedelta(days=1), 2, already_tried=True),
+            *queue.due(NOW + timedelta(days=1), 2, already_tried=False),
         ]
         if not jobs:
             break
@@ -95,7 +95,7 @@ def test_classes_are_counted_as_images_are_done(reader: StateConnection, ledger:
     queue = Queue(reader, (THUMB,), run_id=1, max_tries=9, selected=select_images(reader, selection))
     ledger.plan({"classes": ["a", "b"], "limit_per_class": 2})
     ledger.plan_counts(queue.plan_status_counts(), count_by_class(reader, (THUMB,), ()))
-    for item in queue.untried("", 2):
+    for item in queue.pending("", 2):
         ledger.done(item, done(THUMB.name))
     found = read_plan_counts(reader)
     assert found is not None

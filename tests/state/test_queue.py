@@ -48,7 +48,7 @@ def done(*renditions: str, source: Source = Source.ORIGINAL) -> Done:
 
 def test_pages_cover_everything_once_in_order(reader: StateConnection) -> None:
     found, after = [], ""
-    while page := queue(reader).untried(after, 5):
+    while page := queue(reader).pending(after, 5):
         found += [item.image_id for item in page]
         after = page[-1].image_id
     assert found == [image(number).image_id for number in range(12)]
@@ -61,22 +61,22 @@ def test_a_rotation_is_a_number_in_ascii(
     published: str, degrees: int, reader: StateConnection, ledger: Ledger, loaded_db: StateConnection
 ) -> None:
     loaded_db.execute("UPDATE image SET rotation = ?", (published,))
-    assert {job.rotation for job in queue(reader).untried("", 99)} == {degrees}
+    assert {job.rotation for job in queue(reader).pending("", 99)} == {degrees}
 
 
 def test_a_subset_or_selected_images_narrow_it(reader: StateConnection) -> None:
-    assert [item.subset for item in queue(reader, subsets=("test",)).untried("", 99)] == ["test", "test"]
+    assert [item.subset for item in queue(reader, subsets=("test",)).pending("", 99)] == ["test", "test"]
     named = [image(3).image_id, image(10).image_id, "f" * 16]
     selected = select_images(reader, Selection(), named)
     assert selected == SelectedImages(2, 1, ("f" * 16,))
     narrowed = queue(reader, selected=selected)
-    assert [item.image_id for item in narrowed.untried("", 99)] == named[:2]
-    assert [item.image_id for item in narrowed.untried(named[0], 99)] == named[1:2]
+    assert [item.image_id for item in narrowed.pending("", 99)] == named[:2]
+    assert [item.image_id for item in narrowed.pending(named[0], 99)] == named[1:2]
 
 
 def test_what_is_done_is_not_handed_out_again(reader: StateConnection, ledger: Ledger) -> None:
     ledger.done(job(1), done(THUMB.name))
-    assert image(1).image_id not in [item.image_id for item in queue(reader).untried("", 99)]
+    assert image(1).image_id not in [item.image_id for item in queue(reader).pending("", 99)]
     assert queue(reader).incomplete("", 99) == []
 
 
@@ -103,17 +103,17 @@ def test_retries_come_when_they_are_due(reader: StateConnection, ledger: Ledger)
     ledger.failed(job(1), TIMEOUT, RetryDecision(Status.RETRY, NOW + timedelta(seconds=60)))
     ledger.failed(job(2), TIMEOUT, RetryDecision(Status.RETRY, NOW - timedelta(seconds=1)))
     ledger.failed(job(3), TIMEOUT, RetryDecision(Status.FAILED))
-    assert [item.image_id for item in queue(reader).due(NOW, 99, again=True)] == [image(2).image_id]
-    assert queue(reader).due(NOW, 99, again=False) == []
+    assert [item.image_id for item in queue(reader).due(NOW, 99, already_tried=True)] == [image(2).image_id]
+    assert queue(reader).due(NOW, 99, already_tried=False) == []
     assert queue(reader).retries()[0] == 2
 
 
 def test_an_earlier_runs_retries_are_new_to_this_one(reader: StateConnection, ledger: Ledger) -> None:
     ledger.failed(job(2), TIMEOUT, RetryDecision(Status.RETRY, NOW - timedelta(seconds=1)))
     next_run = queue(reader, run_id=2)
-    assert [item.image_id for item in next_run.due(NOW, 99, again=False)] == [image(2).image_id]
-    assert next_run.due(NOW, 99, again=True) == []
-    assert next_run.retries(again=True) == (1, None)
+    assert [item.image_id for item in next_run.due(NOW, 99, already_tried=False)] == [image(2).image_id]
+    assert next_run.due(NOW, 99, already_tried=True) == []
+    assert next_run.retries(already_tried=True) == (1, None)
 
 
 def test_an_image_has_so_many_tries_in_a_run_but_any_number_of_pauses(reader: StateConnection, ledger: Ledger) -> None:
@@ -122,7 +122,7 @@ def test_an_image_has_so_many_tries_in_a_run_but_any_number_of_pauses(reader: St
         ledger.failed(job(1), Failure(Reason.RATE_LIMITED), due)
     for tries_left in (True, True, False):
         ledger.failed(job(1), TIMEOUT, due)
-        assert bool(queue(reader).due(NOW, 99, again=True)) is tries_left
+        assert bool(queue(reader).due(NOW, 99, already_tried=True)) is tries_left
     assert queue(reader).retries() == (1, None)
 
 
@@ -143,10 +143,10 @@ def test_every_query_of_the_feed_walks_an_index(reader: StateConnection, monkeyp
     selected = select_images(reader, Selection(), [image(1).image_id])
     for narrowed in ({}, {"subsets": ("train",)}, {"selected": selected}, {"selected": SelectedImages(10**6)}):
         explained = queue(Explaining(), **narrowed)  # type: ignore[arg-type]
-        explained.untried("", 5)
+        explained.pending("", 5)
         explained.incomplete("", 5)
-        explained.due(NOW, 5, again=True)
-        explained.due(NOW, 5, again=False)
+        explained.due(NOW, 5, already_tried=True)
+        explained.due(NOW, 5, already_tried=False)
         explained.retries()
     assert plans
     scans = [plan for plan in plans if plan.startswith("SCAN") and "json_each" not in plan]
@@ -182,9 +182,9 @@ def test_what_is_selected_is_counted_by_where_it_stands(reader: StateConnection,
 
 def test_an_image_comes_with_where_it_stands(reader: StateConnection, ledger: Ledger) -> None:
     ledger.failed(job(2), TIMEOUT, RetryDecision(Status.RETRY, NOW))
-    [due] = queue(reader, run_id=2).due(NOW, 9, again=False)
+    [due] = queue(reader, run_id=2).due(NOW, 9, already_tried=False)
     assert (due.status, due.reason) == (Status.RETRY, Reason.TIMEOUT)
-    assert {(item.status, item.reason) for item in queue(reader).untried("", 99)} == {(Status.PENDING, None)}
+    assert {(item.status, item.reason) for item in queue(reader).pending("", 99)} == {(Status.PENDING, None)}
 
 
 def test_of_images_kept_as_they_came_any_will_do(reader: StateConnection, ledger: Ledger) -> None:

@@ -70,7 +70,7 @@ def numbers(db: StateConnection, image_ids: list[str] | None = None, **selection
         assert selected is not None
         found, after = [], ""
         queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, selected=selected)
-        while page := queue.untried(after, 2):
+        while page := queue.pending(after, 2):
             found += [int(job.image_id, 16) for job in page]
             after = page[-1].image_id
         assert selected.images == len(found) == len(list(selected_ids(reader)))
@@ -300,7 +300,7 @@ def test_every_query_over_a_selection_walks_an_index(annotated: StateConnection)
     reader.set_trace_callback(seen.append)
     selected = select_images(reader, Selection(classes=("Cat",), label_types=BOXES, where="original_size > 0"))
     queue = Queue(reader, (THUMB,), run_id=1, max_tries=3, selected=selected)
-    queue.untried(image(1).image_id, 5)
+    queue.pending(image(1).image_id, 5)
     queue.incomplete("", 5)
     reader.set_trace_callback(None)
     fills = [statement for statement in seen if statement.startswith("INSERT OR IGNORE INTO candidate")]
