@@ -221,7 +221,7 @@ def test_every_exit_code_is_listed() -> None:
 
 
 @pytest.fixture
-def lived_in(loaded_db: StateConnection) -> StateConnection:
+def used_db(loaded_db: StateConnection) -> StateConnection:
     """A state database after a run: images done and failed, and one that waits for a retry."""
     resized = Rendition("images-resized", "images-resized", ResizeMode.FILL_CROP, 64, "jpg")
     ledger = Ledger(loaded_db)
@@ -254,8 +254,8 @@ def test_there_are_ten_queries() -> None:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
-def test_every_query_answers(query: str, lived_in: StateConnection) -> None:
-    answer = lived_in.execute(query)
+def test_every_query_answers(query: str, used_db: StateConnection) -> None:
+    answer = used_db.execute(query)
     names = [name for name, *_ in answer.description]
     rows = answer.fetchall()
     assert rows, query
@@ -263,11 +263,11 @@ def test_every_query_answers(query: str, lived_in: StateConnection) -> None:
         assert any(value is not None for value in values) or name in ("outcome", "http_status"), f"{name} says nothing"
 
 
-def test_an_image_that_failed_for_good_can_be_taken_up_again(lived_in: StateConnection) -> None:
+def test_an_image_that_failed_for_good_can_be_taken_up_again(used_db: StateConnection) -> None:
     (change,) = code_blocks(manual("failures"), "sql")
-    before = read_counts(lived_in).by_status
-    assert lived_in.execute(change).rowcount == 1
-    after = read_counts(lived_in).by_status
+    before = read_counts(used_db).by_status
+    assert used_db.execute(change).rowcount == 1
+    after = read_counts(used_db).by_status
     assert after[Status.FAILED] == before[Status.FAILED] - 1
     assert after[Status.PENDING] == before[Status.PENDING] + 1
 
@@ -313,8 +313,8 @@ def test_every_key_of_progress_json_and_every_metric_is_described() -> None:
     )
 
 
-def test_every_key_of_status_json_is_described(lived_in: StateConnection) -> None:
-    counts = replace(read_counts(lived_in), paces=(PaceRow("flickr", 1, None, None, None, ""),))
+def test_every_key_of_status_json_is_described(used_db: StateConnection) -> None:
+    counts = replace(read_counts(used_db), paces=(PaceRow("flickr", 1, None, None, None, ""),))
     status = database_snapshot(counts, NOW, is_running=True)
     text = section(manual("json"), "`status --json`")
     described = {name: meaning for names, meaning in items(text) for name in names}

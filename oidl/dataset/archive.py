@@ -149,9 +149,9 @@ async def fetch_archive(
     `MetadataError`, `DiskError` and what `consume` raises.
     """
     limiter = trio.CapacityLimiter(1)  # a separate one: the default limiter serves DNS too
-    kept = keep or root / archive.name
-    if await trio.to_thread.run_sync(_is_intact, kept, archive, limiter=limiter):
-        return await trio.to_thread.run_sync(_read_kept, kept, archive, consume, limiter=limiter)
+    saved = keep or root / archive.name
+    if await trio.to_thread.run_sync(_is_intact, saved, archive, limiter=limiter):
+        return await trio.to_thread.run_sync(_read_saved, saved, archive, consume, limiter=limiter)
     with writing(root):
         await trio.Path(root).mkdir(parents=True, exist_ok=True)
     for _ in range(_MAX_STARTS):
@@ -251,20 +251,20 @@ def _received(receive: trio.MemoryReceiveChannel[bytes]) -> bytes:
         return b""
 
 
-def _is_intact(kept: Path, archive: PublishedFile) -> bool:
+def _is_intact(saved: Path, archive: PublishedFile) -> bool:
     """Whether an earlier run kept the complete archive; False if no checksum is known."""
     try:
-        if not (archive.md5 or archive.sha256) or kept.stat().st_size != (archive.bytes or kept.stat().st_size):
+        if not (archive.md5 or archive.sha256) or saved.stat().st_size != (archive.bytes or saved.stat().st_size):
             return False
-        with kept.open("rb") as file:
+        with saved.open("rb") as file:
             VerifiedStream(archive, partial(_read_chunk, file)).drain()
     except (OSError, MetadataError):
         return False
     return True
 
 
-def _read_kept(kept: Path, archive: PublishedFile, consume: Callable[[VerifiedStream], T]) -> FetchedArchive[T]:
-    with kept.open("rb") as file:
+def _read_saved(saved: Path, archive: PublishedFile, consume: Callable[[VerifiedStream], T]) -> FetchedArchive[T]:
+    with saved.open("rb") as file:
         stream = VerifiedStream(archive, partial(_read_chunk, file))
         value = _consumed(stream, consume)
         return FetchedArchive(value, stream.size_bytes, stream.md5, stream.checked_by)

@@ -52,7 +52,7 @@ LINE_ENDS = {"lf": "\n", "crlf": "\r\n"}
 """The line ends of lists, by their names in `image_list.line_end`."""
 
 MAX_BAD_SHARE = 0.01
-MAX_KEPT = 1000
+MAX_BAD_ROWS = 1000
 """The maximum number of bad rows of a list that are kept; all of them are counted."""
 
 _EXAMPLES = 20
@@ -86,7 +86,7 @@ class ReadReport:
     the lines of annotations after the header, including empty ones. `quoting` and `line_end` are the CSV dialect of the
     list, by its header.
 
-    For an image list, `kept` has the first bad rows, `by_subset` counts all of them (under "" if a row does not give
+    For an image list, `bad_rows` has the first of these, `by_subset` counts all (under "" if a row does not give
     its subset), and `breaks` maps the images read so far to line numbers; the reader of the images empties it.
     """
 
@@ -97,7 +97,7 @@ class ReadReport:
     quoting: Quoting = Quoting.AUTHOR_TITLE
     line_end: str = "lf"
     examples: list[str] = field(default_factory=list)
-    kept: list[SkippedRow] = field(default_factory=list)
+    bad_rows: list[SkippedRow] = field(default_factory=list)
     by_subset: Counter[str] = field(default_factory=Counter)
     breaks: list[LineBreak] = field(default_factory=list)
     passed_over: int = 0
@@ -121,8 +121,8 @@ class ReadReport:
         self.rows += 1
         self.passed_over += 1
         self.by_subset[row.subset] += 1
-        if len(self.kept) < MAX_KEPT:
-            self.kept.append(row._replace(text=row.text.rstrip("\r\n")[:_MAX_TEXT]))
+        if len(self.bad_rows) < MAX_BAD_ROWS:
+            self.bad_rows.append(row._replace(text=row.text.rstrip("\r\n")[:_MAX_TEXT]))
         self.add(f"{row.list} line {row.line}: {row.complaint}")
 
     def pass_over(self) -> None:

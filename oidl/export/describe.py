@@ -12,12 +12,12 @@ from oidl.text import counted
 def export_line(now: ExportResult, request: ExportRequest, elapsed_s: float) -> str:
     """The progress of an export after `elapsed_s` seconds, in one line of under 80 characters."""
     written = sum(now.images.values())
-    rate = now.looked_at / elapsed_s if elapsed_s else 0.0
+    rate = now.files_read / elapsed_s if elapsed_s else 0.0
     if limit := request.selection.limit:
         return f"{written:,} of {limit:,} images exported · {rate:.0f} images/s"
-    parts = [f"{now.looked_at:,} of {counted(now.total, 'image')}", f"{written:,} exported", f"{rate:.0f} images/s"]
-    if rate and now.total > now.looked_at:
-        parts.append(duration((now.total - now.looked_at) / rate))
+    parts = [f"{now.files_read:,} of {counted(now.total, 'image')}", f"{written:,} exported", f"{rate:.0f} images/s"]
+    if rate and now.total > now.files_read:
+        parts.append(duration((now.total - now.files_read) / rate))
     return " · ".join(parts)
 
 

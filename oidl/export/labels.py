@@ -120,7 +120,7 @@ def _write(
         target.open_text(SIZES) as sizes,
     ):
         for image in images:
-            result.looked_at += 1
+            result.files_read += 1
             on_progress(result)
             sizes.write(f"{image.file.image_id} {image.height} {image.width}\n")
             if not (image.shows_something or request.with_empty):

@@ -45,7 +45,7 @@ class ExportRequest:
 class ExportResult:
     """The result of an export, during it and at its end; `images` and `annotations` are counted by split.
 
-    `looked_at` of at most `total` files of the selected images were read so far, including those without annotations.
+    `files_read` of at most `total` files of the selected images were read so far, including those without annotations.
     `misplaced_files` have a recorded path that cannot belong to their image. `unseen` counts the annotations that are
     not, or not sufficiently, in the file. `unread_masks` are missing from the archives or damaged; `unread_mask` is the
     first of them and its error.
@@ -63,4 +63,4 @@ class ExportResult:
     misplaced_files: int = 0
     without_geometry: int = 0
     total: int = 0
-    looked_at: int = 0
+    files_read: int = 0

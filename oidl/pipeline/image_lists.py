@@ -215,6 +215,6 @@ def _identity(stream: Stream) -> ListFile | None:
 
 def _describe(merged: Merged) -> str:
     parts = [f"{counted(merged.added, 'image')} new", f"{merged.changed:,} changed", f"{merged.removed:,} removed"]
-    if merged.kept:
-        parts.append(f"{merged.kept:,} no longer in the list but kept, because they are done")
+    if merged.retained:
+        parts.append(f"{merged.retained:,} no longer in the list but kept, because they are done")
     return "the list was read again: " + ", ".join(parts)

@@ -84,7 +84,7 @@ def verify_json(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: boo
             "examples": {
                 fault.value: [_example(finding) for finding in findings] for fault, findings in end.examples.items()
             },
-            "put_back": end.requeue,
+            "requeued": end.requeue,
             "removed": end.removed,
             "elapsed_s": round(end.elapsed_s, 3),
         }

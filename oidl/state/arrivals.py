@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 from oidl.model import Image, LineBreak, SkippedRow
 
-MAX_KEPT = 1000
+MAX_BAD_ROWS = 1000
 """The maximum number of skipped rows that are kept per load."""
 
 _BATCH = 500  # small, so that the garbage collector does not scan the rows repeatedly
@@ -101,7 +101,7 @@ def _drop(db: sqlite3.Connection, table: str, query: str, values: Sequence[str] 
     repeated = Repeated(Counter(dict(db.execute(f"SELECT o.subset, count(*) {join} GROUP BY 1"))))
     # Conflicts come first: they need the user's attention.
     for place, first, other, *fields in db.execute(
-        f"SELECT r.place, r.first, r.other, {_FIELDS} {join} ORDER BY r.other IS NULL, r.place LIMIT ?", (MAX_KEPT,)
+        f"SELECT r.place, r.first, r.other, {_FIELDS} {join} ORDER BY r.other IS NULL, r.place LIMIT ?", (MAX_BAD_ROWS,)
     ):
         image = Image._make(fields)
         name, line = _line(db, place)

@@ -106,9 +106,9 @@ class Ledger:
             forget_plan_counts(self._db)
         write_plan(self._db, plan)
 
-    def plan_counts(self, standing: Iterable[StatusCount], classes: Mapping[str, ClassCount]) -> None:
+    def plan_counts(self, status_counts: Iterable[StatusCount], classes: Mapping[str, ClassCount]) -> None:
         """Records the counts of the plan, and updates them with each outcome; nothing for the whole list."""
-        rows = tuple(standing)
+        rows = tuple(status_counts)
         self._counts_plan = bool(rows)
         with self.transaction():
             write_plan_counts(self._db, rows, classes)

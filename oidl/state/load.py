@@ -18,7 +18,7 @@ from oidl.errors import StateError, UsageError
 from oidl.model import Image, LineBreak, ListFile, SkippedRow
 from oidl.state.arrivals import (
     ARRIVING,
-    MAX_KEPT,
+    MAX_BAD_ROWS,
     Repeated,
     create_tables,
     drop_known,
@@ -51,7 +51,7 @@ class ImageList:
 class ListReading(Protocol):
     """What the reader of a list has collected so far; `style` is known at the end."""
 
-    kept: list[SkippedRow]
+    bad_rows: list[SkippedRow]
     by_subset: Counter[str]
     breaks: list[LineBreak]
 
@@ -65,7 +65,7 @@ class NoReading:
     """The values for a list that was not read from a file."""
 
     style: tuple[str, str] = ("author-title", "lf")
-    kept: list[SkippedRow] = field(default_factory=list)
+    bad_rows: list[SkippedRow] = field(default_factory=list)
     by_subset: Counter[str] = field(default_factory=Counter)
     breaks: list[LineBreak] = field(default_factory=list)
 
@@ -241,7 +241,7 @@ def _record(
         if is_first:
             db.execute("INSERT INTO status_count VALUES (?, 'pending', '', ?, 0)", (subset, images))
         db.execute("DELETE FROM skipped_row WHERE subset = ?", (subset,))
-    rows = [*reading.kept, *chain.from_iterable(each.rows for each in repeated)][:MAX_KEPT]
+    rows = [*reading.bad_rows, *chain.from_iterable(each.rows for each in repeated)][:MAX_BAD_ROWS]
     db.executemany(
         "INSERT INTO skipped_row (subset, list, line, complaint, text) VALUES (?, ?, ?, ?, ?)",
         [row._replace(subset=row.subset or subsets[0]) for row in rows],

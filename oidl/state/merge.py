@@ -24,12 +24,12 @@ _PENDING = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The number of images that a list added, changed and removed; `kept` ones are done and therefore stay."""
+    """The number of images that a list added, changed and removed; `retained` ones are done and therefore stay."""
 
     added: int
     changed: int = 0
     removed: int = 0
-    kept: int = 0
+    retained: int = 0
 
 
 def merge(db: sqlite3.Connection, subsets: Sequence[str]) -> Merged:
@@ -44,14 +44,14 @@ def merge(db: sqlite3.Connection, subsets: Sequence[str]) -> Merged:
     )
     db.execute(
         "CREATE TEMP TABLE gone AS SELECT d.image_id, d.status = 'done' OR "
-        "EXISTS (SELECT 1 FROM file AS f WHERE f.image_id = d.image_id) AS is_kept "
+        "EXISTS (SELECT 1 FROM file AS f WHERE f.image_id = d.image_id) AS is_retained "
         f"FROM download AS d WHERE d.subset IN ({marks}) "
         f"AND NOT EXISTS (SELECT 1 FROM {ARRIVING} AS a WHERE a.image_id = d.image_id)",
         subsets,
     )
     changed = _change(db)
     removed = _remove(db)
-    (kept,) = db.execute("SELECT count(*) FROM temp.gone WHERE is_kept").fetchone()
+    (retained,) = db.execute("SELECT count(*) FROM temp.gone WHERE is_retained").fetchone()
     before = db.execute("SELECT coalesce(max(rowid), 0) FROM image").fetchone()
     db.execute(
         f"INSERT INTO image ({_FIELDS}) SELECT {_FIELDS} FROM {ARRIVING} AS a "
@@ -69,7 +69,7 @@ def merge(db: sqlite3.Connection, subsets: Sequence[str]) -> Merged:
         "INSERT INTO status_count SELECT subset, status, coalesce(reason, ''), count(*), "
         "sum(iif(source IS 'local', 0, coalesce(bytes, 0))) FROM download GROUP BY 1, 2, 3"
     )
-    return Merged(added, changed, removed, kept)
+    return Merged(added, changed, removed, retained)
 
 
 def _change(db: sqlite3.Connection) -> int:
@@ -89,7 +89,7 @@ def _change(db: sqlite3.Connection) -> int:
 
 
 def _remove(db: sqlite3.Connection) -> int:
-    removed = "image_id IN (SELECT image_id FROM temp.gone WHERE NOT is_kept)"
+    removed = "image_id IN (SELECT image_id FROM temp.gone WHERE NOT is_retained)"
     count = 0
     for table in ("attempt", "download", "image"):
         count = db.execute(f"DELETE FROM {table} WHERE {removed}").rowcount

@@ -49,13 +49,13 @@ class PlanCounts:
 
 
 def write_plan_counts(
-    db: sqlite3.Connection, standing: Iterable[StatusCount], classes: Mapping[str, ClassCount]
+    db: sqlite3.Connection, status_counts: Iterable[StatusCount], classes: Mapping[str, ClassCount]
 ) -> None:
     """Records the counts of the plan, inside the caller's transaction; nothing for the whole list."""
     forget_plan_counts(db)
     db.executemany(
         "INSERT INTO plan_status_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET images = images + excluded.images",
-        ((status, reason or "", images) for _, status, reason, images in standing),
+        ((status, reason or "", images) for _, status, reason, images in status_counts),
     )
     db.executemany(
         "INSERT INTO plan_class VALUES (?, ?, ?)",

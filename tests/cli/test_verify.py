@@ -149,7 +149,7 @@ def test_pages_of_any_size_find_the_same(size: int, settled, spoilt, verify, mon
         monkeypatch.setattr(verify_module, name, size)
     _, said = verify("--repair")
     assert said["found"] == NOTHING_FOUND | dict.fromkeys(spoilt[1], 1)
-    assert (said["files"], said["put_back"], said["removed"]) == (2 * len(settled.images), 4, 4)
+    assert (said["files"], said["requeued"], said["removed"]) == (2 * len(settled.images), 4, 4)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_each_fault_is_found_by_name_and_nothing_is_changed(settled, spoilt, ver
         fault: [str(path.relative_to(root))] for fault, path in paths.items()
     }
     assert said["examples"]["missing"][0]["image_id"] == settled.images[0].image.image_id
-    assert (said["put_back"], said["removed"]) == (0, 0)
+    assert (said["requeued"], said["removed"]) == (0, 0)
     text = oidl("verify", "--root-dir", root)
     assert (text.returncode, text.stderr) == (3, "")
     for fault, path in paths.items():
@@ -194,7 +194,7 @@ def test_repair_and_run_bring_exactly_that_back(settled, spoilt, verify, run, as
     code, said = verify("--repair")
     assert code == 3
     assert said["found"] == NOTHING_FOUND | dict.fromkeys(paths, 1)
-    assert (said["put_back"], said["removed"]) == (4, 4)
+    assert (said["requeued"], said["removed"]) == (4, 4)
     assert [path.exists() for path in paths.values()] == [False] * 5 + [True]
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [
         ("done", len(settled.images) - 4),
@@ -216,7 +216,7 @@ def test_a_repair_with_only_orphans_leaves_nothing_to_do(settled, verify, root: 
     orphan = root / f"2017_11/{image.subset}/images-resized/{image.image_id}.jpg"
     orphan.write_bytes(b"left behind")
     code, said = verify("--repair")
-    assert (code, said["put_back"], said["removed"], said["is_sound"]) == (0, 0, 1, True)
+    assert (code, said["requeued"], said["removed"], said["is_sound"]) == (0, 0, 1, True)
     assert tree(root / "2017_11") == before
 
 
@@ -324,7 +324,7 @@ def test_an_image_that_is_done_without_a_file_its_run_was_asked_for_is_found(set
         "rendition": "images-resized",
         "detail": None,
     }
-    assert verify("--repair")[1]["put_back"] == 1
+    assert verify("--repair")[1]["requeued"] == 1
     assert ask("SELECT image_id FROM download WHERE status = 'pending'") == [(lost,)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from oidl.dataset.rows import LINE_ENDS, MAX_KEPT, ReadReport, format_row, header, read_images
+from oidl.dataset.rows import LINE_ENDS, MAX_BAD_ROWS, ReadReport, format_row, header, read_images
 from oidl.errors import ExitCode, MetadataError
 from oidl.model import Image, SkippedRow
 
@@ -298,7 +298,7 @@ def test_bad_rows_are_kept_as_they_stand_and_a_password_is_not_shown() -> None:
     bad = ROW.replace("http://a.org/1.jpg", "http://me:secret@/1.jpg")
     short = "x,y\n"
     images_in([V3_HEADER, *[ROW] * 300, bad, short], skipped)
-    assert [(row.subset, row.list, row.line, row.text) for row in skipped.kept] == [
+    assert [(row.subset, row.list, row.line, row.text) for row in skipped.bad_rows] == [
         ("train", "list.csv", 302, bad.rstrip("\n")),
         ("", "list.csv", 303, "x,y"),
     ]
@@ -311,10 +311,14 @@ def test_more_bad_rows_are_counted_than_kept() -> None:
     with pytest.raises(MetadataError):
         images_in([V3_HEADER, *["x\n" * 1] * 5000], skipped)
     skipped = ReadReport()
-    for number in range(MAX_KEPT + 5):
+    for number in range(MAX_BAD_ROWS + 5):
         skipped.rows += 1000
         skipped.leave_out(SkippedRow("train", "l", number, "bad", "x" * 9999))
-    assert (len(skipped.kept), skipped.by_subset["train"], len(skipped.kept[0].text)) == (MAX_KEPT, MAX_KEPT + 5, 2000)
+    assert (len(skipped.bad_rows), skipped.by_subset["train"], len(skipped.bad_rows[0].text)) == (
+        MAX_BAD_ROWS,
+        MAX_BAD_ROWS + 5,
+        2000,
+    )
 
 
 def test_the_line_of_every_image_is_known() -> None:

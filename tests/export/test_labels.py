@@ -392,7 +392,7 @@ def test_what_is_left_out_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "looked_at", "line"),
+    ("limit", "files_read", "line"),
     [
         (None, 0, "0 of 40,000 images · 10 exported · 0 images/s"),
         (None, 20_000, "20,000 of 40,000 images · 10 exported · 400 images/s · 50 s"),
@@ -400,8 +400,8 @@ def test_what_is_left_out_is_said() -> None:
         (500, 10_000, "10 of 500 images exported · 200 images/s"),
     ],
 )
-def test_how_far_an_export_is_is_said(limit: int | None, looked_at: int, line: str) -> None:
-    now = ExportResult(Path("/x"), "border", (), {"train": 9, "val": 1}, {}, total=40_000, looked_at=looked_at)
+def test_how_far_an_export_is_is_said(limit: int | None, files_read: int, line: str) -> None:
+    now = ExportResult(Path("/x"), "border", (), {"train": 9, "val": 1}, {}, total=40_000, files_read=files_read)
     assert export_line(now, ExportRequest(COCO, selection=Selection(limit=limit)), 50.0) == line
 
 
@@ -412,7 +412,7 @@ def test_an_export_tells_of_every_image_that_it_looks_at(
     said: list[tuple[int, int]] = []
 
     def tell(now: ExportResult) -> None:
-        said.append((now.looked_at, now.total))
+        said.append((now.files_read, now.total))
 
     request = ExportRequest(COCO, rendition="border", selection=Selection(limit=limit), dest=tmp_path)
     export_labels(labelled_root.db, labelled_root.root, request, tell)

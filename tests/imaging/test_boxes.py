@@ -29,9 +29,9 @@ def recipe(mode: ResizeMode | None, box: int = 240, **more: object) -> Rendition
     return Rendition("r", "r", mode, box, "png", background="00ff00", **more)  # type: ignore[arg-type]
 
 
-def transform_of(file: Rendered, came_turned: int = 1) -> Transform:
+def transform_of(file: Rendered, prerotation: int = 1) -> Transform:
     return Transform(
-        compose_orientations(came_turned, file.orientation),
+        compose_orientations(prerotation, file.orientation),
         file.scaled_width, file.scaled_height, file.left, file.top, file.width, file.height,
     )  # fmt: skip
 

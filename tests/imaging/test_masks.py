@@ -55,10 +55,10 @@ def rendered(body: bytes, mode: ResizeMode, orientation: Orientation, rotation: 
     return result[0]
 
 
-def check_masks(file: Rendered, scale: float, came_turned: int = 1) -> None:
+def check_masks(file: Rendered, scale: float, prerotation: int = 1) -> None:
     """Asserts that masks in a file have the pixels of their objects."""
     picture = Pillow.open(io.BytesIO(file.body))
-    turns = compose_orientations(came_turned, file.orientation)
+    turns = compose_orientations(prerotation, file.orientation)
     where = Transform(turns, file.scaled_width, file.scaled_height, file.left, file.top, file.width, file.height)
     for name in COLOURS:
         found = transform_mask(read(mask_of(name, scale)), where)

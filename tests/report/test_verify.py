@@ -71,7 +71,7 @@ def test_the_object_has_a_number_for_every_fault_and_a_few_examples(meter: Verif
         "rendition": "thumbs",
         "detail": "ends early",
     }
-    assert (said["put_back"], said["removed"], said["is_sound"], said["is_interrupted"]) == (30, 29, False, True)
+    assert (said["requeued"], said["removed"], said["is_sound"], said["is_interrupted"]) == (30, 29, False, True)
 
 
 def test_a_finding_is_one_printable_line():

@@ -159,7 +159,7 @@ def test_an_image_id_with_other_bytes_is_told_of_with_both_lines_and_counted(db:
 
 def test_bad_rows_are_counted_once_and_kept(db: StateConnection) -> None:
     bad = [SkippedRow("test", "l.csv", 7, "bad", "x"), SkippedRow("", "l.csv", 9, "worse", "y")]
-    reading = NoReading(kept=bad, by_subset=Counter({"test": 5, "": 2}))
+    reading = NoReading(bad_rows=bad, by_subset=Counter({"test": 5, "": 2}))
     load_list(db, LIST, ("train", "test"), [image(1)], reading)
     assert db.execute("SELECT subset, skipped FROM image_list ORDER BY 1").fetchall() == [("test", 5), ("train", 2)]
     assert db.execute("SELECT * FROM skipped_row").fetchall() == [bad[0], bad[1]._replace(subset="train")]
@@ -191,7 +191,7 @@ def test_a_list_that_has_changed_brings_its_images_up_to_date(loaded_db: StateCo
         image(11, "test"),
     ]
     loaded = load_list(loaded_db, LIST, ("train", "test"), published)
-    assert loaded.merged == Merged(added=2, changed=4, removed=2, kept=1)
+    assert loaded.merged == Merged(added=2, changed=4, removed=2, retained=1)
     status = dict(loaded_db.execute("SELECT image_id, status FROM download"))
     pending = [int(image_id, 16) for image_id, each in sorted(status.items()) if each == "pending"]
     assert pending == [1, 4, 7, 8, 10, 11, 12, 30]
@@ -207,7 +207,7 @@ def test_a_list_that_has_changed_brings_its_images_up_to_date(loaded_db: StateCo
     ] == counted
     assert loaded_db.execute("SELECT images FROM image_list ORDER BY subset").fetchall() == [(2,), (10,)]
     again = load_list(loaded_db, LIST, ("train", "test"), published)
-    assert again.merged == Merged(added=0, kept=1)
+    assert again.merged == Merged(added=0, retained=1)
 
 
 def test_a_list_that_breaks_off_when_it_is_read_again_changes_nothing(loaded_db: StateConnection) -> None:
