@@ -96,12 +96,12 @@ def test_files_are_read_in_as_many_threads_as_were_asked_for(
 ):
     asked: list[int] = []
 
-    class Asked(verify_module.Verifier):
+    class RecordingVerifier(verify_module.Verifier):
         def __init__(self, *arguments: Any, threads: int, **more: Any) -> None:
             asked.append(threads)
             super().__init__(*arguments, threads=threads, **more)
 
-    monkeypatch.setattr("oidl.cli.commands.verify.Verifier", Asked)
+    monkeypatch.setattr("oidl.cli.commands.verify.Verifier", RecordingVerifier)
     monkeypatch.setattr("oidl.cli.commands.verify.usable_cores", lambda: 5)
     assert verify(*typed)[0] == 0
     assert asked == [threads]

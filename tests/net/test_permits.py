@@ -41,20 +41,20 @@ class Client:
 
 
 @dataclass
-class Lent:
-    """Clients that were made, what is lent now, and the most that ever were open, in all and at one host."""
+class Clients:
+    """Clients that were created, how many are borrowed now, and the most that ever were open, in all and at a host."""
 
-    made: list[Client] = field(default_factory=list)
+    created: list[Client] = field(default_factory=list)
     now: Counter[str] = field(default_factory=Counter)
     at: dict[Client, str] = field(default_factory=dict)
     peak_at: Counter[str] = field(default_factory=Counter)
 
     def client(self) -> Any:
-        self.made.append(Client())
-        return self.made[-1]
+        self.created.append(Client())
+        return self.created[-1]
 
     @asynccontextmanager
-    async def borrowed(self, net: Downloader, host: str) -> AsyncIterator[Client | None]:
+    async def borrow(self, net: Downloader, host: str) -> AsyncIterator[Client | None]:
         async with net.permits.request(f"http://{host}/x") as permit:
             if permit is None:
                 yield None
@@ -75,8 +75,10 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
     return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-async def hold(lent: Lent, net: Downloader, host: str, seconds: float, got: list[Client | None] | None = None) -> None:
-    async with lent.borrowed(net, host) as client:
+async def hold(
+    clients: Clients, net: Downloader, host: str, seconds: float, got: list[Client | None] | None = None
+) -> None:
+    async with clients.borrow(net, host) as client:
         if got is not None:
             got.append(client)
         if client is not None:
@@ -160,41 +162,41 @@ def test_a_connection_given_up_is_closed_before_the_next_is_opened() -> None:
 
 def test_idle_connections_count_for_their_host_and_in_all() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         async with open_downloader(
-            NetworkSettings(max_host_connections=2, max_total_connections=5), lent.client
+            NetworkSettings(max_host_connections=2, max_total_connections=5), clients.client
         ) as net:
             rng = random.Random(1)
             async with trio.open_nursery() as nursery:
                 for _ in range(400):
-                    nursery.start_soon(hold, lent, net, rng.choice("abcd"), rng.random())
+                    nursery.start_soon(hold, clients, net, rng.choice("abcd"), rng.random())
                     await trio.sleep(0.1 * rng.random())
-        assert len(lent.made) == 5
-        assert set(lent.peak_at) == set("abcd")
-        assert max(lent.peak_at.values()) == 2
+        assert len(clients.created) == 5
+        assert set(clients.peak_at) == set("abcd")
+        assert max(clients.peak_at.values()) == 2
 
     run(main)
 
 
 def test_a_connection_of_the_host_itself_is_taken_before_any_is_opened_or_given_up() -> None:
     async def main() -> None:
-        lent = Lent()
-        async with open_downloader(NetworkSettings(max_total_connections=3), lent.client) as net:
+        clients = Clients()
+        async with open_downloader(NetworkSettings(max_total_connections=3), clients.client) as net:
             for host in "aabab":
-                await hold(lent, net, host, 0)
-            assert len(lent.made) == 2
+                await hold(clients, net, host, 0)
+            assert len(clients.created) == 2
 
     run(main)
 
 
 def test_where_all_are_open_the_one_idle_the_longest_is_given_up() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         got: list[Client | None] = []
-        async with open_downloader(NetworkSettings(max_total_connections=3), lent.client) as net:
+        async with open_downloader(NetworkSettings(max_total_connections=3), clients.client) as net:
             for host in "abcad":
-                await hold(lent, net, host, 0, got)
-            assert len(lent.made) == 3
+                await hold(clients, net, host, 0, got)
+            assert len(clients.created) == 3
             assert got[4] is got[1]  # b's; a's was used since
 
     run(main)
@@ -202,44 +204,44 @@ def test_where_all_are_open_the_one_idle_the_longest_is_given_up() -> None:
 
 def test_one_host_that_is_at_its_cap_keeps_no_other_waiting() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         async with (
-            open_downloader(NetworkSettings(max_host_connections=1, max_total_connections=2), lent.client) as net,
+            open_downloader(NetworkSettings(max_host_connections=1, max_total_connections=2), clients.client) as net,
             trio.open_nursery() as nursery,
         ):
             for _ in range(5):
-                nursery.start_soon(hold, lent, net, "a", 100)
+                nursery.start_soon(hold, clients, net, "a", 100)
             await trio.sleep(1)
             with trio.fail_after(0.1):
-                await hold(lent, net, "b", 0)
+                await hold(clients, net, "b", 0)
 
     run(main)
 
 
 def test_a_host_is_its_name_and_port_in_any_case() -> None:
     async def main() -> None:
-        lent = Lent()
-        async with open_downloader(NetworkSettings(), lent.client) as net:
-            await hold(lent, net, "A.org", 0)
-            await hold(lent, net, "a.ORG", 0)
-            assert len(lent.made) == 1
-            await hold(lent, net, "a.org:81", 0)
-            assert len(lent.made) == 2
+        clients = Clients()
+        async with open_downloader(NetworkSettings(), clients.client) as net:
+            await hold(clients, net, "A.org", 0)
+            await hold(clients, net, "a.ORG", 0)
+            assert len(clients.created) == 1
+            await hold(clients, net, "a.org:81", 0)
+            assert len(clients.created) == 2
 
     run(main)
 
 
 def test_a_pause_is_waited_for_by_who_is_patient_and_may_grow() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         async with (
-            open_downloader(NetworkSettings(), lent.client, patience_s=30) as net,
+            open_downloader(NetworkSettings(), clients.client, patience_s=30) as net,
             trio.open_nursery() as nursery,
             net.permits.request("http://a/y") as late,
         ):
             began = trio.current_time()
             await objected(net, "a", 10)
-            nursery.start_soon(hold, lent, net, "a", 0)
+            nursery.start_soon(hold, clients, net, "a", 0)
             await trio.sleep(5)
             assert late is not None
             late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=20)
@@ -250,9 +252,9 @@ def test_a_pause_is_waited_for_by_who_is_patient_and_may_grow() -> None:
 
 def test_hosts_of_one_provider_pause_together_and_no_others() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         providers = {"*.flickr.test": "flickr"}
-        async with open_downloader(NetworkSettings(), lent.client, providers) as net:
+        async with open_downloader(NetworkSettings(), clients.client, providers) as net:
             await objected(net, "c1.flickr.test:8080", 60)
             for host in ("c2.flickr.test", "a.b.flickr.test"):
                 backoff = net.permits.backoff(f"http://{host}/x")
@@ -269,50 +271,50 @@ def test_hosts_of_one_provider_pause_together_and_no_others() -> None:
 
 def test_a_pause_that_begins_while_all_connections_are_busy_is_kept_too() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         transfers = NetworkSettings(max_total_connections=2)
-        async with open_downloader(transfers, lent.client, patience_s=30) as net, trio.open_nursery() as nursery:
+        async with open_downloader(transfers, clients.client, patience_s=30) as net, trio.open_nursery() as nursery:
             for _ in range(4):
                 async with net.permits.request("http://a/y") as early:
                     assert early is not None
                     early.failure = Failure(Reason.RATE_LIMITED, http_status=429)
             async with net.permits.request("http://a/y") as late:
-                nursery.start_soon(hold, lent, net, "b", 2)
+                nursery.start_soon(hold, clients, net, "b", 2)
                 await trio.sleep(1)
-                nursery.start_soon(hold, lent, net, "a", 0)
+                nursery.start_soon(hold, clients, net, "a", 0)
                 await trio.sleep(0.5)
                 assert late is not None
                 late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=10)
             await trio.sleep(9)
-            assert "a" not in lent.now
-            await hold(lent, net, "b", 0)  # and whoever waits for a pause holds up no other host
+            assert "a" not in clients.now
+            await hold(clients, net, "b", 0)  # and whoever waits for a pause holds up no other host
             await trio.sleep(1.1)
-            assert "a" in lent.now
+            assert "a" in clients.now
 
     run(main)
 
 
 def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         got: list[Client | None] = []
         async with (
-            open_downloader(NetworkSettings(), lent.client, patience_s=30) as net,
+            open_downloader(NetworkSettings(), clients.client, patience_s=30) as net,
             trio.open_nursery() as nursery,
             net.permits.request("http://a/y") as late,
         ):
             await objected(net, "a", 10)
-            nursery.start_soon(hold, lent, net, "a", 0, got)
+            nursery.start_soon(hold, clients, net, "a", 0, got)
             await trio.sleep(1)
             assert late is not None
             late.failure = Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=3600)
         assert got == [None]
 
-        async with open_downloader(NetworkSettings(), lent.client) as net:
+        async with open_downloader(NetworkSettings(), clients.client) as net:
             await objected(net, "a", 10)
             with trio.fail_after(0.1):
-                await hold(lent, net, "a", 0, got)
-                await hold(lent, net, "b", 0, got)
+                await hold(clients, net, "a", 0, got)
+                await hold(clients, net, "b", 0, got)
             assert got[:2] == [None, None]
             assert got[2] is not None
 
@@ -321,10 +323,10 @@ def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
 
 def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         said: list[str] = []
         refused = Failure(Reason.CONNECTION, "refused", blame=Blame.HOST)
-        async with open_downloader(NetworkSettings(), lent.client, {"*": "one"}, say=said.append) as net:
+        async with open_downloader(NetworkSettings(), clients.client, {"*": "one"}, say=said.append) as net:
             for _ in range(5):
                 assert not said
                 async with net.permits.request("http://a:1/x") as permit:
@@ -349,7 +351,7 @@ def test_a_host_that_cannot_be_reached_is_set_aside_and_said_so() -> None:
 def test_what_is_wrong_with_an_image_sets_no_host_aside(reason: Reason) -> None:
     async def main() -> None:
         status = 404 if reason in (Reason.NOT_FOUND, Reason.HTTP_ERROR) else None
-        async with open_downloader(NetworkSettings(), Lent().client) as net:
+        async with open_downloader(NetworkSettings(), Clients().client) as net:
             for _ in range(50):
                 async with net.permits.request("http://a/x") as permit:
                     assert permit is not None
@@ -361,31 +363,31 @@ def test_what_is_wrong_with_an_image_sets_no_host_aside(reason: Reason) -> None:
 
 def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one() -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         held: list[Client | None] = []
         sent_away: list[Client | None] = []
         transfers = NetworkSettings(max_host_connections=1, max_total_connections=2)
-        async with open_downloader(transfers, lent.client, patience_s=30) as net:
+        async with open_downloader(transfers, clients.client, patience_s=30) as net:
             await objected(net, "d", 20)
             async with trio.open_nursery() as nursery:
                 for host in "ab":
-                    nursery.start_soon(hold, lent, net, host, 100, held)
+                    nursery.start_soon(hold, clients, net, host, 100, held)
                 await trio.sleep(1)
                 for host in "aabcd":  # the host's cap, the cap of all, a pause
-                    nursery.start_soon(hold, lent, net, host, 0, sent_away)
+                    nursery.start_soon(hold, clients, net, host, 0, sent_away)
                 await trio.sleep(1)
                 assert sent_away == []
                 net.permits.drain()
                 await trio.testing.wait_all_tasks_blocked()
                 assert sent_away == [None] * 5
-                assert lent.now.total() == 2
+                assert clients.now.total() == 2
                 net.permits.drain()
                 with trio.fail_after(0.1):
-                    await hold(lent, net, "e", 0, sent_away)
+                    await hold(clients, net, "e", 0, sent_away)
                 assert sent_away[5:] == [None]
             assert None not in held
-            assert lent.now.total() == 0
-        assert len(lent.made) == 2
+            assert clients.now.total() == 0
+        assert len(clients.created) == 2
 
     run(main)
 
@@ -393,7 +395,7 @@ def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one()
 @pytest.mark.parametrize("seed", range(5))
 def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
     async def main() -> None:
-        lent = Lent()
+        clients = Clients()
         rng = random.Random(seed)
 
         async def impatient(net: Downloader, host: str) -> None:
@@ -401,31 +403,31 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
                 async with net.permits.request("http://z/x") as permit:
                     if permit and rng.random() < 0.2:
                         permit.failure = Failure(Reason.RATE_LIMITED, retry_after_s=rng.random())
-                await hold(lent, net, host, rng.random())
+                await hold(clients, net, host, rng.random())
 
         async with open_downloader(
-            NetworkSettings(max_host_connections=2, max_total_connections=3), lent.client
+            NetworkSettings(max_host_connections=2, max_total_connections=3), clients.client
         ) as net:
             async with trio.open_nursery() as nursery:
                 for _ in range(200):
                     nursery.start_soon(impatient, net, rng.choice("abc"))
                     await trio.sleep(0.05 * rng.random())
-            assert lent.now.total() == 0
-            assert len(lent.made) <= 3
+            assert clients.now.total() == 0
+            assert len(clients.created) <= 3
             await trio.sleep(10)
-            await hold(lent, net, "z", 0)
+            await hold(clients, net, "z", 0)
             for host in "abc":  # as many can be had as ever, no more and no less
                 async with trio.open_nursery() as nursery:
                     for _ in range(3):
-                        nursery.start_soon(hold, lent, net, host, 100)
+                        nursery.start_soon(hold, clients, net, host, 100)
                     await trio.sleep(1)
-                    assert lent.now == Counter({host: 2})
+                    assert clients.now == Counter({host: 2})
                     nursery.cancel_scope.cancel()
             async with trio.open_nursery() as nursery:
                 for host in "aabbcc":
-                    nursery.start_soon(hold, lent, net, host, 100)
+                    nursery.start_soon(hold, clients, net, host, 100)
                 await trio.sleep(1)
-                assert lent.now.total() == 3
+                assert clients.now.total() == 3
                 nursery.cancel_scope.cancel()
 
     run(main)
@@ -434,7 +436,7 @@ def test_cancelled_at_any_point_nothing_is_lost(seed: int) -> None:
 def test_an_earlier_run_s_pause_and_rate_are_kept() -> None:
     async def main() -> None:
         earlier = {"flickr": PaceState("flickr", 3, 20.0, 15.0, learned_rate=40.0)}
-        async with open_downloader(NetworkSettings(), Lent().client, {"*.flickr.test": "flickr"}, earlier) as net:
+        async with open_downloader(NetworkSettings(), Clients().client, {"*.flickr.test": "flickr"}, earlier) as net:
             backoff = net.permits.backoff("http://c1.flickr.test/x")
             assert backoff is not None
             assert backoff.wait_s == pytest.approx(15)
@@ -449,11 +451,11 @@ def test_hosts_that_are_idle_and_well_are_forgotten_and_others_are_not() -> None
     counted: list[int] = []
 
     async def main() -> None:
-        lent = Lent()
-        async with open_downloader(NetworkSettings(), lent.client, on_throttled=lambda: counted.append(1)) as net:
+        clients = Clients()
+        async with open_downloader(NetworkSettings(), clients.client, on_throttled=lambda: counted.append(1)) as net:
             await objected(net, "closed", 3600)
             for number in range(1000):
-                await hold(lent, net, f"h{number}", 0)
+                await hold(clients, net, f"h{number}", 0)
             names = {state.provider for state in net.permits.paces()}
             assert len(names) <= 300
             assert "closed" in names
@@ -465,7 +467,7 @@ def test_hosts_that_are_idle_and_well_are_forgotten_and_others_are_not() -> None
 def test_people_are_told_of_a_pause_once() -> None:
     async def main() -> None:
         said: list[str] = []
-        async with open_downloader(NetworkSettings(), Lent().client, say=said.append) as net:
+        async with open_downloader(NetworkSettings(), Clients().client, say=said.append) as net:
             await objected(net, "a", 60)
         assert said == ["a is paused for 60 s: too many requests, with Retry-After"]
 

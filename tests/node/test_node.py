@@ -41,7 +41,7 @@ MIRRORS = {"cvdf": Mirror("http://mirror/{subset}/{image_id}.jpg", frozenset((40
 
 pytestmark = pytest.mark.usefixtures("inline_threads")
 
-Fetch = Callable[["Line", Download], Awaitable[Fetched | Failure | None]]
+Fetch = Callable[["NodeHarness", Download], Awaitable[Fetched | Failure | None]]
 
 
 OnRequest = Callable[[str, Body], None]
@@ -52,7 +52,7 @@ async def fetch_body(_: object, download: Download) -> Fetched:
 
 
 @dataclass
-class Line:
+class NodeHarness:
     """One pipeline with made-up ends; also plays the part of everybody it talks to."""
 
     root: Path
@@ -63,7 +63,7 @@ class Line:
     originals: SourceSettings = field(default_factory=SourceSettings)
     connections: int = 4
     memory_bytes: int = SIZE
-    between: Callable[["Line"], Awaitable[None]] | None = None
+    between: Callable[["NodeHarness"], Awaitable[None]] | None = None
     record_s: float = 0.0
     threads: int = 2
     clock: Callable[[], float] = lambda: 0.0
@@ -88,7 +88,7 @@ class Line:
         self.looked_up.append(item.image_id)
         return self.on_disk.get(item.image_id)
 
-    def run(self) -> "Line":
+    def run(self) -> "NodeHarness":
         trio.run(self._main, clock=trio.testing.MockClock(autojump_threshold=0))
         return self
 
@@ -97,8 +97,8 @@ class Line:
         transfers = NetworkSettings(self.connections, self.connections, memory_bytes=self.memory_bytes)
         store = Files(Layout(self.root, "2017_11"), AtomicWriter("test"), self.originals.directory)
         node = Node(
-            _Downloader(_Permits(self), Connections(0, new_client), transfers, line=self),
-            _Processor(store, self.originals, Imaging(), line=self),
+            _Downloader(_Permits(self), Connections(0, new_client), transfers, harness=self),
+            _Processor(store, self.originals, Imaging(), harness=self),
             Sources(self.originals.sources, MIRRORS),
             self.stop,
             self.meter,
@@ -116,8 +116,8 @@ class Line:
 class _Permits(Permits):
     """Permits that refuse dead hosts and know whether they are drained."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, harness: NodeHarness) -> None:
+        self._line = harness
 
     def backoff(self, url: str) -> Backoff | None:
         is_dead = any(host in url for host in self._line.dead)
@@ -129,23 +129,23 @@ class _Permits(Permits):
 
 @dataclass(frozen=True, kw_only=True)
 class _Downloader(Downloader):
-    line: Line
+    harness: NodeHarness
 
     async def fetch(self, download: Download, on_request: Any = None) -> Fetched | Failure | None:
-        self.line.asked.append(download)
-        self.line.on_requests.append(on_request)
-        return await self.line.fetch(self.line, download)
+        self.harness.asked.append(download)
+        self.harness.on_requests.append(on_request)
+        return await self.harness.fetch(self.harness, download)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Processor(Processor):
-    line: Line
+    harness: NodeHarness
 
     def process(self, job: Job, fetched: Fetched) -> Done | Failure:
-        return self.line.process(job, fetched)
+        return self.harness.process(job, fetched)
 
     def read_original(self, job: Job) -> Fetched | None:
-        return self.line.read_original(job)
+        return self.harness.read_original(job)
 
 
 def new_client() -> Any:
@@ -154,28 +154,28 @@ def new_client() -> Any:
 
 @dataclass
 class _Feed:
-    line: Line
+    harness: NodeHarness
 
     async def run(self, jobs: trio.MemorySendChannel[Job]) -> str:
         async with jobs:
-            for item in self.line.jobs:
+            for item in self.harness.jobs:
                 await jobs.send(item)
-                if self.line.between:
-                    await self.line.between(self.line)
+                if self.harness.between:
+                    await self.harness.between(self.harness)
         return "all fed"
 
 
 @dataclass
 class _Recorder:
-    line: Line
+    harness: NodeHarness
 
     async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
         async for outcome in outcomes:
             if outcome.result is None:
-                self.line.dropped.append(outcome.job)
+                self.harness.dropped.append(outcome.job)
                 continue
-            await trio.sleep(self.line.record_s)
-            self.line.outcomes.append(outcome)
+            await trio.sleep(self.harness.record_s)
+            self.harness.outcomes.append(outcome)
 
 
 def published(*numbers: int, **changes: object) -> list[Job]:
@@ -202,85 +202,85 @@ async def fetch_more_than_thought(_: object, download: Download) -> Fetched:
 
 
 def test_every_body_comes_through_to_the_recorder_once(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(*range(50))).run()
-    assert line.results == sorted(
+    harness = NodeHarness(tmp_path, published(*range(50))).run()
+    assert harness.results == sorted(
         [(number, Done(Source.ORIGINAL, image(number).original_url, SIZE, "m", 8, 6, ())) for number in range(50)],
         key=str,
     )
-    assert len(line.processed) == 50
-    assert line.end == "all fed"  # the feed's own word
-    assert {(download.size_bytes, download.cap_bytes) for download in line.asked} == {(SIZE, SIZE)}
+    assert len(harness.processed) == 50
+    assert harness.end == "all fed"  # the feed's own word
+    assert {(download.size_bytes, download.cap_bytes) for download in harness.asked} == {(SIZE, SIZE)}
 
 
 def test_what_could_not_be_fetched_is_recorded_and_never_processed(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1), fetch_failure).run()
-    assert line.results == [(1, GONE)]
-    assert line.processed == []
+    harness = NodeHarness(tmp_path, published(1), fetch_failure).run()
+    assert harness.results == [(1, GONE)]
+    assert harness.processed == []
 
 
 def test_what_could_not_be_processed_is_recorded(tmp_path: Path) -> None:
-    assert Line(tmp_path, published(1), result=CORRUPT).run().results == [(1, CORRUPT)]
+    assert NodeHarness(tmp_path, published(1), result=CORRUPT).run().results == [(1, CORRUPT)]
 
 
 def test_the_meter_sees_an_image_on_its_way_and_not_in_two_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def slow(line: Line, download: Download) -> Fetched:
-        on_request = line.on_requests[-1]
+    async def slow(harness: NodeHarness, download: Download) -> Fetched:
+        on_request = harness.on_requests[-1]
         await trio.sleep(1)  # for a connection
-        assert line.meter.statistics().transfers == ()
+        assert harness.meter.statistics().transfers == ()
         on_request("https://elsewhere/x.jpg", Body(1.0))
         await trio.sleep(2)
-        [seen] = line.meter.statistics().transfers
+        [seen] = harness.meter.statistics().transfers
         assert (seen.image_id, seen.host, seen.elapsed_s) == (image(7).image_id, "elsewhere", 2.0)
         return Fetched(download.source, download.url, BODY)
 
     seen_processing = []
 
-    def process(line: Line, item: Job, fetched: Fetched) -> Done:
-        now = line.meter.statistics()
+    def process(harness: NodeHarness, item: Job, fetched: Fetched) -> Done:
+        now = harness.meter.statistics()
         seen_processing.append(([each.image_id for each in now.processing], now.transfers))
         return Done(fetched.source, fetched.url, SIZE, "m", 8, 6, ())
 
     def clock() -> float:
-        return trio.current_time() if trio.lowlevel.in_trio_run() else line.ended_s
+        return trio.current_time() if trio.lowlevel.in_trio_run() else harness.ended_s
 
-    monkeypatch.setattr(Line, "process", process)
-    line = Line(tmp_path, published(7), slow, clock=clock).run()
+    monkeypatch.setattr(NodeHarness, "process", process)
+    harness = NodeHarness(tmp_path, published(7), slow, clock=clock).run()
     assert seen_processing == [([image(7).image_id], ())]
-    assert line.meter.statistics().processing == ()
-    line.meter.recorded(line.jobs[0], line.outcomes[0].result, Status.DONE)  # type: ignore[arg-type]
-    [success] = line.meter.statistics().successes
+    assert harness.meter.statistics().processing == ()
+    harness.meter.recorded(harness.jobs[0], harness.outcomes[0].result, Status.DONE)  # type: ignore[arg-type]
+    [success] = harness.meter.statistics().successes
     assert (success.transfer_s, success.process_s) == (2.0, 0.0)
 
 
 def test_what_was_not_asked_for_after_all_is_let_go_of_unrecorded(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1, 2), fetch_none).run()
-    assert (line.outcomes, len(line.dropped), line.meter.statistics().in_flight) == ([], 2, 0)
+    harness = NodeHarness(tmp_path, published(1, 2), fetch_none).run()
+    assert (harness.outcomes, len(harness.dropped), harness.meter.statistics().in_flight) == ([], 2, 0)
 
 
 def test_no_more_is_fetched_at_once_than_there_are_connections(tmp_path: Path) -> None:
     at_once: list[int] = []
     now = 0
 
-    async def fetch(line: object, download: Download) -> Fetched:
+    async def fetch(harness: object, download: Download) -> Fetched:
         nonlocal now
         now += 1
         at_once.append(now)
         await trio.sleep(1)
         now -= 1
-        return await fetch_body(line, download)
+        return await fetch_body(harness, download)
 
-    line = Line(tmp_path, published(*range(20)), fetch, connections=4, memory_bytes=100 * SIZE).run()
+    harness = NodeHarness(tmp_path, published(*range(20)), fetch, connections=4, memory_bytes=100 * SIZE).run()
     assert max(at_once) == 4
-    assert line.ended_s == 5
+    assert harness.ended_s == 5
 
 
 def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path) -> None:
     jobs = [*published(1), *published(2, thumbnail_300k_url=""), job(3, original_size=5_000_000)]
     originals = SourceSettings((Source.THUMBNAIL_300K, Source.ORIGINAL))
-    line = Line(tmp_path, jobs, originals=originals, connections=1).run()
-    assert line.asked == [
+    harness = NodeHarness(tmp_path, jobs, originals=originals, connections=1).run()
+    assert harness.asked == [
         Download(image(1).thumbnail_300k_url, Source.THUMBNAIL_300K, None, THUMBNAIL_CAP),
         Download(image(2).original_url, Source.ORIGINAL, SIZE, SIZE),
         Download(image(3).thumbnail_300k_url, Source.THUMBNAIL_300K, None, 5_000_000),
@@ -291,34 +291,34 @@ def test_thumbnails_are_asked_for_where_there_are_any(tmp_path: Path) -> None:
 
 
 def test_a_saved_original_needs_no_request(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1, saved_original="a/1.jpg"), on_disk=local(1)).run()
-    assert line.asked == []
-    assert [fetched.source for fetched in line.processed] == [Source.LOCAL]
+    harness = NodeHarness(tmp_path, published(1, saved_original="a/1.jpg"), on_disk=local(1)).run()
+    assert harness.asked == []
+    assert [fetched.source for fetched in harness.processed] == [Source.LOCAL]
 
 
 def test_originals_that_were_there_before_need_no_request_either(tmp_path: Path) -> None:
     (tmp_path / "2017_11/train/images-original").mkdir(parents=True)
-    line = Line(tmp_path, published(1, 2, 3), on_disk=local(2)).run()
-    assert {download.url for download in line.asked} == {image(1).original_url, image(3).original_url}
-    assert len(line.results) == 3
+    harness = NodeHarness(tmp_path, published(1, 2, 3), on_disk=local(2)).run()
+    assert {download.url for download in harness.asked} == {image(1).original_url, image(3).original_url}
+    assert len(harness.results) == 3
 
 
 def test_no_disk_is_searched_where_there_are_no_originals(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1), on_disk=local(1)).run()
-    assert (line.looked_up, len(line.asked)) == ([], 1)
+    harness = NodeHarness(tmp_path, published(1), on_disk=local(1)).run()
+    assert (harness.looked_up, len(harness.asked)) == ([], 1)
 
 
 def test_an_original_that_is_not_to_be_trusted_is_fetched(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1, saved_original="a/1.jpg")).run()
-    assert line.looked_up == [image(1).image_id]
-    assert [fetched.source for fetched in line.processed] == [Source.ORIGINAL]
+    harness = NodeHarness(tmp_path, published(1, saved_original="a/1.jpg")).run()
+    assert harness.looked_up == [image(1).image_id]
+    assert [fetched.source for fetched in harness.processed] == [Source.ORIGINAL]
 
 
 def test_nothing_on_disk_counts_when_all_is_to_be_downloaded(tmp_path: Path) -> None:
     originals = SourceSettings(always_download=True)
     jobs = published(1, saved_original="a/1.jpg")
-    line = Line(tmp_path, jobs, on_disk=local(1), originals=originals).run()
-    assert (line.looked_up, len(line.asked)) == ([], 1)
+    harness = NodeHarness(tmp_path, jobs, on_disk=local(1), originals=originals).run()
+    assert (harness.looked_up, len(harness.asked)) == ([], 1)
 
 
 def test_what_another_site_answered_is_about_the_path(tmp_path: Path) -> None:
@@ -326,8 +326,8 @@ def test_what_another_site_answered_is_about_the_path(tmp_path: Path) -> None:
         is_redirected = download.url == image(2).original_url
         return Failure(Reason.NOT_FOUND, url="http://login.example/" if is_redirected else download.url)
 
-    line = Line(tmp_path, published(1, 2), fetch).run()
-    assert [(number, result.blame) for number, result in line.results if isinstance(result, Failure)] == [
+    harness = NodeHarness(tmp_path, published(1, 2), fetch).run()
+    assert [(number, result.blame) for number, result in harness.results if isinstance(result, Failure)] == [
         (1, Blame.SERVER),
         (2, Blame.PATH),
     ]
@@ -341,10 +341,10 @@ async def fetch_bug(_: object, download: Download) -> Fetched:
 
 
 def bug_on(number: int, of: Callable[..., Any]) -> Callable[..., Any]:
-    def call(line: Line, item: Job, *more: Any) -> Any:
+    def call(harness: NodeHarness, item: Job, *more: Any) -> Any:
         if item.image_id == image(number).image_id:
             raise TypeError("odd")
-        return of(line, item, *more)
+        return of(harness, item, *more)
 
     return call
 
@@ -353,29 +353,29 @@ def bug_on(number: int, of: Callable[..., Any]) -> Callable[..., Any]:
 def test_a_bug_in_a_thread_costs_one_image_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    monkeypatch.setattr(Line, method, bug_on(2, getattr(Line, method)))
-    line = Line(tmp_path, published(*range(5), saved_original="a/x.jpg")).run()
-    assert [number for number, result in line.results if isinstance(result, Done)] == [0, 1, 3, 4]
-    ((_, failure),) = [row for row in line.results if isinstance(row[1], Failure)]
+    monkeypatch.setattr(NodeHarness, method, bug_on(2, getattr(NodeHarness, method)))
+    harness = NodeHarness(tmp_path, published(*range(5), saved_original="a/x.jpg")).run()
+    assert [number for number, result in harness.results if isinstance(result, Done)] == [0, 1, 3, 4]
+    ((_, failure),) = [row for row in harness.results if isinstance(row[1], Failure)]
     assert (failure.reason, failure.detail) == (Reason.INTERNAL_ERROR, "TypeError: odd")
     assert (failure.source, failure.url) == (Source.ORIGINAL, image(2).original_url)
 
 
 def test_a_bug_while_an_image_is_fetched_costs_one_image_and_no_other(tmp_path: Path) -> None:
-    async def fetch(line: Line, download: Download) -> Fetched:
-        return await (fetch_bug if download.url == image(2).original_url else fetch_body)(line, download)
+    async def fetch(harness: NodeHarness, download: Download) -> Fetched:
+        return await (fetch_bug if download.url == image(2).original_url else fetch_body)(harness, download)
 
-    line = Line(tmp_path, published(*range(5)), fetch).run()
-    assert [number for number, result in line.results if isinstance(result, Failure)] == [2]
-    assert len(line.results) == 5
+    harness = NodeHarness(tmp_path, published(*range(5)), fetch).run()
+    assert [number for number, result in harness.results if isinstance(result, Failure)] == [2]
+    assert len(harness.results) == 5
 
 
 def test_after_a_bug_the_next_source_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     originals = SourceSettings((Source("cvdf"), Source.ORIGINAL))
-    monkeypatch.setattr(Line, "process", lambda line, item, fetched: 1 / 0)
-    line = Line(tmp_path, published(1), originals=originals).run()
-    assert [download.source for download in line.asked] == [Source("cvdf"), Source.ORIGINAL]
-    assert [failure.reason for failure in line.outcomes[0].earlier] == [Reason.INTERNAL_ERROR]
+    monkeypatch.setattr(NodeHarness, "process", lambda harness, item, fetched: 1 / 0)
+    harness = NodeHarness(tmp_path, published(1), originals=originals).run()
+    assert [download.source for download in harness.asked] == [Source("cvdf"), Source.ORIGINAL]
+    assert [failure.reason for failure in harness.outcomes[0].earlier] == [Reason.INTERNAL_ERROR]
 
 
 def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path) -> None:
         raise StateError("locked")
 
     with pytest.raises(ExceptionGroup) as raised:
-        Line(tmp_path, published(1), fetch).run()
+        NodeHarness(tmp_path, published(1), fetch).run()
     assert raised.group_contains(StateError)
 
 
@@ -415,8 +415,8 @@ def test_what_stops_the_program_is_not_an_image_s(tmp_path: Path) -> None:
 )
 def test_an_image_gives_back_its_bytes_whatever_becomes_of_it(tmp_path: Path, path: dict[str, Any]) -> None:
     saved_original = "a/1.jpg" if "on_disk" in path else None
-    line = Line(tmp_path, published(1, saved_original=saved_original) * 5, **path).run()
-    assert len(line.outcomes) == (0 if path.get("fetch") is fetch_none else 5)
+    harness = NodeHarness(tmp_path, published(1, saved_original=saved_original) * 5, **path).run()
+    assert len(harness.outcomes) == (0 if path.get("fetch") is fetch_none else 5)
 
 
 @pytest.mark.parametrize("is_local", [False, True])
@@ -424,7 +424,7 @@ def test_bodies_in_memory_are_no_more_than_the_budget(tmp_path: Path, is_local: 
     now = 0
     most = 0
 
-    class Counted(Line):
+    class Counted(NodeHarness):
         def arrived(self) -> None:
             nonlocal now, most
             now += 1
@@ -439,17 +439,17 @@ def test_bodies_in_memory_are_no_more_than_the_budget(tmp_path: Path, is_local: 
             now -= 1
             return super().process(item, fetched)
 
-    async def fetch(line: Line, download: Download) -> Fetched:
-        assert isinstance(line, Counted)
-        line.arrived()
+    async def fetch(harness: NodeHarness, download: Download) -> Fetched:
+        assert isinstance(harness, Counted)
+        harness.arrived()
         await trio.sleep(1)
-        return await fetch_body(line, download)
+        return await fetch_body(harness, download)
 
     jobs = published(*range(30), saved_original="a/x.jpg" if is_local else None)
     on_disk = {item.image_id: Fetched(Source.LOCAL, "/somewhere/x.jpg", BODY) for item in jobs} if is_local else {}
-    line = Counted(tmp_path, jobs, fetch, on_disk=on_disk, connections=10, memory_bytes=3 * SIZE, record_s=1).run()
+    harness = Counted(tmp_path, jobs, fetch, on_disk=on_disk, connections=10, memory_bytes=3 * SIZE, record_s=1).run()
     assert most == 3
-    assert len(line.outcomes) == 30
+    assert len(harness.outcomes) == 30
 
 
 def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,29 +458,29 @@ def test_a_body_larger_than_thought_keeps_the_next_one_waiting(tmp_path: Path, m
     async def fetch(_: object, download: Download) -> Fetched:
         return Fetched(download.source, download.url, bytes(THUMBNAIL_CAP * 3 // 2))
 
-    async def look(line: Line) -> None:
+    async def look(harness: NodeHarness) -> None:
         nonlocal fed
         fed += 1
         await trio.testing.wait_all_tasks_blocked()
         # One is being recorded, one is a validator's; of the bytes of two that wait, 3 caps, one cap is not left.
-        assert len(line.asked) == min(fed, 4)
+        assert len(harness.asked) == min(fed, 4)
 
     originals = SourceSettings((Source.THUMBNAIL_300K, Source.ORIGINAL))
-    line = Line(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
-    line.memory_bytes = THUMBNAIL_CAP * 7 // 2
-    line.connections = 6
-    line.threads = 1
-    assert len(line.run().outcomes) == 6
+    harness = NodeHarness(tmp_path, published(*range(6)), fetch, originals=originals, between=look, record_s=100)
+    harness.memory_bytes = THUMBNAIL_CAP * 7 // 2
+    harness.connections = 6
+    harness.threads = 1
+    assert len(harness.run().outcomes) == 6
 
 
 def test_a_slow_recorder_holds_up_no_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_s: list[float] = []
 
-    async def fetch(line: object, download: Download) -> Fetched:
+    async def fetch(harness: object, download: Download) -> Fetched:
         at_s.append(trio.current_time())
-        return await fetch_body(line, download)
+        return await fetch_body(harness, download)
 
-    Line(tmp_path, published(1, 2, 3), fetch, record_s=100).run()
+    NodeHarness(tmp_path, published(1, 2, 3), fetch, record_s=100).run()
     assert at_s == [0, 0, 0]
 
 
@@ -494,49 +494,49 @@ def test_a_body_does_not_outlive_its_image(tmp_path: Path) -> None:
     async def fetch(_: object, download: Download) -> Fetched:
         return Fetched(download.source, download.url, Body(BODY))
 
-    async def look(line: Line) -> None:
+    async def look(harness: NodeHarness) -> None:
         await trio.testing.wait_all_tasks_blocked()
-        assert len(line.outcomes) == len(freed) > 0
+        assert len(harness.outcomes) == len(freed) > 0
 
-    line = Line(tmp_path, published(1, 2, 3), fetch, between=look).run()
-    assert len(line.outcomes) == 3
+    harness = NodeHarness(tmp_path, published(1, 2, 3), fetch, between=look).run()
+    assert len(harness.outcomes) == 3
 
 
 # ---- told to stop
 
 
-async def fetch_forever(line: Line, download: Download) -> Fetched:
+async def fetch_forever(harness: NodeHarness, download: Download) -> Fetched:
     if download.url != image(1).original_url:
         await trio.sleep(500)
-    return await fetch_body(line, download)
+    return await fetch_body(harness, download)
 
 
 def test_asked_once_the_hosts_lend_no_more_and_what_is_in_hand_is_finished(tmp_path: Path) -> None:
-    async def stop(line: Line) -> None:
+    async def stop(harness: NodeHarness) -> None:
         await trio.testing.wait_all_tasks_blocked()
-        if len(line.asked) == 3:
-            line.stop.interrupt()
+        if len(harness.asked) == 3:
+            harness.stop.interrupt()
             await trio.testing.wait_all_tasks_blocked()
-            assert line.is_drained
-            assert line.meter.statistics().in_flight == 3
+            assert harness.is_drained
+            assert harness.meter.statistics().in_flight == 3
 
-    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run()
-    assert len(line.outcomes) == 3
-    assert line.ended_s == 500
+    harness = NodeHarness(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run()
+    assert len(harness.outcomes) == 3
+    assert harness.ended_s == 500
 
 
 def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(tmp_path: Path) -> None:
-    async def stop(line: Line) -> None:
+    async def stop(harness: NodeHarness) -> None:
         await trio.testing.wait_all_tasks_blocked()
-        if len(line.asked) == 3:
-            line.stop.interrupt()
-            line.stop.interrupt()
+        if len(harness.asked) == 3:
+            harness.stop.interrupt()
+            harness.stop.interrupt()
             await trio.sleep_forever()
 
-    line = Line(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run()
-    assert [number for number, _ in line.results] == [1]
-    assert (line.end, line.ended_s) == (None, 0)
-    assert line.dropped == []
+    harness = NodeHarness(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run()
+    assert [number for number, _ in harness.results] == [1]
+    assert (harness.end, harness.ended_s) == (None, 0)
+    assert harness.dropped == []
 
 
 # ---- one source after the other
@@ -544,50 +544,50 @@ def test_asked_twice_it_ends_at_once_and_what_is_in_hand_is_not_recorded(tmp_pat
 CHAIN = SourceSettings((Source.ORIGINAL, Source("cvdf")))
 
 
-async def fetch_from_mirror(line: Line, download: Download) -> Fetched | Failure:
-    return await fetch_body(line, download) if download.source == Source("cvdf") else GONE
+async def fetch_from_mirror(harness: NodeHarness, download: Download) -> Fetched | Failure:
+    return await fetch_body(harness, download) if download.source == Source("cvdf") else GONE
 
 
-def sources_asked(line: Line) -> list[Source]:
-    return [download.source for download in line.asked]
+def sources_asked(harness: NodeHarness) -> list[Source]:
+    return [download.source for download in harness.asked]
 
 
 def test_what_one_source_has_not_is_had_from_the_next(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(*range(20)), fetch_from_mirror, originals=CHAIN).run()
-    assert [result.source for _, result in line.results] == [Source("cvdf")] * 20
-    assert {outcome.earlier for outcome in line.outcomes} == {(GONE,)}
-    assert line.meter.statistics().in_flight == 20  # which the recorder, made up here, would have told of
+    harness = NodeHarness(tmp_path, published(*range(20)), fetch_from_mirror, originals=CHAIN).run()
+    assert [result.source for _, result in harness.results] == [Source("cvdf")] * 20
+    assert {outcome.earlier for outcome in harness.outcomes} == {(GONE,)}
+    assert harness.meter.statistics().in_flight == 20  # which the recorder, made up here, would have told of
 
 
 def test_what_a_validator_refuses_is_had_from_the_next_too_and_recorded_when_there_is_none(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1, 2), result=CORRUPT, originals=CHAIN).run()
-    assert line.results == [(1, CORRUPT), (2, CORRUPT)]
-    assert [outcome.earlier for outcome in line.outcomes] == [(CORRUPT,), (CORRUPT,)]
-    assert sorted(sources_asked(line)) == [Source("cvdf")] * 2 + [Source.ORIGINAL] * 2
+    harness = NodeHarness(tmp_path, published(1, 2), result=CORRUPT, originals=CHAIN).run()
+    assert harness.results == [(1, CORRUPT), (2, CORRUPT)]
+    assert [outcome.earlier for outcome in harness.outcomes] == [(CORRUPT,), (CORRUPT,)]
+    assert sorted(sources_asked(harness)) == [Source("cvdf")] * 2 + [Source.ORIGINAL] * 2
 
 
 def test_a_host_that_cannot_be_reached_is_passed_over(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1), originals=CHAIN, dead=("staticflickr",)).run()
-    assert sources_asked(line) == [Source("cvdf")]
-    (outcome,) = line.outcomes
+    harness = NodeHarness(tmp_path, published(1), originals=CHAIN, dead=("staticflickr",)).run()
+    assert sources_asked(harness) == [Source("cvdf")]
+    (outcome,) = harness.outcomes
     assert isinstance(outcome.result, Done)
     assert [(failure.reason, failure.blame) for failure in outcome.earlier] == [(Reason.DNS, Blame.NOT_ASKED)]
 
 
 def test_where_the_last_host_cannot_be_reached_it_is_a_failure_that_may_pass(tmp_path: Path) -> None:
-    line = Line(tmp_path, published(1), fetch_failure, originals=CHAIN, dead=("mirror",)).run()
-    ((_, result),) = line.results
+    harness = NodeHarness(tmp_path, published(1), fetch_failure, originals=CHAIN, dead=("mirror",)).run()
+    ((_, result),) = harness.results
     assert (result.reason, result.source, result.retry_after_s) == (Reason.DNS, Source("cvdf"), 1e6)
-    assert line.outcomes[0].earlier == (GONE,)
+    assert harness.outcomes[0].earlier == (GONE,)
 
 
 def test_a_run_that_stops_decides_nothing_by_half_of_the_sources(tmp_path: Path) -> None:
-    async def fetch_while_it_stops(line: Line, download: Download) -> Failure:
-        line.stop.interrupt()
+    async def fetch_while_it_stops(harness: NodeHarness, download: Download) -> Failure:
+        harness.stop.interrupt()
         return GONE
 
-    line = Line(tmp_path, published(1), fetch_while_it_stops, originals=CHAIN).run()
-    assert line.outcomes == []
-    assert sources_asked(line) == [Source.ORIGINAL]
-    assert line.dropped == published(1)
-    assert line.meter.statistics().in_flight == 0
+    harness = NodeHarness(tmp_path, published(1), fetch_while_it_stops, originals=CHAIN).run()
+    assert harness.outcomes == []
+    assert sources_asked(harness) == [Source.ORIGINAL]
+    assert harness.dropped == published(1)
+    assert harness.meter.statistics().in_flight == 0

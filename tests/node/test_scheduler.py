@@ -28,7 +28,7 @@ Server = Callable[[str, float], Awaitable[Failure | None]]
 
 
 @dataclass
-class Trip:
+class SchedulerHarness:
     """A lobby between a made-up feed and fetchers that ask made-up servers."""
 
     server: Server
@@ -48,9 +48,9 @@ class Trip:
     peak_in_hand: int = 0
     said: list[str] = field(default_factory=list)
     stop: Stop = field(init=False)
-    between: Callable[["Trip"], None] = lambda trip: None
+    between: Callable[["SchedulerHarness"], None] = lambda trip: None
 
-    def run(self) -> "Trip":
+    def run(self) -> "SchedulerHarness":
         async def main() -> float:
             self.stop = Stop()
             transfers = NetworkSettings(max_total_connections=self.fetchers)
@@ -137,8 +137,8 @@ HOSTS = [f"c{number}.test" for number in range(16)]
 
 @pytest.mark.parametrize("after_s", [0.001, 2.0], ids=["refuses", "a black hole"])
 def test_one_dead_host_among_sixteen_costs_the_others_next_to_nothing(after_s: float) -> None:
-    healthy = Trip(well, HOSTS, 10**9, seconds=5).run()
-    trip = Trip(dead(HOSTS[7], after_s), HOSTS, 10**9, seconds=5).run()
+    healthy = SchedulerHarness(well, HOSTS, 10**9, seconds=5).run()
+    trip = SchedulerHarness(dead(HOSTS[7], after_s), HOSTS, 10**9, seconds=5).run()
     others = {host: count for host, count in trip.done.items() if host != HOSTS[7]}
     assert len(others) == 15
     for host, count in others.items():
@@ -151,7 +151,7 @@ def test_one_dead_host_among_sixteen_costs_the_others_next_to_nothing(after_s: f
 
 
 def test_what_is_postponed_comes_back_when_the_host_is_tried_and_not_all_at_once() -> None:
-    trip = Trip(dead("a", 0.001), ["a", "b"], 3000).run()
+    trip = SchedulerHarness(dead("a", 0.001), ["a", "b"], 3000).run()
     waits = [postponed.wait_s for _, postponed in trip.postponed]
     assert all(postponed.reason is Reason.CONNECTION for _, postponed in trip.postponed)
     assert max(waits) > 5
@@ -164,7 +164,7 @@ def test_a_slow_host_holds_up_no_other() -> None:
     async def server(host: str, now: float) -> None:
         await trio.sleep(20 if host == "slow" else LATENCY_S)
 
-    trip = Trip(server, ["slow"] + [f"c{number}" for number in range(15)], 1600).run()
+    trip = SchedulerHarness(server, ["slow"] + [f"c{number}" for number in range(15)], 1600).run()
     assert trip.done.total() == 1600
     assert trip.took_s == pytest.approx(100 / 5 * 20, rel=0.1)  # what that one takes, and no longer
 
@@ -192,7 +192,7 @@ def test_a_provider_that_bears_forty_a_second_is_asked_for_about_that_and_no_ima
     retry_after_s: float | None,
 ) -> None:
     server = Limited(40, retry_after_s)
-    trip = Trip(server, HOSTS, 4000, {"*.test": "flickr"}).run()
+    trip = SchedulerHarness(server, HOSTS, 4000, {"*.test": "flickr"}).run()
     assert trip.done.total() == 4000
     assert not trip.failed
     assert not trip.postponed
@@ -208,7 +208,7 @@ def test_an_image_that_its_host_always_objects_to_holds_up_no_other() -> None:
         poisoned = trip.asked % 97 == 1
         return Failure(Reason.RATE_LIMITED, http_status=503, retry_after_s=1.0) if poisoned else None
 
-    trip = Trip(server, ["a"], 500)
+    trip = SchedulerHarness(server, ["a"], 500)
     trip.run()
     assert trip.done.total() + trip.failed.total() == 500
 
@@ -218,7 +218,7 @@ def test_a_provider_that_objects_to_everything_for_ever_ends_the_wait() -> None:
         await trio.sleep(LATENCY_S)
         return Failure(Reason.RATE_LIMITED, http_status=429)
 
-    trip = Trip(server, HOSTS, 10**6, {"*.test": "flickr"}).run()
+    trip = SchedulerHarness(server, HOSTS, 10**6, {"*.test": "flickr"}).run()
     assert trip.stop.limit is not None
     assert "flickr asked for a pause" in trip.stop.limit
     assert trip.took_s < 2000
@@ -232,7 +232,7 @@ def test_a_pause_beyond_all_patience_is_not_waited_for_and_what_is_well_goes_on(
         await trio.sleep(LATENCY_S)
         return Failure(Reason.RATE_LIMITED, http_status=429, retry_after_s=3600) if host == "busy" else None
 
-    trip = Trip(server, ["busy", "b", "c"], 3000).run()
+    trip = SchedulerHarness(server, ["busy", "b", "c"], 3000).run()
     assert trip.done == {"b": 1000, "c": 1000}
     assert trip.took_s < 100
     assert len(trip.postponed) + trip.failed["busy"] == 1000
@@ -240,16 +240,16 @@ def test_a_pause_beyond_all_patience_is_not_waited_for_and_what_is_well_goes_on(
 
 
 def test_no_more_wait_here_than_there_is_room_for() -> None:
-    trip = Trip(well, ["a"], 6_000, seconds=20).run()
+    trip = SchedulerHarness(well, ["a"], 6_000, seconds=20).run()
     assert 2000 <= trip.peak_in_hand <= 2010
 
 
 def test_a_drain_lets_go_of_all_that_waits() -> None:
-    def stop_halfway(trip: Trip) -> None:
+    def stop_halfway(trip: SchedulerHarness) -> None:
         if trip.fed == 3000:
             trip.stop.interrupt()
 
-    trip = Trip(well, ["a", "b"], 10**6, between=stop_halfway).run()
+    trip = SchedulerHarness(well, ["a", "b"], 10**6, between=stop_halfway).run()
     assert trip.done.total() + len(trip.dropped) == trip.fed
     assert len(trip.dropped) > 1000
     assert trip.took_s < 40
@@ -283,7 +283,7 @@ def test_a_job_in_progress_keeps_it_open_and_may_be_queued_again_for_another_hos
 
 
 def test_hosts_without_images_are_forgotten() -> None:
-    trip = Trip(well, [f"h{number}" for number in range(500)], 500).run()
+    trip = SchedulerHarness(well, [f"h{number}" for number in range(500)], 500).run()
     assert trip.done.total() == 500
     assert not trip.scheduler._queues
     assert not trip.scheduler._ready
