@@ -44,18 +44,18 @@ class DisplayOptions:
     page_url: str = ""
 
 
-def choose_display(asked: Display, *, log_to_stdout: bool) -> Display:
-    """The display for `asked` on this terminal. Raises `UsageError` if a full screen is impossible."""
-    if asked not in (Display.AUTO, Display.FULL):
-        return asked
+def choose_display(requested: Display, *, log_to_stdout: bool) -> Display:
+    """The display for `requested` on this terminal. Raises `UsageError` if a full screen is impossible."""
+    if requested not in (Display.AUTO, Display.FULL):
+        return requested
     from oidl.progress.terminal import why_not_capable
 
     problem = why_not_capable(sys.stderr)
     if not problem and log_to_stdout and sys.stdout.isatty():
         problem = "the log goes to the same terminal (--log-to-stdout)"
-    if not problem and asked is Display.AUTO and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
+    if not problem and requested is Display.AUTO and stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode):
         problem = "the program that reads stdout may write to the same terminal, as tee does"
-    if problem and asked is Display.FULL:
+    if problem and requested is Display.FULL:
         raise UsageError(
             f"a full screen is impossible: {problem}", hint="use --progress line, which works on every terminal"
         )

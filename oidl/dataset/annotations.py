@@ -109,10 +109,10 @@ class _File:
                 columns.append(numbers)
             if self.keep:
                 image_ids = set(columns[image_at])
-                wanted = self.keep(image_ids)
-                if len(wanted) < len(image_ids):
-                    is_wanted = [image_id in wanted for image_id in columns[image_at]]
-                    columns = [list(compress(column, is_wanted)) for column in columns]
+                matching = self.keep(image_ids)
+                if len(matching) < len(image_ids):
+                    matches = [image_id in matching for image_id in columns[image_at]]
+                    columns = [list(compress(column, matches)) for column in columns]
             if columns[0]:
                 yield columns
 

@@ -29,9 +29,9 @@ from oidl.state.annotations import (
     Added,
     AnnotationFile,
     among_done,
+    among_rows_of,
     done_images,
     is_loaded,
-    listed,
     listed_images,
     load_file,
 )
@@ -92,7 +92,7 @@ class AnnotationLoader:
         for file in required.files:
             await self._load(file, images, keep)
 
-    async def load_asked_for(self) -> list[MetadataError]:
+    async def load_requested(self) -> list[MetadataError]:
         """Loads the requested files for the selected images, or for all listed ones if only subsets are selected.
 
         Returns the errors of files that could not be fetched. Raises `MetadataError` for one of the user's own files.
@@ -154,7 +154,7 @@ class AnnotationLoader:
             return _Images(EVERY_IMAGE, None)
         images, keep = self._of_the_list()
         if description:
-            return _Images(description, listed(self._state.db, "temp.selected"), (images,))
+            return _Images(description, among_rows_of(self._state.db, "temp.selected"), (images,))
         return _Images(images, keep)
 
     def _done_images(self) -> _Images:
@@ -185,7 +185,7 @@ class AnnotationLoader:
 
     def _of_the_list(self) -> tuple[str, Filter | None]:
         subsets = loaded_subsets(self._state.db)
-        return listed_images(subsets), listed(self._state.db, "download")
+        return listed_images(subsets), among_rows_of(self._state.db, "download")
 
     async def _load(self, published: PublishedFile, images: str, keep: Filter | None) -> None:
         file = AnnotationFile(self._version.recorded_name(published), published.kind, images)

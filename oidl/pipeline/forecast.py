@@ -13,7 +13,7 @@ from oidl.dataset.published import PublishedFile, Version
 from oidl.forecast import FilesToFetch, Forecast, Share
 from oidl.model import CLASS_FILES
 from oidl.pipeline.annotation_requirements import annotation_files, required_files
-from oidl.pipeline.image_lists import asked_lists, list_files
+from oidl.pipeline.image_lists import list_files, requested_lists
 from oidl.pipeline.selection import demand_of, select_from_settings
 from oidl.pipeline.space import copy_bytes, likely_rooms
 from oidl.settings import Selection, Settings
@@ -55,7 +55,7 @@ def make_forecast(
         missing: tuple[str, ...] = ()
         if settings.download_images:
             subsets = settings.selection.subsets or version.subsets
-            missing = missing_subsets(db, asked_lists(settings, version), subsets)
+            missing = missing_subsets(db, requested_lists(settings, version), subsets)
         if missing and settings.local_list:
             with open_local_list(settings.local_list):  # only checks that it can be read
                 pass

@@ -66,7 +66,7 @@ class ImageLists:
         If the user's own list was moved, it is still the same list.
         """
         settings = self._settings
-        lists = asked_lists(settings, self._version)
+        lists = requested_lists(settings, self._version)
         if path := settings.local_list:
             image_list = next(iter(lists.values()))
             await self._state.run(self._require_file, image_list, path)
@@ -154,7 +154,7 @@ class ImageLists:
         """The loaded subsets if the content of the user's own list has changed, otherwise none."""
         if self._settings.images_csv is None:
             return ()
-        image_list = next(iter(asked_lists(self._settings, self._version).values()))
+        image_list = next(iter(requested_lists(self._settings, self._version).values()))
         subsets, recorded, address = await self._state.run(stored_file, self._state.db, image_list.source)
         if not subsets:
             return ()
@@ -190,7 +190,7 @@ class ImageLists:
         return now.bytes not in (None, size_bytes) or now.md5 not in (None, md5)
 
 
-def asked_lists(settings: Settings, version: Version) -> dict[str, ImageList]:
+def requested_lists(settings: Settings, version: Version) -> dict[str, ImageList]:
     """The image list that the settings request, for each subset."""
     lists = list_files(settings, version)
     return {subset: _image_list(version, file) for file, subsets in lists.items() for subset in subsets}

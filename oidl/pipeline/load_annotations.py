@@ -45,7 +45,7 @@ async def _load(context: Context, inputs: Inputs) -> Sequence[MetadataError]:
             await inputs.lists.load()
         if context.settings.selection.label_types:
             await inputs.annotations.load_for_selection()
-        missing.extend(await inputs.annotations.load_asked_for())
+        missing.extend(await inputs.annotations.load_requested())
 
     await context.stop.unless_draining(load)
     return missing

@@ -137,7 +137,7 @@ class Run:
             return False
         # Under a limit, the images are known only at the end.
         if settings.loads_annotations and not settings.selection.limit:
-            return await self._collect(inputs.annotations.load_asked_for, missing)
+            return await self._collect(inputs.annotations.load_requested, missing)
         return True
 
     async def _collect(self, load: Callable[[], Awaitable[list[MetadataError]]], missing: list[MetadataError]) -> bool:

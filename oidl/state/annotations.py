@@ -147,7 +147,7 @@ def _contents_text(contents: Collection[str]) -> str:
     return ", ".join(sorted(part for part in contents if not any(each.startswith(f"{part}/") for each in contents)))
 
 
-def listed(db: sqlite3.Connection, table: str) -> Callable[[Collection[str]], frozenset[str]]:
+def among_rows_of(db: sqlite3.Connection, table: str) -> Callable[[Collection[str]], frozenset[str]]:
     """A function that returns which of some ImageIDs are in the table `table`."""
 
     def among(image_ids: Collection[str]) -> frozenset[str]:

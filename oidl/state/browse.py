@@ -43,9 +43,9 @@ class Found:
 
 
 def find_done(
-    db: sqlite3.Connection, wanted: Filter, start: str, most: int, clock: Callable[[], float] = time.monotonic
+    db: sqlite3.Connection, conditions: Filter, start: str, most: int, clock: Callable[[], float] = time.monotonic
 ) -> Found:
-    """The first `most` images from ImageID `start` on that are done, have a file and match `wanted`.
+    """The first `most` images from ImageID `start` on that are done, have a file and match `conditions`.
 
     Fewer if there are no more, or if the search reached its limit; `next` then continues it.
     """
@@ -53,13 +53,13 @@ def find_done(
     end = clock() + _MAX_SEARCH_S
     for _ in range(STEPS):
         image_id = _first(db, "SELECT image_id FROM file WHERE image_id >= ? ORDER BY image_id LIMIT 1", start)
-        showing = image_id and _first_showing(db, wanted.label_names, image_id)
+        showing = image_id and _first_showing(db, conditions.label_names, image_id)
         if not image_id or not showing:
             return Found(tuple(image_summaries(db, matches)), None)
         start = showing
         if showing == image_id:
             start += "0"  # sorts after this ImageID and before the next one
-            if _fits(db, wanted, image_id):
+            if _fits(db, conditions, image_id):
                 matches.append(image_id)
         if len(matches) == most or clock() > end:
             break
@@ -122,13 +122,15 @@ def _first_showing(db: sqlite3.Connection, label_names: tuple[str, ...], start: 
     return min((image_id for image_id in first_ids if image_id is not None), default=None)
 
 
-def _fits(db: sqlite3.Connection, wanted: Filter, image_id: str) -> bool:
+def _fits(db: sqlite3.Connection, conditions: Filter, image_id: str) -> bool:
     row = db.execute("SELECT status, subset FROM download WHERE image_id = ?", (image_id,)).fetchone()
-    if row is None or row[0] != "done" or wanted.subset not in ("", row[1]):
+    if row is None or row[0] != "done" or conditions.subset not in ("", row[1]):
         return False
-    if wanted.label_names and not any(_shows(db, label_name, image_id) for label_name in wanted.label_names):
+    if conditions.label_names and not any(_shows(db, label_name, image_id) for label_name in conditions.label_names):
         return False
-    return not wanted.license or wanted.license == _first(db, "SELECT license FROM image WHERE image_id = ?", image_id)
+    return not conditions.license or conditions.license == _first(
+        db, "SELECT license FROM image WHERE image_id = ?", image_id
+    )
 
 
 def _shows(db: sqlite3.Connection, label_name: str, image_id: str) -> bool:

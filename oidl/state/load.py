@@ -112,15 +112,15 @@ def styles(db: sqlite3.Connection) -> dict[str, tuple[str, str]]:
     return {subset: (quoting, line_end) for subset, quoting, line_end in rows}
 
 
-def missing_subsets(db: sqlite3.Connection, wanted: Mapping[str, ImageList], subsets: Iterable[str]) -> tuple[str, ...]:
-    """Those of `subsets` that are not loaded yet; `wanted` has the list of each subset of the version.
+def missing_subsets(db: sqlite3.Connection, lists: Mapping[str, ImageList], subsets: Iterable[str]) -> tuple[str, ...]:
+    """Those of `subsets` that are not loaded yet; `lists` has the list of each subset of the version.
 
     Raises `StateError` if the database holds a subset of another list.
     """
     present = {}
     for subset, *row in db.execute("SELECT subset, dataset_version, directory, source FROM image_list"):
         present[subset] = loaded = ImageList(*row)
-        other = wanted.get(subset) or next(iter(wanted.values()))
+        other = lists.get(subset) or next(iter(lists.values()))
         if loaded != other:
             has_other_version = loaded.dataset_version != other.dataset_version
             option = f"--dataset-version {loaded.dataset_version}"

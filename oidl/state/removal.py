@@ -16,7 +16,7 @@ from oidl.state.renditions import recipe_words
 from oidl.state.times import timestamp
 
 
-class KeptRendition(NamedTuple):
+class StoredRendition(NamedTuple):
     """A rendition of the root: its recipe as text, its directory, and the number of files and bytes."""
 
     name: str
@@ -34,11 +34,11 @@ class RemovedFile(NamedTuple):
     path: str
 
 
-def kept_renditions(db: sqlite3.Connection) -> list[KeptRendition]:
+def stored_renditions(db: sqlite3.Connection) -> list[StoredRendition]:
     """Every rendition that a run has requested, by name."""
     rows = db.execute("SELECT name, directory, files, bytes FROM rendition ORDER BY name").fetchall()
     return [
-        KeptRendition(name, recipe_words(db, name), directory, files, size) for name, directory, files, size in rows
+        StoredRendition(name, recipe_words(db, name), directory, files, size) for name, directory, files, size in rows
     ]
 
 

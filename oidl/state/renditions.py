@@ -38,11 +38,11 @@ def check_recipes(db: sqlite3.Connection, renditions: Iterable[Rendition]) -> No
         ).fetchall()
         for directory, *known_recipe in known:
             if tuple(known_recipe) != recipe:
-                present, wanted = _describe(known_recipe), _describe(recipe)
-                if present == wanted:
-                    present, wanted = f"the images of rendition {known_recipe[0]}", f"those of {rendition.name}"
+                present, requested = _describe(known_recipe), _describe(recipe)
+                if present == requested:
+                    present, requested = f"the images of rendition {known_recipe[0]}", f"those of {rendition.name}"
                 raise UsageError(
-                    f"{directory} contains {present}, not {wanted}",
+                    f"{directory} contains {present}, not {requested}",
                     hint=_another(rendition, is_directory=directory == rendition.directory),
                 )
 
@@ -53,8 +53,8 @@ def check_layout(db: sqlite3.Connection, renditions: Iterable[Rendition], layout
     They would stay unchanged, and new files would be mixed with them.
     """
     plan = read_plan(db)
-    wanted = {"prefix_dirs": layout.prefix_dirs, "name_files_by": layout.name_files_by.value}
-    if all(plan.get(option) == value for option, value in wanted.items()):
+    requested = {"prefix_dirs": layout.prefix_dirs, "name_files_by": layout.name_files_by.value}
+    if all(plan.get(option) == value for option, value in requested.items()):
         return
     for rendition in renditions:
         row = db.execute(

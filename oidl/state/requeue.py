@@ -35,10 +35,10 @@ def requeue_failures(
     """
     query = f"{_PUT_BACK} WHERE status = 'failed'"
     values: list[str] = []
-    for column, wanted in (("reason", reasons), ("subset", subsets)):
-        if wanted:
+    for column, allowed in (("reason", reasons), ("subset", subsets)):
+        if allowed:
             query += f" AND {column} IN (SELECT value FROM json_each(?))"
-            values.append(json.dumps(tuple(wanted)))
+            values.append(json.dumps(tuple(allowed)))
     with transaction(db):
         if image_ids is None:
             return db.execute(query, values).rowcount

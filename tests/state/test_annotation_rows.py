@@ -71,11 +71,11 @@ def test_boxes_and_masks_have_the_same_classes(db: StateConnection) -> None:
 
 @pytest.mark.parametrize("kind", [Segmentation, Relationship, Point])
 def test_the_rows_of_a_page_are_looked_up_by_image(kind: type[Segmentation], db: StateConnection) -> None:
-    asked: list[str] = []
-    db.set_trace_callback(asked.append)
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
     annotations_of(db, kind, [ONE], [CAT])
     db.set_trace_callback(None)
-    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
     assert any("SEARCH x USING PRIMARY KEY" in step for step in plan), plan
 
 
@@ -104,10 +104,10 @@ def test_masks_are_looked_for_by_subset_first_digit_class_and_selection(loaded_d
 
 
 def test_masks_are_looked_for_in_a_range_of_image_ids(db: StateConnection) -> None:
-    asked: list[str] = []
-    db.set_trace_callback(asked.append)
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
     has_segmentations(db, "a", "train", "3", [CAT], None)
     db.set_trace_callback(None)
-    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
     assert "SEARCH x USING PRIMARY KEY (image_id>? AND image_id<?)" in plan, plan
     assert not any(step.startswith("SCAN") and "json_each" not in step for step in plan), plan

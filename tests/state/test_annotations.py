@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from builders import LIST, image
 
-from oidl.state.annotations import OWN, AnnotationFile, is_loaded, listed, load_file, own_contents
+from oidl.state.annotations import OWN, AnnotationFile, among_rows_of, is_loaded, load_file, own_contents
 from oidl.state.connection import StateConnection
 from oidl.state.load import load_list
 
@@ -225,5 +225,5 @@ def test_labels_that_are_there_are_not_added_again(db: StateConnection) -> None:
 
 
 def test_the_images_of_the_list_are_told_from_others(loaded_db: StateConnection) -> None:
-    among = listed(loaded_db, "download")
+    among = among_rows_of(loaded_db, "download")
     assert among([image(1).image_id, image(11).image_id, "f" * 16]) == {image(1).image_id, image(11).image_id}

@@ -103,11 +103,11 @@ def test_a_slow_disk_ends_a_search_too(browsed: StateConnection) -> None:
 
 
 def statements(db: StateConnection, question: Callable[[StateConnection], object]) -> list[str]:
-    asked: list[str] = []
-    db.set_trace_callback(asked.append)
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
     question(db)
     db.set_trace_callback(None)
-    return asked
+    return statements
 
 
 def test_a_rare_class_costs_no_walk_over_all_files(browsed: StateConnection) -> None:

@@ -124,25 +124,25 @@ def test_only_what_fits_the_selection_is_given_out(loaded_db: StateConnection) -
 
 @pytest.mark.parametrize("label_names", [None, [CAT]])
 def test_the_boxes_of_a_page_are_looked_up_by_image(label_names: list[str] | None, db: StateConnection) -> None:
-    asked: list[str] = []
-    db.set_trace_callback(asked.append)
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
     boxes_of(db, ["0" * 16], label_names, Selection(attributes=(("is_group_of", 0),)))
     db.set_trace_callback(None)
-    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statements[0]}")]
     assert any("SEARCH x USING PRIMARY KEY" in step for step in plan), plan
 
 
 def test_files_are_read_in_the_order_of_their_key(db: StateConnection) -> None:
-    asked: list[str] = []
-    db.set_trace_callback(asked.append)
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
     list(file_pages(db, "a", ["train"]))
     db.set_trace_callback(None)
     selected = select_images(db, Selection(where="true"))
-    db.set_trace_callback(asked.append)
+    db.set_trace_callback(statements.append)
     list(file_pages(db, "a", ["train"], selected))
     db.set_trace_callback(None)
     starts = ["SEARCH f USING PRIMARY KEY (image_id>?)", "SEARCH c USING INTEGER PRIMARY KEY (rowid>?)"]
-    for query, start in zip(asked, starts, strict=True):
+    for query, start in zip(statements, starts, strict=True):
         plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
         assert plan[0] == start
         assert not any("TEMP B-TREE" in step or step.startswith("SCAN f") for step in plan), plan

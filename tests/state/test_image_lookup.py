@@ -134,12 +134,12 @@ def test_a_file_is_found_by_image_and_rendition_only(tried_db: StateConnection) 
     ids=["cards", "beginning", "successes", "details", "tries", "file"],
 )
 def test_every_question_goes_along_an_index(tried_db: StateConnection, question) -> None:
-    asked: list[str] = []
-    tried_db.set_trace_callback(asked.append)
+    statements: list[str] = []
+    tried_db.set_trace_callback(statements.append)
     question(tried_db)
     tried_db.set_trace_callback(None)
-    assert asked
-    for sql in asked:
+    assert statements
+    for sql in statements:
         plan = [row[3] for row in tried_db.execute(f"EXPLAIN QUERY PLAN {sql}")]
         scans = [step for step in plan if step.startswith("SCAN") and "json_each" not in step]
         if scans:  # from the end of a table, or over the few of a subquery

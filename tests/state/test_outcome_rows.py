@@ -37,13 +37,13 @@ def test_subsets_and_a_selection_both_narrow_them(unsorted_db: StateConnection) 
 
 
 def test_no_rows_are_sorted_and_of_a_selection_none_is_passed_over(unsorted_db: StateConnection) -> None:
-    asked: list[str] = []
+    statements: list[str] = []
     selected = select_images(unsorted_db, Selection(where="true"))
-    unsorted_db.set_trace_callback(asked.append)
+    unsorted_db.set_trace_callback(statements.append)
     numbers(unsorted_db)
     numbers(unsorted_db, selected=selected)
     unsorted_db.set_trace_callback(None)
-    whole, narrowed = ([row[3] for row in unsorted_db.execute(f"EXPLAIN QUERY PLAN {each}")] for each in asked)
+    whole, narrowed = ([row[3] for row in unsorted_db.execute(f"EXPLAIN QUERY PLAN {each}")] for each in statements)
     assert whole == ["SCAN i", "SEARCH d USING PRIMARY KEY (image_id=?)"]
     assert narrowed[0] == "SEARCH i USING INTEGER PRIMARY KEY (rowid=?)"
     assert not any("TEMP B-TREE" in step for step in narrowed), narrowed

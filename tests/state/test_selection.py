@@ -375,7 +375,7 @@ def _row(number: int) -> tuple[str]:
 
 @pytest.mark.parametrize("is_selected", [False, True])
 @pytest.mark.parametrize(
-    ("asked", "train", "test"),
+    ("demand", "train", "test"),
     [
         (Demand((THUMB,)), {8, 9}, {11}),
         (Demand(()), {9}, set()),
@@ -385,12 +385,12 @@ def _row(number: int) -> tuple[str]:
     ],
 )
 def test_a_plan_is_of_what_a_run_would_do(
-    asked: Demand, train: set[int], test: set[int], is_selected: bool, worked: StateConnection
+    demand: Demand, train: set[int], test: set[int], is_selected: bool, worked: StateConnection
 ) -> None:
     if is_selected:
         select_images(worked, Selection(where="true"))
     plan = forecast_selected if is_selected else forecast_all
-    images = {subset: share.images for subset, share in plan(worked, (), asked).items() if share.images}
+    images = {subset: share.images for subset, share in plan(worked, (), demand).items() if share.images}
     assert images == {subset: len(those) for subset, those in (("train", train), ("test", test)) if those}
 
 
@@ -422,7 +422,7 @@ def test_a_reader_can_still_not_write_after_a_selection(annotated: StateConnecti
 
 
 @pytest.mark.parametrize(
-    ("selection", "asked", "left"),
+    ("selection", "demand", "left"),
     [
         (Selection(where="true", limit=7), Demand((THUMB,)), []),
         (Selection(where="true", limit=9), Demand((THUMB,)), [8, 11]),  # what only lacks a file comes first
@@ -433,13 +433,13 @@ def test_a_reader_can_still_not_write_after_a_selection(annotated: StateConnecti
     ],
 )
 def test_under_a_limit_a_plan_has_what_is_missing_to_it(
-    selection: Selection, asked: Demand, left: list[int], worked: StateConnection
+    selection: Selection, demand: Demand, left: list[int], worked: StateConnection
 ) -> None:
     select_images(worked, selection)
-    keep_missing(worked, selection, asked)
+    keep_missing(worked, selection, demand)
     assert [int(image_id, 16) for image_id in selected_ids(worked)] == left
     if not selection.label_types:
-        assert missing_to_limit(worked, selection, asked, are_selected=False) == len(left)
+        assert missing_to_limit(worked, selection, demand, are_selected=False) == len(left)
 
 
 def test_of_each_class_an_export_has_the_images_of_a_run_with_that_limit(worked: StateConnection) -> None:

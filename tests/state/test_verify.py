@@ -21,7 +21,7 @@ from oidl.state.verify import (
     run_requirements,
 )
 
-ASKED = {"renditions": [{"name": "thumbs"}], "originals": {"save": True, "rendition": {"name": "original"}}}
+REQUIREMENTS = {"renditions": [{"name": "thumbs"}], "originals": {"save": True, "rendition": {"name": "original"}}}
 
 
 def done(number: int, *renditions: str, stem: str | None = None) -> Done:
@@ -36,7 +36,7 @@ def filed_db(loaded_db: StateConnection) -> StateConnection:
     """Images 1 to 4 are done; 1 and 3 have both files, 2 a thumbnail only, 4 nothing."""
     ledger = Ledger(loaded_db)
     ledger.register([THUMB])
-    ledger.open_run(ASKED)
+    ledger.open_run(REQUIREMENTS)
     for number, renditions in {1: ("thumbs", "original"), 2: ("thumbs",), 3: ("original", "thumbs"), 4: ()}.items():
         ledger.done(job(number), done(number, *renditions))
     return loaded_db
@@ -67,9 +67,9 @@ def test_files_come_once_and_in_order_with_what_was_published(limit: int, filed_
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
 def test_what_was_asked_for_and_has_no_row_is_lacking(limit: int, filed_db: StateConnection):
-    asked, after, lacks = run_requirements(filed_db), "", []
+    requirements, after, lacks = run_requirements(filed_db), "", []
     while after is not None:
-        found, after = missing_page(filed_db, asked, after, limit)
+        found, after = missing_page(filed_db, requirements, after, limit)
         lacks += found
     assert lacks == [
         MissingRendition(image(2).image_id, "original"),
@@ -79,23 +79,33 @@ def test_what_was_asked_for_and_has_no_row_is_lacking(limit: int, filed_db: Stat
 
 
 def test_an_image_owes_what_the_run_it_was_done_in_was_asked_for():
-    asked = RunRequirements(
+    requirements = RunRequirements(
         ("2026-01-01", "2026-01-03"), (frozenset({"a"}), frozenset({"b"})), ((), ("original", "cvdf"))
     )
-    assert asked.missing_renditions("2025-12-31", []) == []
-    assert asked.missing_renditions("2026-01-01", ["b"]) == asked.missing_renditions("2026-01-02T23:59", []) == ["a"]
-    assert asked.missing_renditions("2026-01-03", []) == asked.missing_renditions("2027", ["a"]) == ["b", "original"]
+    assert requirements.missing_renditions("2025-12-31", []) == []
+    assert (
+        requirements.missing_renditions("2026-01-01", ["b"])
+        == requirements.missing_renditions("2026-01-02T23:59", [])
+        == ["a"]
+    )
+    assert (
+        requirements.missing_renditions("2026-01-03", [])
+        == requirements.missing_renditions("2027", ["a"])
+        == ["b", "original"]
+    )
 
 
 def test_any_of_the_copies_that_may_be_kept_will_do():
-    asked = RunRequirements(("2026",), (frozenset(),), (("original", "cvdf"),))
-    assert asked.missing_renditions("2026", ["cvdf"]) == asked.missing_renditions("2026", ["original"]) == []
-    assert asked.missing_renditions("2026", ["300k"]) == ["original"]
+    requirements = RunRequirements(("2026",), (frozenset(),), (("original", "cvdf"),))
+    assert (
+        requirements.missing_renditions("2026", ["cvdf"]) == requirements.missing_renditions("2026", ["original"]) == []
+    )
+    assert requirements.missing_renditions("2026", ["300k"]) == ["original"]
 
 
 def test_originals_are_promised_only_where_they_were_to_be_kept(loaded_db: StateConnection):
     ledger = Ledger(loaded_db)
-    ledger.open_run(ASKED | {"originals": {"save": False, "rendition": {"name": "original"}}})
+    ledger.open_run(REQUIREMENTS | {"originals": {"save": False, "rendition": {"name": "original"}}})
     ledger.open_run({})
     assert run_requirements(loaded_db).renditions == (frozenset({"thumbs"}), frozenset())
 
@@ -140,10 +150,10 @@ class _Plans(sqlite3.Connection):
 
 def test_every_query_goes_along_an_index(filed_db: StateConnection):
     db = sqlite3.connect(filed_db.path, factory=_Plans, isolation_level=None)
-    asked = run_requirements(db)
+    requirements = run_requirements(db)
     db.steps.clear()
     file_page(db, ("0", "thumbs"), 10)
-    missing_page(db, asked, "0", 10)
+    missing_page(db, requirements, "0", 10)
     paths_by_name(db, ["0"])
     listed_images(db, ["0"])
     steps = [step for step in db.steps if "json_each" not in step]

@@ -45,8 +45,8 @@ def catalogue(options: CatalogueOptions = CatalogueOptions(), timeouts: TimeoutO
     files = [(version, file) for version in versions.values() for file in version.files]
     probes = None
     if options.check:
-        asked = dict.fromkeys(file.url for _, file in files)  # several versions have files in common
-        found = dict(zip(asked, trio.run(_probe, list(asked), timeouts), strict=True))
+        requested = dict.fromkeys(file.url for _, file in files)  # several versions have files in common
+        found = dict(zip(requested, trio.run(_probe, list(requested), timeouts), strict=True))
         probes = [found[file.url] for _, file in files]
     print(catalogue_json(files, probes) if options.json else printable(catalogue_text(files, probes)))
     is_sound = not probes or all(verdict(file, one) == "ok" for (_, file), one in zip(files, probes, strict=True))

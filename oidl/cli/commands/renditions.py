@@ -19,7 +19,7 @@ from oidl.state.database import check_database, open_reader, open_writer
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.lock import writer_lock
 from oidl.state.plan import read_plan
-from oidl.state.removal import begin_removal, kept_renditions, known_directory
+from oidl.state.removal import begin_removal, known_directory, stored_renditions
 from oidl.state.renditions import with_own_directory
 from oidl.text import counted, printable
 
@@ -27,7 +27,7 @@ from oidl.text import counted, printable
 def print_renditions(paths: PathOptions) -> None:
     """Lists the renditions: recipe, directory, files, bytes, and if the plan still makes them."""
     with open_reader(paths.database) as db:
-        found, planned = kept_renditions(db), _planned(db)
+        found, planned = stored_renditions(db), _planned(db)
     if not found:
         print("There are no renditions yet.")
         return
@@ -61,7 +61,7 @@ def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
         raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
     directory = known_directory(db, name)
     if directory is None:
-        names = ", ".join(each.name for each in kept_renditions(db))
+        names = ", ".join(each.name for each in stored_renditions(db))
         raise UsageError(f"there is no rendition {name}", hint=f"choose from {names}" if names else "")
     plan, planned = read_plan(db), _planned(db)
     is_planned = planned is not None and name in {rendition.name for rendition in planned.all_renditions}
