@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from oidl.errors import UsageError
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
 from oidl.model import LabelType
@@ -32,9 +33,9 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
             f"  {_counted(without_mask, LabelType.BOXES)} without a mask: "
             "`--label-types segmentations` leaves them out, `--box-polygons` outlines them"
         )
-    least = f" or less than {request.min_visible:g} of them" if request.min_visible else ""
+    least = f", or less than {request.min_visible:g} of each is inside" if request.min_visible else ""
     for kind, count in result.unseen.items():
-        lines.append(f"  left out: {_counted(count, kind)}, because nothing{least} is in the file")
+        lines.append(f"  left out: {_counted(count, kind)}, because they lie outside the image{least}")
     if result.unread_masks:
         masks = counted(result.unread_masks, "mask")
         lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
@@ -54,6 +55,22 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
             f"run {command('run', '--always-download')} to make them again"
         )
     return "\n".join(lines)
+
+
+def nothing_exported(result: ExportResult) -> UsageError:
+    """The error for an export without an image: why there is none, and what to do about it."""
+    unusable = result.missing_files + result.misplaced_files + result.without_geometry
+    if result.files_read > result.missing_files:
+        kinds = " or ".join(result.kinds)
+        why = f"of {counted(result.files_read, 'chosen image')}, none has {kinds} that fit the options"
+        hint = f"choose other images or --label-types, or use --with-empty to export images without {kinds}"
+    elif unusable:
+        why = f"the files of {counted(unusable, 'chosen image')} are missing, or not those that were recorded"
+        hint = f"run {command('verify', '--repair')}, then {command('run')}"
+    else:
+        why = f"no chosen image has a file of the rendition {result.rendition}"
+        hint = f"choose other images, or download these first with {command('run')} and the same options"
+    return UsageError(f"nothing was exported: {why}", hint=hint)
 
 
 def _without_mask(result: ExportResult, request: ExportRequest) -> int:

@@ -13,6 +13,7 @@ from oidl.errors import StateError, UsageError
 from oidl.export.attribution import ATTRIBUTION, Attribution
 from oidl.export.categories import export_categories
 from oidl.export.croissant import CROISSANT, write_croissant
+from oidl.export.describe import nothing_exported
 from oidl.export.files import ImageDirectory
 from oidl.export.format import ExportTarget, Format
 from oidl.export.image import LabelledImage
@@ -55,8 +56,8 @@ def export_labels(
     """Writes the images of one rendition, their labels and their attribution; `root_dir` is absolute.
 
     Writes to `request.dest`, or to `<root_dir>/<version>/export/<format>/<rendition>`, and replaces the export that is
-    there. `on_progress` is called after each image. Raises `UsageError` if there is nothing to export, or the
-    request is ambiguous.
+    there. `on_progress` is called after each image. Raises `UsageError`, and keeps the export that is there, if
+    there is nothing to export or the request is ambiguous.
     """
     form = request.format
     image_list = loaded_list(db)
@@ -71,7 +72,6 @@ def export_labels(
         name = checked_subdirectory(rendition.name, "without --dest, the name of a rendition")
         dest = root_dir / image_list.directory / "export" / form.name / name
     splits = [form.split_name(split) for split in request.split.names(subsets)]
-    _check_splits(request, splits, _expected_splits(db, request, rendition, subsets))
     result = ExportResult(
         dest,
         rendition.name,
@@ -80,6 +80,10 @@ def export_labels(
         annotations={split: Counter() for split in splits},
         total=_total(db, request, rendition),
     )
+    expected = _expected_splits(db, request, rendition, subsets)
+    if form.required_splits and not expected:
+        raise nothing_exported(result)
+    _check_splits(request, splits, expected)
     title = f"Open Images V{image_list.dataset_version}"
     entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
     masks = MaskReader({subset: root_dir / image_list.directory / subset for subset in subsets})
@@ -100,6 +104,8 @@ def export_labels(
         own = OwnFiles(read_homes(db, Layout(root_dir, image_list.directory)), subsets)
         images = LabelledImages(db, request, rendition, subsets, own, kinds, numbered.by_label_name, masks, result)
         attribution = _write(target, files, images, request, result, on_progress)
+        if not any(result.images.values()):
+            raise nothing_exported(result)
         _check_splits(request, splits, [split for split, images in result.images.items() if images])
         write_croissant(target, form, image_list.dataset_version, attribution)
     return result

@@ -273,7 +273,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--split=80/10", "--split 80/10: the percentages add up to 90, not 100"),
         ("--classes=Cta", "there is no class 'Cta'\n  did you mean Cat?"),
         ("--classes=,", "--classes is empty"),
-        ("--include-subclasses", "--include-subclasses is about --classes"),
+        ("--include-subclasses", "--include-subclasses requires --classes"),
         ("--label-types=boxen", "--label-types: there is no label type 'boxen'\n  did you mean boxes?"),
         ("--label-types=", "--label-types is empty"),
         (
@@ -284,7 +284,7 @@ def test_renditions_of_the_settings_file_are_no_names(labelled: None, oidl, root
         ("--label-types=boxes,segmentations", "there are no segmentations in the database"),
         ("--subset=tst", "--subset: there is no subset 'tst' in the database\n  did you mean test?"),
         ("--limit=0", "--limit must be at least 1, not 0"),
-        ("--attributes=IsNice=1", "is no attribute of a box"),
+        ("--attributes=IsNice=1", "is not an attribute of boxes"),
         ("--attributes=", "--attributes is empty"),
         ("--min-box-area=2", "0 to 1"),
         ("--verified-only", "--format coco does not support labels"),
@@ -309,13 +309,13 @@ def test_polygons_are_for_coco_alone(labelled: None, export: Export, tmp_path: P
     assert len(polygon) == 8
     ended = export("--box-polygons", "--format=yolo")
     assert ended.returncode == 2
-    assert "--format yolo has no place for polygons\n  use --box-polygons with coco only" in ended.stderr
+    assert "--format yolo cannot contain polygons\n  use --format coco, or leave out --box-polygons" in ended.stderr
 
 
 def test_some_of_each_class_and_what_shows_none_do_not_go_together(labelled: None, export: Export) -> None:
     ended = export("--limit-per-class=2", "--with-empty")
     assert ended.returncode == 2
-    assert "leave one of them out" in ended.stderr
+    assert "leave out one of them" in ended.stderr
 
 
 def test_lists_in_the_settings_file_are_lists_here_too(labelled: None, oidl, export: Export, tmp_path: Path) -> None:
@@ -393,3 +393,49 @@ def test_where_nothing_can_be_written_it_is_said(form: str, labelled: None, expo
     ended = export(f"--format={form}", "--dest", tmp_path / "file" / "below")
     assert ended.returncode == 5
     assert "could not be written: Not a directory" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--where=width > 99999"], "no chosen image has a file of the rendition images-resized"),
+        (["--where=width > 99999", "--format=yolo"], "no chosen image has a file of the rendition images-resized"),
+        (["--min-box-area=0.9"], "of 24 chosen images, none has boxes that fit the options"),
+    ],
+)
+def test_an_export_of_nothing_says_why_and_writes_nothing(
+    options: list[str], why: str, labelled: None, export: Export, tmp_path: Path
+) -> None:
+    ended = export(*options, "--dest", tmp_path / "x")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"oidl: nothing was exported: {why}\n" in ended.stderr
+    assert not list((tmp_path / "x").rglob("*"))
+
+
+def test_an_export_without_the_files_names_the_commands_that_bring_them_back(
+    labelled: None, export: Export, root: Path
+) -> None:
+    for path in (root / "2017_11").rglob("images-resized/**/*.jpg"):
+        path.unlink()
+    ended = export()
+    assert ended.returncode == 2
+    assert "the files of 24 chosen images are missing, or not those that were recorded\n" in ended.stderr
+    assert f"run `oidl verify --root-dir {root} --repair`, then `oidl run --root-dir {root}`" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("", "--where is empty\n"),
+        (" ", "--where is empty\n"),
+        ("width >", "--where 'width >' cannot be run: it ends too early\n"),
+        ("(width > 3", "--where '(width > 3' cannot be run: it ends too early\n"),
+        ("widht > 3", "--where 'widht > 3' cannot be run: no such column: widht\n"),
+    ],
+)
+def test_what_is_wrong_with_an_expression_is_said_without_the_sql_around_it(
+    where: str, says: str, labelled: None, export: Export
+) -> None:
+    ended = export(f"--where={where}")
+    assert ended.returncode == 2
+    assert says in ended.stderr

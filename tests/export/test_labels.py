@@ -141,11 +141,21 @@ def test_chosen_classes_are_numbered_as_they_are_named(exported: Any, tmp_path: 
     assert {annotation["category_id"] for annotation in train.dataset["annotations"]} == {1}
 
 
-def test_an_export_without_a_thing_in_it_loads_all_the_same(exported: Any, tmp_path: Path) -> None:
-    done = exported(COCO, rendition="fillcrop", label_names=(NONE,))
-    assert done.images == dict.fromkeys(SUBSETS, 0)
+def test_an_export_without_an_image_is_refused_and_keeps_the_one_before(exported: Any, tmp_path: Path) -> None:
+    exported(COCO, rendition="fillcrop")
+    before = [coco.getImgIds() for coco in coco_files(tmp_path)]
+    why = r"nothing was exported: of \d+ chosen images, none has boxes that fit the options\n.*--with-empty"
+    with pytest.raises(UsageError, match=why):
+        exported(COCO, rendition="fillcrop", label_names=(NONE,))
+    assert [coco.getImgIds() for coco in coco_files(tmp_path)] == before
+
+
+def test_an_export_of_empty_images_alone_loads_all_the_same(exported: Any, tmp_path: Path) -> None:
+    done = exported(COCO, rendition="fillcrop", label_names=(NONE,), with_empty=True)
+    assert sum(done.images.values()) > 0
     for coco in coco_files(tmp_path):
-        assert coco.getImgIds() == coco.getAnnIds() == []
+        assert coco.getImgIds()
+        assert coco.getAnnIds() == []
 
 
 # ---- YOLO and VOC, as globox reads them
@@ -356,7 +366,8 @@ def test_boxes_that_do_not_fit_are_not_written_nor_images_without_one_that_does(
     done = exported(BOXES_CSV, rendition="border", selection=labels)
     with (done.dest / "labels-train.csv").open() as file:
         assert {row["label_name"] for row in csv.DictReader(file)} == {BLUE}
-    assert not sum(exported(BOXES_CSV, rendition="border", selection=Selection(min_box_area=1.0)).images.values())
+    with pytest.raises(UsageError, match="none has boxes that fit the options"):
+        exported(BOXES_CSV, rendition="border", selection=Selection(min_box_area=1.0))
 
 
 def test_boxes_of_which_too_little_is_left_are_left_out(exported: Any, tmp_path: Path) -> None:
@@ -383,7 +394,7 @@ def test_what_is_left_out_is_said() -> None:
     assert exported_text(done, ExportRequest(YOLO, min_visible=0.25)) == (
         "/x: yolo, rendition r\n"
         "  train: 1,200 images with 3,400 boxes, 0 labels\n"
-        "  left out: 7 boxes, because nothing or less than 0.25 of them is in the file\n"
+        "  left out: 7 boxes, because they lie outside the image, or less than 0.25 of each is inside\n"
         "  left out: 5 images with missing files; run `oidl verify --repair`, then `oidl run`\n"
         "  left out: 3 files without a record of how they were made; "
         "run `oidl run --always-download` to make them again"

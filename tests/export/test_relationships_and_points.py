@@ -117,8 +117,8 @@ def test_relationships_of_a_chosen_class_are_those_to_other_classes_too(exported
 
 
 def test_an_image_of_which_every_point_says_no_shows_nothing(exported: Any, tmp_path: Path) -> None:
-    result = exported(COCO, rendition="border", selection=POINTS, label_names=(BLUE,))
-    assert result.images == {"train": 0, "validation": 0}
+    with pytest.raises(UsageError, match="none has points that fit the options"):
+        exported(COCO, rendition="border", selection=POINTS, label_names=(BLUE,))
     result = exported(COCO, rendition="border", selection=POINTS, label_names=(BLUE,), with_empty=True)
     assert result.annotations["train"] == {LabelType.POINTS: 8}
 
@@ -127,7 +127,7 @@ def test_what_a_crop_cut_off_is_counted_by_kind(exported: Any) -> None:
     result = exported(COCO, rendition="seen", selection=EVERYTHING, min_visible=0.99)
     assert result.unseen[LabelType.RELATIONSHIPS] > 0
     text = exported_text(result, ExportRequest(COCO, min_visible=0.99))
-    assert f"left out: {result.unseen[LabelType.RELATIONSHIPS]} relationships, because nothing" in text
+    assert f"left out: {result.unseen[LabelType.RELATIONSHIPS]} relationships, because they lie outside" in text
 
 
 def test_nothing_is_exported_that_is_not_in_the_database(labelled_root: LabelledRoot, exported: Any) -> None:
