@@ -1,7 +1,7 @@
 """Why an image could not be obtained: each reason, its meaning, and what is likely wrong if all fail for it. Pure.
 
 A new reason is a member here and a rule in `pipeline.retry`. Status, summary, report, web page and manual show the
-meaning; a run that stops because everything fails alike shows the diagnosis.
+meaning; a run that stops because everything fails for one reason shows the diagnosis.
 """
 
 from enum import StrEnum

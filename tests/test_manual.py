@@ -369,15 +369,11 @@ def test_the_class_of_every_reason_is_what_the_retry_policy_does(reason: Reason)
             "after",
             tries,
             "tries;",
-            "of",
-            "what",
-            "is",
-            "no",
-            "image,",
             "after",
             more,
             "spread",
             "tries",
+            *_,
         ]:
             assert ends_after(int(tries))
             assert not ends_after(int(tries) - 1)

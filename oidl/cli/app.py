@@ -14,10 +14,11 @@ from pathlib import Path
 from cyclopts import App, CycloptsError, Parameter
 
 from oidl import __version__
+from oidl.cli.command_help import HELP
 from oidl.cli.config import Environment, check_variables, config_file
 from oidl.cli.legacy import without_legacy
 from oidl.cli.options.paths import PathOptions, note_paths
-from oidl.cli.options.types import check_text, check_values
+from oidl.cli.options.types import check_text, check_values, default_text
 from oidl.cli.planning import PlannedOptions
 from oidl.cli.short_help import SHORT_HELP
 from oidl.cli.streams import print_error, safe_streams
@@ -36,34 +37,25 @@ app = App(
     version_flags=("--version", "-V"),
     help_format="plaintext",  # markdown would cost 50 ms
     help_epilogue=_EPILOGUE,
-    default_parameter=Parameter(negative_iterable=(), show_env_var=False),
+    default_parameter=Parameter(negative_iterable=(), show_env_var=False, show_default=default_text),
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # otherwise the program would end without a message
 )
-_HELP = {
-    "run": "Download, verify and resize images; resume an earlier run.",
-    "plan": "Show the plan of a root: the options that its next run uses.",
-    "status": "Show how many images are done, failed and left, and why they failed.",
-    "export-csv": "Write the published rows of the downloaded images, and of those that failed.",
-    "export": "Write downloaded images and their labels in the format of another tool, like COCO or YOLO.",
-    "report": "Write a report about the database as one HTML file with plots.",
-    "web": "Show the database and its images on a web page.",
-    "verify": "Compare the files on disk with the state database; changes nothing without --repair.",
-    "catalogue": "List the files of each version of the dataset, and check if they are still there.",
-    "demo": "Try everything on a small Open Images that is generated here and served on loopback.",
-}
-for _name, _help in _HELP.items():
+_RUN_ALONE = (
+    "run", "plan", "status", "export-csv", "export", "report", "web", "verify", "catalogue", "demo",
+)  # fmt: skip
+for _name in _RUN_ALONE:
     _module = _name.replace("-", "_")
     # The epilogue is about options that are set elsewhere, and the demo takes none of these.
     _more = {"help_epilogue": ""} if _name == "demo" else {}
-    app.command(f"oidl.cli.commands.{_module}:{_module}", name=_name, help=_help, **_more)
+    app.command(f"oidl.cli.commands.{_module}:{_module}", name=_name, help=HELP[_name], **_more)
 
 
-annotations = App(name="annotations", help="Load annotations into the state database.")
-annotations.command("oidl.cli.commands.annotations:load", name="load", help="Load annotation files, each one once.")
+annotations = App(name="annotations", help=HELP["annotations"])
+annotations.command("oidl.cli.commands.annotations:load", name="load", help=HELP["annotations load"])
 app.command(annotations)
 
-renditions = App(name="renditions", help="List the renditions of the images, or remove one.")
+renditions = App(name="renditions", help=HELP["renditions"])
 
 
 @renditions.default
@@ -73,16 +65,13 @@ def _list(paths: PathOptions = PathOptions()) -> None:
     print_renditions(paths)
 
 
-renditions.command(
-    "oidl.cli.commands.renditions:remove", name="remove", help="Delete a rendition's files, make no more."
-)
+renditions.command("oidl.cli.commands.renditions:remove", name="remove", help=HELP["renditions remove"])
 app.command(renditions)
 
+for _name, _target in {"help": "commands.help:help_", "--install-completion": "completion:install"}.items():
+    app.command(f"oidl.cli.{_target}", name=_name, help=HELP[_name])
 
-app.command("oidl.cli.commands.help:help_", name="help", help="Show a page of the manual, or the options of a command.")
-app.command("oidl.cli.completion:install", name="--install-completion", help="Let the shell complete what you type.")
-
-_COMMANDS = (*((name,) for name in _HELP), ("annotations", "load"), ("renditions",), ("renditions", "remove"))
+_COMMANDS = (*((name,) for name in _RUN_ALONE), ("annotations", "load"), ("renditions",), ("renditions", "remove"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

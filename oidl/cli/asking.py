@@ -30,7 +30,7 @@ def ask_first(settings: Settings, version: Version) -> bool:
     with suppress(StateError), opened_or_empty(settings) as db:
         lines = forecast_lines(make_forecast(db, settings, version))
     print(printable("\n".join([f"This will download all of {version.title} to {settings.root_dir}:", *lines])))
-    print("Go on? [y/N] ", end="", flush=True)
+    print("Continue? [y/N] ", end="", flush=True)
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):  # Ctrl-D
         print()

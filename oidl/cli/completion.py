@@ -28,7 +28,7 @@ _NEXT_OF_ZSH = f"{_NEXT}; zsh needs `autoload -Uz compinit && compinit` in ~/.zs
 
 
 def install(*, shell: Annotated[Shell | None, one_of(Shell)] = None) -> None:
-    """Let the shell complete what you type after `oidl`, and list the files that were written for it.
+    """Writes the script for the shell, and prints which files were written.
 
     Parameters
     ----------

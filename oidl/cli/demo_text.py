@@ -30,7 +30,7 @@ def how_to_use(root_dir: Path, catalogue: Path, recipe: Recipe, hosts: int) -> s
     retry = f"  {retry}\n" if (root_dir / STATE_DB).exists() else ""
     cats = f"--catalogue {_quoted(catalogue)} --classes Cat --limit 20"
     return f"""
-serving Open Images V{VERSION}, {recipe.images} made-up photos, on ports {_ports(recipe.port, hosts)} of 127.0.0.1
+serving Open Images V{VERSION}, {recipe.images} generated photos, on ports {_ports(recipe.port, hosts)} of 127.0.0.1
 until Ctrl-C; try it from another terminal:
 
   {command_line("run", cats, root_dir=Path("cats"))}
@@ -51,7 +51,7 @@ def closing(root_dir: Path, recipe: Recipe) -> str:
     )
     commands = "\n".join(f"  {command_line(*words, root_dir=root_dir)}" for words in asked)
     return f"""
-Open Images V{VERSION}, {recipe.images} made-up photos with boxes, labels and masks:
+Open Images V{VERSION}, {recipe.images} generated photos with boxes, labels and masks:
 
 resized images   {place}/<subset>/images-resized
 originals        {place}/<subset>/images-original
@@ -59,7 +59,7 @@ annotations      {place}/<subset>, and in the state database
 CSVs             {place}/<subset>/images-success.csv, images-failure.csv
 state database   {root_dir / STATE_DB}
 
-Ask it yourself:
+Try these commands:
 {commands}
   sqlite3 {database} "SELECT reason, count(*) FROM failure GROUP BY reason ORDER BY 2 DESC"
   sqlite3 {database} "SELECT display_name, count(*) FROM box JOIN class USING (label_name) GROUP BY 1 ORDER BY 2 DESC"

@@ -57,7 +57,7 @@ def choose_display(requested: Display, *, log_to_stdout: bool) -> Display:
         problem = "the program that reads stdout may write to the same terminal, as tee does"
     if problem and requested is Display.FULL:
         raise UsageError(
-            f"a full screen is impossible: {problem}", hint="use --progress line, which works on every terminal"
+            f"--progress full is not possible: {problem}", hint="use --progress line, which works on every terminal"
         )
     return Display.LINE if problem else Display.FULL
 

@@ -30,7 +30,7 @@ def why_away(catalogue: Path | None, version: Version) -> MetadataError | None:
 
 
 def still_works(away: MetadataError) -> str:
-    """The same as a message of a run that goes on, because it may need nothing from there."""
+    """The same as a message of a run that continues, because it may need nothing from there."""
     return f"{away.message}; everything that needs no request still works\n  {away.hint}"
 
 

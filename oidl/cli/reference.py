@@ -10,7 +10,6 @@ import argparse
 import inspect
 import re
 import textwrap
-from enum import Enum
 from functools import reduce
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cyclopts import Argument, Group, Parameter
 
 from oidl.cli.app import app
 from oidl.cli.options.groups import SECTIONS
+from oidl.cli.options.types import default_text
 from oidl.model import NOTES, REDO, REMOVE, Problem, Reason
 from oidl.pipeline.retry import RULES
 from oidl.reasons import meaning
@@ -47,7 +47,7 @@ _WIDTH = 80
 _CLASSES = {
     Reason.CORRUPT: "retry; permanent if the MD5 is the published one",
     Reason.HTTP_ERROR: "202, 204, 408, 425, 5xx: retry; the rest: permanent after 3 spread tries",
-    Reason.SIZE_MISMATCH: "permanent after 2 tries; of what is no image, after 3 spread tries",
+    Reason.SIZE_MISMATCH: "permanent after 2 tries; after 3 spread tries if the answer is not an image",
     Reason.DISK: "stops the run, exit code 5",
 }
 
@@ -113,23 +113,15 @@ def _items(arguments: list[Argument]) -> str:
 
 
 def _item(argument: Argument) -> str:
-    default = _default(argument.field_info.default)
+    default = _default(argument)
     meaning = argument.parameter.help or ""
     return _filled(f"- `{argument.name}`: {meaning}" + (f" Default: {default}." if default else ""))
 
 
-def _default(value: object) -> str:
-    match value:
-        case None | () | "" | False | inspect.Parameter.empty:
-            return ""
-        case True:
-            return "on"
-        case Enum():
-            return f"`{value.value}`"
-        case float():
-            return f"`{value:g}`"
-        case _:
-            return f"`{value}`"
+def _default(argument: Argument) -> str:
+    value, show = argument.field_info.default, argument.parameter.show_default
+    text = None if value is inspect.Parameter.empty else (show if callable(show) else default_text)(value)
+    return f"`{text}`" if text and text != "on" else text or ""
 
 
 def _reasons() -> str:
@@ -156,7 +148,7 @@ def _remedy(fault: Problem) -> str:
         return "the image is done again by the next run"
     if fault in REMOVE:
         return "the file is removed"
-    return "left as it is; not counted as a fault" if fault in NOTES else "left as it is"
+    return "left as it is; not counted as a problem" if fault in NOTES else "left as it is"
 
 
 def _filled(text: str) -> str:

@@ -68,7 +68,7 @@ def run_root(options: RunOptions) -> int:
         if away:
             console.say(still_works(away))
         end = _run(RunSession(settings, version, console, displays, page), says_forecast=not was_asked)
-        root.is_kept = end.exit_code is ExitCode.UNFINISHED  # a limit of the run: the next goes on
+        root.is_kept = end.exit_code is ExitCode.UNFINISHED  # a limit of the run: the next continues
     if end.error:
         print_error(end.error)
     return end.exit_code

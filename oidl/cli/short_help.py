@@ -1,5 +1,7 @@
 """`oidl run -h`: the most useful options, and examples, on one screen; `--help` lists all of them."""
 
+from oidl.cli.command_help import summary
+
 OPTIONS = {
     "--root-dir DIR": "the directory for everything; default: the working directory",
     "--subset LIST": "train, validation, test; default: all of them",
@@ -24,7 +26,7 @@ SHORT_HELP = "\n".join(
     (
         "Usage: oidl run [OPTIONS]",
         "",
-        "Download, verify and resize images; resume an earlier run.",
+        summary("run"),
         "",
         *(f"  {option:<{_WIDTH}}  {meaning}" for option, meaning in OPTIONS.items()),
         "",

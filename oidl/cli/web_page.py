@@ -30,7 +30,7 @@ def request_page(options: ProgressOptions) -> PageRequest | None:
     """The page that `--web` asks for, if it does. Raises `UsageError` if there can be none."""
     if options.web is None:
         if options.open:
-            raise UsageError("--open opens the web page", hint="use it with --web")
+            raise UsageError("--open requires --web", hint="add --web")
         return None
     return PageRequest(listen_for_page(options.web, "--web"), options.open)
 

@@ -24,7 +24,7 @@ The caller may modify the lists of fields.
 _COMPLAINTS = {
     "new-line character": "a line end in it is CR alone, and not LF or CRLF",
     "unexpected end of data": "a quote is opened and not closed",
-    "expected after": "a field goes on after its closing '\"'",
+    "expected after": "a field continues after its closing '\"'",
     "field larger": f"a field has more than {csv.field_size_limit():,} characters",
 }
 """By a part of what csv says, in any version of Python."""

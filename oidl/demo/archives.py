@@ -69,7 +69,7 @@ def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
     ]
     lines = [
         f"[version.{VERSION}]",
-        'title = "A small Open Images V3 of made-up photos"',
+        'title = "A small Open Images V3 of generated photos"',
         f'directory = "{DIRECTORY}"',
         f"subsets = {json.dumps(SUBSETS)}",
         "files = [",

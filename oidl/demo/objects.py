@@ -1,4 +1,4 @@
-"""The objects on a made-up photo: their classes, places and appearance. Pure.
+"""The objects on a generated photo: their classes, places and appearance. Pure.
 
 An object is whole or cut off by the edge, alone or a group, real or a drawing on
 a sheet of paper, and now and then the photo is taken from inside a house.

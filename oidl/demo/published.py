@@ -59,7 +59,7 @@ def catalogue(files: Mapping[PublishedFile, bytes], base_url: str) -> str:
     lines = [
         *([f"mean_original_bytes = {round(fmean(sizes))}"] if sizes else []),
         f"[version.{VERSION}]",
-        'title = "A small Open Images V7 of made-up photos"',
+        'title = "A small Open Images V7 of generated photos"',
         f'directory = "{DIRECTORY}"',
         f"subsets = {json.dumps([subset for subset in SUBSETS if subset in present])}",
         "files = [",

@@ -41,7 +41,7 @@ class Event(StrEnum):
     FAILED_FOR_GOOD = "a try failed, and that is final"
     POSTPONED = "its host is paused or unreachable"
     RETRIED = "`--retry-failed`"
-    EVIDENCE_WITHDRAWN = "everything failed alike, so the path was disturbed"
+    EVIDENCE_WITHDRAWN = "everything failed for one reason, so the path was disturbed"
     FILES_LOST = "its files are missing, damaged or about to be replaced"
     LIST_CHANGED = "the image list publishes another file or URL"
 

@@ -89,7 +89,9 @@ class ImageStages:
         if not streaks:
             return ""
         what = counted(count, "image") if count else "images"
-        return f"{what} that failed alike will be retried; to accept such failures, use --max-failure-rate 2"
+        return (
+            f"{what} that failed for the same reason will be retried; to accept such failures, use --max-failure-rate 2"
+        )
 
     def _feed(self, queue: Queue, in_flight: InFlight, selected: ImageSelection) -> Feed:
         return Feed(

@@ -1,4 +1,4 @@
-"""Stops a run by itself: after a time, a number of bytes, on a full disk, or if everything fails alike.
+"""Stops a run by itself: after a time, a number of bytes, on a full disk, or if all fails for one reason.
 
 Bytes and outcomes are checked when they are counted, time and free space once a second.
 The run finishes and records what is in progress, and a later run continues.
@@ -106,7 +106,7 @@ def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int]
 
 
 def streak_text(streak: Streak) -> str:
-    """The message about a streak: what failed alike, and what that may mean."""
+    """The message about a streak: what failed for one reason, and what that may mean."""
     tries = f"{streak.count} of the last {streak.outcomes} tries"
-    alike = f"{tries} failed alike, {streak.reason} (--max-failure-rate)"
-    return f"{alike}: {diagnosis(streak.reason)}; see `oidl help failures`"
+    same = f"{tries} failed for the same reason, {streak.reason} (--max-failure-rate)"
+    return f"{same}: {diagnosis(streak.reason)}; see `oidl help failures`"

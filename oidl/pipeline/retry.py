@@ -6,7 +6,7 @@ times are stored in the database, so they are valid across runs.
 A final verdict must be about the photo. A 404 from the image's own host is; a web
 page instead of an image, an empty body or a 403 may also come from
 something in between: a login page, a proxy, a firewall. These need several tries, far
-enough apart to outlast a short disturbance. If everything fails alike, the
+enough apart to outlast a short disturbance. If everything fails for one reason, the
 evidence is about the path, whatever the reason: see `streak`.
 """
 

@@ -1,7 +1,7 @@
-"""Detects streaks: times when nearly all outcomes of a run fail alike. Pure.
+"""Detects streaks: times when nearly all images of a run fail for one reason. Pure.
 
 Photos fail one by one, each for its own reason. If nearly all requests
-fail alike, that is evidence about the path (a network that requires a login, a
+fail for one reason, that is evidence about the path (a network that requires a login, a
 proxy, a server that lost its files), not about any photo.
 
 A streak begins when its reason becomes common: the score of a reason rises by

@@ -82,7 +82,7 @@ class Verifier:
     ) -> None:
         image_list = loaded_list(db)
         if image_list is None:
-            raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
+            raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
         self._db = db
         self._layout = Layout(root_dir, image_list.directory)
         self._meter = meter

@@ -27,9 +27,9 @@ def is_in_notebook() -> bool:
 def why_not_rewritten(stream: _Stream) -> str | None:
     """Why text on `stream` cannot be replaced in place, or None if it can."""
     if not stream.isatty():
-        return "it is not a terminal"
+        return "the output is not a terminal"
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-        return "the terminal cannot do it (TERM)"
+        return "the terminal cannot redraw (TERM)"
     if is_in_notebook():
         return "it runs in a notebook"
     return None

@@ -38,7 +38,7 @@ def why_not_capable(stream: TextIO) -> str | None:
     try:
         os.ttyname(stream.fileno())
     except OSError:
-        return "the terminal has no name here"
+        return "the terminal has no device name"
     return None if _is_foreground(stream.fileno()) else "it runs in the background"
 
 

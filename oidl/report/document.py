@@ -135,7 +135,7 @@ def _throughput(aggregates: Aggregates) -> str:
     most = max(each.bytes for each in aggregates.slices) / aggregates.slice_s
     axis = _time_axis(aggregates.slices)
     return (
-        _figure("images settled", f"at most {fastest:.1f} a second", columns(images, "images settled over time"), axis)
+        _figure("images settled", f"at most {fastest:.1f} images/s", columns(images, "images settled over time"), axis)
         + _figure(
             "bytes of images downloaded", f"at most {size(round(most))}/s", columns(read, "bytes over time"), axis
         )

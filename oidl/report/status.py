@@ -59,9 +59,16 @@ def _reasons(counts: Counts) -> list[str]:
             for reason, row in ranked
         ),
         "",
-        f"{command('run')} retries the images to retry; "
-        f"{command('run', '--retry-failed')} also those that failed for good.",
+        _next_try(counts),
     ]
+
+
+def _next_try(counts: Counts) -> str:
+    """The commands that try failed images again."""
+    every = command("run", "--retry-failed")
+    if not any(row[Status.RETRY] for row in counts.by_reason.values()):
+        return f"Run {every} to try them again."
+    return f"Run {command('run')} to try those to retry again, or {every} to try all of them again."
 
 
 def _files(counts: Counts, free_bytes: int | None) -> list[str]:

@@ -13,13 +13,13 @@ FAULTS: dict[Problem, str] = {
     Problem.WRONG_SIZE: "a file is longer or shorter than recorded",
     Problem.WRONG_MD5: "an original does not have its recorded MD5",
     Problem.DAMAGED: "a file cannot be decoded to its end",
-    Problem.INCOMPLETE: "an image is done, but a file that its run should have written has no row",
-    Problem.MISPLACED: "a row names a file that is not where a file of its image can be; that file is left alone",
+    Problem.INCOMPLETE: "an image is done, but a file that its run should have written is not recorded",
+    Problem.MISPLACED: "a row names a file that oidl did not write for its image; that file is left alone",
     Problem.UNREADABLE: "a file cannot be read, or is not a regular file",
-    Problem.ORPHAN: "a file has a name of oidl's, but no row",
+    Problem.ORPHAN: "a file is named as oidl names files, but the database does not know it",
     Problem.LEFTOVER: "a killed run left a temporary file",
-    Problem.UNRECORDED: "an original has no row; a run that keeps originals uses it instead of fetching it",
-    Problem.FOREIGN: "a file in a directory of oidl's has a name that oidl does not use",
+    Problem.UNRECORDED: "the database does not know an original; a run that keeps originals uses it",
+    Problem.FOREIGN: "a file in a directory of oidl has a name that oidl does not use",
 }
 
 
@@ -41,7 +41,7 @@ def verify_line(now: VerifyStatistics) -> str:
     parts = [f"{now.files:,} of {counted(now.total, 'file')}", f"{wrong:,} wrong"]
     rate = now.files / now.elapsed_s if now.elapsed_s else 0.0
     if now.seen or now.files >= now.total:
-        parts.append(f"{now.seen:,} looked up")
+        parts.append(f"{now.seen:,} on the disk")
     elif rate:
         parts += [f"{rate:.0f} files/s", duration((now.total - now.files) / rate)]
     return " · ".join(parts)
@@ -50,7 +50,9 @@ def verify_line(now: VerifyStatistics) -> str:
 def verify_text(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: bool) -> str:
     """Some lines: the files checked, the problems found, the repairs, and the next step."""
     took = duration(end.elapsed_s)
-    lines = [f"checked {counted(end.files, 'recorded file')} and looked up {counted(end.seen, 'file')} in {took}"]
+    lines = [
+        f"checked {counted(end.files, 'recorded file')} and looked at {counted(end.seen, 'file')} on the disk in {took}"
+    ]
     if end.undecoded:
         files = counted(end.undecoded, "file")
         lines.append(f"checked only the size of {files}, because oidl does not decode the format")

@@ -83,7 +83,7 @@ def connect_reader(path: Path) -> StateConnection:
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) in _HALF_LOADED and has_locks(path):
                 raise LoadInProgressError(
-                    f"the image list is not completely in the state database {path} yet",
+                    f"the image list is only partly loaded into the state database {path}",
                     hint=f"wait for the run that loads it; if there is none, start {command('run')}",
                 ) from error
             raise

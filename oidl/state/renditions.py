@@ -149,6 +149,6 @@ def _describe(recipe: Sequence[Any]) -> str:
         f"with crop {crop}" if crop != Crop.CENTRE else "",
         f"with orientation {orientation}" if orientation != Orientation.EXIF else "",
         f"on #{background}" if background != "ffffff" else "",
-        "always with three bands" if force_rgb else "",
+        "always with three channels" if force_rgb else "",
     ]
     return " ".join([f"{mode} {box_size} px {image_format} images", *filter(None, special)])

@@ -8,6 +8,7 @@ table, in the temporary file of SQLite: nothing is in memory or in the state dat
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -270,8 +271,10 @@ def _translating_where_errors(selection: Selection) -> Iterator[None]:
 
 
 def _bad_where(where: str, error: Exception) -> UsageError:
+    near = re.match('near "([^"]+)"', str(error))
+    ends_early = near and near[1] not in where  # what follows is part of our statement
     return UsageError(
-        f"--where {where!r} cannot be run: {error}",
+        f"--where {where!r} cannot be run: {'it ends too early' if ends_early else error}",
         hint="use an SQL expression over `width`, `height` and the columns of `image` (see `oidl help schema`), "
         'like "original_size < 1e6"',
     )

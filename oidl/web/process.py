@@ -71,7 +71,7 @@ class PageProcess:
         finally:
             self._ended.set()
         if self._meter.outcome is None:
-            self._say("the web page has ended; the run goes on without it")
+            self._say("the web page has ended; the run continues without it")
 
     async def publish_final(self) -> None:
         """Sends the final snapshot of a run that has ended to all clients, and gives them a little time to take it."""

@@ -385,9 +385,9 @@ def test_a_dry_run_refuses_and_remarks_what_the_run_would(fine, run, oidl) -> No
     ("options", "words"),
     [
         (["--label-types=cats"], "choose from boxes, labels"),
-        (["--attributes=IsNice=1"], "is no attribute of a box"),
-        (["--attributes=IsGroupOf=2"], "is no attribute of a box"),
-        (["--verified-only", "--label-types=boxes"], "--verified-only is about labels"),
+        (["--attributes=IsNice=1"], "is not an attribute of boxes"),
+        (["--attributes=IsGroupOf=2"], "is not an attribute of boxes"),
+        (["--verified-only", "--label-types=boxes"], "--verified-only applies only to labels"),
         (["--min-box-area=2"], "0 to 1"),
         (["--limit-per-class=0"], "at least 1"),
         (["--where=nope > 1"], "no such column: nope"),

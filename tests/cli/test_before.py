@@ -86,7 +86,7 @@ def test_a_bare_run_asks_and_without_a_yes_leaves_nothing(
     code, shown = terminal("run", answer=answer)
     assert code == 130
     assert f"{len(annotated.images)} images to fetch, about " in shown
-    assert "Go on? [y/N]" in shown
+    assert "Continue? [y/N]" in shown
     assert list(oidl.cwd.iterdir()) == []
     assert not annotated.site.requests
     assert ("nothing was downloaded, and nothing was written" in shown) is (answer != b"\x03")

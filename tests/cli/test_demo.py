@@ -53,7 +53,7 @@ def test_a_demo_is_run_and_what_it_says_then_works_without_its_server(oidl, root
     out, err = process.communicate(timeout=180)
     ended = CompletedProcess(process.args, process.returncode, out, err)
     assert ended.returncode == 0, ended.stderr
-    assert "Open Images V7, 24 made-up photos" in ended.stdout
+    assert "Open Images V7, 24 generated photos" in ended.stdout
     commands = [line.strip() for line in ended.stdout.splitlines() if line.startswith("  ")]
     for command in commands:
         words = command.split()
@@ -180,7 +180,7 @@ def test_a_demo_that_was_changed_is_not_gone_on_with(demo, root: Path) -> None:
     next(root.rglob("*.jpg")).write_bytes(b"another photo")
     ended = demo()
     assert (ended.returncode, f"run `rm -r {root}`" in ended.stderr) == (2, True)
-    assert "Ask it yourself" not in ended.stdout
+    assert "Try these commands" not in ended.stdout
 
 
 def test_a_taken_port_is_an_error_with_a_hint_and_nothing_is_made(demo, taken, root: Path, port: int) -> None:
@@ -199,19 +199,19 @@ def test_a_port_that_was_taken_since_the_demo_was_made_cannot_be_changed(demo, r
     assert ended.returncode == 2
     assert f"port {port + 1} on 127.0.0.1 cannot be used: " in ended.stderr
     assert "stop what listens there, or start again elsewhere: `oidl demo --root-dir other" in ended.stderr
-    assert "Ask it yourself" not in ended.stdout
+    assert "Try these commands" not in ended.stdout
 
 
 def test_a_demo_whose_run_failed_does_not_end_as_if_all_was_well(demo) -> None:
     ended = demo(code=4)
     assert ended.returncode == 4
-    assert "Ask it yourself" not in ended.stdout
+    assert "Try these commands" not in ended.stdout
 
 
 def test_a_demo_does_not_go_into_a_real_root(demo, fine, run, root: Path) -> None:
     assert run(fine, "--limit=1").returncode in (0, 3)
     ended = demo()
-    assert (ended.returncode, "has a state database that is not a demo's" in ended.stderr) == (2, True)
+    assert (ended.returncode, "has a state database, but not one of a demo" in ended.stderr) == (2, True)
     assert not (root / "served").exists()
 
 

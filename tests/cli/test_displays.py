@@ -46,7 +46,7 @@ def test_what_reads_a_pipe_may_write_to_the_same_terminal_so_a_full_screen_is_to
 def test_elsewhere_a_full_screen_cannot_be_had_and_all_else_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "why_not_capable", lambda stream: "it runs in the background")
     assert choose_display(Display.AUTO, log_to_stdout=False) is Display.LINE
-    with pytest.raises(UsageError, match="a full screen is impossible: it runs in the background"):
+    with pytest.raises(UsageError, match="--progress full is not possible: it runs in the background"):
         choose_display(Display.FULL, log_to_stdout=False)
     for display in (Display.LINE, Display.JSON, Display.NONE):
         assert choose_display(display, log_to_stdout=False) is display

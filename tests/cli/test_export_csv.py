@@ -182,7 +182,7 @@ def test_a_choice_that_cannot_be_made_is_said_as_a_run_says_it(all_done, oidl, r
         (["--classes=Cat", "--include-subclasses"], "there is no hierarchy of classes in the database"),
         (["--where=nope > 1"], "no such column: nope"),
         (["--subset=tst"], "--subset: there is no subset 'tst' in the database\n  did you mean test?"),
-        (["--attributes=IsNice=1"], "is no attribute of a box"),
+        (["--attributes=IsNice=1"], "is not an attribute of boxes"),
         (["--image-ids=nowhere.txt"], "the list of ImageIDs nowhere.txt cannot be read"),
     ):
         ended = oidl("export-csv", "--root-dir", root, "--dest", tmp_path / "x", *options)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typed import run_options
 
+from oidl.cli.command_help import HELP, summary
 from oidl.cli.options.run import OPTIONS
 from oidl.cli.short_help import EXAMPLES, SHORT_HELP
 from oidl.cli.short_help import OPTIONS as USED
@@ -101,3 +102,20 @@ print(*[name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     slow = ended.stderr.split()
     assert slow == (["sqlite3"] if command[0] == "status" else [])
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_the_help_of_a_command_has_its_whole_text_and_the_list_its_first_line(command: str, oidl: Any) -> None:
+    shown = " ".join(oidl(*command.split(), "--help").stdout.split())
+    assert " ".join(HELP[command].split()) in shown
+    *above, name = command.split()
+    listed = " ".join(oidl(*above, "--help").stdout.replace("│", " ").split())
+    assert f" {name} {summary(command)} " in listed
+
+
+def test_defaults_are_shown_as_they_are_typed_and_not_at_all_for_what_is_off(oidl: Any) -> None:
+    shown = " ".join(oidl("run", "--help").stdout.replace("│", " ").split())
+    assert "[default: on]" in shown
+    assert "[default: 1G]" in shown
+    assert not re.search(r"\[default: (True|False|None|\"\"|\d+\.0)\]", shown)
+    assert "[default" not in oidl("web", "--help").stdout.partition("Paths")[0]

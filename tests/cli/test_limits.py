@@ -45,7 +45,7 @@ def test_a_server_that_refuses_everything_is_diagnosed(fine, run, ask, tmp_path,
     refused.write_text("\n".join([HEADER, *rows, ""]))
     ended = run(fine, f"--images-csv={refused}", "--subset=train", "--no-download-metadata")
     assert ended.returncode == 3
-    assert "200 of the last 200 tries failed alike, http_error (--max-failure-rate)" in ended.stdout
+    assert "200 of the last 200 tries failed for the same reason, http_error (--max-failure-rate)" in ended.stdout
     stand = dict(ask("SELECT status, count(*) FROM download GROUP BY 1"))
     assert stand.keys() <= {"retry", "pending"}
     assert stand["retry"] >= 200

@@ -75,7 +75,7 @@ def test_a_404_in_a_row_that_was_put_back_is_counted_and_said(loop, ask) -> None
     portal.page, portal.first, portal.last = status_answer(404), 1, 10_000
     (ended,) = loop(portal, 210, most=1)
     assert ended.returncode == 3
-    assert " images that failed alike will be retried" in ended.stdout
+    assert " images that failed for the same reason will be retried" in ended.stdout
     assert ask("SELECT count(*) FROM download WHERE status = 'failed'") == [(0,)]
     assert ask("SELECT DISTINCT counts FROM attempt") == [(0,)]
 
@@ -85,7 +85,7 @@ def test_a_short_run_in_which_everything_fails_alike_condemns_nothing(loop, ask)
     portal.first, portal.last = 1, 120  # three tries of each
     first, *_, last = loop(portal, 40)
     assert first.returncode == 3
-    assert "of the last 40 tries failed alike, not_an_image" in first.stdout
+    assert "of the last 40 tries failed for the same reason, not_an_image" in first.stdout
     assert last.returncode == 0
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", 40)]
 

@@ -130,7 +130,7 @@ def test_a_file_that_a_row_names_and_no_run_can_have_written_is_left_alone(
     tell("INSERT INTO removed_file VALUES ('0123456789abcdef', 'original', ?)", "../../etc/passwd")
     ended = renditions("remove", "original")
     assert "removed original: 22 files" in ended.stdout
-    assert "left alone 3 files that rows named but no run can have written, such as " in ended.stdout
+    assert "left alone 3 files that the database names but oidl did not write, such as " in ended.stdout
     assert all(path.read_bytes() == b"mine" for path in precious)
     assert "original" not in renditions().stdout
 

@@ -35,17 +35,17 @@ def test_everything_may_be_said() -> None:
     ("text", "names"),
     [
         ("name=t", "box is missing"),
-        ("box=0", "box is 1 to 65500"),
-        ("box=9,quality=101", "quality is 1 to 100"),
-        ("box=9,box=9", "'box=9' is none of its parts"),
+        ("box=0", "box must be 1 to 65500"),
+        ("box=9,quality=101", "quality must be 1 to 100"),
+        ("box=9,box=9", "'box=9' is not one of its parts"),
         ("box=9,size=3", "'size=3'"),
         ("box", "'box'"),
-        ("box=9,mode=Squash", "'Squash' is none of ShrinkToFit"),
+        ("box=9,mode=Squash", "'Squash' is not one of ShrinkToFit"),
         ("box=9,dir=../x", "without '..'"),
         ("box=9,dir=/etc", "relative name"),
-        ("box=9,format=j/pg", "a format is a suffix"),
+        ("box=9,format=j/pg", "the format must be a suffix"),
         ("box=9,background=red", "six hex digits"),
-        ("box=9,crop=attention", "only FillCrop"),
+        ("box=9,crop=attention", "only for mode=FillCrop"),
     ],
 )
 def test_what_makes_no_sense_is_said(text: str, names: str) -> None:

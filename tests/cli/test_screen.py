@@ -387,7 +387,7 @@ def test_a_log_on_the_same_terminal_and_a_full_screen_do_not_go_together(fine, w
     assert b"\x1b[?1049h" not in shown.raw
     refused = run(fine, "--progress=full")
     assert refused.returncode == 2
-    assert "a full screen is impossible: it is not a terminal" in refused.stderr
+    assert "--progress full is not possible: the output is not a terminal" in refused.stderr
 
 
 # ---- for machines

@@ -115,7 +115,7 @@ def test_after_a_run_all_is_well(settled, verify, oidl, root: Path):
     assert said["found"] == NOTHING_FOUND
     text = oidl("verify", "--root-dir", root)
     assert (text.returncode, text.stderr) == (0, "")
-    assert "checked 48 recorded files and looked up 48 files" in text.stdout
+    assert "checked 48 recorded files and looked at 48 files on the disk" in text.stdout
     assert text.stdout.endswith("no problems found\n")
 
 

@@ -326,7 +326,7 @@ def test_a_run_goes_on_when_its_page_ends(idle_run, wait_until) -> None:
     process, _ = idle_run
     os.kill(page_of(process), signal.SIGKILL)
     assert process.stderr is not None
-    assert any("the web page has ended; the run goes on" in line for line in process.stderr)
+    assert any("the web page has ended; the run continues" in line for line in process.stderr)
     assert process.poll() is None
 
 
@@ -586,7 +586,7 @@ def test_while_it_is_paused_the_grid_stands_still(done_root: Path, web, look) ->
         before = page.locator("#grid").inner_html()
         page.evaluate(_MOMENTS, 3)  # each brings new pictures
         assert page.locator("#grid").inner_html() == before
-        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("button", name="Resume").click()
         wait(page, lambda: page.locator("#grid").inner_html() != before)
 
     look(web(done_root), see)

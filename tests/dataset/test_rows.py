@@ -151,7 +151,7 @@ def test_a_bad_row_is_told_by_its_line_and_the_rest_goes_on(published: str, bad:
 @pytest.mark.parametrize(
     ("title", "complaint"),
     [
-        ('"Ti"tle"', "a field goes on after its closing '\"'"),
+        ('"Ti"tle"', "a field continues after its closing '\"'"),
         ("a\rb", "a line end in it is CR alone, and not LF or CRLF"),
         ("x" * 200_000, "a field has more than 131,072 characters"),
         ('"Title', "a quote is opened and not closed"),

@@ -96,7 +96,7 @@ def test_everything_failing_alike_is_diagnosed_at_the_outcome_that_shows_it(reas
     assert not stop.draining.is_set()
     _, stop = _limits([reason] * RECENT)
     assert stop.limit is not None
-    assert f"{RECENT} of the last {RECENT} tries failed alike, {reason}" in stop.limit
+    assert f"{RECENT} of the last {RECENT} tries failed for the same reason, {reason}" in stop.limit
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,5 @@ def test_a_short_run_that_ends_with_everything_failing_alike_has_a_streak_too() 
     assert not stop.draining.is_set()
     streak = limits.streak()
     assert streak
-    assert "40 of the last 40 tries failed alike, not_an_image" in streak_text(streak)
+    assert "40 of the last 40 tries failed for the same reason, not_an_image" in streak_text(streak)
     assert _limits([Reason.NOT_AN_IMAGE] * (FEW - 1))[0].streak() is None

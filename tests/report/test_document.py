@@ -142,7 +142,7 @@ def test_plots_have_a_mark_for_everything(html: str) -> None:
     assert html.count("failed in 1 min 0 s</title>") == 5
     assert "<title>20.0 kB – 50.0 kB: 40</title>" in html
     assert "<title>512 – 767 px: 321</title>" in html
-    assert "at most 4.1 a second" in html
+    assert "at most 4.1 images/s" in html
     assert re.search("<span>2030-01-01 10:00:00</span><span>10:02:00</span><span>10:04:00</span>", html)
 
 

@@ -65,7 +65,7 @@ def test_the_text_is_these_lines() -> None:
         "           0         500  timeout        no connection, or no data, within the timeout",
         "          80           0  gone           the photo was removed (410)",
         "",
-        "`oidl run` retries the images to retry; `oidl run --retry-failed` also those that failed for good.",
+        "Run `oidl run` to try those to retry again, or `oidl run --retry-failed` to try all of them again.",
         "",
         "On disk:",
         "",

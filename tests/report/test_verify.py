@@ -29,7 +29,7 @@ def test_the_line_says_how_far_how_fast_and_what_is_wrong(meter: VerifyMeter):
         meter.found(Finding(fault))
     assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 9 wrong · 100 files/s · 40 s"
     meter.files_seen(1234)
-    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 9 wrong · 1,234 looked up"
+    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 9 wrong · 1,234 on the disk"
 
 
 @pytest.mark.parametrize("fault", Problem)
@@ -45,7 +45,7 @@ def test_it_says_what_to_do_next(meter: VerifyMeter):
     meter.found(Finding(Problem.MISSING, "a"))
     end = meter.statistics()
     assert verify_text(end, is_repaired=False, is_interrupted=False).splitlines() == [
-        "checked 1,000 recorded files and looked up 0 files in 10 s",
+        "checked 1,000 recorded files and looked at 0 files on the disk in 10 s",
         "checked only the size of 7 files, because oidl does not decode the format",
         "         1  missing     a recorded file does not exist",
         "run `oidl verify --repair`, then `oidl run` to fetch what is missing",

@@ -98,7 +98,7 @@ def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
 
     with_process(test, tmp_path)
     assert caplog.text.count("the page has ended") == 1
-    assert said == ["the web page has ended; the run goes on without it"]
+    assert said == ["the web page has ended; the run continues without it"]
 
 
 def test_what_it_logs_is_logged_here_printable(

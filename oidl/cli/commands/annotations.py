@@ -38,13 +38,13 @@ class LoadOptions:
     """The other options of `oidl annotations load`."""
 
     all: Annotated[bool, Parameter(group=DOWNLOAD)] = False
-    """Load them for every image, including images that are in no list here; no image list is needed then."""
+    """Load the annotations of every image, even of images that are not in the database."""
 
     min_free: Annotated[int | None, BYTES, Parameter(group=LIMITS)] = None
-    """Bytes to leave free on every disk that is written to, like `500M`. Default: what the last run left, or 1 GB."""
+    """Bytes to leave free on every disk that is written to, like `500M`. Default: as in the last run, or 1 GB."""
 
 
-_FILES = "Read these files instead of the published ones: your own, or files that you have already."
+_FILES = "Read these files instead of the published ones: your own, or published ones that you have already."
 
 
 def load(
@@ -54,11 +54,7 @@ def load(
     selection: SelectionOptions = SelectionOptions(),
     options: LoadOptions = LoadOptions(),
 ) -> int:
-    """Load annotations into the state database: those of the chosen images, or of the image list.
-
-    Files that are not on disk yet are downloaded and verified, unless you name FILES of your own. What is
-    loaded already is not loaded again, except a file of your own that has changed.
-    """
+    """Loads `files`, or the published ones; returns the exit code."""
     version = find_version(read_catalogue(dataset.catalogue), dataset.dataset_version)
     settings = _settings(RunOptions(paths=paths, dataset=dataset, selection=selection), version, options)
     request = AnnotationRequest(

@@ -24,7 +24,7 @@ class CatalogueOptions:
     """List only this version. Default: all of them."""
 
     catalogue: Path | None = None
-    """A TOML file to use instead of the built-in catalogue, in the same format."""
+    """A TOML file that replaces the built-in list of versions, files and mirrors (see `oidl help versions`)."""
 
     config: Path | None = None
     """A TOML file of options. Default: `oidl.toml` in the working directory, if there is one."""
@@ -37,7 +37,7 @@ class CatalogueOptions:
 
 
 def catalogue(options: CatalogueOptions = CatalogueOptions(), timeouts: TimeoutOptions = TimeoutOptions()) -> int:
-    """List the files of each version: kind, subset, size, checksum and URL."""
+    """Prints the table of files; returns the exit code, which is about the files if they are checked."""
     versions = read_catalogue(options.catalogue)
     if options.dataset_version is not None:
         version = find_version(versions, options.dataset_version)

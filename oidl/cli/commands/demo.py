@@ -51,24 +51,20 @@ class DemoOptions:
     """The options of `oidl demo`."""
 
     root_dir: Path = Path(DEFAULT_ROOT)
-    """The directory that everything is put in."""
+    """The directory for everything that the demo makes."""
 
     images: Annotated[int | None, between(1, 100_000)] = None
     """Number of images in the dataset. Default: 300."""
 
     port: Annotated[int | None, between(1, 65_535 - _HOSTS)] = None
-    """The first of the three ports on 127.0.0.1 that the dataset is served at. Default: 8610."""
+    """The first of three ports on 127.0.0.1 at which the dataset is served. Default: 8610."""
 
     serve: bool = False
-    """Only serve the photos, until Ctrl-C, to try any command on them from another terminal."""
+    """Start no run; serve the dataset until Ctrl-C, to try any command on it from another terminal."""
 
 
 def demo(options: DemoOptions = DemoOptions(), progress: ProgressOptions = ProgressOptions()) -> int:
-    """Try everything on a small Open Images V7 that is generated here and served on loopback.
-
-    Its photos have boxes, labels and masks of twenty classes. Some are gone,
-    changed, cut short, slow or rate-limited, as in real life.
-    """
+    """Makes and serves the demo, and runs `oidl run` on it unless it only serves; returns the exit code."""
     if options.serve and (progress.web is not None or progress.open):
         raise UsageError("--serve starts no run, so it has no page", hint="use --web with the run that you start")
     page = [f"--web={value}" for value in progress.web] or ["--web"] if progress.web is not None else []
@@ -85,7 +81,7 @@ def _recipe(options: DemoOptions, root_dir: Path) -> Recipe:
     kept = read_recipe(root_dir / _SERVED)
     if kept is None and (root_dir / STATE_DB).exists():
         raise UsageError(
-            f"{root_dir} has a state database that is not a demo's",
+            f"{root_dir} has a state database, but not one of a demo",
             hint="use another --root-dir for the demo",
         )
     if kept is not None:
@@ -152,7 +148,7 @@ async def _offer(nursery: trio.Nursery, root_dir: Path, recipe: Recipe) -> bool:
                 return False
             raise _taken(root_dir, recipe.port + number, error) from error
     is_kept = read_recipe(served) is not None
-    print(f"{'finding' if is_kept else 'making'} {counted(recipe.images, 'photo')} …", flush=True)
+    print(f"{'loading' if is_kept else 'making'} {counted(recipe.images, 'photo')} …", flush=True)
     make = partial(make_demo, served, base_urls=base_urls, images=recipe.images, site=site, reuse=is_kept)
     made = await run_abandonable(make, limiter=trio.CapacityLimiter(1))
     if is_kept and not is_same(served, made.catalogue_toml):

@@ -37,19 +37,19 @@ _FORMATS += f"; {', '.join(f'`{each.name}`' for each in FORMATS.values() if each
 class LabelOptions:
     """How images and their labels are written."""
 
-    format: Annotated[str, Parameter(show_default=str, help=_FORMATS)] = _DEFAULTS.format.name
+    format: Annotated[str, Parameter(help=_FORMATS)] = _DEFAULTS.format.name
 
     rendition: str | None = _DEFAULTS.rendition
-    """The rendition to export, by name. Default: the only resized one."""
+    """The rendition to export, as `oidl renditions` names it. Default: the only resized one."""
 
     limit: Annotated[int | None, AT_LEAST_ONE, Parameter(group=SELECTION)] = None
     """Write at most this many images."""
 
     min_visible: Annotated[float, A_SHARE] = _DEFAULTS.min_visible
-    """Leave out boxes if a crop left less than this share of them; boxes that were cut off are always left out."""
+    """Leave out boxes of which a crop left less than this share, like `0.3`; those cut off entirely always are."""
 
     with_empty: bool = _DEFAULTS.with_empty
-    """Also write images without any chosen annotation."""
+    """Also write images that have none of the chosen annotations."""
 
     apply_exif: bool = _DEFAULTS.apply_exif
     """Compute boxes for readers that apply the EXIF orientation (OpenCV, Ultralytics). Default: pixels as stored."""
@@ -57,8 +57,8 @@ class LabelOptions:
     box_polygons: bool = _DEFAULTS.box_polygons
     """Give boxes without a mask their outline as a polygon, for readers that need a segmentation (`coco`)."""
 
-    split: Annotated[str, Parameter(show_default=str)] = BY_SUBSET
-    """`subset`, or percentages of train, validation and test, like `80/20` or `80/10/10`, drawn by `--seed`."""
+    split: str = BY_SUBSET
+    """`subset` (as published), or percentages of train, validation and test, like `80/20` or `80/10/10`."""
 
     copy: Annotated[bool, Parameter(negative="")] = False
     """Copy the images into the export, so that it can be moved anywhere. Default: relative links to the root."""
@@ -86,7 +86,8 @@ class LabelOptions:
             raise UsageError(f"--format: there is no format {self.format!r}", hint=suggestion(self.format, FORMATS))
         if self.box_polygons and label_format is not FORMATS["coco"]:
             raise UsageError(
-                f"--format {label_format.name} has no place for polygons", hint="use --box-polygons with coco only"
+                f"--format {label_format.name} cannot contain polygons",
+                hint="use --format coco, or leave out --box-polygons",
             )
         return label_format
 
@@ -96,11 +97,7 @@ def export(
     images: SelectionOptions = SelectionOptions(),
     labels: LabelOptions = LabelOptions(),
 ) -> None:
-    """Write downloaded images and their labels in the format of another tool.
-
-    Widths and heights are those of the files, and boxes fit the files: turned, scaled and cut as the images
-    were. Images are chosen as `oidl run` chooses them, and so are their annotations.
-    """
+    """Exports the chosen images, and prints what was written and what was left out."""
     image_files, label_format, split = labels.image_files, labels.label_format, parse_split(labels.split, images.seed)
     selection = images.settings(labels.limit)
     takes_all = label_format.takes_all and not selection.label_types
@@ -143,8 +140,9 @@ def _before_annotations(selection: Selection, *, with_empty: bool) -> Selection:
     is_counted = selection.limit_per_class is not None
     if is_counted and with_empty:
         raise UsageError(
-            "--limit-per-class is about images that show a class, --with-empty adds those that show none",
-            hint="leave one of them out",
+            "--limit-per-class and --with-empty exclude each other: one counts the images that show a class, "
+            "the other adds images that show none",
+            hint="leave out one of them",
         )
     if (selection.classes and not with_empty) or is_counted:
         return selection

@@ -22,7 +22,7 @@ class ListOptions:
     """Write to `<dest>/<subset>/` instead of `<root-dir>/<version>/<subset>/`."""
 
     with_source: bool = False
-    """Add a column `Source` to `images-success.csv`: `original`, `local` (both as published), `300k`, or a mirror."""
+    """Add a column `Source` to `images-success.csv`: `original`, `local` (an original on disk), `300k`, or a mirror."""
 
 
 def export_csv(
@@ -30,10 +30,7 @@ def export_csv(
     images: SelectionOptions = SelectionOptions(),
     options: ListOptions = ListOptions(),
 ) -> None:
-    """Write `images-success.csv` and `images-failure.csv` for every subset, or only the rows of chosen images.
-
-    Images are chosen as `oidl run` chooses them; rows are always in the published order.
-    """
+    """Writes `images-success.csv` and `images-failure.csv` of every subset, and prints their paths."""
     selection = images.settings()
     if selection.limit_per_class is None:
         selection = replace(selection, shuffle=False)  # a random order takes long, and rows are in the published order

@@ -40,7 +40,7 @@ _ABOUT = "A page of the manual, a command, or an entry: `reason forbidden`, `exi
 
 
 def help_(*words: Annotated[str, Parameter(help=_ABOUT, allow_leading_hyphen=True)]) -> None:
-    """Show the manual: the list of its pages, one of them, or the options of a command."""
+    """Shows the list of pages, one of them, an entry, or the options of a command."""
     from oidl.cli.app import app
 
     typed = [word.lower() for word in words]

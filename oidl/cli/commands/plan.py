@@ -10,12 +10,9 @@ from oidl.text import printable
 
 
 def plan(paths: PathOptions = PathOptions()) -> None:
-    """Show the plan of a root, as the command that makes it.
-
-    `oidl run --root-dir R` continues with it, and other commands take it as their default.
-    """
+    """Prints the plan of a root, as the command that makes it."""
     with open_reader(paths.database) as db:
         found = read_whole_plan(db)
     if not found:
-        raise UsageError("this root has no plan yet", hint=f"{command('run')} makes one")
+        raise UsageError("this root has no plan yet", hint=f"run {command('run')} to make one")
     print(printable(command_line("run", plan_line(found))))

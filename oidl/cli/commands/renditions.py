@@ -44,11 +44,7 @@ def remove(
     /,
     paths: PathOptions = PathOptions(),
 ) -> None:
-    """Remove a rendition: delete its files, and make no more of them.
-
-    Images stay done: a later run neither downloads them again nor makes these files. Repeat the command to finish
-    a removal that was interrupted.
-    """
+    """Deletes the files of the rendition `name`, and takes it out of the plan; continues an interrupted removal."""
     check_database(paths.database)  # a removal neither creates nor updates a database
     with writer_lock(paths.database), open_writer(paths.database) as db:
         db.execute("PRAGMA synchronous = FULL")  # rows go before files, and must not come back after a power cut
@@ -58,7 +54,7 @@ def remove(
 def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
     held = loaded_list(db)
     if held is None:
-        raise StateError("there is no image list in the database yet", hint=f"{command('run')} loads it")
+        raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
     directory = known_directory(db, name)
     if directory is None:
         names = ", ".join(each.name for each in stored_renditions(db))
@@ -76,7 +72,7 @@ def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
     print(printable(f"removed {name}: {files}, {size(removed.bytes)} freed"))
     if removed.others:
         others = counted(removed.others, "file")
-        print(printable(f"left alone {others} that rows named but no run can have written, such as {removed.other}"))
+        print(printable(f"left alone {others} that the database names but oidl did not write, such as {removed.other}"))
 
 
 def _planned(db: StateConnection) -> Settings | None:

@@ -32,14 +32,11 @@ class ReportOptions:
 
 
 def report(paths: PathOptions = PathOptions(), options: ReportOptions = ReportOptions()) -> None:
-    """Write a report about the database as one HTML file with plots.
-
-    The file needs no network, no scripts and no other files.
-    """
+    """Writes the report, and prints its path unless it goes to a stream."""
     with open_reader(paths.database) as db:
         counts = read_counts(db)
         if not counts.total:
-            raise StateError("there is no image list in the database yet", hint=f"start with {command('run')}")
+            raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
         expected_s = counts.total / _ROWS_PER_S
         if expected_s > _PATIENCE_S:
             rows = counted(counts.total, "row")

@@ -4,12 +4,7 @@ from oidl.cli.options.run import RunOptions
 
 
 def run(options: RunOptions = RunOptions()) -> int:
-    """Download, verify and resize images; resume an earlier run.
-
-    The state database records what is done, so a run can be stopped at any
-    moment and started again. Ctrl-C finishes the transfers in progress; a second
-    one stops at once.
-    """
+    """Runs until everything is settled or something stops it; returns the exit code."""
     from oidl.cli.running import run_root
 
     return run_root(options)

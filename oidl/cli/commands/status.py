@@ -35,20 +35,20 @@ class StatusOptions:
     """The options of `oidl status`."""
 
     json: bool = False
-    """Print one JSON object instead; with `--failures`, one a line."""
+    """Print one JSON object instead; with `--failures`, one per image."""
 
     failures: bool = False
     """List the images that failed for good: subset, ImageID, reason, detail and URL, with tabs between them."""
 
     first: Annotated[int | None, AT_LEAST_ZERO] = None
-    """With `--failures`, list this many at most."""
+    """With `--failures`, list at most this many."""
 
     watch: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
-    """Show it again every so many seconds (default: 2), until Ctrl-C."""
+    """Show the status again and again, until Ctrl-C: every 2 seconds, or as given, like `--watch 5`."""
 
 
 def status(paths: PathOptions = PathOptions(), options: StatusOptions = StatusOptions()) -> int:
-    """Show how many images are done, failed and left, and why they failed."""
+    """Prints the status once, or again and again; returns the exit code."""
     if options.failures and options.watch is not None:
         raise UsageError("--failures lists once", hint="leave out --watch")
     if options.failures:

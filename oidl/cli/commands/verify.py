@@ -33,7 +33,7 @@ class VerifyOptions:
     """The options of `oidl verify`."""
 
     repair: bool = False
-    """Queue missing and wrong files again, and remove files of `oidl` that the database does not know."""
+    """Let the next run fetch missing and wrong files, and remove files of `oidl` that the database does not know."""
 
     json: bool = False
     """Print one JSON object at the end instead of lines."""
@@ -43,11 +43,7 @@ class VerifyOptions:
 
 
 def verify(paths: PathOptions = PathOptions(), options: VerifyOptions = VerifyOptions()) -> int:
-    """Compare the files on disk with the state database; changes nothing without `--repair`.
-
-    Every recorded file is read: originals must have their published MD5, other
-    images must decode to their end. Works during a run, except with `--repair`.
-    """
+    """Verifies, and repairs if that is requested; prints the findings and returns the exit code."""
     with _opened(paths, options) as db, open_console(None, log_to_stdout=False, never_waits=False) as console:
         meter = VerifyMeter(time.monotonic)
         is_whole = trio.run(_audit, paths, options, db, meter, console)

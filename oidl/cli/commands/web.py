@@ -28,11 +28,7 @@ class WebOptions:
 
 
 def web(paths: PathOptions = PathOptions(), options: WebOptions = WebOptions()) -> None:
-    """Show the database and its images on a web page, until Ctrl-C.
-
-    `oidl run --web` serves the page of a run, with the transfers in progress;
-    this page shows what the database has.
-    """
+    """Serves the page of a database until Ctrl-C."""
     with suppress(LoadInProgressError):
         check_database(paths.database)
     address = listen_for_page((options.address,) if options.address else (), "--address")

@@ -18,19 +18,19 @@ class DatasetOptions:
     """Dataset."""
 
     dataset_version: str | None = None
-    """The version of Open Images, one of the catalogue's. Default: the newest, which is 7."""
+    """The version of Open Images, `1` to `7`. Default: 7, or the newest of `--catalogue`."""
 
     images_csv: str | None = None
-    """Your own image list instead: a path or URL of a `.csv`, `.csv.gz` or `.tar.gz` in the version's format."""
+    """Your own image list, a path or URL: a `.csv`, `.csv.gz` or `.tar.gz` in the format of the published one."""
 
     catalogue: Path | None = None
-    """A TOML file to use instead of the built-in catalogue, in the same format (mirrors, tests)."""
+    """A TOML file that replaces the built-in list of versions, files and mirrors (see `oidl help versions`)."""
 
     image_list: Annotated[Extent, one_of(Extent)] = Extent.FULL
-    """Which images of `train` in V4–V7: `full` (9 million), `boxable` (1.7 million), or those with `labels`."""
+    """Which `train` images of V4–V7: `full` (9 million), `boxable` (1.7 million with boxes), or those with `labels`."""
 
     annotations: Annotated[tuple[FileKind, ...], _ANNOTATIONS] = ()
-    """Kinds to load, like `boxes,labels`. Default: the kinds that choose images, or boxes; for whole subsets, all."""
+    """Kinds of annotations, like `boxes,masks`. Default: those that choose images, or boxes; for whole subsets, all."""
 
     @property
     def image_list_source(self) -> str | None:

@@ -11,10 +11,10 @@ class DownloadOptions:
     """What to download."""
 
     download_metadata: bool = True
-    """Download the version's annotations and classes."""
+    """Download annotations and class names."""
 
     load_annotations: bool = False
-    """Load annotations into the state database even of whole subsets; those of selected images always are."""
+    """Load annotations of whole subsets into the state database, too; those of chosen images always are."""
 
     download_images: bool = True
     """Download the image list and the images; `--no-download-images` downloads annotations only."""

@@ -20,7 +20,7 @@ class ImagingOptions:
     """`decode` refuses damaged images, `strict` also those with warnings; `off` decodes only what is resized."""
 
     max_pixels: Annotated[int, AT_LEAST_ONE] = _IMAGING.max_pixels
-    """Largest image to decode, in pixels."""
+    """Largest image to decode, in pixels (width times height)."""
 
     convert_cmyk: bool = _IMAGING.convert_cmyk
     """Save CMYK originals as sRGB JPEGs."""
@@ -29,7 +29,7 @@ class ImagingOptions:
     """Save PNG originals as JPEGs."""
 
     discard_png: bool = _IMAGING.discard_png
-    """Count PNGs as failures."""
+    """Treat originals that are PNGs as failures."""
 
     threads: Annotated[int | None, AT_LEAST_ONE] = None
     """Threads that check and resize images. Default: one for each core that this process may use."""

@@ -16,16 +16,16 @@ class LimitOptions:
     """Limits of the run."""
 
     limit: Annotated[int | None, LIMIT, AT_LEAST_ZERO] = None
-    """Stop when this many images are done, including those of earlier runs; `all`: no limit, 0: only load the list."""
+    """Stop when this many images are done, including those of earlier runs. `all`: no limit; 0: only load the list."""
 
     max_duration: Annotated[float | None, SECONDS] = _LIMITS.duration_s
-    """Stop after this time, like `90s`, `8h` or `2d`; transfers in progress are finished, and a later run goes on."""
+    """Stop after this time, like `90s`, `8h` or `2d`; transfers in progress are finished, and the next run resumes."""
 
     max_bytes: Annotated[int | None, BYTES] = _LIMITS.bytes_read
     """Stop after downloading this much, like `500M` or `2T`; transfers in progress are finished."""
 
     max_failure_rate: Annotated[float, MORE_THAN_ZERO] = _LIMITS.failure_rate
-    """Stop if this share of the last 200 tries failed for the same reason, as on a broken network; 2 never stops."""
+    """Stop if this share of the last 200 tries failed for the same reason, as on a broken network; 2 turns this off."""
 
     min_free: Annotated[int, BYTES] = _LIMITS.min_free_bytes
     """Bytes to leave free on every disk that is written to, like `500M`; the run stops below that."""

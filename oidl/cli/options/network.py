@@ -26,7 +26,7 @@ class TimeoutOptions:
     """Seconds to connect, including DNS, a proxy and TLS."""
 
     stall_timeout: Annotated[float, MORE_THAN_ZERO] = _NETWORK.stall_timeout_s
-    """Seconds that an answer or a transfer may go without a byte."""
+    """Seconds to wait for an answer, or for its next byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,10 @@ class NetworkOptions:
     """Network and pace."""
 
     dns_timeout: Annotated[float, MORE_THAN_ZERO] = _NETWORK.dns_timeout_s
-    """Seconds of `--connect-timeout` to find a host's address; addresses are kept for a minute."""
+    """Seconds to look up a host's address, within `--connect-timeout`; addresses are kept for a minute."""
 
     tls_timeout: Annotated[float, MORE_THAN_ZERO] = _NETWORK.tls_timeout_s
-    """Seconds of `--connect-timeout` for the TLS handshake."""
+    """Seconds for the TLS handshake, within `--connect-timeout`."""
 
     max_total_connections: Annotated[int, AT_LEAST_ONE] = _NETWORK.max_total_connections
     """Maximum number of open connections, including idle ones."""
@@ -50,13 +50,13 @@ class NetworkOptions:
     """Maximum requests per second to one provider (all of Flickr is one); `oidl` finds a sustainable rate below it."""
 
     max_retry_after: Annotated[float, AT_LEAST_ZERO] = _NETWORK.max_retry_after_s
-    """Longest pause in seconds that a server's `Retry-After` can cause; a longer one is shortened to this."""
+    """Longest pause that a server can ask for (`Retry-After`), in seconds; a longer one is shortened to this."""
 
     limit_rate: Annotated[int | None, BYTES, MORE_THAN_ZERO] = None
     """Maximum bytes per second over all transfers together, like `10M`."""
 
     min_speed: Annotated[float, MORE_THAN_ZERO] = _NETWORK.min_bytes_per_s
-    """Bytes per second. A transfer may take `--connect-timeout`, `--stall-timeout`, and its size divided by this."""
+    """Slowest transfer, in bytes/s: each may take `--connect-timeout` + `--stall-timeout` + its size / this."""
 
     max_image_bytes: Annotated[int, BYTES] = _NETWORK.max_image_bytes
     """Largest image to download, like `250M`; a larger one fails as `too_large`, whatever the image list says."""

@@ -17,10 +17,10 @@ class ProgressOptions:
     """How a run is shown."""
 
     progress: Annotated[Display, one_of(Display)] = Display.AUTO
-    """`full` (a screen), `line`, `json` (an object a second on stderr), `none`, or `auto`: `full` if possible."""
+    """`full` (a screen), `line`, `json` (one object per second on stderr), `none`, or `auto`: `full` if possible."""
 
     web: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, show_default=False)] = None
-    """Show the run on a web page at `HOST:PORT`. Default: port 8640 of 127.0.0.1, or the next free one."""
+    """Show the run on a web page, at `HOST:PORT`. Without a value: port 8640 of 127.0.0.1, or the next free one."""
 
     open: bool = False
     """Open the page in a browser."""
@@ -35,10 +35,10 @@ class OutputOptions:
     """Write `images-success.csv` and `images-failure.csv` when the run ends."""
 
     metrics_file: Path | None = None
-    """Write all numbers to this file every few seconds, in the text format of Prometheus."""
+    """Write the numbers of the run to this file every 5 seconds, in the text format of Prometheus."""
 
     log_file: Path | None = None
-    """Append a log to this file."""
+    """Append the log of the run to this file."""
 
     log_to_stdout: bool | None = None
-    """Log to stdout. Default: on if stdout is not a terminal."""
+    """Print the log to stdout. Default: on if stdout is not a terminal."""

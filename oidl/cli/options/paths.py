@@ -18,10 +18,10 @@ class PathOptions:
     """Paths."""
 
     root_dir: Path = Path()
-    """The directory that everything is in."""
+    """The directory for everything: images, annotations and the state database."""
 
     state_db: Path | None = None
-    """The state database. Default: `<root-dir>/oidl.sqlite3`."""
+    """The SQLite file that records the state of every image. Default: `<root-dir>/oidl.sqlite3`."""
 
     config: Path | None = None
     """A TOML file of options. Default: `oidl.toml` in the working directory, if there is one."""

@@ -28,7 +28,8 @@ def parse_rendition(text: str, orientation: Orientation, background: str, *, for
         key = key.strip().replace("_", "-")
         if not equals or key not in _KEYS or key in values:
             raise UsageError(
-                f"--rendition {text}: {part.strip()!r} is none of its parts", hint=f"it has {', '.join(_KEYS)}"
+                f"--rendition {text}: {part.strip()!r} is not one of its parts",
+                hint=f"write each part like box=224, and only once; there are {', '.join(_KEYS)}",
             )
         values[key] = value.strip()
     if "box" not in values:
@@ -56,10 +57,10 @@ def parse_rendition(text: str, orientation: Orientation, background: str, *, for
 def checked_rendition(rendition: Rendition, where: str) -> Rendition:
     """`rendition` with its directory in plain spelling. Raises `UsageError` if it makes no sense or leaves the root."""
     if not is_suffix(rendition.format):
-        raise UsageError(f"{where}: a format is a suffix like jpg, not {rendition.format!r}")
+        raise UsageError(f"{where}: the format must be a suffix like jpg, not {rendition.format!r}")
     directory = checked_subdirectory(rendition.directory, where)
     if rendition.crop is Crop.ATTENTION and rendition.mode is not ResizeMode.FILL_CROP:
-        raise UsageError(f"{where}: only FillCrop has a crop to choose")
+        raise UsageError(f"{where}: crop can be chosen only for mode=FillCrop")
     name = directory if rendition.name == rendition.directory else rendition.name
     return replace(rendition, name=name, directory=directory)
 
@@ -75,9 +76,9 @@ def check_together(renditions: Sequence[Rendition], originals: SourceSettings) -
     for rendition in renditions:
         if rendition.name in names or rendition.directory in directories:
             raise UsageError(
-                f"a rendition cannot be {rendition.name} in {rendition.directory}: another one, or the originals, "
-                "have that name or directory",
-                hint="give each a --resized-images-subdirectory, or a name and dir, of its own",
+                f"a rendition cannot be called {rendition.name} and be in {rendition.directory}, because another one, "
+                "or the originals, have that name or directory",
+                hint="choose another --resized-images-subdirectory, or another name= and dir= in --rendition",
             )
         names.add(rendition.name)
         directories.add(rendition.directory)
@@ -92,16 +93,16 @@ def hex_colour(typed: str, where: str) -> str:
     """Six hex digits, in lower case, of `#FFFFFF` or `ffffff`. Raises `UsageError`."""
     digits = typed.removeprefix("#").lower()
     if len(digits) != 6 or not set(digits) <= set("0123456789abcdef"):
-        raise UsageError(f"{where}: a colour is six hex digits like ffffff, not {typed!r}")
+        raise UsageError(f"{where}: a colour must be six hex digits like ffffff, not {typed!r}")
     return digits
 
 
 def _member(kind: type[E], typed: str, where: str) -> E:
-    return member(kind, typed, f"{where}: {typed!r} is none of {', '.join(kind)}")
+    return member(kind, typed, f"{where}: {typed!r} is not one of {', '.join(kind)}")
 
 
 def _whole_number(typed: str, least: int, most: int, where: str) -> int:
     """A whole number between two bounds, both included."""
     if not typed.isdecimal() or not least <= int(typed) <= most:
-        raise UsageError(f"{where} is {least} to {most}, not {typed!r}")
+        raise UsageError(f"{where} must be {least} to {most}, not {typed!r}")
     return int(typed)

@@ -44,31 +44,31 @@ class RenditionOptions:
     """Make resized images."""
 
     resize_mode: Annotated[ResizeMode, one_of(ResizeMode)] = ResizeMode.SHRINK_TO_FIT
-    """`ShrinkToFit`, `FillCrop`, `FillDistort`, `Border` or `KeepRatio`, in any letter case."""
+    """Fit to the box: `ShrinkToFit`, `FillCrop`, `FillDistort`, `Border` or `KeepRatio`; see `oidl help renditions`."""
 
     resize_box_size: Annotated[int, between(1, LARGEST_BOX)] = 224
     """Side of the square box that images are fitted to, in pixels."""
 
     resize_output_format: Annotated[str, Parameter(validator=_check_format)] = "jpg"
-    """Any format that libvips can save, by its suffix."""
+    """Format of resized images, by its suffix: `jpg`, `png`, `webp`, or another that libvips can save."""
 
     resize_compression_quality: Annotated[int | None, between(1, 100)] = None
-    """1 to 100. Default: that of the format."""
+    """Quality of resized images, 1 to 100. Default: that of the format."""
 
     resized_images_subdirectory: str | None = None
-    """The directory for resized images, below each subset. Default: `images-resized`, or like `images-640` if taken."""
+    """Directory of resized images. Default: `images-resized`; for a second size, one like `images-640`."""
 
     rendition: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    """A further rendition, repeatable: `name=thumb,mode=FillCrop,box=224,format=jpg,quality=50,dir=thumbs`."""
+    """Further resized images, repeatable: `name=thumb,mode=FillCrop,box=224,format=jpg,quality=50,dir=thumbs`."""
 
     orientation: Annotated[Orientation, one_of(Orientation)] = Orientation.EXIF
-    """What turns resized images: `exif`, `dataset` (the published `Rotation`) or `keep` (as the pixels are)."""
+    """How resized images are turned: by `exif`, by `dataset` (the published `Rotation`), or not at all (`keep`)."""
 
     force_rgb: bool = False
-    """Give resized images three bands, even if they are grey."""
+    """Save resized images with three channels (RGB), even if they are grey."""
 
     background: Annotated[str, _COLOUR] = Imaging().background
-    """Colour under transparent parts and around images with a border, as six hex digits."""
+    """Colour behind transparent parts and of borders, as six hex digits."""
 
     def settings(self, originals: SourceSettings) -> tuple[Rendition, ...]:
         """The classic rendition, then those of `--rendition`; beside such, the classic one only if it was shaped.

@@ -24,7 +24,7 @@ class RetryOptions:
     """Also try images that failed for good: all, or those with these reasons, like `forbidden,md5_mismatch`."""
 
     retry_now: Annotated[bool, Parameter(group=DOWNLOAD)] = _RETRIES.now
-    """Ignore pauses and retry times that earlier runs left, and continue at once; `--retry-failed` does so too."""
+    """Do not wait for pauses and retry times that earlier runs left; nor does `--retry-failed`."""
 
     max_retries: Annotated[int, AT_LEAST_ONE] = _RETRIES.max_tries
     """Maximum number of tries of one image in one run."""
@@ -33,7 +33,7 @@ class RetryOptions:
     """Seconds to wait at the end of a run for retries that are due within that time."""
 
     confirm_after: Annotated[float, AT_LEAST_ZERO] = _RETRIES.confirm_after_s
-    """Seconds before a failure that the network may cause (a web page, a 403) is tried again; then twice that."""
+    """Seconds before the second try after a failure that may be the network's (a web page, a 403); then twice that."""
 
     def settings(self) -> Retries:
         """What is tried again."""

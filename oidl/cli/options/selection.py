@@ -34,41 +34,41 @@ class SelectionOptions:
     """Only the images in this file of `ImageID` or `subset/ImageID` lines."""
 
     classes: Annotated[tuple[str, ...], list_of("class", "Cat,Dog")] = ()
-    """Only images that show one of these, like `Cat,Dog`: display names or MIDs. Exports number them in this order."""
+    """Only images that show one of these classes, like `Cat,Dog`: names or MIDs. Exports number them in this order."""
 
     include_subclasses: bool = _SELECTION.include_subclasses
-    """Also take the classes that are below these in the hierarchy; in an export each is a class of its own."""
+    """Also take the subclasses of `--classes`, like Dog for Animal; in an export each is a class of its own."""
 
     label_types: Annotated[tuple[LabelType, ...], list_of("label type", "boxes,labels", LabelType)] = ()
-    """What shows a class: a list of `boxes` (default), `labels`, `segmentations`, `relationships` and `points`."""
+    """What shows that an image has a class: `boxes` (default), `labels`, `segmentations`, `relationships`, `points`."""
 
     verified_only: bool = _SELECTION.verified_only
-    """Of labels, only those that people verified to be true; `--label-types` is then `labels` by default."""
+    """Use only labels that people confirmed; `--label-types` is then `labels` by default."""
 
     attributes: Annotated[tuple[str, ...], list_of("attribute", "IsGroupOf=0,IsOccluded=0")] = ()
-    """Of boxes, only those with these flags, like `IsGroupOf=0,IsOccluded=0`."""
+    """Use only boxes with these flags, like `IsGroupOf=0,IsOccluded=0`."""
 
     min_box_area: Annotated[float | None, A_SHARE] = _SELECTION.min_box_area
-    """Of boxes, only those that cover at least this share of the image, like `0.05`."""
+    """Use only boxes that cover at least this share of the image, like `0.05`."""
 
     limit_per_class: Annotated[int | None, LIMIT, AT_LEAST_ONE] = _SELECTION.limit_per_class
-    """Have this many images of each class done; an image counts for each class that it shows; `all` lifts the limit."""
+    """Take this many images of each class; an image counts for each class that it shows. `all`: no limit."""
 
     shuffle: bool = _SELECTION.shuffle
     """Take images in random order, not by ImageID."""
 
     seed: int = _SELECTION.seed
-    """Random seed for `--shuffle`; the same seed gives the same order."""
+    """Random seed for `--shuffle`, and for `--split` of `oidl export`; the same seed gives the same result."""
 
     where: str | None = _SELECTION.where
-    """Only images for which this SQL expression over `image`, `width` and `height` is true, like `width > 1024`."""
+    """Only images for which this SQL expression is true, like `width > 1024`; see `oidl help choosing`."""
 
     def settings(self, limit: int | None = None) -> Selection:
         """Which images, and how many of them. Raises `UsageError` for options that exclude each other."""
         if self.include_subclasses and not self.classes:
-            raise UsageError(
-                "--include-subclasses is about --classes", hint="use it with --classes Animal, for example"
-            )
+            raise UsageError("--include-subclasses requires --classes", hint="add --classes Animal, for example")
+        if self.where is not None and not self.where.strip():
+            raise UsageError("--where is empty", hint='write an SQL expression like "width > 1024", or leave it out')
         attributes = tuple(map(_attribute, self.attributes))
         about_boxes = bool(attributes) or self.min_box_area is not None
         types = self.label_types
@@ -80,7 +80,10 @@ class SelectionOptions:
             ("--verified-only", self.verified_only, LabelType.LABELS),
         ):
             if is_given and label_type not in types:
-                raise UsageError(f"{option} is about {label_type}", hint=f"add {label_type} to --label-types")
+                raise UsageError(
+                    f"{option} applies only to {label_type}, which --label-types leaves out",
+                    hint=f"add {label_type} to --label-types, or leave out {option}",
+                )
         return filled(Selection, self, subsets=self.subset, limit=limit, label_types=types, attributes=attributes)
 
 
@@ -89,8 +92,8 @@ def _attribute(text: str) -> tuple[str, int]:
     column = _ATTRIBUTES.get(name.strip().replace("_", "").lower())
     if not column or value.strip() not in ("0", "1", "-1"):
         raise UsageError(
-            f"--attributes: {text!r} is no attribute of a box",
-            hint="write it like IsGroupOf=0; there are also IsOccluded, "
+            f"--attributes: {text!r} is not an attribute of boxes",
+            hint="write it like IsGroupOf=0; the others are IsOccluded, "
             "IsTruncated, IsDepiction and IsInside; 1 is yes, 0 no, -1 unknown",
         )
     return column, int(value)

@@ -21,8 +21,8 @@ MIRRORS = built_in_mirrors()
 """The mirrors of the built-in catalogue; another one may have others."""
 
 _HELP = (
-    "Sources to ask, in this order: `original` (default), `300k` (Flickr's small version), or a mirror, "
-    f"{' or '.join(f'`{name}`' for name in MIRRORS)}."
+    "Where to fetch images, in this order: `original` (on Flickr, the default), `300k` (Flickr's small version), "
+    f"{' or '.join(f'`{name}`' for name in MIRRORS)} (a mirror)."
 )
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class SourceOptions:
     """The directory for originals, below each subset."""
 
     original_images_dir: Path | None = None
-    """Keep originals under this directory instead, anywhere: `<dir>/<subset>/…`."""
+    """Keep originals in this directory instead, which can be anywhere: `<dir>/<subset>/…`."""
 
     check_md5_if_exists: bool = _ORIGINALS.check_md5_if_exists
     """Trust an original on disk only if its MD5 is the published one; otherwise its size is enough."""
 
     always_download: bool = _ORIGINALS.always_download
-    """Download again what is done or on disk already."""
+    """Download images again, even if they are done or on disk already."""
 
     def check(self, mirrors: Collection[str]) -> None:
         """Raises `UsageError` for a source that is neither Flickr's nor one of `mirrors`."""

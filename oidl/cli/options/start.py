@@ -14,10 +14,10 @@ class StartOptions:
     """Start."""
 
     new_plan: Annotated[bool, Parameter(negative=(), group=PATHS)] = False
-    """Start from the defaults; otherwise those are the options of the last run in the root."""
+    """Start from the defaults, not from the options of the last run in this root directory."""
 
     dry_run: bool = False
     """Show what would be fetched, how many bytes and how long it may take, and change nothing."""
 
     yes: Annotated[bool, Parameter(negative=())] = False
-    """Do not ask. Only a run on a terminal asks, if neither its options nor a plan say what to download or where."""
+    """Do not ask before downloading all of Open Images, as `oidl run` without options does on a terminal."""

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -50,6 +50,32 @@ A_SHARE = between(0, 1)
 MORE_THAN_ZERO = Parameter(validator=_check_positive)
 
 
+# ---- defaults
+
+
+def default_text(value: object) -> str | None:
+    """The default `value` of an option, for its help; None if it needs no words, as of a switch that is off."""
+    match value:
+        case None | () | "" | False:
+            return None
+        case True:
+            return "on"
+        case Enum():
+            return str(value.value)
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def bytes_text(amount: int | None) -> str | None:
+    """A number of bytes as it can be typed, in the largest unit that divides it: `250M`, `1G`, `1500`."""
+    if not amount:
+        return default_text(amount)
+    unit = max((unit for unit, factor in _BYTES.items() if amount % factor == 0), key=_BYTES.__getitem__)
+    return f"{amount // _BYTES[unit]}{unit.upper()}"
+
+
 # ---- members of enumerations
 
 
@@ -71,7 +97,7 @@ def one_of(kind: type[E]) -> Parameter:
         token = tokens[0]
         return member(kind, token.value, f"{origin(token)} cannot be {token.value!r}")
 
-    return Parameter(converter=convert, show_choices=False, show_default=str, name_transform=by_value(kind))
+    return Parameter(converter=convert, show_choices=False, name_transform=by_value(kind))
 
 
 def by_value(known: Iterable[StrEnum]) -> Callable[[str], str]:
@@ -121,7 +147,7 @@ def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
 
 
 LIMIT = Parameter(converter=_limit)
-BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value))
+BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value), show_default=bytes_text)
 SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
 
 
@@ -185,7 +211,7 @@ def _is_path(kind: object) -> bool:
 
 def _at_home(token: Token) -> str:
     if not token.value:  # often a shell variable that is not set; Python takes it for the working directory
-        raise UsageError(f"{origin(token)} is empty", hint="name a path; . is the working directory")
+        raise UsageError(f"{origin(token)} is empty", hint="use a path; . is the working directory")
     found = os.path.expanduser(token.value)
     if found.startswith("~"):
         raise UsageError(f"{origin(token)}: there is no user {found.partition('/')[0][1:]}", hint=f"use ./{found}")

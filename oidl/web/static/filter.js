@@ -78,7 +78,7 @@ const look = () => {
   find("pause").hidden = isOn;
   find("all").hidden = !isOn;
   find("more").hidden = true;
-  say("no-pictures", isOn ? "Searching …" : "No picture yet.");
+  say("no-pictures", isOn ? "Searching …" : "No image yet.");
   find("no-pictures").hidden = false;
   if (isOn) more(search, "");
 };
@@ -99,7 +99,7 @@ const more = async (mine, next) => {
   }
   const all = find("grid").children.length;
   const rest = next == null ? "" : " so far";
-  say("no-pictures", all ? `${count(all)} ${all === 1 ? "image" : "images"}${rest}.` : `No image fits${rest}.`);
+  say("no-pictures", all ? `${count(all)} ${all === 1 ? "image" : "images"}${rest}.` : `No image matches${rest}.`);
   find("no-pictures").hidden = false;
   find("more").hidden = next == null;
   find("more").dataset.next = next ?? "";

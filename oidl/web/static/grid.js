@@ -29,7 +29,7 @@ export const startGrid = (open) => {
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
     pause.setAttribute("aria-pressed", isPaused);
-    pause.textContent = isPaused ? "Go on" : "Pause";
+    pause.textContent = isPaused ? "Resume" : "Pause";
   });
   const step = async () => {
     if (queue.length && !isHeld()) await show(queue.shift());
