@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -51,48 +52,60 @@ from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path
 from oidl.storage.ownership import OwnFiles
 from oidl.storage.walk import Entry, files_below
 
-_PAGE = 512  # rows; with `_CHUNK` files per thread, few enough that Ctrl-C takes effect within a second
-_CHUNK = 16
-_LOOK_UP = 500
-_DONE_PAGE = 5_000
 _IN_FLIGHT_S = 60.0
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class VerifySettings:
+    """What to verify, with how many threads that read files, and whether to repair it.
+
+    The sizes say how much is read at a time, little enough that Ctrl-C takes effect within a second: rows of `file`,
+    and how many of them by one thread; entries of a directory; rows of `download`.
+    """
+
+    root_dir: Path
+    is_repair: bool = False
+    threads: int = 1
+    file_page: int = 512
+    thread_files: int = 16
+    entry_page: int = 500
+    done_page: int = 5_000
+
+
 class Verifier:
-    """One verification of the files under `root_dir` against the database `db`.
+    """One verification of the files under `settings.root_dir` against the database `db`.
 
     `is_running` says whether another process writes to the database, `now_s` is
     the time that file times are compared with (seconds since the epoch). `tell`
-    is awaited with the findings of each page, in the task of `run`. Up to `threads` threads read files.
+    is awaited with the findings of each page, in the task of `run`.
     """
 
     def __init__(
         self,
         db: StateConnection,
-        root_dir: Path,
+        settings: VerifySettings,
         meter: VerifyMeter,
         *,
         now_s: float,
         is_running: Callable[[], bool],
         tell: Callable[[Sequence[Finding]], Awaitable[None]],
-        threads: int = 1,
-        is_repair: bool = False,
     ) -> None:
         image_list = loaded_list(db)
         if image_list is None:
             raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
         self._db = db
-        self._layout = Layout(root_dir, image_list.directory)
+        self._settings = settings
+        self._layout = Layout(settings.root_dir, image_list.directory)
         self._meter = meter
         self._is_running = is_running
         self._was_running = is_running()
         self._fresh_s = now_s - _IN_FLIGHT_S
         self._tell = tell
-        self._repair = Repair(db, self._layout) if is_repair else None
+        self._repair = Repair(db, self._layout) if settings.is_repair else None
         self._one_at_a_time = trio.CapacityLimiter(1)
-        self._threads = trio.CapacityLimiter(threads)
+        self._threads = trio.CapacityLimiter(settings.threads)
         self._renditions = known_renditions(db)
         self._subsets = loaded_subsets(db)
         self._own = OwnFiles(read_homes(db, self._layout), self._subsets)
@@ -127,17 +140,17 @@ class Verifier:
         required = await self._ask(partial(run_requirements, self._db))
         after: str | None = ""
         while after is not None:
-            missing, after = await self._ask(partial(missing_page, self._db, required, after, _DONE_PAGE))
+            missing, after = await self._ask(partial(missing_page, self._db, required, after, self._settings.done_page))
             await self._settle([Finding(Problem.INCOMPLETE, "", *each) for each in missing])
 
     async def _verify_files(self) -> None:
-        after = ("", "")
-        while page := await self._ask(partial(file_page, self._db, after, _PAGE)):
+        after, at_once = ("", ""), self._settings.thread_files
+        while page := await self._ask(partial(file_page, self._db, after, self._settings.file_page)):
             after = page[-1][:2]
             findings: list[Finding] = []
             async with trio.open_nursery() as nursery:
-                for begin in range(0, len(page), _CHUNK):
-                    nursery.start_soon(self._check, page[begin : begin + _CHUNK], findings)
+                for begin in range(0, len(page), at_once):
+                    nursery.start_soon(self._check, page[begin : begin + at_once], findings)
             findings.sort(key=lambda finding: (finding.image_id or "", finding.path))
             await self._settle(findings)
 
@@ -149,7 +162,7 @@ class Verifier:
     async def _find_strays(self, rendition: Rendition, subset: str, home: Path) -> None:
         others = frozenset(str(other) for _, _, other in self._homes)
         with closing(files_below(home, others)) as entries:
-            while batch := await self._ask(lambda: list(islice(entries, _LOOK_UP))):
+            while batch := await self._ask(lambda: list(islice(entries, self._settings.entry_page))):
                 await self._settle(await self._ask(partial(self._strays, rendition, subset, batch)))
                 self._meter.files_seen(len(batch))
 

@@ -4,12 +4,19 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
-from oidl.pipeline import verify as verify_module
+from oidl.model import Finding
+from oidl.pipeline.verify import Verifier, VerifySettings
+from oidl.progress.verify import VerifyMeter
+from oidl.report.verify import verify_json
+from oidl.state.connection import StateConnection
+from oidl.state.database import open_writer
 
 SAVING = ("--save-original-images", "--resize-box-size=64", "--nodownload-metadata")
 NOTHING_FOUND = dict.fromkeys(
@@ -96,10 +103,10 @@ def test_files_are_read_in_as_many_threads_as_were_asked_for(
 ):
     asked: list[int] = []
 
-    class RecordingVerifier(verify_module.Verifier):
-        def __init__(self, *arguments: Any, threads: int, **more: Any) -> None:
-            asked.append(threads)
-            super().__init__(*arguments, threads=threads, **more)
+    class RecordingVerifier(Verifier):
+        def __init__(self, db: StateConnection, settings: VerifySettings, *arguments: Any, **more: Any) -> None:
+            asked.append(settings.threads)
+            super().__init__(db, settings, *arguments, **more)
 
     monkeypatch.setattr("oidl.cli.commands.verify.Verifier", RecordingVerifier)
     monkeypatch.setattr("oidl.cli.commands.verify.usable_cores", lambda: 5)
@@ -144,10 +151,16 @@ def spoilt(settled, file_of, snapshot, root: Path):
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])
-def test_pages_of_any_size_find_the_same(size: int, settled, spoilt, verify, monkeypatch: pytest.MonkeyPatch):
-    for name in ("_PAGE", "_CHUNK", "_LOOK_UP", "_DONE_PAGE"):
-        monkeypatch.setattr(verify_module, name, size)
-    _, said = verify("--repair")
+def test_pages_of_any_size_find_the_same(size: int, settled, spoilt, root: Path):
+    settings = VerifySettings(root, True, file_page=size, thread_files=size, entry_page=size, done_page=size)
+    meter = VerifyMeter(time.monotonic)
+
+    async def tell(findings: Sequence[Finding]) -> None:
+        pass
+
+    with open_writer(root / "oidl.sqlite3") as db:
+        trio.run(Verifier(db, settings, meter, now_s=time.time(), is_running=lambda: False, tell=tell).run)
+    said = json.loads(verify_json(meter.statistics(), is_repaired=True, is_interrupted=False))
     assert said["found"] == NOTHING_FOUND | dict.fromkeys(spoilt[1], 1)
     assert (said["files"], said["requeued"], said["removed"]) == (2 * len(settled.images), 4, 4)
 

@@ -17,7 +17,7 @@ from oidl.cores import usable_cores
 from oidl.errors import ExitCode
 from oidl.model import Finding
 from oidl.node.threads import run_abandonable
-from oidl.pipeline.verify import Verifier
+from oidl.pipeline.verify import Verifier, VerifySettings
 from oidl.progress.console import Console, open_console
 from oidl.progress.lines import repeat_line
 from oidl.progress.verify import VerifyMeter
@@ -71,13 +71,11 @@ async def _audit(
 
     audit = Verifier(
         db,
-        absolute(paths.root_dir),
+        VerifySettings(absolute(paths.root_dir), options.repair, options.threads or usable_cores()),
         meter,
         now_s=time.time(),
         is_running=lambda: not options.repair and is_held(paths.database),
         tell=print_findings,
-        threads=options.threads or usable_cores(),
-        is_repair=options.repair,
     )
     is_whole = False
     async with trio.open_nursery() as nursery:
