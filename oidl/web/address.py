@@ -18,7 +18,7 @@ PORT = 8640
 """The default port of the page: the same each time, so that a tunnel to it can be written down."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_PORTS_TRIED = 100
+_PORTS = range(PORT, PORT + 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,20 @@ class Address:
         return name in self.names or (self.token is not None and _is_number(name))
 
 
-def listen(typed: str) -> Address:
+def listen(typed: str, *, default_ports: Sequence[int] = _PORTS) -> Address:
     """Listens at `typed`: `HOST:PORT`, one of the two, or nothing. Raises `UsageError` if that is not possible.
 
-    Without a port it is `PORT`, or the next free one; port 0 is any free one.
+    Without a port it is the first free one of `default_ports`; port 0 is any free one.
     """
     host, port = _parse(typed)
-    listener = _listen_at(host, range(PORT, PORT + _PORTS_TRIED) if port is None else [port])
+    listener = _listen_at(host, default_ports if port is None else [port])
     bound_host, bound_port = listener.getsockname()[:2]
     ip = ipaddress.ip_address(bound_host)
     shown = socket.gethostname() if ip.is_unspecified else host
     shown = f"[{shown}]" if ":" in shown else shown
     names = frozenset(name.lower() for name in (*_LOOPBACK, shown, socket.gethostname()))
     token = None if ip.is_loopback else secrets.token_urlsafe(16)
-    occupied_port = PORT if port is None and bound_port != PORT else None
+    occupied_port = default_ports[0] if port is None and bound_port != default_ports[0] else None
     return Address(listener, shown, bound_port, names, token, occupied_port)
 
 

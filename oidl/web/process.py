@@ -32,7 +32,6 @@ from oidl.web.address import Address
 from oidl.web.lines import LineReader
 from oidl.web.snapshot import in_a_line, run_page
 
-_COMMAND = [sys.executable, "-P", "-m", "oidl.web.child"]
 _SNAPSHOT_S = 0.5  # the least time between two snapshots
 _WATCHED_S = 3.0  # a page that requests no snapshot for this long has no clients
 _GOODBYE_S = 1.5
@@ -87,7 +86,7 @@ class PageProcess:
             with self._address.listener as listener, theirs:
                 start = partial(
                     trio.run_process,
-                    _COMMAND,
+                    [sys.executable, "-P", "-m", "oidl.web.child"],
                     stdin=theirs,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

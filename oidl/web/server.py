@@ -8,6 +8,7 @@ else.
 """
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,26 +27,46 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _SNAPSHOT_S = 1.0
-_MAX_CONNECTIONS = 256
-_MAX_PER_ADDRESS = 128
-_CONNECTIONS_PER_S = 100
-_ANSWERS_PER_S = 300  # requests, and pieces of answers
 _GOODBYE_S = 1.0
-_MAX_WARNINGS = 20
 
 log = logging.getLogger("oidl")
+
+
+@dataclass(frozen=True, slots=True)
+class PageLimits:
+    """What clients may cost: connections in total and from one address; how many of them, and answers, per second.
+
+    An answer is a request, or a piece of its answer. The log has up to `warnings` lines about clients.
+    """
+
+    connections: int = 256
+    connections_per_address: int = 128
+    connections_per_s: int = 100
+    answers_per_s: int = 300
+    warnings: int = 20
+
+
+_LIMITS = PageLimits()
 
 
 class Page:
     """The page of one run or one database: snapshots of `source`, and files in `root_dir` that `database` knows."""
 
-    def __init__(self, address: Address, source: SnapshotSource, database: Database, root_dir: Path) -> None:
+    def __init__(
+        self,
+        address: Address,
+        source: SnapshotSource,
+        database: Database,
+        root_dir: Path,
+        limits: PageLimits = _LIMITS,
+    ) -> None:
         self._address = address
         self._source = source
+        self._limits = limits
         self.events = Events()
         self._app: ASGIApp = SecurityMiddleware(make_app(source, database, self.events, root_dir), address)
         self.connections: set[Connection] = set()
-        self._answers = RateLimiter(_ANSWERS_PER_S)
+        self._answers = RateLimiter(limits.answers_per_s)
         self._warnings = 0
 
     async def serve(self) -> None:
@@ -60,7 +81,7 @@ class Page:
                 log.error("the page has ended: %r", errors.exceptions, exc_info=errors)
 
     async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
-        limiter = RateLimiter(_CONNECTIONS_PER_S)
+        limiter = RateLimiter(self._limits.connections_per_s)
         while True:
             await limiter.acquire()
             try:
@@ -88,9 +109,9 @@ class Page:
     def _make_room(self, newcomer: Connection) -> bool:
         """Whether `newcomer` may stay; closes the connection that has been idle longest if that is what it takes."""
         rivals = [each for each in self.connections if each.address == newcomer.address]
-        if len(rivals) <= _MAX_PER_ADDRESS:
+        if len(rivals) <= self._limits.connections_per_address:
             rivals = list(self.connections)
-            if len(rivals) <= _MAX_CONNECTIONS:
+            if len(rivals) <= self._limits.connections:
                 return True
         idle = [(each.idle_since, each) for each in rivals if each.idle_since is not None]
         if not idle:
@@ -100,7 +121,7 @@ class Page:
 
     def _warn(self, errors: BaseExceptionGroup) -> None:
         self._warnings += 1
-        if self._warnings <= _MAX_WARNINGS:
+        if self._warnings <= self._limits.warnings:
             log.warning("the page: %r", errors.exceptions)
 
     async def publish_final(self) -> None:

@@ -2,20 +2,20 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from oidl.errors import UsageError
-from oidl.web import address as address_module
 from oidl.web.address import PORT, Address, listen
 
 
 @pytest.fixture
-def listening() -> Iterator[Callable[[str], Address]]:
+def listening() -> Iterator[Callable[..., Address]]:
     taken: list[Address] = []
 
-    def start(typed: str) -> Address:
-        taken.append(listen(typed))
+    def start(typed: str, **options: Any) -> Address:
+        taken.append(listen(typed, **options))
         return taken[-1]
 
     yield start
@@ -29,27 +29,28 @@ def a_free_port() -> int:
 
 
 @pytest.mark.parametrize("typed", ["", "127.0.0.1", "localhost"])
-def test_without_a_port_it_is_the_same_one_each_time_or_the_next(
-    listening: Callable[[str], Address], typed: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert PORT == 8640
-    monkeypatch.setattr(address_module, "PORT", a_free_port())
-    first, second = listening(typed), listening(typed)
-    assert (first.port, first.occupied_port) == (address_module.PORT, None)
+def test_without_a_port_it_is_the_same_one_each_time_or_the_next(listening: Callable[..., Address], typed: str) -> None:
+    port = a_free_port()
+    first, second = (listening(typed, default_ports=range(port, port + 100)) for _ in range(2))
+    assert (first.port, first.occupied_port) == (port, None)
     assert second.port > first.port
     assert second.occupied_port == first.port
 
 
-def test_when_no_port_is_free_it_says_so(listening: Callable[[str], Address], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(address_module, "PORT", a_free_port())
-    monkeypatch.setattr(address_module, "_PORTS_TRIED", 1)
-    listening("")
+def test_when_no_port_is_free_it_says_so(listening: Callable[..., Address]) -> None:
+    port = a_free_port()
+    listening("", default_ports=[port])
     with pytest.raises(UsageError, match=r"cannot be served at .*in use"):
-        listening("")
+        listening("", default_ports=[port])
+
+
+def test_the_usual_port_is_the_documented_one(listening: Callable[..., Address]) -> None:
+    assert PORT == 8640
+    assert listening("").port in range(PORT, PORT + 100)
 
 
 @pytest.mark.parametrize("typed", ["localhost:0", "127.0.0.1:0", "0"])
-def test_a_free_port_of_this_machine_alone_needs_no_token(listening: Callable[[str], Address], typed: str) -> None:
+def test_a_free_port_of_this_machine_alone_needs_no_token(listening: Callable[..., Address], typed: str) -> None:
     address = listening(typed)
     assert address.listener.getsockname() == ("127.0.0.1", address.port)
     assert address.port > 0
@@ -58,19 +59,19 @@ def test_a_free_port_of_this_machine_alone_needs_no_token(listening: Callable[[s
 
 
 @pytest.mark.parametrize("form", ["{}", ":{}", "127.0.0.1:{}"])
-def test_a_port_may_be_named(listening: Callable[[str], Address], form: str) -> None:
+def test_a_port_may_be_named(listening: Callable[..., Address], form: str) -> None:
     port = a_free_port()
     assert listening(form.format(port)).listener.getsockname() == ("127.0.0.1", port)
 
 
-def test_anywhere_else_there_is_a_token_which_nobody_guesses(listening: Callable[[str], Address]) -> None:
+def test_anywhere_else_there_is_a_token_which_nobody_guesses(listening: Callable[..., Address]) -> None:
     first, second = listening("0.0.0.0:0"), listening("0.0.0.0:0")
     assert first.token != second.token
     assert len(first.token or "") >= 20
     assert first.url == f"http://{socket.gethostname()}:{first.port}/?token={first.token}"
 
 
-def test_a_taken_port_that_was_named_is_refused(listening: Callable[[str], Address]) -> None:
+def test_a_taken_port_that_was_named_is_refused(listening: Callable[..., Address]) -> None:
     port = listening("0").port
     with pytest.raises(UsageError, match=f"the page cannot be served at 127.0.0.1:{port}: .*in use"):
         listening(str(port))
@@ -80,7 +81,7 @@ def test_a_taken_port_that_was_named_is_refused(listening: Callable[[str], Addre
     "typed",
     ["http://x", "127.0.0.1:99999", "127.0.0.1:x", "a b:80", "u@127.0.0.1:80", "[::1", "127.0.0.1:80/x", "1:2:3"],
 )
-def test_what_is_no_place_is_refused(listening: Callable[[str], Address], typed: str) -> None:
+def test_what_is_no_place_is_refused(listening: Callable[..., Address], typed: str) -> None:
     with pytest.raises(UsageError):
         listening(typed)
 

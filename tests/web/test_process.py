@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import urllib.request
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,7 +11,6 @@ import pytest
 import trio
 
 from oidl.progress.meter import Meter
-from oidl.web import process
 from oidl.web.address import listen
 from oidl.web.process import PageProcess
 
@@ -82,15 +82,31 @@ def test_the_end_waits_for_no_page_that_nobody_follows(tmp_path: Path) -> None:
     assert said == []
 
 
-@pytest.mark.parametrize("command", [["/bin/false"], ["/none/such"]])
-def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
-    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def as_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a shell script in the place of Python's program; what it reads and writes goes through its stdin."""
+
+    def install(script: str) -> None:
+        program = tmp_path / "python"
+        program.write_text(f"#!/bin/sh\n{script}")
+        program.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(program))
+
+    return install
+
+
+async def until_it_has_ended() -> None:
+    while not said:  # noqa: ASYNC110 - another process
+        await trio.sleep(0.02)
+
+
+def test_a_process_that_cannot_start_is_a_line_in_the_log_and_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(process, "_COMMAND", command)
+    monkeypatch.setattr(sys, "executable", "/none/such")
 
     async def test(page: PageProcess, meter: Meter, url: str) -> None:
-        await page._ended.wait()
-        page._requested_at = trio.current_time()
+        await until_it_has_ended()
         meter.ended("finished")
         await page.publish_final()
         with pytest.raises(OSError, match="refused"):
@@ -101,11 +117,28 @@ def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
     assert said == ["the web page has ended; the run continues without it"]
 
 
+def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
+    as_python: Callable[[str], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    as_python("read description; echo '{}' >&0; read snapshot; exit 7")
+
+    async def test(page: PageProcess, meter: Meter, url: str) -> None:
+        await until_it_has_ended()
+        meter.ended("finished")  # less than three seconds after the process requested a snapshot
+        await page.publish_final()
+        with pytest.raises(OSError, match="refused"):
+            await ask(url)
+
+    with_process(test, tmp_path)
+    assert caplog.messages == ["the page has ended: its process ended with exit code 7"]
+    assert said == ["the web page has ended; the run continues without it"]
+
+
 def test_what_it_logs_is_logged_here_printable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    as_python: Callable[[str], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     said = json.dumps({"level": logging.WARNING, "text": "\x1b[31mred"})
-    monkeypatch.setattr(process, "_COMMAND", ["/bin/sh", "-c", f"printf '%s\\n' '{said}' >&0; exec sleep 60"])
+    as_python(f"printf '%s\\n' '{said}' >&0; exec sleep 60")
 
     async def test(page: PageProcess, meter: Meter, url: str) -> None:
         while not caplog.records:  # noqa: ASYNC110 - another process

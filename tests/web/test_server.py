@@ -13,8 +13,9 @@ import trio.testing
 from oidl.web import browser, server
 from oidl.web.address import listen
 from oidl.web.database import Database
-from oidl.web.server import Page
+from oidl.web.server import Page, PageLimits
 
+LIMITS = PageLimits()
 LARGE = 4_000_000  # more than the kernel keeps for two ends of a connection
 
 
@@ -28,6 +29,13 @@ class Source:
     async def snapshot(self) -> str:
         self.given += 1
         return f"{self.given:<{self.size}}"
+
+
+class Broken(Source):
+    """Has no snapshot, because of a bug."""
+
+    async def snapshot(self) -> str:
+        raise RuntimeError("a bug of the page")
 
 
 class Clients:
@@ -53,11 +61,13 @@ class Clients:
             stream.socket.close()
 
 
-def with_page(test: Callable[[Page, Clients], Awaitable[None]], source: Source, tmp_path: Path) -> float:
+def with_page(
+    test: Callable[[Page, Clients], Awaitable[None]], source: Source, tmp_path: Path, limits: PageLimits = LIMITS
+) -> float:
     """Runs `test` while a page of `source` is served, then ends it, which takes so many seconds; time takes no time."""
 
     async def main() -> float:
-        page = Page(listen("0"), source, Database(tmp_path / "none"), tmp_path)
+        page = Page(listen("0"), source, Database(tmp_path / "none"), tmp_path, limits)
         async with trio.open_nursery() as clients_nursery:
             clients = Clients(page, clients_nursery)
             try:
@@ -164,9 +174,7 @@ def test_what_is_not_http_is_no_harm(tmp_path: Path, garbage: bytes) -> None:
     with_page(test, Source(), tmp_path)
 
 
-def test_more_connections_than_can_be_borne_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_MAX_CONNECTIONS", 2)
-
+def test_more_connections_than_can_be_borne_are_closed(tmp_path: Path) -> None:
     async def test(page: Page, clients: Clients) -> None:
         held = [await clients.connect("/events") for _ in range(2)]
         await wait_until(lambda: page.events.clients == 2)
@@ -176,12 +184,10 @@ def test_more_connections_than_can_be_borne_are_closed(tmp_path: Path, monkeypat
         await wait_until(lambda: len(page.connections) == 1)
         assert b"200" in await read_until(await clients.connect("/"), b"<title>")
 
-    with_page(test, Source(), tmp_path)
+    with_page(test, Source(), tmp_path, PageLimits(connections=2))
 
 
-def test_clients_that_only_hold_connections_shut_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_MAX_PER_ADDRESS", 3)
-
+def test_clients_that_only_hold_connections_shut_nobody_out(tmp_path: Path) -> None:
     async def test(page: Page, clients: Clients) -> None:
         for _ in range(20):
             stream = await clients.connect()
@@ -193,7 +199,7 @@ def test_clients_that_only_hold_connections_shut_nobody_out(tmp_path: Path, monk
         assert len(page.connections) <= 4
         assert page.events.clients == 1  # what is being answered makes no way
 
-    with_page(test, Source(), tmp_path)
+    with_page(test, Source(), tmp_path, PageLimits(connections_per_address=3))
 
 
 def test_an_address_has_a_share_of_the_connections() -> None:
@@ -209,20 +215,17 @@ def test_an_address_has_a_share_of_the_connections() -> None:
 
 
 def test_a_bug_met_by_one_client_ends_its_connection_and_is_a_line_in_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test(page: Page, clients: Clients) -> None:
-        async def fail(scope: object, receive: object, send: object) -> None:
-            raise RuntimeError("a bug")
-
-        sound, page._app = page._app, fail
-        for _ in range(server._MAX_WARNINGS + 10):
-            assert await read_until(await clients.connect("/"), b"never") == b""
-        page._app = sound
+        for _ in range(30):
+            answer = await read_until(await clients.connect("/api/snapshot"), b"never")  # until the connection ends
+            assert answer.startswith(b"HTTP/1.1 500 ")
         assert b"200" in await read_until(await clients.connect("/"), b"<title>")
 
-    with_page(test, Source(), tmp_path)
-    assert len(caplog.records) == server._MAX_WARNINGS
+    with_page(test, Broken(), tmp_path)
+    assert len(caplog.records) == LIMITS.warnings == 20
+    assert "a bug of the page" in caplog.text
     assert not any(record.exc_info for record in caplog.records)
 
 
@@ -249,13 +252,7 @@ def test_nobody_who_does_not_read_delays_the_end_by_more_than_a_second(tmp_path:
     with_page(test, Source(LARGE), tmp_path)
 
 
-def test_an_error_of_the_page_ends_the_page_and_nothing_else(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Broken(Source):
-        async def snapshot(self) -> str:
-            raise RuntimeError("a bug of the page")
-
+def test_an_error_of_the_page_ends_the_page_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def test(page: Page, clients: Clients) -> None:
         stream = await clients.connect("/events")
         await read_until(stream, b"never")
