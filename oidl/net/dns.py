@@ -18,7 +18,7 @@ import trio
 
 KEPT_S = 60.0
 FAILURE_KEPT_S = 5.0
-_THREADS = 16  # the number of concurrent queries, including abandoned ones
+_THREADS = 16
 
 Query = Callable[..., list[Any]]
 
@@ -33,12 +33,15 @@ class _Answer:
 
 
 class Resolver(trio.abc.HostnameResolver):
-    """Looks up names with `query`, a function like `socket.getaddrinfo`; a lookup fails after `timeout_s`."""
+    """Looks up names with `query`, a function like `socket.getaddrinfo`; a lookup fails after `timeout_s`.
 
-    def __init__(self, timeout_s: float, query: Query = socket.getaddrinfo) -> None:
+    Up to `threads` queries run at the same time, including abandoned ones.
+    """
+
+    def __init__(self, timeout_s: float, query: Query = socket.getaddrinfo, *, threads: int = _THREADS) -> None:
         self._timeout_s = timeout_s
         self._query = query
-        self._limiter = trio.CapacityLimiter(_THREADS)
+        self._limiter = trio.CapacityLimiter(threads)
         self._answers: dict[tuple[Any, ...], _Answer] = {}
         self._asking: dict[tuple[Any, ...], trio.Event] = {}
 

@@ -14,7 +14,7 @@ from oidl.state.ledger import Ledger
 from oidl.state.lock import write_lock_holder
 from oidl.state.translate import translating_sqlite_errors
 
-_FIRST_MESSAGE_S = 3.0
+_PATIENCE_S = 3.0
 _NEXT_MESSAGE_S = 60.0
 
 T = TypeVar("T")
@@ -23,16 +23,24 @@ T = TypeVar("T")
 class StateWriter:
     """Runs one function at a time on the writing connection, in a thread.
 
-    With a `stop`, it waits for a write lock of another program until the second request to stop; `say` reports once a
-    minute which program holds it.
+    With a `stop`, it waits for a write lock of another program until the second request to stop; after `patience_s`,
+    `say` reports once a minute which program holds it.
     """
 
-    def __init__(self, db: StateConnection, stop: Stop | None = None, say: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        db: StateConnection,
+        stop: Stop | None = None,
+        say: Callable[[str], None] = print,
+        *,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
         self.db = db
         self.ledger = Ledger(db)
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._stop = stop
         self._say = say
+        self._patience_s = patience_s
         self._message_at_s = 0.0
         if stop:
             db.while_busy = self._while_busy
@@ -57,7 +65,7 @@ class StateWriter:
                 hint="run again to fetch the images that were not recorded yet",
             )
         trio.from_thread.check_cancelled()
-        if waited_s < _FIRST_MESSAGE_S:
+        if waited_s < self._patience_s:
             self._message_at_s = 0.0
         elif not self._message_at_s or waited_s >= self._message_at_s + _NEXT_MESSAGE_S:
             self._message_at_s = waited_s

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oidl.text import counted
@@ -20,9 +21,20 @@ from oidl.text import counted
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_MAX_TEXTS = 10_000  # kept for a reader that takes nothing; about a megabyte of log
-_PATIENCE_S = 2.0  # with a reader that takes nothing
-_LEAST_PATIENCE_S = 0.5  # the same, after the last text
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What is done for a reader that takes nothing: up to `texts` texts are kept, about a megabyte of log.
+
+    At the end it is waited for until it has taken nothing for `total_s`, but at least `last_s`.
+    """
+
+    texts: int = 10_000
+    total_s: float = 2.0
+    last_s: float = 0.5
+
+
+_PATIENCE = Patience()
 
 
 class UnbreakableFile(io.RawIOBase):
@@ -70,13 +82,23 @@ class Outlet(io.TextIOBase):
     If the reader takes nothing and there is no room left, texts are dropped; a note in their place counts them.
     """
 
-    def __init__(self, fd: int, encoding: str, complain: Callable[[OSError], None]) -> None:
+    def __init__(
+        self,
+        fd: int,
+        encoding: str,
+        complain: Callable[[OSError], None],
+        *,
+        patience: Patience = _PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self._file = UnbreakableFile(fd, complain)
         self._encoding = encoding
         self._texts: deque[bytes] = deque()
         self._dropped = 0
-        self._passing_since = time.monotonic()  # the text that is passed on now, or was last
+        self._patience = patience
+        self._clock = clock
+        self._passing_since = clock()  # the text that is passed on now, or was last
         self._is_over = False
         self._changed = threading.Condition()
         # A daemon thread, and os.write() without a lock: if it is stuck in a pipe, the process can still end.
@@ -99,7 +121,7 @@ class Outlet(io.TextIOBase):
         """Takes `text`, or drops it; returns its length."""
         data = text.encode(self._encoding, "backslashreplace")
         with self._changed:
-            if len(self._texts) >= _MAX_TEXTS:
+            if len(self._texts) >= self._patience.texts:
                 self._dropped += 1
             elif not self._is_over:
                 self._texts.append(data)
@@ -111,8 +133,8 @@ class Outlet(io.TextIOBase):
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
-        least = time.monotonic() + _LEAST_PATIENCE_S
-        while self._thread.is_alive() and time.monotonic() < max(least, self._passing_since + _PATIENCE_S):
+        least = self._clock() + self._patience.last_s
+        while self._thread.is_alive() and self._clock() < max(least, self._passing_since + self._patience.total_s):
             self._thread.join(0.02)
         super().close()
 
@@ -128,5 +150,5 @@ class Outlet(io.TextIOBase):
                     note = f"({counted(self._dropped, 'line')} dropped here, because nothing read them)\n"
                     self._texts.append(note.encode())
                     self._dropped = 0
-            self._passing_since = time.monotonic()
+            self._passing_since = self._clock()
             self._file.write(data)

@@ -14,7 +14,6 @@ import pytest
 import trio
 import trio.testing
 
-from oidl.net import dns
 from oidl.net.dns import FAILURE_KEPT_S, KEPT_S, Resolver, cached_dns
 
 FOUND = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))]
@@ -201,13 +200,9 @@ def test_a_names_other_direction_is_the_systems() -> None:
     trio.run(main)
 
 
-def test_queries_left_behind_hold_up_no_more_threads_than_there_may_be(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dns, "_THREADS", 2)
-
+def test_queries_left_behind_hold_up_no_more_threads_than_there_may_be(system: System) -> None:
     async def main() -> None:
-        resolver = Resolver(5, system)
+        resolver = Resolver(5, system, threads=2)
         system.gate.clear()
 
         async def ask(host: bytes) -> None:

@@ -10,7 +10,6 @@ import trio
 
 from oidl.errors import ExitCode, StoppedError
 from oidl.node.stop import Stop
-from oidl.pipeline import writer
 from oidl.pipeline.writer import StateWriter
 from oidl.state import lock
 from oidl.state.connection import StateConnection, transaction
@@ -31,13 +30,12 @@ def write(db: StateConnection) -> None:
 
 
 def test_a_lock_of_another_program_is_waited_for_and_said_once_a_minute(
-    db: StateConnection, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    db: StateConnection, locked: sqlite3.Connection
 ) -> None:
-    monkeypatch.setattr(writer, "_FIRST_MESSAGE_S", 0.1)
     said: list[str] = []
 
     async def wait_and_free() -> None:
-        state = StateWriter(db, Stop(), said.append)
+        state = StateWriter(db, Stop(), said.append, patience_s=0.1)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(state.run, write, db)
             with trio.fail_after(20):

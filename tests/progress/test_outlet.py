@@ -2,13 +2,13 @@
 
 import errno
 import os
+import select
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from oidl.progress import outlet
-from oidl.progress.outlet import Outlet, UnbreakableFile
+from oidl.progress.outlet import Outlet, Patience, UnbreakableFile
 
 
 @pytest.fixture
@@ -40,20 +40,16 @@ def test_letters_that_an_encoding_has_not_are_escaped(pipe: tuple[int, int]) -> 
 
 
 def test_a_reader_that_takes_nothing_holds_up_nobody_and_what_is_dropped_is_counted(
-    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    pipe: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(outlet, "_MAX_TEXTS", 10)
-    monkeypatch.setattr(outlet, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(outlet, "_LEAST_PATIENCE_S", 0.05)
-    stream = Outlet(pipe[1], "utf-8", never)
+    stream = Outlet(pipe[1], "utf-8", never, patience=Patience(texts=10, total_s=0.05, last_s=0.05))
     stream.write("x" * 1_000_000)  # more than a pipe holds
-    while stream._texts:
-        time.sleep(0.001)
+    select.select([pipe[0]], [], [])  # it is being passed on
     for number in range(15):
         stream.write(f"line {number}\n")
     stream.close()
     read = b""
-    while not read.endswith(b"them)\n"):
+    while not read.endswith(b"them)\n") and select.select([pipe[0]], [], [], 10)[0]:
         read += os.read(pipe[0], 65_536)
     lines = read.decode().lstrip("x").splitlines()
     assert lines == [
@@ -64,15 +60,19 @@ def test_a_reader_that_takes_nothing_holds_up_nobody_and_what_is_dropped_is_coun
 
 
 def test_a_reader_that_has_taken_nothing_for_long_is_not_waited_for_again(
-    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    pipe: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(outlet, "_PATIENCE_S", 60)
-    monkeypatch.setattr(outlet, "_LEAST_PATIENCE_S", 0.05)
-    stream = Outlet(pipe[1], "utf-8", lambda error: None)
+    passed_s = 0.0
+    stream = Outlet(
+        pipe[1],
+        "utf-8",
+        lambda error: None,
+        patience=Patience(total_s=60, last_s=0.05),
+        clock=lambda: time.monotonic() + passed_s,
+    )
     stream.write("x" * 1_000_000)  # more than a pipe holds
-    while stream._texts:
-        time.sleep(0.001)
-    stream._passing_since -= 100
+    select.select([pipe[0]], [], [])  # it is being passed on
+    passed_s = 100.0
     began = time.monotonic()
     stream.close()
     assert time.monotonic() - began < 30
