@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
 import pytest
+import trio
 from PIL import Image as Pillow
 
-from oidl.cli.commands import demo as demo_command
 from oidl.demo.classes import DRAWN
 
 COLOURS = {drawn.name: drawn.colour for drawn in DRAWN}
@@ -31,10 +32,10 @@ def demo(oidl, root: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Callab
     """`oidl demo` of two photos without the run in its middle, which ends with `code`."""
 
     def start(*arguments: object, code: int = 0) -> CompletedProcess[str]:
-        async def run_nothing(arguments: list[str]) -> int:
-            return code
+        async def run_nothing(command: list[str], **_: object) -> SimpleNamespace:
+            return SimpleNamespace(returncode=code)
 
-        monkeypatch.setattr(demo_command, "_run", run_nothing)
+        monkeypatch.setattr(trio, "run_process", run_nothing)
         given = arguments or (f"--port={port}", "--images=2")
         return oidl("demo", f"--root-dir={root}", *given)
 

@@ -65,7 +65,7 @@ def test_the_end_of_a_run_waits_two_seconds_for_a_reader_of_json_that_takes_noth
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     is_over = threading.Event()
-    monkeypatch.setattr(displays, "_print", lambda line: is_over.wait())
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=lambda text: is_over.wait()))
 
     async def main() -> float:
         meter, console = Meter(trio.current_time), Console(None)

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from oidl.progress.lines import PacedLine
 from oidl.text import counted
 
 Export = Callable[..., CompletedProcess[str]]
@@ -104,7 +107,8 @@ def test_an_export_can_take_its_images_along(how: str, labelled: None, export: E
 
 
 def test_how_far_it_is_is_said_on_stderr(labelled: None, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oidl.progress.lines._PLAIN_S", 0.0)
+    every_half_minute = partial(PacedLine, clock=count(0, 30).__next__)
+    monkeypatch.setattr("oidl.cli.commands.export.PacedLine", every_half_minute)
     ended = export("--format=csv")
     lines = ended.stderr.splitlines()
     assert len(lines) == 24

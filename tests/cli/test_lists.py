@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+import trio
 
 from oidl.demo.site import CannedResponse, ServerFault
-from oidl.pipeline import durability
+from oidl.pipeline.durability import Durability
 
 LIST = "list.csv"
 HEADER = (
@@ -59,7 +60,12 @@ def test_what_may_be_secret_in_the_url_of_a_list_is_shown_and_stored_nowhere(
 def test_a_list_that_takes_longer_than_the_mark_of_synced_files_is_loaded_whole(
     fine, run, ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(durability, "_INTERVAL_S", 0.02)
+    async def sync_often(durability: Durability) -> None:
+        while True:
+            await trio.sleep(0.02)
+            await durability.sync()
+
+    monkeypatch.setattr(Durability, "run", sync_often)
     body = fine.site.answers[fine.list_path].body
     assert isinstance(body, Path)
     speed = body.stat().st_size / 0.4

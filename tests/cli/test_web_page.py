@@ -18,14 +18,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import pytest
+import trio
 
 from oidl.cli import web_page as page_command
-from oidl.cli.commands import demo as demo_command
 from oidl.demo.site import CannedResponse, ServerFault
 
 pytestmark = pytest.mark.slow
@@ -466,11 +467,11 @@ def test_the_demo_hands_its_page_to_the_run(
 ) -> None:
     given: list[list[str]] = []
 
-    async def run_nothing(arguments: list[str]) -> int:
-        given.append(arguments)
-        return 0
+    async def run_nothing(command: list[str], **_: object) -> SimpleNamespace:
+        given.append(command)
+        return SimpleNamespace(returncode=0)
 
-    monkeypatch.setattr(demo_command, "_run", run_nothing)
+    monkeypatch.setattr(trio, "run_process", run_nothing)
     port = min(ports)
     for typed in ([], ["--web"], ["--web", "127.0.0.1:1", "--open"]):
         assert oidl("demo", "--root-dir", tmp_path / "demo", "--images", "1", "--port", port, *typed).returncode == 0

@@ -379,7 +379,7 @@ def test_a_bug_of_the_meter_s_keeps_no_image_claimed(
     loaded_db: StateConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main(desk: Desk, _: object) -> None:
-        monkeypatch.setattr(desk.meter, "_moved", lambda *_: 1 / 0)
+        monkeypatch.setattr(desk.meter, "recorded", lambda *_: 1 / 0)
         await desk.send(done(1, 2))
         await desk.after(0.3)
         assert len(desk.in_flight.image_ids) == 10
