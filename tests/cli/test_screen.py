@@ -34,9 +34,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from oidl.cli import main
 sys.exit(main())
 """
-_BROKEN = (
-    "import oidl.cli.running as it\nasync def broken(self, *_): raise ZeroDivisionError\nit.Run._fetch_all = broken\n"
-)
+_BROKEN = "import oidl.cli.running as it\nasync def broken(self, *_): raise ZeroDivisionError\nit.Run.run = broken\n"
 
 
 class Window:

@@ -175,11 +175,8 @@ def test_a_run_does_not_wait_for_a_pipe_that_nobody_reads(directory: Path) -> No
         except BlockingIOError:
             break
     os.set_blocking(writer, True)
-    impatient = (
-        "import oidl.progress.outlet as it; it._PATIENCE_S = 0.1; from oidl.cli import main; raise SystemExit(main())"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", impatient, *_RUN],
+        [sys.executable, "-m", "oidl", *_RUN],
         cwd=directory,
         env=_environment(),
         stdout=writer,

@@ -44,10 +44,9 @@ def durability(loaded_db: StateConnection, tmp_path: Path) -> Callable[..., Dura
         boot: str, sync: Callable[[Iterable[Path]], None] = lambda directories: None, said: list[str] | None = None
     ) -> Durability:
         state = StateWriter(loaded_db)
+        state.ledger = Ledger(loaded_db, *loaded_db.execute("SELECT max(id) FROM run").fetchone())
         say = (lambda text: None) if said is None else said.append
-        made = Durability(state, Layout(tmp_path, "2017_11"), lambda: [tmp_path], Stop(), say, sync=sync, boot=boot)
-        state.ledger._run_id = loaded_db.execute("SELECT max(id) FROM run").fetchone()[0]
-        return made
+        return Durability(state, Layout(tmp_path, "2017_11"), lambda: [tmp_path], Stop(), say, sync=sync, boot=boot)
 
     return make
 
