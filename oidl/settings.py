@@ -17,6 +17,9 @@ from oidl.text import without_secrets
 MAX_IMAGE_BYTES = 250_000_000
 """The default limit on the size of an image, in bytes; the largest of Open Images is far below."""
 
+MAX_PROCESSES = 256
+"""The most processes that can be asked for."""
+
 
 class FileNames(StrEnum):
     """What output files are named after."""
@@ -137,18 +140,6 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """How one machine works.
-
-    `threads` is how many threads check and resize images. The node waits for a pause that a host asks for if it ends
-    less than `patience_s` after an image last progressed.
-    """
-
-    threads: int
-    patience_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """Where files go: `<root>/<version_dir>/<subset>/<directory>/<prefix>/<name>.<ext>`."""
 
@@ -214,6 +205,25 @@ class Imaging:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What one worker needs to know; it can be sent to another process.
+
+    `number` is its number, `threads` how many images it checks and resizes at once. Temporary files have names that
+    begin with the `token` of the run and `part`, which no other process uses. `log_level` is that of `logging`.
+    """
+
+    number: int
+    transfers: NetworkSettings
+    layout: Layout
+    originals: SourceSettings
+    imaging: Imaging
+    threads: int
+    token: str
+    part: str = ""
+    log_level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one `oidl run`.
 
@@ -223,7 +233,8 @@ class Settings:
     `pipeline.annotation_requirements` says which files they need. With `load_annotations` they go into the database,
     for the selected images or the whole list. Unless `is_directory_given`, the first of `renditions` goes to another
     directory if its own has files made otherwise. `plan` is what the root is for from now on, by option; a run without
-    one leaves it unchanged. `threads` is how many threads check and resize images.
+    one leaves it unchanged. `threads` is how many threads check and resize images, in `processes` processes; None lets
+    the run choose that number.
     """
 
     root_dir: Path
@@ -249,6 +260,7 @@ class Settings:
     is_directory_given: bool = True
     plan: Mapping[str, str | int | float | bool | list[str]] = field(default_factory=dict)
     threads: int = field(default_factory=usable_cores)
+    processes: int | None = None
 
     @property
     def required(self) -> tuple[Rendition, ...]:

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpcore
@@ -17,8 +17,8 @@ from oidl.demo.server import handle, serve
 from oidl.demo.site import CannedResponse, Site
 from oidl.model import Failure, Fetched, Source
 from oidl.net.answer import Download
-from oidl.net.body import Body
 from oidl.net.client import Client, new_client, tls_context
+from oidl.net.request import ArrivingBody
 from oidl.net.transfer import Downloader
 from oidl.net.wire import Network as Wires
 from oidl.settings import NetworkSettings
@@ -107,7 +107,7 @@ class Transfer:
     network: Network | None
     arrived: list[int] = field(default_factory=list)
     requested: list[tuple[str, int]] = field(default_factory=list)
-    body: Body | None = None
+    body: ArrivingBody | None = None
 
     async def __call__(
         self,
@@ -117,14 +117,11 @@ class Transfer:
         source: Source = Source.ORIGINAL,
     ) -> Fetched | Failure | None:
         download = Download(url, source, size_bytes, cap_bytes)
-        return await replace(self.downloader, on_bytes=self._arrived).fetch(download, self._requested)
+        return await self.downloader.fetch(download, self._requested)
 
-    def _requested(self, url: str, body: Body) -> None:
+    def _requested(self, url: str, body: ArrivingBody) -> None:
         self.requested.append((url, body.size))
         self.body = body
-
-    async def _arrived(self, count: int) -> None:
-        self.arrived.append(count)
 
 
 @asynccontextmanager
@@ -139,8 +136,13 @@ async def transfer(
         def client() -> Client:
             return new_client(transfers, verify, network=Wires(backend))
 
-        async with open_downloader(transfers, client) as downloader:
-            yield Transfer(downloader, site, backend)
+        arrived: list[int] = []
+
+        async def count(length: int) -> None:
+            arrived.append(length)
+
+        async with open_downloader(transfers, client, on_bytes=count) as downloader:
+            yield Transfer(downloader, site, backend, arrived)
         nursery.cancel_scope.cancel()
 
 

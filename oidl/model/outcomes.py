@@ -86,8 +86,17 @@ class StatusCount(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class KeptBody:
+    """A body of `bytes` bytes that a worker keeps in its own process; both have numbers."""
+
+    worker: int
+    number: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
-    """The whole body of an image, not yet verified.
+    """The whole body of an image, not yet verified. If it is `kept` in another process, `body` is empty in this one.
 
     `server_md5` (lower-case hex) is the server's own MD5 of the body; `transfer_s` is the duration of the transfer,
     None if the body was read from disk. `doubt` is what the response says against it (status, content type): it is the
@@ -100,6 +109,17 @@ class Fetched:
     server_md5: str | None = None
     transfer_s: float | None = field(default=None, compare=False)
     doubt: "Failure | None" = None
+    kept: KeptBody | None = None
+
+    @property
+    def size(self) -> int:
+        """The length of the body in bytes."""
+        return self.kept.bytes if self.kept else len(self.body)
+
+    @property
+    def worker(self) -> int:
+        """The number of the worker that has the body."""
+        return self.kept.worker if self.kept else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ is complete, as far as the server says. A later step verifies that it is the pub
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import ClassVar
 
 from oidl.model import Failure
 from oidl.net.coding import CODINGS
@@ -31,6 +32,7 @@ class Body:
     server_md5: str | None = None
     coding: str = ""
     doubt: Failure | None = None
+    worker: ClassVar[int] = 0
     _bytes: BytesIO = field(default_factory=BytesIO)
 
     @property
@@ -82,6 +84,9 @@ class Body:
         """Drops all bytes and all that is known about the body."""
         self.size, self.total, self.validator, self.coding, self.doubt = 0, None, "", "", None
         self._bytes = BytesIO()
+
+    def abandon(self) -> None:
+        """As in `ArrivingBody`: there is nothing to do, because nothing else refers to the bytes."""
 
     def joined(self) -> bytes:
         """All of it, without another copy."""

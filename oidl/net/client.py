@@ -69,6 +69,10 @@ class Client:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes the connection."""
         await self._transport.aclose()
 
     @asynccontextmanager

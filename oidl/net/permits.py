@@ -17,14 +17,14 @@ are idle and healthy are forgotten, so an image list may name any number of host
 Permits hold no sockets: see `connections`.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import trio
 
 from oidl.model import Blame, Failure, Reason
+from oidl.net.drain import Drain
 from oidl.net.known_hosts import Host, KnownHosts, host_of
 from oidl.net.pace import PaceState
 from oidl.settings import NetworkSettings
@@ -79,12 +79,11 @@ class Permits:
         self._patience_s = patience_s
         self._slots = trio.Semaphore(transfers.max_total_connections)
         self._hosts = KnownHosts(transfers, providers or {}, learned or {})
-        self.is_draining = False
-        self._waiting: set[trio.CancelScope] = set()
+        self.drain = Drain()
 
     def __repr__(self) -> str:
         busy = self._transfers.max_total_connections - self._slots.value
-        return f"<Permits: {busy} requests, {len(self._waiting)} waiting, {len(self._hosts)} hosts>"
+        return f"<Permits: {busy} requests, {len(self.drain)} waiting, {len(self._hosts)} hosts>"
 
     @asynccontextmanager
     async def request(self, url: str) -> AsyncIterator[Permit | None]:
@@ -97,7 +96,7 @@ class Permits:
         host.users += 1
         has_slot = is_permitted = False
         try:
-            with self.unless_draining():
+            with self.drain.unless_begun():
                 await host.slots.acquire()
                 has_slot = True
                 is_permitted = await self._wait_for_turn(host)
@@ -130,24 +129,6 @@ class Permits:
             detail = f"{host.provider.name} asked for a pause"
             return Backoff(wait_s, Reason.RATE_LIMITED, detail, is_unreachable=False)
         return None
-
-    @contextmanager
-    def unless_draining(self) -> Iterator[Callable[[], None]]:
-        """A block that is cancelled when the run starts draining, until the function that it yields is called."""
-        with trio.CancelScope() as scope:
-            self._waiting.add(scope)
-            if self.is_draining:
-                scope.cancel()
-            try:
-                yield partial(self._waiting.discard, scope)
-            finally:
-                self._waiting.discard(scope)
-
-    def drain(self) -> None:
-        """Grants no more permits. Requests that have a permit may finish if they have a connection."""
-        self.is_draining = True
-        for scope in self._waiting:
-            scope.cancel()
 
     def paces(self) -> tuple[PaceState, ...]:
         """The state of the pace of every provider, and of every host that has its own."""

@@ -5,149 +5,100 @@ of a transfer, because httpx's read timeout is per read, and a body that drips n
 status and the headers of an answer.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import httpx
 import trio
 
 from oidl.model import Blame, Failure, Fetched, Reason, Source
-from oidl.net.answer import Download, Interrupted, Redirect, refusal
-from oidl.net.body import Body
-from oidl.net.client import TRANSFER_ERRORS, Client, failure_of
-from oidl.net.coding import undo
+from oidl.net.answer import Download, Interrupted, Redirect
 from oidl.net.connections import Connections
-from oidl.net.headers import content_length
 from oidl.net.permits import CANCELLED, Permits
+from oidl.net.request import Answer, ArrivingBody, Request
 from oidl.settings import NetworkSettings
 
 MAX_REDIRECTS = 3
 MAX_CONTINUATIONS = 3  # of one body that breaks off again and again
-_DRAINED_BYTES = 64 * 1024  # a shorter error page is read to its end, to keep the connection
-_DRAIN_S = 1.0  # the longest time for that
+
+OnRequest = Callable[[str, ArrivingBody], None]
 
 
-async def _uncounted(_: int) -> None:
-    await trio.lowlevel.checkpoint()
+def _unheard(url: str, body: ArrivingBody) -> None:
+    """For callers that need no message about requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Downloader:
-    """Fetches images with the permits and connections of one machine.
-
-    `on_bytes` is called with the length of every piece that arrives, and may wait.
-    """
+    """Fetches images with the permits and connections of one machine."""
 
     permits: Permits
     connections: Connections
     transfers: NetworkSettings
-    on_bytes: Callable[[int], Awaitable[None]] = _uncounted
 
     async def fetch(
-        self, download: Download, on_request: Callable[[str, Body], None] = lambda url, body: None
+        self, download: Download, on_request: OnRequest = _unheard, worker: int | None = None
     ) -> Fetched | Failure | None:
         """The whole body of `download`, or why it could not be fetched; None if the run started draining first.
 
         Never raises for a fault of a server or a network. Follows three redirects, never from https to http.
         `on_request` is called for every request with its URL and the body, which grows while the answer
-        arrives. A `Failure` names the URL that failed, which may be that of a redirect.
+        arrives. A `Failure` names the URL that failed, which may be that of a redirect. The worker with the number
+        `worker` makes the requests; None means any worker.
         """
-        url = download.url
-        is_public_only = False
+        request = Request(download.url, download)
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._fetch_from(url, is_public_only, download, on_request)
+            answer = await self._fetch_from(request, on_request, worker)
             if isinstance(answer, Failure):
-                return _located(answer, download.source, url)
+                return _located(answer, download.source, request.url)
             if not isinstance(answer, Redirect):
                 return answer
-            url, is_public_only = answer.url, answer.is_from_public
-        return _located(Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, url)
+            request = Request(answer.url, download, answer.is_from_public)
+        return _located(
+            Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, request.url
+        )
 
     async def _fetch_from(
-        self, url: str, is_public_only: bool, download: Download, on_request: Callable[[str, Body], None]
+        self, request: Request, on_request: OnRequest, worker: int | None
     ) -> Fetched | Failure | Redirect | None:
-        """The answer of `url` itself, in as many requests as necessary.
+        """The answer of one URL, in as many requests as necessary.
 
         Each request waits for a permit like any other; that time does not count towards the deadline.
         """
+        download = request.download
         deadline_s = self.transfers.deadline_s(min(download.cap_bytes, download.size_bytes or download.cap_bytes))
-        body = Body(deadline_s)
+        body: ArrivingBody | None = None
         interrupted: Failure | None = None
-        for _ in range(MAX_CONTINUATIONS + 1):
-            async with self.permits.request(url) as permit:
-                if permit is not None:
-                    async with self.connections.to(permit.host) as client:
-                        started_at, answer = trio.current_time(), None
-                        on_request(url, body)
-                        with self.permits.unless_draining() as on_sent:
-                            result = await self._ask(client, url, is_public_only, download, body, on_sent)
-                            answer = self._bounded(result)
-                        permit.failure = _failure_in(answer)
-                        body.left_s = max(0.0, body.left_s - (trio.current_time() - started_at))
-                else:
-                    answer = None if self.permits.is_draining else self._not_asked(url)
-            match answer:
-                case None:  # the run drains, and no request was sent
-                    return interrupted
-                case Interrupted():
-                    interrupted = answer.failure
-                case Failure(reason=Reason.TOO_SLOW, detail=""):
-                    return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
-                case Fetched():
-                    return replace(answer, transfer_s=deadline_s - body.left_s)
-                case _:
-                    return answer
-        return interrupted
+        answer: Answer | None
+        try:
+            for _ in range(MAX_CONTINUATIONS + 1):
+                async with self.permits.request(request.url) as permit:
+                    if permit is None:
+                        answer = None if self.permits.drain.has_begun else self._not_asked(request.url)
+                    else:
+                        async with self.connections.to(permit.host, body.worker if body else worker) as connection:
+                            body = body or connection.new_body(deadline_s)
+                            started_at = trio.current_time()
+                            on_request(request.url, body)
+                            answer = self._bounded(await connection.ask(request, body))
+                            permit.failure = _failure_in(answer)
+                            body.left_s = max(0.0, body.left_s - (trio.current_time() - started_at))
+                match answer:
+                    case None:  # the run drains, and no request was sent
+                        return interrupted
+                    case Interrupted():
+                        interrupted = answer.failure
+                    case Failure(reason=Reason.TOO_SLOW, detail=""):
+                        return Failure(Reason.TOO_SLOW, f"not complete after {deadline_s:.0f} s")
+                    case Fetched() if body:
+                        return replace(answer, transfer_s=deadline_s - body.left_s)
+                    case _:
+                        return answer
+            return interrupted
+        finally:
+            if body:
+                body.abandon()
 
-    async def _ask(
-        self,
-        client: Client,
-        url: str,
-        is_public_only: bool,
-        download: Download,
-        body: Body,
-        on_sent: Callable[[], None],
-    ) -> Fetched | Failure | Redirect | Interrupted:
-        """Makes one request for the missing rest of `body`, within the time that it has left."""
-        size_before = body.size
-        unwanted: Failure | None = None
-        failure = Failure(Reason.TOO_SLOW)
-        with trio.move_on_after(body.left_s):
-            try:
-                async with client.stream(
-                    "GET", url, body.range_headers, is_public_only=is_public_only, on_sent=on_sent
-                ) as response:
-                    refused = refusal(response, url, download, body)
-                    if refused:
-                        await _drain(response)
-                        return refused
-                    size_before, most_bytes = body.size, download.most_bytes(body.coding)
-                    async for piece in response.aiter_raw():
-                        await self.on_bytes(len(piece))
-                        body.add(piece)
-                        if body.size > most_bytes:
-                            unwanted = Failure(Reason.TOO_LARGE, f"longer than {download.cap_bytes} bytes")
-                        elif body.is_page:
-                            unwanted = body.doubt
-                        if unwanted:
-                            # Closing ends the iteration with an error; leaving it would leave generators behind.
-                            await response.aclose()
-                    if body.is_complete:
-                        return unwanted or await _fetched(download, url, body)
-                    failure = Failure(Reason.CONNECTION, f"the server sent {body.size} of {body.total} bytes")
-            except TRANSFER_ERRORS as error:
-                failure = failure_of(error)
-        if not unwanted and body.size == download.size_bytes and not body.coding:
-            return await _fetched(download, url, body)  # the body is complete, whatever failed afterwards
-        is_interrupted = failure.reason in (Reason.CONNECTION, Reason.TIMEOUT) and body.size > size_before
-        if unwanted or not is_interrupted or not body.range_headers:
-            return unwanted or failure
-        return Interrupted(failure)
-
-    def _bounded(
-        self, answer: Fetched | Failure | Redirect | Interrupted
-    ) -> Fetched | Failure | Redirect | Interrupted:
+    def _bounded(self, answer: Answer | None) -> Answer | None:
         """`answer`, with a `Retry-After` no longer than the user allows."""
         if isinstance(answer, Failure) and answer.retry_after_s is not None:
             return replace(answer, retry_after_s=min(answer.retry_after_s, self.transfers.max_retry_after_s))
@@ -160,7 +111,7 @@ class Downloader:
         return Failure(backoff.reason, backoff.detail, retry_after_s=backoff.wait_s, blame=Blame.NOT_ASKED)
 
 
-def _failure_in(answer: Fetched | Failure | Redirect | Interrupted | None) -> Failure | None:
+def _failure_in(answer: Answer | None) -> Failure | None:
     """The result of `answer` for its permit; an `answer` of None means that the request was not sent."""
     match answer:
         case None:
@@ -172,26 +123,6 @@ def _failure_in(answer: Fetched | Failure | Redirect | Interrupted | None) -> Fa
         case Fetched():
             return answer.doubt  # a host that asks for a pause may send the image with it
     return None
-
-
-async def _fetched(download: Download, url: str, body: Body) -> Fetched | Failure:
-    """`body` without its content coding."""
-    sent = body.joined()
-    stored = await undo(sent, body.coding, download.cap_bytes) if body.coding else sent
-    if len(sent) == download.size_bytes and (isinstance(stored, Failure) or len(stored) != len(sent)):
-        stored = sent  # the published file itself is compressed
-    if isinstance(stored, Failure):
-        return stored
-    return Fetched(download.source, url, stored, body.server_md5, doubt=body.doubt)
-
-
-async def _drain(response: httpx.Response) -> None:
-    """Reads a short page to its end, if that is quick, to keep the connection."""
-    length = content_length(response.headers.get("Content-Length"))
-    if length is not None and length <= _DRAINED_BYTES:
-        with trio.move_on_after(_DRAIN_S), suppress(*TRANSFER_ERRORS):
-            async for _ in response.aiter_raw():
-                pass
 
 
 def _located(failure: Failure, source: Source, url: str) -> Failure:

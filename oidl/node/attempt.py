@@ -13,7 +13,8 @@ class Attempt:
     """One request for an image at one source, created once and carried to the end; a try asks one source after another.
 
     `host` is that of the download's URL. `failures` are those of the sources that were asked earlier in the same try.
-    With `skip_local`, an original on disk is not used, because it turned out to be bad.
+    With `skip_local`, an original on disk is not used, because it turned out to be bad. `deaths` is how often a worker
+    died while it processed the image.
     """
 
     job: Job
@@ -21,6 +22,7 @@ class Attempt:
     host: str
     failures: tuple[Failure, ...] = ()
     skip_local: bool = False
+    deaths: int = 0
 
     @classmethod
     def at(cls, download: Download, job: Job, failures: tuple[Failure, ...] = ()) -> "Attempt":
@@ -30,6 +32,10 @@ class Attempt:
     def without_local(self) -> "Attempt":
         """The same attempt, without the original on disk."""
         return replace(self, skip_local=True)
+
+    def after_death(self) -> "Attempt":
+        """The same attempt, after one more worker died at it."""
+        return replace(self, deaths=self.deaths + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,16 @@
 
 import trio
 
-from oidl.model import Blame, Done, Failure, Postponed, Reason, Source
+from oidl.model import Blame, Done, Failure, Fetched, Postponed, Reason, Source
 from oidl.node.attempt import Attempt, Outcome
 from oidl.node.scheduler import HostScheduler
 from oidl.node.sources import Sources
 from oidl.node.stop import Stop
+from oidl.node.worker import WorkerDiedError
 from oidl.progress.meter import Meter
+
+_DEATHS = 2  # of workers at one image: then it is the reason
+_KILLS = 4  # the same, if the last one was killed from outside
 
 
 class Conclusion:
@@ -51,6 +55,24 @@ class Conclusion:
             self._meter.dropped(attempt.job)
         await self._outcomes.send(Outcome(attempt.job, result, attempt.failures))
         self._scheduler.finished()
+
+    async def worker_died(self, attempt: Attempt, error: WorkerDiedError, at: Fetched | None = None) -> None:
+        """The worker of `attempt` died; `at` is the body that it had, None if it had none.
+
+        The image is tried again. If it was being processed, it may be the reason: it is tried alone, and if that ends
+        in the same way, it cannot be used.
+        """
+        attempt = attempt.after_death() if error.was_processing else attempt
+        if at and attempt.deaths >= (_KILLS if error.was_killed else _DEATHS):
+            detail = f"{attempt.deaths} worker processes died while they decoded it; the last one {error.message}"
+            url = None if at.source == Source.LOCAL else at.url
+            failure = Failure(Reason.CORRUPT, detail, source=at.source, url=url, blame=Blame.IMAGE)
+            await self.conclude(attempt, failure)
+        elif self._stop.draining.is_set():
+            await self.conclude(attempt, None)
+        else:
+            self._meter.dropped(attempt.job)
+            self._scheduler.put(attempt)
 
     def _as_failure(self, attempt: Attempt, postponed: Postponed) -> Failure | Postponed:
         """A failure instead of `postponed`, if another source can help now or was asked before."""

@@ -7,17 +7,15 @@ import trio
 from oidl.model import Job
 from oidl.net.budget import ByteBudget
 from oidl.net.transfer import Downloader
-from oidl.node.attempt import Attempt, Body, Outcome
+from oidl.node.attempt import Attempt, Outcome
 from oidl.node.conclude import Conclusion
 from oidl.node.fetch import Fetcher
 from oidl.node.originals import LocalOriginals
-from oidl.node.process import Processor
 from oidl.node.scheduler import HostScheduler
 from oidl.node.sources import Sources
 from oidl.node.stop import Stop
-from oidl.node.validate import Validator
+from oidl.node.validate import Validators
 from oidl.progress.meter import Meter
-from oidl.settings import NodeSettings
 
 End = TypeVar("End", covariant=True)
 
@@ -39,24 +37,27 @@ class Recorder(Protocol):
 
 
 class Node:
-    """The fetchers and validators of one machine."""
+    """The fetchers and validators of one machine, which let `workers` do the work.
+
+    `downloader` has their connections, `originals` finds what they have on disk.
+    """
 
     def __init__(
         self,
         downloader: Downloader,
-        processor: Processor,
+        originals: LocalOriginals,
         sources: Sources,
         stop: Stop,
         meter: Meter,
-        settings: NodeSettings,
+        *,
+        patience_s: float,
     ) -> None:
         self._downloader = downloader
-        self._processor = processor
+        self._originals = originals
         self._sources = sources
         self._stop = stop
         self._meter = meter
-        self._settings = settings
-        self._threads = settings.threads
+        self._patience_s = patience_s
 
     async def run(self, feed: Feed[End], recorder: Recorder) -> End | None:
         """Processes every job of `feed` and sends its outcome to `recorder`.
@@ -82,31 +83,30 @@ class Node:
         """Runs scheduler, fetchers and validators until each of `jobs` has its outcome, then closes `outcomes`."""
         transfers, permits = self._downloader.transfers, self._downloader.permits
         attempts_in, attempts = trio.open_memory_channel[Attempt](0)
-        bodies_in, bodies = trio.open_memory_channel[Body](2 * self._threads)
         scheduler = HostScheduler(
             self._sources.first,
             permits.backoff,
             self._stop,
             per_host=transfers.max_host_connections,
-            patience_s=self._settings.patience_s,
+            patience_s=self._patience_s,
         )
-        originals = self._processor.originals
-        trusts_local = not originals.check_md5_if_exists
-        conclusion = Conclusion(scheduler, self._sources, outcomes, self._stop, self._meter, trusts_local=trusts_local)
-        local = LocalOriginals(originals, self._processor.store, self._processor)
+        conclusion = Conclusion(
+            scheduler, self._sources, outcomes, self._stop, self._meter, trusts_local=self._originals.are_trusted
+        )
         memory = ByteBudget(transfers.memory_bytes)
-        fetcher = Fetcher(self._downloader, local, memory, scheduler, conclusion, self._meter)
-        validator = Validator(self._processor, conclusion, self._meter, self._threads)
-        async with outcomes, trio.open_nursery() as stages, attempts, bodies_in, bodies:
-            for _ in range(transfers.max_total_connections):
-                stages.start_soon(fetcher.run, attempts.clone(), bodies_in.clone())
-            for _ in range(self._threads):
-                stages.start_soon(validator.run, bodies.clone())
+        fetcher = Fetcher(self._downloader, self._originals, memory, scheduler, conclusion, self._meter)
+        validators = Validators(self._originals.workers, conclusion, self._meter)
+        async with outcomes, trio.open_nursery() as stages:
+            stages.start_soon(validators.run)
             stages.start_soon(scheduler.run, jobs, attempts_in, conclusion.conclude)
+            async with validators, trio.open_nursery() as fetchers, attempts:
+                for _ in range(transfers.max_total_connections):
+                    fetchers.start_soon(fetcher.run, attempts.clone(), validators)
 
     async def _drain_when_asked(self) -> None:
         await self._stop.draining.wait()
-        self._downloader.permits.drain()
+        self._downloader.permits.drain.begin()
+        self._originals.workers.drain()
 
     async def _cancel_when_asked(self, scope: trio.CancelScope) -> None:
         await self._stop.cancelling.wait()

@@ -1,39 +1,41 @@
 """Finds originals on disk that make a request unnecessary."""
 
+from collections.abc import Callable
 from dataclasses import replace
-
-import trio
 
 from oidl.model import Fetched, Job, Source
 from oidl.net.budget import Reservation
 from oidl.node.attempt import Attempt
-from oidl.node.process import Processor
-from oidl.node.threads import run_abandonable
+from oidl.node.worker import Workers
 from oidl.settings import SourceSettings
-from oidl.storage.store import Store
-
-_READERS = 4  # threads
 
 
 class LocalOriginals:
-    """Finds verified originals in `store`, as far as `settings` allow their use."""
+    """Lets `workers` find verified originals, as far as `settings` allow their use.
 
-    def __init__(self, settings: SourceSettings, store: Store, processor: Processor) -> None:
+    `has_originals` says whether there may be originals of a subset that are not recorded in the database.
+    """
+
+    def __init__(self, settings: SourceSettings, has_originals: Callable[[str], bool], workers: Workers) -> None:
         self._settings = settings
-        self._store = store
-        self._processor = processor
-        self._readers = trio.CapacityLimiter(_READERS)
+        self._look_up = has_originals
+        self.workers = workers
         self._has_any: dict[str, bool] = {}
 
-    async def read(self, attempt: Attempt, memory: Reservation) -> Fetched | None:
-        """The original of an image, within `memory`; None if there is no usable one."""
+    @property
+    def are_trusted(self) -> bool:
+        """Whether they are used without checking their MD5."""
+        return not self._settings.check_md5_if_exists
+
+    async def read(self, attempt: Attempt, memory: Reservation, worker: int | None = None) -> Fetched | None:
+        """The original of an image, read by `worker` (None: any) within `memory`; None if there is no usable one."""
         job = attempt.job
         if attempt.failures or attempt.skip_local or self._settings.always_download or not self._settings.can_use_local:
             return None
         if not (job.saved_original or self._has_originals(job.subset)):
             return None
         await memory.acquire(job.original_size)
-        fetched = await run_abandonable(self._processor.read_original, job, limiter=self._readers)
+        fetched = await self.workers.get(worker).read_original(job)
         if fetched is None:
             memory.release()
         return fetched
@@ -50,5 +52,5 @@ class LocalOriginals:
     def _has_originals(self, subset: str) -> bool:
         """Whether there may be any; looked up once, at the first image of `subset`."""
         if subset not in self._has_any:
-            self._has_any[subset] = self._store.has_originals(subset)
+            self._has_any[subset] = self._look_up(subset)
         return self._has_any[subset]

@@ -1,60 +1,52 @@
 """Connects feed, node and recorder, to process the images of one run."""
 
+import logging
 import random
 import ssl
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
-import trio
-
-from oidl.net.client import new_client
 from oidl.net.connections import Connections
 from oidl.net.permits import Permits
 from oidl.net.transfer import Downloader
 from oidl.node.node import Node
-from oidl.node.process import Processor
+from oidl.node.originals import LocalOriginals
+from oidl.node.pool import Arrivals, open_workers, process_count, with_processes
 from oidl.node.sources import Sources
 from oidl.pipeline.context import Context
 from oidl.pipeline.feed import Feed, FeedEnd, InFlight
-from oidl.pipeline.limits import RunLimits, streak_text
+from oidl.pipeline.inputs import Inputs
+from oidl.pipeline.limits import streak_text
 from oidl.pipeline.record import Recorder
 from oidl.pipeline.retry import RULES
 from oidl.pipeline.selection import ImageSelection
 from oidl.pipeline.streak import ONSET
-from oidl.settings import NodeSettings
+from oidl.pipeline.writer import StateWriter
+from oidl.settings import WorkerSettings
 from oidl.state.queue import Queue
 from oidl.state.requeue import requeue, requeue_streak
-from oidl.storage.atomic import AtomicWriter
-from oidl.storage.files import Files
+from oidl.storage.layout import subset_directory
 from oidl.text import counted
 
 _PATIENCE = 5  # times --max-wait: how long the run waits for pauses while no image progresses
 
 
 class ImageStages:
-    """Composes the stages that process the images of a run. `on_bytes` is called with all byte counts, and may wait."""
+    """Composes the stages that process the images of a run; temporary files have names that begin with its `token`."""
 
-    def __init__(
-        self,
-        context: Context,
-        limits: RunLimits,
-        files: AtomicWriter,
-        tls: ssl.SSLContext,
-        on_bytes: Callable[[int], Awaitable[None]],
-    ) -> None:
+    def __init__(self, context: Context, inputs: Inputs, tls: ssl.SSLContext, token: str) -> None:
         self._context = context
         self._settings = context.settings
         self._state = context.state
-        self._limits = limits
-        self._files = files
+        self._inputs = inputs
+        self._limits = inputs.limits
         self._tls = tls
-        self._on_bytes = on_bytes
+        self._token = token
 
     async def run(self, queue: Queue, selected: ImageSelection) -> FeedEnd:
         """Processes the images of `queue`; returns why the feed ended."""
-        context, transfers = self._context, self._settings.transfers
-        in_flight = InFlight(selected.target)
+        context, settings = self._context, self._settings
+        processes = settings.processes or process_count(context.meter.remaining)
+        transfers, in_flight = with_processes(settings.transfers, processes), InFlight(selected.target)
         permits = Permits(
             transfers,
             context.version.providers,
@@ -63,15 +55,24 @@ class ImageStages:
             on_throttled=context.meter.throttled,
         )
         context.meter.paced_by(permits.paces)
-        client = partial(new_client, transfers, self._tls)
-        async with Connections(transfers.max_total_connections, client) as connections:
+        async with (
+            open_workers(
+                processes,
+                self._worker_settings(),
+                self._tls,
+                _StateQuestions(self._state),
+                Arrivals(self._inputs.arrived, self._inputs.count),
+                context.say,
+            ) as workers,
+            Connections(transfers.max_total_connections, workers.new_connection) as connections,
+        ):
             node = Node(
-                Downloader(permits, connections, transfers, self._on_bytes),
-                self._processor(),
-                Sources(self._settings.originals.sources, context.version.mirrors, transfers.max_image_bytes),
+                Downloader(permits, connections, transfers),
+                LocalOriginals(settings.originals, self._has_originals, workers),
+                Sources(settings.originals.sources, context.version.mirrors, transfers.max_image_bytes),
                 context.stop,
                 context.meter,
-                NodeSettings(self._settings.threads, _PATIENCE * self._settings.retries.max_wait_s),
+                patience_s=_PATIENCE * settings.retries.max_wait_s,
             )
             return await node.run(self._feed(queue, in_flight, selected), self._recorder(in_flight)) or FeedEnd.STOPPED
 
@@ -114,16 +115,34 @@ class ImageStages:
             on_news=self._limits.count_outcome,
         )
 
-    def _processor(self) -> Processor:
+    def _worker_settings(self) -> WorkerSettings:
         settings = self._settings
-        store = Files(settings.layout, self._files, settings.originals.directory, self._claim)
-        return Processor(store, settings.originals, settings.imaging, self._before_replace)
+        return WorkerSettings(
+            number=0,
+            transfers=settings.transfers,
+            layout=settings.layout,
+            originals=settings.originals,
+            imaging=settings.imaging,
+            threads=settings.threads,
+            token=self._token,
+            log_level=logging.getLogger("oidl").getEffectiveLevel(),
+        )
 
-    def _before_replace(self, files: list[tuple[str, str]]) -> None:
-        """Removes the rows of files that are about to be replaced; runs in a validator's thread."""
+    def _has_originals(self, subset: str) -> bool:
+        return subset_directory(self._settings.layout, subset, self._settings.originals.directory).is_dir()
+
+
+class _StateQuestions:
+    """Answers what workers ask, from the database: the `Coordinator` of a run."""
+
+    def __init__(self, state: StateWriter) -> None:
+        self._state = state
+
+    async def claim_name(self, name: str, image_id: str) -> bool:
+        """As in `Coordinator`."""
+        return await self._state.run(self._state.ledger.claim_name, name, image_id)
+
+    async def before_replace(self, files: list[tuple[str, str]]) -> None:
+        """As in `Coordinator`."""
         image_ids = {image_id for image_id, _ in files}
-        trio.from_thread.run(self._state.run, requeue, self._state.db, files, image_ids)
-
-    def _claim(self, name: str, image_id: str) -> bool:
-        """Whether the files of an image may have this name; runs in a validator's thread."""
-        return trio.from_thread.run(self._state.run, self._state.ledger.claim_name, name, image_id)
+        await self._state.run(requeue, self._state.db, files, image_ids)

@@ -42,8 +42,12 @@ class Inputs:
         await state.run(required_files, state.db, self._context.version, selection)
         return missing
 
-    async def arrived(self, count: int) -> None:
-        """Counts bytes from the network, and waits if they exceed the user's limit."""
+    def count(self, count: int) -> None:
+        """Counts bytes from the network."""
         self._context.meter.read(count)
         self.limits.count_bytes()
+
+    async def arrived(self, count: int) -> None:
+        """Counts bytes from the network, and waits if they exceed the user's limit."""
+        self.count(count)
         await self._throttle.consume(count)

@@ -57,7 +57,7 @@ class Run:
         self._limits = self._inputs.limits
         self._token = secrets.token_hex(4)
         self._files = AtomicWriter(self._token)
-        self._images = ImageStages(context, self._limits, self._files, tls, self._inputs.arrived)
+        self._images = ImageStages(context, self._inputs, tls, self._token)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from oidl.model import Job
-from oidl.net.body import Body
 from oidl.net.known_hosts import host_of
+from oidl.net.request import ArrivingBody
 from oidl.progress.statistics import Processing, Reading, Transferring
 
 
@@ -19,7 +19,7 @@ class InFlightImage:
 
     job: Job
     url: str = ""
-    body: Body | None = None
+    body: ArrivingBody | None = None
     transferred_at: float | None = None
     transfer_s: float | None = None
     processed_at: float | None = None

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from oidl.model import Done, Failure, Job, Postponed, Reason, Status, StatusCount
-from oidl.net.body import Body
 from oidl.net.pace import PaceState
+from oidl.net.request import ArrivingBody
 from oidl.progress.history import History
 from oidl.progress.in_flight import FileProgress, InFlightImage
 from oidl.progress.statistics import Failed, Statistics, Success
@@ -76,7 +76,7 @@ class Meter:
         """An image is in flight."""
         self._in_flight[job.image_id] = InFlightImage(job)
 
-    def requested(self, job: Job, url: str, body: Body) -> None:
+    def requested(self, job: Job, url: str, body: ArrivingBody) -> None:
         """An image is requested from `url`, for the first time or again; `body` grows while it arrives."""
         image = self._image(job)
         image.url, image.body = without_passwords(url), body

@@ -28,10 +28,14 @@ _OPEN_WAIT_S = 0.1
 
 
 class AtomicWriter:
-    """Writes the files of one run; several threads may use it."""
+    """Writes the files of one run; several threads may use it.
 
-    def __init__(self, token: str) -> None:
+    Temporary names begin with `token`. Each process of the run that writes has its own `part` of the names.
+    """
+
+    def __init__(self, token: str, part: str = "") -> None:
         self._token = token
+        self._part = part
         self._numbers = count()
         self._known_directories: set[Path] = set()
 
@@ -40,7 +44,7 @@ class AtomicWriter:
 
         Raises `DiskError` if that fails; then there is no file.
         """
-        part = home / PART_DIRECTORY / f"{self._token}-{next(self._numbers)}"
+        part = home / PART_DIRECTORY / f"{self._token}-{self._part}{next(self._numbers)}"
         try:
             self._make(part.parent)
             self._make(path.parent)

@@ -305,7 +305,7 @@ def test_a_drain_gives_up_what_has_no_connection_yet(talk: Talk, proxy: str, mon
                 fetching.start_soon(fetch, downloader)
                 await trio.sleep(2)
                 began = trio.current_time()
-                downloader.permits.drain()
+                downloader.permits.drain.begin()
                 await trio.testing.wait_all_tasks_blocked()
                 assert (results, trio.current_time() - began) == ([None], 0)
                 assert downloader.permits.backoff(URL) is None

@@ -22,6 +22,7 @@ from oidl.model import Blame, Failure, Fetched, Reason, Source
 from oidl.net.answer import Download
 from oidl.net.client import new_client, tls_context
 from oidl.net.pace import PaceState
+from oidl.net.request import Connection
 from oidl.net.transfer import Downloader
 from oidl.settings import NetworkSettings
 
@@ -31,12 +32,9 @@ TLS = tls_context()
 
 
 class Client:
-    """A connection that is only counted."""
+    """A client that is only counted."""
 
-    async def __aenter__(self) -> "Client":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def aclose(self) -> None:
         pass
 
 
@@ -46,7 +44,7 @@ class Clients:
 
     created: list[Client] = field(default_factory=list)
     now: Counter[str] = field(default_factory=Counter)
-    at: dict[Client, str] = field(default_factory=dict)
+    at: dict[Connection, str] = field(default_factory=dict)
     peak_at: Counter[str] = field(default_factory=Counter)
 
     def client(self) -> Any:
@@ -54,13 +52,12 @@ class Clients:
         return self.created[-1]
 
     @asynccontextmanager
-    async def borrow(self, net: Downloader, host: str) -> AsyncIterator[Client | None]:
+    async def borrow(self, net: Downloader, host: str) -> AsyncIterator[Connection | None]:
         async with net.permits.request(f"http://{host}/x") as permit:
             if permit is None:
                 yield None
                 return
             async with net.connections.to(permit.host) as client:
-                assert isinstance(client, Client)
                 self.at[client] = host
                 self.now[host] += 1
                 opened_at = Counter(self.at.values())
@@ -76,7 +73,7 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def hold(
-    clients: Clients, net: Downloader, host: str, seconds: float, got: list[Client | None] | None = None
+    clients: Clients, net: Downloader, host: str, seconds: float, got: list[Connection | None] | None = None
 ) -> None:
     async with clients.borrow(net, host) as client:
         if got is not None:
@@ -192,7 +189,7 @@ def test_a_connection_of_the_host_itself_is_taken_before_any_is_opened_or_given_
 def test_where_all_are_open_the_one_idle_the_longest_is_given_up() -> None:
     async def main() -> None:
         clients = Clients()
-        got: list[Client | None] = []
+        got: list[Connection | None] = []
         async with open_downloader(NetworkSettings(max_total_connections=3), clients.client) as net:
             for host in "abcad":
                 await hold(clients, net, host, 0, got)
@@ -297,7 +294,7 @@ def test_a_pause_that_begins_while_all_connections_are_busy_is_kept_too() -> Non
 def test_a_long_pause_sends_away_who_comes_and_who_waits() -> None:
     async def main() -> None:
         clients = Clients()
-        got: list[Client | None] = []
+        got: list[Connection | None] = []
         async with (
             open_downloader(NetworkSettings(), clients.client, patience_s=30) as net,
             trio.open_nursery() as nursery,
@@ -364,8 +361,8 @@ def test_what_is_wrong_with_an_image_sets_no_host_aside(reason: Reason) -> None:
 def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one() -> None:
     async def main() -> None:
         clients = Clients()
-        held: list[Client | None] = []
-        sent_away: list[Client | None] = []
+        held: list[Connection | None] = []
+        sent_away: list[Connection | None] = []
         transfers = NetworkSettings(max_host_connections=1, max_total_connections=2)
         async with open_downloader(transfers, clients.client, patience_s=30) as net:
             await objected(net, "d", 20)
@@ -377,11 +374,11 @@ def test_a_drain_sends_away_who_waits_for_whatever_and_lets_finish_who_has_one()
                     nursery.start_soon(hold, clients, net, host, 0, sent_away)
                 await trio.sleep(1)
                 assert sent_away == []
-                net.permits.drain()
+                net.permits.drain.begin()
                 await trio.testing.wait_all_tasks_blocked()
                 assert sent_away == [None] * 5
                 assert clients.now.total() == 2
-                net.permits.drain()
+                net.permits.drain.begin()
                 with trio.fail_after(0.1):
                     await hold(clients, net, "e", 0, sent_away)
                 assert sent_away[5:] == [None]

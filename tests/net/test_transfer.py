@@ -160,7 +160,7 @@ def test_none_comes_of_what_a_drain_forestalls_and_a_transfer_at_work_is_finishe
             await trio.sleep(1)
             nursery.start_soon(fetch_one, get)
             await trio.sleep(1)
-            get.downloader.permits.drain()
+            get.downloader.permits.drain.begin()
             await trio.sleep(1)
             assert results == [None]
             assert await get() is None

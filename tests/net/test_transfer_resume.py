@@ -147,7 +147,7 @@ def test_a_drain_asks_for_no_rest_and_tells_what_broke() -> None:
 
             nursery.start_soon(fetch_one)
             await trio.sleep(1)
-            get.downloader.permits.drain()
+            get.downloader.permits.drain.begin()
             await trio.sleep(60)
             assert [result.reason for result in results] == [Reason.TIMEOUT]
             assert len(get.site.log) == 1

@@ -4,8 +4,9 @@ The stages are real; the feed, network, processor and recorder are fakes. The by
 budget holds one body, so a stage that kept a byte of it would stop the next image.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,24 @@ from builders import image, job
 
 from oidl.dataset.published import Mirror
 from oidl.errors import StateError
-from oidl.model import Blame, Done, Failure, Fetched, Job, Reason, Source, Status
+from oidl.model import Blame, Done, Failure, Fetched, Job, KeptBody, Reason, Source, Status
 from oidl.net.answer import Download
 from oidl.net.body import Body
 from oidl.net.connections import Connections
+from oidl.net.drain import Drain
 from oidl.net.permits import Backoff, Permits
+from oidl.net.request import ArrivingBody
 from oidl.net.transfer import Downloader
 from oidl.node.attempt import Outcome
+from oidl.node.local import LocalWorker
 from oidl.node.node import Node
+from oidl.node.originals import LocalOriginals
 from oidl.node.process import Processor
 from oidl.node.sources import Sources
 from oidl.node.stop import Stop
+from oidl.node.worker import WorkerDiedError, Workers
 from oidl.progress.meter import Meter
-from oidl.settings import Imaging, Layout, NetworkSettings, NodeSettings, Retries, SourceSettings
+from oidl.settings import Imaging, Layout, NetworkSettings, Retries, SourceSettings
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
 
@@ -44,7 +50,11 @@ pytestmark = pytest.mark.usefixtures("inline_threads")
 Fetch = Callable[["NodeHarness", Download], Awaitable[Fetched | Failure | None]]
 
 
-OnRequest = Callable[[str, Body], None]
+OnRequest = Callable[[str, ArrivingBody], None]
+
+
+async def uncounted(_: int) -> None:
+    pass
 
 
 async def fetch_body(_: object, download: Download) -> Fetched:
@@ -68,13 +78,15 @@ class NodeHarness:
     threads: int = 2
     clock: Callable[[], float] = lambda: 0.0
     dead: tuple[str, ...] = ()
+    deaths: dict[str, list[WorkerDiedError]] = field(default_factory=dict)
+    worked: list[tuple[int, str]] = field(default_factory=list)
     asked: list[Download] = field(default_factory=list)
     on_requests: list[OnRequest] = field(default_factory=list)
     looked_up: list[str] = field(default_factory=list)
     processed: list[Fetched] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     dropped: list[Job] = field(default_factory=list)
-    is_drained: bool = False
+    drain: Drain = field(default_factory=Drain)
     end: str | None = None
     ended_s: float = -1.0
     stop: Stop = field(init=False)
@@ -95,14 +107,18 @@ class NodeHarness:
     async def _main(self) -> None:
         self.stop, self.meter = Stop(), Meter(self.clock)
         transfers = NetworkSettings(self.connections, self.connections, memory_bytes=self.memory_bytes)
-        store = Files(Layout(self.root, "2017_11"), AtomicWriter("test"), self.originals.directory)
+        files = Files(Layout(self.root, "2017_11"), AtomicWriter("test"), self.originals.directory)
+        processor = _Processor(files, self.originals, Imaging(), harness=self)
+        workers = Workers([LocalWorker(processor, new_client, uncounted, self.threads)])
+        if self.deaths:
+            workers = Workers([_MortalWorker(number, self) for number in range(3)], has_quarantine=True)
         node = Node(
-            _Downloader(_Permits(self), Connections(0, new_client), transfers, harness=self),
-            _Processor(store, self.originals, Imaging(), harness=self),
+            _Downloader(_Permits(self), Connections(0, workers.new_connection), transfers, harness=self),
+            LocalOriginals(self.originals, files.has_originals, workers),
             Sources(self.originals.sources, MIRRORS),
             self.stop,
             self.meter,
-            NodeSettings(self.threads, 5 * Retries().max_wait_s),
+            patience_s=5 * Retries().max_wait_s,
         )
         with trio.fail_after(1000):  # when somebody keeps what another waits for
             self.end = await node.run(_Feed(self), _Recorder(self))
@@ -118,23 +134,56 @@ class _Permits(Permits):
 
     def __init__(self, harness: NodeHarness) -> None:
         self._line = harness
+        self.drain = harness.drain
 
     def backoff(self, url: str) -> Backoff | None:
         is_dead = any(host in url for host in self._line.dead)
         return Backoff(1e6, Reason.DNS, "no such host", is_unreachable=True) if is_dead else None
-
-    def drain(self) -> None:
-        self._line.is_drained = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Downloader(Downloader):
     harness: NodeHarness
 
-    async def fetch(self, download: Download, on_request: Any = None) -> Fetched | Failure | None:
+    async def fetch(
+        self, download: Download, on_request: Any = None, worker: int | None = None
+    ) -> Fetched | Failure | None:
         self.harness.asked.append(download)
         self.harness.on_requests.append(on_request)
-        return await self.harness.fetch(self.harness, download)
+        fetched = await self.harness.fetch(self.harness, download)
+        if self.harness.deaths and isinstance(fetched, Fetched):
+            number = len(self.harness.asked) % 2 if worker is None else worker
+            return replace(fetched, kept=KeptBody(number, 1, len(fetched.body)))
+        return fetched
+
+
+@dataclass
+class _MortalWorker:
+    """A worker whose process dies as often at an image as the harness says."""
+
+    number: int
+    harness: NodeHarness
+    threads: int = 1
+    load: int = 0
+
+    def new_connection(self) -> Any:
+        raise AssertionError("the downloader is made up")
+
+    def drain(self) -> None:
+        pass
+
+    async def read_original(self, job: Job) -> Fetched | None:
+        raise AssertionError("nothing is on disk")
+
+    async def process(self, job: Job, fetched: Fetched) -> Done | Failure:
+        self.load += 1
+        assert self.load == 1
+        self.harness.worked.append((self.number, job.image_id))
+        await trio.sleep(1)
+        self.load -= 1
+        if deaths := self.harness.deaths.get(job.image_id):
+            raise deaths.pop(0)
+        return self.harness.process(job, fetched)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -517,7 +566,7 @@ def test_asked_once_the_hosts_lend_no_more_and_what_is_in_hand_is_finished(tmp_p
         if len(harness.asked) == 3:
             harness.stop.interrupt()
             await trio.testing.wait_all_tasks_blocked()
-            assert harness.is_drained
+            assert harness.drain.has_begun
             assert harness.meter.statistics().in_flight == 3
 
     harness = NodeHarness(tmp_path, published(1, 2, 3), fetch_forever, memory_bytes=3 * SIZE, between=stop).run()
@@ -591,3 +640,62 @@ def test_a_run_that_stops_decides_nothing_by_half_of_the_sources(tmp_path: Path)
     assert sources_asked(harness) == [Source.ORIGINAL]
     assert harness.dropped == published(1)
     assert harness.meter.statistics().in_flight == 0
+
+
+# ---- workers that die
+
+CRASH = WorkerDiedError("was killed (SIGSEGV)", was_processing=True)
+KILL = WorkerDiedError("was killed (SIGKILL)", was_processing=True, was_killed=True)
+ELSEWHERE = WorkerDiedError("was killed (SIGSEGV)")
+QUARANTINE = 2
+
+
+def test_an_image_at_which_a_worker_died_is_tried_again_alone(tmp_path: Path) -> None:
+    deaths = {image(1).image_id: [CRASH], image(2).image_id: [KILL, KILL, KILL]}
+    harness = NodeHarness(tmp_path, published(*range(9)), deaths=deaths, memory_bytes=9 * SIZE).run()
+    assert [type(result) for _, result in harness.results] == [Done] * 9
+    quarantined = Counter(image_id for number, image_id in harness.worked if number == QUARANTINE)
+    assert quarantined == {image(1).image_id: 1, image(2).image_id: 3}
+
+
+@pytest.mark.parametrize(("death", "tries"), [(CRASH, 2), (KILL, 4)])
+def test_an_image_at_which_workers_keep_dying_is_corrupt_and_the_others_are_done(
+    tmp_path: Path, death: WorkerDiedError, tries: int
+) -> None:
+    deaths = {image(3).image_id: [death] * 9}
+    harness = NodeHarness(tmp_path, published(*range(6)), deaths=deaths, memory_bytes=6 * SIZE).run()
+    results = dict(harness.results)
+    failure = results.pop(3)
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.blame, failure.source) == (Reason.CORRUPT, Blame.IMAGE, Source.ORIGINAL)
+    assert failure.detail.startswith(f"{tries} worker processes died while they decoded it; the last one was killed")
+    assert len(deaths[image(3).image_id]) == 9 - tries
+    assert [type(result) for result in results.values()] == [Done] * 5
+
+
+def test_an_image_that_was_not_being_processed_is_no_suspect(tmp_path: Path) -> None:
+    deaths = {image(1).image_id: [ELSEWHERE] * 7}
+    harness = NodeHarness(tmp_path, published(1, 2), deaths=deaths, memory_bytes=2 * SIZE).run()
+    assert [type(result) for _, result in harness.results] == [Done] * 2
+    assert QUARANTINE not in {number for number, _ in harness.worked}
+
+
+def test_a_worker_that_dies_during_a_transfer_costs_a_request(tmp_path: Path) -> None:
+    async def fetch(harness: NodeHarness, download: Download) -> Fetched:
+        if len(harness.asked) == 1:
+            raise ELSEWHERE
+        return await fetch_body(harness, download)
+
+    harness = NodeHarness(tmp_path, published(1), fetch).run()
+    assert [type(result) for _, result in harness.results] == [Done]
+    assert len(harness.asked) == 2
+    assert harness.meter.statistics().in_flight == 1
+
+
+def test_a_run_that_drains_does_not_try_again_what_a_worker_died_at(tmp_path: Path) -> None:
+    async def fetch(harness: NodeHarness, download: Download) -> Fetched:
+        harness.stop.interrupt()
+        return await fetch_body(harness, download)
+
+    harness = NodeHarness(tmp_path, published(1), fetch, deaths={image(1).image_id: [CRASH]}).run()
+    assert (harness.outcomes, harness.dropped) == ([], list(published(1)))

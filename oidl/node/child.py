@@ -1,0 +1,203 @@
+"""A worker in a process of its own: the child's side. `remote` starts it and describes the protocol."""
+
+import logging
+import os
+import pickle
+import signal
+import socket
+import traceback
+from contextlib import aclosing
+from typing import Any
+
+import trio
+
+from oidl.model import Done, Failure, Fetched, Job, KeptBody
+from oidl.net.answer import Interrupted
+from oidl.net.body import Body
+from oidl.net.client import tls_context
+from oidl.net.dns import cached_dns
+from oidl.net.request import Answer, DirectConnection, Request
+from oidl.net.throttle import Throttle
+from oidl.node.frames import Call, Frames, Reply
+from oidl.node.local import new_local_worker
+from oidl.settings import WorkerSettings
+
+_REPORT_S = 0.25
+_ALIVE_S = 5.0
+
+log = logging.getLogger("oidl")
+
+
+class _CoordinatorHandler(logging.Handler):
+    """Sends what is logged here to the coordinator."""
+
+    def __init__(self, frames: Frames, token: trio.lowlevel.TrioToken) -> None:
+        super().__init__()
+        self._frames = frames
+        self._token = token
+
+    def emit(self, record: logging.LogRecord) -> None:
+        call = Call(0, "log", (record.levelno, self.format(record)))
+        self._token.run_sync_soon(self._frames.send, call)  # any thread may log
+
+
+class _Child:
+    """Does what the coordinator calls for; bodies and connections have the numbers that it gave them."""
+
+    def __init__(self, settings: WorkerSettings, frames: Frames) -> None:
+        self._settings = settings
+        self._frames = frames
+        self._throttle = Throttle(settings.transfers.max_bytes_per_s)
+        self._worker = new_local_worker(settings, tls_context(), self, self._count)
+        self._connections: dict[int, DirectConnection] = {}
+        self._arriving: dict[int, Body] = {}
+        self._whole: dict[int, Fetched] = {}
+        self._asked: dict[int, tuple[trio.Event, list[Reply]]] = {}
+        self._bytes = 0
+
+    # ---- what the coordinator calls
+
+    async def ask(
+        self, connection: int, body: int, left_s: float, request: Request
+    ) -> tuple[Answer | None, int, int | None]:
+        """As `Connection.ask`; also the size and the total of the body."""
+        if connection not in self._connections:
+            self._connections[connection] = self._worker.new_connection()
+        arriving = self._arriving.setdefault(body, Body(left_s))
+        arriving.left_s = left_s
+        answer = await self._connections[connection].ask(request, arriving)
+        if not isinstance(answer, Interrupted):
+            del self._arriving[body]
+        if isinstance(answer, Fetched):
+            answer = self._keep(body, answer)
+        return answer, arriving.size, arriving.total
+
+    async def close(self, connection: int) -> None:
+        """Closes a connection."""
+        if opened := self._connections.pop(connection, None):
+            await opened.aclose()
+
+    async def abandon(self, body: int) -> None:
+        """Drops a body that will not be continued."""
+        self._arriving.pop(body, None)
+
+    async def read_original(self, body: int, job: Job) -> Fetched | None:
+        """As in `Worker`."""
+        fetched = await self._worker.read_original(job)
+        return fetched and self._keep(body, fetched)
+
+    async def process(self, body: int, job: Job) -> Done | Failure:
+        """As in `Worker`."""
+        return await self._worker.process(job, self._whole.pop(body))
+
+    async def begin_drain(self) -> None:
+        """The run starts draining."""
+        self._worker.drain()
+
+    # ---- what the worker asks the coordinator
+
+    async def claim_name(self, name: str, image_id: str) -> bool:
+        """As in `Coordinator`."""
+        return bool(await self._call("claim_name", name, image_id))
+
+    async def before_replace(self, files: list[tuple[str, str]]) -> None:
+        """As in `Coordinator`."""
+        await self._call("before_replace", files)
+
+    # ---- the connection
+
+    async def report(self) -> None:
+        """Sends the bytes that have arrived and the sizes of bodies, a few times a second if there is news."""
+        sent_at = trio.current_time()
+        while True:
+            await trio.sleep(_REPORT_S)
+            if self._bytes or trio.current_time() >= sent_at + _ALIVE_S:
+                sent_at = trio.current_time()
+                sizes = [(number, body.size, body.total) for number, body in self._arriving.items()]
+                self._frames.send(Call(0, "progressed", (self._taken_bytes(), sizes)))
+
+    async def serve(self, call: Call) -> None:
+        """Answers one call of the coordinator."""
+        reply = Reply(call.number, None)
+        try:
+            reply = Reply(call.number, await getattr(self, call.method)(*call.arguments))
+        except Exception as error:  # it is contained, and logged, where the image is known
+            reply = Reply(call.number, None, _portable(error))
+        if call.number:
+            if self._bytes:
+                self._frames.send(Call(0, "progressed", (self._taken_bytes(), [])))
+            self._frames.send(reply)
+
+    def answered(self, reply: Reply) -> None:
+        """The coordinator has answered a call."""
+        event, replies = self._asked[reply.number]
+        replies.append(reply)
+        event.set()
+
+    async def _call(self, method: str, *arguments: object) -> Any:
+        number = max(self._asked, default=0) + 1
+        event, replies = self._asked[number] = trio.Event(), []
+        self._frames.send(Call(number, method, arguments))
+        await event.wait()
+        del self._asked[number]
+        if replies[0].error:
+            raise replies[0].error
+        return replies[0].value
+
+    def _keep(self, body: int, fetched: Fetched) -> Fetched:
+        """Keeps a body, and returns what the coordinator needs to know of it."""
+        self._whole[body] = fetched
+        kept = KeptBody(self._settings.number, body, len(fetched.body))
+        return Fetched(fetched.source, fetched.url, b"", doubt=fetched.doubt, kept=kept)
+
+    async def _count(self, count: int) -> None:
+        self._bytes += count
+        await self._throttle.consume(count)
+
+    def _taken_bytes(self) -> int:
+        count, self._bytes = self._bytes, 0
+        return count
+
+
+def _portable(error: Exception) -> Exception:
+    """`error` with its traceback as a note, as an exception that can be sent."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        other = RuntimeError(f"{type(error).__name__}: {error}")
+        other.add_note(error.__notes__[-1])
+        return other
+    return error
+
+
+def main() -> None:
+    """Works until the coordinator closes the socket; Ctrl-C is for the coordinator."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    trio.run(_serve, socket.socket(fileno=os.dup(0)))
+
+
+async def _serve(channel: socket.socket) -> None:
+    stream = trio.SocketStream(trio.socket.from_stdlib_socket(channel))
+    frames = Frames()
+    async with aclosing(Frames.received(stream)) as received, trio.open_nursery() as nursery:
+        nursery.start_soon(frames.run, stream)
+        settings: WorkerSettings = await anext(received)
+        log.addHandler(_CoordinatorHandler(frames, trio.lowlevel.current_trio_token()))
+        log.setLevel(settings.log_level)
+        log.propagate = False
+        with cached_dns(settings.transfers.dns_timeout_s):
+            child = _Child(settings, frames)
+            frames.send(Call(0, "started"))
+            nursery.start_soon(child.report)
+            async for frame in received:
+                if isinstance(frame, Call):
+                    nursery.start_soon(child.serve, frame)
+                else:
+                    child.answered(frame)
+        os._exit(0)  # at once: nothing that is still in progress will be recorded
+
+
+if __name__ == "__main__":
+    main()

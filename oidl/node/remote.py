@@ -1,0 +1,338 @@
+"""A worker in a process of its own: the coordinator's side. `child` is the other side.
+
+The two call each other's methods (`frames`). The first value from here is the `WorkerSettings`; then the coordinator
+calls `ask` for each request, `read_original` and `process`, and gets back what happened, without the bytes. A body
+stays in the child, under a number that the coordinator gave it. The child reports the bytes that arrive, and that it is
+alive; rarely, it calls for something that only the coordinator may do (`Coordinator`).
+
+When the socket is closed the child ends at once, so a killed run leaves no process behind. A child that ends earlier,
+or that is silent for too long, is replaced, and all that it had in progress fails with `WorkerDiedError`.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+import trio
+
+from oidl.errors import OidlError
+from oidl.model import Done, Failure, Fetched, Job
+from oidl.net.answer import Interrupted
+from oidl.net.request import Answer, ArrivingBody, Request
+from oidl.node.frames import Call, Frames, Reply
+from oidl.node.worker import Coordinator, WorkerDiedError
+from oidl.settings import WorkerSettings
+from oidl.text import printable, shortened
+
+COMMAND = (sys.executable, "-P", "-m", "oidl.node.child")
+_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}  # glibc returns larger pieces at once, if that is set
+_SILENCE_S = 60.0  # after this long without a word, a child hangs
+_STARTS = 3  # failed ones in a row, until no more are tried
+_CLOSE_S = 2.0
+_STDERR_BYTES = 4000  # the last ones are kept
+_LOG_CHARACTERS = 20_000
+
+log = logging.getLogger("oidl")
+
+
+@dataclass(slots=True)
+class _Body:
+    """What is known here about a body that a child receives or keeps."""
+
+    number: int
+    left_s: float
+    owner: "ChildWorker"
+    size: int = 0
+    total: int | None = None
+    is_partial: bool = False
+
+    @property
+    def worker(self) -> int:
+        return self.owner.number
+
+    def abandon(self) -> None:
+        if self.is_partial:
+            self.owner.notify("abandon", self.number)
+
+
+class _Connection:
+    """A connection of a child. A child that is new opens it again when it is used."""
+
+    def __init__(self, owner: "ChildWorker", number: int) -> None:
+        self._owner = owner
+        self._number = number
+
+    @property
+    def worker(self) -> int:
+        return self._owner.number
+
+    @property
+    def load(self) -> int:
+        return self._owner.load
+
+    def new_body(self, left_s: float) -> _Body:
+        return self._owner.new_body(left_s)
+
+    async def ask(self, request: Request, body: ArrivingBody) -> Answer | None:
+        assert isinstance(body, _Body)
+        return await self._owner.ask(self._number, request, body)
+
+    async def aclose(self) -> None:
+        with trio.move_on_after(_CLOSE_S), suppress(WorkerDiedError):
+            await self._owner.call("close", self._number)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A call that has no reply yet."""
+
+    method: str
+    has_ended: trio.Event = field(default_factory=trio.Event)
+    value: Any = None
+    error: Exception | None = None
+
+    def end(self, reply: Reply) -> None:
+        """The child has replied."""
+        self.value, self.error = reply.value, reply.error
+        self.has_ended.set()
+
+    def fail(self, death: str, *, was_killed: bool) -> None:
+        """The child has died."""
+        if not self.has_ended.is_set():
+            self.error = WorkerDiedError(death, was_processing=self.method == "process", was_killed=was_killed)
+            self.has_ended.set()
+
+
+class ChildWorker:
+    """A `Worker` in a process of its own, which `run` starts, and replaces when it dies.
+
+    `coordinator` answers its questions, `on_bytes` is called with the number of bytes that have arrived, `say` with
+    messages for the user. If it `is_lazy`, the process starts when there is something to do.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        coordinator: Coordinator,
+        on_bytes: Callable[[int], None],
+        say: Callable[[str], None],
+        *,
+        is_lazy: bool = False,
+    ) -> None:
+        self.number = settings.number
+        self.threads = settings.threads
+        self._settings = settings
+        self._coordinator = coordinator
+        self._on_bytes = on_bytes
+        self._say = say
+        self._numbers = count(1)
+        self._pending: dict[int, _Pending] = {}
+        self._arriving: dict[int, _Body] = {}
+        self._kept: set[int] = set()
+        self._is_needed = trio.Event()
+        self._is_draining = self._has_started = self._has_ended = False
+        self._frames = self._new_frames(0)
+        if not is_lazy:
+            self._is_needed.set()
+
+    def __repr__(self) -> str:
+        return f"<ChildWorker {self.number}: {len(self._pending)} calls in progress, {len(self._kept)} bodies kept>"
+
+    @property
+    def load(self) -> int:
+        """As in `Worker`."""
+        return len(self._pending) + len(self._kept)
+
+    def new_connection(self) -> _Connection:
+        """As in `Worker`."""
+        return _Connection(self, next(self._numbers))
+
+    def new_body(self, left_s: float) -> _Body:
+        """A body without bytes."""
+        return _Body(next(self._numbers), left_s, self)
+
+    async def read_original(self, job: Job) -> Fetched | None:
+        """As in `Worker`."""
+        body = next(self._numbers)
+        fetched: Fetched | None = await self.call("read_original", body, job)
+        if fetched:
+            self._kept.add(body)
+        return fetched
+
+    async def process(self, job: Job, fetched: Fetched) -> Done | Failure:
+        """As in `Worker`."""
+        assert fetched.kept
+        if fetched.kept.number not in self._kept:  # its process has died meanwhile, for another reason
+            raise WorkerDiedError("died meanwhile")
+        self._kept.discard(fetched.kept.number)
+        result: Done | Failure = await self.call("process", fetched.kept.number, job)
+        return result
+
+    async def ask(self, connection: int, request: Request, body: _Body) -> Answer | None:
+        """As `Connection.ask`."""
+        self._arriving[body.number] = body
+        try:
+            answer, body.size, body.total = await self.call("ask", connection, body.number, body.left_s, request)
+        finally:
+            del self._arriving[body.number]
+        body.is_partial = isinstance(answer, Interrupted)
+        if isinstance(answer, Fetched):
+            self._kept.add(body.number)
+        return answer  # type: ignore[no-any-return]
+
+    def drain(self) -> None:
+        """Requests that are not sent yet are given up."""
+        self._is_draining = True
+        self.notify("begin_drain")
+
+    async def call(self, method: str, *arguments: object) -> Any:
+        """The result of a method of the child. Raises what that raised, or `WorkerDiedError`."""
+        if self._has_ended:
+            raise WorkerDiedError("was stopped")
+        number = next(self._numbers)
+        pending = self._pending[number] = _Pending(method)
+        self._is_needed.set()
+        self._frames.send(Call(number, method, arguments))
+        try:
+            await pending.has_ended.wait()
+        finally:
+            self._pending.pop(number, None)
+        if pending.error:
+            raise pending.error
+        return pending.value
+
+    def notify(self, method: str, *arguments: object) -> None:
+        """Calls a method of the child that has no result."""
+        self._frames.send(Call(0, method, arguments))
+
+    async def run(self) -> None:
+        """Keeps a process running until cancelled, then kills it. Raises `OidlError` if it cannot be started."""
+        failed_starts = 0
+        try:
+            for life in count(1):
+                await self._is_needed.wait()
+                death, was_killed = await self._live()
+                failed_starts = 0 if self._has_started else failed_starts + 1
+                if failed_starts == _STARTS:
+                    raise OidlError(f"a worker process {death}, before it had started", hint="try `--processes 1`")
+                self._frames = self._new_frames(life)
+                self._fail_all(death, was_killed=was_killed)
+                if self._has_started:
+                    self._say(f"a worker process {death}; what it had in progress is tried again")
+        finally:
+            self._has_ended = True
+            self._fail_all("was stopped", was_killed=True)
+
+    def _fail_all(self, death: str, *, was_killed: bool) -> None:
+        """The child has died: nothing will come of what it had."""
+        self._kept.clear()
+        for pending in self._pending.values():
+            pending.fail(death, was_killed=was_killed)
+
+    async def _live(self) -> tuple[str, bool]:
+        """One life of the process: exchanges values with it until it ends.
+
+        Returns how it ended, and whether it was killed from outside.
+        """
+        self._has_started = False
+        ours, theirs = socket.socketpair()
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(ours)) as stream:
+            with theirs:
+                process = await trio.lowlevel.open_process(
+                    COMMAND,
+                    stdin=theirs,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,  # Ctrl-C is for the coordinator
+                    env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                )
+            assert process.stderr
+            printed, is_silent = bytearray(), False
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._frames.run, stream)
+                    nursery.start_soon(_read_tail, process.stderr, printed)
+                    is_silent = await self._receive(stream, nursery)
+                    nursery.cancel_scope.cancel()
+            finally:
+                process.kill()
+                with trio.CancelScope(shield=True):
+                    await process.wait()
+                    await process.stderr.aclose()
+        death = f"did not answer for {_SILENCE_S:.0f} s" if is_silent else _described(process.returncode)
+        log.error("worker process %d %s%s", self.number, death, _quoted(printed))
+        return death, process.returncode == -signal.SIGKILL and not is_silent
+
+    async def _receive(self, stream: trio.SocketStream, nursery: trio.Nursery) -> bool:
+        """Handles what arrives until the child has gone; returns False, or True if it was silent for too long."""
+        with trio.CancelScope() as scope:
+            async with aclosing(Frames.received(stream)) as received:
+                async for value in received:
+                    scope.deadline = trio.current_time() + _SILENCE_S
+                    if isinstance(value, Reply):
+                        if pending := self._pending.get(value.number):
+                            pending.end(value)
+                    else:
+                        self._handle(value, nursery)
+        return scope.cancelled_caught
+
+    def _handle(self, call: Call, nursery: trio.Nursery) -> None:
+        match call.method, call.arguments:
+            case "started", _:
+                self._has_started = True
+            case "progressed", (arrived, sizes):
+                if arrived:
+                    self._on_bytes(arrived)
+                for number, size, total in sizes:
+                    if body := self._arriving.get(number):
+                        body.size, body.total = size, total
+            case "log", (level, text):
+                log.log(level, "%s", shortened(printable(text), _LOG_CHARACTERS))
+            case _:
+                nursery.start_soon(self._answer, call)
+
+    async def _answer(self, call: Call) -> None:
+        """Answers a question of the child. An error here ends the run, as it would without a child."""
+        value: object = None
+        match call.method, call.arguments:
+            case "claim_name", (name, image_id):
+                value = await self._coordinator.claim_name(name, image_id)
+            case "before_replace", (files,):
+                await self._coordinator.before_replace(files)
+        self._frames.send(Reply(call.number, value))
+
+    def _new_frames(self, life: int) -> Frames:
+        """The frames for the next process, which begin with its settings."""
+        frames = Frames()
+        frames.send(replace(self._settings, part=f"{self.number}.{life}."))
+        if self._is_draining:
+            frames.send(Call(0, "begin_drain"))
+        return frames
+
+
+def _described(code: int | None) -> str:
+    """How a process ended, for a message that begins "a worker process ..."."""
+    if code is None or code >= 0:
+        return f"ended by itself (exit code {code})"
+    name = signal.Signals(-code).name
+    return f"was killed ({name}{', perhaps for lack of memory' if -code == signal.SIGKILL else ''})"
+
+
+def _quoted(printed: bytearray) -> str:
+    """What a process printed, for the log."""
+    return ": " + shortened(printable(printed.decode(errors="replace")), _LOG_CHARACTERS) if printed else ""
+
+
+async def _read_tail(stream: trio.abc.ReceiveStream, tail: bytearray) -> None:
+    """Reads everything that a process prints, so that it never waits, and keeps the end of it."""
+    async for piece in stream:
+        tail += piece
+        del tail[:-_STDERR_BYTES]
