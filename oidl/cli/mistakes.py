@@ -35,7 +35,7 @@ _OFTEN = {
     "max-samples": "limit", "max-images": "limit", "num-images": "limit", "n": "limit",
     "output": "root-dir", "out": "root-dir", "output-dir": "root-dir", "output-folder": "root-dir", "dest": "root-dir",
     "dir": "root-dir", "root": "root-dir", "size": "resize-box-size", "image-size": "resize-box-size",
-    "workers": "threads", "num-workers": "threads", "jobs": "threads", "j": "threads", "processes": "threads",
+    "workers": "processes", "num-workers": "processes", "jobs": "threads", "j": "threads", "process-count": "processes",
     "connections": "max-total-connections", "thread-count": "max-total-connections",
     "force": "always-download", "overwrite": "always-download",
     "timeout": "stall-timeout", "retries": "max-retries", "quality": "resize-compression-quality",

@@ -17,7 +17,7 @@ from oidl.cli.options.run import OPTIONS
         ("run --xyzzy=3", "there is no option --xyzzy\n"),
         ("run --Limit=3", "there is no option --Limit\n  write --limit"),
         ("run -limit 3", "there is no option -limit\n  write --limit"),
-        ("run --workers 4", "there is no option --workers\n  it is called --threads here"),
+        ("run --workers 4", "there is no option --workers\n  it is called --processes here"),
         ("run -j 4", "there is no option -j\n  it is called --threads here"),
         ("run --max_samples=3", "there is no option --max_samples\n  it is called --limit here"),
         ("run --quiet", "there is no option --quiet\n  it is called --progress none here"),

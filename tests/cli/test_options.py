@@ -55,8 +55,8 @@ _OTHER = {
     "resized_images_subdirectory": "there", "rendition": ("box=9",), "orientation": Orientation.KEEP,
     "background": "000000", "validate": Validation.OFF, "name_files_by": FileNames.FLICKR, "dataset_version": "3",
     "retry_failed": (Reason.GONE,), "limit_rate": 9, "max_rps": 9.0, "user_agent": "me", "max_duration": 9.0,
-    "max_bytes": 9, "limit": 9, "threads": 99, "root_dir": Path("/elsewhere"), "state_db": Path("/elsewhere.sqlite3"),
-    "include_subclasses": True,
+    "max_bytes": 9, "limit": 9, "threads": 99, "processes": 9,
+    "root_dir": Path("/elsewhere"), "state_db": Path("/elsewhere.sqlite3"), "include_subclasses": True,
 }  # fmt: skip
 """Values that are not the default ones, for what is neither a switch nor a number."""
 
@@ -77,7 +77,11 @@ def _changed(group: Any, option: str) -> Any:
     return replace(group, **more | {option: _other(option, getattr(group, option))})
 
 
-_OF_OTHERS = ((ImagingOptions, "threads"), (LimitOptions, "limit"))  # they go into other settings, see below
+_OF_OTHERS = (
+    (ImagingOptions, "threads"),
+    (ImagingOptions, "processes"),
+    (LimitOptions, "limit"),
+)  # they go into other settings, see below
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from oidl.cli.options.groups import IMAGING, filled, in_section
-from oidl.cli.options.types import AT_LEAST_ONE, one_of
+from oidl.cli.options.types import AT_LEAST_ONE, PROCESSES, between, one_of
 from oidl.model import Validation
-from oidl.settings import Imaging
+from oidl.settings import MAX_PROCESSES, Imaging
 
 _IMAGING = Imaging()
 
@@ -33,6 +33,10 @@ class ImagingOptions:
 
     threads: Annotated[int | None, AT_LEAST_ONE] = None
     """Threads that check and resize images. Default: one for each core that this process may use."""
+
+    processes: Annotated[int | None, PROCESSES, between(1, MAX_PROCESSES)] = None
+    """Processes that download, check and resize images, and share the threads. `auto` (default): one for each core,
+    8 at most, fewer for fewer than 1,000 images each."""
 
     def settings(self, background: str) -> Imaging:
         """Which images pass; `background` goes under what is transparent."""

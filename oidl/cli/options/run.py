@@ -92,6 +92,7 @@ class RunOptions:
             imaging=self.imaging.settings(self.renditions.background),
             is_directory_given=self.renditions.resized_images_subdirectory is not None,
             threads=self.imaging.threads or usable_cores(),
+            processes=self.imaging.processes,
         )
 
 

@@ -134,19 +134,24 @@ def parse_seconds(text: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9.]+)([dhms])", typed))
 
 
-def _limit(_kind: type, tokens: tuple[Token, ...]) -> int | None:
-    """A whole number; None for `all`, which lifts a limit of the plan."""
-    token = tokens[0]
-    if token.value.lower() == "all":
-        return None
-    _check_whole(token)
-    number = _number(token.value)
-    if number is None:
-        raise UsageError(f"{origin(token)} must be a whole number or all, not {token.value!r}")
-    return int(number)
+def _number_or(word: str) -> Parameter:
+    """An option whose value is a whole number, or `word` for None."""
+
+    def convert(_kind: type, tokens: tuple[Token, ...]) -> int | None:
+        token = tokens[0]
+        if token.value.lower() == word:
+            return None
+        _check_whole(token)
+        number = _number(token.value)
+        if number is None:
+            raise UsageError(f"{origin(token)} must be a whole number or {word}, not {token.value!r}")
+        return int(number)
+
+    return Parameter(converter=convert)
 
 
-LIMIT = Parameter(converter=_limit)
+LIMIT = _number_or("all")  # lifts a limit of the plan
+PROCESSES = _number_or("auto")
 BYTES = Parameter(converter=lambda _, tokens: parse_bytes(tokens[0].value), show_default=bytes_text)
 SECONDS = Parameter(converter=lambda _, tokens: parse_seconds(tokens[0].value))
 

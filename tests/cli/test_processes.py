@@ -1,0 +1,220 @@
+"""`--processes`: several processes do what one does, keep the same limits, and may die."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oidl.demo.listing import Demo
+from oidl.demo.site import ServerFault
+from oidl.storage.atomic import PART_DIRECTORY
+
+pytestmark = pytest.mark.slow
+
+_PROCESSES = 3
+_OPTIONS = ("--save-original-images", "--resize-box-size=64", "--max-wait=20", "--no-download-metadata")
+
+# The worker that decodes one of these images dies as in a decoder that fails.
+_MORTAL = """
+import os, signal, sys
+if "oidl.node.child" in sys.orig_argv:
+    from oidl.node.process import Processor
+    process = Processor.process
+    def mortal(self, job, fetched):
+        if job.image_id in {images}:
+            os.kill(os.getpid(), signal.{signal})
+        return process(self, job, fetched)
+    Processor.process = mortal
+"""
+
+
+@pytest.fixture
+def start(oidl, root: Path) -> Callable[..., subprocess.Popen[str]]:
+    def run(loopback: Any, *arguments: str, processes: int = _PROCESSES, **options: Any) -> subprocess.Popen[str]:
+        dataset = (f"--root-dir={root}", f"--catalogue={loopback.catalogue}", f"--processes={processes}")
+        return oidl.start("run", *dataset, *_OPTIONS, *arguments, **options)
+
+    return run
+
+
+@pytest.fixture
+def without(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """The environment in which workers die at these images."""
+
+    def write(*image_ids: str, name: str = "SIGSEGV") -> dict[str, str]:
+        home = tmp_path / "site"
+        home.mkdir()
+        (home / "sitecustomize.py").write_text(_MORTAL.format(images=set(image_ids), signal=name), "utf-8")
+        return {"PYTHONPATH": str(home)}
+
+    return write
+
+
+def workers_of(pid: int) -> list[int]:
+    """The worker processes of a run."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text("ascii").split():
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            found += [int(child)] if b"oidl.node.child" in command else []
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text("ascii")
+    except OSError:
+        return False
+
+
+def names(tree: dict[str, bytes]) -> dict[str, bytes]:
+    return {path: body for path, body in tree.items() if "sqlite3" not in path}
+
+
+def test_they_do_what_one_process_does(served, quick_dataset: Demo, start, oidl, ask, tree, root: Path) -> None:
+    quick = served(quick_dataset)
+    columns = "image_id, status, reason, detail, http_status, bytes, md5, width, height, url, source"
+    made = []
+    for processes in (1, _PROCESSES):
+        quick.site.requests.clear()
+        ended = oidl.end(start(quick, processes=processes))
+        assert (ended.returncode, ended.stderr) == (0, "")
+        rows = ask(f"SELECT {columns} FROM download ORDER BY image_id")
+        files = ask("SELECT image_id, rendition, path, bytes, width, height FROM file ORDER BY image_id, rendition")
+        made.append((rows, files, names(tree(root))))
+        ((arrived,),) = ask("SELECT bytes FROM run ORDER BY id DESC LIMIT 1")
+        assert arrived >= sum(row[5] or 0 for row in rows if row[1] == "done")
+        root.rename(root.with_name(f"{processes}"))
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("processes", [1, _PROCESSES])
+def test_the_limits_on_connections_are_those_of_all_of_them(fine, start, oidl, processes: int) -> None:
+    for path in map(fine.path_of, fine.images):
+        fine.site.answers[path] = replace(fine.site.answers[path], behaviour=ServerFault.SLOW, bytes_per_s=100_000)
+    limits = ("--max-host-connections=2", "--max-total-connections=4")
+    ended = oidl.end(start(fine, *limits, processes=processes))
+    assert ended.returncode == 0
+    assert fine.site.connections.peak == 4
+    assert max(fine.site.connections.peak_at.values()) == 2
+    assert fine.requests == {fine.path_of(listed): 1 for listed in fine.images}
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
+def test_an_image_that_kills_its_decoder_is_corrupt_and_the_others_are_done(
+    fine, start, oidl, ask, without, name: str
+) -> None:
+    image_id = fine.images[7].image.image_id
+    ended = oidl.end(start(fine, "--progress=line", env=without(image_id, name=name)))
+    assert ended.returncode == 0
+    ((failed, reason, detail),) = ask("SELECT image_id, reason, detail FROM download WHERE status = 'failed'")
+    assert (failed, reason) == (image_id, "corrupt")
+    assert "worker processes died while they decoded it" in detail
+    assert name in detail
+    assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(len(fine.images) - 1,)]
+    assert f"a worker process was killed ({name}" in ended.stdout
+
+
+def test_workers_that_are_killed_cost_no_image(fine, start, oidl, ask, wait_until, tree, root: Path) -> None:
+    for path in map(fine.path_of, fine.images):
+        fine.site.answers[path] = replace(fine.site.answers[path], behaviour=ServerFault.SLOW, bytes_per_s=50_000)
+    process = start(fine, "--max-host-connections=2")
+    rng = random.Random(1)
+    for number in range(5, 25, 5):
+        wait_until(lambda number=number: sum(fine.requests.values()) >= number)
+        for pid in rng.sample(workers := workers_of(process.pid), min(2, len(workers))):
+            os.kill(pid, signal.SIGKILL)
+    ended = oidl.end(process)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
+    files = dict(ask("SELECT path, bytes FROM file"))
+    assert {path: len(body) for path, body in tree(root).items() if path.endswith(".jpg")} == files
+    assert list(root.rglob(f"{PART_DIRECTORY}/*")) == []
+
+
+def test_a_coordinator_that_is_killed_leaves_no_worker(fine, start, oidl, ask, wait_until, root: Path) -> None:
+    fine.block_images()
+    process = start(fine)
+    wait_until(lambda: sum(fine.requests.values()) >= 3)
+    workers = workers_of(process.pid)
+    assert len(workers) == _PROCESSES
+    process.kill()
+    oidl.end(process)
+    wait_until(lambda: not any(map(is_alive, workers)))
+    fine.gate.set()
+    assert oidl.end(start(fine)).returncode == 0
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
+    assert list(root.rglob(f"{PART_DIRECTORY}/*")) == []
+
+
+def test_ctrl_c_finishes_what_is_in_progress(fine, start, oidl, ask, wait_until) -> None:
+    fine.block_images()
+    process = start(fine, "--max-host-connections=2")
+    wait_until(lambda: sum(fine.requests.values()) == 4)
+    workers = workers_of(process.pid)
+    for pid in (process.pid, *workers):  # as a terminal or a batch system does
+        os.kill(pid, signal.SIGINT)
+    wait_until(lambda: ask("SELECT count(*) FROM download") == [(len(fine.images),)])
+    fine.gate.set()
+    ended = oidl.end(process)
+    assert ended.returncode == 130
+    assert sum(fine.requests.values()) == 4
+    assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(4,)]
+    wait_until(lambda: not any(map(is_alive, workers)))
+
+
+def test_the_second_ctrl_c_stops_at_once(fine, start, oidl, wait_until, root: Path) -> None:
+    fine.block_images()
+    log = root.parent / "log"
+    process = start(fine, f"--log-file={log}")
+    wait_until(lambda: sum(fine.requests.values()) >= 3)
+    workers = workers_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: "press Ctrl-C again" in log.read_text("utf-8"))
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert oidl.end(process).returncode == 130
+    assert time.monotonic() - began < 3
+    assert not any(map(is_alive, workers))
+    assert list(root.rglob(f"{PART_DIRECTORY}/*")) == []
+
+
+def test_names_and_rows_that_only_the_coordinator_may_change(fine, start, oidl, ask, tree, root: Path) -> None:
+    for options in (("--name-files-by=flickr",), ("--name-files-by=flickr", "--always-download")):
+        ended = oidl.end(start(fine, *options))
+        assert (ended.returncode, ended.stderr) == (0, "")
+    files = dict(ask("SELECT path, bytes FROM file"))
+    assert {path: len(body) for path, body in tree(root).items() if path.endswith(".jpg")} == files
+    assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
+
+
+def test_originals_on_disk_are_read_by_workers(fine, start, oidl, ask) -> None:
+    assert oidl.end(start(fine)).returncode == 0
+    fine.site.requests.clear()
+    assert oidl.end(start(fine, "--resize-mode=FillCrop", "--resized-images-subdirectory=crops")).returncode == 0
+    assert not fine.requests
+    assert ask("SELECT count(*) FROM file WHERE path LIKE '%crops%'") == [(len(fine.images),)]
+
+
+def test_ten_images_need_no_other_process(fine, oidl, root: Path, wait_until) -> None:
+    fine.block_images()
+    process = oidl.start("run", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--limit=10", *_OPTIONS)
+    wait_until(lambda: sum(fine.requests.values()) >= 3)
+    assert workers_of(process.pid) == []
+    fine.gate.set()
+    assert oidl.end(process).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [("0", "--processes must be 1 to 256, not 0"), ("many", "--processes must be a whole number or auto, not 'many'")],
+)
+def test_a_number_of_processes_that_cannot_be(refused, typed: str, message: str) -> None:
+    refused(2, f"--processes={typed}", names=message)
