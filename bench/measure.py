@@ -1,18 +1,24 @@
-"""Measures one process from outside: wall and CPU seconds and peak memory, as the kernel counts them."""
+"""Measures a command from outside, with its child processes: wall and CPU seconds and peak memory."""
 
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from oidl.cores import usable_cores
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources that one process used; `peak_mb` is its largest resident set in MiB."""
+    """The resources that a command used; `peak_mb` is the largest sum of the resident sets of its processes, in MiB.
+
+    Memory that processes share, such as code, is counted for each of them.
+    """
 
     wall_s: float
     cpu_s: float
@@ -22,25 +28,53 @@ class Usage:
 
 
 def measured(arguments: Sequence[str]) -> Usage:
-    """Runs `python arguments` to its end and measures it."""
+    """Runs `python arguments` to its end and measures it. CPU time is that of all processes that it has waited for."""
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
+    has_ended, peaks = threading.Event(), [0]
+    watcher = threading.Thread(target=_watch, args=(process.pid, has_ended, peaks))
+    watcher.start()
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
+    has_ended.set()
+    watcher.join()
     process.returncode = os.waitstatus_to_exitcode(status)
     return Usage(
         wall_s=time.perf_counter() - started,
         cpu_s=usage.ru_utime + usage.ru_stime,
-        peak_mb=usage.ru_maxrss / 1024,
+        peak_mb=max(usage.ru_maxrss * 1024, *peaks) / 2**20,
         exit_code=process.returncode,
         output=output,
     )
 
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_WATCH_S = 0.2
+
+
+def resident_bytes(pid: int) -> int:
+    """The sum of the resident sets of a process and its descendants; 0 if it has ended."""
+    total = 0
+    for each in (pid, *_descendants(pid)):
+        with suppress(OSError):
+            total += int(Path(f"/proc/{each}/statm").read_text("ascii").split()[1]) * PAGE_BYTES
+    return total
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    with suppress(OSError):
+        for tasks in Path(f"/proc/{pid}/task").iterdir():
+            for child in (tasks / "children").read_text("ascii").split():
+                yield int(child)
+                yield from _descendants(int(child))
+
+
+def _watch(pid: int, has_ended: threading.Event, peaks: list[int]) -> None:
+    while not has_ended.wait(_WATCH_S):
+        peaks.append(resident_bytes(pid))
 
 
 def machine() -> str:

@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=6000, help="thumbnails a round; a tenth as many originals")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument(
+        "--processes", type=lambda text: text.split(","), default=["auto"], help="counts of processes, like 1,2,auto"
+    )
     parser.add_argument("--kind", choices=[kind.name for kind in KINDS], action="append")
 
 
@@ -46,8 +49,10 @@ def run(arguments: argparse.Namespace) -> None:
         root.chmod(0o755)  # nginx started by root reads as another user
         with served(root) as (base_url, server):
             print(f"served by {server}\n")
-            print("| | MB each | libvips img/s | own img/s | `oidl run` img/s | of libvips | of own | CPU ms | MB |")
-            print("|---|---|---|---|---|---|---|---|---|")
+            print(
+                "| | processes | MB each | libvips img/s | own img/s | oidl img/s | of libvips | of own | CPU ms | MB |"
+            )
+            print("|---|---|---|---|---|---|---|---|---|---|")
             for kind in KINDS:
                 if not arguments.kind or kind.name in arguments.kind:
                     _measure(kind, arguments, root, base_url)
@@ -58,28 +63,31 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
     photos = make_photos(root / kind.name, kind.width, kind.height, kind.quality, count)
     image_list = root / f"{kind.name}.csv"
     write_image_list(image_list, base_url, photos, root)
-    rounds = []
+    rounds: dict[str, list[tuple[float, ...]]] = {processes: [] for processes in arguments.processes}
     for number in range(arguments.rounds):
         libvips, own = (count / _limit_s(kind, root, count, calls) for calls in ("libvips", "imaging"))
-        home = (
-            root / f"{kind.name}-{number}"
-        )  # all are kept, because removing many files slows down making others for minutes
-        options = [
-            "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={image_list}", "--no-download-metadata",
-            f"--resize-box-size={kind.box}", f"--max-host-connections={arguments.connections}", "--no-log-to-stdout",
-        ]  # fmt: skip
-        measured([*options, "--limit=0"])
-        usage = measured(options)
-        assert usage.exit_code == 0, usage.output
-        status = json.loads(measured(["-m", "oidl", "status", f"--root-dir={home}", "--json"]).output)
-        assert status["done"] == count, status
-        speed = count / usage.wall_s
-        cpu_ms = 1000 * usage.cpu_s / count
-        rounds.append((libvips, own, speed, speed / libvips, speed / own, cpu_ms, usage.peak_mb))
+        for processes in arguments.processes:
+            # all are kept, because removing many files slows down making others for minutes
+            home = root / f"{kind.name}-{number}-{processes}"
+            options = [
+                "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={image_list}", "--no-download-metadata",
+                f"--resize-box-size={kind.box}", f"--max-host-connections={arguments.connections}",
+                f"--processes={processes}", "--no-log-to-stdout",
+            ]  # fmt: skip
+            measured([*options, "--limit=0"])
+            usage = measured(options)
+            assert usage.exit_code == 0, usage.output
+            status = json.loads(measured(["-m", "oidl", "status", f"--root-dir={home}", "--json"]).output)
+            assert status["done"] == count, status
+            speed = count / usage.wall_s
+            cpu_ms = 1000 * usage.cpu_s / count
+            figures = (libvips, own, speed, speed / libvips, speed / own, cpu_ms, usage.peak_mb)
+            rounds[processes].append(figures)
     size_mb = statistics.mean(path.stat().st_size for path in photos[:24]) / 1e6
-    figures = [statistics.median(column) for column in zip(*rounds, strict=True)]
-    row = "| {} | {:.2f} | {:.0f} | {:.0f} | {:.0f} | {:.2f} | {:.2f} | {:.1f} | {:.0f} |"
-    print(row.format(kind.name, size_mb, *figures), flush=True)
+    for processes, rows in rounds.items():
+        medians = [statistics.median(column) for column in zip(*rows, strict=True)]
+        row = "| {} | {} | {:.2f} | {:.0f} | {:.0f} | {:.0f} | {:.2f} | {:.2f} | {:.1f} | {:.0f} |"
+        print(row.format(kind.name, processes, size_mb, *medians), flush=True)
 
 
 def _limit_s(kind: Kind, root: Path, count: int, calls: str) -> float:
