@@ -21,7 +21,6 @@ class ByteBudget:
         count = min(count, self._total)
         if not self._waiting and count <= self._free:
             self._free -= count
-            await trio.lowlevel.checkpoint()
             return count
         waiter = (count, trio.Event())
         self._waiting.append(waiter)

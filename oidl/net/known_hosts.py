@@ -8,7 +8,7 @@ import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -116,6 +116,7 @@ class KnownHosts:
         )
 
 
+@lru_cache(4096)  # an image's URL is looked at several times
 def host_of(url: str) -> str:
     """The host and port of `url`, in lower case; empty if it is not a URL."""
     try:

@@ -96,10 +96,12 @@ class Permits:
         host.users += 1
         has_slot = is_permitted = False
         try:
-            with self.drain.unless_begun():
-                await host.slots.acquire()
-                has_slot = True
-                is_permitted = await self._wait_for_turn(host)
+            has_slot = is_permitted = self._starts_at_once(host)
+            if not is_permitted:
+                with self.drain.unless_begun():
+                    await host.slots.acquire()
+                    has_slot = True
+                    is_permitted = await self._wait_for_turn(host)
             if not is_permitted:
                 yield None
                 return
@@ -134,6 +136,25 @@ class Permits:
         """The state of the pace of every provider, and of every host that has its own."""
         now = trio.current_time()
         return tuple(state for provider in self._hosts.providers for state in provider.pace.states(provider.name, now))
+
+    def _starts_at_once(self, host: Host) -> bool:
+        """Passes all gates if nothing has to be waited for, as mostly. Waiting for each of them would cost 50 µs."""
+        provider, now = host.provider, trio.current_time()
+        if (
+            self.drain.has_begun
+            or not (host.slots.value and self._slots.value)
+            or host.lock.locked()
+            or provider.lock.locked()
+            or provider.pace.host_wait_s(host.name, now) > 0
+            or provider.pace.wait_s(now) > 0
+            or host.breaker.wait_s(now) > 0
+        ):
+            return False
+        host.slots.acquire_nowait()
+        self._slots.acquire_nowait()
+        provider.pace.started(now, host.name)
+        host.breaker.started()
+        return True
 
     async def _wait_for_turn(self, host: Host) -> bool:
         """Passes gates 2 to 4: counts the request as started and takes a slot among all connections.
