@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol
 import httpx
 import trio
 
-from oidl.model import Failure, Fetched, Reason
+from oidl.model import Failure, Fetched, Job, Reason
 from oidl.net.answer import Download, Interrupted, Redirect, refusal
 from oidl.net.body import Body
 from oidl.net.client import TRANSFER_ERRORS, Client, failure_of
@@ -28,11 +28,15 @@ Answer = Fetched | Failure | Redirect | Interrupted
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask for; with `is_public_only`, for a redirect by a public server, no private address is asked."""
+    """What to ask for; with `is_public_only`, for a redirect by a public server, no private address is asked.
+
+    A worker in another process begins to process a whole body of `job` at once, if it has one.
+    """
 
     url: str
     download: Download
     is_public_only: bool = False
+    job: Job | None = None
 
 
 class ArrivingBody(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import trio
 
-from oidl.model import Blame, Failure, Fetched, Reason, Source
+from oidl.model import Blame, Failure, Fetched, Job, Reason, Source
 from oidl.net.answer import Download, Interrupted, Redirect
 from oidl.net.connections import Connections
 from oidl.net.permits import CANCELLED, Permits
@@ -36,23 +36,27 @@ class Downloader:
     transfers: NetworkSettings
 
     async def fetch(
-        self, download: Download, on_request: OnRequest = _unheard, worker: int | None = None
+        self,
+        download: Download,
+        on_request: OnRequest = _unheard,
+        worker: int | None = None,
+        job: Job | None = None,
     ) -> Fetched | Failure | None:
         """The whole body of `download`, or why it could not be fetched; None if the run started draining first.
 
         Never raises for a fault of a server or a network. Follows three redirects, never from https to http.
         `on_request` is called for every request with its URL and the body, which grows while the answer
         arrives. A `Failure` names the URL that failed, which may be that of a redirect. The worker with the number
-        `worker` makes the requests; None means any worker.
+        `worker` makes the requests; None means any worker. `job` is that of `Request`.
         """
-        request = Request(download.url, download)
+        request = Request(download.url, download, job=job)
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._fetch_from(request, on_request, worker)
             if isinstance(answer, Failure):
                 return _located(answer, download.source, request.url)
             if not isinstance(answer, Redirect):
                 return answer
-            request = Request(answer.url, download, answer.is_from_public)
+            request = Request(answer.url, download, answer.is_from_public, job)
         return _located(
             Failure(Reason.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects"), download.source, request.url
         )

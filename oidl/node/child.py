@@ -44,9 +44,10 @@ class _CoordinatorHandler(logging.Handler):
 class _Child:
     """Does what the coordinator calls for; bodies and connections have the numbers that it gave them."""
 
-    def __init__(self, settings: WorkerSettings, frames: Frames) -> None:
+    def __init__(self, settings: WorkerSettings, frames: Frames, nursery: trio.Nursery) -> None:
         self._settings = settings
         self._frames = frames
+        self._nursery = nursery
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
         self._worker = new_local_worker(settings, tls_context(), self, self._count)
         self._connections: dict[int, DirectConnection] = {}
@@ -70,6 +71,8 @@ class _Child:
             del self._arriving[body]
         if isinstance(answer, Fetched):
             answer = self._keep(body, answer)
+            if request.job:
+                self._nursery.start_soon(self.serve, Call(-body, "process", (body, request.job)))
         return answer, arriving.size, arriving.total
 
     async def close(self, connection: int) -> None:
@@ -188,7 +191,7 @@ async def _serve(channel: socket.socket) -> None:
         log.setLevel(settings.log_level)
         log.propagate = False
         with cached_dns(settings.transfers.dns_timeout_s):
-            child = _Child(settings, frames)
+            child = _Child(settings, frames, nursery)
             frames.send(Call(0, "started"))
             nursery.start_soon(child.report)
             async for frame in received:

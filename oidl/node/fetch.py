@@ -87,7 +87,9 @@ class Fetcher:
         if not download.url:  # the image has no thumbnail, and thumbnails are the only source
             return Failure(Reason.NOT_FOUND, "the list has no thumbnail URL for it", source=download.source)
         await memory.acquire(min(download.cap_bytes, download.size_bytes or THUMBNAIL_CAP_BYTES))
-        fetched = await self._downloader.fetch(download, partial(self._meter.requested, attempt.job), worker)
+        on_request = partial(self._meter.requested, attempt.job)
+        job = self._originals.unchanged(attempt.job)
+        fetched = await self._downloader.fetch(download, on_request, worker, job)
         if isinstance(fetched, Fetched):
             memory.grow_to(fetched.size)
         return fetched

@@ -3,11 +3,20 @@
 Both ends are the same version of oidl on the same machine, and the socket has no name, so nothing else can send here.
 """
 
+import copyreg
 import pickle
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import fields
+from functools import lru_cache
+from io import BytesIO
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import trio
+
+from oidl.model import Done, Failure, Fetched, Job, KeptBody, Rendition, WrittenFile
+from oidl.net.answer import Download
+from oidl.net.request import Request
 
 _READ_BYTES = 256 * 1024
 _LENGTH_BYTES = 4
@@ -38,7 +47,7 @@ class Frames:
 
     def send(self, value: object) -> None:
         """Queues `value`. What is queued for a side that has gone is never sent."""
-        data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        data = _pickled(value)
         self._unsent += len(data).to_bytes(_LENGTH_BYTES, "big")
         self._unsent += data
         self._has_more.set()
@@ -74,3 +83,50 @@ class Frames:
                 yield pickle.loads(memoryview(data)[start + _LENGTH_BYTES : end])
                 start = end
             del data[:start]
+
+
+# ---- pickling, in half of the time that pickle needs by itself
+
+
+def _by_fields(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """How a value of the dataclass `kind` is pickled: as a call of it. By itself, pickle does Python work per field."""
+    values_of = attrgetter(*(field.name for field in fields(kind)))
+    return lambda value: (kind, values_of(value))
+
+
+def _reduced_job(job: Job) -> tuple[Any, ...]:
+    """The same for a job, with its renditions, which are those of many others, pickled only once."""
+    values = _values_of_job(job)
+    return _job, (_pickled_renditions(job.missing_renditions), *values)
+
+
+def _job(renditions: bytes, *values: Any) -> Job:
+    by_name = dict(zip(_OTHER_FIELDS, values, strict=True))
+    return Job(missing_renditions=_unpickled_renditions(renditions), **by_name)
+
+
+_OTHER_FIELDS = [field.name for field in fields(Job) if field.name != "missing_renditions"]
+_values_of_job = attrgetter(*_OTHER_FIELDS)
+
+_REDUCERS = copyreg.dispatch_table.copy()
+_REDUCERS |= {kind: _by_fields(kind) for kind in (Done, Download, Failure, Fetched, KeptBody, Request, WrittenFile)}
+_REDUCERS[Job] = _reduced_job
+
+
+def _pickled(value: object) -> bytes:
+    buffer = BytesIO()
+    pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _REDUCERS
+    pickler.dump(value)
+    return buffer.getvalue()
+
+
+@lru_cache
+def _pickled_renditions(renditions: tuple[Rendition, ...]) -> bytes:
+    return pickle.dumps(renditions)
+
+
+@lru_cache
+def _unpickled_renditions(data: bytes) -> tuple[Rendition, ...]:
+    renditions: tuple[Rendition, ...] = pickle.loads(data)
+    return renditions

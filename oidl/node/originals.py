@@ -40,6 +40,10 @@ class LocalOriginals:
             memory.release()
         return fetched
 
+    def unchanged(self, job: Job) -> Job | None:
+        """`job`, if `restoring` will return the same, whatever is fetched; None otherwise."""
+        return job if job.saved_original is None else None
+
     def restoring(self, job: Job, fetched: Fetched) -> Job:
         """`job`, which also saves the original again if a recorded original could not be used and was fetched."""
         if fetched.source == Source.LOCAL or job.saved_original is None:

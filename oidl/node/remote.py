@@ -2,7 +2,8 @@
 
 The two call each other's methods (`frames`). The first value from here is the `WorkerSettings`; then the coordinator
 calls `ask` for each request, `read_original` and `process`, and gets back what happened, without the bytes. A body
-stays in the child, under a number that the coordinator gave it. The child reports the bytes that arrive, and that it is
+stays in the child, under a number that the coordinator gave it. If a request has the job, the child processes a whole
+body at once, and replies under the negative number of the body. The child reports the bytes that arrive, and that it is
 alive; rarely, it calls for something that only the coordinator may do (`Coordinator`).
 
 When the socket is closed the child ends at once, so a killed run leaves no process behind. A child that ends earlier,
@@ -33,7 +34,7 @@ from oidl.settings import WorkerSettings
 from oidl.text import printable, shortened
 
 COMMAND = (sys.executable, "-P", "-m", "oidl.node.child")
-_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}  # glibc returns larger pieces at once, if that is set
+_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20)}
 _SILENCE_S = 60.0  # after this long without a word, a child hangs
 _STARTS = 3  # failed ones in a row, until no more are tried
 _CLOSE_S = 2.0
@@ -92,9 +93,9 @@ class _Connection:
 
 @dataclass(slots=True)
 class _Pending:
-    """A call that has no reply yet."""
+    """A call that has no reply yet; `is_processing` if the child decodes an image for it."""
 
-    method: str
+    is_processing: bool = False
     has_ended: trio.Event = field(default_factory=trio.Event)
     value: Any = None
     error: Exception | None = None
@@ -107,7 +108,7 @@ class _Pending:
     def fail(self, death: str, *, was_killed: bool) -> None:
         """The child has died."""
         if not self.has_ended.is_set():
-            self.error = WorkerDiedError(death, was_processing=self.method == "process", was_killed=was_killed)
+            self.error = WorkerDiedError(death, was_processing=self.is_processing, was_killed=was_killed)
             self.has_ended.set()
 
 
@@ -168,25 +169,36 @@ class ChildWorker:
         return fetched
 
     async def process(self, job: Job, fetched: Fetched) -> Done | Failure:
-        """As in `Worker`."""
+        """As in `Worker`. If the child has the job already, it began when the body was whole."""
         assert fetched.kept
-        if fetched.kept.number not in self._kept:  # its process has died meanwhile, for another reason
+        number = fetched.kept.number
+        result: Done | Failure
+        if early := self._pending.get(-number):
+            early.is_processing = True
+            result = await self._result(-number, early)
+        elif number in self._kept:
+            self._kept.discard(number)
+            result = await self.call("process", number, job)
+        else:  # its process has died meanwhile, for another reason
             raise WorkerDiedError("died meanwhile")
-        self._kept.discard(fetched.kept.number)
-        result: Done | Failure = await self.call("process", fetched.kept.number, job)
         return result
 
     async def ask(self, connection: int, request: Request, body: _Body) -> Answer | None:
         """As `Connection.ask`."""
         self._arriving[body.number] = body
+        if request.job:
+            self._pending[-body.number] = _Pending()
+        answer: Answer | None = None
         try:
             answer, body.size, body.total = await self.call("ask", connection, body.number, body.left_s, request)
         finally:
             del self._arriving[body.number]
+            if not isinstance(answer, Fetched):
+                self._pending.pop(-body.number, None)
         body.is_partial = isinstance(answer, Interrupted)
-        if isinstance(answer, Fetched):
+        if isinstance(answer, Fetched) and not request.job:
             self._kept.add(body.number)
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     def drain(self) -> None:
         """Requests that are not sent yet are given up."""
@@ -198,16 +210,10 @@ class ChildWorker:
         if self._has_ended:
             raise WorkerDiedError("was stopped")
         number = next(self._numbers)
-        pending = self._pending[number] = _Pending(method)
+        pending = self._pending[number] = _Pending(is_processing=method == "process")
         self._is_needed.set()
         self._frames.send(Call(number, method, arguments))
-        try:
-            await pending.has_ended.wait()
-        finally:
-            self._pending.pop(number, None)
-        if pending.error:
-            raise pending.error
-        return pending.value
+        return await self._result(number, pending)
 
     def notify(self, method: str, *arguments: object) -> None:
         """Calls a method of the child that has no result."""
@@ -230,6 +236,15 @@ class ChildWorker:
         finally:
             self._has_ended = True
             self._fail_all("was stopped", was_killed=True)
+
+    async def _result(self, number: int, pending: "_Pending") -> Any:
+        try:
+            await pending.has_ended.wait()
+        finally:
+            self._pending.pop(number, None)
+        if pending.error:
+            raise pending.error
+        return pending.value
 
     def _fail_all(self, death: str, *, was_killed: bool) -> None:
         """The child has died: nothing will come of what it had."""

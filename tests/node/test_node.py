@@ -146,7 +146,7 @@ class _Downloader(Downloader):
     harness: NodeHarness
 
     async def fetch(
-        self, download: Download, on_request: Any = None, worker: int | None = None
+        self, download: Download, on_request: Any = None, worker: int | None = None, job: Job | None = None
     ) -> Fetched | Failure | None:
         self.harness.asked.append(download)
         self.harness.on_requests.append(on_request)
