@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,18 +58,20 @@ _WATCH_S = 0.2
 def resident_bytes(pid: int) -> int:
     """The sum of the resident sets of a process and its descendants; 0 if it has ended."""
     total = 0
-    for each in (pid, *_descendants(pid)):
+    for each in (pid, *descendants(pid)):
         with suppress(OSError):
             total += int(Path(f"/proc/{each}/statm").read_text("ascii").split()[1]) * PAGE_BYTES
     return total
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, those that they have started, and so on, as far as they live."""
+    found: list[int] = []
     with suppress(OSError):
-        for tasks in Path(f"/proc/{pid}/task").iterdir():
-            for child in (tasks / "children").read_text("ascii").split():
-                yield int(child)
-                yield from _descendants(int(child))
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text("ascii").split():
+                found += [int(child), *descendants(int(child))]
+    return found
 
 
 def _watch(pid: int, has_ended: threading.Event, peaks: list[int]) -> None:

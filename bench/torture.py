@@ -1,26 +1,29 @@
-"""Kills `oidl run` repeatedly at random moments: nothing lost, nothing wrong, nothing fetched twice."""
+"""Kills `oidl run`, or its workers, at random moments: nothing lost, nothing wrong, nothing fetched twice."""
 
 import argparse
+import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import trio
 
-from bench.measure import machine
+from bench.measure import descendants, machine
 from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 from oidl.storage.atomic import PART_DIRECTORY
 
 _ENOUGH_S = 120.0
+_ORPHAN_S = 3.0  # a worker whose coordinator was killed ends sooner
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument(
         "--images", type=int, default=400, help="of one dataset; when all are done, another root begins"
+    )
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument(
+        "--workers", action="store_true", help="kill the processes of the run one by one, and let the run itself go on"
     )
     parser.add_argument("--seed", type=int, default=1)
 
@@ -51,35 +58,86 @@ async def _torture(arguments: argparse.Namespace, home: Path) -> None:
             datasets += 1
             root = home / f"root-{datasets}"
             site.requests.clear()
-            code = -9
-            while code == -9 and kills < arguments.kills:
-                before = _done(root)
-                requests = Counter(site.requests)
-                code = await _run(home, root, rng.uniform(0.1, 1.6))
-                kills += code == -9
-                _check(root)
-                again = {path for path in before if site.requests[path] > requests[path]}
-                assert not again, f"fetched again after it was done: {again}"
-            assert code in (-9, 0), code
-            assert await _run(home, root, _ENOUGH_S) == 0
+            if arguments.workers:
+                code, killed = await _run_killing_workers(arguments, home, root, rng)
+                assert code == 0, code
+                kills += killed
+            else:
+                kills += await _kill_repeatedly(arguments, home, root, rng, site, arguments.kills - kills)
+            requests = Counter(site.requests)
+            code = await _run(arguments, home, root, _ENOUGH_S)
+            assert code == 0, code
+            assert not arguments.workers or site.requests == requests, "fetched again after it was done"
             _check(root, images=arguments.images)
         nursery.cancel_scope.cancel()
-    print(f"{machine()}\n{kills} kills over {datasets} datasets of {arguments.images} images in "
+    of = f"of workers of {arguments.processes}" if arguments.workers else f"of runs with {arguments.processes}"
+    print(f"{machine()}\n{kills} kills {of} processes, over {datasets} datasets of {arguments.images} images in "
           f"{time.monotonic() - began:.0f} s: none lost, none wrong, none fetched again after it was done")  # fmt: skip
 
 
-async def _run(home: Path, root: Path, seconds: float) -> int:
-    """Runs for at most `seconds`; returns the exit code, -9 if the run was killed."""
-    options = [f"--root-dir={root}", f"--images-csv={home / 'list.csv'}", "--no-download-metadata"]
-    options += ["--save-original-images", "--resize-box-size=64", "--no-export-csv", "--no-log-to-stdout"]
-    process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "oidl", "run", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+async def _kill_repeatedly(
+    arguments: argparse.Namespace, home: Path, root: Path, rng: random.Random, site: Site, most: int
+) -> int:
+    """Kills the run of one dataset until it ends by itself, at most `most` times; returns how often."""
+    kills, code = 0, -9
+    while code == -9 and kills < most:
+        before = _done(root)
+        requests = Counter(site.requests)
+        code = await _run(arguments, home, root, rng.uniform(0.1, 1.6))
+        kills += code == -9
+        _check(root)
+        again = {path for path in before if site.requests[path] > requests[path]}
+        assert not again, f"fetched again after it was done: {again}"
+    assert code in (-9, 0), code
+    return kills
+
+
+async def _run_killing_workers(
+    arguments: argparse.Namespace, home: Path, root: Path, rng: random.Random
+) -> tuple[int, int]:
+    """Runs to the end, and kills random worker processes meanwhile; returns the exit code and how many."""
+    process, kills = await _start(arguments, home, root), 0
+    while process.poll() is None:
+        await trio.sleep(rng.uniform(0.05, 0.5))
+        if process.poll() is None and (workers := descendants(process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(rng.choice(workers), signal.SIGKILL)
+                kills += 1
+    return await process.wait(), kills
+
+
+async def _run(arguments: argparse.Namespace, home: Path, root: Path, seconds: float) -> int:
+    """Runs for at most `seconds`; returns the exit code, -9 if the run was killed. Its workers must end with it."""
+    process = await _start(arguments, home, root)
     with trio.move_on_after(seconds):
         await process.wait()
+    workers = descendants(process.pid)
     if process.returncode is None:
         process.kill()
-    return await process.wait()
+    code = await process.wait()
+    deadline = trio.current_time() + _ORPHAN_S
+    for worker in workers:
+        while _is_alive(worker):
+            assert trio.current_time() < deadline, f"process {worker} outlived its run"
+            await trio.sleep(0.01)
+    return code
+
+
+async def _start(arguments: argparse.Namespace, home: Path, root: Path) -> trio.Process:
+    options = [f"--root-dir={root}", f"--images-csv={home / 'list.csv'}", "--no-download-metadata"]
+    options += ["--save-original-images", "--resize-box-size=64", "--no-export-csv", "--no-log-to-stdout"]
+    return await trio.lowlevel.open_process(
+        [sys.executable, "-m", "oidl", "run", *options, f"--processes={arguments.processes}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text("ascii")
+    except OSError:
+        return False
 
 
 def _done(root: Path) -> set[str]:

@@ -192,7 +192,6 @@ async def _serve(channel: socket.socket) -> None:
         log.propagate = False
         with cached_dns(settings.transfers.dns_timeout_s):
             child = _Child(settings, frames, nursery)
-            frames.send(Call(0, "started"))
             nursery.start_soon(child.report)
             async for frame in received:
                 if isinstance(frame, Call):

@@ -11,13 +11,8 @@ or that is silent for too long, is replaced, and all that it had in progress fai
 """
 
 import logging
-import os
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -29,16 +24,14 @@ from oidl.model import Done, Failure, Fetched, Job
 from oidl.net.answer import Interrupted
 from oidl.net.request import Answer, ArrivingBody, Request
 from oidl.node.frames import Call, Frames, Reply
+from oidl.node.launch import live
 from oidl.node.worker import Coordinator, WorkerDiedError
 from oidl.settings import WorkerSettings
 from oidl.text import printable, shortened
 
-COMMAND = (sys.executable, "-P", "-m", "oidl.node.child")
-_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20)}
-_SILENCE_S = 60.0  # after this long without a word, a child hangs
-_STARTS = 3  # failed ones in a row, until no more are tried
+_FAILURES = 5.0  # processes in a row that ended before they had done anything, until no more are started
+_KILL = 0.1  # how much one counts that was killed from outside
 _CLOSE_S = 2.0
-_STDERR_BYTES = 4000  # the last ones are kept
 _LOG_CHARACTERS = 20_000
 
 log = logging.getLogger("oidl")
@@ -139,7 +132,7 @@ class ChildWorker:
         self._arriving: dict[int, _Body] = {}
         self._kept: set[int] = set()
         self._is_needed = trio.Event()
-        self._is_draining = self._has_started = self._has_ended = False
+        self._is_draining = self._has_worked = self._has_ended = False
         self._frames = self._new_frames(0)
         if not is_lazy:
             self._is_needed.set()
@@ -221,18 +214,20 @@ class ChildWorker:
 
     async def run(self) -> None:
         """Keeps a process running until cancelled, then kills it. Raises `OidlError` if it cannot be started."""
-        failed_starts = 0
+        failures = 0.0
         try:
             for life in count(1):
                 await self._is_needed.wait()
-                death, was_killed = await self._live()
-                failed_starts = 0 if self._has_started else failed_starts + 1
-                if failed_starts == _STARTS:
-                    raise OidlError(f"a worker process {death}, before it had started", hint="try `--processes 1`")
+                self._has_worked = False
+                death = await live(self._frames, self._handle)
+                log.error("worker process %d %s: %s", self.number, death.text, death.printed)
+                failures += _KILL if death.was_killed else 1.0
+                failures = 0.0 if self._has_worked else failures
+                if failures >= _FAILURES:
+                    raise OidlError(f"worker processes fail: the last one {death.text}", hint="try `--processes 1`")
                 self._frames = self._new_frames(life)
-                self._fail_all(death, was_killed=was_killed)
-                if self._has_started:
-                    self._say(f"a worker process {death}; what it had in progress is tried again")
+                self._fail_all(death.text, was_killed=death.was_killed)
+                self._say(f"a worker process {death.text}; what it had in progress is tried again")
         finally:
             self._has_ended = True
             self._fail_all("was stopped", was_killed=True)
@@ -252,57 +247,14 @@ class ChildWorker:
         for pending in self._pending.values():
             pending.fail(death, was_killed=was_killed)
 
-    async def _live(self) -> tuple[str, bool]:
-        """One life of the process: exchanges values with it until it ends.
-
-        Returns how it ended, and whether it was killed from outside.
-        """
-        self._has_started = False
-        ours, theirs = socket.socketpair()
-        async with trio.SocketStream(trio.socket.from_stdlib_socket(ours)) as stream:
-            with theirs:
-                process = await trio.lowlevel.open_process(
-                    COMMAND,
-                    stdin=theirs,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,  # Ctrl-C is for the coordinator
-                    env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                )
-            assert process.stderr
-            printed, is_silent = bytearray(), False
-            try:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._frames.run, stream)
-                    nursery.start_soon(_read_tail, process.stderr, printed)
-                    is_silent = await self._receive(stream, nursery)
-                    nursery.cancel_scope.cancel()
-            finally:
-                process.kill()
-                with trio.CancelScope(shield=True):
-                    await process.wait()
-                    await process.stderr.aclose()
-        death = f"did not answer for {_SILENCE_S:.0f} s" if is_silent else _described(process.returncode)
-        log.error("worker process %d %s%s", self.number, death, _quoted(printed))
-        return death, process.returncode == -signal.SIGKILL and not is_silent
-
-    async def _receive(self, stream: trio.SocketStream, nursery: trio.Nursery) -> bool:
-        """Handles what arrives until the child has gone; returns False, or True if it was silent for too long."""
-        with trio.CancelScope() as scope:
-            async with aclosing(Frames.received(stream)) as received:
-                async for value in received:
-                    scope.deadline = trio.current_time() + _SILENCE_S
-                    if isinstance(value, Reply):
-                        if pending := self._pending.get(value.number):
-                            pending.end(value)
-                    else:
-                        self._handle(value, nursery)
-        return scope.cancelled_caught
-
-    def _handle(self, call: Call, nursery: trio.Nursery) -> None:
-        match call.method, call.arguments:
-            case "started", _:
-                self._has_started = True
+    def _handle(self, value: Call | Reply, nursery: trio.Nursery) -> None:
+        """Does what the child sent `value` for; what takes longer goes on in `nursery`."""
+        if isinstance(value, Reply):
+            self._has_worked = True
+            if pending := self._pending.get(value.number):
+                pending.end(value)
+            return
+        match value.method, value.arguments:
             case "progressed", (arrived, sizes):
                 if arrived:
                     self._on_bytes(arrived)
@@ -312,7 +264,7 @@ class ChildWorker:
             case "log", (level, text):
                 log.log(level, "%s", shortened(printable(text), _LOG_CHARACTERS))
             case _:
-                nursery.start_soon(self._answer, call)
+                nursery.start_soon(self._answer, value)
 
     async def _answer(self, call: Call) -> None:
         """Answers a question of the child. An error here ends the run, as it would without a child."""
@@ -331,23 +283,3 @@ class ChildWorker:
         if self._is_draining:
             frames.send(Call(0, "begin_drain"))
         return frames
-
-
-def _described(code: int | None) -> str:
-    """How a process ended, for a message that begins "a worker process ..."."""
-    if code is None or code >= 0:
-        return f"ended by itself (exit code {code})"
-    name = signal.Signals(-code).name
-    return f"was killed ({name}{', perhaps for lack of memory' if -code == signal.SIGKILL else ''})"
-
-
-def _quoted(printed: bytearray) -> str:
-    """What a process printed, for the log."""
-    return ": " + shortened(printable(printed.decode(errors="replace")), _LOG_CHARACTERS) if printed else ""
-
-
-async def _read_tail(stream: trio.abc.ReceiveStream, tail: bytearray) -> None:
-    """Reads everything that a process prints, so that it never waits, and keeps the end of it."""
-    async for piece in stream:
-        tail += piece
-        del tail[:-_STDERR_BYTES]

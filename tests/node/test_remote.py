@@ -222,7 +222,9 @@ def test_its_death_fails_what_it_had_and_the_next_one_works(tmp_path: Path) -> N
 
 
 def test_one_that_cannot_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(7)\n", "utf-8")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys; print('no luck', file=sys.stderr, flush=True); os._exit(7)\n", "utf-8"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
 
     async def main() -> None:
@@ -233,7 +235,7 @@ def test_one_that_cannot_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.
         trio.run(main)
     (error,) = failed.value.exceptions
     assert isinstance(error, OidlError)
-    assert error.message == "a worker process ended by itself (exit code 7), before it had started"
+    assert error.message == "worker processes fail: the last one ended by itself (exit code 7: no luck)"
     assert error.hint == "try `--processes 1`"
 
 
