@@ -16,6 +16,7 @@ from bench import (
     portal,
     powercut,
     readers,
+    scaling,
     screen,
     similarity,
     soak,
@@ -26,6 +27,7 @@ from bench import (
 
 _MEASUREMENTS = (
     throughput,
+    scaling,
     load,
     annotations,
     readers,

@@ -2,7 +2,7 @@
 
 MD5 and image work on bodies in memory, in as many threads as there are
 validators: with the two obvious libvips calls (`libvips`), or with the program's
-own imaging (`imaging`). It runs in a separate process.
+own imaging (`own`). It runs in a separate process.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--boxes", type=int, nargs="+", required=True)
-    parser.add_argument("--calls", choices=("libvips", "imaging"), required=True)
+    parser.add_argument("--calls", choices=("libvips", "own"), required=True)
     arguments = parser.parse_args()
     bodies = [path.read_bytes() for path in sorted(arguments.photos.glob("distinct-*.jpg"))]
     recipes = [Rendition(str(box), str(box), ResizeMode.SHRINK_TO_FIT, box, "jpg") for box in arguments.boxes]

@@ -27,11 +27,11 @@ class Usage:
     output: str
 
 
-def measured(arguments: Sequence[str]) -> Usage:
-    """Runs `python arguments` to its end and measures it. CPU time is that of all processes that it has waited for."""
+def measured(arguments: Sequence[str], directory: Path | None = None) -> Usage:
+    """Runs `python arguments` in `directory` to its end and measures it, with the processes that it waits for."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=directory
     )
     assert process.stdout is not None
     has_ended, peaks = threading.Event(), [0]

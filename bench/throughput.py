@@ -1,4 +1,4 @@
-"""`oidl run` on originals and thumbnails against the limit: images per second, CPU per image, peak memory."""
+"""`oidl run` against the limit, another commit and another program: images a second, CPU per image, peak memory."""
 
 import argparse
 import json
@@ -7,7 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.measure import machine, measured
+from bench.measure import Usage, machine, measured
+from bench.peer import peer_images_per_s, peer_list
 from bench.site import make_photos, served, write_image_list
 
 
@@ -31,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=6000, help="thumbnails a round; a tenth as many originals")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument(
-        "--processes", type=lambda text: text.split(","), default=["auto"], help="counts of processes, like 1,2,auto"
-    )
+    parser.add_argument("--processes", nargs="+", default=["auto"], help="counts of processes, or auto")
+    parser.add_argument("--before", type=Path, help="a checkout of another commit, which runs in turn, in one process")
+    parser.add_argument("--peer", type=Path, help="the command img2dataset of another environment, in two processes")
     parser.add_argument("--kind", choices=[kind.name for kind in KINDS], action="append")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints a table with one row per kind: medians over rounds, in which the limits and the run take turns.
+    """Prints a table with a row for each program and kind: medians over rounds, in which all of them take turns.
 
     The limits are MD5 and image work in as many threads, without network, database or
     files: with libvips' `thumbnail_buffer` and `jpegsave_buffer`, and with the program's own imaging.
@@ -49,10 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
         root.chmod(0o755)  # nginx started by root reads as another user
         with served(root) as (base_url, server):
             print(f"served by {server}\n")
-            print(
-                "| | processes | MB each | libvips img/s | own img/s | oidl img/s | of libvips | of own | CPU ms | MB |"
-            )
-            print("|---|---|---|---|---|---|---|---|---|---|")
+            print("| | | img/s | of libvips | of own | CPU ms | MB |")
+            print("|---|---|---|---|---|---|---|")
             for kind in KINDS:
                 if not arguments.kind or kind.name in arguments.kind:
                     _measure(kind, arguments, root, base_url)
@@ -63,31 +62,47 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
     photos = make_photos(root / kind.name, kind.width, kind.height, kind.quality, count)
     image_list = root / f"{kind.name}.csv"
     write_image_list(image_list, base_url, photos, root)
-    rounds: dict[str, list[tuple[float, ...]]] = {processes: [] for processes in arguments.processes}
+    rounds: dict[str, list[tuple[float, float, float]]] = {}
     for number in range(arguments.rounds):
-        libvips, own = (count / _limit_s(kind, root, count, calls) for calls in ("libvips", "imaging"))
+        for calls in ("libvips", "own"):
+            rounds.setdefault(calls, []).append((count / _limit_s(kind, root, count, calls), 0, 0))
+        if arguments.before:
+            usage = _run(kind, arguments, root, f"{number}-before", arguments.before)
+            rounds.setdefault("before", []).append(_figures(usage, count))
         for processes in arguments.processes:
-            # all are kept, because removing many files slows down making others for minutes
-            home = root / f"{kind.name}-{number}-{processes}"
-            options = [
-                "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={image_list}", "--no-download-metadata",
-                f"--resize-box-size={kind.box}", f"--max-host-connections={arguments.connections}",
-                f"--processes={processes}", "--no-log-to-stdout",
-            ]  # fmt: skip
-            measured([*options, "--limit=0"])
-            usage = measured(options)
-            assert usage.exit_code == 0, usage.output
-            status = json.loads(measured(["-m", "oidl", "status", f"--root-dir={home}", "--json"]).output)
-            assert status["done"] == count, status
-            speed = count / usage.wall_s
-            cpu_ms = 1000 * usage.cpu_s / count
-            figures = (libvips, own, speed, speed / libvips, speed / own, cpu_ms, usage.peak_mb)
-            rounds[processes].append(figures)
+            usage = _run(kind, arguments, root, f"{number}-{processes}", Path.cwd(), f"--processes={processes}")
+            rounds.setdefault(f"`--processes {processes}`", []).append(_figures(usage, count))
+        if arguments.peer:
+            output = root / f"{kind.name}-{number}-peer"
+            speed = peer_images_per_s(arguments.peer, peer_list(image_list), output, kind.box, 2, count)
+            rounds.setdefault("img2dataset", []).append((speed, 0, 0))
     size_mb = statistics.mean(path.stat().st_size for path in photos[:24]) / 1e6
-    for processes, rows in rounds.items():
-        medians = [statistics.median(column) for column in zip(*rows, strict=True)]
-        row = "| {} | {} | {:.2f} | {:.0f} | {:.0f} | {:.0f} | {:.2f} | {:.2f} | {:.1f} | {:.0f} |"
-        print(row.format(kind.name, processes, size_mb, *medians), flush=True)
+    medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in rounds.items()}
+    libvips, own = medians["libvips"][0], medians["own"][0]
+    for name, (speed, cpu_ms, peak_mb) in medians.items():
+        of_limits = f"{speed / libvips:.2f} | {speed / own:.2f}"
+        costs = f"{cpu_ms:.2f} | {peak_mb:.0f}" if cpu_ms else "|"
+        print(f"| {kind.name}, {size_mb:.2f} MB | {name} | {speed:.0f} | {of_limits} | {costs} |", flush=True)
+
+
+def _run(kind: Kind, arguments: argparse.Namespace, root: Path, name: str, checkout: Path, *more: str) -> Usage:
+    """Runs the `oidl` of `checkout` on the list of `kind`, after the list has been loaded."""
+    # All roots are kept, because removing many files slows down making others for minutes.
+    home = root / f"{kind.name}-{name}"
+    options = [
+        "-m", "oidl", "run", f"--root-dir={home}", f"--images-csv={root / kind.name}.csv", "--no-download-metadata",
+        f"--resize-box-size={kind.box}", f"--max-host-connections={arguments.connections}", "--no-log-to-stdout",
+    ]  # fmt: skip
+    measured([*options, "--limit=0"], checkout)
+    usage = measured([*options, "--limit=100000000", *more], checkout)
+    assert usage.exit_code == 0, usage.output
+    status = json.loads(measured(["-m", "oidl", "status", f"--root-dir={home}", "--json"], checkout).output)
+    assert status["done"] == int(arguments.images * kind.share), status
+    return usage
+
+
+def _figures(usage: Usage, count: int) -> tuple[float, float, float]:
+    return count / usage.wall_s, 1000 * usage.cpu_s / count, usage.peak_mb
 
 
 def _limit_s(kind: Kind, root: Path, count: int, calls: str) -> float:
