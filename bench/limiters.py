@@ -121,6 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("--only", default="", help="scenarios with this in their name")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 4], help="of the runs in real time")
     parser.add_argument("--simulated-only", action="store_true", help="without the runs of the program in real time")
 
 
@@ -132,17 +133,22 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.only in scenario.name:
             is_fine &= _show(scenario, arguments.seeds)
     for live in LIVE_SCENARIOS:
-        if not arguments.simulated_only and arguments.only in live.limiter:
-            is_fine &= _show_live(live)
+        for processes in arguments.processes:
+            if not arguments.simulated_only and arguments.only in live.limiter:
+                is_fine &= _show_live(live, processes)
     if not is_fine:
         sys.exit(1)
 
 
-def _show_live(scenario: LiveScenario) -> bool:
-    first, refused = play_live(scenario)
+def _show_live(scenario: LiveScenario, processes: int) -> bool:
+    first, refused = play_live(scenario, processes)
     is_fine = first >= scenario.share and (scenario.refused is None or refused <= scenario.refused)
     _print_line(
-        f"oidl run: {scenario.limiter}", (first, scenario.share), None, (refused, scenario.refused), is_fine=is_fine
+        f"oidl run, {processes}: {scenario.limiter}",
+        (first, scenario.share),
+        None,
+        (refused, scenario.refused),
+        is_fine=is_fine,
     )
     return is_fine
 

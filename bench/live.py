@@ -32,14 +32,14 @@ LIVE_SCENARIOS = (
 )
 
 
-def play_live(scenario: LiveScenario) -> tuple[float, float]:
+def play_live(scenario: LiveScenario, processes: int) -> tuple[float, float]:
     """The share of the allowed images that arrived in the first minute, and the share of requests refused."""
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
-        played = _play(scenario, Path(name))
+        played = _play(scenario, Path(name), processes)
     return played.delivered(0, _SECONDS) / (scenario.allowed * _SECONDS), played.refused_share
 
 
-def _play(scenario: LiveScenario, home: Path) -> ResponseCounts:
+def _play(scenario: LiveScenario, home: Path, processes: int) -> ResponseCounts:
     photos = make_photos(home / "photos", 320, 240, 80, int(2 * scenario.allowed * _SECONDS))
     server = subprocess.Popen(
         [sys.executable, "-m", "bench.limited", f"--limiter={scenario.limiter}", f"--photos={home / 'photos'}"],
@@ -55,7 +55,7 @@ def _play(scenario: LiveScenario, home: Path) -> ResponseCounts:
         subprocess.run(
             [
                 *(sys.executable, "-m", "oidl", "run", *options, f"--max-duration={_SECONDS + 10}s"),
-                *("--max-host-connections=32", "--no-log-to-stdout"),
+                *("--max-host-connections=32", "--no-log-to-stdout", f"--processes={processes}"),
             ],
             stderr=subprocess.DEVNULL,
             check=False,  # it ends before all images are done
