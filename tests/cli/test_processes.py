@@ -98,7 +98,7 @@ def test_they_do_what_one_process_does(served, quick_dataset: Demo, start, oidl,
 @pytest.mark.parametrize("processes", [1, _PROCESSES])
 def test_the_limits_on_connections_are_those_of_all_of_them(fine, start, oidl, processes: int) -> None:
     for path in map(fine.path_of, fine.images):
-        fine.site.answers[path] = replace(fine.site.answers[path], behaviour=ServerFault.SLOW, bytes_per_s=100_000)
+        fine.site.answers[path] = replace(fine.site.answers[path], behaviour=ServerFault.SLOW, bytes_per_s=200_000)
     limits = ("--max-host-connections=2", "--max-total-connections=4")
     ended = oidl.end(start(fine, *limits, processes=processes))
     assert ended.returncode == 0
@@ -124,7 +124,7 @@ def test_an_image_that_kills_its_decoder_is_corrupt_and_the_others_are_done(
 
 def test_workers_that_are_killed_cost_no_image(fine, start, oidl, ask, wait_until, tree, root: Path) -> None:
     for path in map(fine.path_of, fine.images):
-        fine.site.answers[path] = replace(fine.site.answers[path], behaviour=ServerFault.SLOW, bytes_per_s=50_000)
+        fine.site.answers[path] = replace(fine.site.answers[path], behaviour=ServerFault.SLOW, bytes_per_s=150_000)
     process = start(fine, "--max-host-connections=2")
     rng = random.Random(1)
     for number in range(5, 25, 5):

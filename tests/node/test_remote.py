@@ -176,6 +176,7 @@ def test_bytes_are_reported_while_they_arrive(tmp_path: Path) -> None:
 
     async def main(url: str) -> None:
         async with child(run) as worker, trio.open_nursery() as nursery:
+            await fetch(worker, f"{url}x")  # waits until the process has started
             connection = worker.new_connection()
             body = connection.new_body(30.0)
             nursery.start_soon(connection.ask, request(f"{url}slow"), body)
