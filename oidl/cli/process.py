@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_command(arguments)
     global _is_ours
     _is_ours = True
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # or numpy starts threads, which wait busily for work
     code: int = ExitCode.INTERRUPTED
     with suppress(KeyboardInterrupt):  # one more, while the first was answered
         code = run_command(None)

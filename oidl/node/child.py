@@ -49,7 +49,7 @@ class _Child:
         self._frames = frames
         self._nursery = nursery
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
-        self._worker = new_local_worker(settings, tls_context(), self, self._count)
+        self._worker = new_local_worker(settings, tls_context(), self, self._count, has_own_process=True)
         self._connections: dict[int, DirectConnection] = {}
         self._arriving: dict[int, Body] = {}
         self._whole: dict[int, Fetched] = {}

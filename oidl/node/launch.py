@@ -18,7 +18,11 @@ from oidl.text import printable, shortened
 
 COMMAND = (sys.executable, "-P", "-m", "oidl.node.child")
 # glibc then returns large pieces at once, and keeps the rest for the next image.
-_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20)}
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
+}
 _SILENCE_S = 60.0  # after this long without a report, a process hangs
 _START_S = 300.0  # the same before its first one
 _STDERR_BYTES = 4000  # the last ones are kept

@@ -75,9 +75,15 @@ class AtomicWriter:
         return swept
 
     def _make(self, directory: Path) -> None:
-        if directory not in self._known_directories:
+        if directory in self._known_directories:
+            return
+        try:
+            os.mkdir(directory)  # a tenth of what `Path.mkdir` costs, if another process made it
+        except FileExistsError:
+            pass  # if it is not a directory, the file cannot be made
+        except FileNotFoundError:
             directory.mkdir(parents=True, exist_ok=True)
-            self._known_directories.add(directory)
+        self._known_directories.add(directory)
 
 
 def _create(part: Path) -> BinaryIO:

@@ -1,15 +1,19 @@
 """A few kilobytes that would cost minutes of decoding are refused with a reason before a pixel is decoded."""
 
+import io
 import struct
 import time
 import zlib
+from dataclasses import replace
 
 import pytest
+from PIL import Image as Pillow
 
+from oidl.imaging.cost import is_quick
 from oidl.imaging.inspect import Picture, decode_check, inspect
 from oidl.imaging.photo import photo
 from oidl.imaging.vips import pyvips
-from oidl.model import Failure, Reason
+from oidl.model import ORIGINAL, Crop, Failure, Reason, Rendition, ResizeMode
 
 
 def segment(marker: int, data: bytes) -> bytes:
@@ -133,3 +137,34 @@ def test_a_thread_of_pixels_is_as_long_as_it_may_be() -> None:
     accepted(bytes(pyvips.Image.black(1, 66_000).pngsave_buffer()))
     failure = refusal(bytes(pyvips.Image.black(1, 1_000_001).pngsave_buffer()))
     assert failure.detail == "1 × 1000001 pixels, at most 1000000 along a side are decoded"
+
+
+SMALL = Rendition("224", "224", ResizeMode.SHRINK_TO_FIT, 224, "jpg")
+PUBLISHED = Rendition(ORIGINAL, "images-original")
+
+
+def saved(width: int, height: int, **options: object) -> bytes:
+    data = io.BytesIO()
+    Pillow.effect_noise((width, height), 30).convert("RGB").save(data, "jpeg", **options)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "renditions", "expected"),
+    [
+        (photo(1, 640, 480), (SMALL,), True),
+        (photo(1, 640, 480), (PUBLISHED, SMALL, replace(SMALL, box_size=1000)), True),
+        (photo(1, 1200, 900), (SMALL,), False),  # too many pixels
+        (saved(900, 900, quality=100), (SMALL,), False),  # too many bytes
+        (saved(200, 200, progressive=True), (SMALL,), False),  # several scans
+        (photo(1, 640, 480), (replace(SMALL, box_size=1001),), False),
+        (photo(1, 640, 480), (replace(SMALL, format="webp"),), False),
+        (photo(1, 640, 480), (replace(SMALL, crop=Crop.ATTENTION),), False),
+        (photo(1, 640, 480), (SMALL,) * 5, False),
+        (b"\xff\xd8 and nothing", (SMALL,), False),
+        (b"<html>", (SMALL,), False),
+        (b"", (SMALL,), False),
+    ],
+)
+def test_what_is_quick_is_small_in_every_way(body: bytes, renditions: tuple[Rendition, ...], expected: bool) -> None:
+    assert is_quick(body, renditions) is expected
