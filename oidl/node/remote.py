@@ -248,7 +248,7 @@ class ChildWorker:
             pending.fail(death, was_killed=was_killed)
 
     def _handle(self, value: Call | Reply, nursery: trio.Nursery) -> None:
-        """Does what the child sent `value` for; what takes longer goes on in `nursery`."""
+        """Does what the child sent `value` for; what takes longer runs in `nursery`."""
         if isinstance(value, Reply):
             self._has_worked = True
             if pending := self._pending.get(value.number):
