@@ -22,7 +22,6 @@ from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import Version
 from oidl.errors import ExitCode, UsageError
 from oidl.export.outcomes_csv import export_csvs
-from oidl.imaging.encode import unsupported_reason
 from oidl.net.client import check_environment
 from oidl.net.descriptors import fit_connections, raise_limit
 from oidl.pipeline.ending import RunEnd
@@ -79,9 +78,13 @@ def _checked_settings(options: RunOptions, version: Version) -> Settings:
     options = replace(options, dataset=replace(options.dataset, dataset_version=version.name))
     options.check(version)
     settings = replace(options.settings(version.directory), plan=plan_of(options))
-    for rendition in settings.renditions:
-        if problem := unsupported_reason(rendition):
-            raise UsageError(f"the resized images cannot be made: {problem}")
+    unusual = [rendition for rendition in settings.renditions if rendition.format not in ("jpg", "jpeg")]
+    if unusual:
+        from oidl.imaging.encode import unsupported_reason  # it loads libvips, which the coordinator may not need
+
+        for rendition in unusual:
+            if problem := unsupported_reason(rendition):
+                raise UsageError(f"the resized images cannot be made: {problem}")
     return settings
 
 

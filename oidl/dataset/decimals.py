@@ -5,8 +5,6 @@ With `float()` for each, the corners take a third of the time of reading a box.
 
 from collections.abc import Sequence
 
-import numpy
-
 _MOST_DIGITS = 15  # a float holds whole numbers of this many digits exactly, and the power of ten too
 
 
@@ -19,6 +17,8 @@ def read_decimals(values: Sequence[str]) -> list[float] | None:
     text = ",".join(values) + ","
     if not 4 <= width <= _MOST_DIGITS + 2 or len(text) != width * len(values) or not text.isascii():
         return None
+    import numpy  # here, because it takes a tenth of a second, and most runs read no boxes
+
     places = numpy.frombuffer(text.encode("ascii"), numpy.uint8).reshape(-1, width).T.copy()
     if (places[1] != ord(".")).any() or (places[-1] != ord(",")).any():
         return None

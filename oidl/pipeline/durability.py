@@ -23,7 +23,6 @@ from oidl.model import Failure, Finding, Reason
 from oidl.node.stop import Stop
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.repair import Repair
-from oidl.pipeline.verify_files import check_files
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.homes import read_homes
@@ -98,6 +97,8 @@ class Durability:
         return OwnFiles(read_homes(self._state.db, self._layout), loaded_subsets(self._state.db))
 
     async def _check(self, own: OwnFiles, rows: Sequence[FileRow], findings: list[Finding]) -> None:
+        from oidl.pipeline.verify_files import check_files  # it loads libvips, which is not needed otherwise
+
         checked = await run_abandonable(check_files, self._layout, own, rows, limiter=self._threads)
         findings.extend(checked.findings)
 

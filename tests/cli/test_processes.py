@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -218,3 +219,9 @@ def test_ten_images_need_no_other_process(fine, oidl, root: Path, wait_until) ->
 )
 def test_a_number_of_processes_that_cannot_be(refused, typed: str, message: str) -> None:
     refused(2, f"--processes={typed}", names=message)
+
+
+def test_the_coordinator_loads_no_imaging_library() -> None:
+    program = "import sys, oidl.cli.running; print([n for n in ('numpy', 'pyvips', 'simplejpeg') if n in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert ended.stdout == "[]\n"
