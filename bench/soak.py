@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
-from bench.measure import PAGE_BYTES, machine
+from bench.measure import descendants, machine, resident_bytes
 from bench.site import make_photos, served, write_image_list
 
 _EVERY_S = 5.0
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=50.0, help="images a second")
+    parser.add_argument("--processes", default="auto")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -35,29 +37,29 @@ def run(arguments: argparse.Namespace) -> None:
                 [
                     "-m", "oidl", "run", f"--root-dir={root / 'out'}", f"--images-csv={root / 'list.csv'}",
                     "--no-download-metadata", f"--max-rps={arguments.rate}", "--no-log-to-stdout", "--no-export-csv",
+                    f"--processes={arguments.processes}",
                 ]
             )  # fmt: skip
         times = [float(line) for line in (root / "times.log").read_text().splitlines()]
     assert len(times) == count, f"{len(times)} requests for {count} images"
     rss, files = zip(*samples[len(samples) // 10 :], strict=True)  # after the warm-up
-    print(f"{machine()}; {count:,} images in {arguments.minutes:g} minutes")
+    print(f"{machine()}; {count:,} images in {arguments.minutes:g} minutes, --processes {arguments.processes}")
     print(f"RSS {_ends(rss):} MB, from {min(rss):.0f} to {max(rss):.0f}; open files {_ends(files)}")
     print(f"request time {_ends([1000 * seconds for seconds in times[count // 10 :]])} ms")
 
 
 def _samples(arguments: list[str]) -> list[tuple[float, float]]:
-    """Resident MB and open files of a run, every few seconds until it ends."""
+    """Resident MB and open files of a run and its workers together, every few seconds until it ends."""
     samples = []
     process = subprocess.Popen([sys.executable, *arguments], stderr=subprocess.DEVNULL)
     while process.poll() is None:
         time.sleep(_EVERY_S)
-        try:
-            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-            files = len(os.listdir(f"/proc/{process.pid}/fd"))
-        except OSError:  # it has just ended
-            break
-        if pages:  # otherwise it is just ending
-            samples.append((pages * PAGE_BYTES / 1e6, float(files)))
+        resident, files = resident_bytes(process.pid), 0
+        for pid in (process.pid, *descendants(process.pid)):
+            with suppress(OSError):  # it has just ended
+                files += len(os.listdir(f"/proc/{pid}/fd"))
+        if process.poll() is None:
+            samples.append((resident / 1e6, float(files)))
     assert process.wait() == 0
     return samples
 
