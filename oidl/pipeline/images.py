@@ -3,6 +3,8 @@
 import logging
 import random
 import ssl
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from oidl.net.connections import Connections
@@ -27,6 +29,7 @@ from oidl.state.requeue import requeue, requeue_streak
 from oidl.storage.layout import subset_directory
 from oidl.text import counted
 
+_OTHERS_SHARE = 0.1  # of --limit-rate, for annotations that are fetched beside images
 _PATIENCE = 5  # times --max-wait: how long the run waits for pauses while no image progresses
 
 
@@ -55,10 +58,13 @@ class ImageStages:
             on_throttled=context.meter.throttled,
         )
         context.meter.paced_by(permits.paces)
+        # Annotations that are fetched meanwhile come through this process, whatever the number of workers.
+        others = _OTHERS_SHARE if processes > 1 and settings.download_metadata else 0.0
+        sharing = self._inputs.throttle.sharing(others) if others else nullcontext()
         async with (
             open_workers(
                 processes,
-                self._worker_settings(),
+                self._worker_settings(1.0 - others),
                 self._tls,
                 _StateQuestions(self._state),
                 Arrivals(self._inputs.arrived, self._inputs.count),
@@ -74,7 +80,9 @@ class ImageStages:
                 context.meter,
                 patience_s=_PATIENCE * settings.retries.max_wait_s,
             )
-            return await node.run(self._feed(queue, in_flight, selected), self._recorder(in_flight)) or FeedEnd.STOPPED
+            with sharing:
+                end = await node.run(self._feed(queue, in_flight, selected), self._recorder(in_flight))
+        return end or FeedEnd.STOPPED
 
     async def withdraw_streaks(self) -> str:
         """Withdraws the verdicts of streaks; returns a message about them, empty if there were none."""
@@ -115,11 +123,14 @@ class ImageStages:
             on_news=self._limits.count_outcome,
         )
 
-    def _worker_settings(self) -> WorkerSettings:
-        settings = self._settings
+    def _worker_settings(self, share: float) -> WorkerSettings:
+        """The settings of all workers together, with this share of the limit on bytes per second."""
+        settings, transfers = self._settings, self._settings.transfers
+        if transfers.max_bytes_per_s:
+            transfers = replace(transfers, max_bytes_per_s=transfers.max_bytes_per_s * share)
         return WorkerSettings(
             number=0,
-            transfers=settings.transfers,
+            transfers=transfers,
             layout=settings.layout,
             originals=settings.originals,
             imaging=settings.imaging,

@@ -23,7 +23,7 @@ class Inputs:
     def __init__(self, context: Context, tls: ssl.SSLContext, request: AnnotationRequest) -> None:
         self._context = context
         self.limits = RunLimits(context.settings.limits, context.meter, context.stop)
-        self._throttle = Throttle(context.settings.transfers.max_bytes_per_s)
+        self.throttle = Throttle(context.settings.transfers.max_bytes_per_s)
         archives = ArchiveFetcher(context, tls, self.arrived, self.limits.begin_writing)
         self.lists = ImageLists(context, archives)
         self.metadata = MetadataFetcher(context, archives)
@@ -50,4 +50,4 @@ class Inputs:
     async def arrived(self, count: int) -> None:
         """Counts bytes from the network, and waits if they exceed the user's limit."""
         self.count(count)
-        await self._throttle.consume(count)
+        await self.throttle.consume(count)

@@ -39,3 +39,19 @@ def test_no_more_passes_than_may_and_not_much_less(transfers: int, piece: int) -
 
 def test_without_a_ceiling_nothing_waits() -> None:
     assert passed(None, 1, 1000, 1) == pytest.approx(1_000_000, rel=0.01)
+
+
+def test_of_a_shared_limit_only_the_share_passes_and_all_of_it_again_afterwards() -> None:
+    async def seconds(throttle: Throttle) -> float:
+        began = trio.current_time()
+        for _ in range(10):
+            await throttle.consume(100_000)
+        return trio.current_time() - began
+
+    async def main() -> None:
+        throttle = Throttle(1e6)
+        with throttle.sharing(0.1):
+            assert await seconds(throttle) == pytest.approx(10, abs=0.5)
+        assert await seconds(throttle) == pytest.approx(1, abs=0.5)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
