@@ -15,6 +15,7 @@ import httpcore
 import httpx
 import trio
 
+from oidl.net.direct import HttpConnection
 from oidl.net.opening import Opening
 from oidl.net.proxies import Proxies, shown_proxy
 from oidl.net.wire import Wire
@@ -57,7 +58,9 @@ class Transport:
             "keepalive_expiry": keepalive_s,
             "network_backend": network,
         }
-        self._pools: dict[str | None, httpcore.AsyncConnectionPool] = {None: httpcore.AsyncConnectionPool(**common)}
+        self._pools: dict[str | None, HttpConnection | httpcore.AsyncConnectionPool] = {
+            None: HttpConnection(tls, network, keepalive_s)
+        }
         for url in proxies.urls:
             self._pools[url] = _proxy_pool(url, common)
 
