@@ -5,9 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import trio
@@ -25,6 +25,8 @@ _ENVIRONMENT = {
 }
 _SILENCE_S = 60.0  # after this long without a report, a process hangs
 _START_S = 300.0  # the same before its first one
+_LOOK_S = 5.0
+_FRAME = " +-|"  # around the lines of an exception group
 _STDERR_BYTES = 4000  # the last ones are kept
 _STDERR_S = 1.0  # the longest wait for them after the end
 
@@ -41,15 +43,39 @@ class Death:
     printed: str
 
 
+@dataclass(slots=True)
+class Silence:
+    """How long a process may still be silent; `too_long` is cancelled when that time is over.
+
+    It is counted in pieces, so that a coordinator that was itself stopped for an hour (Ctrl-Z, a frozen container) has
+    waited for one piece only, and reads what was sent meanwhile.
+    """
+
+    left_s: float = _START_S
+    too_long: trio.CancelScope = field(default_factory=trio.CancelScope)
+
+    def broken(self) -> None:
+        """The process has reported that it is alive."""
+        self.left_s = _SILENCE_S
+
+    async def run(self) -> None:
+        """Counts the time, until it is over."""
+        while self.left_s > 0:
+            await trio.sleep(_LOOK_S)
+            self.left_s -= _LOOK_S
+        self.too_long.cancel()
+
+
 async def live(frames: Frames, handle: Callable[[Any, trio.Nursery], None]) -> Death:
     """Runs one process until it ends, is silent for too long, or this is cancelled; then it is killed.
 
     `frames` are sent to it, `handle` is called with every value that it sends, and a nursery for the time of its life.
     Raises `OidlError` if the system starts no more processes.
     """
-    ours, theirs = socket.socketpair()
+    with _explaining_refusals():
+        ours, theirs = socket.socketpair()
     async with trio.SocketStream(trio.socket.from_stdlib_socket(ours)) as stream:
-        with theirs:
+        with theirs, _explaining_refusals():
             process = await _started(theirs)
         assert process.stderr
         printed, is_silent = bytearray(), False
@@ -76,26 +102,33 @@ async def _receive(
     stream: trio.SocketStream, handle: Callable[[Any, trio.Nursery], None], nursery: trio.Nursery
 ) -> bool:
     """Handles what arrives until the process has gone; returns False, or True if it was silent for too long."""
-    with trio.move_on_after(_START_S) as silence:
+    silence = Silence()
+    nursery.start_soon(silence.run)
+    with silence.too_long:
         async with aclosing(Frames.received(stream)) as received:
             async for value in received:
                 if not isinstance(value, Reply):  # it reports every few seconds that it is alive
-                    silence.deadline = trio.current_time() + _SILENCE_S
+                    silence.broken()
                 handle(value, nursery)
-    return silence.cancelled_caught
+    return silence.too_long.cancelled_caught
 
 
 async def _started(channel: socket.socket) -> trio.Process:
+    return await trio.lowlevel.open_process(
+        COMMAND,
+        stdin=channel,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the coordinator
+        env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+@contextmanager
+def _explaining_refusals() -> Iterator[None]:
     try:
-        return await trio.lowlevel.open_process(
-            COMMAND,
-            stdin=channel,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the coordinator
-            env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-    except OSError as error:
+        yield
+    except OSError as error:  # too many open files or processes, too little memory
         raise OidlError(
             f"a worker process cannot be started: {error.strerror}", hint="use fewer, like `--processes 1`"
         ) from error
@@ -103,9 +136,13 @@ async def _started(channel: socket.socket) -> trio.Process:
 
 def _described(code: int | None, printed: str) -> str:
     if code is None or code >= 0:
-        last = shortened(printed.rpartition("\n")[2], 200)
+        lines = [line.strip(_FRAME) for line in printed.splitlines()]
+        last = shortened(next(filter(None, reversed(lines)), ""), 200)
         return f"ended by itself (exit code {code}{': ' if last else ''}{last})"
-    name = signal.Signals(-code).name
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # a real-time signal
+        name = f"signal {-code}"
     return f"was killed ({name}{', perhaps for lack of memory' if -code == signal.SIGKILL else ''})"
 
 
