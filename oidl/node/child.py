@@ -3,8 +3,10 @@
 import logging
 import os
 import pickle
+import select
 import signal
 import socket
+import threading
 import traceback
 from contextlib import aclosing
 from typing import Any
@@ -72,7 +74,7 @@ class _Child:
         if isinstance(answer, Fetched):
             answer = self._keep(body, answer)
             if request.job:
-                self._nursery.start_soon(self.serve, Call(-body, "process", (body, request.job)))
+                self._nursery.start_soon(self._process_at_once, body, request.job)
         return answer, arriving.size, arriving.total
 
     async def close(self, connection: int) -> None:
@@ -92,6 +94,10 @@ class _Child:
     async def process(self, body: int, job: Job) -> Done | Failure:
         """As in `Worker`."""
         return await self._worker.process(job, self._whole.pop(body))
+
+    async def _process_at_once(self, body: int, job: Job) -> None:
+        await trio.lowlevel.checkpoint()  # it is known to be whole before it may end, or block, this process
+        await self.serve(Call(-body, "process", (body, job)))
 
     async def begin_drain(self) -> None:
         """The run starts draining."""
@@ -178,7 +184,16 @@ def main() -> None:
     """Works until the coordinator closes the socket; Ctrl-C is for the coordinator."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_coordinator, daemon=True).start()
     trio.run(_serve, socket.socket(fileno=os.dup(0)))
+
+
+def _end_with_coordinator() -> None:
+    """Waits until the socket is closed, then ends this process, even if an image blocks the event loop."""
+    socket_end = select.poll()
+    socket_end.register(0, 0)  # no event but its end
+    socket_end.poll()
+    os._exit(0)  # at once: nothing that is still in progress will be recorded
 
 
 async def _serve(channel: socket.socket) -> None:
@@ -198,7 +213,7 @@ async def _serve(channel: socket.socket) -> None:
                     nursery.start_soon(child.serve, frame)
                 else:
                     child.answered(frame)
-        os._exit(0)  # at once: nothing that is still in progress will be recorded
+        await trio.sleep_forever()  # the other thread ends this process
 
 
 if __name__ == "__main__":

@@ -189,8 +189,11 @@ class ChildWorker:
             if not isinstance(answer, Fetched):
                 self._pending.pop(-body.number, None)
         body.is_partial = isinstance(answer, Interrupted)
-        if isinstance(answer, Fetched) and not request.job:
-            self._kept.add(body.number)
+        if isinstance(answer, Fetched):
+            if early := self._pending.get(-body.number):
+                early.is_processing = True
+            else:
+                self._kept.add(body.number)
         return answer
 
     def drain(self) -> None:
@@ -220,7 +223,7 @@ class ChildWorker:
                 await self._is_needed.wait()
                 self._has_worked = False
                 death = await live(self._frames, self._handle)
-                log.error("worker process %d %s: %s", self.number, death.text, death.printed)
+                log.error("worker process %d %s%s", self.number, death.text, death.printed and f":\n{death.printed}")
                 failures += _KILL if death.was_killed else 1.0
                 failures = 0.0 if self._has_worked else failures
                 if failures >= _FAILURES:

@@ -22,15 +22,17 @@ pytestmark = pytest.mark.slow
 _PROCESSES = 3
 _OPTIONS = ("--save-original-images", "--resize-box-size=64", "--max-wait=20", "--no-download-metadata")
 
-# The worker that decodes one of these images dies as in a decoder that fails.
+_MAIN = "import sys; from oidl.cli.process import main; sys.exit(main())"
+
+# The worker that decodes one of these images dies, or hangs, as in a decoder that fails.
 _MORTAL = """
-import os, signal, sys
+import os, signal, sys, time
 if "oidl.node.child" in sys.orig_argv:
     from oidl.node.process import Processor
     process = Processor.process
     def mortal(self, job, fetched):
         if job.image_id in {images}:
-            os.kill(os.getpid(), signal.{signal})
+            {act}
         return process(self, job, fetched)
     Processor.process = mortal
 """
@@ -49,10 +51,10 @@ def start(oidl, root: Path) -> Callable[..., subprocess.Popen[str]]:
 def without(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """The environment in which workers die at these images."""
 
-    def write(*image_ids: str, name: str = "SIGSEGV") -> dict[str, str]:
+    def write(*image_ids: str, act: str) -> dict[str, str]:
         home = tmp_path / "site"
         home.mkdir()
-        (home / "sitecustomize.py").write_text(_MORTAL.format(images=set(image_ids), signal=name), "utf-8")
+        (home / "sitecustomize.py").write_text(_MORTAL.format(images=set(image_ids), act=act), "utf-8")
         return {"PYTHONPATH": str(home)}
 
     return write
@@ -108,19 +110,27 @@ def test_the_limits_on_connections_are_those_of_all_of_them(fine, start, oidl, p
     assert fine.requests == {fine.path_of(listed): 1 for listed in fine.images}
 
 
-@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
+@pytest.mark.parametrize(
+    ("act", "how", "deaths"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "was killed (SIGSEGV)", 2),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "was killed (SIGKILL, perhaps for lack of memory)", 4),
+        ("os.kill(os.getpid(), signal.SIGRTMIN + 1)", "was killed (signal 35)", 2),
+        ("raise SystemExit(3)", "ended by itself (exit code 1: SystemExit: 3)", 2),
+        ("os._exit(3)", "ended by itself (exit code 3)", 2),
+    ],
+)
 def test_an_image_that_kills_its_decoder_is_corrupt_and_the_others_are_done(
-    fine, start, oidl, ask, without, name: str
+    fine, start, oidl, ask, without, act: str, how: str, deaths: int
 ) -> None:
     image_id = fine.images[7].image.image_id
-    ended = oidl.end(start(fine, "--progress=line", env=without(image_id, name=name)))
+    ended = oidl.end(start(fine, "--progress=line", env=without(image_id, act=act)))
     assert ended.returncode == 0
     ((failed, reason, detail),) = ask("SELECT image_id, reason, detail FROM download WHERE status = 'failed'")
     assert (failed, reason) == (image_id, "corrupt")
-    assert "worker processes died while they decoded it" in detail
-    assert name in detail
+    assert detail == f"{deaths} worker processes died while they decoded it; the last one {how}"
     assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(len(fine.images) - 1,)]
-    assert f"a worker process was killed ({name}" in ended.stdout
+    assert ended.stdout.count(f"a worker process {how}; what it had in progress is tried again") == deaths
 
 
 def test_workers_that_are_killed_cost_no_image(fine, start, oidl, ask, wait_until, tree, root: Path) -> None:
@@ -153,6 +163,25 @@ def test_a_coordinator_that_is_killed_leaves_no_worker(fine, start, oidl, ask, w
     assert oidl.end(start(fine)).returncode == 0
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", len(fine.images))]
     assert list(root.rglob(f"{PART_DIRECTORY}/*")) == []
+
+
+def test_a_worker_that_hangs_ends_with_the_coordinator(fine, start, oidl, without, wait_until, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    hang = f"open({str(seen)!r}, 'w').close(); time.sleep(600)"
+    process = start(fine, env=without(*(listed.image.image_id for listed in fine.images), act=hang))
+    wait_until(seen.exists)
+    workers = workers_of(process.pid)
+    process.kill()
+    oidl.end(process)
+    wait_until(lambda: not any(map(is_alive, workers)))
+
+
+def test_processes_that_cannot_be_started(fine, start, oidl) -> None:
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); " + _MAIN
+    ended = oidl.end(start(fine, processes=40, program=limited))
+    assert ended.returncode == 1
+    why = "a worker process cannot be started: Too many open files"
+    assert ended.stderr == f"oidl: {why}\n  use fewer, like `--processes 1`\n"
 
 
 def test_ctrl_c_finishes_what_is_in_progress(fine, start, oidl, ask, wait_until) -> None:
