@@ -35,8 +35,9 @@ class Connections:
 
     async def __aexit__(self, *_: object) -> None:
         with trio.CancelScope(shield=True):  # closing is quick, and an open connection would cause a warning
-            for connection in self._open:
-                await connection.aclose()
+            async with trio.open_nursery() as nursery:
+                for connection in self._open:
+                    nursery.start_soon(connection.aclose)  # at once: a worker that hangs delays each of its own
 
     @asynccontextmanager
     async def to(self, host: str, worker: int | None = None) -> AsyncIterator[Connection]:

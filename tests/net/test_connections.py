@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import trio
+import trio.testing
 
 from oidl.net.connections import Connections
 
@@ -103,3 +104,17 @@ def test_where_all_are_open_one_of_the_same_worker_changes_its_host() -> None:
         assert pool.open == 2
 
     run(2, main)
+
+
+def test_a_worker_that_hangs_delays_the_end_once_not_for_each_of_its_connections() -> None:
+    class Slow(Connection):
+        async def aclose(self) -> None:
+            await trio.sleep(2)
+            await super().aclose()
+
+    async def main() -> float:
+        async with Connections(9, lambda worker: Slow(0, {})) as connections:  # type: ignore[arg-type, return-value]
+            await use(connections, "a", 9)
+        return trio.current_time()
+
+    assert trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)) == 2
