@@ -14,7 +14,7 @@ class Attempt:
 
     `host` is that of the download's URL. `failures` are those of the sources that were asked earlier in the same try.
     With `skip_local`, an original on disk is not used, because it turned out to be bad. `deaths` is how often a worker
-    died while it processed the image.
+    died while it processed the image, or had it alone; `losses`, how often one died while it fetched it among others.
     """
 
     job: Job
@@ -23,6 +23,7 @@ class Attempt:
     failures: tuple[Failure, ...] = ()
     skip_local: bool = False
     deaths: int = 0
+    losses: int = 0
 
     @classmethod
     def at(cls, download: Download, job: Job, failures: tuple[Failure, ...] = ()) -> "Attempt":
@@ -36,6 +37,10 @@ class Attempt:
     def after_death(self) -> "Attempt":
         """The same attempt, after one more worker died at it."""
         return replace(self, deaths=self.deaths + 1)
+
+    def after_loss(self) -> "Attempt":
+        """The same attempt, after one more worker died that fetched it, probably not because of it."""
+        return replace(self, losses=self.losses + 1)
 
 
 @dataclass(frozen=True, slots=True)

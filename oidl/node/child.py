@@ -208,6 +208,8 @@ async def _serve(channel: socket.socket) -> None:
         with cached_dns(settings.transfers.dns_timeout_s):
             child = _Child(settings, frames, nursery)
             nursery.start_soon(child.report)
+            frames.send(Call(0, "progressed", (0, [])))
+            await trio.lowlevel.checkpoint()  # it is known to have started before any work may end it
             async for frame in received:
                 if isinstance(frame, Call):
                     nursery.start_soon(child.serve, frame)

@@ -12,6 +12,7 @@ from oidl.progress.meter import Meter
 
 _DEATHS = 2  # of workers at one image: then it is the reason
 _KILLS = 4  # the same, if the last one was killed from outside
+_LOSSES = 3  # of workers that only fetched it, among others: then it is suspected
 
 
 class Conclusion:
@@ -59,15 +60,13 @@ class Conclusion:
     async def worker_died(self, attempt: Attempt, error: WorkerDiedError, at: Fetched | None = None) -> None:
         """The worker of `attempt` died; `at` is the body that it had, None if it had none.
 
-        The image is tried again. If it was being processed, it may be the reason: it is tried alone, and if that ends
-        in the same way, it cannot be used.
+        The image is tried again. If it was being processed, or fetched at several deaths, it may be the reason: it is
+        tried alone, and if that ends in the same way, it cannot be used.
         """
-        attempt = attempt.after_death() if error.was_processing else attempt
-        if at and attempt.deaths >= (_KILLS if error.was_killed else _DEATHS):
-            detail = f"{attempt.deaths} worker processes died while they decoded it; the last one {error.message}"
-            url = None if at.source == Source.LOCAL else at.url
-            failure = Failure(Reason.CORRUPT, detail, source=at.source, url=url, blame=Blame.IMAGE)
-            await self.conclude(attempt, failure)
+        is_suspect = error.was_processing or attempt.deaths or attempt.losses + 1 >= _LOSSES
+        attempt = attempt.after_death() if is_suspect else attempt.after_loss()
+        if attempt.deaths >= (_KILLS if error.was_killed else _DEATHS):
+            await self.conclude(attempt, _deadly(attempt, error, at))
         elif self._stop.draining.is_set():
             await self.conclude(attempt, None)
         else:
@@ -96,3 +95,13 @@ class Conclusion:
         if is_bad_local and failure.reason is not Reason.DISK:
             return attempt.without_local()
         return self._sources.next(attempt, failure)
+
+
+def _deadly(attempt: Attempt, error: WorkerDiedError, at: Fetched | None) -> Failure:
+    """The failure of an image that workers die at: while they decode the body `at`, or else while they fetch it."""
+    detail = f"{attempt.deaths} worker processes died while they {'decoded' if at else 'fetched'} it; the last one "
+    if at is None:
+        download = attempt.download
+        return Failure(Reason.INTERNAL_ERROR, detail + error.message, source=download.source, url=download.url)
+    url = None if at.source == Source.LOCAL else at.url
+    return Failure(Reason.CORRUPT, detail + error.message, source=at.source, url=url, blame=Blame.IMAGE)

@@ -30,7 +30,7 @@ from oidl.settings import WorkerSettings
 from oidl.text import printable, shortened
 
 _FAILURES = 5.0  # processes in a row that ended before they had done anything, until no more are started
-_KILL = 0.1  # how much one counts that was killed from outside
+_LATER = 0.1  # how much one counts that had started, or was killed from outside
 _CLOSE_S = 2.0
 _LOG_CHARACTERS = 20_000
 
@@ -132,7 +132,7 @@ class ChildWorker:
         self._arriving: dict[int, _Body] = {}
         self._kept: set[int] = set()
         self._is_needed = trio.Event()
-        self._is_draining = self._has_worked = self._has_ended = False
+        self._is_draining = self._has_started = self._has_worked = self._has_ended = False
         self._frames = self._new_frames(0)
         if not is_lazy:
             self._is_needed.set()
@@ -221,10 +221,10 @@ class ChildWorker:
         try:
             for life in count(1):
                 await self._is_needed.wait()
-                self._has_worked = False
+                self._has_started = self._has_worked = False
                 death = await live(self._frames, self._handle)
                 log.error("worker process %d %s%s", self.number, death.text, death.printed and f":\n{death.printed}")
-                failures += _KILL if death.was_killed else 1.0
+                failures += _LATER if self._has_started or death.was_killed else 1.0
                 failures = 0.0 if self._has_worked else failures
                 if failures >= _FAILURES:
                     raise OidlError(f"worker processes fail: the last one {death.text}", hint="try `--processes 1`")
@@ -252,6 +252,7 @@ class ChildWorker:
 
     def _handle(self, value: Call | Reply, nursery: trio.Nursery) -> None:
         """Does what the child sent `value` for; what takes longer runs in `nursery`."""
+        self._has_started = True
         if isinstance(value, Reply):
             self._has_worked = True
             if pending := self._pending.get(value.number):

@@ -37,6 +37,19 @@ if "oidl.node.child" in sys.orig_argv:
     Processor.process = mortal
 """
 
+# The worker that is about to ask for this path dies.
+_MORTAL_REQUEST = """
+import os, signal, sys
+if "oidl.node.child" in sys.orig_argv:
+    from oidl.net.request import DirectConnection
+    ask = DirectConnection.ask
+    async def mortal(self, request, body):
+        if request.url.endswith({path!r}):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return await ask(self, request, body)
+    DirectConnection.ask = mortal
+"""
+
 
 @pytest.fixture
 def start(oidl, root: Path) -> Callable[..., subprocess.Popen[str]]:
@@ -131,6 +144,20 @@ def test_an_image_that_kills_its_decoder_is_corrupt_and_the_others_are_done(
     assert detail == f"{deaths} worker processes died while they decoded it; the last one {how}"
     assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(len(fine.images) - 1,)]
     assert ended.stdout.count(f"a worker process {how}; what it had in progress is tried again") == deaths
+
+
+def test_an_image_that_kills_who_fetches_it_fails_and_the_others_are_done(
+    fine, start, oidl, ask, tmp_path: Path
+) -> None:
+    path = fine.path_of(fine.images[7])
+    (tmp_path / "sitecustomize.py").write_text(_MORTAL_REQUEST.format(path=path), "utf-8")
+    ended = oidl.end(start(fine, "--progress=line", env={"PYTHONPATH": str(tmp_path)}))
+    assert ended.returncode == 0
+    assert ask("SELECT url LIKE '%' || ?, reason FROM download WHERE status = 'failed'", path) == [
+        (1, "internal_error")
+    ]
+    assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(len(fine.images) - 1,)]
+    assert ended.stdout.count("a worker process was killed") == 3 * 4
 
 
 def test_workers_that_are_killed_cost_no_image(fine, start, oidl, ask, wait_until, tree, root: Path) -> None:

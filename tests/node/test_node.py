@@ -674,7 +674,7 @@ def test_an_image_at_which_workers_keep_dying_is_corrupt_and_the_others_are_done
 
 
 def test_an_image_that_was_not_being_processed_is_no_suspect(tmp_path: Path) -> None:
-    deaths = {image(1).image_id: [ELSEWHERE] * 7}
+    deaths = {image(1).image_id: [ELSEWHERE] * 2}
     harness = NodeHarness(tmp_path, published(1, 2), deaths=deaths, memory_bytes=2 * SIZE).run()
     assert [type(result) for _, result in harness.results] == [Done] * 2
     assert QUARANTINE not in {number for number, _ in harness.worked}
@@ -690,6 +690,22 @@ def test_a_worker_that_dies_during_a_transfer_costs_a_request(tmp_path: Path) ->
     assert [type(result) for _, result in harness.results] == [Done]
     assert len(harness.asked) == 2
     assert harness.meter.statistics().in_flight == 1
+
+
+def test_an_image_at_which_workers_keep_dying_during_the_transfer_fails(tmp_path: Path) -> None:
+    async def fetch(harness: NodeHarness, download: Download) -> Fetched:
+        if download.url == image(3).original_url:
+            raise ELSEWHERE
+        return await fetch_body(harness, download)
+
+    harness = NodeHarness(tmp_path, published(1, 2, 3), fetch, deaths={"none": []}, memory_bytes=3 * SIZE).run()
+    results = dict(harness.results)
+    failure = results.pop(3)
+    assert isinstance(failure, Failure)
+    assert (failure.reason, failure.url) == (Reason.INTERNAL_ERROR, image(3).original_url)
+    assert failure.detail == "2 worker processes died while they fetched it; the last one was killed (SIGSEGV)"
+    assert [type(result) for result in results.values()] == [Done] * 2
+    assert len(harness.asked) == 2 + 4
 
 
 def test_a_run_that_drains_does_not_try_again_what_a_worker_died_at(tmp_path: Path) -> None:
