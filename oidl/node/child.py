@@ -1,6 +1,7 @@
 """A worker in a process of its own: the child's side. `remote` starts it and describes the protocol."""
 
 import logging
+import math
 import os
 import pickle
 import select
@@ -8,7 +9,7 @@ import signal
 import socket
 import threading
 import traceback
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import trio
@@ -26,6 +27,7 @@ from oidl.settings import WorkerSettings
 
 _REPORT_S = 0.25
 _ALIVE_S = 5.0
+_BATCH = 8  # quick images that are announced together
 
 log = logging.getLogger("oidl")
 
@@ -46,10 +48,10 @@ class _CoordinatorHandler(logging.Handler):
 class _Child:
     """Does what the coordinator calls for; bodies and connections have the numbers that it gave them."""
 
-    def __init__(self, settings: WorkerSettings, frames: Frames, nursery: trio.Nursery) -> None:
+    def __init__(self, settings: WorkerSettings, frames: Frames) -> None:
         self._settings = settings
         self._frames = frames
-        self._nursery = nursery
+        self._queue, self._queued = trio.open_memory_channel[tuple[int, Job]](math.inf)  # the coordinator bounds it
         self._throttle = Throttle(settings.transfers.max_bytes_per_s)
         self._worker = new_local_worker(settings, tls_context(), self, self._count, has_own_process=True)
         self._connections: dict[int, DirectConnection] = {}
@@ -74,7 +76,7 @@ class _Child:
         if isinstance(answer, Fetched):
             answer = self._keep(body, answer)
             if request.job:
-                self._nursery.start_soon(self._process_at_once, body, request.job)
+                self._queue.send_nowait((body, request.job))
         return answer, arriving.size, arriving.total
 
     async def close(self, connection: int) -> None:
@@ -93,11 +95,8 @@ class _Child:
 
     async def process(self, body: int, job: Job) -> Done | Failure:
         """As in `Worker`."""
-        return await self._worker.process(job, self._whole.pop(body))
-
-    async def _process_at_once(self, body: int, job: Job) -> None:
-        await trio.lowlevel.checkpoint()  # it is known to be whole before it may end, or block, this process
-        await self.serve(Call(-body, "process", (body, job)))
+        await self._announce(body)
+        return await self._process(body, job)
 
     async def begin_drain(self) -> None:
         """The run starts draining."""
@@ -114,6 +113,17 @@ class _Child:
         await self._call("before_replace", files)
 
     # ---- the connection
+
+    async def process_queue(self) -> None:
+        """Processes whole bodies, and sends the results under their negative numbers."""
+        async for first in self._queued:
+            batch = [first]
+            with suppress(trio.WouldBlock):
+                while len(batch) < _BATCH and self._worker.is_quick(batch[-1][1], self._whole[batch[-1][0]]):
+                    batch.append(self._queued.receive_nowait())
+            await self._announce(*(body for body, _ in batch))
+            for body, job in batch:
+                await self.serve(Call(-body, "_process", (body, job)))
 
     async def report(self) -> None:
         """Sends the bytes that have arrived and the sizes of bodies, a few times a second if there is news."""
@@ -152,6 +162,17 @@ class _Child:
         if replies[0].error:
             raise replies[0].error
         return replies[0].value
+
+    async def _announce(self, *bodies: int) -> None:
+        """Tells the coordinator which images are next; if this process dies of one, it knows that it was one of them.
+
+        To wait until it can know costs less for several images at once.
+        """
+        self._frames.send(Call(0, "processing", bodies))
+        await self._frames.flush()
+
+    async def _process(self, body: int, job: Job) -> Done | Failure:
+        return await self._worker.process(job, self._whole.pop(body))
 
     def _keep(self, body: int, fetched: Fetched) -> Fetched:
         """Keeps a body, and returns what the coordinator needs to know of it."""
@@ -206,10 +227,12 @@ async def _serve(channel: socket.socket) -> None:
         log.setLevel(settings.log_level)
         log.propagate = False
         with cached_dns(settings.transfers.dns_timeout_s):
-            child = _Child(settings, frames, nursery)
+            child = _Child(settings, frames)
             nursery.start_soon(child.report)
-            frames.send(Call(0, "progressed", (0, [])))
-            await trio.lowlevel.checkpoint()  # it is known to have started before any work may end it
+            frames.send(Call(0, "started"))
+            await frames.flush()  # it is known to have started before any work may end it
+            for _ in range(settings.threads):
+                nursery.start_soon(child.process_queue)
             async for frame in received:
                 if isinstance(frame, Call):
                     nursery.start_soon(child.serve, frame)

@@ -44,6 +44,8 @@ class Frames:
     def __init__(self) -> None:
         self._unsent = bytearray()
         self._has_more = trio.Event()
+        self._is_sending = False
+        self._has_sent = trio.Event()
 
     def send(self, value: object) -> None:
         """Queues `value`. What is queued for a side that has gone is never sent."""
@@ -52,6 +54,11 @@ class Frames:
         self._unsent += data
         self._has_more.set()
 
+    async def flush(self) -> None:
+        """Returns when all that is queued now is on its way, even if this process dies."""
+        while self._unsent or self._is_sending:
+            await self._has_sent.wait()
+
     async def run(self, stream: trio.SocketStream) -> None:
         """Sends what is queued, until cancelled, or until the other side has gone."""
         try:
@@ -59,7 +66,11 @@ class Frames:
                 await self._has_more.wait()
                 self._has_more = trio.Event()
                 data, self._unsent = self._unsent, bytearray()
+                self._is_sending = True
                 await stream.send_all(data)
+                self._is_sending = False
+                self._has_sent.set()
+                self._has_sent = trio.Event()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 

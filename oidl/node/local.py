@@ -57,13 +57,17 @@ class LocalWorker:
         """As in `Worker`."""
         return DirectConnection(self._new_client(), self._drain, self._on_bytes)
 
+    def is_quick(self, job: Job, fetched: Fetched) -> bool:
+        """Whether `process` need not use a thread."""
+        return self._may_block and is_quick(fetched.body, job.missing_renditions)
+
     async def read_original(self, job: Job) -> Fetched | None:
         """As in `Worker`."""
         return await run_abandonable(self._processor.read_original, job, limiter=self._reading)
 
     async def process(self, job: Job, fetched: Fetched) -> Done | Failure:
         """As in `Worker`."""
-        if not self._may_block or not is_quick(fetched.body, job.missing_renditions):
+        if not self.is_quick(job, fetched):
             return await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
         if self._took_s > _SLOW_S:  # the disk is slow, or the machine is busy
             started = trio.current_time()

@@ -9,7 +9,7 @@ import trio
 
 from oidl.cores import usable_cores
 from oidl.node.remote import ChildWorker
-from oidl.node.worker import Coordinator, Worker, Workers
+from oidl.node.worker import Coordinator, Workers
 from oidl.settings import NetworkSettings, WorkerSettings
 
 _MOST = 8  # processes that are started without being asked for
@@ -61,7 +61,7 @@ async def open_workers(
         yield Workers([new_local_worker(settings, tls, coordinator, arrivals.wait)])
         return
     part = share(settings, processes)
-    members: list[Worker] = []
+    members: list[ChildWorker] = []
     async with trio.open_nursery() as nursery:
         for number in range(processes + 1):
             is_quarantine = number == processes
@@ -69,6 +69,9 @@ async def open_workers(
             worker = ChildWorker(own, coordinator, arrivals.count, say, is_lazy=is_quarantine)
             members.append(worker)
             nursery.start_soon(worker.run)
+        # Requests that waited for their process would be sent all at once, whatever the pace.
+        for worker in members[:processes]:
+            await worker.has_started.wait()
         yield Workers(members, has_quarantine=True)
         nursery.cancel_scope.cancel()
 

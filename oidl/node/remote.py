@@ -31,6 +31,7 @@ from oidl.text import printable, shortened
 
 _FAILURES = 5.0  # processes in a row that ended before they had done anything, until no more are started
 _LATER = 0.1  # how much one counts that had started, or was killed from outside
+_STARTING_LOAD = 1_000_000  # so that others are taken if there is a choice
 _CLOSE_S = 2.0
 _LOG_CHARACTERS = 20_000
 
@@ -86,9 +87,9 @@ class _Connection:
 
 @dataclass(slots=True)
 class _Pending:
-    """A call that has no reply yet; `is_processing` if the child decodes an image for it."""
+    """A call that has no reply yet, about this `body` if it is not 0."""
 
-    is_processing: bool = False
+    body: int = 0
     has_ended: trio.Event = field(default_factory=trio.Event)
     value: Any = None
     error: Exception | None = None
@@ -98,10 +99,10 @@ class _Pending:
         self.value, self.error = reply.value, reply.error
         self.has_ended.set()
 
-    def fail(self, death: str, *, was_killed: bool) -> None:
+    def fail(self, error: WorkerDiedError) -> None:
         """The child has died."""
         if not self.has_ended.is_set():
-            self.error = WorkerDiedError(death, was_processing=self.is_processing, was_killed=was_killed)
+            self.error = error
             self.has_ended.set()
 
 
@@ -131,8 +132,10 @@ class ChildWorker:
         self._pending: dict[int, _Pending] = {}
         self._arriving: dict[int, _Body] = {}
         self._kept: set[int] = set()
+        self._processing: set[int] = set()  # bodies that the child has begun to process
         self._is_needed = trio.Event()
-        self._is_draining = self._has_started = self._has_worked = self._has_ended = False
+        self.has_started = trio.Event()
+        self._is_draining = self._has_worked = self._has_ended = False
         self._frames = self._new_frames(0)
         if not is_lazy:
             self._is_needed.set()
@@ -142,8 +145,8 @@ class ChildWorker:
 
     @property
     def load(self) -> int:
-        """As in `Worker`."""
-        return len(self._pending) + len(self._kept)
+        """As in `Worker`; as if it were overloaded as long as its process has not started."""
+        return len(self._pending) + len(self._kept) + (0 if self.has_started.is_set() else _STARTING_LOAD)
 
     def new_connection(self) -> _Connection:
         """As in `Worker`."""
@@ -167,11 +170,10 @@ class ChildWorker:
         number = fetched.kept.number
         result: Done | Failure
         if early := self._pending.get(-number):
-            early.is_processing = True
             result = await self._result(-number, early)
         elif number in self._kept:
             self._kept.discard(number)
-            result = await self.call("process", number, job)
+            result = await self.call("process", number, job, body=number)
         else:  # its process has died meanwhile, for another reason
             raise WorkerDiedError("died meanwhile")
         return result
@@ -180,7 +182,7 @@ class ChildWorker:
         """As `Connection.ask`."""
         self._arriving[body.number] = body
         if request.job:
-            self._pending[-body.number] = _Pending()
+            self._pending[-body.number] = _Pending(body.number)
         answer: Answer | None = None
         try:
             answer, body.size, body.total = await self.call("ask", connection, body.number, body.left_s, request)
@@ -189,11 +191,8 @@ class ChildWorker:
             if not isinstance(answer, Fetched):
                 self._pending.pop(-body.number, None)
         body.is_partial = isinstance(answer, Interrupted)
-        if isinstance(answer, Fetched):
-            if early := self._pending.get(-body.number):
-                early.is_processing = True
-            else:
-                self._kept.add(body.number)
+        if isinstance(answer, Fetched) and not request.job:
+            self._kept.add(body.number)
         return answer
 
     def drain(self) -> None:
@@ -201,12 +200,12 @@ class ChildWorker:
         self._is_draining = True
         self.notify("begin_drain")
 
-    async def call(self, method: str, *arguments: object) -> Any:
-        """The result of a method of the child. Raises what that raised, or `WorkerDiedError`."""
+    async def call(self, method: str, *arguments: object, body: int = 0) -> Any:
+        """The result of a method of the child, about this `body`. Raises what that raised, or `WorkerDiedError`."""
         if self._has_ended:
             raise WorkerDiedError("was stopped")
         number = next(self._numbers)
-        pending = self._pending[number] = _Pending(is_processing=method == "process")
+        pending = self._pending[number] = _Pending(body)
         self._is_needed.set()
         self._frames.send(Call(number, method, arguments))
         return await self._result(number, pending)
@@ -221,10 +220,11 @@ class ChildWorker:
         try:
             for life in count(1):
                 await self._is_needed.wait()
-                self._has_started = self._has_worked = False
+                self._has_worked = False
                 death = await live(self._frames, self._handle)
                 log.error("worker process %d %s%s", self.number, death.text, death.printed and f":\n{death.printed}")
-                failures += _LATER if self._has_started or death.was_killed else 1.0
+                failures += _LATER if self.has_started.is_set() or death.was_killed else 1.0
+                self.has_started = trio.Event()
                 failures = 0.0 if self._has_worked else failures
                 if failures >= _FAILURES:
                     raise OidlError(f"worker processes fail: the last one {death.text}", hint="try `--processes 1`")
@@ -246,19 +246,25 @@ class ChildWorker:
 
     def _fail_all(self, death: str, *, was_killed: bool) -> None:
         """The child has died: nothing will come of what it had."""
-        self._kept.clear()
         for pending in self._pending.values():
-            pending.fail(death, was_killed=was_killed)
+            was_processing = pending.body in self._processing
+            pending.fail(WorkerDiedError(death, was_processing=was_processing, was_killed=was_killed))
+        self._kept.clear()
+        self._processing.clear()
 
     def _handle(self, value: Call | Reply, nursery: trio.Nursery) -> None:
         """Does what the child sent `value` for; what takes longer runs in `nursery`."""
-        self._has_started = True
         if isinstance(value, Reply):
             self._has_worked = True
             if pending := self._pending.get(value.number):
+                self._processing.discard(pending.body)
                 pending.end(value)
             return
         match value.method, value.arguments:
+            case "started", _:
+                self.has_started.set()
+            case "processing", bodies:
+                self._processing.update(bodies)
             case "progressed", (arrived, sizes):
                 if arrived:
                     self._on_bytes(arrived)

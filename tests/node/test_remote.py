@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +270,34 @@ def is_alive(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text("ascii")
     except OSError:
         return False
+
+
+_MORTAL = """
+import os, signal, sys
+if "oidl.node.child" in sys.orig_argv:
+    from oidl.node.process import Processor
+    Processor.process = lambda self, job, fetched: os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+@pytest.mark.parametrize("has_job", [True, False])
+def test_it_is_known_at_which_image_it_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_job: bool) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_MORTAL, "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    async def main(url: str) -> None:
+        poison = item(url)
+        async with child(Run(tmp_path)) as worker:
+            for _ in range(4):
+                connection = worker.new_connection()
+                asked = replace(request(url), job=poison if has_job else None)
+                fetched = await connection.ask(asked, connection.new_body(30.0))
+                assert isinstance(fetched, Fetched), "the body was whole before its worker died"
+                with pytest.raises(WorkerDiedError) as died:
+                    await worker.process(poison, fetched)
+                assert (died.value.was_processing, died.value.was_killed) == (True, False)
+                assert worker.load > 1000, "others come first as long as it has not started again"
+                await worker.has_started.wait()
+                assert worker.load == 0
+
+    run_with_site(main)
