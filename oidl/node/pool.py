@@ -80,5 +80,6 @@ def share(settings: WorkerSettings, processes: int) -> WorkerSettings:
     """The share of each of so many processes."""
     transfers = settings.transfers
     if transfers.max_bytes_per_s:
-        transfers = replace(transfers, max_bytes_per_s=transfers.max_bytes_per_s / processes)
+        receiving = min(processes, transfers.max_total_connections)  # at once, at most
+        transfers = replace(transfers, max_bytes_per_s=transfers.max_bytes_per_s / receiving)
     return replace(settings, transfers=transfers, threads=-(-settings.threads // processes))

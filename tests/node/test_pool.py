@@ -38,3 +38,9 @@ def test_threads_and_bandwidth_are_shared_out(tmp_path: Path, threads: int, proc
     assert part.threads == expected
     assert part.transfers.max_bytes_per_s == 6e6 / processes
     assert part.transfers.max_total_connections == transfers.max_total_connections
+
+
+def test_bandwidth_is_shared_by_no_more_processes_than_there_are_connections(tmp_path: Path) -> None:
+    transfers = NetworkSettings(max_total_connections=2, max_bytes_per_s=6e6)
+    whole = WorkerSettings(0, transfers, Layout(tmp_path, "v7"), SourceSettings(), Imaging(), 2, "0a1b2c3d")
+    assert share(whole, 4).transfers.max_bytes_per_s == 3e6
