@@ -58,7 +58,7 @@ class Connections:
         """An idle connection to `host`: of those with the least load, the one that was used last."""
         found = None
         for connection, at in reversed(self._idle.items()):
-            if at != host or (worker is not None and connection.worker != worker):
+            if at != host or not _serves(connection, worker):
                 continue
             if found is None or connection.load < found.load:
                 found = connection
@@ -73,10 +73,15 @@ class Connections:
         if len(self._open) >= self._limit:
             connection = next(iter(self._idle))
             del self._idle[connection]
-            if worker is None or connection.worker == worker:
+            if _serves(connection, worker):
                 return connection
             await connection.aclose()
             self._open.discard(connection)
         connection = self._new_connection(worker)
         self._open.add(connection)
         return connection
+
+
+def _serves(connection: Connection, worker: int | None) -> bool:
+    """Whether a request for `worker` (None: any) may use `connection`."""
+    return not connection.is_reserved if worker is None else connection.worker == worker

@@ -78,6 +78,11 @@ class Connection(Protocol):
         ...
 
     @property
+    def is_reserved(self) -> bool:
+        """Whether it is only for requests that name its worker."""
+        ...
+
+    @property
     def load(self) -> int:
         """The number of bodies that its worker has to work on."""
         ...
@@ -112,6 +117,7 @@ class DirectConnection:
 
     worker: ClassVar[int] = 0
     load: ClassVar[int] = 0
+    is_reserved: ClassVar[bool] = False
 
     def __init__(self, client: Client, drain: Drain, on_bytes: Callable[[int], Awaitable[None]] = _uncounted) -> None:
         self._client = client

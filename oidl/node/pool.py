@@ -66,7 +66,7 @@ async def open_workers(
         for number in range(processes + 1):
             is_quarantine = number == processes
             own = replace(part, number=number, threads=1 if is_quarantine else part.threads)
-            worker = ChildWorker(own, coordinator, arrivals.count, say, is_lazy=is_quarantine)
+            worker = ChildWorker(own, coordinator, arrivals.count, say, is_reserved=is_quarantine)
             members.append(worker)
             nursery.start_soon(worker.run)
         # Requests that waited for their process would be sent all at once, whatever the pace.

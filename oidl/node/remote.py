@@ -70,6 +70,10 @@ class _Connection:
         return self._owner.number
 
     @property
+    def is_reserved(self) -> bool:
+        return self._owner.is_reserved
+
+    @property
     def load(self) -> int:
         return self._owner.load
 
@@ -109,8 +113,8 @@ class _Pending:
 class ChildWorker:
     """A `Worker` in a process of its own, which `run` starts, and replaces when it dies.
 
-    `coordinator` answers its questions, `on_bytes` is called with the number of bytes that have arrived, `say` with
-    messages for the user. If it `is_lazy`, the process starts when there is something to do.
+    `coordinator` answers its questions, `on_bytes` is called with numbers of bytes that have arrived, `say` with texts
+    for the user. If it `is_reserved` (the quarantine), it serves only requests that name it, and starts at the first.
     """
 
     def __init__(
@@ -120,10 +124,11 @@ class ChildWorker:
         on_bytes: Callable[[int], None],
         say: Callable[[str], None],
         *,
-        is_lazy: bool = False,
+        is_reserved: bool = False,
     ) -> None:
         self.number = settings.number
         self.threads = settings.threads
+        self.is_reserved = is_reserved
         self._settings = settings
         self._coordinator = coordinator
         self._on_bytes = on_bytes
@@ -137,7 +142,7 @@ class ChildWorker:
         self.has_started = trio.Event()
         self._is_draining = self._has_worked = self._has_ended = False
         self._frames = self._new_frames(0)
-        if not is_lazy:
+        if not is_reserved:
             self._is_needed.set()
 
     def __repr__(self) -> str:

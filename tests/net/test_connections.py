@@ -18,6 +18,7 @@ class Connection:
     worker: int
     loads: dict[int, int]
     is_open: bool = True
+    is_reserved: bool = False
 
     @property
     def load(self) -> int:
@@ -118,3 +119,18 @@ def test_a_worker_that_hangs_delays_the_end_once_not_for_each_of_its_connections
         return trio.current_time()
 
     assert trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)) == 2
+
+
+def test_a_reserved_one_is_for_its_worker_alone() -> None:
+    async def main(pool: Pool, connections: Connections) -> None:
+        (reserved,) = await use(connections, "a", worker=2)
+        reserved.is_reserved = True
+        (other,) = await use(connections, "a")
+        assert other is not reserved
+        assert (await use(connections, "a", worker=2)) == [reserved]
+        await use(connections, "b")
+        assert reserved.is_open
+        await use(connections, "c", 2)
+        assert not reserved.is_open, "it gave way to others, but did not serve them"
+
+    run(2, main)
