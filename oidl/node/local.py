@@ -69,18 +69,13 @@ class LocalWorker:
         """As in `Worker`."""
         if not self.is_quick(job, fetched):
             return await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
-        if self._took_s > _SLOW_S:  # the disk is slow, or the machine is busy
-            started = trio.current_time()
-            result = await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
-            self._note(trio.current_time() - started)
-            return result
         started = trio.current_time()
-        result = self._processor.process(job, fetched)
-        self._note(trio.current_time() - started)
+        if self._took_s > _SLOW_S:  # the disk is slow, or the machine is busy
+            result = await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
+        else:
+            result = self._processor.process(job, fetched)
+        self._took_s += (trio.current_time() - started - self._took_s) * _WEIGHT
         return result
-
-    def _note(self, took_s: float) -> None:
-        self._took_s += (took_s - self._took_s) * _WEIGHT
 
     def drain(self) -> None:
         """As in `Worker`."""
