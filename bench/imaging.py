@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.measure import PAGE_BYTES, machine
 from bench.throughput import KINDS, Kind
+from oidl.imaging.canvas import Canvases
 from oidl.imaging.inspect import Picture, inspect
 from oidl.imaging.photo import photo
 from oidl.imaging.rendition import render
@@ -62,11 +63,12 @@ def _measure(kind: Kind, rounds: int) -> None:
 
 def _ours(boxes: tuple[int, ...] | list[int]) -> Callable[[bytes], None]:
     recipes = [Rendition(str(box), str(box), ResizeMode.SHRINK_TO_FIT, box, "jpg") for box in boxes]
+    canvases = Canvases()
 
     def ours(body: bytes) -> None:
         picture = inspect(body)
         assert isinstance(picture, Picture)
-        assert isinstance(render(picture, recipes), list)
+        assert isinstance(render(picture, recipes, canvases=canvases), list)
 
     return ours
 
@@ -78,10 +80,11 @@ def _watch(count: int) -> None:
     bodies += [body[: len(body) // 2] for body in bodies[:5]]
     recipes = [Rendition(mode, mode, mode, 96, form) for mode in ResizeMode for form in ("jpg", "png")]
     held = []
+    canvases = Canvases()
     for number in range(count):
         picture = inspect(bodies[number % len(bodies)])
         assert isinstance(picture, Picture)
-        render(picture, [recipes[number % len(recipes)]])
+        render(picture, [recipes[number % len(recipes)]], canvases=canvases)
         if number % max(1, count // 10) == 0:
             held.append(int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES / 1e6)
     print(f"\nRSS in MB over {count:,} images, damaged ones among them: {', '.join(f'{mb:.0f}' for mb in held)}")

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from oidl.cores import usable_cores
+from oidl.imaging.canvas import Canvases
 from oidl.imaging.inspect import Picture, inspect
 from oidl.imaging.rendition import render
 from oidl.imaging.vips import pyvips
@@ -36,10 +37,12 @@ def main() -> None:
             image = pyvips.Image.thumbnail_buffer(body, box, height=box, size="down", option_string="[fail_on=error]")
             image.jpegsave_buffer(keep="none")
 
+    canvases = Canvases()
+
     def by_imaging(body: bytes) -> None:
         picture = inspect(body)
         assert isinstance(picture, Picture)
-        assert isinstance(render(picture, recipes), list)
+        assert isinstance(render(picture, recipes, canvases=canvases), list)
 
     resize = by_libvips if arguments.calls == "libvips" else by_imaging
 

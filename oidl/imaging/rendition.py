@@ -7,9 +7,11 @@ else, in one pass per rendition.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from oidl.imaging import turbo
+from oidl.imaging.canvas import Canvas, Canvases, Shape
 from oidl.imaging.encode import LONGEST_SIDE, Window, encode, is_opaque
 from oidl.imaging.formats import suffix_format
 from oidl.imaging.geometry import BY_ROTATION, Geometry, geometry
@@ -80,12 +82,14 @@ def render(
     renditions: Sequence[Rendition],
     rotation: int = 0,
     validation: Validation = Validation.DECODE,
+    canvases: Canvases | None = None,
 ) -> list[Rendered] | Failure:
     """One `Rendered` for each of `renditions`; a `Failure` if the picture is incomplete or cannot be rendered.
 
     `rotation` is the published one, in degrees counter-clockwise. The whole
     picture is decoded, including the parts that a crop drops, so a truncated one
     is always found. If a rendition would not change the picture, its bytes are kept.
+    `canvases` are used again for the next pictures of the same sizes.
     """
     plans = {
         rendition.name: _plan(picture, rendition, rotation)
@@ -95,16 +99,18 @@ def render(
     for plan in plans.values():
         if max(plan.goal.out_width, plan.goal.out_height) > LONGEST_SIDE:
             return Failure(Reason.RESIZE_FAILED, f"would be {plan.goal.out_width} × {plan.goal.out_height} pixels")
+    shape = _canvas_shape(picture, list(plans.values()))
     try:
-        source = _decoded(picture, list(plans.values()), validation)
-        if isinstance(source, Failure):
-            return source
-        return [
-            _render_one(picture, source, plans[rendition.name], validation)
-            if rendition.name in plans
-            else _unchanged(picture)
-            for rendition in renditions
-        ]
+        with (canvases or Canvases()).borrow(shape) if shape else nullcontext() as canvas:
+            source = _decoded(picture, canvas, validation)
+            if isinstance(source, Failure):
+                return source
+            return [
+                _render_one(picture, source, plans[rendition.name], validation)
+                if rendition.name in plans
+                else _unchanged(picture)
+                for rendition in renditions
+            ]
     except (turbo.NotEncodedError, *VIPS_ERRORS):
         formats = ", ".join(sorted({plan.rendition.format for plan in plans.values()}))
         missing = decode_check(picture, validation) if validation is not Validation.OFF else None
@@ -119,23 +125,30 @@ def _plan(picture: Picture, rendition: Rendition, rotation: int) -> _Plan:
     return _Plan(rendition, orientation, geometry(rendition.mode, *size, rendition.box_size))
 
 
-def _decoded(picture: Picture, plans: Sequence[_Plan], validation: Validation) -> turbo.Pixels | Failure | None:
-    """The pixels of `picture`, large enough for all `plans`; None if libvips should load them."""
-    if plans and picture.is_plain_jpeg:
-        widths, heights = zip(*(plan.stored_size for plan in plans), strict=True)
-        least = int(_MARGIN * max(widths)), int(_MARGIN * max(heights))
-        width, height = turbo.scaled_size(picture.width, picture.height, *least)
-        if width * height <= _MOST_PIXELS:
-            try:
-                return turbo.decode(picture.body, picture.bands, width, height, validation)
-            except turbo.DamagedError:
-                return Failure(Reason.CORRUPT, "its jpeg data ends early or is damaged")
-            except turbo.UnsupportedError:
-                return None
+def _canvas_shape(picture: Picture, plans: Sequence[_Plan]) -> Shape | None:
+    """The shape to decode `picture` to, large enough for all `plans`; None if libvips should load it."""
+    if not plans or not picture.is_plain_jpeg:
+        return None
+    widths, heights = zip(*(plan.stored_size for plan in plans), strict=True)
+    least = int(_MARGIN * max(widths)), int(_MARGIN * max(heights))
+    width, height = turbo.scaled_size(picture.width, picture.height, *least)
+    return (height, width, picture.bands) if width * height <= _MOST_PIXELS else None
+
+
+def _decoded(picture: Picture, canvas: Canvas | None, validation: Validation) -> Canvas | Failure | None:
+    """`canvas` with the pixels of `picture`; None if libvips should load them."""
+    if canvas:
+        try:
+            turbo.decode(picture.body, canvas, validation)
+        except turbo.DamagedError:
+            return Failure(Reason.CORRUPT, "its jpeg data ends early or is damaged")
+        except turbo.UnsupportedError:
+            return None
+        return canvas
     return decode_check(picture, validation) if validation is not Validation.OFF else None
 
 
-def _render_one(picture: Picture, source: turbo.Pixels | None, plan: _Plan, validation: Validation) -> Rendered:
+def _render_one(picture: Picture, source: Canvas | None, plan: _Plan, validation: Validation) -> Rendered:
     """One rendition. Makes few calls, because each hands the interpreter to other threads."""
     rendition, goal = plan.rendition, plan.goal
     image = _loaded(picture, plan, validation) if source is None else _scaled(picture, source, plan)
@@ -157,7 +170,9 @@ def _render_one(picture: Picture, source: turbo.Pixels | None, plan: _Plan, vali
         image = image.copy_memory().smartcrop(goal.out_width, goal.out_height, interesting="attention")
         left, top = -image.xoffset, -image.yoffset
         shown_at = (0, 0)
-    body = encode(image, (*shown_at, goal.out_width, goal.out_height), rendition.format, rendition.quality)
+    region = source.region(image) if source else None
+    window = *shown_at, goal.out_width, goal.out_height
+    body = encode(image, window, rendition.format, rendition.quality, region)
     return Rendered(body, goal.out_width, goal.out_height, plan.orientation, goal.width, goal.height, left, top)
 
 
@@ -186,11 +201,9 @@ def _loaded(picture: Picture, plan: _Plan, validation: Validation) -> pyvips.Ima
     return image.copy(interpretation="srgb") if image.interpretation == "multiband" else image
 
 
-def _scaled(picture: Picture, source: turbo.Pixels, plan: _Plan) -> pyvips.Image:
+def _scaled(picture: Picture, source: Canvas, plan: _Plan) -> pyvips.Image:
     """`picture` in sRGB or grey, scaled as planned, not yet cropped or turned; little is computed yet."""
-    image, (width, height) = source.image, plan.stored_size
-    if (source.width, source.height) != (width, height):
-        image = image.resize(width / source.width, vscale=height / source.height)
+    image = source.scaled(*plan.stored_size)
     if _depends_on_colour(picture, plan.rendition):
         image = image.copy(interpretation="b-w" if picture.bands == 1 else "srgb")
     if picture.profile:

@@ -6,13 +6,12 @@ classifies its warnings: extra bytes are harmless, missing or invalid data is no
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import simplejpeg
 
+from oidl.imaging.canvas import Canvas
 from oidl.imaging.jpeg_header import normalised
-from oidl.imaging.vips import pyvips
 from oidl.model import Validation
 
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0x(..)")
@@ -41,15 +40,6 @@ class NotEncodedError(Exception):
     """A JPEG cannot hold these pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """A decoded picture in memory, and its size, because reading that from `image` takes five calls each time."""
-
-    image: pyvips.Image
-    width: int
-    height: int
-
-
 def scaled_size(width: int, height: int, least_width: int, least_height: int) -> tuple[int, int]:
     """The smallest size that a picture of `width` × `height` decodes to quickly and that is not below the least.
 
@@ -62,19 +52,21 @@ def scaled_size(width: int, height: int, least_width: int, least_height: int) ->
     return width, height
 
 
-def decode(body: bytes, bands: int, width: int, height: int, validation: Validation) -> Pixels:
-    """The pixels of a JPEG with 1 or 3 `bands`, at the smallest eighth that is still `width` × `height`.
+def decode(body: bytes, canvas: Canvas, validation: Validation) -> None:
+    """Decodes a JPEG with 1 or 3 bands into `canvas`, whose size is a `scaled_size` of the JPEG.
 
     All scan data is read at any scale. Raises `DamagedError` or `UnsupportedError`.
     """
-    pixels = _decoded(body, _COLOURS[bands], width, height, validation)
-    rows, columns = pixels.shape[:2]
-    return Pixels(pyvips.Image.new_from_memory(pixels.data, columns, rows, bands, "uchar"), columns, rows)
+    pixels = canvas.pixels
+    decoded = _decoded(body, _COLOURS[canvas.bands], validation, canvas.width, canvas.height, pixels)
+    if decoded.shape != pixels.shape:
+        raise UnsupportedError("its size is not the one in its header")
+    canvas.changed()
 
 
 def check(body: bytes, bands: int, validation: Validation) -> None:
     """Decodes all data of a JPEG at the smallest scale. Raises `DamagedError` or `UnsupportedError`."""
-    _decoded(body, _COLOURS.get(bands, "CMYK"), 1, 1, validation)
+    _decoded(body, _COLOURS.get(bands, "CMYK"), validation, 1, 1)
 
 
 def encode(pixels: Any, quality: int) -> bytes:
@@ -93,9 +85,9 @@ def encode(pixels: Any, quality: int) -> bytes:
     return body
 
 
-def _decoded(body: bytes, colours: str, width: int, height: int, validation: Validation) -> Any:
+def _decoded(body: bytes, colours: str, validation: Validation, width: int, height: int, buffer: Any = None) -> Any:
     def decoded(body: bytes, *, strict: bool) -> Any:
-        return simplejpeg.decode_jpeg(body, colours, min_width=width, min_height=height, strict=strict)
+        return simplejpeg.decode_jpeg(body, colours, min_width=width, min_height=height, buffer=buffer, strict=strict)
 
     try:
         return decoded(body, strict=validation is not Validation.OFF)
@@ -104,7 +96,7 @@ def _decoded(body: bytes, colours: str, width: int, height: int, validation: Val
             if _is_padding(body, str(error)):
                 return decoded(body, strict=False)
             if (clean := normalised(body)) != body:
-                return _decoded(clean, colours, width, height, validation)
+                return _decoded(clean, colours, validation, width, height, buffer)
         raise (UnsupportedError if _LIMITS.search(str(error)) else DamagedError)(str(error)) from error
 
 

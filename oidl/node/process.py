@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from oidl.errors import DiskError
 from oidl.imaging.boxes import compose_orientations
+from oidl.imaging.canvas import Canvases
 from oidl.imaging.convert import converted
 from oidl.imaging.geometry import BY_ROTATION
 from oidl.imaging.inspect import Picture, inspect
@@ -38,6 +39,7 @@ class Processor:
     originals: SourceSettings
     imaging: Imaging
     before_replace: Callable[[list[tuple[str, str]]], None] = field(default=lambda files: None)
+    canvases: Canvases = field(default_factory=Canvases)
 
     def process(self, job: Job, fetched: Fetched) -> Done | Failure:
         """Makes everything that `job` lacks from `fetched` and stores it; returns the result or the first failure.
@@ -88,7 +90,7 @@ class Processor:
 
     def _rendered(self, job: Job, picture: Picture, rotation: int) -> list[_Output] | Failure:
         """Every rendition that `job` lacks, in its order, with originals converted if the settings say so."""
-        rendered = render(picture, job.missing_renditions, rotation, self.imaging.validation)
+        rendered = render(picture, job.missing_renditions, rotation, self.imaging.validation, self.canvases)
         kind = self._conversion(picture)
         if isinstance(rendered, Failure) or kind is None:
             return rendered if isinstance(rendered, Failure) else [_Output(each) for each in rendered]
