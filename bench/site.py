@@ -22,19 +22,21 @@ from oidl.model import Image
 _DISTINCT = 24
 
 _NGINX = """
-daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/nginx.log;
-events {{ worker_connections 512; }}
+{modules} daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/nginx.log;
+events {{ worker_connections 1024; }}
 http {{
     {log} sendfile on; keepalive_requests 1000000;
     types {{ image/jpeg jpg; }}
     client_body_temp_path {directory}/tmp1; proxy_temp_path {directory}/tmp2; fastcgi_temp_path {directory}/tmp3;
     uwsgi_temp_path {directory}/tmp4; scgi_temp_path {directory}/tmp5;
-    server {{ listen 127.0.0.1:{port}; root {root}; }}
+    server {{ listen 127.0.0.1:{port}; root {root}; {delay} }}
 }}
 """
 
 
 _LOG = "log_format times $request_time; access_log {root}/times.log times;"
+_MODULES = "/usr/lib/nginx/modules"
+_LUA = ("ndk_http_module.so", "ngx_http_lua_module.so")
 
 
 def make_photos(directory: Path, width: int, height: int, quality: int, count: int) -> list[Path]:
@@ -77,10 +79,11 @@ def write_image_list(path: Path, base_url: str, photos: list[Path], root: Path) 
 
 
 @contextmanager
-def served(root: Path, *, log: bool = False) -> Iterator[tuple[str, str]]:
+def served(root: Path, *, log: bool = False, latency_ms: int = 0) -> Iterator[tuple[str, str]]:
     """Serves the files in `root` from a separate process; yields the base URL and the server's name.
 
-    With `log`, nginx writes the duration of each request, in seconds, to `times.log`.
+    With `log`, nginx writes the duration of each request, in seconds, to `times.log`. With a latency it waits before
+    each answer; that needs its module for Lua.
     """
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -89,7 +92,12 @@ def served(root: Path, *, log: bool = False) -> Iterator[tuple[str, str]]:
         config = root / "nginx.conf"
         config.write_text(
             _NGINX.format(
-                directory=root, root=root, port=port, log=_LOG.format(root=root) if log else "access_log off;"
+                directory=root,
+                root=root,
+                port=port,
+                log=_LOG.format(root=root) if log else "access_log off;",
+                modules="".join(f"load_module {_MODULES}/{name}; " for name in _LUA) if latency_ms else "",
+                delay=f"access_by_lua_block {{ ngx.sleep({latency_ms / 1000}) }}" if latency_ms else "",
             )
         )
         command = [nginx, "-c", str(config), "-e", str(root / "nginx.log")]

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=6000, help="thumbnails a round; a tenth as many originals")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--latency-ms", type=int, default=0, help="the server waits before each answer (nginx, Lua)")
     parser.add_argument("--processes", nargs="+", default=["auto"], help="counts of processes, or auto")
     parser.add_argument("--before", type=Path, help="a checkout of another commit, which runs in turn, in one process")
     parser.add_argument("--peer", type=Path, help="the command img2dataset of another environment, in two processes")
@@ -44,11 +45,14 @@ def run(arguments: argparse.Namespace) -> None:
     The limits are MD5 and image work in as many threads, without network, database or
     files: with libvips' `thumbnail_buffer` and `jpegsave_buffer`, and with the program's own imaging.
     """
-    print(f"{machine()}; {arguments.connections} connections, {arguments.rounds} rounds")
+    print(
+        f"{machine()}; {arguments.connections} connections, "
+        f"{arguments.latency_ms} ms latency, {arguments.rounds} rounds"
+    )
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         root = Path(name)
         root.chmod(0o755)  # nginx started by root reads as another user
-        with served(root) as (base_url, server):
+        with served(root, latency_ms=arguments.latency_ms) as (base_url, server):
             print(f"served by {server}\n")
             print("| | | img/s | of libvips | of own | CPU ms | MB |")
             print("|---|---|---|---|---|---|---|")
