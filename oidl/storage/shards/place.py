@@ -1,0 +1,56 @@
+"""The place of an image in a shard, as text in `file.path`: the path of the shard, `#`, and where the image begins.
+
+    v7/train/images-resized/train-000012.tar#1536
+
+The image is as many bytes from there as `file.bytes` says. A shard that is still being written has a temporary name
+until it is complete; the path in the database is its final one from the beginning.
+"""
+
+import os
+import re
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+_PLACE = re.compile(r"(.*\.(?:tar|tfrecord))#(0|[1-9][0-9]{0,15})", re.DOTALL)
+OPEN_SUFFIX = ".part"
+"""Added to the name of a shard that is not complete."""
+
+
+class Place(NamedTuple):
+    """The place of an image: the path of its shard, as recorded, and the offset of its first byte."""
+
+    shard: str
+    at: int
+
+    def __str__(self) -> str:
+        return f"{self.shard}#{self.at}"
+
+
+def place_of(recorded: str) -> Place | None:
+    """The place that `recorded`, a value of `file.path`, names; None if it is a file of its own."""
+    match = _PLACE.fullmatch(recorded)
+    return Place(match[1], int(match[2])) if match else None
+
+
+def read_recorded(root_dir: Path, recorded: str, size: int) -> bytes:
+    """The bytes of an image of which the database says where it is (`file.path`) and how long (`file.bytes`).
+
+    Fewer bytes if a shard ends before; all of a file, whatever its length. Raises `OSError`.
+    """
+    place = place_of(recorded)
+    if place is None:
+        return (root_dir / recorded).read_bytes()
+    with open_shard(root_dir / place.shard) as file:
+        return os.pread(file.fileno(), size, place.at)
+
+
+def open_shard(path: Path) -> FileIO:
+    """Opens a shard, complete or not, for reading. Raises `OSError`."""
+    try:
+        return open(path, "rb", buffering=0)
+    except FileNotFoundError:
+        try:
+            return open(f"{path}{OPEN_SUFFIX}", "rb", buffering=0)
+        except FileNotFoundError:
+            return open(path, "rb", buffering=0)  # it was completed meanwhile; or this names the file that is missing
