@@ -1,7 +1,6 @@
 """Everything that a run should do, as one frozen value.
 
-`cli` makes a `Settings` from flags, environment and `oidl.toml`; each room
-receives the part that it needs. Units are in the names.
+`cli` makes it from flags, environment and `oidl.toml`; each room receives the part that it needs. Units are in names.
 """
 
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oidl.cores import usable_cores
-from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, Source, Validation
+from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, ShardLimits, Source, StoreKind, Validation
 from oidl.text import without_secrets
 
 MAX_IMAGE_BYTES = 250_000_000
@@ -155,7 +154,7 @@ class SourceSettings:
 
     `sources` are tried in order. Originals are looked for in `directory`.
     With `save`, bodies are kept, each source's as a separate rendition
-    (`original_renditions`): only the published bytes are ever called `original`.
+    (`original_renditions`): only the published bytes are ever called `original`. `store` is what keeps them.
     """
 
     sources: tuple[Source, ...] = (Source.ORIGINAL,)
@@ -163,6 +162,7 @@ class SourceSettings:
     directory: str = "images-original"
     check_md5_if_exists: bool = True
     always_download: bool = False
+    store: StoreKind = StoreKind.FILES
 
     @property
     def original_renditions(self) -> tuple[Rendition, ...]:
@@ -186,7 +186,8 @@ class SourceSettings:
         """
         source = Source.ORIGINAL if source == Source.LOCAL else source
         owner = self.sources[0] if self.sources[0] == Source.THUMBNAIL_300K else Source.ORIGINAL
-        return Rendition(str(source), self.directory if source == owner else f"{self.directory}-{source}")
+        directory = self.directory if source == owner else f"{self.directory}-{source}"
+        return Rendition(str(source), directory, store=self.store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,7 @@ class WorkerSettings:
     token: str
     part: str = ""
     log_level: int = 0
+    shards: ShardLimits = field(default_factory=ShardLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +235,7 @@ class Settings:
     `pipeline.annotation_requirements` says which files they need. With `load_annotations` they go into the database,
     for the selected images or the whole list. Unless `is_directory_given`, the first of `renditions` goes to another
     directory if its own has files made otherwise. `plan` is what the root is for from now on, by option; a run without
-    one leaves it unchanged. `threads` is how many threads check and resize images, in `processes` processes; None lets
-    the run choose that number.
+    one leaves it unchanged. `threads` check and resize images, in `processes` processes; None lets the run choose.
     """
 
     root_dir: Path
@@ -261,6 +262,7 @@ class Settings:
     plan: Mapping[str, str | int | float | bool | list[str]] = field(default_factory=dict)
     threads: int = field(default_factory=usable_cores)
     processes: int | None = None
+    shards: ShardLimits = field(default_factory=ShardLimits)
 
     @property
     def required(self) -> tuple[Rendition, ...]:

@@ -31,6 +31,7 @@ PLAN = (
     "save_original_images", "original_images_subdirectory", "original_images_dir", "check_md5_if_exists",
     "resize_images", "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
     "resized_images_subdirectory", "rendition", "orientation", "force_rgb", "background",
+    "output_format", "shard_size", "shard_samples",
     "validate", "max_pixels", "convert_cmyk", "convert_png", "discard_png",
     "prefix_dirs", "name_files_by",
 )  # fmt: skip

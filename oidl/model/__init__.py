@@ -14,12 +14,15 @@ from oidl.model.outcomes import (
     Fetched,
     Job,
     KeptBody,
+    Member,
+    OpenShard,
     Postponed,
+    Published,
     Source,
     StatusCount,
     WrittenFile,
 )
-from oidl.model.renditions import ORIGINAL, Crop, Orientation, Rendition, ResizeMode, Validation
+from oidl.model.renditions import ORIGINAL, Crop, Orientation, Rendition, ResizeMode, ShardLimits, StoreKind, Validation
 from oidl.model.retries import AttemptCounts, RetryDecision
 from oidl.model.verify import NOTES, REDO, REMOVE, Finding, Problem
 from oidl.reasons import Reason
@@ -48,18 +51,23 @@ __all__ = [
     "LabelType",
     "LineBreak",
     "ListFile",
+    "Member",
+    "OpenShard",
     "Orientation",
     "Postponed",
     "Problem",
+    "Published",
     "Reason",
     "Rendition",
     "ResizeMode",
     "RetryDecision",
+    "ShardLimits",
     "SkippedRow",
     "Source",
     "Status",
     "StatusCount",
     "Step",
+    "StoreKind",
     "Validation",
     "WrittenFile",
 ]

@@ -52,6 +52,20 @@ Source.THUMBNAIL_300K = Source("300k")
 Source.LOCAL = Source("local")
 
 
+class Published(NamedTuple):
+    """What a sample in a shard says of its image beside what a `Job` has: published fields, unchanged.
+
+    `rotation` is in degrees counter-clockwise, -1 if none is published.
+    """
+
+    license: str
+    author: str
+    author_profile_url: str
+    title: str
+    original_landing_url: str
+    rotation: int
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """An image that the feed hands out, with the renditions that it still lacks.
@@ -59,7 +73,7 @@ class Job:
     `saved_original` is the path (as in `file.path`) of an original that an
     earlier run verified and kept, or None. `rotation` is as published: degrees counter-clockwise, 0 if there is none.
     `status` and `reason` are those of its row, which does not change while the image is in progress. If images are
-    counted by class, `classes` are those that the image counts for.
+    counted by class, `classes` are those that the image counts for. `published` is there if a rendition goes to shards.
     """
 
     image_id: str
@@ -74,6 +88,7 @@ class Job:
     status: Status = Status.PENDING
     reason: Reason | None = None
     classes: tuple[str, ...] = ()
+    published: Published | None = None
 
 
 class StatusCount(NamedTuple):
@@ -158,9 +173,31 @@ class Postponed:
     wait_s: float
 
 
+class OpenShard(NamedTuple):
+    """A shard to append to: its final `path` as in `file.path`, its length in bytes, and the next place in it.
+
+    `samples` is how many samples it may still get.
+    """
+
+    shard_id: int
+    path: str
+    length: int
+    place: int
+    samples: int
+
+
+class Member(NamedTuple):
+    """Where a sample is: its place in a shard, where it begins, and its length in bytes."""
+
+    shard_id: int
+    place: int
+    at: int
+    bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One output file under its final name; `path` as in `file.path`.
+    """One output file under its final name; `path` as in `file.path`. One in a shard is a `member` of it.
 
     It is the published image as stored, turned by `orientation` (EXIF's 1–8), scaled to `scaled_width` ×
     `scaled_height`, and cropped at `crop_left`, `crop_top`; negative values add a border. `conversion` is what a saved
@@ -180,6 +217,7 @@ class WrittenFile:
     crop_top: int = 0
     conversion: str | None = None
     exif_orientation: int | None = None
+    member: Member | None = None
 
 
 @dataclass(frozen=True, slots=True)

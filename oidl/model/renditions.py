@@ -14,6 +14,14 @@ class ResizeMode(StrEnum):
     KEEP_RATIO = "KeepRatio"
 
 
+class StoreKind(StrEnum):
+    """What keeps the images of a rendition: a file for each, or shards of many."""
+
+    FILES = "files"
+    WEBDATASET = "webdataset"
+    TFRECORD = "tfrecord"
+
+
 class Crop(StrEnum):
     """Which part `FillCrop` keeps: the centre, or what catches the eye."""
 
@@ -49,7 +57,7 @@ class Rendition:
     None and `format` is empty). `directory` is relative to `<root>/<version>/<subset>`; if it is absolute,
     files go to `<directory>/<subset>`. `box_size` is in pixels, `quality`
     1–100 or None for the format's own default; `background`, six hex digits of
-    red, green and blue, fills transparent areas and borders.
+    red, green and blue, fills transparent areas and borders. `store` is what keeps its images.
     """
 
     name: str
@@ -62,6 +70,15 @@ class Rendition:
     orientation: Orientation = Orientation.EXIF
     background: str = "ffffff"
     force_rgb: bool = False
+    store: StoreKind = StoreKind.FILES
+
+
+@dataclass(frozen=True, slots=True)
+class ShardLimits:
+    """When a shard that a run writes is full: at this many samples, or about this many bytes."""
+
+    samples: int = 10_000
+    bytes: int = 1_000_000_000
 
 
 ORIGINAL = "original"

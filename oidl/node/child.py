@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from oidl.model import Done, Failure, Fetched, Job, KeptBody
+from oidl.model import Done, Failure, Fetched, Job, KeptBody, OpenShard
 from oidl.net.answer import Interrupted
 from oidl.net.body import Body
 from oidl.net.client import tls_context
@@ -111,6 +111,15 @@ class _Child:
     async def before_replace(self, files: list[tuple[str, str]]) -> None:
         """As in `Coordinator`."""
         await self._call("before_replace", files)
+
+    async def open_shard(self, rendition: str, subset: str) -> OpenShard:
+        """As in `Coordinator`."""
+        shard: OpenShard = await self._call("open_shard", rendition, subset)
+        return shard
+
+    async def shard_is_full(self, shard_id: int, appended: int) -> None:
+        """As in `Coordinator`."""
+        await self._call("shard_is_full", shard_id, appended)
 
     # ---- the connection
 

@@ -13,6 +13,8 @@ from oidl.net.client import Client, new_client
 from oidl.net.drain import Drain
 from oidl.net.request import DirectConnection
 from oidl.node.process import Processor
+from oidl.node.shards import Shards
+from oidl.node.stores import Stores
 from oidl.node.threads import run_abandonable
 from oidl.node.worker import Coordinator
 from oidl.settings import FileNames, WorkerSettings
@@ -42,8 +44,10 @@ class LocalWorker:
         threads: int,
         *,
         may_block: bool = False,
+        shards: Shards | None = None,
     ) -> None:
         self.threads = threads
+        self._shards = shards
         self._may_block = may_block
         self._took_s = 0.0  # a quick image lately, on average
         self._processor = processor
@@ -67,6 +71,13 @@ class LocalWorker:
 
     async def process(self, job: Job, fetched: Fetched) -> Done | Failure:
         """As in `Worker`."""
+        if self._shards is None:
+            return await self._process(job, fetched)
+        renditions = self._processor.renditions(job, fetched)
+        async with self._shards.reserved(job.image_id, job.subset, renditions):
+            return await self._process(job, fetched)
+
+    async def _process(self, job: Job, fetched: Fetched) -> Done | Failure:
         if not self.is_quick(job, fetched):
             return await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
         started = trio.current_time()
@@ -76,6 +87,11 @@ class LocalWorker:
             result = self._processor.process(job, fetched)
         self._took_s += (trio.current_time() - started - self._took_s) * _WEIGHT
         return result
+
+    def close(self) -> None:
+        """Closes the shards that it appends to."""
+        if self._shards:
+            self._shards.close()
 
     def drain(self) -> None:
         """As in `Worker`."""
@@ -91,14 +107,15 @@ def new_local_worker(
     has_own_process: bool = False,
 ) -> LocalWorker:
     """A worker in this process, which it may have to itself; `on_bytes` is that of `LocalWorker`."""
-    store = Files(
+    files = Files(
         settings.layout,
         AtomicWriter(settings.token, settings.part),
         settings.originals.directory,
         lambda name, image_id: trio.from_thread.run(coordinator.claim_name, name, image_id),
     )
+    shards = Shards(settings.layout.root_dir, settings.shards, coordinator)
     processor = Processor(
-        store,
+        Stores(files, shards),
         settings.originals,
         settings.imaging,
         lambda files: trio.from_thread.run(coordinator.before_replace, files),
@@ -111,4 +128,5 @@ def new_local_worker(
         on_bytes,
         settings.threads,
         may_block=has_own_process and not asks,
+        shards=shards,
     )

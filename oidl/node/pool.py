@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 
 import trio
@@ -58,7 +58,8 @@ async def open_workers(
     if processes == 1:
         from oidl.node.local import new_local_worker  # it needs the imaging libraries, 30 MB
 
-        yield Workers([new_local_worker(settings, tls, coordinator, arrivals.wait)])
+        with closing(new_local_worker(settings, tls, coordinator, arrivals.wait)) as local:
+            yield Workers([local])
         return
     part = share(settings, processes)
     members: list[ChildWorker] = []

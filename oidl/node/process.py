@@ -7,6 +7,8 @@ files, the first is whole and has no row; the next run writes it again.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NamedTuple
 
 from oidl.errors import DiskError
 from oidl.imaging.boxes import compose_orientations
@@ -16,6 +18,7 @@ from oidl.imaging.geometry import BY_ROTATION
 from oidl.imaging.inspect import Picture, inspect
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import Blame, Done, Failure, Fetched, Job, Reason, Rendition, Source, WrittenFile
+from oidl.model.sample import Facts
 from oidl.node.integrity import verify
 from oidl.settings import Imaging, SourceSettings
 from oidl.storage.store import Store
@@ -25,6 +28,16 @@ from oidl.storage.store import Store
 class _Output:
     rendered: Rendered
     conversion: str | None = None
+
+
+class _Context(NamedTuple):
+    """What is known of an image when its files are stored; `prerotation` is what Flickr has turned it by."""
+
+    job: Job
+    fetched: Fetched
+    md5: str
+    picture: Picture
+    prerotation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +74,13 @@ class Processor:
         rendered = self._rendered(job, picture, 0 if prerotation != 1 else job.rotation)
         if isinstance(rendered, Failure):
             return _of(fetched, _blamed(job, md5, rendered))
-        # A kept original is named after its actual source, even if another source was expected.
-        original = self.originals.rendition_for(fetched.source)
-        renditions = [original if rendition.mode is None else rendition for rendition in job.missing_renditions]
+        renditions = self.renditions(job, fetched)
         if self.originals.always_download:
             self.before_replace([(job.image_id, rendition.name) for rendition in renditions])
+        context = _Context(job, fetched, md5, picture, prerotation)
         try:
             files = tuple(
-                self._write(job, fetched, rendition, output, prerotation, picture.orientation)
-                for rendition, output in zip(renditions, rendered, strict=True)
+                self._write(context, rendition, output) for rendition, output in zip(renditions, rendered, strict=True)
             )
         except DiskError as error:
             return _of(fetched, Failure(Reason.DISK, error.message, hint=error.hint))
@@ -87,6 +98,11 @@ class Processor:
             is_cmyk=picture.is_cmyk,
             transfer_s=fetched.transfer_s,
         )
+
+    def renditions(self, job: Job, fetched: Fetched) -> list[Rendition]:
+        """What `job` lacks; a kept original is named after its actual source, even if another one was expected."""
+        original = self.originals.rendition_for(fetched.source)
+        return [original if rendition.mode is None else rendition for rendition in job.missing_renditions]
 
     def _rendered(self, job: Job, picture: Picture, rotation: int) -> list[_Output] | Failure:
         """Every rendition that `job` lacks, in its order, with originals converted if the settings say so."""
@@ -119,28 +135,60 @@ class Processor:
                 return fetched
         return None
 
-    def _write(
-        self, job: Job, fetched: Fetched, rendition: Rendition, output: _Output, prerotation: int, orientation: int
-    ) -> WrittenFile:
-        """Stores a rendition. `orientation` is the EXIF tag of the image as fetched."""
-        rendered = output.rendered
+    def _write(self, context: _Context, rendition: Rendition, output: _Output) -> WrittenFile:
+        """Stores a rendition."""
+        job, fetched, rendered = context.job, context.fetched, output.rendered
         local = fetched.url if fetched.source == Source.LOCAL else None
         suffix = ".jpg" if output.conversion else None
-        path = self.store.put(job, rendition, rendered.body, fetched.source, suffix=suffix, unless_at=local)
+        orientation = compose_orientations(context.prerotation, rendered.orientation)
+        path, member = self.store.put(
+            job,
+            rendition,
+            rendered.body,
+            fetched.source,
+            partial(_facts, context, rendered, orientation),
+            suffix=suffix,
+            unless_at=local,
+        )
         return WrittenFile(
             rendition=rendition.name,
             path=path,
             bytes=len(rendered.body),
             width=rendered.width,
             height=rendered.height,
-            orientation=compose_orientations(prerotation, rendered.orientation),
+            orientation=orientation,
             scaled_width=rendered.scaled_width,
             scaled_height=rendered.scaled_height,
             crop_left=rendered.left,
             crop_top=rendered.top,
             conversion=output.conversion,
-            exif_orientation=None if rendition.mode or output.conversion else orientation,
+            exif_orientation=None if rendition.mode or output.conversion else context.picture.orientation,
+            member=member,
         )
+
+
+def _facts(context: _Context, rendered: Rendered, orientation: int) -> Facts:
+    """What a shard says about an image."""
+    job, picture, published = context.job, context.picture, context.job.published
+    assert published
+    return Facts(
+        image_id=job.image_id,
+        subset=job.subset,
+        width=rendered.width,
+        height=rendered.height,
+        original_width=picture.width,
+        original_height=picture.height,
+        license=published.license,
+        author=published.author,
+        author_profile_url=published.author_profile_url,
+        title=published.title,
+        original_landing_url=published.original_landing_url,
+        original_url=job.original_url,
+        source=context.fetched.source,
+        md5=context.md5,
+        rotation=published.rotation,
+        orientation=orientation,
+    )
 
 
 def _blamed(job: Job, md5: str, failure: Failure) -> Failure:

@@ -283,12 +283,7 @@ class ChildWorker:
 
     async def _answer(self, call: Call) -> None:
         """Answers a question of the child. An error here ends the run, as it would without a child."""
-        value: object = None
-        match call.method, call.arguments:
-            case "claim_name", (name, image_id):
-                value = await self._coordinator.claim_name(name, image_id)
-            case "before_replace", (files,):
-                await self._coordinator.before_replace(files)
+        value = await getattr(self._coordinator, call.method)(*call.arguments)
         self._frames.send(Reply(call.number, value))
 
     def _new_frames(self, life: int) -> Frames:

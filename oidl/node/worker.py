@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from oidl.errors import OidlError
-from oidl.model import Done, Failure, Fetched, Job
+from oidl.model import Done, Failure, Fetched, Job, OpenShard
 from oidl.net.request import Connection
 
 
@@ -65,6 +65,14 @@ class Coordinator(Protocol):
 
     async def before_replace(self, files: list[tuple[str, str]]) -> None:
         """Removes the rows of recorded files (ImageID and rendition of each) that are about to be replaced."""
+        ...
+
+    async def open_shard(self, rendition: str, subset: str) -> OpenShard:
+        """A shard that only this worker appends to."""
+        ...
+
+    async def shard_is_full(self, shard_id: int, appended: int) -> None:
+        """The worker has appended so many samples to a shard, and will append no more."""
         ...
 
 

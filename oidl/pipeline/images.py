@@ -21,6 +21,7 @@ from oidl.pipeline.limits import streak_text
 from oidl.pipeline.record import Recorder
 from oidl.pipeline.retry import RULES
 from oidl.pipeline.selection import ImageSelection
+from oidl.pipeline.shards import RunShards
 from oidl.pipeline.streak import ONSET
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import WorkerSettings
@@ -36,7 +37,7 @@ _PATIENCE = 5  # times --max-wait: how long the run waits for pauses while no im
 class ImageStages:
     """Composes the stages that process the images of a run; temporary files have names that begin with its `token`."""
 
-    def __init__(self, context: Context, inputs: Inputs, tls: ssl.SSLContext, token: str) -> None:
+    def __init__(self, context: Context, inputs: Inputs, tls: ssl.SSLContext, token: str, shards: RunShards) -> None:
         self._context = context
         self._settings = context.settings
         self._state = context.state
@@ -44,6 +45,7 @@ class ImageStages:
         self._limits = inputs.limits
         self._tls = tls
         self._token = token
+        self._shards = shards
 
     async def run(self, queue: Queue, selected: ImageSelection) -> FeedEnd:
         """Processes the images of `queue`; returns why the feed ended."""
@@ -66,7 +68,7 @@ class ImageStages:
                 processes,
                 self._worker_settings(1.0 - others),
                 self._tls,
-                _StateQuestions(self._state),
+                _StateQuestions(self._state, self._shards),
                 Arrivals(self._inputs.arrived, self._inputs.count),
                 context.say,
             ) as workers,
@@ -136,6 +138,7 @@ class ImageStages:
             imaging=settings.imaging,
             threads=settings.threads,
             token=self._token,
+            shards=settings.shards,
             log_level=logging.getLogger("oidl").getEffectiveLevel(),
         )
 
@@ -146,8 +149,9 @@ class ImageStages:
 class _StateQuestions:
     """Answers what workers ask, from the database: the `Coordinator` of a run."""
 
-    def __init__(self, state: StateWriter) -> None:
+    def __init__(self, state: StateWriter, shards: RunShards) -> None:
         self._state = state
+        self.open_shard, self.shard_is_full = shards.open_shard, shards.shard_is_full
 
     async def claim_name(self, name: str, image_id: str) -> bool:
         """As in `Coordinator`."""

@@ -25,6 +25,7 @@ from oidl.pipeline.metadata import UNPACKING
 from oidl.pipeline.record import heartbeat
 from oidl.pipeline.retry import MAX_DELAY_S
 from oidl.pipeline.selection import ImageSelection, open_selection
+from oidl.pipeline.shards import RunShards
 from oidl.pipeline.space import check_space
 from oidl.progress.statistics import Statistics
 from oidl.state.plan import Value, read_plan
@@ -57,7 +58,10 @@ class Run:
         self._limits = self._inputs.limits
         self._token = secrets.token_hex(4)
         self._files = AtomicWriter(self._token)
-        self._images = ImageStages(context, self._inputs, tls, self._token)
+        self._shards = RunShards(
+            context.state, settings.layout, settings.shards, settings.all_renditions, context.stop, context.say
+        )
+        self._images = ImageStages(context, self._inputs, tls, self._token, self._shards)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )
@@ -91,7 +95,7 @@ class Run:
             nursery.start_soon(self._limits.watch, self._written_to())
             is_checked = True
             if self._settings.download_images:
-                is_checked = await self._stop.unless_draining(self._durability.check_after_power_cut)
+                is_checked = await self._stop.unless_draining(self._restore_files)
             end = await self._fetch_all(run_id, nursery) if is_checked else self._end()
             nursery.cancel_scope.cancel()
         if not self._stop.is_interrupted and await self._stop.unless_cancelling(self._durability.sync):
@@ -99,6 +103,11 @@ class Run:
             if self._stop.disk_failure and end.exit_code != ExitCode.DISK:
                 return self._end()
         return end
+
+    async def _restore_files(self) -> None:
+        """Restores the rule that every row has its file, if an earlier run was cut off."""
+        await self._durability.check_after_power_cut()
+        await self._shards.restore()
 
     async def _fetch_all(self, run_id: int, background: trio.Nursery) -> RunEnd:
         """Fetches lists, annotations and images; tasks in `background` run meanwhile, and the caller cancels them."""
@@ -108,6 +117,7 @@ class Run:
             return self._end()
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
             background.start_soon(self._durability.run)
+            background.start_soon(self._shards.run)
         waiting, is_left, remark = ScheduledRetries(), False, ""
         with open_selection(settings) as selected:
             if settings.download_images:
@@ -156,6 +166,7 @@ class Run:
         if not target.is_met and await selected.ask(queue.has_left):
             self._limits.begin_writing()
         end = await self._images.run(queue, selected)
+        await self._stop.unless_cancelling(self._shards.seal_all)
         waiting, is_left, remark = ScheduledRetries(), True, ""
 
         async def count() -> None:

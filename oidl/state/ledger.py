@@ -33,13 +33,14 @@ from oidl.state.paces import PaceTable
 from oidl.state.plan import Value, read_plan, write_plan
 from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_plan_counts
 from oidl.state.renditions import register
+from oidl.state.shards import put_member
 from oidl.state.times import parse_timestamp, timestamp
 
 _CLOCK_STEP = timedelta(seconds=10)  # the clock may be set back this far without missing a file
 
 # The columns of `download` and `file` that are fields of the same name in the model.
 _DONE = tuple(field.name for field in fields(Done) if field.name != "files")
-_FILE = tuple(field.name for field in fields(WrittenFile))
+_FILE = tuple(field.name for field in fields(WrittenFile) if field.name != "member")
 # Columns that are always overwritten; the others may keep the values of an earlier download.
 _DOWNLOADED = ", ".join(f"{name} = :{name}" for name in _DONE if name not in ("source", "url", "transfer_s"))
 _PUT_FILE = (
@@ -261,6 +262,9 @@ class Ledger:
             _PUT_FILE,
             [_values_of(file, _FILE) | {"image_id": job.image_id, "written_at": now} for file in done.files],
         )
+        for file in done.files:
+            if file.member:
+                put_member(self._db, job.image_id, file.member)
 
     def claim_name(self, name: str, image_id: str) -> bool:
         """Whether files of `image_id` may be called `name`; claims the name if no image has it.

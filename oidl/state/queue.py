@@ -8,11 +8,11 @@ flight are not known here; the feed tracks them.
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from oidl.model import Job, Reason, Rendition, StatusCount
+from oidl.model import Job, Published, Reason, Rendition, StatusCount, StoreKind
 from oidl.state.connection import StateConnection
 from oidl.state.known import known_status
 from oidl.state.selection import SelectedImages
@@ -28,6 +28,7 @@ _COLUMNS = """
     (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original' AND f.conversion IS NULL),
     i.rotation, d.status, d.reason
 """
+_PUBLISHED = "i.license, i.author, i.author_profile_url, i.title, i.original_landing_url"
 _CLASSES = "(SELECT group_concat(m.class, char(10)) FROM temp.member AS m WHERE m.image_id = d.image_id)"
 _IS_OF_CLASSES = """
     EXISTS (SELECT 1 FROM temp.member AS m
@@ -109,7 +110,10 @@ class Queue:
         self._retries = "download AS d INDEXED BY download_due"
         self._are_selected = selected is not None
         is_by_class = selected is not None and selected.is_by_class
+        self._has_shards = any(rendition.store is not StoreKind.FILES for rendition in required)
         self._columns = f"{_COLUMNS}, {_CLASSES if is_by_class else 'NULL'}"
+        if self._has_shards:
+            self._columns += f", {_PUBLISHED}"
         if selected is not None:
             # CROSS JOIN fixes the order: walk along the selection in its own order and look up each image.
             self._images = "temp.selected AS c CROSS JOIN download AS d ON d.image_id = c.image_id"
@@ -251,6 +255,7 @@ class Queue:
                 status=known_status(row[9]),
                 reason=Reason.of(row[10]),
                 classes=tuple(row[11].split("\n")) if row[11] else (),
+                published=_published(row) if self._has_shards else None,
             )
             for row in rows
         ]
@@ -262,6 +267,10 @@ class Queue:
         if names & self._original_names:
             names |= self._original_names
         return tuple(rendition for rendition in self._required if rendition.name not in names)
+
+
+def _published(row: Sequence[Any]) -> Published:
+    return Published._make((*row[12:], _degrees(row[8]) if row[8] else -1))
 
 
 def _degrees(rotation: str | None) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 
 from oidl.errors import UsageError
 from oidl.hints import command
-from oidl.model import Crop, Orientation, Rendition
+from oidl.model import Crop, Orientation, Rendition, StoreKind
 from oidl.settings import Layout, Settings
 from oidl.state.plan import read_plan
 
 _PREFIX_CHARACTERS = 3
-_RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb")
+_RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb", "store")
 
 
 def register(db: sqlite3.Connection, renditions: Sequence[Rendition]) -> None:
@@ -111,7 +111,9 @@ def with_own_directory(db: sqlite3.Connection, settings: Settings) -> Settings:
 def _names(rendition: Rendition) -> Iterator[str]:
     """Candidate directories for `rendition`, each more specific than the one before."""
     name = f"images-{rendition.box_size}"
-    for part in (rendition.mode, rendition.format, f"q{rendition.quality}" if rendition.quality else "", "2", "3"):
+    store = rendition.store if rendition.store is not StoreKind.FILES else ""
+    quality = f"q{rendition.quality}" if rendition.quality else ""
+    for part in (store, rendition.mode, rendition.format, quality, "2", "3"):
         yield name
         name += f"-{part}".lower() if part else ""
 
@@ -141,9 +143,10 @@ def _another_directory(rendition: Rendition) -> str:
 
 
 def _describe(recipe: Sequence[Any]) -> str:
-    name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb = recipe
+    name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb, store = recipe
+    shards = f" in {store} shards" if store != StoreKind.FILES else ""
     if mode is None:
-        return f"unchanged {name} images"
+        return f"unchanged {name} images{shards}"
     special = [
         f"of quality {quality}" if quality is not None else "",
         f"with crop {crop}" if crop != Crop.CENTRE else "",
@@ -151,4 +154,4 @@ def _describe(recipe: Sequence[Any]) -> str:
         f"on #{background}" if background != "ffffff" else "",
         "always with three channels" if force_rgb else "",
     ]
-    return " ".join([f"{mode} {box_size} px {image_format} images", *filter(None, special)])
+    return " ".join([f"{mode} {box_size} px {image_format} images{shards}", *filter(None, special)])

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from oidl.model import ORIGINAL, Job, Rendition, Source
+from oidl.model import ORIGINAL, Job, Member, Rendition, Source
+from oidl.model.sample import Facts
 from oidl.settings import FileNames, Layout
 from oidl.storage.atomic import AtomicWriter
-from oidl.storage.layout import actual_path, flickr_name, output_path, recorded_path, subset_directory
+from oidl.storage.layout import flickr_name, output_path, recorded_path, subset_directory
+from oidl.storage.shards.place import read_recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +30,37 @@ class Files:
         rendition: Rendition,
         body: bytes,
         source: Source,
+        facts: Callable[[], Facts],
         *,
         suffix: str | None = None,
         unless_at: str | None = None,
-    ) -> str:
+    ) -> tuple[str, Member | None]:
         """As in `Store`."""
         path = output_path(self.layout, rendition, job, self._name(job), source)
         if suffix:
             path = path.with_suffix(suffix)
         if not (rendition.name == ORIGINAL and str(path) == unless_at):
             self.writer.write(subset_directory(self.layout, job.subset, rendition.directory), path, body)
-        return recorded_path(self.layout, path)
+        return recorded_path(self.layout, path), None
 
     def find_originals(self, job: Job) -> Iterator[tuple[str, bytes]]:
         """As in `Store`: the recorded file first, then a file with the name of an original."""
         for path in self._original_paths(job):
             try:
-                if path.stat().st_size != job.original_size:
-                    continue
-                body = path.read_bytes()
+                body = read_recorded(self.layout.root_dir, path, job.original_size)
             except (OSError, ValueError):  # the latter of a path with a zero byte
                 continue
-            yield str(path), body
+            if len(body) == job.original_size:
+                yield str(self.layout.root_dir / path), body
 
     def has_originals(self, subset: str) -> bool:
         """As in `Store`."""
         return subset_directory(self.layout, subset, self.originals_directory).is_dir()
 
-    def _original_paths(self, job: Job) -> Iterator[Path]:
+    def _original_paths(self, job: Job) -> Iterator[str]:
         if job.saved_original is not None:
-            yield actual_path(self.layout, job.saved_original)
-        yield output_path(self.layout, Rendition(ORIGINAL, self.originals_directory), job, self._name(job))
+            yield job.saved_original
+        yield str(output_path(self.layout, Rendition(ORIGINAL, self.originals_directory), job, self._name(job)))
 
     def _name(self, job: Job) -> str:
         """The name of the files of `job`, without a suffix."""

@@ -1,9 +1,10 @@
-"""The interface of whatever keeps the bytes of images."""
+"""The interface of what keeps the bytes of images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from oidl.model import Job, Rendition, Source
+from oidl.model import Job, Member, Rendition, Source
+from oidl.model.sample import Facts
 
 
 class Store(Protocol):
@@ -15,13 +16,15 @@ class Store(Protocol):
         rendition: Rendition,
         body: bytes,
         source: Source,
+        facts: Callable[[], Facts],
         *,
         suffix: str | None = None,
         unless_at: str | None = None,
-    ) -> str:
-        """Keeps `body`, which came from `source`, as `rendition` of an image; returns the value for `file.path`.
+    ) -> tuple[str, Member | None]:
+        """Keeps `body`, which came from `source`, as `rendition` of an image.
 
-        The body is whole when this returns, and durable when `Durability` says so. `suffix` replaces that of the
+        Returns the value for `file.path`, and where its sample is if it is in a shard, which also says the `facts`. The
+        body is whole when this returns, and durable when `Durability` says so. `suffix` replaces that of the
         published URL. Nothing is written if the body was read from its own place, `unless_at`. Raises `DiskError` if
         the body cannot be kept; then there is no file.
         """

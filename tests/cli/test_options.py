@@ -18,7 +18,7 @@ from oidl.cli.options.retries import RetryOptions
 from oidl.cli.options.run import OPTIONS, TYPES, RunOptions
 from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.sources import SourceOptions
-from oidl.model import Extent, FileKind, LabelType, Orientation, Reason, ResizeMode, Validation
+from oidl.model import Extent, FileKind, LabelType, Orientation, Reason, ResizeMode, StoreKind, Validation
 from oidl.settings import (
     FileNames,
     Imaging,
@@ -53,7 +53,8 @@ _OTHER = {
     "annotations": (FileKind.BOXES,),
     "resize_mode": ResizeMode.BORDER, "resize_output_format": "png", "resize_compression_quality": 5,
     "resized_images_subdirectory": "there", "rendition": ("box=9",), "orientation": Orientation.KEEP,
-    "background": "000000", "validate": Validation.OFF, "name_files_by": FileNames.FLICKR, "dataset_version": "3",
+    "background": "000000", "output_format": StoreKind.WEBDATASET,
+    "validate": Validation.OFF, "name_files_by": FileNames.FLICKR, "dataset_version": "3",
     "retry_failed": (Reason.GONE,), "limit_rate": 9, "max_rps": 9.0, "user_agent": "me", "max_duration": 9.0,
     "max_bytes": 9, "limit": 9, "threads": 99, "processes": 9,
     "root_dir": Path("/elsewhere"), "state_db": Path("/elsewhere.sqlite3"), "include_subclasses": True,

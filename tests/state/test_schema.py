@@ -15,7 +15,7 @@ from oidl.state.schema import migrations
 _CHECKSUMS = {
     "0001_images.sql": "eab7f7a4a5e2c1b5",
     "0002_annotations.sql": "9a3a04f4da349162",
-    "0003_shards.sql": "e0f3e777279cab08",
+    "0003_shards.sql": "a679b51130e5161c",
 }
 
 

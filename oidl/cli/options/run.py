@@ -1,7 +1,7 @@
 """All options of `oidl run`, by groups, and the `Settings` that they make."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
 from oidl.cli.options.dataset import DatasetOptions
@@ -16,6 +16,7 @@ from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.renditions import RenditionOptions
 from oidl.cli.options.retries import RetryOptions
 from oidl.cli.options.selection import SelectionOptions
+from oidl.cli.options.shards import ShardOptions
 from oidl.cli.options.sources import SourceOptions
 from oidl.cli.options.start import StartOptions
 from oidl.cli.options.types import absolute
@@ -38,6 +39,7 @@ class RunOptions:
     sources: SourceOptions = SourceOptions()
     selection: SelectionOptions = SelectionOptions()
     renditions: RenditionOptions = RenditionOptions()
+    shards: ShardOptions = ShardOptions()
     imaging: ImagingOptions = ImagingOptions()
     timeouts: TimeoutOptions = TimeoutOptions()
     network: NetworkOptions = NetworkOptions()
@@ -72,7 +74,9 @@ class RunOptions:
     def settings(self, version_dir: str) -> Settings:
         """The settings for a version with this directory. Raises `UsageError` for options that exclude each other."""
         root_dir = absolute(self.paths.root_dir)
-        originals = self.sources.settings()
+        store = self.shards.store()
+        originals = replace(self.sources.settings(), store=store)
+        renditions = tuple(replace(each, store=store) for each in self.renditions.settings(originals))
         return filled(
             Settings,
             self.dataset,
@@ -85,7 +89,7 @@ class RunOptions:
             selection=self.selection.settings(self.limits.limit),
             layout=self.layout.settings(root_dir, version_dir),
             originals=originals,
-            renditions=self.renditions.settings(originals),
+            renditions=renditions,
             transfers=self.network.settings(self.timeouts),
             retries=self.retries.settings(),
             limits=self.limits.settings(),
@@ -93,6 +97,7 @@ class RunOptions:
             is_directory_given=self.renditions.resized_images_subdirectory is not None,
             threads=self.imaging.threads or usable_cores(),
             processes=self.imaging.processes,
+            shards=self.shards.settings(),
         )
 
 

@@ -36,13 +36,21 @@ def place_of(recorded: str) -> Place | None:
 def read_recorded(root_dir: Path, recorded: str, size: int) -> bytes:
     """The bytes of an image of which the database says where it is (`file.path`) and how long (`file.bytes`).
 
-    Fewer bytes if a shard ends before; all of a file, whatever its length. Raises `OSError`.
+    Fewer bytes if a shard ends before, and one more than `size` if a file of its own is longer. Raises `OSError`.
     """
     place = place_of(recorded)
     if place is None:
-        return (root_dir / recorded).read_bytes()
+        with open(root_dir / recorded, "rb", buffering=0) as file:
+            return _read(file.fileno(), size + 1, 0)
     with open_shard(root_dir / place.shard) as file:
-        return os.pread(file.fileno(), size, place.at)
+        return _read(file.fileno(), size, place.at)
+
+
+def _read(fd: int, size: int, at: int) -> bytes:
+    data = os.pread(fd, size, at)
+    while len(data) < size and (more := os.pread(fd, size - len(data), at + len(data))):
+        data += more
+    return data
 
 
 def open_shard(path: Path) -> FileIO:

@@ -1,0 +1,77 @@
+"""The open shards of one worker: one for each rendition and subset that it has images of.
+
+A place is reserved for an image before it is processed, so a thread that has made one never has to ask the coordinator
+for another shard.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from oidl.model import Member, Rendition, ShardLimits, StoreKind
+from oidl.model.sample import Sample
+from oidl.node.worker import Coordinator
+from oidl.storage.shards.formats import SHARD_FORMATS
+from oidl.storage.shards.log import ShardLog
+
+Key = tuple[str, str]
+"""A rendition and a subset."""
+
+
+@dataclass(slots=True)
+class Shards:
+    """The shards below `root_dir` that this worker appends to; `coordinator` opens them."""
+
+    root_dir: Path
+    limits: ShardLimits
+    coordinator: Coordinator
+    _open: dict[Key, ShardLog] = field(default_factory=dict)
+    _reserved: dict[tuple[str, str], ShardLog] = field(default_factory=dict)  # by ImageID and rendition
+    _opening: dict[Key, trio.Lock] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def reserved(self, image_id: str, subset: str, renditions: Sequence[Rendition]) -> AsyncIterator[None]:
+        """Places for those of `renditions` of an image that go to shards."""
+        names = [each.name for each in renditions if each.store is not StoreKind.FILES]
+        for name in names:
+            log = await self._log(name, subset)
+            log.reserve()
+            self._reserved[image_id, name] = log
+        logs = {self._reserved[image_id, name] for name in names}
+        try:
+            yield
+        finally:
+            for name in names:
+                if unused := self._reserved.pop((image_id, name), None):
+                    unused.give_back()
+        for log in logs:
+            if log.is_full and not log.reserved:
+                log.close()
+                await self.coordinator.shard_is_full(log.shard_id, log.appended)
+
+    def append(self, rendition: Rendition, sample: Sample) -> tuple[str, Member]:
+        """Appends a sample at its reserved place; returns the value for `file.path`, and its place.
+
+        Raises `DiskError`. Any thread may call it.
+        """
+        record = SHARD_FORMATS[rendition.store].record(sample)
+        placed = self._reserved[sample.key, rendition.name].append(record)
+        del self._reserved[sample.key, rendition.name]
+        return placed
+
+    def close(self) -> None:
+        """Closes the files; nothing is appended any more."""
+        for log in self._open.values():
+            log.close()
+
+    async def _log(self, rendition: str, subset: str) -> ShardLog:
+        key = rendition, subset
+        async with self._opening.setdefault(key, trio.Lock()):
+            log = self._open.get(key)
+            if log is None or log.is_full:
+                shard = await self.coordinator.open_shard(rendition, subset)
+                log = self._open[key] = ShardLog(self.root_dir, shard, self.limits.bytes)
+        return log

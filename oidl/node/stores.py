@@ -1,0 +1,50 @@
+"""The store of a worker: a file for each image, or shards, as each rendition says."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from oidl.imaging.formats import sniff
+from oidl.model import Job, Member, Rendition, Source, StoreKind
+from oidl.model.sample import Facts, Sample
+from oidl.node.shards import Shards
+from oidl.storage.files import Files
+
+_SUFFIXES = {"jpeg": "jpg", "tiff": "tif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The `Store` of both kinds of renditions."""
+
+    files: Files
+    shards: Shards
+
+    def put(
+        self,
+        job: Job,
+        rendition: Rendition,
+        body: bytes,
+        source: Source,
+        facts: Callable[[], Facts],
+        *,
+        suffix: str | None = None,
+        unless_at: str | None = None,
+    ) -> tuple[str, Member | None]:
+        """As in `Store`."""
+        if rendition.store is StoreKind.FILES:
+            return self.files.put(job, rendition, body, source, facts, suffix=suffix, unless_at=unless_at)
+        return self.shards.append(rendition, Sample(body, _suffix(rendition, body), facts()))
+
+    def find_originals(self, job: Job) -> Iterator[tuple[str, bytes]]:
+        """As in `Store`."""
+        return self.files.find_originals(job)
+
+    def has_originals(self, subset: str) -> bool:
+        """As in `Store`."""
+        return self.files.has_originals(subset)
+
+
+def _suffix(rendition: Rendition, body: bytes) -> str:
+    """The suffix of an image in a shard: that of its bytes, because training code looks no further."""
+    kind = rendition.format if rendition.mode else sniff(body) or "jpg"
+    return _SUFFIXES.get(kind, kind)

@@ -1,0 +1,172 @@
+"""The shards that runs write: which are open, and which images are in them.
+
+The rows of the images are the truth. What is in a shard and has no row is cut off or left behind when the shard is
+continued, sealed or copied.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from oidl.model import Member, OpenShard, Rendition
+from oidl.model.sample import SCHEMA
+from oidl.state.connection import transaction
+from oidl.state.times import timestamp
+
+_REMOVED = ""  # the ImageID of rows of `removed_file` for whole shards
+
+
+class Shard(NamedTuple):
+    """A shard of a run; `path` as in `file.path`, `split` is its subset, `directory` as in `open_shard`."""
+
+    shard_id: int
+    set_id: int
+    rendition: str
+    format: str
+    split: str
+    number: int
+    path: str
+    state: str
+    directory: str
+
+
+class Sample(NamedTuple):
+    """An image of a shard: where its sample begins, and how long it is; `path` is that of its row in `file`."""
+
+    image_id: str
+    place: int
+    at: int
+    bytes: int
+    path: str
+
+
+def open_shard(db: sqlite3.Connection, rendition: Rendition, subset: str, directory: str, home: str) -> OpenShard:
+    """A new shard for images of `rendition` in `subset`; it has a row before it has a file.
+
+    `directory` stands for the directories of all subsets, `home` is that of this one, both as in `file.path`.
+    """
+    with transaction(db):
+        db.execute(
+            "INSERT INTO shard_set (writer, directory, format, rendition, recipe, created_at) "
+            "VALUES ('run', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (directory, rendition.store, rendition.name, json.dumps({"schema": SCHEMA}), timestamp()),
+        )
+        (set_id,) = db.execute("SELECT set_id FROM shard_set WHERE directory = ?", (directory,)).fetchone()
+        (number,) = db.execute(
+            "SELECT coalesce(max(number) + 1, 0) FROM shard WHERE set_id = ? AND split = ?", (set_id, subset)
+        ).fetchone()
+        suffix = "tar" if rendition.store == "webdataset" else rendition.store
+        path = f"{home}/{subset}-{number:06d}.{suffix}"
+        cursor = db.execute(
+            "INSERT INTO shard (set_id, split, number, path, state) VALUES (?, ?, ?, ?, 'open')",
+            (set_id, subset, number, path),
+        )
+    assert cursor.lastrowid is not None
+    return OpenShard(cursor.lastrowid, path, 0, 0, 0)
+
+
+def put_member(db: sqlite3.Connection, image_id: str, member: Member) -> None:
+    """Records that an image is in a shard, and in no other shard of its set; inside the caller's transaction."""
+    values = {"image": image_id, **member._asdict()}
+    db.execute(
+        "DELETE FROM shard_member WHERE image_id = :image "
+        "AND set_id = (SELECT set_id FROM shard WHERE shard_id = :shard_id)",
+        values,
+    )
+    db.execute(
+        "INSERT INTO shard_member (set_id, image_id, shard_id, place, at, bytes) "
+        "SELECT set_id, :image, shard_id, :place, :at, :bytes FROM shard WHERE shard_id = :shard_id",
+        values,
+    )
+
+
+def unsealed_shards(db: sqlite3.Connection) -> list[Shard]:
+    """The open and the stale shards of runs."""
+    return [
+        Shard._make(row)
+        for row in db.execute(
+            "SELECT s.shard_id, s.set_id, t.rendition, t.format, s.split, s.number, s.path, s.state, t.directory "
+            "FROM shard AS s JOIN shard_set AS t USING (set_id) "
+            "WHERE s.state IN ('open', 'stale') AND t.writer = 'run' ORDER BY s.shard_id"
+        )
+    ]
+
+
+def samples_of(db: sqlite3.Connection, shard: Shard) -> list[Sample]:
+    """The images of a shard in the order in which they are in it."""
+    return [
+        Sample._make(row)
+        for row in db.execute(
+            "SELECT m.image_id, m.place, m.at, m.bytes, f.path FROM shard_member AS m "
+            "JOIN file AS f ON f.image_id = m.image_id AND f.rendition = ? WHERE m.shard_id = ? ORDER BY m.at",
+            (shard.rendition, shard.shard_id),
+        )
+    ]
+
+
+def count_samples(db: sqlite3.Connection, shard_id: int) -> int:
+    """How many images of a shard are recorded."""
+    count: int = db.execute("SELECT count(*) FROM shard_member WHERE shard_id = ?", (shard_id,)).fetchone()[0]
+    return count
+
+
+def record_sealed(db: sqlite3.Connection, shard: Shard, samples: int, size: int, sha256: str) -> None:
+    """Records that a shard is complete, under its final name."""
+    with transaction(db):
+        db.execute(
+            "UPDATE shard SET state = 'sealed', samples = ?, bytes = ?, sha256 = ?, sealed_at = ? WHERE shard_id = ?",
+            (samples, size, sha256, timestamp(), shard.shard_id),
+        )
+
+
+def record_moved(db: sqlite3.Connection, shard: Shard, target: Shard, moved: Iterable[Sample]) -> None:
+    """Records that the images of a shard were copied to another one; the first is then no shard any more.
+
+    `moved` has their new places and paths.
+    """
+    rows = [each._asdict() for each in moved]
+    values = {"shard": target.shard_id, "set": target.set_id, "rendition": shard.rendition}
+    with transaction(db):
+        db.execute("UPDATE shard SET state = 'open' WHERE shard_id = ?", (shard.shard_id,))
+        db.executemany(
+            "UPDATE shard_member SET shard_id = :shard, place = :place, at = :at, bytes = :bytes "
+            "WHERE set_id = :set AND image_id = :image_id",
+            [values | row for row in rows],
+        )
+        db.executemany(
+            "UPDATE file SET path = :path WHERE image_id = :image_id AND rendition = :rendition",
+            [values | row for row in rows],
+        )
+        _drop(db, shard)
+
+
+def drop_shard(db: sqlite3.Connection, shard: Shard) -> None:
+    """Removes the row of a shard without images; `removed_shards` then names its file."""
+    with transaction(db):
+        _drop(db, shard)
+
+
+def _drop(db: sqlite3.Connection, shard: Shard) -> None:
+    db.execute("DELETE FROM shard WHERE shard_id = ?", (shard.shard_id,))
+    db.execute(
+        "INSERT OR IGNORE INTO removed_file (image_id, rendition, path) VALUES (?, ?, ?)",
+        (_REMOVED, shard.rendition, shard.path),
+    )
+
+
+def removed_shards(db: sqlite3.Connection) -> list[str]:
+    """The paths of shards without rows, which are not deleted yet."""
+    return [path for (path,) in db.execute("SELECT path FROM removed_file WHERE image_id = ?", (_REMOVED,))]
+
+
+def forget_removed(db: sqlite3.Connection, paths: Sequence[str]) -> None:
+    """Records that the files of these shards are deleted."""
+    with transaction(db):
+        each = ((_REMOVED, path) for path in paths)
+        db.executemany("DELETE FROM removed_file WHERE image_id = ? AND path = ?", each)
+
+
+def shard_paths(db: sqlite3.Connection) -> Iterator[str]:
+    """The paths of all shards, as in `file.path`."""
+    return (path for (path,) in db.execute("SELECT path FROM shard"))

@@ -1,0 +1,86 @@
+"""A shard that is being written: records are appended, and the database says which of them count."""
+
+import os
+import threading
+from pathlib import Path
+
+from oidl.errors import DiskError, disk_error
+from oidl.model import Member, OpenShard
+from oidl.storage.shards.place import OPEN_SUFFIX, Place
+from oidl.storage.shards.record import Record
+
+
+class ShardLog:
+    """An open shard below `root_dir`, which this process alone appends to; several threads may do so.
+
+    It is full at its number of samples, or at `max_bytes`. Images that are being made have `reserved` their places.
+    """
+
+    def __init__(self, root_dir: Path, shard: OpenShard, max_bytes: int) -> None:
+        self.shard_id = shard.shard_id
+        self._recorded = shard.path
+        self._path = root_dir / f"{shard.path}{OPEN_SUFFIX}"
+        self._length = shard.length
+        self._place = shard.place
+        self._left = shard.samples
+        self._max_bytes = max_bytes
+        self._fd: int | None = None
+        self._lock = threading.Lock()
+        self.reserved = self.appended = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more places can be reserved."""
+        return self._left <= 0 or self._length >= self._max_bytes
+
+    def reserve(self) -> None:
+        """Reserves a place for one sample."""
+        self._left -= 1
+        self.reserved += 1
+
+    def give_back(self) -> None:
+        """Gives a reserved place back that was not used."""
+        self._left += 1
+        self.reserved -= 1
+
+    def append(self, record: Record) -> tuple[str, Member]:
+        """Appends `record`; returns the place of its image, as for `file.path`, and that of the sample.
+
+        Raises `DiskError` if it cannot be written; then the shard is as before.
+        """
+        with self._lock:
+            try:
+                self._write(record.data)
+            except OSError as error:
+                raise self._cut(disk_error(self._path, error)) from error
+            member = Member(self.shard_id, self._place, self._length, len(record.data))
+            self._length += len(record.data)
+            self._place += 1
+            self.appended += 1
+            self.reserved -= 1
+        return str(Place(self._recorded, member.at + record.body_at)), member
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _write(self, data: bytes) -> None:
+        if self._fd is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            os.ftruncate(self._fd, self._length)
+        view, at = memoryview(data), self._length
+        while view:
+            written = os.pwrite(self._fd, view, at)
+            view, at = view[written:], at + written
+
+    def _cut(self, error: DiskError) -> DiskError:
+        """`error`, after a part of a record was removed."""
+        if self._fd is not None:
+            try:
+                os.ftruncate(self._fd, self._length)
+            except OSError as second:
+                error.add_note(str(second))  # the next record is written over it
+        return error
