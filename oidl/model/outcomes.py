@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 
 from oidl.model.life import Status
 from oidl.model.renditions import Rendition
+from oidl.model.sample import SampleBox, SampleLabel
 from oidl.reasons import Reason
 from oidl.text import DETAIL_CHARACTERS, URL_CHARACTERS, printable, shortened, without_passwords
 
@@ -55,7 +56,8 @@ Source.LOCAL = Source("local")
 class Published(NamedTuple):
     """What a sample in a shard says of its image beside what a `Job` has: published fields, unchanged.
 
-    `rotation` is in degrees counter-clockwise, -1 if none is published.
+    `rotation` is in degrees counter-clockwise, -1 if none is published. The sides of `boxes` are shares of those of the
+    original as stored. Both kinds of annotations are those that are loaded.
     """
 
     license: str
@@ -64,6 +66,8 @@ class Published(NamedTuple):
     title: str
     original_landing_url: str
     rotation: int
+    boxes: tuple[SampleBox, ...] = ()
+    labels: tuple[SampleLabel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ files, the first is whole and has no row; the next run writes it again.
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
 
 from oidl.errors import DiskError
 from oidl.imaging.boxes import compose_orientations
@@ -18,8 +17,8 @@ from oidl.imaging.geometry import BY_ROTATION
 from oidl.imaging.inspect import Picture, inspect
 from oidl.imaging.rendition import Rendered, render
 from oidl.model import Blame, Done, Failure, Fetched, Job, Reason, Rendition, Source, WrittenFile
-from oidl.model.sample import Facts
 from oidl.node.integrity import verify
+from oidl.node.samples import ImageContext, sample_of
 from oidl.settings import Imaging, SourceSettings
 from oidl.storage.store import Store
 
@@ -28,16 +27,6 @@ from oidl.storage.store import Store
 class _Output:
     rendered: Rendered
     conversion: str | None = None
-
-
-class _Context(NamedTuple):
-    """What is known of an image when its files are stored; `prerotation` is what Flickr has turned it by."""
-
-    job: Job
-    fetched: Fetched
-    md5: str
-    picture: Picture
-    prerotation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +66,7 @@ class Processor:
         renditions = self.renditions(job, fetched)
         if self.originals.always_download:
             self.before_replace([(job.image_id, rendition.name) for rendition in renditions])
-        context = _Context(job, fetched, md5, picture, prerotation)
+        context = ImageContext(job, fetched, md5, picture, prerotation)
         try:
             files = tuple(
                 self._write(context, rendition, output) for rendition, output in zip(renditions, rendered, strict=True)
@@ -135,7 +124,7 @@ class Processor:
                 return fetched
         return None
 
-    def _write(self, context: _Context, rendition: Rendition, output: _Output) -> WrittenFile:
+    def _write(self, context: ImageContext, rendition: Rendition, output: _Output) -> WrittenFile:
         """Stores a rendition."""
         job, fetched, rendered = context.job, context.fetched, output.rendered
         local = fetched.url if fetched.source == Source.LOCAL else None
@@ -146,7 +135,7 @@ class Processor:
             rendition,
             rendered.body,
             fetched.source,
-            partial(_facts, context, rendered, orientation),
+            partial(sample_of, context, rendered, orientation),
             suffix=suffix,
             unless_at=local,
         )
@@ -165,30 +154,6 @@ class Processor:
             exif_orientation=None if rendition.mode or output.conversion else context.picture.orientation,
             member=member,
         )
-
-
-def _facts(context: _Context, rendered: Rendered, orientation: int) -> Facts:
-    """What a shard says about an image."""
-    job, picture, published = context.job, context.picture, context.job.published
-    assert published
-    return Facts(
-        image_id=job.image_id,
-        subset=job.subset,
-        width=rendered.width,
-        height=rendered.height,
-        original_width=picture.width,
-        original_height=picture.height,
-        license=published.license,
-        author=published.author,
-        author_profile_url=published.author_profile_url,
-        title=published.title,
-        original_landing_url=published.original_landing_url,
-        original_url=job.original_url,
-        source=context.fetched.source,
-        md5=context.md5,
-        rotation=published.rotation,
-        orientation=orientation,
-    )
 
 
 def _blamed(job: Job, md5: str, failure: Failure) -> Failure:

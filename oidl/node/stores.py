@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from oidl.imaging.formats import sniff
 from oidl.model import Job, Member, Rendition, Source, StoreKind
-from oidl.model.sample import Facts, Sample
+from oidl.model.sample import Sample
 from oidl.node.shards import Shards
 from oidl.storage.files import Files
 
@@ -25,15 +25,15 @@ class Stores:
         rendition: Rendition,
         body: bytes,
         source: Source,
-        facts: Callable[[], Facts],
+        sample: Callable[[str], Sample],
         *,
         suffix: str | None = None,
         unless_at: str | None = None,
     ) -> tuple[str, Member | None]:
         """As in `Store`."""
         if rendition.store is StoreKind.FILES:
-            return self.files.put(job, rendition, body, source, facts, suffix=suffix, unless_at=unless_at)
-        return self.shards.append(rendition, Sample(body, _suffix(rendition, body), facts()))
+            return self.files.put(job, rendition, body, source, sample, suffix=suffix, unless_at=unless_at)
+        return self.shards.append(rendition, sample(_suffix(rendition, body)))
 
     def find_originals(self, job: Job) -> Iterator[tuple[str, bytes]]:
         """As in `Store`."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from oidl.model import Job, Published, Reason, Rendition, StatusCount, StoreKind
 from oidl.state.connection import StateConnection
 from oidl.state.known import known_status
+from oidl.state.sample_annotations import SampleAnnotations
 from oidl.state.selection import SelectedImages
 from oidl.state.times import parse_timestamp, timestamp
 from oidl.state.translate import translating_sqlite_errors
@@ -110,6 +111,7 @@ class Queue:
         self._retries = "download AS d INDEXED BY download_due"
         self._are_selected = selected is not None
         is_by_class = selected is not None and selected.is_by_class
+        self._annotations = SampleAnnotations(db)
         self._has_shards = any(rendition.store is not StoreKind.FILES for rendition in required)
         self._columns = f"{_COLUMNS}, {_CLASSES if is_by_class else 'NULL'}"
         if self._has_shards:
@@ -241,6 +243,7 @@ class Queue:
     def _work(self, query: str, **values: object) -> list[Job]:
         with translating_sqlite_errors(self._db.path):
             rows = self._db.execute(query, {**self._values, **values}).fetchall()
+            published = self._published(rows)
         return [
             Job(
                 image_id=row[0],
@@ -255,10 +258,22 @@ class Queue:
                 status=known_status(row[9]),
                 reason=Reason.of(row[10]),
                 classes=tuple(row[11].split("\n")) if row[11] else (),
-                published=_published(row) if self._has_shards else None,
+                published=published.get(row[0]),
             )
             for row in rows
         ]
+
+    def _published(self, rows: Sequence[Sequence[Any]]) -> dict[str, Published]:
+        """What samples say of these images; empty unless a rendition goes to shards."""
+        if not self._has_shards:
+            return {}
+        annotations = self._annotations.of([row[0] for row in rows])
+        return {
+            row[0]: Published._make(
+                (*row[12:17], _degrees(row[8]) if row[8] else -1, *annotations.get(row[0], ((), ())))
+            )
+            for row in rows
+        }
 
     def _missing_renditions(self, present: str | None) -> tuple[Rendition, ...]:
         if self._again_before or not present:
@@ -267,10 +282,6 @@ class Queue:
         if names & self._original_names:
             names |= self._original_names
         return tuple(rendition for rendition in self._required if rendition.name not in names)
-
-
-def _published(row: Sequence[Any]) -> Published:
-    return Published._make((*row[12:], _degrees(row[8]) if row[8] else -1))
 
 
 def _degrees(rotation: str | None) -> int:

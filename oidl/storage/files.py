@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from oidl.model import ORIGINAL, Job, Member, Rendition, Source
-from oidl.model.sample import Facts
+from oidl.model.sample import Sample
 from oidl.settings import FileNames, Layout
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import flickr_name, output_path, recorded_path, subset_directory
@@ -30,7 +30,7 @@ class Files:
         rendition: Rendition,
         body: bytes,
         source: Source,
-        facts: Callable[[], Facts],
+        sample: Callable[[str], Sample],
         *,
         suffix: str | None = None,
         unless_at: str | None = None,

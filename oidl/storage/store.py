@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from oidl.model import Job, Member, Rendition, Source
-from oidl.model.sample import Facts
+from oidl.model.sample import Sample
 
 
 class Store(Protocol):
@@ -16,17 +16,17 @@ class Store(Protocol):
         rendition: Rendition,
         body: bytes,
         source: Source,
-        facts: Callable[[], Facts],
+        sample: Callable[[str], Sample],
         *,
         suffix: str | None = None,
         unless_at: str | None = None,
     ) -> tuple[str, Member | None]:
         """Keeps `body`, which came from `source`, as `rendition` of an image.
 
-        Returns the value for `file.path`, and where its sample is if it is in a shard, which also says the `facts`. The
-        body is whole when this returns, and durable when `Durability` says so. `suffix` replaces that of the
-        published URL. Nothing is written if the body was read from its own place, `unless_at`. Raises `DiskError` if
-        the body cannot be kept; then there is no file.
+        Returns the value for `file.path`, and where its sample is if it is in a shard: `sample` makes one whose image
+        has the suffix that it is called with. The body is whole when this returns, and durable when `Durability` says
+        so. `suffix` replaces that of the published URL. Nothing is written if the body was read from its own place,
+        `unless_at`. Raises `DiskError` if the body cannot be kept; then there is no file.
         """
         ...
 
