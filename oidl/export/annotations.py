@@ -3,23 +3,48 @@
 Annotations that a crop removed, or left too little of, are counted and left out.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from oidl.export.image import Category, LabelledBox, LabelledPoint, LabelledRelationship
 from oidl.export.masks import MaskReader, box_of, pair
-from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.text import with_shown
 from oidl.imaging.boxes import PlacedBox, Transform, transform_box, transform_point
 from oidl.imaging.masks import Mask
 from oidl.model import Failure, LabelType
+from oidl.settings import Selection
 from oidl.state.annotation_rows import Point, Relationship, Segmentation, annotations_of
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import AnnotatedFile, Box, Label, boxes_of, labels_of
 
 _POINT_TEXTS = ("estimated_yes_no", "source", "text_label")
 _Other = TypeVar("_Other", Segmentation, Relationship, Point)
+
+
+class AnnotationChoice(Protocol):
+    """Which annotations to write, as in `ExportRequest`."""
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """Only those of these classes, as MIDs; None for all."""
+
+    @property
+    def selection(self) -> Selection:
+        """Only those that match its attributes, area and verification."""
+
+    @property
+    def min_visible(self) -> float:
+        """The share of a box that must be left in the file."""
+
+
+class LeftOut(Protocol):
+    """What was left out, as in `ExportResult`."""
+
+    unseen: Counter[LabelType]
+    unread_masks: int
+    unread_mask: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +65,27 @@ class PageAnnotations:
         self,
         db: StateConnection,
         image_ids: Sequence[str],
-        request: ExportRequest,
+        choice: AnnotationChoice,
         kinds: Collection[LabelType],
         categories: Mapping[str, Category],
         masks: MaskReader,
-        result: ExportResult,
+        result: LeftOut,
     ) -> None:
-        self._request = request
+        self._choice = choice
         self._kinds = kinds
         self._categories = categories
         self._masks = masks
         self._result = result
-        images_and_classes = image_ids, request.label_names
+        images_and_classes = image_ids, choice.label_names
         has_boxes = LabelType.BOXES in kinds or LabelType.SEGMENTATIONS in kinds
 
         def others(kind: type[_Other], label_type: LabelType) -> Mapping[str, Sequence[_Other]]:
             return annotations_of(db, kind, *images_and_classes) if label_type in kinds else {}
 
         self._rows = _Rows(
-            boxes_of(db, *images_and_classes, request.selection) if has_boxes else {},
+            boxes_of(db, *images_and_classes, choice.selection) if has_boxes else {},
             others(Segmentation, LabelType.SEGMENTATIONS),
-            labels_of(db, *images_and_classes, request.selection) if LabelType.LABELS in kinds else {},
+            labels_of(db, *images_and_classes, choice.selection) if LabelType.LABELS in kinds else {},
             others(Relationship, LabelType.RELATIONSHIPS),
             others(Point, LabelType.POINTS),
         )
@@ -120,14 +145,14 @@ class PageAnnotations:
         for at, box in enumerate(boxes):
             if at in of_box or not needs_mask:
                 yield box, of_box.get(at)
-        selection = self._request.selection
+        selection = self._choice.selection
         if not selection.attributes and selection.min_box_area is None:
             for segmentation in others:
                 yield box_of(segmentation), segmentation
 
     def _seen(self, x_min: float, x_max: float, y_min: float, y_max: float, where: Transform) -> PlacedBox | None:
         seen = transform_box(x_min, x_max, y_min, y_max, where)
-        return seen if seen and seen.visible >= self._request.min_visible else None
+        return seen if seen and seen.visible >= self._choice.min_visible else None
 
     def _mask(self, file: AnnotatedFile, segmentation: Segmentation, where: Transform) -> Mask | None:
         """The mask in a file; None if no pixel of it is there, or it cannot be read."""

@@ -5,12 +5,14 @@ and those that change the text direction become `�`, and a value that a spread
 with `=`, `+`, `-` or `@`) gets an apostrophe before it.
 """
 
+from pathlib import PurePath
 from types import TracebackType
 from typing import Self
 
 from oidl.export.format import ExportTarget
 from oidl.export.image import LabelledImage
 from oidl.export.text import cell, csv_line
+from oidl.state.file_annotations import AnnotatedFile
 
 ATTRIBUTION = "ATTRIBUTION.csv"
 COLUMNS = ("image_id", "file_name", "title", "author", "author_url", "license", "landing_url")
@@ -33,8 +35,12 @@ class Attribution:
 
     def add(self, image: LabelledImage) -> None:
         """Writes the row of an image."""
-        file = image.file
-        self.licenses.add(file.license)
+        self.licenses.add(image.file.license)
         self.suffixes.add(image.path.suffix)
-        credit = (file.title, file.author, file.author_profile_url, file.license, file.original_landing_url)
-        self._file.write(csv_line((file.image_id, image.path, *map(cell, credit))))
+        self._file.write(credit_line(image.file, image.path))
+
+
+def credit_line(file: AnnotatedFile, path: PurePath | str) -> str:
+    """The row of an image that is at `path` of the export."""
+    credit = (file.title, file.author, file.author_profile_url, file.license, file.original_landing_url)
+    return csv_line((file.image_id, path, *map(cell, credit)))

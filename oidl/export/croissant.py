@@ -7,7 +7,7 @@ image are a `FileSet`. The record set `images` joins the rows of `ATTRIBUTION.cs
 import hashlib
 import json
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,12 +16,12 @@ from oidl.export.format import ExportTarget, Format
 
 CROISSANT = "croissant.json"
 
-_ANNOTATIONS_LICENSE = "https://creativecommons.org/licenses/by/4.0/"
+ANNOTATIONS_LICENSE = "https://creativecommons.org/licenses/by/4.0/"
 _HOME = "https://storage.googleapis.com/openimages/web/index.html"
 _PUBLISHED = {
     "1": "2016-09", "2": "2017-07", "3": "2017-11", "4": "2018-04", "5": "2019-05", "6": "2020-02", "7": "2022-10",
 }  # fmt: skip
-_CITATION = (
+CITATION = (
     "@article{OpenImages, author = {Alina Kuznetsova and Hassan Rom and Neil Alldrin and Jasper Uijlings and Ivan "
     "Krasin and Jordi Pont-Tuset and Shahab Kamali and Stefan Popov and Matteo Malloci and Alexander Kolesnikov and "
     "Tom Duerig and Vittorio Ferrari}, title = {The Open Images Dataset V4: Unified image classification, object "
@@ -74,25 +74,72 @@ def write_croissant(target: ExportTarget, form: Format, version: str, attributio
     description = (
         f"Images of {target.title}, rendition {target.rendition}{f', with their {kinds}' if kinds else ''}, exported "
         f"by oidl. {ATTRIBUTION} has the licence of each image; the annotations are licensed by Google LLC "
-        f"under {_ANNOTATIONS_LICENSE}."
+        f"under {ANNOTATIONS_LICENSE}."
     )
+    described = described_dataset(
+        f"{target.title}, {target.rendition}, {form.name}",
+        description,
+        version,
+        attribution.licenses | ({ANNOTATIONS_LICENSE} if kinds else set()),
+        [*_files(target, form), _images(target, form, attribution)],
+        [_records()],
+    )
+    with target.open_text(CROISSANT) as file:
+        file.write(described)
+
+
+def described_dataset(
+    name: str,
+    description: str,
+    version: str,
+    licenses: Collection[str],
+    distribution: Sequence[dict[str, Any]],
+    record_sets: Sequence[dict[str, Any]],
+) -> str:
+    """The text of the file for a data set made from `version` of Open Images, with these files and record sets."""
     described = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": f"{target.title}, {target.rendition}, {form.name}",
+        "name": name,
         "description": description,
         "url": _HOME,
-        "license": sorted(attribution.licenses | ({_ANNOTATIONS_LICENSE} if kinds else set())),
-        "citeAs": _CITATION,
+        "license": sorted(licenses),
+        "citeAs": CITATION,
         "version": f"{version}.0.0",
         "datePublished": _PUBLISHED.get(version),
-        "distribution": [*_files(target, form), _images(target, form, attribution)],
-        "recordSet": [_records()],
+        "distribution": distribution,
+        "recordSet": record_sets,
     }
-    with target.open_text(CROISSANT) as file:
-        json.dump({key: value for key, value in described.items() if value}, file, ensure_ascii=False, indent=1)
-        file.write("\n")
+    text = json.dumps({key: value for key, value in described.items() if value}, ensure_ascii=False, indent=1)
+    return f"{text}\n"
+
+
+def described_file(name: str, size_bytes: int, sha256: str) -> dict[str, Any]:
+    """A file of the data set: `name` is relative to it, `sha256` is in hex."""
+    return {
+        "@type": "cr:FileObject",
+        "@id": name,
+        "name": name,
+        "contentUrl": name,
+        "contentSize": f"{size_bytes} B",
+        "encodingFormat": _type(name),
+        "sha256": sha256,
+    }
+
+
+def attribution_fields() -> list[dict[str, Any]]:
+    """The columns of `ATTRIBUTION.csv` as fields of a record set `images`."""
+    return [
+        {
+            "@type": "cr:Field",
+            "@id": f"images/{name}",
+            "name": name,
+            "dataType": "sc:URL" if name in _URLS else "sc:Text",
+            "source": {"fileObject": {"@id": ATTRIBUTION}, "extract": {"column": name}},
+        }
+        for name in COLUMNS
+    ]
 
 
 def _files(target: ExportTarget, form: Format) -> Iterator[dict[str, Any]]:
@@ -108,15 +155,7 @@ def _files(target: ExportTarget, form: Format) -> Iterator[dict[str, Any]]:
         elif (path := target.directory / name).is_file():
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            yield {
-                "@type": "cr:FileObject",
-                "@id": name,
-                "name": name,
-                "contentUrl": name,
-                "contentSize": f"{path.stat().st_size} B",
-                "encodingFormat": _type(name),
-                "sha256": digest,
-            }
+            yield described_file(name, path.stat().st_size, digest)
 
 
 def _images(target: ExportTarget, form: Format, attribution: Attribution) -> dict[str, Any]:
@@ -132,16 +171,7 @@ def _images(target: ExportTarget, form: Format, attribution: Attribution) -> dic
 
 
 def _records() -> dict[str, Any]:
-    columns: list[dict[str, Any]] = [
-        {
-            "@type": "cr:Field",
-            "@id": f"images/{name}",
-            "name": name,
-            "dataType": "sc:URL" if name in _URLS else "sc:Text",
-            "source": {"fileObject": {"@id": ATTRIBUTION}, "extract": {"column": name}},
-        }
-        for name in COLUMNS
-    ]
+    columns = attribution_fields()
     file_name = columns[COLUMNS.index("file_name")]
     # Names are unique, and mlcroissant 1.1 can join by names, but not by paths.
     file_name["source"]["transform"] = {"regex": ".*/(.+)"}

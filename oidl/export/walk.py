@@ -18,7 +18,8 @@ from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import AnnotatedFile, file_pages
 from oidl.storage.ownership import OwnFiles
 
-_TEXTS = ("original_url", "original_landing_url", "license", "author_profile_url", "author", "title")
+TEXTS = ("original_url", "original_landing_url", "license", "author_profile_url", "author", "title")
+"""The columns of a file with published text that formats show."""
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class LabelledImages:
                     continue
                 part = form.split_name(split.of(file.image_id, file.subset))
                 yield LabelledImage(
-                    with_shown(file, _TEXTS),
+                    with_shown(file, TEXTS),
                     part,
                     PurePosixPath(form.images.format(split=part), file.image_id + PurePath(file.path).suffix),
                     where.width,
@@ -73,21 +74,17 @@ class LabelledImages:
                 )
 
     def _transform(self, file: AnnotatedFile) -> Transform | None:
-        """How the file was made; None if that was not recorded, because renditions had no geometry yet."""
-        if file.scaled_width is None or file.scaled_height is None:
-            if self.rendition.mode is not None:
-                return None
-            whole = Transform(file.orientation, file.width, file.height, 0, 0, file.width, file.height)
-        else:
-            whole = Transform(
-                file.orientation,
-                file.scaled_width,
-                file.scaled_height,
-                file.crop_left,
-                file.crop_top,
-                file.width,
-                file.height,
-            )
-        if self.request.apply_exif and file.exif_orientation:
+        whole = transform_of(file, self.rendition)
+        if whole and self.request.apply_exif and file.exif_orientation:
             return as_exif_turns(whole, file.exif_orientation)
         return whole
+
+
+def transform_of(file: AnnotatedFile, rendition: Rendition) -> Transform | None:
+    """How the file was made; None if that was not recorded, because renditions had no geometry yet."""
+    if file.scaled_width is not None and file.scaled_height is not None:
+        scaled = file.orientation, file.scaled_width, file.scaled_height, file.crop_left, file.crop_top
+        return Transform(*scaled, file.width, file.height)
+    if rendition.mode is not None:
+        return None
+    return Transform(file.orientation, file.width, file.height, 0, 0, file.width, file.height)

@@ -86,6 +86,13 @@ class Label(NamedTuple):
     is_there: bool
 
 
+FILE_COLUMNS = (
+    "f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, f.scaled_height, "
+    "f.crop_left, f.crop_top, f.conversion, f.exif_orientation, d.bands, i.original_url, i.original_landing_url, "
+    "i.license, i.author_profile_url, i.author, i.title"
+)
+"""The fields of `AnnotatedFile` as columns of `file` (f), `download` (d) and `image` (i)."""
+
 # Seeks from one name to the next in the index instead of scanning all rows.
 _NAMES_IN = """
 SELECT label_name FROM (
@@ -159,9 +166,7 @@ def file_pages(
     after: str | int = 0 if selected else ""
     while True:
         rows = db.execute(
-            f"SELECT {key}, f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, "
-            "f.scaled_height, f.crop_left, f.crop_top, f.conversion, f.exif_orientation, d.bands, i.original_url, "
-            "i.original_landing_url, i.license, i.author_profile_url, i.author, i.title "
+            f"SELECT {key}, {FILE_COLUMNS} "
             f"FROM {source} CROSS JOIN download AS d ON d.image_id = f.image_id "
             "CROSS JOIN image AS i ON i.image_id = f.image_id "
             f"WHERE {key} > ? AND f.rendition = ? AND d.subset IN (SELECT value FROM json_each(?)) "

@@ -10,7 +10,7 @@ from oidl.cli.options.groups import OUTPUT, SELECTION, filled, in_section
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.types import A_SHARE, AT_LEAST_ONE, absolute
-from oidl.cli.selection import select_images
+from oidl.cli.selection import before_annotations, label_names, select_images
 from oidl.errors import UsageError
 from oidl.export.describe import export_line, exported_text
 from oidl.export.files import ImageFiles
@@ -21,8 +21,6 @@ from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.split import BY_SUBSET, parse_split
 from oidl.progress.console import open_console
 from oidl.progress.lines import PacedLine
-from oidl.settings import Selection
-from oidl.state.classes import requested_classes
 from oidl.state.connection import StateConnection
 from oidl.state.database import open_reader
 from oidl.text import printable, suggestion
@@ -110,8 +108,8 @@ def export(
             labels,
             format=label_format,
             selection=selection,
-            selected=select_images(db, _before_annotations(selection, with_empty=with_empty)),
-            label_names=_label_names(db, selection),
+            selected=select_images(db, before_annotations(selection, with_empty=with_empty)),
+            label_names=label_names(db, selection),
             with_empty=with_empty,
             split=split,
             image_files=image_files,
@@ -130,35 +128,3 @@ def _export(db: StateConnection, root_dir: Path, request: ExportRequest) -> Expo
             line(lambda elapsed_s: export_line(now, request, elapsed_s))
 
         return export_labels(db, root_dir, request, tell)
-
-
-def _before_annotations(selection: Selection, *, with_empty: bool) -> Selection:
-    """What chooses the images before their annotations are looked at: all of it, or the part without annotations.
-
-    Classes have an index. Without them, whether an image shows something to be written selects as well.
-    """
-    is_counted = selection.limit_per_class is not None
-    if is_counted and with_empty:
-        raise UsageError(
-            "--limit-per-class and --with-empty exclude each other: one counts the images that show a class, "
-            "the other adds images that show none",
-            hint="leave out one of them",
-        )
-    if (selection.classes and not with_empty) or is_counted:
-        return selection
-    return replace(
-        selection,
-        classes=(),
-        include_subclasses=False,
-        label_types=(),
-        verified_only=False,
-        attributes=(),
-        min_box_area=None,
-    )
-
-
-def _label_names(db: StateConnection, selection: Selection) -> tuple[str, ...] | None:
-    if not selection.classes:
-        return None
-    found = requested_classes(db, selection.classes, include_subclasses=selection.include_subclasses)
-    return tuple(dict.fromkeys(label_name for label_name, _ in found))
