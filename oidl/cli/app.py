@@ -42,7 +42,7 @@ app = App(
     suppress_keyboard_interrupt=False,  # otherwise the program would end without a message
 )
 _RUN_ALONE = (
-    "run", "plan", "status", "export-csv", "export", "report", "web", "verify", "catalogue", "demo",
+    "run", "plan", "status", "export-csv", "export", "pack", "report", "web", "verify", "catalogue", "demo",
 )  # fmt: skip
 for _name in _RUN_ALONE:
     _module = _name.replace("-", "_")

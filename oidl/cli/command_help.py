@@ -31,6 +31,11 @@ Write downloaded images and their labels in the format of another tool, like COC
 
 Widths and heights are those of the files, and boxes fit the files: turned, scaled and cut as the images were. Images \
 are chosen as `oidl run` chooses them, and so are their annotations.""",
+    "pack": """\
+Write downloaded images and their labels into shards: WebDataset, TFRecord or Parquet.
+
+Shards are made for training: few large files with everything about an image in one place. A pack that was stopped \
+continues with the same options. Images are chosen as `oidl run` chooses them, and so are their annotations.""",
     "report": """\
 Write a report about the database as one HTML file with plots.
 

@@ -40,12 +40,14 @@ PLAN = (
 _PATHS = ("images_csv", "catalogue", "image_ids", "original_images_dir")
 _EITHER = (("original_images_subdirectory", "original_images_dir"),)
 _REPEATED = ("rendition",)  # its values have commas of their own
+_OF_DOWNLOADS = {"rendition", "limit", "limit_per_class", "shuffle", "seed"}
 _NOT_OF = {
-    # An export writes what is there: what limited the downloads does not limit it, and `--rendition` is a name.
-    "export": {"rendition", "limit", "limit_per_class", "shuffle", "seed"},
+    # They write what is there: what limited the downloads does not limit them, and `--rendition` is a name.
+    "export": _OF_DOWNLOADS,
+    "pack": _OF_DOWNLOADS | {"output_format", "shard_size", "shard_samples"},
 }
 _WHERE = ("root_dir", "state_db", "config")
-_COMMANDS = (("run",), ("annotations", "load"), ("export",))
+_COMMANDS = (("run",), ("annotations", "load"), ("export",), ("pack",))
 
 
 class PlannedOptions:

@@ -31,6 +31,7 @@ COMMANDS = (
     "status",
     "export-csv",
     "export",
+    "pack",
     "report",
     "web",
     "verify",

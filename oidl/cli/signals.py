@@ -49,6 +49,29 @@ async def cancel_on_signal(scope: trio.CancelScope, *, task_status: trio.TaskSta
 
 
 @contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Whether there was a SIGINT or SIGTERM, for work without an event loop that looks often.
+
+    A second one interrupts the work wherever it is.
+    """
+    count = 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            end_soon()
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: count > 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def _signals_to(hear: Callable[[], object], *, before_end: int) -> Iterator[None]:
     """Lets the event loop call `hear` for each SIGINT and SIGTERM; `before_end` of them end the process in seconds."""
     token = trio.lowlevel.current_trio_token()

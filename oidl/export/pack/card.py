@@ -1,0 +1,119 @@
+"""What describes a pack to people and to catalogues of data sets: `README.md`, a dataset card, and `croissant.json`.
+
+The card's front matter is YAML as the Hugging Face Hub reads it; `datasets` takes the files of each split from there.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from oidl.export.attribution import ATTRIBUTION
+from oidl.export.croissant import (
+    ANNOTATIONS_LICENSE,
+    CITATION,
+    attribution_fields,
+    described_dataset,
+    described_file,
+)
+from oidl.export.pack.context import PackContext
+from oidl.model import LabelType
+from oidl.progress.format import size
+from oidl.state.pack import ShardRow
+from oidl.text import counted
+
+_CC_BY = "https://creativecommons.org/licenses/by/2.0/"
+_TASKS = {
+    LabelType.BOXES: "object-detection",
+    LabelType.LABELS: "image-classification",
+    LabelType.SEGMENTATIONS: "image-segmentation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """The licences of the images, and whether there are annotations."""
+
+    licenses: frozenset[str]
+    has_annotations: bool
+
+
+def card(context: PackContext, shards: Sequence[ShardRow], facts: CardFacts) -> str:
+    """The text of `README.md`."""
+    splits = list(dict.fromkeys(shard.split for shard in shards))
+    title = f"{context.title}, {context.rendition.name}"
+    lines = [
+        "---",
+        f"pretty_name: {title}",
+        *_license(facts.licenses),
+        *_list("task_categories", [_TASKS[kind] for kind in context.kinds]),
+        *_list("size_categories", [_size_category(sum(shard.samples for shard in shards))]),
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+    ]
+    for split in splits:
+        lines += [f"  - split: {split}", f'    path: "{context.request.format.pattern(split)}"']
+    lines += ["---", "", f"# {title}", "", _about(context, facts), ""]
+    for split in splits:
+        of_split = [shard for shard in shards if shard.split == split]
+        images, total = sum(each.samples for each in of_split), sum(each.bytes for each in of_split)
+        lines.append(f"- `{split}`: {counted(images, 'image')} in {counted(len(of_split), 'shard')}, {size(total)}")
+    lines += ["", "## Citation", "", "```bibtex", CITATION, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def croissant(context: PackContext, shards: Sequence[ShardRow], facts: CardFacts) -> str:
+    """The text of `croissant.json`. Raises `OSError` if `ATTRIBUTION.csv` cannot be read."""
+    path = context.dest / ATTRIBUTION
+    with open(path, "rb") as file:
+        attribution = described_file(ATTRIBUTION, path.stat().st_size, file_digest(file, "sha256").hexdigest())
+    files = [described_file(Path(each.path).name, each.bytes, each.sha256 or "") for each in shards]
+    records = {
+        "@type": "cr:RecordSet",
+        "@id": "images",
+        "name": "images",
+        "key": {"@id": "images/image_id"},
+        "field": attribution_fields(),
+    }
+    return described_dataset(
+        f"{context.title}, {context.rendition.name}, {context.request.format.name}",
+        _about(context, facts),
+        context.version,
+        facts.licenses | ({ANNOTATIONS_LICENSE} if facts.has_annotations else set()),
+        [attribution, *files],
+        [records],
+    )
+
+
+def _about(context: PackContext, facts: CardFacts) -> str:
+    kinds = f", with their {' and '.join(context.kinds)}" if context.kinds else ""
+    about = (
+        f"Images of {context.title}, rendition {context.rendition.name}{kinds}, packed by oidl as "
+        f"{context.request.format.name}. Every sample has the author and the licence of its image, and so has "
+        f"{ATTRIBUTION}."
+    )
+    return f"{about} The annotations are licensed by Google LLC under {ANNOTATIONS_LICENSE}." if kinds else about
+
+
+def _license(licenses: Collection[str]) -> Iterator[str]:
+    if set(licenses) == {_CC_BY}:
+        yield "license: cc-by-2.0"
+        return
+    yield "license: other"
+    yield f"license_name: see {ATTRIBUTION}"
+
+
+def _list(name: str, values: Sequence[Any]) -> Iterator[str]:
+    if values:
+        yield f"{name}:"
+        yield from (f"- {value}" for value in values)
+
+
+def _size_category(images: int) -> str:
+    """As the Hub names them: `n<1K`, `1K<n<10K` and so on."""
+    names = ("1K", "10K", "100K", "1M", "10M", "100M")
+    limits = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
+    at = next(number for number, limit in enumerate(limits) if images < limit)
+    return f"n<{names[0]}" if at == 0 else f"{names[at - 1]}<n<{names[at]}"

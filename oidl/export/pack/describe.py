@@ -1,0 +1,47 @@
+"""A pack as text for people: its progress and its result. Pure."""
+
+from oidl.export.pack.request import PackRequest, PackResult
+from oidl.hints import command
+from oidl.progress.format import duration, size
+from oidl.text import counted
+
+
+def pack_line(now: PackResult, elapsed_s: float) -> str:
+    """The progress of a pack after `elapsed_s` seconds, in one line of under 80 characters."""
+    if not now.images:
+        return "choosing images"
+    rate = now.packed_now / elapsed_s if elapsed_s else 0.0
+    parts = [f"{now.packed:,} of {counted(now.images, 'image')} packed", f"{rate:.0f} images/s"]
+    if rate and now.images > now.packed:
+        parts.append(duration((now.images - now.packed) / rate))
+    return " · ".join(parts)
+
+
+def packed_text(result: PackResult, request: PackRequest) -> str:
+    """The result in a few lines: the directory, the shards of each split, and what was left out."""
+    state = ", complete already" if result.was_complete else ""
+    lines = [f"{result.dest}: {request.format.name}, rendition {result.rendition}{state}"]
+    for name, split in result.splits.items():
+        shards = counted(split.shards, "shard")
+        lines.append(f"  {name}: {counted(split.samples, 'image')} in {shards}, {size(split.bytes)}")
+    if result.unread_masks:
+        masks = counted(result.unread_masks, "mask")
+        lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
+    if result.misplaced_files:
+        lines.append(
+            f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that oidl did not write "
+            f"for it; run {command('verify', '--repair')}, then {command('run')}"
+        )
+    if result.without_geometry:
+        lines.append(
+            f"  left out: {counted(result.without_geometry, 'file')} without a record of how they were made; "
+            f"run {command('run', '--always-download')} to make them again"
+        )
+    if result.absent:
+        lines.append(
+            f"  left out: {counted(result.absent, 'image')} with missing or changed files, which will be fetched "
+            f"again; run {command('run')}, then {command('pack', '--again')} with the same options"
+        )
+    if result.was_complete and not result.absent:
+        lines.append("  nothing to do; --again makes it again, from the images that are there now")
+    return "\n".join(lines)

@@ -1,0 +1,123 @@
+"""Shards that are written once, as a whole: they appear under their names when they are complete and on the disk."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from oidl.errors import disk_error
+from oidl.model.sample import Sample
+from oidl.storage.atomic import PART_DIRECTORY, part_of
+from oidl.storage.shards.record import ShardFormat
+from oidl.storage.sweep import remove_tree
+
+_BUFFER_BYTES = 1 << 20
+_LEFTOVER = re.compile(rf"\..+{re.escape(PART_DIRECTORY)}-\d{{1,9}}", re.ASCII)
+
+
+class ShardFile:
+    """A shard while it is written: a binary file, as far as libraries that write to one need it, with its SHA-256."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.bytes = 0
+        self.closed = False
+        self._file = file
+        self._sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        """Appends `data`; returns its length in bytes."""
+        self._sha256.update(data)
+        self._file.write(data)
+        size = memoryview(data).nbytes
+        self.bytes += size
+        return size
+
+    def tell(self) -> int:
+        """The number of bytes so far."""
+        return self.bytes
+
+    def flush(self) -> None:
+        """Does nothing: the file is flushed when it is complete."""
+
+    def close(self) -> None:
+        """Does nothing: the file is closed when it is complete."""
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the bytes so far, in hex."""
+        return self._sha256.hexdigest()
+
+
+class ShardWriter(Protocol):
+    """Writes samples into a shard."""
+
+    def add(self, sample: Sample) -> tuple[int, int] | None:
+        """Appends a sample; returns where it begins and its length in bytes, None if it has no place of its own."""
+
+    def end(self) -> None:
+        """Writes what comes after the last sample."""
+
+
+class RecordWriter:
+    """Writes a format whose samples are records, one after the other."""
+
+    def __init__(self, file: ShardFile, form: ShardFormat) -> None:
+        self._file = file
+        self._form = form
+
+    def add(self, sample: Sample) -> tuple[int, int]:
+        """As in `ShardWriter`."""
+        at = self._file.bytes
+        return at, self._file.write(self._form.record(sample).data)
+
+    def end(self) -> None:
+        """As in `ShardWriter`."""
+        self._file.write(self._form.end)
+
+
+@contextmanager
+def sealed_file(path: Path) -> Iterator[ShardFile]:
+    """A shard that gets its name at the end, when it is on the disk; an exception leaves no file.
+
+    Raises `DiskError` if it cannot be written.
+    """
+    with part_of(path) as part:
+        with open(part, "wb", buffering=_BUFFER_BYTES) as file:
+            yield ShardFile(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        _sync_directory(path.parent)
+
+
+def remove_files(directory: Path, names: Iterator[str] | list[str]) -> None:
+    """Removes these files of `directory`, those that are there, in this order. Raises `DiskError`."""
+    for name in names:
+        try:
+            remove_tree(directory / name)
+        except NotADirectoryError:
+            return
+        except OSError as error:
+            raise disk_error(directory / name, error, "removed") from error
+
+
+def sweep_parts(directory: Path) -> None:
+    """Removes what killed processes left in `directory` under temporary names; no other process writes there."""
+    try:
+        leftovers = [each.name for each in os.scandir(directory) if _LEFTOVER.fullmatch(each.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise disk_error(directory, error, "read") from error
+    remove_files(directory, leftovers)
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
