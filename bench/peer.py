@@ -4,6 +4,7 @@ import base64
 import csv
 import os
 import subprocess
+import tarfile
 import time
 from pathlib import Path
 
@@ -22,11 +23,16 @@ def peer_list(image_list: Path) -> Path:
     return path
 
 
-def peer_images_per_s(program: Path, image_list: Path, output: Path, box: int, processes: int, count: int) -> float:
-    """The images per second that `program`, the peer's command, makes with its MD5 check on, start-up included."""
+def peer_images_per_s(
+    program: Path, image_list: Path, output: Path, box: int, processes: int, count: int, form: str = "files"
+) -> float:
+    """The images per second that `program`, the peer's command, makes with its MD5 check on, start-up included.
+
+    `form` is its output format: files or webdataset.
+    """
     command: list[str | Path] = [
         program, image_list, f"--output_folder={output}", "--input_format=csv", "--url_col=url",
-        "--output_format=files", f"--image_size={box}", "--resize_mode=keep_ratio_largest",
+        f"--output_format={form}", f"--image_size={box}", "--resize_mode=keep_ratio_largest",
         "--resize_only_if_bigger=True", f"--processes_count={processes}", f"--thread_count={_THREADS}",
         "--number_sample_per_shard=1000", "--compute_hash=md5", f"--verify_hash={_HASHES}", "--enable_wandb=False",
     ]  # fmt: skip
@@ -34,5 +40,8 @@ def peer_images_per_s(program: Path, image_list: Path, output: Path, box: int, p
     subprocess.run(command, check=True, capture_output=True, env=os.environ | {"NO_ALBUMENTATIONS_UPDATE": "1"})
     took_s = time.perf_counter() - started
     made = sum(1 for _ in output.rglob("*.jpg"))
+    for shard in output.rglob("*.tar"):
+        with tarfile.open(shard) as archive:
+            made += sum(name.endswith(".jpg") for name in archive.getnames())
     assert made == count, f"the peer made {made} of {count} images"
     return count / took_s

@@ -5,6 +5,7 @@ import json
 import statistics
 import tempfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from bench.measure import Usage, machine, measured
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--latency-ms", type=int, default=0, help="the server waits before each answer (nginx, Lua)")
     parser.add_argument("--processes", nargs="+", default=["auto"], help="counts of processes, or auto")
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        default=["files"],
+        help="of the output: files, webdataset, tfrecord (not of img2dataset)",
+    )
     parser.add_argument("--before", type=Path, help="a checkout of another commit, which runs in turn, in one process")
     parser.add_argument("--peer", type=Path, help="the command img2dataset of another environment, in two processes")
     parser.add_argument("--kind", choices=[kind.name for kind in KINDS], action="append")
@@ -73,13 +80,14 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
         if arguments.before:
             usage = _run(kind, arguments, root, f"{number}-before", arguments.before)
             rounds.setdefault("before", []).append(_figures(usage, count))
-        for processes in arguments.processes:
-            usage = _run(kind, arguments, root, f"{number}-{processes}", Path.cwd(), f"--processes={processes}")
-            rounds.setdefault(f"`--processes {processes}`", []).append(_figures(usage, count))
-        if arguments.peer:
-            output = root / f"{kind.name}-{number}-peer"
-            speed = peer_images_per_s(arguments.peer, peer_list(image_list), output, kind.box, 2, count)
-            rounds.setdefault("img2dataset", []).append((speed, 0, 0))
+        for processes, form in product(arguments.processes, arguments.formats):
+            options = (f"--processes={processes}", *([f"--output-format={form}"] if form != "files" else ()))
+            usage = _run(kind, arguments, root, f"{number}-{processes}-{form}", Path.cwd(), *options)
+            rounds.setdefault(f"`{' '.join(options).replace('=', ' ')}`", []).append(_figures(usage, count))
+        for form in arguments.formats if arguments.peer else ():
+            output = root / f"{kind.name}-{number}-{form}-peer"
+            speed = peer_images_per_s(arguments.peer, peer_list(image_list), output, kind.box, 2, count, form)
+            rounds.setdefault(f"img2dataset, {form}", []).append((speed, 0, 0))
     size_mb = statistics.mean(path.stat().st_size for path in photos[:24]) / 1e6
     medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in rounds.items()}
     libvips, own = medians["libvips"][0], medians["own"][0]
