@@ -58,6 +58,12 @@ class DiskError(OidlError):
     exit_code = ExitCode.DISK
 
 
+class RemoteError(OidlError):
+    """An object store could not be reached, refused a request, or has another object of this name."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
 class StateError(OidlError):
     """The state database is in use, newer than the program, damaged, or not one of `oidl`."""
 

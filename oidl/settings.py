@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oidl.cores import usable_cores
-from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, ShardLimits, Source, StoreKind, Validation
+from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, ShardSettings, Source, StoreKind, Validation
 from oidl.text import without_secrets
 
 MAX_IMAGE_BYTES = 250_000_000
@@ -76,13 +76,11 @@ class Selection:
 class NetworkSettings:
     """How hard and how patiently the network is used.
 
-    `connect_timeout_s` limits all of connecting, and within it `dns_timeout_s` limits
-    the name lookup and `tls_timeout_s` the handshake. `memory_bytes` bounds the
-    bodies in memory, whatever the number of connections, and
-    `max_image_bytes` bounds each of them, whatever the list says. `max_rps` limits
-    the requests per second to one provider, `max_bytes_per_s` all transfers
-    together. `max_retry_after_s` is the longest wait that a server can ask for.
-    `user_agent` None means the program's name and version.
+    `connect_timeout_s` limits all of connecting, and within it `dns_timeout_s` limits the name lookup and
+    `tls_timeout_s` the handshake. `memory_bytes` bounds the bodies in memory, whatever the number of connections,
+    and `max_image_bytes` bounds each of them, whatever the list says. `max_rps` limits the requests per second to
+    one provider, `max_bytes_per_s` all transfers together. `max_retry_after_s` is the longest wait that a server
+    can ask for. `user_agent` None means the program's name and version.
     """
 
     max_total_connections: int = 128
@@ -222,7 +220,7 @@ class WorkerSettings:
     token: str
     part: str = ""
     log_level: int = 0
-    shards: ShardLimits = field(default_factory=ShardLimits)
+    shards: ShardSettings = field(default_factory=ShardSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +260,7 @@ class Settings:
     plan: Mapping[str, str | int | float | bool | list[str]] = field(default_factory=dict)
     threads: int = field(default_factory=usable_cores)
     processes: int | None = None
-    shards: ShardLimits = field(default_factory=ShardLimits)
+    shards: ShardSettings = field(default_factory=ShardSettings)
 
     @property
     def required(self) -> tuple[Rendition, ...]:
@@ -289,6 +287,7 @@ class Settings:
     def as_json(self) -> dict[str, Any]:
         """The settings as plain JSON values, for the `run` table, without the parts of URLs that may be secret."""
         plain = {name: _plain(value) for name, value in asdict(self).items() if name != "plan"}
+        plain["shards"]["remote"] = self.shards.remote and without_secrets(self.shards.remote)
         return plain | {"images_csv": self.images_csv and without_secrets(self.images_csv)}
 
 

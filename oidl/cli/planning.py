@@ -31,13 +31,13 @@ PLAN = (
     "save_original_images", "original_images_subdirectory", "original_images_dir", "check_md5_if_exists",
     "resize_images", "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
     "resized_images_subdirectory", "rendition", "orientation", "force_rgb", "background",
-    "output_format", "shard_size", "shard_samples",
+    "output_format", "shard_size", "shard_samples", "remote", "keep_local",
     "validate", "max_pixels", "convert_cmyk", "convert_png", "discard_png",
     "prefix_dirs", "name_files_by",
 )  # fmt: skip
 """The options of `oidl run` that make up a plan, in the order in which they are shown."""
 
-_PATHS = ("images_csv", "catalogue", "image_ids", "original_images_dir")
+_PATHS = ("images_csv", "remote", "catalogue", "image_ids", "original_images_dir")
 _EITHER = (("original_images_subdirectory", "original_images_dir"),)
 _REPEATED = ("rendition",)  # its values have commas of their own
 _OF_DOWNLOADS = {"rendition", "limit", "limit_per_class", "shuffle", "seed"}

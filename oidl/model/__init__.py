@@ -22,7 +22,16 @@ from oidl.model.outcomes import (
     StatusCount,
     WrittenFile,
 )
-from oidl.model.renditions import ORIGINAL, Crop, Orientation, Rendition, ResizeMode, ShardLimits, StoreKind, Validation
+from oidl.model.renditions import (
+    ORIGINAL,
+    Crop,
+    Orientation,
+    Rendition,
+    ResizeMode,
+    ShardSettings,
+    StoreKind,
+    Validation,
+)
 from oidl.model.retries import AttemptCounts, RetryDecision
 from oidl.model.verify import NOTES, REDO, REMOVE, Finding, Problem
 from oidl.reasons import Reason
@@ -61,7 +70,7 @@ __all__ = [
     "Rendition",
     "ResizeMode",
     "RetryDecision",
-    "ShardLimits",
+    "ShardSettings",
     "SkippedRow",
     "Source",
     "Status",

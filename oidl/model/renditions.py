@@ -74,11 +74,17 @@ class Rendition:
 
 
 @dataclass(frozen=True, slots=True)
-class ShardLimits:
-    """When a shard that a run writes is full: at this many samples, or about this many bytes."""
+class ShardSettings:
+    """The shards that a run writes: full at this many samples, or about this many bytes.
+
+    Sealed ones go to `remote`, the URL of a place in an object store, if there is one; with `keep_local` they also stay
+    in the root.
+    """
 
     samples: int = 10_000
     bytes: int = 1_000_000_000
+    remote: str | None = None
+    keep_local: bool = True
 
 
 ORIGINAL = "original"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from oidl.model import Member, Rendition, ShardLimits, StoreKind
+from oidl.model import Member, Rendition, ShardSettings, StoreKind
 from oidl.model.sample import Sample
 from oidl.node.worker import Coordinator
 from oidl.storage.shards.formats import SHARD_FORMATS
@@ -26,7 +26,7 @@ class Shards:
     """The shards below `root_dir` that this worker appends to; `coordinator` opens them."""
 
     root_dir: Path
-    limits: ShardLimits
+    limits: ShardSettings
     coordinator: Coordinator
     _open: dict[Key, ShardLog] = field(default_factory=dict)
     _reserved: dict[tuple[str, str], ShardLog] = field(default_factory=dict)  # by ImageID and rendition

@@ -27,6 +27,7 @@ from oidl.pipeline.retry import MAX_DELAY_S
 from oidl.pipeline.selection import ImageSelection, open_selection
 from oidl.pipeline.shards import RunShards
 from oidl.pipeline.space import check_space
+from oidl.pipeline.uploads import Uploads
 from oidl.progress.statistics import Statistics
 from oidl.state.plan import Value, read_plan
 from oidl.state.queue import Queue, ScheduledRetries
@@ -34,6 +35,7 @@ from oidl.state.requeue import end_waits
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import subset_directory
+from oidl.storage.remote import RemoteStore
 from oidl.storage.sweep import remove_tree
 from oidl.text import counted
 
@@ -61,13 +63,24 @@ class Run:
         self._shards = RunShards(
             context.state, settings.layout, settings.shards, settings.all_renditions, context.stop, context.say
         )
+        self._uploads = (
+            Uploads(
+                context.state,
+                settings.layout,
+                RemoteStore(settings.shards.remote),
+                context.say,
+                keep_local=settings.shards.keep_local,
+            )
+            if settings.shards.remote
+            else None
+        )
         self._images = ImageStages(context, self._inputs, tls, self._token, self._shards)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )
         self._directories: list[str] = []
         self._earlier_plan: dict[str, Value] = {}
-        self._is_synced = False
+        self._is_synced = self._are_uploads_left = False
 
     async def run(self) -> RunEnd:
         """Does everything that the settings request. Raises `OidlError` if nothing could be done at all.
@@ -118,6 +131,8 @@ class Run:
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
             background.start_soon(self._durability.run)
             background.start_soon(self._shards.run)
+            if self._uploads:
+                background.start_soon(self._uploads.run)
         waiting, is_left, remark = ScheduledRetries(), False, ""
         with open_selection(settings) as selected:
             if settings.download_images:
@@ -166,7 +181,7 @@ class Run:
         if not target.is_met and await selected.ask(queue.has_left):
             self._limits.begin_writing()
         end = await self._images.run(queue, selected)
-        await self._stop.unless_cancelling(self._shards.seal_all)
+        await self._stop.unless_cancelling(self._finish_shards)
         waiting, is_left, remark = ScheduledRetries(), True, ""
 
         async def count() -> None:
@@ -179,7 +194,14 @@ class Run:
                 waiting = await selected.ask(partial(queue.scheduled_retries, target.short_classes(already_tried=True)))
 
         await self._stop.unless_cancelling(count)
-        return waiting, is_left, remark
+        return waiting, is_left or self._are_uploads_left, remark
+
+    async def _finish_shards(self) -> None:
+        """Seals the shards, and uploads them."""
+        await self._shards.seal_all()
+        if self._uploads and (problem := await self._uploads.finish()):
+            self._are_uploads_left = True
+            self._stop.limit_reached(problem)
 
     async def _say_introduction(self) -> None:
         for text in await trio.to_thread.run_sync(self._introduce):

@@ -17,7 +17,7 @@ from pathlib import Path
 import trio
 
 from oidl.errors import DiskError
-from oidl.model import Failure, OpenShard, Reason, Rendition, ShardLimits, StoreKind
+from oidl.model import Failure, OpenShard, Reason, Rendition, ShardSettings, StoreKind
 from oidl.node.stop import Stop
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.writer import StateWriter
@@ -56,7 +56,7 @@ class RunShards:
         self,
         state: StateWriter,
         layout: Layout,
-        limits: ShardLimits,
+        limits: ShardSettings,
         renditions: Iterable[Rendition],
         stop: Stop,
         say: Callable[[str], None],

@@ -53,7 +53,7 @@ _OTHER = {
     "annotations": (FileKind.BOXES,),
     "resize_mode": ResizeMode.BORDER, "resize_output_format": "png", "resize_compression_quality": 5,
     "resized_images_subdirectory": "there", "rendition": ("box=9",), "orientation": Orientation.KEEP,
-    "background": "000000", "output_format": StoreKind.WEBDATASET,
+    "background": "000000", "output_format": StoreKind.WEBDATASET, "remote": "s3://bucket/prefix",
     "validate": Validation.OFF, "name_files_by": FileNames.FLICKR, "dataset_version": "3",
     "retry_failed": (Reason.GONE,), "limit_rate": 9, "max_rps": 9.0, "user_agent": "me", "max_duration": 9.0,
     "max_bytes": 9, "limit": 9, "threads": 99, "processes": 9,
@@ -65,6 +65,14 @@ _BESIDE = {
     "config", "progress", "web", "open", "metrics_file", "log_file", "log_to_stdout", "new_plan", "dry_run", "yes",
 }  # fmt: skip
 """Options of `oidl run` that are about the command, and not of its settings."""
+
+
+_REQUIRED: dict[str, dict[str, Any]] = {
+    "include_subclasses": {"classes": ("Cat",)},
+    "remote": {"output_format": StoreKind.WEBDATASET},
+    "keep_local": {"output_format": StoreKind.WEBDATASET, "remote": "s3://bucket"},
+}
+"""Options that others require."""
 
 
 def _other(option: str, default: Any) -> Any:
@@ -98,7 +106,7 @@ def test_every_option_of_a_group_counts(kind: type[Any], option: str) -> None:
 @pytest.mark.parametrize("option", sorted(TYPES.keys() - _BESIDE))
 def test_every_option_of_a_run_comes_into_its_settings(option: str) -> None:
     values = RunOptions().values()
-    more = {"classes": ("Cat",)} if option == "include_subclasses" else {}
+    more = _REQUIRED.get(option, {})
     now = RunOptions.of(more | {option: _other(option, values[option])})
     assert now.settings("v7") != RunOptions.of(more).settings("v7")
 

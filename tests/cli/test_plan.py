@@ -72,6 +72,7 @@ _SOME = {
     "output_format": ("webdataset", "TFRecord"),
     "shard_size": ("10M",),
     "shard_samples": ("500",),
+    "remote": ("s3://bucket/prefix",),
     "validate": ("strict",),
     "max_pixels": ("1000000",),
     "name_files_by": ("flickr",),

@@ -17,7 +17,7 @@ from labelled import RENDITIONS
 from pictures import OBJECTS, ROTATIONS, check_box, drawn, saved, sides
 from PIL import Image as Pillow
 
-from oidl.model import Done, Fetched, Job, OpenShard, Published, Rendition, ResizeMode, ShardLimits, Source, StoreKind
+from oidl.model import Done, Fetched, Job, OpenShard, Published, Rendition, ResizeMode, ShardSettings, Source, StoreKind
 from oidl.model.sample import SampleBox, SampleLabel
 from oidl.node.process import Processor
 from oidl.node.shards import Shards
@@ -51,7 +51,7 @@ class Coordinator:
 
 @pytest.fixture
 def shards(tmp_path: Path) -> Iterator[Shards]:
-    with closing(Shards(tmp_path, ShardLimits(), Coordinator())) as shards:
+    with closing(Shards(tmp_path, ShardSettings(), Coordinator())) as shards:
         yield shards
 
 

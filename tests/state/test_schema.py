@@ -16,6 +16,7 @@ _CHECKSUMS = {
     "0001_images.sql": "eab7f7a4a5e2c1b5",
     "0002_annotations.sql": "9a3a04f4da349162",
     "0003_shards.sql": "a679b51130e5161c",
+    "0004_uploads.sql": "733f99805e78189d",
 }
 
 

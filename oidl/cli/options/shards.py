@@ -5,10 +5,12 @@ from typing import Annotated
 
 from oidl.cli.options.groups import IMAGING, in_section
 from oidl.cli.options.types import AT_LEAST_ONE, BYTES, one_of
-from oidl.model import ShardLimits, StoreKind
+from oidl.errors import UsageError
+from oidl.model import ShardSettings, StoreKind
+from oidl.storage.remote import RemoteStore
 from oidl.storage.shards.tfrecord import checksum_function
 
-_LIMITS = ShardLimits()
+_LIMITS = ShardSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +27,24 @@ class ShardOptions:
     shard_samples: Annotated[int, AT_LEAST_ONE] = _LIMITS.samples
     """Begin another shard after this many images."""
 
+    remote: str | None = None
+    """Upload complete shards to an object store: `s3://bucket/prefix`, `gs://…`, `az://…`; see `oidl help shards`."""
+
+    keep_local: bool = _LIMITS.keep_local
+    """Keep the local copy of shards that are uploaded."""
+
     def store(self) -> StoreKind:
         """What keeps the images. Raises `UsageError` if a package that it needs is not installed."""
         if self.output_format is StoreKind.TFRECORD:
             checksum_function()
         return self.output_format
 
-    def settings(self) -> ShardLimits:
-        """When a shard is full."""
-        return ShardLimits(self.shard_samples, self.shard_size)
+    def settings(self) -> ShardSettings:
+        """The shards of the run. Raises `UsageError` if `--remote` cannot be used."""
+        if self.remote is not None:
+            if self.output_format is StoreKind.FILES:
+                raise UsageError("--remote is for shards", hint="add --output-format webdataset or tfrecord")
+            RemoteStore(self.remote)
+        elif not self.keep_local:
+            raise UsageError("--no-keep-local is for shards that are uploaded", hint="add --remote s3://bucket/prefix")
+        return ShardSettings(self.shard_samples, self.shard_size, self.remote, self.keep_local)

@@ -1,0 +1,91 @@
+"""Sealed shards go to an object store while the run continues; a row says so only when the object is there."""
+
+from collections.abc import Callable
+from pathlib import PurePath
+
+import trio
+
+from oidl.errors import RemoteError
+from oidl.node.threads import run_abandonable
+from oidl.pipeline.writer import StateWriter
+from oidl.settings import Layout
+from oidl.state.uploads import SealedShard, record_uploaded, shards_to_upload, shards_without_local_copy
+from oidl.storage.remote import RemoteStore
+from oidl.storage.shards.files import remove_shard
+from oidl.text import counted
+
+_EVERY_S = 2.0
+_AGAIN_S = 30.0
+_TRIES = 3  # of each shard at the end of a run
+
+
+class Uploads:
+    """Uploads the sealed shards of runs to `remote`; unless `keep_local`, their local files are removed after that.
+
+    `say` reports problems to the user.
+    """
+
+    def __init__(
+        self, state: StateWriter, layout: Layout, remote: RemoteStore, say: Callable[[str], None], *, keep_local: bool
+    ) -> None:
+        self._state = state
+        self._layout = layout
+        self._remote = remote
+        self._say = say
+        self._keep_local = keep_local
+        self._uploading = trio.CapacityLimiter(1)
+        self._one_at_a_time = trio.Lock()
+
+    async def run(self) -> None:
+        """Uploads shards as they are sealed, until cancelled; after an error it waits for a while."""
+        while True:
+            await trio.sleep(_EVERY_S)
+            try:
+                await self._upload_all()
+            except RemoteError as error:
+                self._say(f"{error.message}; it is tried again")
+                await trio.sleep(_AGAIN_S)
+
+    async def finish(self) -> str:
+        """Uploads what is left; returns a message about what could not be uploaded, empty if there is nothing."""
+        problem: RemoteError | None = None
+        for number in range(_TRIES):
+            try:
+                await self._upload_all(tell=True)
+            except RemoteError as error:
+                problem = error
+                if number + 1 < _TRIES:
+                    await trio.sleep(_EVERY_S * 2**number)
+            else:
+                return ""
+        left = len(await self._state.run(shards_to_upload, self._state.db))
+        assert problem
+        return f"{counted(left, 'shard')} not uploaded: {problem.message}; {problem.hint}"
+
+    async def _upload_all(self, *, tell: bool = False) -> None:
+        async with self._one_at_a_time:
+            shards = await self._state.run(shards_to_upload, self._state.db)
+            if tell and shards:
+                self._say(f"uploading {counted(len(shards), 'shard')}")
+            for shard in shards:
+                await self._upload(shard)
+            for path in await self._state.run(shards_without_local_copy, self._state.db):
+                remove_shard(self._layout.root_dir / path)
+
+    async def _upload(self, shard: SealedShard) -> None:
+        path = self._layout.root_dir / shard.path
+        url = await run_abandonable(
+            self._remote.upload, path, _key(shard.path), shard.bytes, shard.sha256, limiter=self._uploading
+        )
+        await self._state.run(self._record, shard.shard_id, url)
+        if not self._keep_local:
+            remove_shard(path)
+
+    def _record(self, shard_id: int, url: str) -> None:
+        record_uploaded(self._state.db, shard_id, url, keep_local=self._keep_local)
+
+
+def _key(path: str) -> str:
+    """The name of a shard below the prefix: its path in the root; if it is outside of it, its last three parts."""
+    parts = PurePath(path).parts
+    return "/".join(parts[-3:] if PurePath(path).is_absolute() else parts)

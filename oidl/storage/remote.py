@@ -1,0 +1,106 @@
+"""Object stores: S3, Google Cloud Storage, Azure, and what else obstore knows by a URL.
+
+An object is claimed before it is uploaded: a small one next to it, `<name>.sha256`,
+is created on condition that it does not exist (`If-None-Match: *`), and holds the
+SHA-256 of the shard, so a later run knows whether the shard is the same.
+Large objects cannot be created on a condition in parts, but claims can.
+
+Keys and regions come from the environment (`AWS_ACCESS_KEY_ID`, …), never from
+options, and are not recorded.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from oidl.errors import RemoteError, UsageError
+from oidl.text import shortened, without_secrets
+
+_CHUNK_BYTES = 8 * 1024 * 1024
+_AT_ONCE = 2
+_CHARACTERS = 300
+
+
+class RemoteStore:
+    """The place in an object store that `url` names, like `s3://bucket/prefix`.
+
+    Raises `UsageError` if there is no such kind of store, or the package for it is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        try:
+            from obstore.exceptions import BaseError
+            from obstore.store import from_url
+        except ImportError as error:
+            raise UsageError(
+                "--remote needs the package obstore, which is not installed",
+                hint="install it with `pip install 'oidl[remote]'`",
+            ) from error
+        try:
+            self._store: Any = from_url(url)
+        except (BaseError, ValueError) as error:
+            raise UsageError(
+                f"--remote: {without_secrets(url)} is not a place in an object store: {_first_line(error)}",
+                hint="write it like s3://bucket/prefix, gs://bucket/prefix or az://container/prefix",
+            ) from error
+
+    @cached_property
+    def _errors(self) -> tuple[type[Exception], ...]:
+        from obstore.exceptions import BaseError
+
+        return (BaseError, OSError)
+
+    def upload(self, path: Path, key: str, size: int, sha256: str) -> str:
+        """Uploads the file `path` as `key`, unless it is there already; returns its URL without what may be secret.
+
+        Raises `RemoteError` if it cannot be uploaded, or if another object has the name.
+        """
+        import obstore
+
+        url = without_secrets(f"{self.url}/{key}")
+        try:
+            is_claimed_before = not self._claim(key, f"{sha256}  {path.name}\n".encode(), url)
+            present = self._size(key)
+            if present is None:
+                obstore.put(self._store, key, path, chunk_size=_CHUNK_BYTES, max_concurrency=_AT_ONCE)
+            elif not is_claimed_before or present != size:
+                raise _taken(url)
+        except self._errors as error:
+            raise RemoteError(
+                f"{url} could not be uploaded: {_first_line(error)}",
+                hint="check the address, the credentials in the environment and the network; the next run continues",
+            ) from error
+        return url
+
+    def _claim(self, key: str, claim: bytes, url: str) -> bool:
+        """Whether `key` is new; False if this very shard was claimed before. Raises `RemoteError` if another was."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            obstore.put(self._store, f"{key}.sha256", claim, mode="create")
+        except AlreadyExistsError:
+            if bytes(obstore.get(self._store, f"{key}.sha256").bytes()) != claim:
+                raise _taken(url) from None
+            return False
+        return True
+
+    def _size(self, key: str) -> int | None:
+        import obstore
+
+        try:
+            size: int = obstore.head(self._store, key)["size"]
+        except FileNotFoundError:
+            return None
+        return size
+
+
+def _taken(url: str) -> RemoteError:
+    return RemoteError(f"{url} is another object, which is not replaced", hint="use a prefix of its own for each root")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    first = lines[0] if lines else type(error).__name__
+    return shortened(without_secrets(first.partition(": <")[0]), _CHARACTERS)  # without the XML of the answer
