@@ -8,7 +8,7 @@ from typing import ClassVar
 import trio
 
 from oidl.imaging.cost import is_quick
-from oidl.model import Done, Failure, Fetched, Job
+from oidl.model import Done, Failure, Fetched, Job, StoreKind
 from oidl.net.client import Client, new_client
 from oidl.net.drain import Drain
 from oidl.net.request import DirectConnection
@@ -71,7 +71,7 @@ class LocalWorker:
 
     async def process(self, job: Job, fetched: Fetched) -> Done | Failure:
         """As in `Worker`."""
-        if self._shards is None:
+        if self._shards is None or all(each.store is StoreKind.FILES for each in job.missing_renditions):
             return await self._process(job, fetched)
         renditions = self._processor.renditions(job, fetched)
         async with self._shards.reserved(job.image_id, job.subset, renditions):
