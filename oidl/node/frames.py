@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import trio
 
 from oidl.model import Done, Failure, Fetched, Job, KeptBody, Rendition, WrittenFile
+from oidl.model.sample import SampleBox, SampleLabel
 from oidl.net.answer import Download
 from oidl.net.request import Request
 
@@ -120,7 +121,8 @@ _OTHER_FIELDS = [field.name for field in fields(Job) if field.name != "missing_r
 _values_of_job = attrgetter(*_OTHER_FIELDS)
 
 _REDUCERS = copyreg.dispatch_table.copy()
-_REDUCERS |= {kind: _by_fields(kind) for kind in (Done, Download, Failure, Fetched, KeptBody, Request, WrittenFile)}
+_KINDS = (Done, Download, Failure, Fetched, KeptBody, Request, SampleBox, SampleLabel, WrittenFile)
+_REDUCERS |= {kind: _by_fields(kind) for kind in _KINDS}
 _REDUCERS[Job] = _reduced_job
 
 
