@@ -28,29 +28,26 @@ class Shards:
     root_dir: Path
     limits: ShardSettings
     coordinator: Coordinator
-    _open: dict[Key, ShardLog] = field(default_factory=dict)
+    _open: dict[Key, list[ShardLog]] = field(default_factory=dict)  # with places that are free, or reserved
     _reserved: dict[tuple[str, str], ShardLog] = field(default_factory=dict)  # by ImageID and rendition
     _opening: dict[Key, trio.Lock] = field(default_factory=dict)
 
     @asynccontextmanager
     async def reserved(self, image_id: str, subset: str, renditions: Sequence[Rendition]) -> AsyncIterator[None]:
-        """Places for those of `renditions` of an image that go to shards."""
+        """Places for those of `renditions` of an image that go to shards. Those that it does not use are given back."""
         names = [each.name for each in renditions if each.store is not StoreKind.FILES]
-        for name in names:
-            log = await self._log(name, subset)
-            log.reserve()
-            self._reserved[image_id, name] = log
-        logs = {self._reserved[image_id, name] for name in names}
         try:
+            for name in names:
+                log = await self._log(name, subset)
+                log.reserve()
+                self._reserved[image_id, name] = log
             yield
         finally:
             for name in names:
                 if unused := self._reserved.pop((image_id, name), None):
                     unused.give_back()
-        for log in logs:
-            if log.is_full and not log.reserved:
-                log.close()
-                await self.coordinator.shard_is_full(log.shard_id, log.appended)
+            for name in names:
+                await self._report_full(self._open.get((name, subset), []))
 
     def append(self, rendition: Rendition, sample: Sample) -> tuple[str, Member]:
         """Appends a sample at its reserved place; returns the value for `file.path`, and its place.
@@ -64,14 +61,23 @@ class Shards:
 
     def close(self) -> None:
         """Closes the files; nothing is appended any more."""
-        for log in self._open.values():
-            log.close()
+        for logs in self._open.values():
+            for log in logs:
+                log.close()
 
     async def _log(self, rendition: str, subset: str) -> ShardLog:
         key = rendition, subset
         async with self._opening.setdefault(key, trio.Lock()):
-            log = self._open.get(key)
-            if log is None or log.is_full:
+            logs = self._open.setdefault(key, [])
+            log = next((each for each in logs if not each.is_full), None)
+            if log is None:
                 shard = await self.coordinator.open_shard(rendition, subset)
-                log = self._open[key] = ShardLog(self.root_dir, shard, self.limits.bytes)
+                log = ShardLog(self.root_dir, shard, self.limits.bytes)
+                logs.append(log)
         return log
+
+    async def _report_full(self, logs: list[ShardLog]) -> None:
+        for log in [each for each in logs if each.is_full and not each.reserved]:
+            logs.remove(log)
+            log.close()
+            await self.coordinator.shard_is_full(log.shard_id, log.appended)

@@ -1,6 +1,7 @@
 """The files of shards: found, cut, copied from and sealed. Every function raises `DiskError`."""
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -27,16 +28,39 @@ def open_path(path: Path) -> Path:
 
 
 def shard_size(path: Path) -> int:
-    """The length of a shard, complete or not; 0 if it does not exist.
-
-    One that got its final name and then no row has its open name again afterwards.
-    """
+    """The length of a shard, complete or not; 0 if it does not exist."""
     with _errors(path):
-        if path.exists() and not open_path(path).exists():
-            os.rename(path, open_path(path))
-        with suppress(FileNotFoundError):
-            return open_path(path).stat().st_size
+        for each in (open_path(path), path):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return each.stat().st_size
         return 0
+
+
+def reopen_shard(path: Path) -> None:
+    """Gives a shard its open name, if it got its final name and then no row."""
+    with _errors(path), suppress(FileNotFoundError):
+        if not open_path(path).exists():
+            os.rename(path, open_path(path))
+
+
+def lock(fd: int) -> None:
+    """Locks an open shard for this process, until it is closed. Raises `OSError` if another process has locked it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise OSError(errno.EBUSY, "another process is writing to it") from error
+        # Some network file systems have no locks.
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process has an open shard open for writing."""
+    with _errors(path), suppress(FileNotFoundError), open(open_path(path), "rb") as file:
+        try:
+            lock(file.fileno())
+        except OSError:
+            return True
+    return False
 
 
 def cut_shard(path: Path, size: int) -> None:
@@ -62,6 +86,7 @@ def copy_ranges(source: Path, ranges: Sequence[Range], target: Path) -> None:
                     left -= len(block)
             new.flush()
             os.fsync(new.fileno())
+        _sync_directory(target.parent)
 
 
 def seal_shard(path: Path, size: int, end: bytes) -> tuple[int, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from oidl.errors import DiskError, disk_error
 from oidl.model import Member, OpenShard
+from oidl.storage.shards.files import lock
 from oidl.storage.shards.place import OPEN_SUFFIX, Place
 from oidl.storage.shards.record import Record
 
@@ -14,6 +15,7 @@ class ShardLog:
     """An open shard below `root_dir`, which this process alone appends to; several threads may do so.
 
     It is full at its number of samples, or at `max_bytes`. Images that are being made have `reserved` their places.
+    The file is locked while it is open, so a process that outlived its run cannot write into a shard of the next one.
     """
 
     def __init__(self, root_dir: Path, shard: OpenShard, max_bytes: int) -> None:
@@ -25,7 +27,8 @@ class ShardLog:
         self._left = shard.samples
         self._max_bytes = max_bytes
         self._fd: int | None = None
-        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._counting = threading.Lock()  # never held while something is written
         self.reserved = self.appended = 0
 
     @property
@@ -35,20 +38,22 @@ class ShardLog:
 
     def reserve(self) -> None:
         """Reserves a place for one sample."""
-        self._left -= 1
-        self.reserved += 1
+        with self._counting:
+            self._left -= 1
+            self.reserved += 1
 
     def give_back(self) -> None:
         """Gives a reserved place back that was not used."""
-        self._left += 1
-        self.reserved -= 1
+        with self._counting:
+            self._left += 1
+            self.reserved -= 1
 
     def append(self, record: Record) -> tuple[str, Member]:
         """Appends `record`; returns the place of its image, as for `file.path`, and that of the sample.
 
         Raises `DiskError` if it cannot be written; then the shard is as before.
         """
-        with self._lock:
+        with self._writing:
             try:
                 self._write(record.data)
             except OSError as error:
@@ -57,6 +62,7 @@ class ShardLog:
             self._length += len(record.data)
             self._place += 1
             self.appended += 1
+        with self._counting:
             self.reserved -= 1
         return str(Place(self._recorded, member.at + record.body_at)), member
 
@@ -69,7 +75,7 @@ class ShardLog:
     def _write(self, data: bytes) -> None:
         if self._fd is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._fd = _open_alone(self._path)
             os.ftruncate(self._fd, self._length)
         view, at = memoryview(data), self._length
         while view:
@@ -84,3 +90,14 @@ class ShardLog:
             except OSError as second:
                 error.add_note(str(second))  # the next record is written over it
         return error
+
+
+def _open_alone(path: Path) -> int:
+    """Opens or creates `path`, unless another process has it open here. Raises `OSError`."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        lock(fd)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
