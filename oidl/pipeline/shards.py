@@ -36,10 +36,21 @@ from oidl.state.shards import (
     record_sealed,
     removed_shards,
     samples_of,
+    sync_commits,
+    unsealed_shard,
     unsealed_shards,
 )
 from oidl.storage.layout import recorded_path, subset_directory
-from oidl.storage.shards.files import Range, copy_ranges, cut_shard, remove_shard, seal_shard, shard_size
+from oidl.storage.shards.files import (
+    Range,
+    copy_ranges,
+    cut_shard,
+    is_locked,
+    remove_shard,
+    reopen_shard,
+    seal_shard,
+    shard_size,
+)
 from oidl.storage.shards.formats import SHARD_FORMATS
 from oidl.storage.shards.place import Place, place_of
 from oidl.text import counted
@@ -71,15 +82,14 @@ class RunShards:
         self._begun_with: dict[int, int] = {}  # images, by shard
         self._full: dict[int, int] = {}  # how many images there will be in it, by shard
         self._sealing = trio.CapacityLimiter(1)
+        self._one_at_a_time = trio.Lock()
 
     async def restore(self) -> None:
         """Restores what earlier runs left: open shards can be continued after this, and none is stale.
 
         Raises `DiskError`. If this is interrupted, the next run starts it again.
         """
-        lost = await self._state.run(self._restore)
-        if lost:
-            self._say(f"{counted(lost, 'image')} in shards did not reach the disk and will be fetched again")
+        self._say_lost(await self._state.run(self._restore))
 
     async def open_shard(self, rendition: str, subset: str) -> OpenShard:
         """As in `Coordinator`."""
@@ -101,7 +111,6 @@ class RunShards:
             await trio.sleep(_EVERY_S)
             for shard_id, samples in list(self._full.items()):
                 if await self._state.run(count_samples, self._state.db, shard_id) == samples:
-                    del self._full[shard_id]
                     await self._seal(shard_id)
 
     async def seal_all(self) -> None:
@@ -111,28 +120,38 @@ class RunShards:
         self._full.clear()
 
     async def _seal(self, shard_id: int) -> None:
-        try:
-            kept = await self._state.run(self._ready_to_seal, shard_id)
-            if kept:
-                shard, samples = kept
-                path, end = self._path(shard), SHARD_FORMATS[StoreKind(shard.format)].end
-                work = partial(seal_shard, path, samples[-1].at + samples[-1].bytes, end)
-                size, digest = await run_abandonable(work, limiter=self._sealing)
-                await self._state.run(record_sealed, self._state.db, shard, len(samples), size, digest)
-                log.info("sealed %s: %d images, %d bytes", shard.path, len(samples), size)
-        except DiskError as error:
-            self._stop.disk_is_full(Failure(Reason.DISK, error.message, hint=error.hint))
+        async with self._one_at_a_time:  # at the end of the run, `run` may still be sealing it
+            self._full.pop(shard_id, None)
+            try:
+                kept, lost = await self._state.run(self._ready_to_seal, shard_id)
+                self._say_lost(lost)
+                if kept:
+                    await self._complete(*kept)
+            except DiskError as error:
+                self._stop.disk_is_full(Failure(Reason.DISK, error.message, hint=error.hint))
+
+    async def _complete(self, shard: Shard, samples: Sequence[Sample]) -> None:
+        end = SHARD_FORMATS[StoreKind(shard.format)].end
+        work = partial(seal_shard, self._path(shard), samples[-1].at + samples[-1].bytes, end)
+        size, digest = await run_abandonable(work, limiter=self._sealing)
+        await self._state.run(record_sealed, self._state.db, shard, len(samples), size, digest)
+        log.info("sealed %s: %d images, %d bytes", shard.path, len(samples), size)
+
+    def _say_lost(self, images: int) -> None:
+        if images:
+            self._say(f"{counted(images, 'image')} in shards did not reach the disk and will be fetched again")
 
     # ---- on the thread of the writing connection
 
     def _restore(self) -> int:
         db = self._state.db
         self._remove_dropped(db)
-        lost = 0
-        for shard in unsealed_shards(db):
+        lost, shards = 0, unsealed_shards(db)
+        if shards:
+            sync_commits(db)  # before bytes are cut off that rows may have named
+        for shard in shards:
             trio.from_thread.check_cancelled()
-            if shard.state == "open":
-                lost += self._requeue_lost(db, shard)
+            lost += self._requeue_lost(db, shard)
             kept = self._in_order(db, shard)
             if kept:
                 self._keep_open(*kept)
@@ -146,6 +165,8 @@ class RunShards:
         length = samples[-1].at + samples[-1].bytes
         if left <= 0 or length >= self._limits.bytes or rendition is None or rendition.store != shard.format:
             return  # it is sealed at the end
+        if shard.directory != self._directory(rendition):
+            return
         place = max(each.place for each in samples) + 1
         self._begun_with[shard.shard_id] = len(samples)
         idle = self._idle.setdefault((shard.rendition, shard.split), [])
@@ -153,6 +174,8 @@ class RunShards:
 
     def _requeue_lost(self, db: StateConnection, shard: Shard) -> int:
         """Makes images pending whose sample is not whole in the file."""
+        if shard.state == "open":
+            reopen_shard(self._path(shard))
         size = shard_size(self._path(shard))
         lost = [each.image_id for each in samples_of(db, shard) if each.at + each.bytes > size]
         if lost:
@@ -161,13 +184,17 @@ class RunShards:
         return len(lost)
 
     def _in_order(self, db: StateConnection, shard: Shard) -> tuple[Shard, list[Sample]] | None:
-        """An open shard that has the images of `shard` one after the other, and nothing else; None if it has none."""
+        """An open shard that has the images of `shard` one after the other, and nothing else; None if it has none.
+
+        One that a process of an earlier run still has open is copied: that process may write to it.
+        """
         samples = samples_of(db, shard)
         if not samples:
             drop_shard(db, shard)
             return None
         begins = list(accumulate((each.bytes for each in samples), initial=0))
-        if shard.state == "open" and begins[:-1] == [each.at for each in samples]:
+        are_adjacent = begins[:-1] == [each.at for each in samples]
+        if shard.state == "open" and are_adjacent and not is_locked(self._path(shard)):
             cut_shard(self._path(shard), begins[-1])
             return shard, samples
         return self._copied(db, shard, samples, begins)
@@ -177,8 +204,10 @@ class RunShards:
     ) -> tuple[Shard, list[Sample]]:
         """A new shard with the images of `shard`, which is dropped."""
         rendition = Rendition(shard.rendition, "", store=StoreKind(shard.format))
-        opened = open_shard(db, rendition, shard.split, shard.directory, shard.path.rpartition("/")[0])
-        target = next(each for each in unsealed_shards(db) if each.shard_id == opened.shard_id)
+        home = shard.path.rpartition("/")[0]
+        opened = open_shard(db, rendition, shard.split, shard.directory, home, is_taken=self._is_taken)
+        target = unsealed_shard(db, opened.shard_id)
+        assert target
         ranges = [Range(each.at, each.bytes) for each in samples]
         copy_ranges(self._path(shard), ranges, self._path(target))
         moved = [
@@ -188,20 +217,33 @@ class RunShards:
         record_moved(db, shard, target, moved)
         return target, moved
 
-    def _ready_to_seal(self, shard_id: int) -> tuple[Shard, list[Sample]] | None:
+    def _ready_to_seal(self, shard_id: int) -> tuple[tuple[Shard, list[Sample]] | None, int]:
+        """As `_in_order`, and how many images are lost; None also if it is sealed already."""
         db = self._state.db
-        shard = next(each for each in unsealed_shards(db) if each.shard_id == shard_id)
+        shard = unsealed_shard(db, shard_id)
+        if shard is None:
+            return None, 0
+        lost = self._requeue_lost(db, shard)
         kept = self._in_order(db, shard)
         self._remove_dropped(db)
-        return kept
+        return kept, lost
 
     def _new_shard(self, rendition: Rendition, subset: str) -> OpenShard:
-        directory = recorded_path(self._layout, subset_directory(self._layout, "*", rendition.directory))
         home = recorded_path(self._layout, subset_directory(self._layout, subset, rendition.directory))
-        return open_shard(self._state.db, rendition, subset, directory, home)
+        directory = self._directory(rendition)
+        return open_shard(self._state.db, rendition, subset, directory, home, is_taken=self._is_taken)
+
+    def _directory(self, rendition: Rendition) -> str:
+        return recorded_path(self._layout, subset_directory(self._layout, "*", rendition.directory))
+
+    def _is_taken(self, path: str) -> bool:
+        """Whether a file of another database, perhaps of a deleted one, has the final name of a shard."""
+        return (self._layout.root_dir / path).exists()
 
     def _remove_dropped(self, db: StateConnection) -> None:
         paths = removed_shards(db)
+        if paths:
+            sync_commits(db)
         for path in paths:
             remove_shard(self._layout.root_dir / path)
         if paths:

@@ -6,7 +6,7 @@ continued, sealed or copied.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from oidl.model import Member, OpenShard, Rendition
@@ -14,6 +14,10 @@ from oidl.model.sample import SCHEMA
 from oidl.state.connection import transaction
 from oidl.state.times import timestamp
 
+_UNSEALED = (
+    "SELECT s.shard_id, s.set_id, t.rendition, t.format, s.split, s.number, s.path, s.state, t.directory "
+    "FROM shard AS s JOIN shard_set AS t USING (set_id) WHERE s.state IN ('open', 'stale') AND t.writer = 'run'"
+)
 _REMOVED = ""  # the ImageID of rows of `removed_file` for whole shards
 
 
@@ -41,15 +45,26 @@ class Sample(NamedTuple):
     path: str
 
 
-def open_shard(db: sqlite3.Connection, rendition: Rendition, subset: str, directory: str, home: str) -> OpenShard:
+def open_shard(
+    db: sqlite3.Connection,
+    rendition: Rendition,
+    subset: str,
+    directory: str,
+    home: str,
+    *,
+    is_taken: Callable[[str], bool] = lambda path: False,
+) -> OpenShard:
     """A new shard for images of `rendition` in `subset`; it has a row before it has a file.
 
     `directory` stands for the directories of all subsets, `home` is that of this one, both as in `file.path`.
+    `is_taken` says whether there is a file of this path that has no row.
     """
     with transaction(db):
         db.execute(
             "INSERT INTO shard_set (writer, directory, format, rendition, recipe, created_at) "
-            "VALUES ('run', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            "VALUES ('run', ?, ?, ?, ?, ?) ON CONFLICT (directory) DO UPDATE SET format = excluded.format, "
+            "rendition = excluded.rendition, recipe = excluded.recipe, created_at = excluded.created_at "
+            "WHERE writer = 'run' AND NOT EXISTS (SELECT 1 FROM shard WHERE shard.set_id = shard_set.set_id)",
             (directory, rendition.store, rendition.name, json.dumps({"schema": SCHEMA}), timestamp()),
         )
         (set_id,) = db.execute("SELECT set_id FROM shard_set WHERE directory = ?", (directory,)).fetchone()
@@ -57,7 +72,9 @@ def open_shard(db: sqlite3.Connection, rendition: Rendition, subset: str, direct
             "SELECT coalesce(max(number) + 1, 0) FROM shard WHERE set_id = ? AND split = ?", (set_id, subset)
         ).fetchone()
         suffix = "tar" if rendition.store == "webdataset" else rendition.store
-        path = f"{home}/{subset}-{number:06d}.{suffix}"
+        removed = set(removed_shards(db))
+        while (path := f"{home}/{subset}-{number:06d}.{suffix}") in removed or is_taken(path):
+            number += 1
         cursor = db.execute(
             "INSERT INTO shard (set_id, split, number, path, state) VALUES (?, ?, ?, ?, 'open')",
             (set_id, subset, number, path),
@@ -83,14 +100,13 @@ def put_member(db: sqlite3.Connection, image_id: str, member: Member) -> None:
 
 def unsealed_shards(db: sqlite3.Connection) -> list[Shard]:
     """The open and the stale shards of runs."""
-    return [
-        Shard._make(row)
-        for row in db.execute(
-            "SELECT s.shard_id, s.set_id, t.rendition, t.format, s.split, s.number, s.path, s.state, t.directory "
-            "FROM shard AS s JOIN shard_set AS t USING (set_id) "
-            "WHERE s.state IN ('open', 'stale') AND t.writer = 'run' ORDER BY s.shard_id"
-        )
-    ]
+    return [Shard._make(row) for row in db.execute(f"{_UNSEALED} ORDER BY s.shard_id")]
+
+
+def unsealed_shard(db: sqlite3.Connection, shard_id: int) -> Shard | None:
+    """The open or stale shard of a run with this number; None if it is sealed, or gone."""
+    row = db.execute(f"{_UNSEALED} AND s.shard_id = ?", (shard_id,)).fetchone()
+    return Shard._make(row) if row else None
 
 
 def samples_of(db: sqlite3.Connection, shard: Shard) -> list[Sample]:
@@ -153,6 +169,18 @@ def _drop(db: sqlite3.Connection, shard: Shard) -> None:
         "INSERT OR IGNORE INTO removed_file (image_id, rendition, path) VALUES (?, ?, ?)",
         (_REMOVED, shard.rendition, shard.path),
     )
+
+
+def sync_commits(db: sqlite3.Connection) -> None:
+    """Returns when everything that was committed is on the disk: bytes that rows named before may be removed then."""
+    (level,) = db.execute("PRAGMA synchronous").fetchone()
+    db.execute("PRAGMA synchronous = FULL")
+    try:
+        with transaction(db):  # SQLite syncs nothing if nothing is written
+            db.execute("INSERT INTO removed_file (image_id, rendition, path) VALUES ('', '', '')")
+            db.execute("DELETE FROM removed_file WHERE image_id = '' AND rendition = '' AND path = ''")
+    finally:
+        db.execute(f"PRAGMA synchronous = {level}")
 
 
 def removed_shards(db: sqlite3.Connection) -> list[str]:
