@@ -141,10 +141,14 @@ def _class(reason: Reason) -> str:
 
 
 def _findings() -> str:
-    return "\n".join(f"{_filled(f'- `{fault}`: {FAULTS[fault]}')}\n  → {_remedy(fault)}" for fault in Problem)
+    return "\n".join(
+        f"{_filled(f'- `{fault}`: {FAULTS[fault]}')}\n{_filled(f'  → {_remedy(fault)}')}" for fault in Problem
+    )
 
 
 def _remedy(fault: Problem) -> str:
+    if fault is Problem.WRONG_SHARD:
+        return "all its images are done again by the next run; one of `oidl pack` is made again by the next `oidl pack`"
     if fault in REDO:
         return "the image is done again by the next run"
     if fault in REMOVE:

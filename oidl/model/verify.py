@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Problem(StrEnum):
-    """How disk and database can differ; for the first six, `oidl verify --repair` requeues the image."""
+    """How disk and database can differ; for the first seven, `oidl verify --repair` requeues images."""
 
     MISSING = "missing"
     WRONG_SIZE = "wrong_size"
@@ -13,6 +13,7 @@ class Problem(StrEnum):
     DAMAGED = "damaged"
     INCOMPLETE = "incomplete"
     MISPLACED = "misplaced"
+    WRONG_SHARD = "wrong_shard"
     UNREADABLE = "unreadable"
     ORPHAN = "orphan"
     LEFTOVER = "leftover"
@@ -21,9 +22,17 @@ class Problem(StrEnum):
 
 
 REDO = frozenset(
-    {Problem.MISSING, Problem.WRONG_SIZE, Problem.WRONG_MD5, Problem.DAMAGED, Problem.INCOMPLETE, Problem.MISPLACED}
+    {
+        Problem.MISSING,
+        Problem.WRONG_SIZE,
+        Problem.WRONG_MD5,
+        Problem.DAMAGED,
+        Problem.INCOMPLETE,
+        Problem.MISPLACED,
+        Problem.WRONG_SHARD,
+    }
 )
-"""The image must be done again."""
+"""The image, or every image of the shard, must be done again."""
 
 REMOVE = frozenset({Problem.ORPHAN, Problem.LEFTOVER})
 """The file is ours, and useless."""

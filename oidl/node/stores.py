@@ -8,8 +8,7 @@ from oidl.model import Job, Member, Rendition, Source, StoreKind
 from oidl.model.sample import Sample
 from oidl.node.shards import Shards
 from oidl.storage.files import Files
-
-_SUFFIXES = {"jpeg": "jpg", "tiff": "tif"}
+from oidl.storage.shards.place import format_suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +46,4 @@ class Stores:
 def _suffix(rendition: Rendition, body: bytes) -> str:
     """The suffix of an image in a shard: that of its bytes, because training code looks no further."""
     kind = rendition.format if rendition.mode else sniff(body) or "jpg"
-    return _SUFFIXES.get(kind, kind)
+    return format_suffix(kind)

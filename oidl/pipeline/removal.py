@@ -1,7 +1,8 @@
 """Removes a rendition: first the rows, then the files, then the empty directories. Also reports lost renditions.
 
-A kill in between leaves files without rows, and their paths in `removed_file`: the same call again finishes the work.
-Synchronous: it is the whole work of a command, which holds the writer lock.
+Shards of the rendition go when they have no images any more. A kill in between leaves files without rows, and their
+paths in `removed_file`: the same call again finishes the work. Synchronous: it is the whole work of a command, which
+holds the writer lock.
 """
 
 import os
@@ -17,11 +18,14 @@ from oidl.state.connection import StateConnection
 from oidl.state.homes import read_homes
 from oidl.state.load import loaded_subsets
 from oidl.state.removal import end_removal, files_are_gone, files_to_remove, remove_rows
+from oidl.state.shards import drop_shards, forget_removed, removed_shards
 from oidl.state.translate import translating_sqlite_errors
 from oidl.state.verify import known_renditions
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path, subset_directory
 from oidl.storage.ownership import OwnFiles
+from oidl.storage.shards.files import remove_shard
+from oidl.storage.shards.place import place_of
 from oidl.storage.sweep import remove_tree
 
 _PAGE = 500
@@ -63,11 +67,13 @@ def remove_files(
                 if not own.has(*file):
                     others, other = others + 1, other or file.path
                     continue
-                freed = _remove(actual_path(layout, file.path))
+                # An image in a shard is gone with its row, and the space with its shard.
+                freed = 0 if place_of(file.path) else _remove(actual_path(layout, file.path))
                 files += freed is not None
                 size_bytes += freed or 0
             files_are_gone(db, page)
             say(files)
+        size_bytes += _remove_shards(db, layout, own, name)
         end_removal(db, name)
     for subset in subsets:
         home = subset_directory(layout, subset, directory)
@@ -88,6 +94,18 @@ def lost_remarks(db: StateConnection, settings: Settings) -> Iterator[str]:
                 f"they are lost, run `mkdir {homes[0]}` and {command('verify', '--repair')} to make them again, or "
                 f"{command('renditions remove', rendition.name)} to do without them"
             )
+
+
+def _remove_shards(db: StateConnection, layout: Layout, own: OwnFiles, name: str) -> int:
+    """Removes the shards of a rendition without images; returns their bytes."""
+    drop_shards(db, name)
+    size_bytes = 0
+    for rendition, path in removed_shards(db):
+        if rendition == name:
+            if own.has_shard(name, path):
+                size_bytes += remove_shard(actual_path(layout, path)) or 0
+            forget_removed(db, [path])
+    return size_bytes
 
 
 def _remove(path: Path) -> int | None:

@@ -1,7 +1,8 @@
 """Repairs the findings of a verification: first the rows, then the files, so no kill leaves `done` without a file.
 
 After a kill in between, a bad file has no row; the next run overwrites it, or the next verification finds it as an
-orphan. Synchronous: the caller decides in which thread it runs.
+orphan. A shard is never removed because of one of its images: that only loses its row, and the next run copies the
+others to a new shard. Synchronous: the caller decides in which thread it runs.
 """
 
 import os
@@ -15,12 +16,17 @@ from oidl.settings import Layout
 from oidl.state.connection import StateConnection
 from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import requeue
+from oidl.state.shards import forget_removed
 from oidl.state.translate import translating_sqlite_errors
+from oidl.state.verify_shards import give_up_shard, images_of_shard
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path
+from oidl.storage.shards.files import remove_shard
+from oidl.storage.shards.place import place_of
 from oidl.storage.sweep import remove_tree
 
-_NO_FILE = frozenset({Problem.MISSING, Problem.INCOMPLETE, Problem.MISPLACED})  # a misplaced file is not ours
+_NO_FILE = frozenset({Problem.MISSING, Problem.INCOMPLETE, Problem.MISPLACED, Problem.WRONG_SHARD})
+# A misplaced file is not ours.
 
 
 class Repair:
@@ -36,19 +42,31 @@ class Repair:
         Raises `DiskError` if a file cannot be removed; then its row is already gone.
         """
         again = [finding for finding in findings if finding.fault in REDO]
+        shards = [finding.path for finding in again if finding.fault is Problem.WRONG_SHARD]
         images = 0
         if again:
             rows = [(finding.image_id, finding.rendition) for finding in again]
             with translating_sqlite_errors(self._db.path):
+                rows += [row for path in shards for row in images_of_shard(self._db, path)]
                 images = requeue(
                     self._db,
                     [(image_id, name) for image_id, name in rows if image_id and name],
                     sorted({image_id for image_id, _ in rows if image_id}),
                 )
                 forget_plan_counts(self._db)  # it is unknown here which of the images belong to the plan
-        unwanted = [finding for finding in again if finding.fault not in _NO_FILE]
+        unwanted = [finding for finding in again if finding.fault not in _NO_FILE and not place_of(finding.path)]
         unwanted += [finding for finding in findings if finding.fault in REMOVE]
-        return images, sum(self._remove(actual_path(self._layout, finding.path)) for finding in unwanted)
+        removed = sum(self._remove_shard(path) for path in shards)
+        return images, removed + sum(self._remove(actual_path(self._layout, finding.path)) for finding in unwanted)
+
+    def _remove_shard(self, path: str) -> bool:
+        with translating_sqlite_errors(self._db.path):
+            dropped = give_up_shard(self._db, path)
+        if dropped is None:
+            return False
+        was_there = remove_shard(actual_path(self._layout, dropped)) is not None
+        forget_removed(self._db, [dropped])
+        return was_there
 
     def _remove(self, path: Path) -> bool:
         try:

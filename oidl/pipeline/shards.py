@@ -23,6 +23,8 @@ from oidl.node.threads import run_abandonable
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
+from oidl.state.homes import read_homes
+from oidl.state.load import loaded_subsets
 from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import requeue
 from oidl.state.shards import (
@@ -41,6 +43,7 @@ from oidl.state.shards import (
     unsealed_shards,
 )
 from oidl.storage.layout import recorded_path, subset_directory
+from oidl.storage.ownership import OwnFiles
 from oidl.storage.shards.files import (
     Range,
     copy_ranges,
@@ -149,8 +152,13 @@ class RunShards:
         lost, shards = 0, unsealed_shards(db)
         if shards:
             sync_commits(db)  # before bytes are cut off that rows may have named
+        own = self._own_files(db) if shards else None
         for shard in shards:
             trio.from_thread.check_cancelled()
+            if own and not own.has_shard(shard.rendition, shard.path):  # people edit the table
+                lost += _requeue_all(db, shard, [each.image_id for each in samples_of(db, shard)])
+                drop_shard(db, shard)
+                continue
             lost += self._requeue_lost(db, shard)
             kept = self._in_order(db, shard)
             if kept:
@@ -178,10 +186,7 @@ class RunShards:
             reopen_shard(self._path(shard))
         size = shard_size(self._path(shard))
         lost = [each.image_id for each in samples_of(db, shard) if each.at + each.bytes > size]
-        if lost:
-            requeue(db, [(image_id, shard.rendition) for image_id in lost], lost)
-            forget_plan_counts(db)
-        return len(lost)
+        return _requeue_all(db, shard, lost)
 
     def _in_order(self, db: StateConnection, shard: Shard) -> tuple[Shard, list[Sample]] | None:
         """An open shard that has the images of `shard` one after the other, and nothing else; None if it has none.
@@ -241,16 +246,28 @@ class RunShards:
         return (self._layout.root_dir / path).exists()
 
     def _remove_dropped(self, db: StateConnection) -> None:
-        paths = removed_shards(db)
-        if paths:
-            sync_commits(db)
-        for path in paths:
-            remove_shard(self._layout.root_dir / path)
-        if paths:
-            forget_removed(db, paths)
+        removed = removed_shards(db)
+        if not removed:
+            return
+        sync_commits(db)
+        own = self._own_files(db)
+        for rendition, path in removed:
+            if own.has_shard(rendition, path):
+                remove_shard(self._layout.root_dir / path)
+        forget_removed(db, [path for _, path in removed])
+
+    def _own_files(self, db: StateConnection) -> OwnFiles:
+        return OwnFiles(read_homes(db, self._layout), loaded_subsets(db))
 
     def _path(self, shard: Shard) -> Path:
         return self._layout.root_dir / shard.path
+
+
+def _requeue_all(db: StateConnection, shard: Shard, image_ids: Sequence[str]) -> int:
+    if image_ids:
+        requeue(db, [(image_id, shard.rendition) for image_id in image_ids], image_ids)
+        forget_plan_counts(db)
+    return len(image_ids)
 
 
 def _moved_path(sample: Sample, path: str, at: int) -> str:

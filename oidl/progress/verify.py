@@ -13,15 +13,19 @@ _EXAMPLES = 20
 class VerifyStatistics:
     """A snapshot of `oidl verify`.
 
-    `files` of about `total` recorded files were checked, `undecoded` of them in a format that oidl does not
-    decode; `seen` files were seen in directories. `found` has the count of every problem, `examples` the first
-    few of each. `requeue` images are pending again, and `removed` files are gone.
+    `files` of about `total` recorded files were checked, `undecoded` of them in a format that oidl does not decode, and
+    `shards` of `total_shards` complete shards as a whole; `remote` images are in shards elsewhere; `seen` files were
+    seen in directories. `found` has the count of every problem, `examples` the first few of each. `requeue` images are
+    pending again, and `removed` files are gone.
     """
 
     elapsed_s: float
     files: int
     total: int
     undecoded: int
+    shards: int
+    total_shards: int
+    remote: int
     seen: int
     found: dict[Problem, int]
     examples: dict[Problem, tuple[Finding, ...]]
@@ -35,7 +39,8 @@ class VerifyMeter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._started = clock()
-        self.total = 0
+        self.total = self.total_shards = 0
+        self._shards = self._remote = 0
         self._files = 0
         self._undecoded = 0
         self._seen = 0
@@ -44,10 +49,15 @@ class VerifyMeter:
         self._requeued = 0
         self._removed = 0
 
-    def files_checked(self, files: int, undecoded: int) -> None:
-        """Recorded files were compared with the disk."""
+    def files_checked(self, files: int, undecoded: int, remote: int = 0) -> None:
+        """Recorded files were compared with the disk; those of `remote` shards were not."""
         self._files += files
+        self._remote += remote
         self._undecoded += undecoded
+
+    def shard_checked(self) -> None:
+        """A complete shard was compared with its row."""
+        self._shards += 1
 
     def files_seen(self, files: int) -> None:
         """Files were seen in a directory."""
@@ -72,6 +82,9 @@ class VerifyMeter:
             files=self._files,
             total=self.total,
             undecoded=self._undecoded,
+            shards=self._shards,
+            total_shards=self.total_shards,
+            remote=self._remote,
             seen=self._seen,
             found={fault: self._found[fault] for fault in Problem},
             examples={fault: tuple(found) for fault, found in self._examples.items()},

@@ -36,6 +36,10 @@ def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json
         "bytes_downloaded": counts.bytes_downloaded,
         "files": {name: files for name, (files, _) in counts.files.items()},
         "bytes_on_disk": {name: size_bytes for name, (_, size_bytes) in counts.files.items()},
+        "shards": {
+            name: {"open": each.open, "sealed": each.sealed, "bytes": each.bytes}
+            for name, each in counts.shards.items()
+        },
     }
 
 

@@ -82,6 +82,19 @@ def _files(counts: Counts, free_bytes: int | None) -> list[str]:
         f"{'files':>12}{'size':>12}",
         *(f"{files:>12,}{size(taken):>12}  {name}" for name, (files, taken) in counts.files.items()),
         f"{files:>12,}{size(taken):>12}  in all{free}",
+        *_shards(counts),
+    ]
+
+
+def _shards(counts: Counts) -> list[str]:
+    if not counts.shards:
+        return []
+    return [
+        "",
+        "Of these in shards:",
+        "",
+        f"{'complete':>12}{'open':>12}{'size':>12}",
+        *(f"{each.sealed:>12,}{each.open:>12,}{size(each.bytes):>12}  {name}" for name, each in counts.shards.items()),
     ]
 
 

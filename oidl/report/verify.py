@@ -15,6 +15,7 @@ FAULTS: dict[Problem, str] = {
     Problem.DAMAGED: "a file cannot be decoded to its end",
     Problem.INCOMPLETE: "an image is done, but a file that its run should have written is not recorded",
     Problem.MISPLACED: "a row names a file that oidl did not write for its image; that file is left alone",
+    Problem.WRONG_SHARD: "a complete shard is missing, or does not have its recorded size and SHA-256",
     Problem.UNREADABLE: "a file cannot be read, or is not a regular file",
     Problem.ORPHAN: "a file is named as oidl names files, but the database does not know it",
     Problem.LEFTOVER: "a killed run left a temporary file",
@@ -39,6 +40,8 @@ def verify_line(now: VerifyStatistics) -> str:
     """The progress of a verification, in one line of under 80 characters."""
     wrong = sum(count for fault, count in now.found.items() if fault not in NOTES)
     parts = [f"{now.files:,} of {counted(now.total, 'file')}", f"{wrong:,} wrong"]
+    if now.shards < now.total_shards:
+        return " · ".join([f"{now.shards:,} of {counted(now.total_shards, 'shard')}", parts[1]])
     rate = now.files / now.elapsed_s if now.elapsed_s else 0.0
     if now.seen or now.files >= now.total:
         parts.append(f"{now.seen:,} on the disk")
@@ -53,6 +56,10 @@ def verify_text(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: boo
     lines = [
         f"checked {counted(end.files, 'recorded file')} and looked at {counted(end.seen, 'file')} on the disk in {took}"
     ]
+    if end.shards:
+        lines.append(f"checked {counted(end.shards, 'complete shard')}")
+    if end.remote:
+        lines.append(f"left out {counted(end.remote, 'image')} in shards that are only in an object store")
     if end.undecoded:
         files = counted(end.undecoded, "file")
         lines.append(f"checked only the size of {files}, because oidl does not decode the format")
@@ -81,6 +88,8 @@ def verify_json(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: boo
             "is_interrupted": is_interrupted,
             "files": end.files,
             "undecoded": end.undecoded,
+            "shards": end.shards,
+            "remote": end.remote,
             "looked_up": end.seen,
             "found": {fault.value: count for fault, count in end.found.items()},
             "examples": {

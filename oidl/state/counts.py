@@ -1,7 +1,7 @@
 """The status of all images as one frozen value; read from counts, so instant for any number of rows."""
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oidl.model import Status
 from oidl.state.known import known_status
@@ -47,12 +47,22 @@ class PaceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardCounts:
+    """The shards that runs wrote of one rendition: how many are open and complete, and the bytes of all of them."""
+
+    open: int
+    sealed: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """The number of images by status.
 
     `by_subset` maps a subset to statuses, `by_reason` a reason to the images that failed or wait for a retry because of
-    it, `files` the name of a rendition to its (files, bytes). `paces` are those of the providers after the last run;
-    `skipped_rows` of the list are not images. `plan` has the counts for the plan, None if it covers the whole list.
+    it, `files` the name of a rendition to its (files, bytes), `shards` to its shards if it has some. `paces` are those
+    of the providers after the last run; `skipped_rows` of the list are not images. `plan` has the counts for the plan,
+    None if it covers the whole list.
     """
 
     dataset_version: str | None
@@ -65,6 +75,7 @@ class Counts:
     paces: tuple[PaceRow, ...] = ()
     skipped_rows: int = 0
     plan: PlanCounts | None = None
+    shards: dict[str, ShardCounts] = field(default_factory=dict)
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -116,6 +127,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             run=runs[0] if runs else None,
             skipped_rows=skipped_rows,
             plan=read_plan_counts(db),
+            shards=_shards(db),
             paces=tuple(
                 PaceRow(*row)
                 for row in db.execute(
@@ -125,6 +137,17 @@ def read_counts(db: sqlite3.Connection) -> Counts:
         )
     finally:
         db.execute("COMMIT")
+
+
+def _shards(db: sqlite3.Connection) -> dict[str, ShardCounts]:
+    # An open shard ends with its last sample.
+    rows = db.execute(
+        "SELECT t.rendition, sum(s.state = 'open'), sum(s.state <> 'open'), sum(iif(s.state = 'open', coalesce("
+        "(SELECT m.at + m.bytes FROM shard_member AS m WHERE m.shard_id = s.shard_id ORDER BY m.place DESC LIMIT 1), "
+        "0), s.bytes)) FROM shard_set AS t JOIN shard AS s USING (set_id) WHERE t.writer = 'run' "
+        "GROUP BY t.rendition ORDER BY t.rendition"
+    )
+    return {rendition: ShardCounts(*counts) for rendition, *counts in rows}
 
 
 def read_runs(db: sqlite3.Connection, most: int = 1_000) -> tuple[RunRow, ...]:

@@ -87,7 +87,10 @@ def files_to_remove(db: sqlite3.Connection, name: str, limit: int) -> list[Remov
             "WHERE f.image_id = removed_file.image_id AND f.rendition = removed_file.rendition)",
             (name,),
         )
-    rows = db.execute("SELECT image_id, rendition, path FROM removed_file WHERE rendition = ? LIMIT ?", (name, limit))
+    rows = db.execute(
+        "SELECT image_id, rendition, path FROM removed_file WHERE rendition = ? AND image_id <> '' LIMIT ?",
+        (name, limit),
+    )
     return [RemovedFile._make(row) for row in rows]
 
 

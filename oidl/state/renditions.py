@@ -59,8 +59,8 @@ def check_layout(db: sqlite3.Connection, renditions: Iterable[Rendition], layout
     for rendition in renditions:
         row = db.execute(
             "SELECT f.path FROM rendition AS r JOIN file AS f ON f.rendition = r.name "
-            "WHERE r.name = ? AND r.directory = ? AND r.files > 0 LIMIT 1",
-            (rendition.name, rendition.directory),
+            "WHERE r.name = ? AND r.directory = ? AND r.files > 0 AND r.store = ? LIMIT 1",
+            (rendition.name, rendition.directory, StoreKind.FILES),
         ).fetchone()
         if row:
             _check_file(PurePath(row[0]), rendition, layout, plan.get("name_files_by"))

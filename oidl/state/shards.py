@@ -6,13 +6,19 @@ continued, sealed or copied.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from oidl.model import Member, OpenShard, Rendition
 from oidl.model.sample import SCHEMA
 from oidl.state.connection import transaction
 from oidl.state.times import timestamp
+
+IMAGE_FORMAT = (
+    "CASE WHEN r.mode IS NOT NULL THEN r.format WHEN f.conversion IS NOT NULL THEN 'jpeg' "
+    "ELSE coalesce(d.format, 'jpeg') END"
+)
+"""The format of an image, by its rows in `file` (f), `rendition` (r, may be NULL) and `download` (d)."""
 
 _UNSEALED = (
     "SELECT s.shard_id, s.set_id, t.rendition, t.format, s.split, s.number, s.path, s.state, t.directory "
@@ -45,6 +51,18 @@ class Sample(NamedTuple):
     path: str
 
 
+class RecordedSample(NamedTuple):
+    """The sample of an image in a shard of a run: the format of the shard, and where the sample is in it.
+
+    `is_local`: False if the shard is only in an object store.
+    """
+
+    format: str
+    at: int
+    bytes: int
+    is_local: bool
+
+
 def open_shard(
     db: sqlite3.Connection,
     rendition: Rendition,
@@ -72,7 +90,7 @@ def open_shard(
             "SELECT coalesce(max(number) + 1, 0) FROM shard WHERE set_id = ? AND split = ?", (set_id, subset)
         ).fetchone()
         suffix = "tar" if rendition.store == "webdataset" else rendition.store
-        removed = set(removed_shards(db))
+        removed = {path for _, path in removed_shards(db)}
         while (path := f"{home}/{subset}-{number:06d}.{suffix}") in removed or is_taken(path):
             number += 1
         cursor = db.execute(
@@ -154,21 +172,48 @@ def record_moved(db: sqlite3.Connection, shard: Shard, target: Shard, moved: Ite
             "UPDATE file SET path = :path WHERE image_id = :image_id AND rendition = :rendition",
             [values | row for row in rows],
         )
-        _drop(db, shard)
+        _drop(db, shard.shard_id)
 
 
 def drop_shard(db: sqlite3.Connection, shard: Shard) -> None:
     """Removes the row of a shard without images; `removed_shards` then names its file."""
     with transaction(db):
-        _drop(db, shard)
+        _drop(db, shard.shard_id)
 
 
-def _drop(db: sqlite3.Connection, shard: Shard) -> None:
-    db.execute("DELETE FROM shard WHERE shard_id = ?", (shard.shard_id,))
+def drop_empty(db: sqlite3.Connection, shard_id: int) -> bool:
+    """Does the same if the shard has no images; returns whether it had none."""
+    with transaction(db):
+        if count_samples(db, shard_id):
+            return False
+        _drop(db, shard_id)
+        return True
+
+
+def drop_shards(db: sqlite3.Connection, rendition: str) -> None:
+    """Removes the rows of all shards without images of `rendition`, and of its sets that then have no shards."""
+    with transaction(db):
+        empty = db.execute(
+            "SELECT s.shard_id FROM shard AS s JOIN shard_set AS t USING (set_id) WHERE t.rendition = ? "
+            "AND t.writer = 'run' AND NOT EXISTS (SELECT 1 FROM shard_member AS m WHERE m.shard_id = s.shard_id)",
+            (rendition,),
+        ).fetchall()
+        for (shard_id,) in empty:
+            _drop(db, shard_id)
+        db.execute(
+            "DELETE FROM shard_set WHERE rendition = ? AND writer = 'run' "
+            "AND NOT EXISTS (SELECT 1 FROM shard AS s WHERE s.set_id = shard_set.set_id)",
+            (rendition,),
+        )
+
+
+def _drop(db: sqlite3.Connection, shard_id: int) -> None:
     db.execute(
-        "INSERT OR IGNORE INTO removed_file (image_id, rendition, path) VALUES (?, ?, ?)",
-        (_REMOVED, shard.rendition, shard.path),
+        "INSERT OR IGNORE INTO removed_file (image_id, rendition, path) "
+        "SELECT ?, t.rendition, s.path FROM shard AS s JOIN shard_set AS t USING (set_id) WHERE s.shard_id = ?",
+        (_REMOVED, shard_id),
     )
+    db.execute("DELETE FROM shard WHERE shard_id = ?", (shard_id,))
 
 
 def sync_commits(db: sqlite3.Connection) -> None:
@@ -183,9 +228,9 @@ def sync_commits(db: sqlite3.Connection) -> None:
         db.execute(f"PRAGMA synchronous = {level}")
 
 
-def removed_shards(db: sqlite3.Connection) -> list[str]:
-    """The paths of shards without rows, which are not deleted yet."""
-    return [path for (path,) in db.execute("SELECT path FROM removed_file WHERE image_id = ?", (_REMOVED,))]
+def removed_shards(db: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The renditions and paths of shards without rows, which are not deleted yet."""
+    return db.execute("SELECT rendition, path FROM removed_file WHERE image_id = ?", (_REMOVED,)).fetchall()
 
 
 def forget_removed(db: sqlite3.Connection, paths: Sequence[str]) -> None:
@@ -198,3 +243,18 @@ def forget_removed(db: sqlite3.Connection, paths: Sequence[str]) -> None:
 def shard_paths(db: sqlite3.Connection) -> Iterator[str]:
     """The paths of all shards, as in `file.path`."""
     return (path for (path,) in db.execute("SELECT path FROM shard"))
+
+
+def recorded_samples(db: sqlite3.Connection, image_ids: Collection[str]) -> dict[tuple[str, str], RecordedSample]:
+    """The samples of these images in shards of runs, by ImageID and path of the shard."""
+    return {
+        (image_id, path): RecordedSample(*sample)
+        for image_id, path, *sample in db.execute(
+            "SELECT m.image_id, s.path, t.format, m.at, m.bytes, s.is_local "
+            "FROM shard_set AS t CROSS JOIN json_each(?) "
+            "CROSS JOIN shard_member AS m ON m.set_id = t.set_id AND m.image_id = json_each.value "
+            "CROSS JOIN shard AS s ON s.shard_id = m.shard_id "
+            "WHERE t.writer = 'run' AND m.at >= 0 AND m.bytes > 0",
+            (json.dumps(tuple(image_ids)),),
+        )
+    }

@@ -16,12 +16,14 @@ from typing import NamedTuple
 
 from oidl.model import Rendition
 from oidl.state.known import known_mode
+from oidl.state.shards import IMAGE_FORMAT, RecordedSample, recorded_samples
 
 
 class FileRow(NamedTuple):
     """A row of `file`, and the MD5 (base64) that its bytes must have, None if unknown.
 
-    For an original it is the published one; for another unchanged copy, the one recorded at the download.
+    For an original it is the published one; for another unchanged copy, the one recorded at the download. `sample` is
+    set for an image in a shard whose place is recorded.
     """
 
     image_id: str
@@ -31,6 +33,8 @@ class FileRow(NamedTuple):
     width: int
     height: int
     md5: str | None
+    image_format: str = ""
+    sample: RecordedSample | None = None
 
 
 class MissingRendition(NamedTuple):
@@ -117,18 +121,20 @@ def _required(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int, since: str = "") -> list[FileRow]:
     """The next `limit` files after `after`, an ImageID and the name of a rendition, written at `since` or later."""
-    return [
+    rows = [
         FileRow._make(row)
         for row in db.execute(
             "SELECT f.image_id, f.rendition, f.path, f.bytes, f.width, f.height, CASE "
             "WHEN f.conversion IS NOT NULL THEN NULL WHEN f.rendition = 'original' THEN i.original_md5 "
-            "WHEN f.rendition = d.source THEN d.md5 END "
-            "FROM file AS f CROSS JOIN image AS i ON i.image_id = f.image_id "
-            "CROSS JOIN download AS d ON d.image_id = f.image_id "
+            "WHEN f.rendition = d.source THEN d.md5 END, "
+            f"{IMAGE_FORMAT}, NULL FROM file AS f CROSS JOIN image AS i ON i.image_id = f.image_id "
+            "CROSS JOIN download AS d ON d.image_id = f.image_id LEFT JOIN rendition AS r ON r.name = f.rendition "
             "WHERE (f.image_id, f.rendition) > (?, ?) AND f.written_at >= ? ORDER BY f.image_id, f.rendition LIMIT ?",
             (*after, since, limit),
         )
     ]
+    samples = recorded_samples(db, {row.image_id for row in rows})
+    return [row._replace(sample=samples.get((row.image_id, row.path.rpartition("#")[0]))) for row in rows]
 
 
 def count_files(db: sqlite3.Connection, since: str) -> int:

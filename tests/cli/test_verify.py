@@ -27,6 +27,7 @@ NOTHING_FOUND = dict.fromkeys(
         "damaged",
         "incomplete",
         "misplaced",
+        "wrong_shard",
         "unreadable",
         "orphan",
         "leftover",

@@ -109,6 +109,7 @@ def test_the_snapshot_of_a_run_in_progress_has_these_keys_and_no_others() -> Non
         "bytes_downloaded": 4_800_000_000,
         "files": {"original": 2400, "thumbs": 2390},
         "bytes_on_disk": {"original": 4_800_000_000, "thumbs": 24_000_000},
+        "shards": {},
     }
 
 
@@ -127,6 +128,7 @@ def test_it_has_the_keys_of_a_runs_snapshot_for_the_same_things() -> None:
         "bytes_downloaded",
         "files",
         "bytes_on_disk",
+        "shards",
     }
     assert run.keys() - database.keys() == in_progress
     assert database.keys() - run.keys() == recorded

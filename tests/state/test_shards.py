@@ -89,7 +89,7 @@ def test_moved_images_have_their_new_places_and_the_old_shard_is_to_be_removed(d
     record_moved(db, rows[0], rows[1], moved)
     assert samples_of(db, rows[1]) == moved
     assert states(db) == {new.path: "open"}
-    assert removed_shards(db) == [old.path]
+    assert removed_shards(db) == [(rows[0].rendition, old.path)]
     forget_removed(db, [old.path])
     assert removed_shards(db) == []
 

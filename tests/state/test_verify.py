@@ -62,6 +62,8 @@ def test_files_come_once_and_in_order_with_what_was_published(limit: int, filed_
         8,
         6,
         image(1).original_md5,
+        "jpeg",
+        None,
     )
 
 
@@ -156,7 +158,8 @@ def test_every_query_goes_along_an_index(filed_db: StateConnection):
     missing_page(db, requirements, "0", 10)
     paths_by_name(db, ["0"])
     listed_images(db, ["0"])
-    steps = [step for step in db.steps if "json_each" not in step]
+    few = ("SCAN t",)  # `shard_set`, which has a row for each rendition in shards
+    steps = [step for step in db.steps if "json_each" not in step and step not in few]
     assert len(steps) > 5
     assert [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step] == []
     assert any("(image_id,rendition)>" in step for step in steps)

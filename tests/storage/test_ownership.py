@@ -58,6 +58,37 @@ def test_nothing_else_is(own: OwnFiles, path: str) -> None:
     assert not own.has(ID, "thumbs", path)
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tfrecord"])
+def test_a_place_in_a_shard_of_its_rendition_and_subset_is_ours(own: OwnFiles, suffix: str) -> None:
+    assert own.has(ID, "thumbs", f"2017_11/train/thumbs/train-000012.{suffix}#1536")
+    assert own.has(ID, "original", f"/mnt/originals/test/test-123456.{suffix}#0")
+    assert own.has_shard("thumbs", f"2017_11/train/thumbs/train-000012.{suffix}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "2017_11/train/thumbs/test-000012.tar#1536",
+        "2017_11/train/thumbs/train-12.tar#1536",
+        "2017_11/train/thumbs/train-000012.tar.part#1536",
+        "2017_11/train/thumbs/train-000012.zip#1536",
+        "2017_11/train/thumbs/train-00001x.tar#1536",
+        "2017_11/train/thumbs/train-000012.tar#-1",
+        "2017_11/train/thumbs/train-000012.tar#01",
+        "2017_11/train/thumbs/train-000012.tar#",
+        "2017_11/train/thumbs/train-000012.tar",
+        "2017_11/train/thumbs/000/train-000012.tar#1536",
+        "2017_11/train/thumbs/../thumbs/train-000012.tar#1536",
+        "2017_11/train/original/train-000012.tar#1536",
+        "/data/2017_11/train/thumbs/train-000012.tar#1536",
+        "/etc/train-000012.tar#0",
+        "train-000012.tar#0",
+    ],
+)
+def test_no_other_place_is(own: OwnFiles, path: str) -> None:
+    assert not own.has(ID, "thumbs", path)
+
+
 def test_a_directory_inside_the_root_that_was_given_in_full_is_relative_there() -> None:
     own = OwnFiles([(Rendition("original", "/data/originals"), HERE)], SUBSETS)
     assert own.has(ID, "original", f"originals/train/000/{ID}.png")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import tarfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from oidl.model.sample import FACTS, Facts, Sample, SampleBox, SampleLabel
 from oidl.storage.shards.place import Place, open_shard, place_of, read_recorded
+from oidl.storage.shards.record import ShardFormat
 from oidl.storage.shards.tar import WEBDATASET, tar_record
 from oidl.storage.shards.tfrecord import TFRECORD, tfrecord_record
 
@@ -134,6 +136,57 @@ def test_a_file_of_its_own_is_read_whole(tmp_path: Path) -> None:
 def test_a_missing_shard_is_named_by_its_own_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"a\.tar'$"):
         open_shard(tmp_path / "a.tar")
+
+
+@pytest.fixture(params=[WEBDATASET, TFRECORD], ids=lambda form: form.name)
+def form(request: pytest.FixtureRequest) -> ShardFormat:
+    return request.param
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("size", [1, 512, 1000])
+def test_a_whole_record_has_no_flaw(form: ShardFormat, size: int, suffix: str) -> None:
+    record = form.record(sample(size, suffix, boxes=(BOX,), labels=(LABEL,)))
+    assert form.flaw(record.data, sample().key, slice(record.body_at, record.body_at + size)) == ""
+
+
+def test_a_record_of_another_image_or_with_its_image_elsewhere_is_flawed(form: ShardFormat) -> None:
+    record = form.record(sample())
+    body = slice(record.body_at, record.body_at + 1000)
+    for key, where in (
+        ("f" * 16, body),
+        (sample().key, slice(body.start, body.stop - 1)),
+        (sample().key, slice(-5, 995)),
+    ):
+        assert form.flaw(record.data, key, where) != ""
+
+
+def test_a_record_of_which_a_part_did_not_reach_the_disk_is_flawed(form: ShardFormat) -> None:
+    record = form.record(sample())
+    body = slice(record.body_at, record.body_at + 1000)
+    size = len(record.data)
+    for begin in range(0, size, 64):
+        data = record.data[:begin].ljust(begin + 64, b"\0") + record.data[begin + 64 :]
+        is_seen = form is TFRECORD or not body.start <= begin < body.stop  # there the image is decoded
+        if is_seen and data != record.data:
+            assert form.flaw(data, sample().key, body) != "", begin
+    assert form.flaw(record.data[:-600], sample().key, body) != ""
+    assert form.flaw(bytes(size), sample().key, body) != ""
+    assert form.flaw(bytes(index * 7 % 256 for index in range(size)), sample().key, body) != ""
+
+
+def test_a_member_of_a_negative_size_is_no_endless_walk() -> None:
+    record = tar_record(sample())
+    before = record.data[:124] + b"-0000002000\0" + record.data[136:148]
+    checksum = sum(before) + 8 * ord(" ") + sum(record.data[156:512])
+    data = before + b"%06o\0 " % checksum + record.data[156:]
+    assert WEBDATASET.flaw(data, sample().key, slice(512, 1512)) != ""
+
+
+def test_a_pipe_with_the_name_of_a_shard_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(OSError, match="seek"):
+        read_recorded(tmp_path, "a.tar#0", 10)
 
 
 def _members(data: bytes) -> dict[str, bytes]:

@@ -108,11 +108,16 @@ def seal_shard(path: Path, size: int, end: bytes) -> tuple[int, str]:
     return size + len(end), digest
 
 
-def remove_shard(path: Path) -> None:
-    """Removes a shard, complete or not, if it is there."""
+def remove_shard(path: Path) -> int | None:
+    """Removes a shard, complete or not; returns its length, None if it was not there."""
+    removed = None
     with _errors(path):
         for each in (path, open_path(path)):
-            each.unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                size = each.lstat().st_size
+                each.unlink()
+                removed = size + (removed or 0)
+    return removed
 
 
 def _sync_directory(path: Path) -> None:

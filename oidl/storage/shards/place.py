@@ -9,10 +9,12 @@ until it is complete; the path in the database is its final one from the beginni
 import os
 import re
 from io import FileIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 _PLACE = re.compile(r"(.*\.(?:tar|tfrecord))#(0|[1-9][0-9]{0,15})", re.DOTALL)
+_SHARD = re.compile(r"(.+)-[0-9]{6,9}\.(?:tar|tfrecord)")
+_SUFFIXES = {"jpeg": "jpg", "tiff": "tif"}
 OPEN_SUFFIX = ".part"
 """Added to the name of a shard that is not complete."""
 
@@ -31,6 +33,25 @@ def place_of(recorded: str) -> Place | None:
     """The place that `recorded`, a value of `file.path`, names; None if it is a file of its own."""
     match = _PLACE.fullmatch(recorded)
     return Place(match[1], int(match[2])) if match else None
+
+
+def shard_subset(name: str) -> str | None:
+    """The subset of a shard that a run writes, by the name of its file; None if runs give no such name."""
+    match = _SHARD.fullmatch(name)
+    return match[1] if match else None
+
+
+def format_suffix(image_format: str) -> str:
+    """The suffix, without a dot, of the images in shards that have this format."""
+    return _SUFFIXES.get(image_format, image_format)
+
+
+def image_suffix(recorded: str, image_format: str) -> str:
+    """The suffix, with its dot, of an image that is at `recorded`, a value of `file.path`.
+
+    A place in a shard has none, so there it is that of `image_format`.
+    """
+    return f".{format_suffix(image_format)}" if place_of(recorded) else PurePath(recorded).suffix
 
 
 def read_recorded(root_dir: Path, recorded: str, size: int) -> bytes:
@@ -54,11 +75,15 @@ def _read(fd: int, size: int, at: int) -> bytes:
 
 
 def open_shard(path: Path) -> FileIO:
-    """Opens a shard, complete or not, for reading. Raises `OSError`."""
+    """Opens a shard, complete or not, for reading. Never waits, not even for a named pipe. Raises `OSError`."""
     try:
-        return open(path, "rb", buffering=0)
+        return _open(path)
     except FileNotFoundError:
         try:
-            return open(f"{path}{OPEN_SUFFIX}", "rb", buffering=0)
+            return _open(Path(f"{path}{OPEN_SUFFIX}"))
         except FileNotFoundError:
-            return open(path, "rb", buffering=0)  # it was completed meanwhile; or this names the file that is missing
+            return _open(path)  # it was completed meanwhile; or this names the file that is missing
+
+
+def _open(path: Path) -> FileIO:
+    return open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))

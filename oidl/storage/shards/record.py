@@ -18,10 +18,12 @@ class Record(NamedTuple):
 class ShardFormat:
     """A format whose shards are records, one after the other, and then `end`.
 
-    So a shard can be cut off after any record, and records can be copied from one shard to another.
+    So a shard can be cut off after any record, and records can be copied from one shard to another. `flaw` says in a
+    few words what is wrong with a record of this sample whose image has these bytes, "" if it is whole.
     """
 
     name: str
     suffix: str
     record: Callable[[Sample], Record]
+    flaw: Callable[[bytes, str, slice], str]
     end: bytes = b""

@@ -41,4 +41,30 @@ def _header(name: bytes, size: int) -> bytes:
     return b"".join((before, b"%06o\0 " % checksum, after))
 
 
-WEBDATASET = ShardFormat("webdataset", "tar", tar_record, end=bytes(2 * _BLOCK))
+def tar_flaw(data: bytes, key: str, body: slice) -> str:
+    """As in `ShardFormat`: both members must be whole, and belong to the sample."""
+    parts: dict[str, slice] = {}
+    at = 0
+    try:
+        while at < len(data):
+            name, size = _read_header(data[at : at + _BLOCK])
+            parts[name] = slice(at + _BLOCK, at + _BLOCK + size)
+            at += _BLOCK + size + -size % _BLOCK
+        facts = json.loads(data[parts.pop(f"{key}.json")])
+        (name,) = parts
+    except (ValueError, KeyError, RecursionError):
+        return "its part of the tar is damaged"
+    is_whole = at == len(data) and isinstance(facts, dict) and facts.get("key") == key
+    return "" if is_whole and name.startswith(f"{key}.") and parts[name] == body else "another sample is at its place"
+
+
+def _read_header(header: bytes) -> tuple[str, int]:
+    """The name and the size of a member. Raises `ValueError`."""
+    size = int(header[124:135], 8)
+    name = header[:_NAME].rstrip(b"\0")
+    if size < 0 or header != _header(name, size):
+        raise ValueError("not a header of ours")
+    return name.decode("ascii"), size
+
+
+WEBDATASET = ShardFormat("webdataset", "tar", tar_record, tar_flaw, end=bytes(2 * _BLOCK))

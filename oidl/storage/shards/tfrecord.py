@@ -116,4 +116,18 @@ def _masked(checksum: int) -> bytes:
     return _CHECKSUM.pack(((checksum >> 15 | checksum << 17) + _MASK_DELTA) & 0xFFFF_FFFF)
 
 
-TFRECORD = ShardFormat("tfrecord", "tfrecord", tfrecord_record)
+def tfrecord_flaw(data: bytes, key: str, body: slice) -> str:
+    """As in `ShardFormat`: the checksums must be right, and the ImageID and the place of the image as well.
+
+    Raises `UsageError` like `tfrecord_record`.
+    """
+    crc32c = checksum_function()
+    length, example = data[: _LENGTH.size], data[_LENGTH.size + _CHECKSUM.size : -_CHECKSUM.size]
+    whole = length, _masked(crc32c(length)), example, _masked(crc32c(example))
+    if length != _LENGTH.pack(len(example)) or data != b"".join(whole):
+        return "its checksum is wrong"
+    is_own = _entry("image/source_id", _bytes(key)) in example and body.stop == len(data) - _CHECKSUM.size
+    return "" if is_own else "another sample is at its place"
+
+
+TFRECORD = ShardFormat("tfrecord", "tfrecord", tfrecord_record, tfrecord_flaw)
