@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import trio
 
 from bench.measure import descendants, machine
+from bench.shard_kills import kill_shard_runs
 from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
@@ -36,11 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", action="store_true", help="kill the processes of the run one by one, and let the run itself go on"
     )
+    parser.add_argument(
+        "--shards", choices=("webdataset", "tfrecord"), help="write shards, and kill at chosen instants of that"
+    )
     parser.add_argument("--seed", type=int, default=1)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the result after that many kills; fails at the first problem."""
+    if arguments.shards:
+        trio.run(kill_shard_runs, arguments)
+        return
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         trio.run(_torture, arguments, Path(name))
 
