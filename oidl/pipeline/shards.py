@@ -142,7 +142,7 @@ class RunShards:
 
     def _say_lost(self, images: int) -> None:
         if images:
-            self._say(f"{counted(images, 'image')} in shards did not reach the disk and will be fetched again")
+            self._say(f"{counted(images, 'image')} missing from shards will be fetched again")
 
     # ---- on the thread of the writing connection
 

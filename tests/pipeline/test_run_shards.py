@@ -138,7 +138,7 @@ def test_a_shard_that_lost_its_end_loses_its_last_images(root: Root) -> None:
         file.truncate(len(record(1).data) + 10)
     root.restore()
     root.check([1], FIRST)
-    assert root.said == ["2 images in shards did not reach the disk and will be fetched again"]
+    assert root.said == ["2 images missing from shards will be fetched again"]
 
 
 @pytest.mark.parametrize("is_sealed", [True, False])
@@ -152,7 +152,7 @@ def test_a_shard_that_is_gone_makes_its_images_pending_and_stops_no_run(is_seale
         root.part().unlink()
     root.restore()
     assert root.states() == {}
-    assert root.said == ["2 images in shards did not reach the disk and will be fetched again"]
+    assert root.said == ["2 images missing from shards will be fetched again"]
     assert root.db.execute("SELECT count(*) FROM download WHERE status = 'done'").fetchone() == (0,)
 
 
@@ -284,7 +284,7 @@ def test_a_shard_that_was_cut_from_outside_is_not_filled_with_zeros(root: Root) 
         file.truncate(len(record(1).data) + 10)
     root.run(lambda shards: shards.seal_all())
     root.check([1], FIRST)
-    assert root.said == ["1 image in shards did not reach the disk and will be fetched again"]
+    assert root.said == ["1 image missing from shards will be fetched again"]
 
 
 def test_a_disk_that_cannot_be_written_while_sealing_stops_the_run_and_loses_nothing(root: Root) -> None:
