@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from oidl.model import Rendition
+from oidl.storage.shards.parquet import ROW_GROUP_ORIGINALS, ROW_GROUP_SAMPLES, ParquetWriter, require_pyarrow
 from oidl.storage.shards.record import ShardFormat
 from oidl.storage.shards.sealing import RecordWriter, ShardFile, ShardWriter
 from oidl.storage.shards.tar import WEBDATASET
@@ -50,6 +51,10 @@ def _records(form: ShardFormat, file: ShardFile, rendition: Rendition) -> ShardW
     return RecordWriter(file, form)
 
 
+def _parquet(file: ShardFile, rendition: Rendition) -> ShardWriter:
+    return ParquetWriter(file, ROW_GROUP_SAMPLES if rendition.mode else ROW_GROUP_ORIGINALS)
+
+
 FORMATS: dict[str, PackFormat] = {
     each.name: each
     for each in (
@@ -61,6 +66,14 @@ FORMATS: dict[str, PackFormat] = {
             partial(_records, TFRECORD),
             require=checksum_function,
             has_label_map=True,
+        ),
+        PackFormat(
+            "parquet",
+            "parquet",
+            500 * 10**6,
+            _parquet,
+            require=require_pyarrow,
+            has_records=False,
         ),
     )
 }
