@@ -13,8 +13,9 @@ from oidl.storage.shards.log import ShardLog
 from oidl.storage.shards.record import Record
 from oidl.storage.shards.tar import tar_record
 
-TAR = Rendition("tars", "tars", ResizeMode.FILL_CROP, 64, "jpg", store=StoreKind.WEBDATASET)
-TFRECORD = Rendition("records", "records", ResizeMode.FILL_CROP, 64, "jpg", store=StoreKind.TFRECORD)
+# oidl does not decode PPM, so the bytes can be any.
+TAR = Rendition("tars", "tars", ResizeMode.FILL_CROP, 64, "ppm", store=StoreKind.WEBDATASET)
+TFRECORD = Rendition("records", "records", ResizeMode.FILL_CROP, 64, "ppm", store=StoreKind.TFRECORD)
 HOME = "2017_11/train/tars"
 
 
@@ -26,7 +27,7 @@ def sample(number: int, size: int = 700) -> Sample:
         license="l", author="a", author_profile_url="p", title="t", original_landing_url="o",
         original_url=published.original_url, source="original", md5="m",
     )  # fmt: skip
-    return Sample(bytes([number]) * size, "jpg", facts)
+    return Sample(bytes([number]) * size, "ppm", facts)
 
 
 def record(number: int, size: int = 700) -> Record:

@@ -22,7 +22,8 @@ IMAGE_FORMAT = (
 
 _UNSEALED = (
     "SELECT s.shard_id, s.set_id, t.rendition, t.format, s.split, s.number, s.path, s.state, t.directory "
-    "FROM shard AS s JOIN shard_set AS t USING (set_id) WHERE s.state IN ('open', 'stale') AND t.writer = 'run'"
+    "FROM shard AS s JOIN shard_set AS t USING (set_id) "
+    "WHERE s.state IN ('open', 'stale') AND t.writer = 'run' AND s.is_local"
 )
 _REMOVED = ""  # the ImageID of rows of `removed_file` for whole shards
 
@@ -117,7 +118,7 @@ def put_member(db: sqlite3.Connection, image_id: str, member: Member) -> None:
 
 
 def unsealed_shards(db: sqlite3.Connection) -> list[Shard]:
-    """The open and the stale shards of runs."""
+    """The open and the stale shards of runs. A stale one that is only in an object store stays as it is."""
     return [Shard._make(row) for row in db.execute(f"{_UNSEALED} ORDER BY s.shard_id")]
 
 

@@ -14,6 +14,7 @@ from shards import HOME, TAR, TFRECORD, append, new_shard, put, record
 from oidl.errors import DiskError
 from oidl.model import OpenShard, Rendition, ShardSettings
 from oidl.node.stop import Stop
+from oidl.pipeline.durability import Durability
 from oidl.pipeline.shards import RunShards
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
@@ -197,6 +198,53 @@ def test_a_sealed_shard_that_an_image_was_taken_out_of_is_copied_without_it(root
     root.check([1, 3], SECOND)
 
 
+def test_a_shard_that_is_only_in_an_object_store_keeps_its_other_images(root: Root) -> None:
+    root.sealed(1, 2, 3)
+    root.db.execute("UPDATE shard SET remote_url = 's3://x', uploaded_at = 'now', is_local = 0")
+    (root.path / FIRST).unlink()
+    root.take_out(2)
+    root.restore_and_seal()
+    assert root.states() == {FIRST: "stale"}
+    assert root.db.execute("SELECT count(*) FROM download WHERE status = 'done'").fetchone() == (2,)
+    assert root.said == []
+
+
+def test_after_a_power_cut_a_damaged_sample_is_done_again_and_the_others_are_kept(root: Root) -> None:
+    ledger = Ledger(root.db)
+    ledger.open_run({}, token="0", boot_id="boot 1")
+    root.left(1, 2, 3)
+    root.db.execute("UPDATE run SET updated_at = '9999-01-01T00:00:00.000000Z'")
+    ledger.open_run({}, token="1", boot_id="boot 2")
+    at = len(record(1).data)
+    with open(root.part(), "r+b") as file:
+        file.seek(at)
+        file.write(bytes(512))  # a block that did not reach the disk
+
+    async def work(shards: RunShards) -> None:
+        state = StateWriter(root.db)
+        state.ledger = Ledger(root.db, 2)
+        layout = Layout(root.path, "2017_11")
+        durability = Durability(
+            state,
+            layout,
+            lambda: [root.path],
+            root.stop,
+            root.said.append,
+            sync=lambda directories: None,
+            boot="boot 2",
+        )
+        await durability.check_after_power_cut()
+        await shards.restore()
+
+    root.run(work)
+    assert root.states() == {SECOND: "open"}
+    root.check([1, 3], SECOND)
+    pending = root.db.execute(
+        "SELECT count(*) FROM download WHERE status = 'pending' AND image_id = ?", (image(2).image_id,)
+    )
+    assert pending.fetchone() == (1,)
+
+
 def test_an_interrupted_copy_begins_again(root: Root) -> None:
     root.sealed(1, 2, 3)
     root.take_out(2)
@@ -253,7 +301,7 @@ def test_a_file_without_a_row_is_never_written_over(root: Root) -> None:
         (ShardSettings(samples=2), (TAR,)),
         (ShardSettings(samples=1), (TAR,)),
         (ShardSettings(bytes=1), (TAR,)),
-        (ShardSettings(), (TAR, Rendition(TAR.name, "elsewhere", TAR.mode, 64, "jpg", store=TAR.store))),
+        (ShardSettings(), (TAR, Rendition(TAR.name, "elsewhere", TAR.mode, 64, "ppm", store=TAR.store))),
     ],
 )
 def test_a_shard_beyond_the_limits_of_this_run_or_in_another_directory_is_sealed_at_its_end(

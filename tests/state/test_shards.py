@@ -114,7 +114,7 @@ def test_a_directory_without_shards_may_get_those_of_another_format(db) -> None:
     row = unsealed_shard(db, shard.shard_id)
     assert row
     drop_shard(db, row)
-    records = Rendition("tars", "tars", TAR.mode, 64, "jpg", store=StoreKind.TFRECORD)
+    records = Rendition("tars", "tars", TAR.mode, 64, "ppm", store=StoreKind.TFRECORD)
     opened = unsealed_shard(db, new_shard(db, records).shard_id)
     assert opened
     assert (opened.format, opened.path) == ("tfrecord", f"{HOME}/train-000000.tfrecord")
