@@ -3,6 +3,7 @@
 from collections import Counter
 
 from oidl.errors import UsageError
+from oidl.export.files import ImageFiles
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
 from oidl.model import LabelType
@@ -28,6 +29,9 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
     for split, images in result.images.items():
         counts = ", ".join(_counted(result.annotations[split][kind], kind) for kind in result.kinds)
         lines.append(f"  {split}: {counted(images, 'image')}{' with ' if counts else ''}{counts}")
+    if result.from_shards and request.image_files is not ImageFiles.COPY:
+        are = "is a copy" if result.from_shards == 1 else "are copies"
+        lines.append(f"  {counted(result.from_shards, 'image')} {are}, because nothing can link into a shard")
     if without_mask := _without_mask(result, request):
         lines.append(
             f"  {_counted(without_mask, LabelType.BOXES)} without a mask: "

@@ -1,7 +1,7 @@
 """Image files in an export: symbolic links to those of the root, hard links, or copies.
 
 A symbolic link is relative, so an export in the root can be moved with the root. Hard links and copies can be moved
-anywhere.
+anywhere. An image in a shard becomes a copy in any case.
 """
 
 import errno
@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from oidl.errors import UsageError
+from oidl.storage.shards.place import place_of, read_recorded
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -26,7 +27,7 @@ class ImageFiles(StrEnum):
 class ImageDirectory:
     """The image files of an export while it is written in `directory`, before it is moved to `dest`.
 
-    `root_dir` is the root that contains the files of the database.
+    `root_dir` is the root that contains the files of the database. `from_shards` counts the images from shards.
     """
 
     def __init__(self, how: ImageFiles, root_dir: Path, directory: Path, dest: Path) -> None:
@@ -35,9 +36,10 @@ class ImageDirectory:
         self._directory = directory
         self._dest = Path(os.path.realpath(dest))
         self._directories: set[Path] = set()
+        self.from_shards = 0
 
-    def add(self, recorded: str, name: str) -> bool:
-        """Adds the file at `recorded` (a `file.path`) to the export as `name`; False if there is no such file.
+    def add(self, recorded: str, size_bytes: int, name: str) -> bool:
+        """Adds the image at `recorded` (a `file.path`) to the export as `name`; False if there is no such file.
 
         Raises `UsageError` if the filesystem does not support such links.
         """
@@ -46,6 +48,8 @@ class ImageDirectory:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._directories.add(path.parent)
         try:
+            if place_of(recorded):
+                return self._extract(recorded, size_bytes, path)
             self._put(source, path, name)
         except FileNotFoundError:
             return False
@@ -57,6 +61,15 @@ class ImageDirectory:
             else:
                 raise
             raise UsageError(message, hint="use --copy") from error
+        return True
+
+    def _extract(self, recorded: str, size_bytes: int, path: Path) -> bool:
+        """Writes an image of a shard; False if the shard ends before."""
+        body = read_recorded(self._root_dir, recorded, size_bytes)
+        if len(body) != size_bytes:
+            return False
+        path.write_bytes(body)
+        self.from_shards += 1
         return True
 
     def _put(self, source: Path, path: Path, name: str) -> None:

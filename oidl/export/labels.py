@@ -131,9 +131,10 @@ def _write(
             sizes.write(f"{image.file.image_id} {image.height} {image.width}\n")
             if not (image.shows_something or request.with_empty):
                 continue
-            if not files.add(image.file.path, str(image.path)):
+            if not files.add(image.file.path, image.file.bytes, str(image.path)):
                 result.missing_files += 1
                 continue
+            result.from_shards = files.from_shards
             write(image)
             attribution.add(image)
             result.images[image.split] += 1

@@ -5,7 +5,7 @@ Memory holds one page of files.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePosixPath
 
 from oidl.export.annotations import PageAnnotations
 from oidl.export.image import Category, LabelledImage
@@ -17,6 +17,7 @@ from oidl.model import LabelType, Rendition
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import AnnotatedFile, file_pages
 from oidl.storage.ownership import OwnFiles
+from oidl.storage.shards.place import image_suffix
 
 TEXTS = ("original_url", "original_landing_url", "license", "author_profile_url", "author", "title")
 """The columns of a file with published text that formats show."""
@@ -64,7 +65,9 @@ class LabelledImages:
                 yield LabelledImage(
                     with_shown(file, TEXTS),
                     part,
-                    PurePosixPath(form.images.format(split=part), file.image_id + PurePath(file.path).suffix),
+                    PurePosixPath(
+                        form.images.format(split=part), file.image_id + image_suffix(file.path, file.image_format)
+                    ),
                     where.width,
                     where.height,
                     boxes=tuple(annotations.boxes(file, where)),

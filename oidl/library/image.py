@@ -1,11 +1,13 @@
 """An image as Python code sees it: the path of its file, its annotations and its attribution."""
 
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
 from oidl.export.image import LabelledBox, LabelledImage
 from oidl.imaging.masks import Mask
 from oidl.library.html import image_html
+from oidl.storage.shards.place import Place, image_suffix, place_of, read_recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class RootImage:
-    """An image file on the disk, `width` × `height` pixels, with its published fields unchanged."""
+    """An image on the disk, `width` × `height` pixels, with its published fields unchanged.
+
+    `path` is its file, or the shard that it is in: then `offset` is where its first byte is, otherwise None. It is
+    `size_bytes` long; `suffix` is that of its format, like `.jpg`. A shard that is not complete yet still has another
+    name; `read` finds it.
+    """
 
     image_id: str
     subset: str
@@ -55,17 +62,25 @@ class RootImage:
     original_url: str
     boxes: tuple[Box, ...] = ()
     labels: tuple[Label, ...] = ()
+    offset: int | None = None
+    size_bytes: int = 0
+    suffix: str = ".jpg"
 
     def read(self) -> bytes:
-        """The bytes of the file. Raises `OSError`."""
-        return self.path.read_bytes()
+        """The bytes of the image. Raises `OSError`."""
+        if self.offset is None:
+            return self.path.read_bytes()
+        body = read_recorded(Path(), str(Place(str(self.path), self.offset)), self.size_bytes)
+        if len(body) < self.size_bytes:
+            raise OSError(errno.EIO, "the shard ends before the image does", str(self.path))
+        return body
 
     def _repr_html_(self) -> str:
         """The image with its boxes and attribution, for a notebook."""
         outlines = [(box.class_name, box.left, box.top, box.right, box.bottom) for box in self.boxes]
         return image_html(
             self.read(),
-            self.path.suffix,
+            self.suffix,
             (self.width, self.height),
             outlines,
             title=self.title or self.image_id,
@@ -78,10 +93,11 @@ class RootImage:
 def root_image(image: LabelledImage, root_dir: Path) -> RootImage:
     """Converts an image of an export to the value that Python code gets."""
     file = image.file
+    place = place_of(file.path)
     return RootImage(
         image_id=file.image_id,
         subset=file.subset,
-        path=root_dir / file.path,
+        path=root_dir / (place.shard if place else file.path),
         width=image.width,
         height=image.height,
         title=file.title,
@@ -92,6 +108,9 @@ def root_image(image: LabelledImage, root_dir: Path) -> RootImage:
         original_url=file.original_url,
         boxes=tuple(map(_box, image.boxes)),
         labels=tuple(Label(category.name, category.label_name, label.confidence) for category, label in image.labels),
+        offset=place.at if place else None,
+        size_bytes=file.bytes,
+        suffix=image_suffix(file.path, file.image_format),
     )
 
 

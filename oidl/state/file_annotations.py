@@ -14,6 +14,7 @@ from oidl.model import LabelType
 from oidl.settings import Selection
 from oidl.state.annotation_filters import ANNOTATION_TABLES, row_conditions, row_parameters
 from oidl.state.selection import SelectedImages
+from oidl.state.shards import IMAGE_FORMAT
 
 _PAGE = 500
 
@@ -53,6 +54,8 @@ class AnnotatedFile(NamedTuple):
     author_profile_url: str
     author: str
     title: str
+    bytes: int = 0
+    image_format: str = ""
 
 
 class Box(NamedTuple):
@@ -89,7 +92,7 @@ class Label(NamedTuple):
 FILE_COLUMNS = (
     "f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, f.scaled_height, "
     "f.crop_left, f.crop_top, f.conversion, f.exif_orientation, d.bands, i.original_url, i.original_landing_url, "
-    "i.license, i.author_profile_url, i.author, i.title"
+    f"i.license, i.author_profile_url, i.author, i.title, f.bytes, {IMAGE_FORMAT}"
 )
 """The fields of `AnnotatedFile` as columns of `file` (f), `download` (d) and `image` (i)."""
 

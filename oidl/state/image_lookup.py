@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from oidl.model import Status
 from oidl.state.file_annotations import Box, Label, boxes_of, labels_of
 from oidl.state.known import known_status
+from oidl.state.shards import IMAGE_FORMAT
 
 _FIELDS = (
     "d.image_id, d.subset, d.status, d.reason, d.width, d.height, "
@@ -40,6 +41,7 @@ class OutputFile:
     crop_left: int = 0
     crop_top: int = 0
     exif_orientation: int | None = None
+    image_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,9 @@ def _cards(db: sqlite3.Connection, sql: str, *values: str | int) -> list[ImageSu
 def _files(db: sqlite3.Connection, image_id: str) -> tuple[OutputFile, ...]:
     """The files of an image, the smallest first."""
     rows = db.execute(
-        "SELECT rendition, path, bytes, width, height, orientation, scaled_width, scaled_height, crop_left, crop_top, "
-        "exif_orientation FROM file WHERE image_id = ? ORDER BY bytes, rendition",
+        "SELECT f.rendition, f.path, f.bytes, f.width, f.height, f.orientation, f.scaled_width, f.scaled_height, "
+        f"f.crop_left, f.crop_top, f.exif_orientation, {IMAGE_FORMAT} "
+        "FROM file AS f CROSS JOIN download AS d USING (image_id) WHERE f.image_id = ? ORDER BY f.bytes, f.rendition",
         (image_id,),
     )
     return tuple(OutputFile(*row) for row in rows)

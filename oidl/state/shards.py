@@ -15,10 +15,10 @@ from oidl.state.connection import transaction
 from oidl.state.times import timestamp
 
 IMAGE_FORMAT = (
-    "CASE WHEN r.mode IS NOT NULL THEN r.format WHEN f.conversion IS NOT NULL THEN 'jpeg' "
-    "ELSE coalesce(d.format, 'jpeg') END"
+    "coalesce((SELECT r.format FROM rendition AS r WHERE r.name = f.rendition AND r.mode NOTNULL), "
+    "iif(f.conversion NOTNULL, NULL, d.format), 'jpeg')"
 )
-"""The format of an image, by its rows in `file` (f), `rendition` (r, may be NULL) and `download` (d)."""
+"""The format of an image, by its rows in `file` (f) and `download` (d); converted originals are JPEG."""
 
 _UNSEALED = (
     "SELECT s.shard_id, s.set_id, t.rendition, t.format, s.split, s.number, s.path, s.state, t.directory "

@@ -128,7 +128,7 @@ def file_page(db: sqlite3.Connection, after: tuple[str, str], limit: int, since:
             "WHEN f.conversion IS NOT NULL THEN NULL WHEN f.rendition = 'original' THEN i.original_md5 "
             "WHEN f.rendition = d.source THEN d.md5 END, "
             f"{IMAGE_FORMAT}, NULL FROM file AS f CROSS JOIN image AS i ON i.image_id = f.image_id "
-            "CROSS JOIN download AS d ON d.image_id = f.image_id LEFT JOIN rendition AS r ON r.name = f.rendition "
+            "CROSS JOIN download AS d ON d.image_id = f.image_id "
             "WHERE (f.image_id, f.rendition) > (?, ?) AND f.written_at >= ? ORDER BY f.image_id, f.rendition LIMIT ?",
             (*after, since, limit),
         )

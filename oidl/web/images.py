@@ -55,7 +55,7 @@ def details_json(details: Details) -> Json:
                 "bytes": file.bytes,
                 "width": file.width,
                 "height": file.height,
-                "picture": picture_path(card.image_id, file.rendition) if is_displayable(file.path) else None,
+                "picture": picture_path(card.image_id, file.rendition) if _is_displayable(file) else None,
                 "boxes": [] if (placing := placing_of(file)) is None else _boxes_json(details.boxes, placing, names),
             }
             for file in card.files
@@ -110,7 +110,11 @@ def placing_of(file: OutputFile) -> Transform | None:
 
 def display_file(card: ImageSummary) -> OutputFile | None:
     """The smallest file of an image that browsers can show; None if there is none."""
-    return next((file for file in card.files if is_displayable(file.path)), None)
+    return next((file for file in card.files if _is_displayable(file)), None)
+
+
+def _is_displayable(file: OutputFile) -> bool:
+    return is_displayable(file.path, file.image_format)
 
 
 def picture_path(image_id: str, rendition: str) -> str:

@@ -1,16 +1,15 @@
 """The image formats that browsers show, told by file name and by first bytes. Pure."""
 
-from pathlib import PurePath
-
 from oidl.imaging.formats import sniff
+from oidl.storage.shards.place import image_suffix
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif"}
 _FORMATS = {"jpeg", "png", "gif", "webp", "avif"}
 
 
-def is_displayable(path: str) -> bool:
-    """Whether the name of a file promises a format that browsers show."""
-    return PurePath(path).suffix.lower() in _SUFFIXES
+def is_displayable(path: str, image_format: str = "") -> bool:
+    """Whether the name of a file promises a format that browsers show; in a shard, `image_format` does."""
+    return image_suffix(path, image_format).lower() in _SUFFIXES
 
 
 def media_type(head: bytes) -> str | None:

@@ -7,8 +7,8 @@ pieces, so that a slow client takes little memory.
 import os
 import stat
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import trio
 from starlette.requests import Request
@@ -18,10 +18,11 @@ from starlette.types import Receive, Scope, Send
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
 from oidl.state.homes import read_homes
-from oidl.state.image_lookup import output_file
+from oidl.state.image_lookup import OutputFile, output_file
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.storage.layout import is_image_id
 from oidl.storage.ownership import OwnFiles
+from oidl.storage.shards.place import open_file, open_shard, place_of
 from oidl.web.database import Database
 from oidl.web.media import media_type
 
@@ -31,7 +32,7 @@ _CACHED_S = 600  # in the browser; a later run may make the file again, under th
 
 @dataclass(frozen=True, slots=True)
 class _ImageFile:
-    file: BinaryIO
+    file: FileIO
     media_type: str
     size_bytes: int
 
@@ -60,13 +61,13 @@ class Pictures:
     async def _open(self, image_id: str, rendition: str) -> _ImageFile | None:
         if not is_image_id(image_id):
             return None
-        path = await self._database(self._own_path, image_id, rendition)
-        if path is None:
+        row = await self._database(self._own_file, image_id, rendition)
+        if row is None:
             return None
-        return await trio.to_thread.run_sync(_open_image, path, limiter=self._threads)
+        return await trio.to_thread.run_sync(_open_image, self._root_dir, row, limiter=self._threads)
 
-    def _own_path(self, db: StateConnection, image_id: str, rendition: str) -> Path | None:
-        """Where the file of this rendition of this image is; None if no row names one, or one that is not oidl's."""
+    def _own_file(self, db: StateConnection, image_id: str, rendition: str) -> OutputFile | None:
+        """The file of this rendition of this image; None if no row names one, or one that is not oidl's."""
         row = output_file(db, image_id, rendition)
         if row is None:
             return None
@@ -74,7 +75,7 @@ class Pictures:
             held = loaded_list(db)
             layout = Layout(self._root_dir, held.directory if held else "")
             self._own = OwnFiles(read_homes(db, layout), loaded_subsets(db))
-        return self._root_dir / row.path if self._own.has(image_id, rendition, row.path) else None
+        return row if self._own.has(image_id, rendition, row.path) else None
 
     async def _send(self, image: _ImageFile, scope: Scope, send: Send) -> None:
         headers = [
@@ -93,16 +94,21 @@ class Pictures:
         await send({"type": "http.response.body", "body": b""})
 
 
-def _open_image(path: Path) -> _ImageFile | None:
-    """The file at `path`; None if it is no regular file or no image. Never waits, not even for a named pipe."""
+def _open_image(root_dir: Path, row: OutputFile) -> _ImageFile | None:
+    """The image of `row`; None if its file or shard is no regular file, or it is no image. Never waits."""
+    place = place_of(row.path)
     try:
-        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115 - the caller closes it
+        file = open_shard(root_dir / place.shard) if place else open_file(root_dir / row.path)
     except (OSError, ValueError):  # ValueError: a zero byte in a path
         return None
     status = os.fstat(file.fileno())
-    found = media_type(file.read(12)) if stat.S_ISREG(status.st_mode) else None
+    begin, size_bytes = (place.at, row.bytes) if place else (0, status.st_size)
+    found = None
+    if stat.S_ISREG(status.st_mode) and begin + size_bytes <= status.st_size:
+        file.seek(begin)
+        found = media_type(file.read(min(12, size_bytes)))
     if found is None:
         file.close()
         return None
-    file.seek(0)
-    return _ImageFile(file, found, status.st_size)
+    file.seek(begin)
+    return _ImageFile(file, found, size_bytes)

@@ -15,7 +15,7 @@ from oidl.web.database import Database
 from oidl.web.events import Events
 from oidl.web.feeds import DatabaseFeed
 
-from .conftest import own_path
+from .conftest import JPEG, own_path
 
 
 def plan_words(plan: Mapping[str, object]) -> str:
@@ -267,3 +267,49 @@ def test_before_there_is_a_database_it_says_that_nothing_is_there(tmp_path: Path
     for listed in ("runs", "classes", "licenses"):
         assert json.loads(ask(app, f"/api/{listed}").body) == []
     assert json.loads(ask(app, "/api/images?class=cat").body) == {"pictures": [], "next": None}
+
+
+# ---- pictures in shards
+
+
+@pytest.fixture
+def sharded(stocked: StateConnection, root: Path) -> str:
+    """The thumbnail of image 1 is in a shard, which is returned; there are other bytes around it."""
+    shard = "2017_11/train/thumbs/train-000012.tar"
+    (root / shard).write_bytes(bytes(1536) + JPEG + bytes(500))
+    stocked.execute("UPDATE file SET path = ? WHERE image_id = ? AND rendition = 'thumbs'", (f"{shard}#1536", id_of(1)))
+    return shard
+
+
+@pytest.mark.parametrize("suffix", ["", ".part"])
+def test_a_picture_in_a_shard_is_shown_as_the_part_of_it_that_its_row_names(
+    suffix: str, sharded: str, get, root: Path
+) -> None:
+    (root / sharded).rename(root / f"{sharded}{suffix}")
+    found = json.loads(get(f"/api/image/{id_of(1)}").body)
+    assert found["picture"] == f"/picture/{id_of(1)}/thumbs"
+    answer = get(found["picture"])
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "image/jpeg", JPEG)
+    assert answer.headers["content-length"] == str(len(JPEG))
+
+
+def test_a_picture_in_a_shard_of_a_format_that_browsers_do_not_show_is_not_promised(
+    sharded: str, get, stocked: StateConnection
+) -> None:
+    stocked.execute("UPDATE rendition SET format = 'tif' WHERE name = 'thumbs'")
+    assert json.loads(get(f"/api/image/{id_of(1)}").body)["picture"] == f"/picture/{id_of(1)}/original"
+
+
+@pytest.mark.parametrize("place", ["{shard}#0", "{shard}#1537", "{shard}#99999", "/etc/passwd.tar#0", "{shard}"])
+def test_a_place_that_is_no_picture_is_not_sent(
+    place: str, sharded: str, get, stocked: StateConnection, root: Path
+) -> None:
+    path = place.format(shard=sharded)
+    stocked.execute("UPDATE file SET path = ? WHERE image_id = ? AND rendition = 'thumbs'", (path, id_of(1)))
+    assert get(f"/picture/{id_of(1)}/thumbs").status == 404
+
+
+def test_a_pipe_in_the_place_of_a_shard_keeps_nobody_waiting(sharded: str, get, root: Path) -> None:
+    (root / sharded).unlink()
+    os.mkfifo(root / sharded)
+    assert get(f"/picture/{id_of(1)}/thumbs").status == 404

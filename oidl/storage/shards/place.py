@@ -77,13 +77,14 @@ def _read(fd: int, size: int, at: int) -> bytes:
 def open_shard(path: Path) -> FileIO:
     """Opens a shard, complete or not, for reading. Never waits, not even for a named pipe. Raises `OSError`."""
     try:
-        return _open(path)
+        return open_file(path)
     except FileNotFoundError:
         try:
-            return _open(Path(f"{path}{OPEN_SUFFIX}"))
+            return open_file(Path(f"{path}{OPEN_SUFFIX}"))
         except FileNotFoundError:
-            return _open(path)  # it was completed meanwhile; or this names the file that is missing
+            return open_file(path)  # it was completed meanwhile; or this names the file that is missing
 
 
-def _open(path: Path) -> FileIO:
+def open_file(path: Path) -> FileIO:
+    """Opens a file for reading. Never waits, not even for a named pipe. Raises `OSError`."""
     return open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
