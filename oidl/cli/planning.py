@@ -44,7 +44,7 @@ _OF_DOWNLOADS = {"rendition", "limit", "limit_per_class", "shuffle", "seed"}
 _NOT_OF = {
     # They write what is there: what limited the downloads does not limit them, and `--rendition` is a name.
     "export": _OF_DOWNLOADS,
-    "pack": _OF_DOWNLOADS | {"output_format", "shard_size", "shard_samples"},
+    "pack": _OF_DOWNLOADS | {"output_format", "shard_size", "shard_samples", "remote", "keep_local"},
 }
 _WHERE = ("root_dir", "state_db", "config")
 _COMMANDS = (("run",), ("annotations", "load"), ("export",), ("pack",))

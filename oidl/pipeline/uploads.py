@@ -35,6 +35,7 @@ class Uploads:
         self._keep_local = keep_local
         self._uploading = trio.CapacityLimiter(1)
         self._one_at_a_time = trio.Lock()
+        self._has_removed = False
 
     async def run(self) -> None:
         """Uploads shards as they are sealed, until cancelled; after an error it waits for a while."""
@@ -69,8 +70,10 @@ class Uploads:
                 self._say(f"uploading {counted(len(shards), 'shard')}")
             for shard in shards:
                 await self._upload(shard)
-            for path in await self._state.run(shards_without_local_copy, self._state.db):
-                remove_shard(self._layout.root_dir / path)
+            if not self._has_removed:  # what a killed run left behind; later ones are removed one by one
+                for path in await self._state.run(shards_without_local_copy, self._state.db):
+                    remove_shard(self._layout.root_dir / path)
+                self._has_removed = True
 
     async def _upload(self, shard: SealedShard) -> None:
         path = self._layout.root_dir / shard.path

@@ -2,6 +2,7 @@
 
 import gc
 import glob
+import hashlib
 import json
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import obstore
 import pytest
 import webdataset
 from moto.server import ThreadedMotoServer
+from obstore.store import from_url
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +88,29 @@ def test_shards_go_to_an_object_store(
     names = urllib.request.urlopen(urllib.request.Request(f"{s3}/images?list-type=2")).read().decode()
     assert all(f"<Key>set/{path}</Key>" in names and f"<Key>set/{path}.sha256</Key>" in names for path, _, _ in rows)
     assert not [path for path in root.rglob("*") if path.is_file() and b"very-secret" in path.read_bytes()]
+
+
+def test_a_packed_set_goes_to_an_object_store(
+    s3: str, oidl: Callable[..., Any], run: Callable[..., Any], fine: Any, root: Path, ask: Callable[..., list[tuple]]
+) -> None:
+    run(fine, *_OPTIONS)
+    pack = ("pack", f"--root-dir={root}", "--shard-samples=10")
+    refused = oidl(*pack, "--remote=s3://nowhere/x")
+    assert refused.returncode == 3
+    assert "s3://nowhere/x/" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    for _ in range(2):  # the second time everything is there
+        packed = oidl(*pack, "--remote=s3://images/packed/")
+        assert packed.returncode == 0, packed.stderr
+        assert "uploaded to s3://images/packed" in packed.stdout
+    bucket = from_url("s3://images/packed")
+    for path, size, digest in ask("SELECT path, bytes, sha256 FROM shard"):
+        body = bytes(obstore.get(bucket, Path(path).name).bytes())
+        assert (len(body), hashlib.sha256(body).hexdigest()) == (size, digest)
+    index = json.loads(bytes(obstore.get(bucket, "shards.json").bytes()))
+    assert len(index["shardlist"]) == len(ask("SELECT 1 FROM shard"))
+    for name in ("README.md", "croissant.json", "ATTRIBUTION.csv"):
+        assert obstore.head(bucket, name)["size"] > 0
 
 
 def test_options_that_make_no_sense_are_refused(run: Callable[..., Any], fine: Any) -> None:

@@ -29,6 +29,7 @@ from oidl.settings import Selection
 from oidl.state.connection import StateConnection, interruptible
 from oidl.state.database import open_reader, open_writer
 from oidl.state.lock import writer_lock
+from oidl.storage.remote import RemoteStore
 from oidl.text import printable, suggestion
 
 _FORMATS = "One of " + ", ".join(f"`{name}`" for name in FORMATS) + "."
@@ -69,6 +70,9 @@ class PackOptions:
     again: Annotated[bool, Parameter(negative="")] = False
     """Replace the shards that are there by new ones, of the images that are there now."""
 
+    remote: str | None = None
+    """Also upload the complete set to an object store: `s3://bucket/prefix`, `gs://…`, `az://…`."""
+
     dest: Path | None = None
     """Write here instead of `<root-dir>/<version>/pack/<format>/<rendition>`."""
 
@@ -108,6 +112,7 @@ def pack(
             shard_bytes=options.shard_size or form.shard_bytes,
             with_idx=options.idx,
             dest=absolute(options.dest) if options.dest else None,
+            remote=RemoteStore(options.remote) if options.remote is not None else None,
         )
         result = _pack(db, absolute(paths.root_dir), request)
     print(printable(packed_text(result, request)))

@@ -3,7 +3,7 @@
 from oidl.export.pack.request import PackRequest, PackResult
 from oidl.hints import command
 from oidl.progress.format import duration, size
-from oidl.text import counted
+from oidl.text import counted, without_secrets
 
 
 def pack_line(now: PackResult, elapsed_s: float) -> str:
@@ -24,6 +24,8 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
     for name, split in result.splits.items():
         shards = counted(split.shards, "shard")
         lines.append(f"  {name}: {counted(split.samples, 'image')} in {shards}, {size(split.bytes)}")
+    if result.uploaded_to:
+        lines.append(f"  uploaded to {without_secrets(result.uploaded_to)}")
     if result.unread_masks:
         masks = counted(result.unread_masks, "mask")
         lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")

@@ -16,6 +16,7 @@ from oidl.export.pack.index import is_finished, write_next_to_shards
 from oidl.export.pack.plan import planned_images, planned_set
 from oidl.export.pack.request import KINDS, OnStep, PackRequest, PackResult, SplitResult, Step
 from oidl.export.pack.samples import ShardSamples
+from oidl.export.pack.upload import upload_set
 from oidl.export.pack.write import unwritten_shards, write_shards
 from oidl.hints import command
 from oidl.model import LabelType
@@ -68,6 +69,8 @@ def pack(
     else:
         context.result.was_complete = True
     _count(context, shard_set)
+    if request.remote:
+        upload_set(context, shard_set, request.remote)
     return context.result
 
 

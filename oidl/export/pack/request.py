@@ -13,6 +13,7 @@ from oidl.export.split import Split
 from oidl.model import LabelType
 from oidl.settings import Selection
 from oidl.state.selection import SelectedImages
+from oidl.storage.remote import RemoteStore
 
 KINDS = (LabelType.BOXES, LabelType.LABELS, LabelType.SEGMENTATIONS)
 """The annotations that samples can have; masks only in addition to those of boxes."""
@@ -27,7 +28,7 @@ class PackRequest:
     `selection`, `selected`, `label_names`, `min_visible` and `split` are as in `ExportRequest`; `selection.label_types`
     are the annotations to write, by default those that are loaded. `image_ids_sha256` identifies the contents of
     `selection.image_ids`. A shard has at most `shard_samples` images, and about `shard_bytes` at most. `with_idx` adds
-    index files for NVIDIA DALI. `again` replaces the shards that are there.
+    index files for NVIDIA DALI. `again` replaces the shards that are there. A complete set is uploaded to `remote`.
     """
 
     format: PackFormat
@@ -44,6 +45,7 @@ class PackRequest:
     dest: Path | None = None
     with_idx: bool = False
     again: bool = False
+    remote: RemoteStore | None = None
 
 
 class Step(StrEnum):
@@ -57,6 +59,7 @@ class Step(StrEnum):
     SEALED = "sealed"
     ADDED = "added"
     FINISHED = "finished"
+    UPLOADED = "uploaded"
 
 
 @dataclass(slots=True)
@@ -91,6 +94,7 @@ class PackResult:
     unseen: Counter[LabelType] = field(default_factory=Counter)
     unread_masks: int = 0
     unread_mask: str = ""
+    uploaded_to: str = ""
 
 
 OnStep: TypeAlias = Callable[[Step, PackResult], None]
