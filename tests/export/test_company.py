@@ -130,6 +130,18 @@ def test_croissant_names_every_file_of_an_export(form: Format, exported: Any, tm
 _ANNOTATIONS = "https://creativecommons.org/licenses/by/4.0/"
 
 
+def test_croissant_has_the_whole_context_of_its_version(exported: Any, tmp_path: Path) -> None:
+    exported(COCO, rendition="border")
+    context = croissant(tmp_path)["@context"]
+    # Of Croissant 1.0; mlcroissant warns about each that is missing.
+    names = """
+        citeAs column conformsTo cr data dataType dct equivalentProperty examples extract field fileObject fileProperty
+        fileSet format includes isLiveDataset jsonPath key md5 parentField path rai recordSet references regex repeated
+        replace samplingRate sc separator source subField transform
+    """
+    assert set(names.split()) == context.keys() - {"@language", "@vocab"}
+
+
 def test_croissant_knows_the_version_and_the_types_of_files(exported: Any, tmp_path: Path) -> None:
     exported(COCO, rendition="border")
     described = croissant(tmp_path)
