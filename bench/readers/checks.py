@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.readers import coco, datumaro, fiftyone, folders, tables, voc, yolo
+from bench.readers import coco, dali, datumaro, energon, fiftyone, folders, shards, tables, tfrecord, voc, yolo
 from bench.readers.check import Check, Facts
 from bench.readers.tally import BOXES
 
@@ -59,6 +59,42 @@ _ALL = (
     _check(
         "imagefolder", "mlcroissant", "mlcroissant pillow", folders.croissant, "images", "licences", "authors",
         modules="mlcroissant PIL",
+    ),
+    *(
+        _check(output, reader, packages, read, *shards.FACTS, modules=modules)
+        for output in ("pack webdataset", "run webdataset")
+        for reader, packages, read, modules in (
+            ("webdataset", "webdataset pillow", shards.webdataset, "webdataset PIL"),
+            ("Hugging Face `load_dataset`", "datasets pillow", shards.loaded, "datasets PIL"),
+            ("Hugging Face `load_dataset`, streaming", "datasets pillow", shards.streamed, "datasets PIL"),
+        )
+    ),
+    _check(
+        "pack webdataset", "wids `ShardListDataset`", "wids webdataset pillow", shards.wids, *shards.FACTS,
+        modules="wids PIL",
+    ),
+    _check(
+        "pack webdataset", "NVIDIA Energon, after `energon prepare`", "megatron-energon pillow", energon.prepared,
+        *shards.FACTS, modules="megatron.energon PIL",
+    ),
+    *(
+        _check(
+            f"{output}, --idx", "NVIDIA DALI", "nvidia-dali-cuda120", read, *shards.FACTS, modules="nvidia.dali"
+        )
+        for output, read in (("pack webdataset", dali.webdataset), ("pack tfrecord", dali.tfrecord))
+    ),
+    _check("pack webdataset, --idx", "DALI's index, by its text", "pillow", dali.wds_index, "images", modules="PIL"),
+    *(
+        _check(
+            output, "TensorFlow, by the Object Detection API's keys", "tensorflow-cpu", tfrecord.tensorflow,
+            *shards.FACTS, modules="tensorflow",
+        )
+        for output in ("pack tfrecord", "run tfrecord")
+    ),
+    _check("pack tfrecord, --idx", "DALI's index, by its text", "", dali.tfrecord_index, "images"),
+    *(
+        _check(output, "mlcroissant", "mlcroissant", shards.croissant, "images", "licences", "authors")
+        for output in ("pack webdataset", "pack tfrecord")
     ),
     _check("csv", "pandas", "pandas", tables.pandas_csv, *_LABELS),
     _check("csv", "polars", "polars", tables.polars_csv, *_LABELS),

@@ -26,9 +26,14 @@ def test_the_readers_that_are_here_find_what_the_database_has(annotated, run, ro
     ended = readers(f"--root-dir={root}", f"--directory={tmp_path / 'work'}")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in ended.stdout.splitlines()[2:]]
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert [f"{output}: {reader}" for output, reader, *_ in rows] == list(CHECKS)
+    assert [f"{output}: {reader}" for output, reader, *_ in rows] == [
+        name for name, check in CHECKS.items() if not check.output.startswith("run ")
+    ]
     verdicts = {(output, reader.partition(" ")[0]): says for output, reader, *_, says in rows if "Anns" not in reader}
-    for each in (("coco", "pycocotools"), ("coco", "globox"), ("yolo", "globox"), ("voc", "globox")):
+    for each in (
+        ("coco", "pycocotools"), ("coco", "globox"), ("yolo", "globox"), ("voc", "globox"),
+        ("pack webdataset", "webdataset"), ("pack tfrecord, --idx", "DALI's"),
+    ):  # fmt: skip
         assert verdicts[each] == "same"
     assert all(says == "same" or says.startswith("not installed: `pip install ") for *_, says in rows)
 
