@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.readers import coco, dali, datumaro, energon, fiftyone, folders, shards, tables, tfrecord, voc, yolo
+from bench.readers import coco, dali, datumaro, energon, fiftyone, folders, parquet, shards, tables, tfrecord, voc, yolo
 from bench.readers.check import Check, Facts
 from bench.readers.tally import BOXES
 
@@ -94,7 +94,17 @@ _ALL = (
     _check("pack tfrecord, --idx", "DALI's index, by its text", "", dali.tfrecord_index, "images"),
     *(
         _check(output, "mlcroissant", "mlcroissant", shards.croissant, "images", "licences", "authors")
-        for output in ("pack webdataset", "pack tfrecord")
+        for output in ("pack webdataset", "pack tfrecord", "pack parquet")
+    ),
+    *(
+        _check("pack parquet", reader, f"{package} pillow", read, *shards.FACTS, modules=f"{package} PIL")
+        for reader, package, read in (
+            ("Hugging Face `load_dataset`", "datasets", shards.loaded),
+            ("Hugging Face `load_dataset`, streaming", "datasets", shards.streamed),
+            ("pyarrow `dataset`", "pyarrow", parquet.pyarrow),
+            ("DuckDB `read_parquet`", "duckdb", parquet.duckdb),
+            ("polars `read_parquet`", "polars", parquet.polars),
+        )
     ),
     _check("csv", "pandas", "pandas", tables.pandas_csv, *_LABELS),
     _check("csv", "polars", "polars", tables.polars_csv, *_LABELS),

@@ -56,6 +56,7 @@ _QUESTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "pack webdataset": _SHARDS,
     "pack tfrecord": _SHARDS,
+    "pack parquet": _SHARDS,
     "run webdataset": _SHARDS,
     "run tfrecord": _SHARDS | {"largest class": _OF_BOXES["largest class"].replace("display_name", "label_name")},
     "lists": {

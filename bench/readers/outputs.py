@@ -21,7 +21,7 @@ _EXPORTS = {
 }
 _PACKS = {
     f"pack {form}": (f"--format={form}", "--label-types=boxes,labels", "--with-empty", _SHARD_SAMPLES)
-    for form in ("webdataset", "tfrecord")
+    for form in ("webdataset", "tfrecord", "parquet")
 }
 _RUNS = {f"run {form}": (f"--output-format={form}", _SHARD_SAMPLES) for form in ("webdataset", "tfrecord")}
 _AS_THE_DEMO = (

@@ -1,4 +1,4 @@
-"""WebDataset shards as webdataset, `wids` and Hugging Face `datasets` read them, and `croissant.json` of a pack."""
+"""Shards as webdataset, `wids` and Hugging Face `datasets` read them, and `croissant.json` of a pack."""
 
 import json
 import logging
@@ -117,6 +117,9 @@ def _load(home: Path, *, is_streaming: bool) -> Facts:
             splits = load_dataset("webdataset", data_files=_shards(home, "tar"), **how)
         for split in splits.values():
             for sample in split:
+                if "image" in sample:  # Parquet
+                    tally.sample(sample["image"].convert("RGB").size, sample, sample["boxes"], len(sample["labels"]))
+                    continue
                 tally.webdataset(sample["jpg"].convert("RGB").size, sample["json"])
     return tally.facts()
 

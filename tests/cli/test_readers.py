@@ -32,7 +32,7 @@ def test_the_readers_that_are_here_find_what_the_database_has(annotated, run, ro
     verdicts = {(output, reader.partition(" ")[0]): says for output, reader, *_, says in rows if "Anns" not in reader}
     for each in (
         ("coco", "pycocotools"), ("coco", "globox"), ("yolo", "globox"), ("voc", "globox"),
-        ("pack webdataset", "webdataset"), ("pack tfrecord, --idx", "DALI's"),
+        ("pack webdataset", "webdataset"), ("pack parquet", "pyarrow"), ("pack tfrecord, --idx", "DALI's"),
     ):  # fmt: skip
         assert verdicts[each] == "same"
     assert all(says == "same" or says.startswith("not installed: `pip install ") for *_, says in rows)
