@@ -15,13 +15,13 @@ from pictures import check_box, check_mask
 from PIL import Image as Pillow
 from pycocotools import mask as coco_mask
 
-from oidl.errors import StoppedError, UsageError
+from oidl.errors import DiskError, StoppedError, UsageError
 from oidl.export.pack.describe import pack_line, packed_text
 from oidl.export.pack.formats import FORMATS
 from oidl.export.pack.job import pack
 from oidl.export.pack.request import OnStep, PackRequest, PackResult, Step
 from oidl.export.split import Split
-from oidl.model import LabelType
+from oidl.model import LabelType, Status
 from oidl.settings import Selection
 from oidl.state.selection import drop_selection, select_images
 
@@ -388,6 +388,56 @@ def test_the_shards_of_a_run_are_not_replaced(packed: Pack, labelled_root: Label
     for again in (False, True):
         with pytest.raises(UsageError, match="has shards that `oidl run` writes"):
             packed(again=again)
+
+
+# ---- images that are in shards
+
+
+@pytest.fixture
+def in_a_shard(packed: Pack, labelled_root: LabelledRoot, tmp_path: Path) -> Iterator[Path]:
+    """A shard of a run with the images of `validation`."""
+    db = labelled_root.db
+    packed(dest=tmp_path / "source", selection=Selection(subsets=("validation",)))
+    shard = labelled_root.root / "v7/validation/r/fillcrop/validation-000000.tar"
+    (tmp_path / "source/validation-00000-of-00001.tar").rename(shard)
+    name = str(shard.relative_to(labelled_root.root))
+    before = db.execute("SELECT image_id, path FROM file WHERE rendition = 'fillcrop'").fetchall()
+    with tarfile.open(shard) as archive:
+        places = {member.name[:16]: member.offset_data for member in archive if not member.name.endswith("json")}
+    for image_id, at in places.items():
+        db.execute("UPDATE file SET path = ? WHERE image_id = ? AND rendition = 'fillcrop'", (f"{name}#{at}", image_id))
+    db.execute("UPDATE shard SET path = ? WHERE path LIKE '%source/validation%'", (name,))
+    yield shard
+    db.executemany(
+        "UPDATE file SET path = ? WHERE image_id = ? AND rendition = 'fillcrop'",
+        [(path, image_id) for image_id, path in before],
+    )
+    shard.unlink(missing_ok=True)
+
+
+def test_images_are_packed_from_shards_as_from_files(in_a_shard: Path, packed: Pack, tmp_path: Path) -> None:
+    packed()
+    again = (tmp_path / "shards/validation-00000-of-00001.tar").read_bytes()
+    assert again == in_a_shard.read_bytes()
+
+
+def test_images_in_shards_that_were_uploaded_are_left_out_and_stay_done(
+    in_a_shard: Path, packed: Pack, labelled_root: LabelledRoot, tmp_path: Path
+) -> None:
+    packed(lambda step, result: None, dest=tmp_path / "planned", selection=Selection(subsets=("validation",)))
+    next((tmp_path / "planned").glob("*.tar")).unlink()
+    in_a_shard.unlink()
+    name = str(in_a_shard.relative_to(labelled_root.root))
+    labelled_root.db.execute("UPDATE shard SET is_local = 0 WHERE path = ?", (name,))
+    with pytest.raises(DiskError, match="is only in an object store"):
+        packed(dest=tmp_path / "planned", selection=Selection(subsets=("validation",)))
+    result = packed()
+    assert (result.images, result.remote_files) == (9, 4)
+    assert "4 images in shards that are only in an object store" in packed_text(result, PackRequest(WEBDATASET))
+    with pytest.raises(UsageError, match="all chosen images are in shards that are only in an object store"):
+        packed(dest=tmp_path / "none", selection=Selection(subsets=("validation",)))
+    statuses = labelled_root.db.execute("SELECT DISTINCT status FROM download").fetchall()
+    assert statuses == [(Status.DONE,)]
 
 
 # ---- text

@@ -29,6 +29,11 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
     if result.unread_masks:
         masks = counted(result.unread_masks, "mask")
         lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
+    if result.remote_files:
+        lines.append(
+            f"  left out: {counted(result.remote_files, 'image')} in shards that are only in an object store; "
+            "copy these back to where they were"
+        )
     if result.misplaced_files:
         lines.append(
             f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that oidl did not write "

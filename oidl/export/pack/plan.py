@@ -17,7 +17,9 @@ from oidl.hints import command
 from oidl.model.sample import SCHEMA
 from oidl.state.homes import read_homes
 from oidl.state.pack import ChosenSplit, ShardSet, choose_images, create_set, find_set, loaded_files, shards_of
+from oidl.state.uploads import shards_without_local_copy
 from oidl.storage.ownership import OwnFiles
+from oidl.storage.shards.place import place_of
 from oidl.storage.shards.sealing import remove_files
 
 INDEX = "shards.json"
@@ -146,8 +148,12 @@ def _check_free(dest: Path) -> None:
 def _chosen(context: PackContext) -> dict[str, ChosenSplit]:
     request, result, rendition = context.request, context.result, context.rendition
     own = OwnFiles(read_homes(context.db, context.layout), context.subsets)
+    remote = frozenset(shards_without_local_copy(context.db))
 
     def is_usable(image_id: str, path: str, has_geometry: bool) -> bool:
+        if remote and (place := place_of(path)) and place.shard in remote:
+            result.remote_files += 1
+            return False
         if not own.has(image_id, rendition.name, path):
             result.misplaced_files += 1
             return False
@@ -172,6 +178,11 @@ def _chosen(context: PackContext) -> dict[str, ChosenSplit]:
 
 def _nothing_to_pack(context: PackContext) -> UsageError:
     result = context.result
+    if result.remote_files:
+        return UsageError(
+            "nothing was packed: all chosen images are in shards that are only in an object store",
+            hint="copy these shards back to where they were",
+        )
     if result.misplaced_files or result.without_geometry:
         return UsageError(
             "nothing was packed: the files of all chosen images are not those that were recorded",

@@ -19,8 +19,9 @@ from oidl.model.sample import Facts, Sample, SampleBox, SampleLabel
 from oidl.state.file_annotations import AnnotatedFile
 from oidl.state.homes import read_homes
 from oidl.state.pack import Member, ShardRow, member_pages
+from oidl.state.uploads import shards_without_local_copy
 from oidl.storage.ownership import OwnFiles
-from oidl.storage.shards.place import read_recorded
+from oidl.storage.shards.place import place_of, read_recorded
 
 _ATTRIBUTES = ("is_occluded", "is_group_of", "is_depiction", "is_inside")
 _UNKNOWN = -1
@@ -35,6 +36,7 @@ class ShardSamples:
         self._categories = categories
         self._masks = masks
         self._own = OwnFiles(read_homes(context.db, context.layout), context.subsets)
+        self._remote = frozenset(shards_without_local_copy(context.db))
 
     def of(self, shard: ShardRow) -> Iterator[Sample | str]:
         """The samples of `shard` in their order; the ImageID of an image whose file is not there, or another one.
@@ -80,11 +82,21 @@ class ShardSamples:
         try:
             body = read_recorded(root_dir, file.path, size)
         except (FileNotFoundError, NotADirectoryError):
+            self._check_local(file.path)
             _check_directory(root_dir / file.path)
             return None
         except OSError as error:
             raise disk_error(root_dir / file.path, error, "read") from error
         return body if len(body) == size else None
+
+    def _check_local(self, recorded: str) -> None:
+        """Raises `DiskError` if an image is not missing, but in a shard that was uploaded after the plan was made."""
+        place = place_of(recorded)
+        if place and place.shard in self._remote:
+            raise DiskError(
+                f"{place.shard} is only in an object store",
+                hint="copy it back to where it was, or use --again to pack without its images",
+            )
 
 
 def suffix_of(member: Member, file: AnnotatedFile, rendition: Rendition) -> str:

@@ -5,10 +5,9 @@ owner. Members are in the order of their names, as in webdataset's own writer.
 """
 
 import json
-from dataclasses import asdict
 from itertools import accumulate
 
-from oidl.model.sample import Sample
+from oidl.model.sample import FACTS, Sample
 from oidl.storage.shards.annotations import with_annotations
 from oidl.storage.shards.record import Record, ShardFormat
 
@@ -16,12 +15,14 @@ _BLOCK = 512
 _NAME = 100
 _MODE, _NOBODY, _NO_TIME, _REGULAR = b"0000644\0", b"0000000\0", b"00000000000\0", b"0"
 _MAGIC = b"ustar\x0000"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def tar_record(sample: Sample) -> Record:
     """The two members of a sample: `<ImageID>.<suffix>` and `<ImageID>.json`."""
-    facts = {"key": sample.key, **asdict(with_annotations(sample).facts)}
-    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
+    facts = with_annotations(sample).facts
+    # Not by `asdict`, which copies each value, and takes longer than the rest.
+    text = _ENCODER.encode({"key": sample.key, **{name: getattr(facts, name) for name, _ in FACTS}}).encode()
     names = sorted((sample.suffix, "json"))
     members = [_member(f"{sample.key}.{name}", text if name == "json" else sample.body) for name in names]
     begins = [0, *accumulate(map(len, members))]
