@@ -70,7 +70,7 @@ _ALL = (
         )
     ),
     _check(
-        "pack webdataset", "wids `ShardListDataset`", "wids webdataset pillow", shards.wids, *shards.FACTS,
+        "pack webdataset", "wids `ShardListDataset`", "wids torch pillow", shards.wids, *shards.FACTS,
         modules="wids PIL",
     ),
     _check(
