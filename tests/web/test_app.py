@@ -313,3 +313,8 @@ def test_a_pipe_in_the_place_of_a_shard_keeps_nobody_waiting(sharded: str, get, 
     (root / sharded).unlink()
     os.mkfifo(root / sharded)
     assert get(f"/picture/{id_of(1)}/thumbs").status == 404
+
+
+def test_a_picture_that_its_shard_is_too_short_for_is_not_sent(sharded: str, get, root: Path) -> None:
+    os.truncate(root / sharded, 1536 + len(JPEG) - 1)
+    assert get(f"/picture/{id_of(1)}/thumbs").status == 404
