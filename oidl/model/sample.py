@@ -48,8 +48,9 @@ FACTS: tuple[tuple[str, type], ...] = tuple(
 class SampleBox:
     """A box in a sample: sides are shares of the width or height of the file, from 0 to 1, from the top left.
 
-    `number` is that of the class in the label map, counted from 1. Attributes are 1, 0, or -1 if unknown. `mask` is the
-    mask of the object in the file as COCO's compressed run lengths, "" if there is none.
+    `number` is that of the class in the label map, counted from 1, or -1 if there is no such map. Attributes are 1,
+    0, or -1 if unknown. `mask` is the mask of the object in the file as COCO's compressed run lengths, "" if there
+    is none.
     """
 
     number: int

@@ -10,6 +10,8 @@ from oidl.imaging.rendition import Rendered
 from oidl.model import Fetched, Job
 from oidl.model.sample import Facts, Sample, SampleBox
 
+_WHOLE = 0.999  # visible share of a whole box; rounding costs a little
+
 
 class ImageContext(NamedTuple):
     """What is known of an image when its files are stored; `prerotation` is what Flickr has turned it by."""
@@ -61,6 +63,7 @@ def _placed(boxes: tuple[SampleBox, ...], where: Transform) -> Iterator[SampleBo
         if seen := transform_box(box.x_min, box.x_max, box.y_min, box.y_max, where):
             yield replace(
                 box,
+                is_truncated=1 if seen.visible < _WHOLE else box.is_truncated,
                 x_min=seen.left / where.width,
                 x_max=seen.right / where.width,
                 y_min=seen.top / where.height,

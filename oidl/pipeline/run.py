@@ -27,15 +27,15 @@ from oidl.pipeline.retry import MAX_DELAY_S
 from oidl.pipeline.selection import ImageSelection, open_selection
 from oidl.pipeline.shards import RunShards
 from oidl.pipeline.space import check_space
-from oidl.pipeline.uploads import Uploads
+from oidl.pipeline.uploads import new_uploads
 from oidl.progress.statistics import Statistics
+from oidl.state.annotation_filters import has_annotations
 from oidl.state.plan import Value, read_plan
 from oidl.state.queue import Queue, ScheduledRetries
 from oidl.state.requeue import end_waits
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import subset_directory
-from oidl.storage.remote import RemoteStore
 from oidl.storage.sweep import remove_tree
 from oidl.text import counted
 
@@ -63,17 +63,7 @@ class Run:
         self._shards = RunShards(
             context.state, settings.layout, settings.shards, settings.all_renditions, context.stop, context.say
         )
-        self._uploads = (
-            Uploads(
-                context.state,
-                settings.layout,
-                RemoteStore(settings.shards.remote),
-                context.say,
-                keep_local=settings.shards.keep_local,
-            )
-            if settings.shards.remote
-            else None
-        )
+        self._uploads = new_uploads(context)
         self._images = ImageStages(context, self._inputs, tls, self._token, self._shards)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
@@ -126,6 +116,8 @@ class Run:
         """Fetches lists, annotations and images; tasks in `background` run meanwhile, and the caller cancels them."""
         settings = self._settings
         missing: list[MetadataError] = []
+        if self._uploads and not await self._stop.unless_draining(self._uploads.check):
+            return self._end()
         if not await self._load_inputs(missing):
             return self._end()
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
@@ -180,6 +172,11 @@ class Run:
         await self._count_plan(selected, queue)
         if not target.is_met and await selected.ask(queue.has_left):
             self._limits.begin_writing()
+        if self._shards.are_written and not await self._state.run(has_annotations, self._state.db):
+            self._say(
+                "images in shards will have no boxes and labels, because none are loaded yet; "
+                "`oidl annotations load` before a run, or `oidl pack` after it, adds them"
+            )
         end = await self._images.run(queue, selected)
         await self._stop.unless_cancelling(self._finish_shards)
         waiting, is_left, remark = ScheduledRetries(), True, ""

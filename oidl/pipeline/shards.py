@@ -87,6 +87,11 @@ class RunShards:
         self._sealing = trio.CapacityLimiter(1)
         self._one_at_a_time = trio.Lock()
 
+    @property
+    def are_written(self) -> bool:
+        """Whether a rendition of the run goes to shards."""
+        return bool(self._renditions)
+
     async def restore(self) -> None:
         """Restores what earlier runs left: open shards can be continued after this, and none is stale.
 

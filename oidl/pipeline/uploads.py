@@ -7,6 +7,7 @@ import trio
 
 from oidl.errors import RemoteError
 from oidl.node.threads import run_abandonable
+from oidl.pipeline.context import Context
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.uploads import SealedShard, record_uploaded, shards_to_upload, shards_without_local_copy
@@ -36,6 +37,10 @@ class Uploads:
         self._uploading = trio.CapacityLimiter(1)
         self._one_at_a_time = trio.Lock()
         self._has_removed = False
+
+    async def check(self) -> None:
+        """Raises `RemoteError` if the object store cannot be used; it is called before anything is downloaded."""
+        await run_abandonable(self._remote.check, limiter=self._uploading)
 
     async def run(self) -> None:
         """Uploads shards as they are sealed, until cancelled; after an error it waits for a while."""
@@ -86,6 +91,15 @@ class Uploads:
 
     def _record(self, shard_id: int, url: str) -> None:
         record_uploaded(self._state.db, shard_id, url, keep_local=self._keep_local)
+
+
+def new_uploads(context: Context) -> Uploads | None:
+    """The uploads of a run, if it has a place in an object store. Raises `UsageError` if that cannot be used."""
+    shards = context.settings.shards
+    if shards.remote is None:
+        return None
+    remote = RemoteStore(shards.remote)
+    return Uploads(context.state, context.settings.layout, remote, context.say, keep_local=shards.keep_local)
 
 
 def _key(path: str) -> str:

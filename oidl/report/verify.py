@@ -33,7 +33,7 @@ def is_sound(found: VerifyStatistics, *, is_repaired: bool) -> bool:
 def finding_line(finding: Finding) -> str:
     """One finding: the problem, the file (or image and rendition), and the detail if there is one."""
     what = finding.path or f"{finding.image_id} {finding.rendition}"
-    return f"{finding.fault:<11}{_one_line(what)}" + (f" ({_one_line(finding.detail)})" if finding.detail else "")
+    return f"{finding.fault:<12}{_one_line(what)}" + (f" ({_one_line(finding.detail)})" if finding.detail else "")
 
 
 def verify_line(now: VerifyStatistics) -> str:

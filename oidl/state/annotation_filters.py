@@ -64,6 +64,11 @@ def is_annotated(db: sqlite3.Connection, label_type: LabelType) -> bool:
     return db.execute(f"SELECT 1 FROM {ANNOTATION_TABLES[label_type].table} LIMIT 1").fetchone() is not None
 
 
+def has_annotations(db: sqlite3.Connection) -> bool:
+    """Whether there are boxes or labels."""
+    return is_annotated(db, LabelType.BOXES) or is_annotated(db, LabelType.LABELS)
+
+
 def require_annotations(db: sqlite3.Connection, label_types: Iterable[LabelType]) -> None:
     """Raises `UsageError` if there are no annotations of one of `label_types`."""
     for label_type in label_types:

@@ -6,19 +6,20 @@ from collections.abc import Collection
 from oidl.model.sample import SampleBox, SampleLabel
 from oidl.state.file_annotations import Box, boxes_of, labels_of
 
+_NO_NUMBER = -1
+
 Annotations = tuple[tuple[SampleBox, ...], tuple[SampleLabel, ...]]
 
 
 class SampleAnnotations:
     """Reads the annotations that are loaded, with the display names of their classes.
 
-    The number of a class is its place among all classes of the database in the order of their MIDs, from 1; 0 if it is
-    not one of them.
+    Their classes have no number (-1): shards of a run have no label map, because more classes may come later.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._classes: dict[str, tuple[int, str]] = {}
+        self._names: dict[str, str] = {}
 
     def of(self, image_ids: Collection[str]) -> dict[str, Annotations]:
         """The boxes and labels of each of these images that has some; the sides of boxes are those of the original."""
@@ -27,18 +28,18 @@ class SampleAnnotations:
             image_id: (
                 tuple(self._box(box) for box in boxes.get(image_id, ())),
                 tuple(
-                    SampleLabel(*self._class(label.label_name), label.confidence) for label in labels.get(image_id, ())
+                    SampleLabel(_NO_NUMBER, label.label_name, self._name(label.label_name), label.confidence)
+                    for label in labels.get(image_id, ())
                 ),
             )
             for image_id in boxes.keys() | labels.keys()
         }
 
     def _box(self, box: Box) -> SampleBox:
-        number, label_name, name = self._class(box.label_name)
         return SampleBox(
-            number,
-            label_name,
-            name,
+            _NO_NUMBER,
+            box.label_name,
+            self._name(box.label_name),
             box.x_min,
             box.x_max,
             box.y_min,
@@ -50,14 +51,14 @@ class SampleAnnotations:
             is_inside=_known(box.is_inside),
         )
 
-    def _class(self, label_name: str) -> tuple[int, str, str]:
-        """The number, the MID and the display name of a class."""
-        if label_name not in self._classes:  # of the first image, or loaded since
-            rows = self._db.execute("SELECT label_name, display_name FROM class ORDER BY label_name")
-            self._classes = {mid: (number, name or mid) for number, (mid, name) in enumerate(rows, 1)}
-            self._classes.setdefault(label_name, (0, label_name))
-        number, name = self._classes[label_name]
-        return number, label_name, name
+    def _name(self, label_name: str) -> str:
+        """The display name of a class; its MID if it has none."""
+        if label_name not in self._names:  # of the first image, or loaded since
+            self._names = dict(
+                self._db.execute("SELECT label_name, display_name FROM class WHERE display_name NOTNULL")
+            )
+            self._names.setdefault(label_name, label_name)
+        return self._names[label_name]
 
 
 def _known(attribute: int | None) -> int:

@@ -25,6 +25,7 @@ _UNSEALED = (
     "FROM shard AS s JOIN shard_set AS t USING (set_id) "
     "WHERE s.state IN ('open', 'stale') AND t.writer = 'run' AND s.is_local"
 )
+_NEXT = "json_extract(recipe, '$.next.\"' || :split || '\"')"  # the number after those that are not used any more
 _REMOVED = ""  # the ImageID of rows of `removed_file` for whole shards
 
 
@@ -82,13 +83,16 @@ def open_shard(
         db.execute(
             "INSERT INTO shard_set (writer, directory, format, rendition, recipe, created_at) "
             "VALUES ('run', ?, ?, ?, ?, ?) ON CONFLICT (directory) DO UPDATE SET format = excluded.format, "
-            "rendition = excluded.rendition, recipe = excluded.recipe, created_at = excluded.created_at "
+            "rendition = excluded.rendition, created_at = excluded.created_at, "
+            "recipe = json_patch(excluded.recipe, json_object('next', json_extract(recipe, '$.next'))) "
             "WHERE writer = 'run' AND NOT EXISTS (SELECT 1 FROM shard WHERE shard.set_id = shard_set.set_id)",
             (directory, rendition.store, rendition.name, json.dumps({"schema": SCHEMA}), timestamp()),
         )
         (set_id,) = db.execute("SELECT set_id FROM shard_set WHERE directory = ?", (directory,)).fetchone()
         (number,) = db.execute(
-            "SELECT coalesce(max(number) + 1, 0) FROM shard WHERE set_id = ? AND split = ?", (set_id, subset)
+            "SELECT max(coalesce((SELECT max(number) + 1 FROM shard WHERE set_id = :set AND split = :split), 0), "
+            f"coalesce({_NEXT}, 0)) FROM shard_set WHERE set_id = :set",
+            {"set": set_id, "split": subset},
         ).fetchone()
         suffix = "tar" if rendition.store == "webdataset" else rendition.store
         removed = {path for _, path in removed_shards(db)}
@@ -209,6 +213,15 @@ def drop_shards(db: sqlite3.Connection, rendition: str) -> None:
 
 
 def _drop(db: sqlite3.Connection, shard_id: int) -> None:
+    split, number, set_id = db.execute(
+        "SELECT split, number, set_id FROM shard WHERE shard_id = ?", (shard_id,)
+    ).fetchone()
+    # A shard of this name may be known elsewhere, so no other gets its number.
+    db.execute(
+        "UPDATE shard_set SET recipe = json_set("
+        f"recipe, '$.next.\"' || :split || '\"', max(coalesce({_NEXT}, 0), :next)) WHERE set_id = :set",
+        {"split": split, "next": number + 1, "set": set_id},
+    )
     db.execute(
         "INSERT OR IGNORE INTO removed_file (image_id, rendition, path) "
         "SELECT ?, t.rendition, s.path FROM shard AS s JOIN shard_set AS t USING (set_id) WHERE s.shard_id = ?",

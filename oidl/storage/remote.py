@@ -9,6 +9,7 @@ Keys and regions come from the environment (`AWS_ACCESS_KEY_ID`, …), never fro
 options, and are not recorded.
 """
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from oidl.errors import RemoteError, UsageError
 from oidl.text import shortened, without_secrets
 
+_KINDS = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
 _CHUNK_BYTES = 8 * 1024 * 1024
 _AT_ONCE = 2
 _CHARACTERS = 300
@@ -37,19 +39,35 @@ class RemoteStore:
                 "--remote needs the package obstore, which is not installed",
                 hint="install it with `pip install 'oidl[remote]'`",
             ) from error
+        hint = "write it like s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
+        shown = without_secrets(url)
+        if url.partition("://")[0].lower() not in _KINDS:
+            raise UsageError(f"--remote: {shown} is not a place in an object store", hint=hint)
+        # Who gives an address of a server without TLS, like MinIO on this machine, means it.
+        is_plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
         try:
-            self._store: Any = from_url(url)
+            self._store: Any = from_url(url, client_options={"allow_http": True} if is_plain else None)
         except (BaseError, ValueError) as error:
-            raise UsageError(
-                f"--remote: {without_secrets(url)} is not a place in an object store: {_first_line(error)}",
-                hint="write it like s3://bucket/prefix, gs://bucket/prefix or az://container/prefix",
-            ) from error
+            problem = f"is not a place in an object store: {_first_line(error)}"
+            raise UsageError(f"--remote: {shown} {problem}", hint=hint) from error
 
     @cached_property
     def _errors(self) -> tuple[type[Exception], ...]:
         from obstore.exceptions import BaseError
 
         return (BaseError, OSError)
+
+    def check(self) -> None:
+        """Raises `RemoteError` if nothing can be listed there, because of the address, the keys or the network."""
+        import obstore
+
+        try:
+            next(iter(obstore.list(self._store, chunk_size=1)), None)
+        except self._errors as error:
+            raise RemoteError(
+                f"{without_secrets(self.url)} cannot be used: {_first_line(error)}",
+                hint="check the address, the credentials in the environment and the network, then run again",
+            ) from error
 
     def upload(self, path: Path, key: str, size: int, sha256: str) -> str:
         """Uploads the file `path` as `key`, unless it is there already; returns its URL without what may be secret.

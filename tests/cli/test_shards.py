@@ -75,9 +75,16 @@ def test_shards_go_to_an_object_store(
     shards = ("--output-format=webdataset", "--shard-samples=10", "--no-keep-local")
     refused = run(fine, *_OPTIONS, *shards, "--remote=s3://nowhere/x")
     assert refused.returncode == 3
-    assert "not uploaded: s3://nowhere/x/" in refused.stderr + refused.stdout
+    assert "s3://nowhere/x cannot be used: " in refused.stderr
     assert "Traceback" not in refused.stderr
-    assert ask("SELECT count(*) FROM shard WHERE uploaded_at NOTNULL") == [(0,)]
+    assert fine.requests == {}
+
+    obstore.put(from_url("s3://images/other"), "2017_11/train/images-resized/train-000000.tar.sha256", b"not ours")
+    taken = run(fine, *_OPTIONS, *shards, "--remote=s3://images/other")
+    assert taken.returncode == 3
+    assert "train-000000.tar is another object, which is not replaced" in taken.stdout
+    assert ask("SELECT count(*) FROM shard WHERE uploaded_at NOTNULL") == [(0,)]  # it is the first of them
+    assert len(list(root.rglob("*.tar"))) == len(ask("SELECT 1 FROM shard"))
 
     went_on = run(fine, *_OPTIONS, *shards, "--remote=s3://images/set")
     assert went_on.returncode == 0
@@ -111,6 +118,25 @@ def test_a_packed_set_goes_to_an_object_store(
     assert len(index["shardlist"]) == len(ask("SELECT 1 FROM shard"))
     for name in ("README.md", "croissant.json", "ATTRIBUTION.csv"):
         assert obstore.head(bucket, name)["size"] > 0
+
+
+def test_two_packs_in_directories_of_one_name_are_two_data_sets(
+    oidl: Callable[..., Any], run: Callable[..., Any], fine: Any, root: Path, tmp_path: Path
+) -> None:
+    run(fine, *_OPTIONS)
+    for form in ("webdataset", "parquet"):
+        for count in (5, 8):
+            dest = tmp_path / form / str(count) / "images"
+            packed = oidl("pack", f"--root-dir={root}", f"--format={form}", f"--limit={count}", f"--dest={dest}")
+            assert packed.returncode == 0, packed.stderr
+            loaded = datasets.load_dataset(str(dest), cache_dir=str(tmp_path / "cache"))
+            assert sum(len(split) for split in loaded.values()) == count
+
+
+def test_a_run_says_that_samples_will_have_no_boxes(run: Callable[..., Any], fine: Any) -> None:
+    text = "images in shards will have no boxes and labels, because none are loaded yet"
+    assert text in run(fine, *_OPTIONS, "--output-format=webdataset", "--limit=2").stdout
+    assert text not in run(fine, *_OPTIONS, "--limit=3").stdout
 
 
 def test_options_that_make_no_sense_are_refused(run: Callable[..., Any], fine: Any) -> None:

@@ -195,7 +195,7 @@ def test_each_fault_is_found_by_name_and_nothing_is_changed(settled, spoilt, ver
     text = oidl("verify", "--root-dir", root)
     assert (text.returncode, text.stderr) == (3, "")
     for fault, path in paths.items():
-        assert f"{fault:<11}{path.relative_to(root)}" in text.stdout
+        assert f"{fault:<12}{path.relative_to(root)}" in text.stdout
     assert (
         f"run `oidl verify --root-dir {root} --repair`, then `oidl run --root-dir {root}` to fetch what is missing"
         in text.stdout

@@ -76,6 +76,6 @@ def test_the_object_has_a_number_for_every_fault_and_a_few_examples(meter: Verif
 
 def test_a_finding_is_one_printable_line():
     assert (
-        finding_line(Finding(Problem.FOREIGN, "a\nb\x1b[31m\udcff.jpg", detail="x")) == "foreign    a�b�[31m�.jpg (x)"
+        finding_line(Finding(Problem.FOREIGN, "a\nb\x1b[31m\udcff.jpg", detail="x")) == "foreign     a�b�[31m�.jpg (x)"
     )
-    assert finding_line(Finding(Problem.INCOMPLETE, "", "0a", "thumbs")) == "incomplete 0a thumbs"
+    assert finding_line(Finding(Problem.INCOMPLETE, "", "0a", "thumbs")) == "incomplete  0a thumbs"

@@ -117,7 +117,17 @@ def test_a_directory_without_shards_may_get_those_of_another_format(db) -> None:
     records = Rendition("tars", "tars", TAR.mode, 64, "ppm", store=StoreKind.TFRECORD)
     opened = unsealed_shard(db, new_shard(db, records).shard_id)
     assert opened
-    assert (opened.format, opened.path) == ("tfrecord", f"{HOME}/train-000000.tfrecord")
+    assert (opened.format, opened.path) == ("tfrecord", f"{HOME}/train-000001.tfrecord")
+
+
+def test_the_number_of_a_shard_that_is_gone_is_never_used_again(db) -> None:
+    for number in range(3):
+        shard = new_shard(db)
+        assert shard.path == f"{HOME}/train-{number:06d}.tar"
+        row = unsealed_shard(db, shard.shard_id)
+        assert row
+        drop_shard(db, row)
+        forget_removed(db, [shard.path])
     assert db.execute("SELECT count(*) FROM shard_set").fetchone() == (1,)
 
 

@@ -99,7 +99,9 @@ def test_a_bucket_that_does_not_exist_is_one_line(shard: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["nowhere", "ftp://a/b", "", "s3:bucket", "foo://bucket"])
+@pytest.mark.parametrize(
+    "url", ["nowhere", "ftp://a/b", "", "s3:bucket", "foo://bucket", "http://127.0.0.1:1/x", "file:///tmp"]
+)
 def test_what_is_no_object_store_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="is not a place in an object store"):
         RemoteStore(url)

@@ -5,7 +5,7 @@ The card's front matter is YAML as the Hugging Face Hub reads it; `datasets` tak
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,8 @@ def card(context: PackContext, shards: Sequence[ShardRow], facts: CardFacts) -> 
         *_license(facts.licenses),
         *_list("task_categories", [_TASKS[kind] for kind in context.kinds]),
         *_list("size_categories", [_size_category(sum(shard.samples for shard in shards))]),
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
+        *(_configs(context, shards, splits) if context.request.format.is_read_by_datasets else ()),
     ]
-    for split in splits:
-        lines += [f"  - split: {split}", f'    path: "{context.request.format.pattern(split)}"']
     lines += ["---", "", f"# {title}", "", _about(context, facts), ""]
     for split in splits:
         of_split = [shard for shard in shards if shard.split == split]
@@ -95,6 +91,27 @@ def _about(context: PackContext, facts: CardFacts) -> str:
         f"{ATTRIBUTION}."
     )
     return f"{about} The annotations are licensed by Google LLC under {ANNOTATIONS_LICENSE}." if kinds else about
+
+
+def _configs(context: PackContext, shards: Sequence[ShardRow], splits: Sequence[str]) -> Iterator[str]:
+    """The files of each split, and how much there is.
+
+    `datasets` tells one data set from another in its cache by this text and the name of the directory.
+    """
+    yield from ("configs:", "- config_name: default", "  data_files:")
+    for split in splits:
+        yield from (f"  - split: {split}", f'    path: "{context.request.format.pattern(split)}"')
+    yield from ("dataset_info:", "  config_name: default", "  splits:")
+    for split in splits:
+        of_split = [shard for shard in shards if shard.split == split]
+        yield from (
+            f"  - name: {split}",
+            f"    num_bytes: {sum(shard.bytes for shard in of_split)}",
+            f"    num_examples: {sum(shard.samples for shard in of_split)}",
+        )
+    digest = sha256("".join(shard.sha256 or "" for shard in shards).encode()).hexdigest()
+    total = sum(shard.bytes for shard in shards)
+    yield from (f"  download_size: {total}", f"  dataset_size: {total}", f"oidl_shards_sha256: {digest}")
 
 
 def _license(licenses: Collection[str]) -> Iterator[str]:

@@ -22,7 +22,8 @@ class PackFormat:
 
     `shard_bytes` is the size of a shard if no other is given, `overhead_bytes` about what a sample has in addition to
     its image. `require` raises `UsageError` if a library is missing. `has_label_map`: its readers map classes to
-    numbers by `label_map.pbtxt`. `has_records`: samples have places, which DALI can read an index of.
+    numbers by `label_map.pbtxt`. `has_records`: samples have places, which DALI can read an index of. Hugging Face's
+    library reads those with `is_read_by_datasets`.
     """
 
     name: str
@@ -33,6 +34,7 @@ class PackFormat:
     overhead_bytes: int = 1000
     has_label_map: bool = False
     has_records: bool = True
+    is_read_by_datasets: bool = True
 
     def file_name(self, split: str, number: int, total: int) -> str:
         """The name of a shard, like `train-00003-of-00042.tar`.
@@ -66,6 +68,7 @@ FORMATS: dict[str, PackFormat] = {
             partial(_records, TFRECORD),
             require=checksum_function,
             has_label_map=True,
+            is_read_by_datasets=False,
         ),
         PackFormat(
             "parquet",
