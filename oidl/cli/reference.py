@@ -148,7 +148,7 @@ def _findings() -> str:
 
 def _remedy(fault: Problem) -> str:
     if fault is Problem.WRONG_SHARD:
-        return "all its images are done again by the next run; one of `oidl pack` is made again by the next `oidl pack`"
+        return "all its images are done again by the next run; one that was packed is made again by the next pack"
     if fault in REDO:
         return "the image is done again by the next run"
     if fault in REMOVE:

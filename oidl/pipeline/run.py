@@ -12,6 +12,7 @@ from pathlib import Path
 import trio
 
 from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
+from oidl.hints import command
 from oidl.net.client import tls_context
 from oidl.net.dns import cached_dns
 from oidl.pipeline.annotations import AnnotationRequest
@@ -174,8 +175,8 @@ class Run:
             self._limits.begin_writing()
         if self._shards.are_written and not await self._state.run(has_annotations, self._state.db):
             self._say(
-                "images in shards will have no boxes and labels, because none are loaded yet; "
-                "`oidl annotations load` before a run, or `oidl pack` after it, adds them"
+                "images in shards will have no boxes and labels, because none are loaded yet; to add them, run "
+                f"{command('annotations load')} before a run, or {command('pack')} after it"
             )
         end = await self._images.run(queue, selected)
         await self._stop.unless_cancelling(self._finish_shards)

@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
 
 def _check_writer(context: PackContext, before: ShardSet) -> None:
     if before.writer != _WRITER:
-        raise UsageError(f"{context.dest} has shards that `oidl run` writes", hint="choose another --dest")
+        raise UsageError(f"{context.dest} has shards that runs write", hint="choose another --dest")
 
 
 def _check_recipe(context: PackContext, before: ShardSet, recipe: Mapping[str, Any]) -> None:
