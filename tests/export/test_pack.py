@@ -386,7 +386,7 @@ def test_the_shards_of_a_run_are_not_replaced(packed: Pack, labelled_root: Label
         (str(tmp_path / "shards"),),
     )
     for again in (False, True):
-        with pytest.raises(UsageError, match="has shards that `oidl run` writes"):
+        with pytest.raises(UsageError, match="has shards that runs write"):
             packed(again=again)
 
 
