@@ -1,5 +1,6 @@
 """Before the first byte: what a run announces, when it asks, and what remains if it is refused."""
 
+import math
 import os
 import re
 import select
@@ -16,6 +17,7 @@ import pytest
 from oidl.demo.site import ServerFault, status_answer
 from oidl.progress.format import size
 
+_AGAIN_S = 3
 _PATIENCE_S = 30.0
 _PROGRAM = """
 import fcntl, sys, termios
@@ -51,10 +53,13 @@ class Terminal:
         )
         os.close(slave)
         shown = b""
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline, again_at = time.monotonic() + _PATIENCE_S, math.inf
         try:
             while time.monotonic() < deadline:
                 if not select.select([master], [], [], 0.1)[0]:
+                    if time.monotonic() > again_at:  # Python loses a Ctrl-C that arrives just before it reads
+                        os.write(master, b"\x03")
+                        again_at = math.inf
                     continue
                 try:
                     data = os.read(master, 65_536)
@@ -65,6 +70,7 @@ class Terminal:
                 shown += data
                 if answer is not None and b"[y/N] " in shown:
                     os.write(master, answer)
+                    again_at = time.monotonic() + _AGAIN_S if answer == b"\x03" else math.inf
                     answer = None
             return process.wait(_PATIENCE_S), shown.decode().replace("\r\n", "\n")
         finally:
