@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from oidl.errors import UsageError
 from oidl.model.sample import FACTS, Sample
-from oidl.storage.shards.annotations import with_annotations
 from oidl.storage.shards.record import Record, ShardFormat
 
 _MASK_DELTA = 0xA282EAD8
@@ -52,7 +51,7 @@ def checksum_function() -> Callable[[bytes], int]:
 
 
 def _features(sample: Sample) -> Iterable[_Feature]:
-    facts = with_annotations(sample).facts
+    facts = sample.facts  # without the text of annotations, which have features of their own
     yield "image/filename", _bytes(f"{sample.key}.{sample.suffix}")
     yield "image/source_id", _bytes(sample.key)
     yield "image/format", _bytes(_FORMATS.get(sample.suffix, sample.suffix))
