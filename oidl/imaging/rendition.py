@@ -99,10 +99,11 @@ def render(
     for plan in plans.values():
         if max(plan.goal.out_width, plan.goal.out_height) > LONGEST_SIDE:
             return Failure(Reason.RESIZE_FAILED, f"would be {plan.goal.out_width} × {plan.goal.out_height} pixels")
-    shape = _canvas_shape(picture, list(plans.values()))
+    least = _least_size(list(plans.values()))
+    shape = _canvas_shape(picture, least)
     try:
         with (canvases or Canvases()).borrow(shape) if shape else nullcontext() as canvas:
-            source = _decoded(picture, canvas, validation)
+            source = _decoded(picture, canvas, validation, least)
             if isinstance(source, Failure):
                 return source
             return [
@@ -125,21 +126,28 @@ def _plan(picture: Picture, rendition: Rendition, rotation: int) -> _Plan:
     return _Plan(rendition, orientation, geometry(rendition.mode, *size, rendition.box_size))
 
 
-def _canvas_shape(picture: Picture, plans: Sequence[_Plan]) -> Shape | None:
-    """The shape to decode `picture` to, large enough for all `plans`; None if libvips should load it."""
-    if not plans or not picture.is_plain_jpeg:
+def _least_size(plans: Sequence[_Plan]) -> tuple[int, int]:
+    """The width and height from which all `plans` can be scaled without a visible loss; 0 if there are no plans."""
+    widths, heights = zip((0, 0), *(plan.stored_size for plan in plans), strict=True)
+    return int(_MARGIN * max(widths)), int(_MARGIN * max(heights))
+
+
+def _canvas_shape(picture: Picture, least: tuple[int, int]) -> Shape | None:
+    """The shape to decode `picture` to, which is not below `least`; None if libvips should load it."""
+    if least == (0, 0) or not picture.is_plain_jpeg:
         return None
-    widths, heights = zip(*(plan.stored_size for plan in plans), strict=True)
-    least = int(_MARGIN * max(widths)), int(_MARGIN * max(heights))
     width, height = turbo.scaled_size(picture.width, picture.height, *least)
     return (height, width, picture.bands) if width * height <= _MOST_PIXELS else None
 
 
-def _decoded(picture: Picture, canvas: Canvas | None, validation: Validation) -> Canvas | Failure | None:
+def _decoded(
+    picture: Picture, canvas: Canvas | None, validation: Validation, least: tuple[int, int]
+) -> Canvas | Failure | None:
     """`canvas` with the pixels of `picture`; None if libvips should load them."""
     if canvas:
         try:
-            turbo.decode(picture.body, canvas, validation)
+            is_shrunk = canvas.width >= least[0] and canvas.height >= least[1]
+            turbo.decode(picture.body, canvas, validation, is_shrunk=is_shrunk)
         except turbo.DamagedError:
             return Failure(Reason.CORRUPT, "its jpeg data ends early or is damaged")
         except turbo.UnsupportedError:
