@@ -22,6 +22,7 @@ from oidl.pipeline.ending import RunEnd, run_end
 from oidl.pipeline.feed import FeedEnd
 from oidl.pipeline.images import ImageStages
 from oidl.pipeline.inputs import Inputs
+from oidl.pipeline.machines import ImageWork, Machines, this_machine
 from oidl.pipeline.metadata import UNPACKING
 from oidl.pipeline.record import heartbeat
 from oidl.pipeline.retry import MAX_DELAY_S
@@ -42,12 +43,17 @@ from oidl.text import counted
 
 
 class Run:
-    """One `oidl run` on an open state database whose writer lock is held.
+    """One `oidl run` on an open state database whose writer lock is held, which processes images on `machines`.
 
     `introduce` returns the first messages of the run; it is called in a thread, after the request has been checked.
     """
 
-    def __init__(self, context: Context, introduce: Callable[[], Sequence[str]] = tuple) -> None:
+    def __init__(
+        self,
+        context: Context,
+        introduce: Callable[[], Sequence[str]] = tuple,
+        machines: Machines = this_machine,
+    ) -> None:
         settings = context.settings
         self._context = context
         self._settings = settings
@@ -65,7 +71,7 @@ class Run:
             context.state, settings.layout, settings.shards, settings.all_renditions, context.stop, context.say
         )
         self._uploads = new_uploads(context)
-        self._images = ImageStages(context, self._inputs, tls, self._token, self._shards)
+        self._images = ImageStages(ImageWork(context, self._inputs, tls, self._token, self._shards), machines)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )
