@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from oidl.cores import usable_cores
-from oidl.model import Extent, FileKind, LabelType, Reason, Rendition, ShardSettings, Source, StoreKind, Validation
+from oidl.model import Extent, FileKind, Reason, Rendition, ShardSettings, Source, StoreKind, Validation
+from oidl.model.selection import Selection as Selection  # one of the settings, for those that import them
 from oidl.text import without_secrets
 
 MAX_IMAGE_BYTES = 250_000_000
@@ -38,49 +39,15 @@ class Display(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Which images to download: `subsets` (empty is all), ImageIDs from a file, and at most `limit` images.
-
-    With `label_types`, an image must have an annotation of one of these types that is of one of `classes` (display or
-    label names; empty is any) and satisfies the other conditions: `attributes` are columns of `box` with their required
-    values, `min_box_area` is a share of the image. `where` is SQL over `image`. `limit_per_class` is how many images of
-    each class to have. The order is that of the ImageIDs or, with `shuffle`, a random one determined by `seed`.
-    """
-
-    subsets: tuple[str, ...] = ()
-    image_ids: Path | None = None
-    limit: int | None = None
-    classes: tuple[str, ...] = ()
-    include_subclasses: bool = False
-    label_types: tuple[LabelType, ...] = ()
-    verified_only: bool = False
-    attributes: tuple[tuple[str, int], ...] = ()
-    min_box_area: float | None = None
-    limit_per_class: int | None = None
-    shuffle: bool = False
-    seed: int = 0
-    where: str | None = None
-
-    @property
-    def has_criteria(self) -> bool:
-        """Whether it selects by more than subsets and a limit."""
-        return bool(self.image_ids or self.label_types or self.shuffle or self.where is not None)
-
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether it selects some images of its subsets, not all of them."""
-        return bool(self.image_ids or self.label_types or self.where is not None or self.limit)
-
-
-@dataclass(frozen=True, slots=True)
 class NetworkSettings:
     """How hard and how patiently the network is used.
 
     `connect_timeout_s` limits all of connecting, and within it `dns_timeout_s` limits the name lookup and
     `tls_timeout_s` the handshake. `memory_bytes` bounds the bodies in memory, whatever the number of connections,
     and `max_image_bytes` bounds each of them, whatever the list says. `max_rps` limits the requests per second to
-    one provider, `max_bytes_per_s` all transfers together. `max_retry_after_s` is the longest wait that a server
-    can ask for. `user_agent` None means the program's name and version.
+    one provider, `max_bytes_per_s` all transfers together. Requests that were late may be made up for, as far back as
+    `burst_s`. `max_retry_after_s` is the longest wait that a server can ask for. `user_agent` None means the program's
+    name and version.
     """
 
     max_total_connections: int = 128
@@ -93,6 +60,7 @@ class NetworkSettings:
     memory_bytes: int = 256 * 1024 * 1024
     max_image_bytes: int = MAX_IMAGE_BYTES
     max_rps: float | None = None
+    burst_s: float = 0.1
     max_retry_after_s: float = 3600.0
     max_bytes_per_s: float | None = None
     user_agent: str | None = None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PLAN = (
     "dataset_version", "images_csv", "catalogue", "image_list",
     "subset", "image_ids", "classes", "include_subclasses", "label_types", "verified_only", "attributes",
-    "min_box_area", "where", "limit", "limit_per_class", "shuffle", "seed",
+    "min_box_area", "where", "license", "limit", "limit_per_class", "shuffle", "seed",
     "download_metadata", "annotations", "load_annotations",
     "download_images", "source", "save_tar_balls",
     "save_original_images", "original_images_subdirectory", "original_images_dir", "check_md5_if_exists",

@@ -30,7 +30,7 @@ from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
 from oidl.hints import command, note_root
 from oidl.library.image import RootImage, root_image
-from oidl.model import LabelType, Rendition
+from oidl.model import LabelType, LicenseFilter, Rendition
 from oidl.settings import Layout, Selection
 from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.classes import requested_classes
@@ -88,6 +88,7 @@ class Root:
         classes: str | Sequence[str] = (),
         subset: str | Sequence[str] = (),
         where: str | None = None,
+        license: str | Sequence[str] = (),
         include_subclasses: bool = False,
         label_types: str | Sequence[str] | None = None,
         rendition: str | None = None,
@@ -97,12 +98,12 @@ class Root:
     ) -> Iterator[RootImage]:
         """Yields the image files of one rendition, by ImageID, or shuffled by `seed`.
 
-        The default is all image files. `classes` (display names or MIDs), `subset` and `where` (SQL over `image`)
-        select images like the options of `oidl export`; annotations are then limited to `classes`. `label_types` are
-        the annotations of each image: any of `boxes`, `labels` and `segmentations`. Default: the boxes and labels that
-        are in the database. `rendition` is required if there are several. Raises `UsageError` if something requested
-        does not exist. Files that do not belong to the root are left out, with a
-        warning at the end.
+        The default is all image files. `classes` (display names or MIDs), `subset`, `license` (words like `same` or
+        `free`) and `where` (SQL over `image`) select images like the options of `oidl export`; annotations are then
+        limited to `classes`. `label_types` are the annotations of each image: any of `boxes`, `labels` and
+        `segmentations`. Default: the boxes and labels that are in the database. `rendition` is required if there are
+        several. Raises `UsageError` if something requested does not exist. Files that do not belong to the root are
+        left out, with a warning at the end.
         """
         kinds = None if label_types is None else tuple(map(_label_type, _several(label_types)))
         selection = Selection(
@@ -114,6 +115,7 @@ class Root:
             shuffle=shuffle,
             seed=seed,
             where=where,
+            license=tuple(map(_license_filter, _several(license))),
         )
         with self._open() as db:
             available = kinds if kinds is not None else tuple(kind for kind in _USUAL if is_annotated(db, kind))
@@ -165,3 +167,10 @@ def _label_type(name: str) -> LabelType:
     if name not in _KINDS:
         raise UsageError(f"label_types: there is no {name!r}", hint=f"choose from {', '.join(_KINDS)}")
     return LabelType(name)
+
+
+def _license_filter(word: str) -> LicenseFilter:
+    try:
+        return LicenseFilter(word)
+    except ValueError:
+        raise UsageError(f"license: there is no {word!r}", hint=f"choose from {', '.join(LicenseFilter)}") from None

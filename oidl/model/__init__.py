@@ -6,6 +6,19 @@ database.
 
 from oidl.model.catalogue import CLASS_FILES, TYPE_FILES, Extent, FileKind, LabelType
 from oidl.model.images import Image, LineBreak, ListFile, SkippedRow
+from oidl.model.licenses import (
+    CheckResult,
+    CheckSource,
+    License,
+    LicenseChange,
+    LicenseClass,
+    LicenseFilter,
+    PublishedPhoto,
+    Verdict,
+    license_key,
+    license_of_id,
+    license_of_url,
+)
 from oidl.model.life import LIFE, Event, Status, Step
 from oidl.model.outcomes import (
     Blame,
@@ -46,6 +59,8 @@ __all__ = [
     "TYPE_FILES",
     "AttemptCounts",
     "Blame",
+    "CheckResult",
+    "CheckSource",
     "Crop",
     "Done",
     "Event",
@@ -58,6 +73,10 @@ __all__ = [
     "Job",
     "KeptBody",
     "LabelType",
+    "License",
+    "LicenseChange",
+    "LicenseClass",
+    "LicenseFilter",
     "LineBreak",
     "ListFile",
     "Member",
@@ -66,6 +85,7 @@ __all__ = [
     "Postponed",
     "Problem",
     "Published",
+    "PublishedPhoto",
     "Reason",
     "Rendition",
     "ResizeMode",
@@ -78,5 +98,9 @@ __all__ = [
     "Step",
     "StoreKind",
     "Validation",
+    "Verdict",
     "WrittenFile",
+    "license_key",
+    "license_of_id",
+    "license_of_url",
 ]

@@ -113,6 +113,7 @@ class KnownHosts:
             learned_rate=learned.learned_rate if learned else None,
             paused_until=trio.current_time() + learned.pause_s if learned and learned.pause_s else -math.inf,
             rng=self._rng,
+            burst_s=self._transfers.burst_s,
         )
 
 

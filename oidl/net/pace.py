@@ -14,7 +14,6 @@ from oidl.net.pause import Pause
 from oidl.net.rate import Advice, RateSearch
 
 _FIRST_WINDOW = 8.0
-_BURST_S = 0.1  # missed requests may be made up for, this far back
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class PaceState:
 class Pace:
     """The pace of one provider, with at most `max_window` requests in flight and `max_rate` requests per second.
 
+    Missed requests may be made up for, as far back as `burst_s`.
     `learned_rate` is the highest rate that went well, None as long as no limit was met. It and `paused_until` begin
     with the values of an earlier run.
     """
@@ -47,7 +47,9 @@ class Pace:
         learned_rate: float | None = None,
         paused_until: float = -math.inf,
         rng: random.Random | None = None,
+        burst_s: float = 0.1,
     ) -> None:
+        self._burst_s = burst_s
         self._max_window = float(max_window)
         self._window = min(_FIRST_WINDOW, self._max_window)
         self._is_held_by_window = False
@@ -93,7 +95,7 @@ class Pace:
             self._search.start_over(now)
         rate = self._search.allowed_rate
         if rate < math.inf:
-            self._next_at = max(self._next_at, now - _BURST_S) + 1 / rate
+            self._next_at = max(self._next_at, now - self._burst_s) + 1 / rate
 
     def failed(self) -> None:
         """A request ended without an answer, or was never sent."""

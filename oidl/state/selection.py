@@ -19,6 +19,7 @@ from oidl.settings import Selection
 from oidl.state.annotation_filters import ANNOTATION_TABLES, row_conditions, row_parameters
 from oidl.state.classes import classes_below, requested_classes
 from oidl.state.connection import StateConnection, transaction
+from oidl.state.licenses import license_condition
 
 _TABLES = """
     CREATE TEMP TABLE given_id (image_id TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -203,6 +204,8 @@ def _images(selection: Selection, *, is_named: bool) -> tuple[str, str]:
         conditions = [f"({selection.where}\n)"]
     if selection.subsets:
         conditions.append("subset IN (SELECT value FROM json_each(:subsets))")
+    if selection.license and not is_named:
+        conditions.append(license_condition(selection.license, "image_id"))
     if not is_named:
         return f"SELECT {source} WHERE {' AND '.join(conditions)}", size
     conditions = _allowed(selection, "x.image_id", is_named=False)
@@ -239,6 +242,8 @@ def _allowed(selection: Selection, image_id: str, *, is_named: bool) -> list[str
     conditions = [f"EXISTS (SELECT 1 FROM download AS d WHERE d.image_id = {image_id}{subset})"]
     if is_named:
         conditions.append(f"{image_id} IN (SELECT n.image_id FROM given_id AS n)")
+    if selection.license:
+        conditions.append(license_condition(selection.license, image_id))
     if selection.where is not None:
         # Its columns resolve to `image`, which is the innermost table.
         conditions.append(

@@ -18,7 +18,17 @@ from oidl.cli.options.retries import RetryOptions
 from oidl.cli.options.run import OPTIONS, TYPES, RunOptions
 from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.sources import SourceOptions
-from oidl.model import Extent, FileKind, LabelType, Orientation, Reason, ResizeMode, StoreKind, Validation
+from oidl.model import (
+    Extent,
+    FileKind,
+    LabelType,
+    LicenseFilter,
+    Orientation,
+    Reason,
+    ResizeMode,
+    StoreKind,
+    Validation,
+)
 from oidl.settings import (
     FileNames,
     Imaging,
@@ -48,6 +58,7 @@ _MADE: dict[type[Any], tuple[Callable[[Any], Any], Any]] = {
 _OTHER = {
     "subset": ("test",), "image_ids": Path("ids"), "classes": ("Cat",), "label_types": (LabelType.LABELS,),
     "attributes": ("IsGroupOf=0",), "min_box_area": 0.5, "limit_per_class": 3, "where": "1",
+    "license": (LicenseFilter.SAME,),
     "source": ("cvdf",), "original_images_dir": Path("/there"), "original_images_subdirectory": "there",
     "images_csv": "list.csv", "catalogue": Path("c.toml"), "image_list": Extent.LABELS,
     "annotations": (FileKind.BOXES,),

@@ -10,6 +10,7 @@ import pytest
 from typed import options, run_options
 
 from oidl.cli.config import Environment
+from oidl.cli.options.renditions import CLASSIC
 from oidl.cli.options.run import RunOptions
 from oidl.cli.options.types import check_values
 from oidl.cli.planning import PLAN, PlannedOptions, plan_line, plan_of
@@ -54,6 +55,7 @@ _SOME = {
     "attributes": ("IsGroupOf=0",),
     "min_box_area": ("0.05", "0"),
     "where": ("license LIKE '%/by/2.0/'", "original_size < 1e6"),
+    "license": ("same", "Free,unchecked"),
     "limit": ("200", "1"),
     "limit_per_class": ("3",),
     "seed": ("7", "-1"),
@@ -122,8 +124,11 @@ def test_an_option_that_is_given_replaces_that_part_and_no_other(seed: int, pars
     option = draw.choice([each for each in _SOME if each not in ("source", "original_images_dir", "limit")])
     value = draw.choice(_SOME[option])
     now = plan_of(parsed("run", f"--{option.replace('_', '-')}={value}"))
-    assert {each: before.get(each) for each in PLAN if each != option and each != "original_images_dir"} == {
-        each: now.get(each) for each in PLAN if each != option and each != "original_images_dir"
+    not_compared = {option, "original_images_dir"}
+    if option in (*CLASSIC, "rendition"):  # a rendition is asked for, so images are resized
+        not_compared.add("resize_images")
+    assert {each: before.get(each) for each in PLAN if each not in not_compared} == {
+        each: now.get(each) for each in PLAN if each not in not_compared
     }
     assert now[option] == plan_of(parsed("run", "--new-plan", f"--{option.replace('_', '-')}={value}"))[option]
 

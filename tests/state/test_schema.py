@@ -17,6 +17,7 @@ _CHECKSUMS = {
     "0002_annotations.sql": "9a3a04f4da349162",
     "0003_shards.sql": "a679b51130e5161c",
     "0004_uploads.sql": "733f99805e78189d",
+    "0005_licenses.sql": "fa1179d48279c97e",
 }
 
 

@@ -20,8 +20,8 @@ from oidl.errors import UsageError
 from oidl.text import nearest, suggestion
 
 PAGES = (
-    "start", "jobs", "choosing", "versions", "sources", "renditions", "annotations", "exports", "shards", "plan",
-    "stopping", "failures", "verifying", "watching", "web", "report", "settings", "network", "python", "schema",
+    "start", "jobs", "choosing", "versions", "sources", "renditions", "annotations", "exports", "shards", "licenses",
+    "plan", "stopping", "failures", "verifying", "watching", "web", "report", "settings", "network", "python", "schema",
     "json", "exit-codes", "options", "limits", "figures", "architecture",
 )  # fmt: skip
 """The pages in the order in which they are listed and can be read."""

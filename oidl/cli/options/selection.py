@@ -8,7 +8,7 @@ from oidl.cli.options.groups import SELECTION, filled, in_section
 from oidl.cli.options.lists import list_of
 from oidl.cli.options.types import A_SHARE, AT_LEAST_ONE, LIMIT
 from oidl.errors import UsageError
-from oidl.model import LabelType
+from oidl.model import LabelType, LicenseFilter
 from oidl.settings import Selection
 
 _ATTRIBUTES = {
@@ -62,6 +62,9 @@ class SelectionOptions:
 
     where: str | None = _SELECTION.where
     """Only images for which this SQL expression is true, like `width > 1024`; see `oidl help choosing`."""
+
+    license: Annotated[tuple[LicenseFilter, ...], list_of("licence", "same,unknown", LicenseFilter)] = ()
+    """Only images whose licence check says one of these, like `same,unchecked` or `free`; see `oidl help licenses`."""
 
     def settings(self, limit: int | None = None) -> Selection:
         """Which images, and how many of them. Raises `UsageError` for options that exclude each other."""
