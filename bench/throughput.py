@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["files"],
         help="of the output: files, webdataset, tfrecord (not of img2dataset)",
     )
+    parser.add_argument("--scaling", nargs="+", default=["faithful"], help="faithful, fast")
     parser.add_argument("--before", type=Path, help="a checkout of another commit, which runs in turn, in one process")
     parser.add_argument("--peer", type=Path, help="the command img2dataset of another environment, in two processes")
     parser.add_argument("--kind", choices=[kind.name for kind in KINDS], action="append")
@@ -80,9 +81,11 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
         if arguments.before:
             usage = _run(kind, arguments, root, f"{number}-before", arguments.before)
             rounds.setdefault("before", []).append(_figures(usage, count))
-        for processes, form in product(arguments.processes, arguments.formats):
-            options = (f"--processes={processes}", *([f"--output-format={form}"] if form != "files" else ()))
-            usage = _run(kind, arguments, root, f"{number}-{processes}-{form}", Path.cwd(), *options)
+        for processes, form, scaling in product(arguments.processes, arguments.formats, arguments.scaling):
+            options = [f"--processes={processes}"]
+            options += [f"--output-format={form}"] if form != "files" else []
+            options += [f"--scaling={scaling}"] if scaling != "faithful" else []
+            usage = _run(kind, arguments, root, f"{number}-{processes}-{form}-{scaling}", Path.cwd(), *options)
             rounds.setdefault(f"`{' '.join(options).replace('=', ' ')}`", []).append(_figures(usage, count))
         for form in arguments.formats if arguments.peer else ():
             output = root / f"{kind.name}-{number}-{form}-peer"

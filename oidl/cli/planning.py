@@ -30,7 +30,7 @@ PLAN = (
     "download_images", "source", "save_tar_balls",
     "save_original_images", "original_images_subdirectory", "original_images_dir", "check_md5_if_exists",
     "resize_images", "resize_mode", "resize_box_size", "resize_output_format", "resize_compression_quality",
-    "resized_images_subdirectory", "rendition", "orientation", "force_rgb", "background",
+    "resized_images_subdirectory", "rendition", "orientation", "force_rgb", "scaling", "background",
     "output_format", "shard_size", "shard_samples", "remote", "keep_local",
     "validate", "max_pixels", "convert_cmyk", "convert_png", "discard_png",
     "prefix_dirs", "name_files_by",

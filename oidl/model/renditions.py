@@ -37,6 +37,13 @@ class Orientation(StrEnum):
     KEEP = "keep"
 
 
+class Scaling(StrEnum):
+    """How much a JPEG may shrink while it is decoded, which is quicker than to resize it and less faithful."""
+
+    FAITHFUL = "faithful"
+    FAST = "fast"
+
+
 class Validation(StrEnum):
     """How much of an image is checked, in addition to size and MD5, and what passes.
 
@@ -70,6 +77,7 @@ class Rendition:
     orientation: Orientation = Orientation.EXIF
     background: str = "ffffff"
     force_rgb: bool = False
+    scaling: Scaling = Scaling.FAITHFUL
     store: StoreKind = StoreKind.FILES
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 from oidl.errors import UsageError
 from oidl.hints import command
-from oidl.model import Crop, Orientation, Rendition, StoreKind
+from oidl.model import Crop, Orientation, Rendition, Scaling, StoreKind
 from oidl.settings import Layout, Settings
 from oidl.state.plan import read_plan
 
 _PREFIX_CHARACTERS = 3
-_RECIPE = ("name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb", "store")
+_RECIPE = (
+    "name", "mode", "box_size", "format", "quality", "crop", "orientation", "background", "force_rgb", "scaling",
+    "store",
+)  # fmt: skip
 
 
 def register(db: sqlite3.Connection, renditions: Sequence[Rendition]) -> None:
@@ -143,7 +146,7 @@ def _another_directory(rendition: Rendition) -> str:
 
 
 def _describe(recipe: Sequence[Any]) -> str:
-    name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb, store = recipe
+    name, mode, box_size, image_format, quality, crop, orientation, background, force_rgb, scaling, store = recipe
     shards = f" in {store} shards" if store != StoreKind.FILES else ""
     if mode is None:
         return f"unchanged {name} images{shards}"
@@ -153,5 +156,6 @@ def _describe(recipe: Sequence[Any]) -> str:
         f"with orientation {orientation}" if orientation != Orientation.EXIF else "",
         f"on #{background}" if background != "ffffff" else "",
         "always with three channels" if force_rgb else "",
+        f"with {scaling} scaling" if scaling != Scaling.FAITHFUL else "",
     ]
     return " ".join([f"{mode} {box_size} px {image_format} images{shards}", *filter(None, special)])

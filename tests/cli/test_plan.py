@@ -71,6 +71,7 @@ _SOME = {
     "rendition": ("name=thumb,box=64", "box=128,quality=50"),
     "orientation": ("dataset",),
     "background": ("000000",),
+    "scaling": ("fast",),
     "output_format": ("webdataset", "TFRecord"),
     "shard_size": ("10M",),
     "shard_samples": ("500",),

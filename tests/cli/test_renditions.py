@@ -8,12 +8,12 @@ from PIL import Image as Pillow
 
 from oidl.cli.options.rendition_parser import check_together, hex_colour, parse_rendition
 from oidl.errors import UsageError
-from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
+from oidl.model import Crop, Orientation, Rendition, ResizeMode, Scaling, Source
 from oidl.settings import SourceSettings
 
 
 def typed(text: str) -> Rendition:
-    return parse_rendition(text, Orientation.EXIF, "ffffff", force_rgb=False)
+    return parse_rendition(text, Rendition("", ""))
 
 
 def test_what_is_not_said_is_as_always() -> None:
@@ -29,6 +29,8 @@ def test_everything_may_be_said() -> None:
         "t", "images/224", ResizeMode.FILL_CROP, 224, "png", None, Crop.ATTENTION, Orientation.DATASET, "ff8000", True
     )
     assert typed("box=9,quality=50,mode=keep-ratio").mode is ResizeMode.KEEP_RATIO
+    assert typed("box=9,scaling=FAST").scaling is Scaling.FAST
+    assert parse_rendition("box=9", Rendition("", "", scaling=Scaling.FAST)).scaling is Scaling.FAST
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,9 @@ def test_another_recipe_in_the_same_directory_is_refused(fine, run) -> None:
     ended = run(fine, "--nodownload-metadata", "--limit=1", "--orientation=keep", named)
     assert ended.returncode == 2
     assert "not ShrinkToFit 224 px jpg images with orientation keep" in ended.stderr
+    ended = run(fine, "--nodownload-metadata", "--limit=1", "--orientation=exif", "--scaling=fast", named)
+    assert ended.returncode == 2
+    assert "not ShrinkToFit 224 px jpg images with fast scaling" in ended.stderr
 
 
 def test_a_cmyk_original_may_be_saved_as_srgb(fine, run, ask, root: Path) -> None:

@@ -16,7 +16,7 @@ from oidl.imaging.encode import unsupported_reason
 from oidl.imaging.inspect import MAX_PIXELS, Picture, decode_check, inspect
 from oidl.imaging.photo import photo
 from oidl.imaging.rendition import Rendered, render
-from oidl.model import Failure, Reason, Rendition, ResizeMode
+from oidl.model import Failure, Reason, Rendition, ResizeMode, Scaling
 
 MODES = list(ResizeMode)
 
@@ -193,6 +193,25 @@ def test_both_decoders_give_the_same_picture(
     assert replace(ours[0], body=b"") == replace(theirs[0], body=b"")
     one, other = (opened(result[0]).convert("RGB") for result in (ours, theirs))
     assert _difference(one, other) < 1.5  # of 255: as much as scaling in the decoder by another eighth makes
+
+
+@pytest.mark.parametrize(("box", "is_halved"), [(224, True), (229, True), (230, False), (212, None)])
+def test_fast_scaling_leaves_more_to_the_decoder(box: int, is_halved: bool | None) -> None:
+    body = photo(2, 640, 480, quality=85)
+    faithful = opened(rendered(body, rendition(box=box, form="png")))
+    fast = opened(rendered(body, replace(rendition(box=box, form="png"), scaling=Scaling.FAST)))
+    assert fast.size == faithful.size
+    assert (fast.tobytes() != faithful.tobytes()) == (is_halved is True)  # both decode to half the size if it is None
+    assert ImageStat.Stat(ImageChops.difference(fast, faithful)).mean[0] < 4
+
+
+def test_the_most_faithful_rendition_decides_the_scale_for_all() -> None:
+    picture = inspect(photo(2, 640, 480, quality=85))
+    assert isinstance(picture, Picture)
+    fast = replace(rendition(box=224), scaling=Scaling.FAST)
+    made = render(picture, [fast, rendition(box=224)])
+    assert isinstance(made, list)
+    assert made[0] == made[1] == rendered(picture.body, rendition(box=224))
 
 
 def test_trailing_bytes_do_no_harm() -> None:

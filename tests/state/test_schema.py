@@ -18,6 +18,7 @@ _CHECKSUMS = {
     "0003_shards.sql": "a679b51130e5161c",
     "0004_uploads.sql": "733f99805e78189d",
     "0005_licenses.sql": "fa1179d48279c97e",
+    "0006_scaling.sql": "e5d3078e587fd0e0",
 }
 
 

@@ -8,20 +8,22 @@ from typing import TypeVar
 from oidl.cli.options.sources import MIRRORS
 from oidl.cli.options.types import member
 from oidl.errors import UsageError
-from oidl.model import Crop, Orientation, Rendition, ResizeMode, Source
+from oidl.model import Crop, Orientation, Rendition, ResizeMode, Scaling, Source
 from oidl.settings import SourceSettings
 from oidl.storage.layout import checked_subdirectory
 
 LARGEST_BOX = 65_500
 """The largest box in pixels; libjpeg's limit is 65,535, and formats differ."""
 
-_KEYS = ("name", "mode", "box", "format", "quality", "dir", "crop", "orientation", "background", "force-rgb")
+_KEYS = (
+    "name", "mode", "box", "format", "quality", "dir", "crop", "orientation", "background", "force-rgb", "scaling",
+)  # fmt: skip
 
 E = TypeVar("E", bound=StrEnum)
 
 
-def parse_rendition(text: str, orientation: Orientation, background: str, *, force_rgb: bool) -> Rendition:
-    """The rendition that `text` describes; what it leaves out is as given. Raises `UsageError`."""
+def parse_rendition(text: str, rest: Rendition) -> Rendition:
+    """The rendition that `text` describes; some of what it leaves out is as in `rest`. Raises `UsageError`."""
     values: dict[str, str] = {}
     for part in text.split(","):
         key, equals, value = part.partition("=")
@@ -46,9 +48,10 @@ def parse_rendition(text: str, orientation: Orientation, background: str, *, for
             format=values.get("format", "jpg").lower(),
             quality=_whole_number(values["quality"], 1, 100, f"{where}: quality") if "quality" in values else None,
             crop=_member(Crop, values.get("crop", Crop.CENTRE), where),
-            orientation=_member(Orientation, values.get("orientation", orientation), where),
-            background=hex_colour(values.get("background", background), where),
-            force_rgb=values.get("force-rgb", str(force_rgb)).lower() in ("true", "yes", "1"),
+            orientation=_member(Orientation, values.get("orientation", rest.orientation), where),
+            background=hex_colour(values.get("background", rest.background), where),
+            force_rgb=values.get("force-rgb", str(rest.force_rgb)).lower() in ("true", "yes", "1"),
+            scaling=_member(Scaling, values.get("scaling", rest.scaling), where),
         ),
         where,
     )

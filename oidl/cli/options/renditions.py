@@ -1,6 +1,6 @@
 """Options: which resized images are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,7 +15,7 @@ from oidl.cli.options.rendition_parser import (
     parse_rendition,
 )
 from oidl.cli.options.types import between, one_of, origin
-from oidl.model import Orientation, Rendition, ResizeMode
+from oidl.model import Orientation, Rendition, ResizeMode, Scaling
 from oidl.settings import Imaging, SourceSettings
 
 CLASSIC = (
@@ -67,6 +67,9 @@ class RenditionOptions:
     force_rgb: bool = False
     """Save resized images with three channels (RGB), even if they are grey."""
 
+    scaling: Annotated[Scaling, one_of(Scaling)] = Scaling.FAITHFUL
+    """How JPEGs are shrunk: `faithful`, or `fast`, up to a fifth faster and as sharp as img2dataset's."""
+
     background: Annotated[str, _COLOUR] = Imaging().background
     """Colour behind transparent parts and of borders, as six hex digits."""
 
@@ -85,18 +88,27 @@ class RenditionOptions:
 
     def parsed(self, text: str) -> Rendition:
         """The rendition that `text`, a value of `--rendition`, describes; these options say what it leaves out."""
-        return parse_rendition(text, self.orientation, self.background, force_rgb=self.force_rgb)
+        return parse_rendition(text, self._rest())
 
     def _classic(self) -> Rendition:
         directory = _RESIZED if self.resized_images_subdirectory is None else self.resized_images_subdirectory
-        return Rendition(
+        return replace(
+            self._rest(),
             name=directory,
             directory=directory,
             mode=self.resize_mode,
             box_size=self.resize_box_size,
             format=self.resize_output_format.lower(),
             quality=self.resize_compression_quality,
+        )
+
+    def _rest(self) -> Rendition:
+        """What applies to all renditions, unless `--rendition` says otherwise."""
+        return Rendition(
+            "",
+            "",
             orientation=self.orientation,
             background=self.background,
             force_rgb=self.force_rgb,
+            scaling=self.scaling,
         )
