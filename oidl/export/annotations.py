@@ -141,7 +141,8 @@ class PageAnnotations:
         Such masks are left out if boxes are selected by more than their class: their attributes are unknown.
         """
         boxes = self._rows.boxes.get(image_id, ())
-        of_box, others = pair(boxes, self._rows.masks.get(image_id, ()))
+        masks = self._rows.masks.get(image_id, ())
+        of_box, others = pair(boxes, masks) if masks else ({}, [])
         for at, box in enumerate(boxes):
             if at in of_box or not needs_mask:
                 yield box, of_box.get(at)

@@ -7,15 +7,42 @@ with `=`, `+`, `-` or `@`) gets an apostrophe before it.
 
 from pathlib import PurePath
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from oidl.export.format import ExportTarget
 from oidl.export.image import LabelledImage
-from oidl.export.text import cell, csv_line
-from oidl.state.file_annotations import AnnotatedFile
+from oidl.export.text import cell, csv_line, shown
 
 ATTRIBUTION = "ATTRIBUTION.csv"
 COLUMNS = ("image_id", "file_name", "title", "author", "author_url", "license", "landing_url")
+
+
+class Credited(Protocol):
+    """An image as published: an `AnnotatedFile`, or the facts of a sample."""
+
+    @property
+    def image_id(self) -> str:
+        """Its ImageID."""
+
+    @property
+    def title(self) -> str:
+        """The title that its author gave it."""
+
+    @property
+    def author(self) -> str:
+        """The name of its author."""
+
+    @property
+    def author_profile_url(self) -> str:
+        """The page of its author."""
+
+    @property
+    def license(self) -> str:
+        """The URL of its licence."""
+
+    @property
+    def original_landing_url(self) -> str:
+        """Its page."""
 
 
 class Attribution:
@@ -40,7 +67,7 @@ class Attribution:
         self._file.write(credit_line(image.file, image.path))
 
 
-def credit_line(file: AnnotatedFile, path: PurePath | str) -> str:
+def credit_line(image: Credited, path: PurePath | str) -> str:
     """The row of an image that is at `path` of the export."""
-    credit = (file.title, file.author, file.author_profile_url, file.license, file.original_landing_url)
-    return csv_line((file.image_id, path, *map(cell, credit)))
+    credit = (image.title, image.author, image.author_profile_url, image.license, image.original_landing_url)
+    return csv_line((image.image_id, path, *(cell(shown(each)) for each in credit)))

@@ -1,7 +1,5 @@
 """Text that the formats can hold, and that is harmless in the programs that open it. Pure."""
 
-import csv
-import io
 import re
 from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
@@ -13,11 +11,14 @@ _UNFIT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 _Row = TypeVar("_Row", bound=NamedTuple)
 _BLANKS = re.compile("[\t\v\f\r]+")  # that `printable` would show as damage
+_QUOTED = re.compile('[",\r\n]')
 _FORMULA = re.compile("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the wide ones too, as Excel takes them in East Asia
 
 
 def shown(text: str) -> str:
     """The published `text`, made printable; line ends stay."""
+    if text.isascii() and text.isprintable():  # almost all
+        return text
     return printable(_BLANKS.sub(" ", text))
 
 
@@ -39,9 +40,15 @@ def cell(text: str) -> str:
 
 def csv_line(fields: Iterable[object]) -> str:
     """A line of CSV, quoted if needed; None is an empty field."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(fields)  # so that "\r" and "\n" are both quoted
-    return line.getvalue().removesuffix("\r\n") + "\n"
+    # A writer of the module csv for each line would take longer than the rest of an image in a pack.
+    texts = ["" if field is None else str(field) for field in fields]
+    line = ",".join(_in_quotes(text) if _QUOTED.search(text) else text for text in texts)
+    return f"{line}\n" if texts != [""] else '""\n'
+
+
+def _in_quotes(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def number(value: float) -> str:

@@ -113,6 +113,21 @@ def atomic_text(path: Path, *, is_durable: bool = True) -> Iterator[TextIO]:
         os.replace(part, path)
 
 
+def nameless_file(directory: Path) -> BinaryIO:
+    """An empty file in `directory`, to write and to read, that has no name and ends with its process.
+
+    Creates the directory. Raises `DiskError`.
+    """
+    part = directory / f".rows{PART_DIRECTORY}-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        part.unlink()
+    except OSError as error:
+        raise disk_error(directory, error) from error
+    return os.fdopen(fd, "w+b")
+
+
 @contextmanager
 def part_of(path: Path) -> Iterator[Path]:
     """A temporary name next to `path` that no other process uses; a file of that name is removed at the end.

@@ -32,12 +32,12 @@ class OwnFiles:
             return self.has_shard(rendition, place.shard)
         directory, _, name = recorded.rpartition("/")
         parent, _, prefix = directory.rpartition("/")
-        names = {
-            name_of(each, parts)
-            for home, parts in ((directory, (name,)), (parent, (prefix, name)))
-            for each in self._renditions.get((rendition, home), ())
-        }
-        return image_id in names or any(name is not None and not is_image_id(name) for name in names)
+        for home, parts in ((parent, (prefix, name)), (directory, (name,))):
+            for each in self._renditions.get((rendition, home), ()):
+                found = name_of(each, parts)
+                if found is not None and (found == image_id or not is_image_id(found)):
+                    return True
+        return False
 
     def has_shard(self, rendition: str, recorded: str) -> bool:
         """Whether `recorded`, as in `shard.path`, can be a shard of this rendition."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oidl.errors import DiskError
-from oidl.storage.atomic import PART_DIRECTORY, AtomicWriter, atomic_text
+from oidl.storage.atomic import PART_DIRECTORY, AtomicWriter, atomic_text, nameless_file
 from oidl.storage.sweep import remove_tree
 
 
@@ -119,3 +119,11 @@ def test_what_is_in_the_way_is_named(tmp_path: Path, place: str) -> None:
     assert (
         caught.value.hint == f"move away {in_the_way}, which is in the way, or choose another place; then run it again"
     )
+
+
+def test_a_file_without_a_name_leaves_nothing(tmp_path: Path) -> None:
+    with nameless_file(tmp_path / "new") as file:
+        file.write(b"rows")
+        assert not list((tmp_path / "new").iterdir())
+        file.seek(0)
+        assert file.read() == b"rows"

@@ -4,19 +4,18 @@ They are made from the database and from sealed shards, so they are the same whe
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from oidl.export.attribution import COLUMNS, credit_line
+from oidl.export.attribution import COLUMNS
 from oidl.export.image import Category
 from oidl.export.pack.card import CardFacts, card, croissant
 from oidl.export.pack.context import PackContext
+from oidl.export.pack.credits import Credits
 from oidl.export.pack.plan import ATTRIBUTION, CARD, CROISSANT, IDX, INDEX, LABEL_MAP
 from oidl.export.pack.request import Step
-from oidl.export.pack.samples import suffix_of
-from oidl.export.text import csv_line, with_shown
-from oidl.export.walk import TEXTS
-from oidl.state.pack import ShardRow, ShardSet, member_pages, shards_of
+from oidl.export.text import csv_line
+from oidl.state.pack import ShardRow, ShardSet, shards_of
 from oidl.storage.atomic import atomic_text
 from oidl.storage.shards.dali import write_index
 
@@ -35,12 +34,15 @@ def is_finished(context: PackContext, shard_set: ShardSet) -> bool:
     return all((context.dest / name).is_file() for name in names)
 
 
-def write_next_to_shards(context: PackContext, shard_set: ShardSet, categories: Sequence[Category]) -> None:
+def write_next_to_shards(
+    context: PackContext, shard_set: ShardSet, categories: Sequence[Category], credits: Credits
+) -> None:
     """Writes all of them. Raises `DiskError`."""
     shards = shards_of(context.db, shard_set.set_id)
     if context.request.format.has_label_map and categories:
         _write(context, LABEL_MAP, _label_map(categories))
-    facts = _write_attribution(context, shards, categories)
+    _write_attribution(context, shards, credits)
+    facts = CardFacts(frozenset(credits.licenses), bool(categories))
     _write(context, CROISSANT, croissant(context, shards, facts))
     _write(context, CARD, card(context, shards, facts))
     if context.request.with_idx:
@@ -69,28 +71,12 @@ def _label_map(categories: Sequence[Category]) -> str:
     )
 
 
-def _write_attribution(context: PackContext, shards: Sequence[ShardRow], categories: Sequence[Category]) -> CardFacts:
-    """Writes `ATTRIBUTION.csv`; returns what the card says about the images."""
-    licenses: set[str] = set()
+def _write_attribution(context: PackContext, shards: Sequence[ShardRow], credits: Credits) -> None:
     with atomic_text(context.dest / ATTRIBUTION) as file:
         file.write(csv_line(COLUMNS))
         for shard in shards:
-            for image_license, line in _credits(context, shard):
-                licenses.add(image_license)
-                file.write(line)
+            file.writelines(credits.of(shard))
     context.did(Step.ADDED)
-    return CardFacts(frozenset(licenses), bool(categories))
-
-
-def _credits(context: PackContext, shard: ShardRow) -> Iterator[tuple[str, str]]:
-    """The licence and the row of each image in a shard."""
-    name = Path(shard.path).name
-    for page in member_pages(context.db, shard.shard_id, context.rendition.name):
-        for member in page:
-            if member.file is not None:  # it may have been deleted after it was packed
-                file = with_shown(member.file, TEXTS)
-                suffix = suffix_of(member, file, context.rendition)
-                yield file.license, credit_line(file, f"{name}/{file.image_id}.{suffix}")
 
 
 def _index(context: PackContext, shards: Sequence[ShardRow]) -> str:

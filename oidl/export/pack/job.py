@@ -12,6 +12,7 @@ from oidl.export.categories import Categories, export_categories
 from oidl.export.labels import find_rendition
 from oidl.export.masks import MaskReader
 from oidl.export.pack.context import PackContext
+from oidl.export.pack.credits import Credits
 from oidl.export.pack.index import is_finished, write_next_to_shards
 from oidl.export.pack.plan import planned_images, planned_set
 from oidl.export.pack.request import KINDS, OnStep, PackRequest, PackResult, SplitResult, Step
@@ -59,11 +60,11 @@ def pack(
     sweep_parts(context.dest)
     shard_set = planned_set(context)
     context.result.images = planned_images(shard_set)
-    with closing(masks):
-        todo = unwritten_shards(context, shard_set)
-        write_shards(context, todo, ShardSamples(context, categories.by_label_name, masks))
+    todo = unwritten_shards(context, shard_set)
     if todo or not is_finished(context, shard_set):
-        write_next_to_shards(context, shard_set, categories.of_objects)
+        with closing(masks), Credits(context) as credits:
+            write_shards(context, todo, ShardSamples(context, categories.by_label_name, masks), credits)
+            write_next_to_shards(context, shard_set, categories.of_objects, credits)
         finish_set(db, shard_set.set_id)
         context.did(Step.FINISHED)
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from oidl.export.pack.context import PackContext
+from oidl.export.pack.credits import Credits
 from oidl.export.pack.plan import INDEX
 from oidl.export.pack.request import Step
 from oidl.export.pack.samples import ShardSamples
@@ -28,13 +29,14 @@ def unwritten_shards(context: PackContext, shard_set: ShardSet) -> list[ShardRow
     return todo
 
 
-def write_shards(context: PackContext, shards: Sequence[ShardRow], samples: ShardSamples) -> None:
+def write_shards(context: PackContext, shards: Sequence[ShardRow], samples: ShardSamples, credits: Credits) -> None:
     """Writes and seals `shards`, one after the other."""
     for shard in shards:
-        _write(context, shard, samples)
+        _write(context, shard, samples, credits)
+        credits.complete(shard)
 
 
-def _write(context: PackContext, shard: ShardRow, samples: ShardSamples) -> None:
+def _write(context: PackContext, shard: ShardRow, samples: ShardSamples, credits: Credits) -> None:
     written: list[Written] = []
     missing: list[str] = []
     with sealed_file(context.path_of(shard.path)) as file:
@@ -43,6 +45,7 @@ def _write(context: PackContext, shard: ShardRow, samples: ShardSamples) -> None
             if isinstance(sample, Sample):
                 at, size = writer.add(sample) or (None, None)
                 written.append(Written(sample.key, at, size))
+                credits.add(shard, sample)
                 context.result.packed += 1
                 context.result.packed_now += 1
             else:

@@ -15,6 +15,14 @@ _BLOCK = 512
 _NAME = 100
 _MODE, _NOBODY, _NO_TIME, _REGULAR = b"0000644\0", b"0000000\0", b"00000000000\0", b"0"
 _MAGIC = b"ustar\x0000"
+_SIZE, _CHECKSUM = 12, 8
+_BEFORE_SIZE = _MODE + _NOBODY + _NOBODY
+_AFTER_CHECKSUM = (_REGULAR + bytes(_NAME) + _MAGIC).ljust(
+    _BLOCK - _NAME - len(_BEFORE_SIZE) - _SIZE - len(_NO_TIME) - _CHECKSUM, b"\0"
+)
+_CONSTANT = (
+    sum(_BEFORE_SIZE) + sum(_NO_TIME) + _CHECKSUM * ord(" ") + sum(_AFTER_CHECKSUM)
+)  # their part of the checksum
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -36,10 +44,9 @@ def _member(name: str, body: bytes) -> bytes:
 def _header(name: bytes, size: int) -> bytes:
     if len(name) > _NAME:
         raise ValueError(f"a name in a tar has at most {_NAME} bytes, not {len(name)}")
-    before = b"".join((name.ljust(_NAME, b"\0"), _MODE, _NOBODY, _NOBODY, b"%011o\0" % size, _NO_TIME))
-    after = (_REGULAR + bytes(_NAME) + _MAGIC).ljust(_BLOCK - len(before) - 8, b"\0")
-    checksum = sum(before) + 8 * ord(" ") + sum(after)
-    return b"".join((before, b"%06o\0 " % checksum, after))
+    octal = b"%011o\0" % size
+    checksum = b"%06o\0 " % (sum(name) + sum(octal) + _CONSTANT)
+    return b"".join((name.ljust(_NAME, b"\0"), _BEFORE_SIZE, octal, _NO_TIME, checksum, _AFTER_CHECKSUM))
 
 
 def tar_flaw(data: bytes, key: str, body: slice) -> str:
