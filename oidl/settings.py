@@ -12,7 +12,7 @@ from typing import Any
 from oidl.cores import usable_cores
 from oidl.model import Extent, FileKind, Reason, Rendition, ShardSettings, Source, StoreKind, Validation
 from oidl.model.selection import Selection as Selection  # one of the settings, for those that import them
-from oidl.text import without_secrets
+from oidl.text import plain, without_secrets
 
 MAX_IMAGE_BYTES = 250_000_000
 """The default limit on the size of an image, in bytes; the largest of Open Images is far below."""
@@ -176,7 +176,8 @@ class WorkerSettings:
     """What one worker needs to know; it can be sent to another process.
 
     `number` is its number, `threads` how many images it checks and resizes at once. Temporary files have names that
-    begin with the `token` of the run and `part`, which no other process uses. `log_level` is that of `logging`.
+    begin with the `token` of the run and `part`, which no other process uses. `log_level` is that of `logging`. With a
+    `fence`, the name of one life of a node on a cluster, files are staged under that name, and shards are not created.
     """
 
     number: int
@@ -189,6 +190,7 @@ class WorkerSettings:
     part: str = ""
     log_level: int = 0
     shards: ShardSettings = field(default_factory=ShardSettings)
+    fence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,7 @@ class Settings:
     for the selected images or the whole list. Unless `is_directory_given`, the first of `renditions` goes to another
     directory if its own has files made otherwise. `plan` is what the root is for from now on, by option; a run without
     one leaves it unchanged. `threads` check and resize images, in `processes` processes; None lets the run choose.
+    With a `cluster`, nodes there do that, each with `node_threads`; None is as many as its worker has.
     """
 
     root_dir: Path
@@ -228,6 +231,8 @@ class Settings:
     plan: Mapping[str, str | int | float | bool | list[str]] = field(default_factory=dict)
     threads: int = field(default_factory=usable_cores)
     processes: int | None = None
+    cluster: str | None = None
+    node_threads: int | None = None
     shards: ShardSettings = field(default_factory=ShardSettings)
 
     @property
@@ -254,14 +259,6 @@ class Settings:
 
     def as_json(self) -> dict[str, Any]:
         """The settings as plain JSON values, for the `run` table, without the parts of URLs that may be secret."""
-        plain = {name: _plain(value) for name, value in asdict(self).items() if name != "plan"}
-        plain["shards"]["remote"] = self.shards.remote and without_secrets(self.shards.remote)
-        return plain | {"images_csv": self.images_csv and without_secrets(self.images_csv)}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(inner) for inner in value]
-    return str(value) if isinstance(value, (Path, StrEnum)) else value
+        values = {name: plain(value) for name, value in asdict(self).items() if name != "plan"}
+        values["shards"]["remote"] = self.shards.remote and without_secrets(self.shards.remote)
+        return values | {"images_csv": self.images_csv and without_secrets(self.images_csv)}

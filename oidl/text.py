@@ -7,7 +7,10 @@ so a server decides neither what a terminal does nor how large the database grow
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from html import escape
+from pathlib import Path
+from typing import Any
 
 DETAIL_CHARACTERS = 300
 """The longest `detail` of a failure, in characters; one image's failure costs the database no more than this."""
@@ -72,3 +75,12 @@ def nearest(typed: str, known: Iterable[str], most: int = 1) -> list[str]:
 
     by_name = {word.casefold(): word for word in known}
     return [by_name[name] for name in difflib.get_close_matches(typed.casefold(), by_name, most)]
+
+
+def plain(value: Any) -> Any:
+    """`value` for JSON: enums and paths as text, tuples as lists."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(inner) for inner in value]
+    return str(value) if isinstance(value, (Path, StrEnum)) else value

@@ -175,7 +175,8 @@ def _typed(option: str, plan: Mapping[str, "Value"]) -> str:
 def _defaults() -> dict[str, "Value | None"]:
     from oidl.cli.options.run import RunOptions
 
-    return {option: _plain(value) for option, value in RunOptions().values().items() if option in PLAN}
+    values = {option: _plain(value) for option, value in RunOptions().values().items() if option in PLAN}
+    return values | {"output_format": "files"}  # what a plan says; the option's own default depends on `--cluster`
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from oidl.cli.asking import ask_first
 from oidl.cli.displays import DisplayOptions, choose_display
 from oidl.cli.dry_run import dry_run
 from oidl.cli.loopback import still_works, why_away
+from oidl.cli.machines import machines_of
 from oidl.cli.options.run import RunOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_of, plan_remarks
@@ -77,7 +78,10 @@ def _checked_settings(options: RunOptions, version: Version) -> Settings:
     """The settings of a run, with its plan. Raises `UsageError` for what `version` or libvips cannot do."""
     options = replace(options, dataset=replace(options.dataset, dataset_version=version.name))
     options.check(version)
-    settings = replace(options.settings(version.directory), plan=plan_of(options))
+    settings = options.settings(version.directory)
+    machines_of(settings)  # it fails at once if a package is missing
+    shards = replace(options.shards, output_format=options.shards.store(on_cluster=settings.cluster is not None))
+    settings = replace(settings, plan=plan_of(replace(options, shards=shards)))
     unusual = [rendition for rendition in settings.renditions if rendition.format not in ("jpg", "jpeg")]
     if unusual:
         from oidl.imaging.encode import unsupported_reason  # it loads libvips, which the coordinator may not need
@@ -107,7 +111,8 @@ def _run(session: RunSession, *, says_forecast: bool) -> RunEnd:
         is_new = bool(settings.plan) and settings.plan != plan
         session = replace(session, settings=settings)
         introduce = partial(_introduction, session, remarks, says_forecast=says_forecast and is_new)
-        end = session.run(db, lambda context: Run(context, introduce).run())
+        machines = machines_of(settings)
+        end = session.run(db, lambda context: Run(context, introduce, machines).run())
     with open_reader(settings.state_db) as reader:
         is_wanted = (
             settings.export_csv and settings.download_images and end.exit_code != ExitCode.DISK and not end.is_cut

@@ -102,6 +102,10 @@ class _Child:
         """The run starts draining."""
         self._worker.drain()
 
+    async def sync(self) -> None:
+        """As in `Worker`."""
+        await self._worker.sync()
+
     # ---- what the worker asks the coordinator
 
     async def claim_name(self, name: str, image_id: str) -> bool:

@@ -20,6 +20,7 @@ from oidl.node.worker import Coordinator
 from oidl.settings import FileNames, WorkerSettings
 from oidl.storage.atomic import AtomicWriter
 from oidl.storage.files import Files
+from oidl.storage.staging import StagedWriter
 
 _READERS = 4  # threads that read originals
 _SLOW_S = 0.01  # a quick image takes longer than this only if the disk is slow
@@ -97,6 +98,11 @@ class LocalWorker:
         """As in `Worker`."""
         self._drain.begin()
 
+    async def sync(self) -> None:
+        """As in `Worker`."""
+        if self._shards:
+            await run_abandonable(self._shards.sync, limiter=self._reading)
+
 
 def new_local_worker(
     settings: WorkerSettings,
@@ -109,11 +115,11 @@ def new_local_worker(
     """A worker in this process, which it may have to itself; `on_bytes` is that of `LocalWorker`."""
     files = Files(
         settings.layout,
-        AtomicWriter(settings.token, settings.part),
+        StagedWriter(settings.token, settings.fence) if settings.fence else AtomicWriter(settings.token, settings.part),
         settings.originals.directory,
         lambda name, image_id: trio.from_thread.run(coordinator.claim_name, name, image_id),
     )
-    shards = Shards(settings.layout.root_dir, settings.shards, coordinator)
+    shards = Shards(settings.layout.root_dir, settings.shards, coordinator, is_fenced=bool(settings.fence))
     processor = Processor(
         Stores(files, shards),
         settings.originals,

@@ -205,6 +205,12 @@ class ChildWorker:
         self._is_draining = True
         self.notify("begin_drain")
 
+    async def sync(self) -> None:
+        """As in `Worker`."""
+        if self.has_started.is_set():
+            with suppress(WorkerDiedError):
+                await self.call("sync")
+
     async def call(self, method: str, *arguments: object, body: int = 0) -> Any:
         """The result of a method of the child, about this `body`. Raises what that raised, or `WorkerDiedError`."""
         if self._has_ended:
@@ -228,9 +234,9 @@ class ChildWorker:
                 self._has_worked = False
                 death = await live(self._frames, self._handle)
                 log.error("worker process %d %s%s", self.number, death.text, death.printed and f":\n{death.printed}")
-                failures += _LATER if self.has_started.is_set() or death.was_killed else 1.0
+                cost = _LATER if self.has_started.is_set() or death.was_killed else 1.0
                 self.has_started = trio.Event()
-                failures = 0.0 if self._has_worked else failures
+                failures = 0.0 if self._has_worked else failures + cost
                 if failures >= _FAILURES:
                     raise OidlError(f"worker processes fail: the last one {death.text}", hint="try `--processes 1`")
                 self._frames = self._new_frames(life)
@@ -252,8 +258,7 @@ class ChildWorker:
     def _fail_all(self, death: str, *, was_killed: bool) -> None:
         """The child has died: nothing will come of what it had."""
         for pending in self._pending.values():
-            was_processing = pending.body in self._processing
-            pending.fail(WorkerDiedError(death, was_processing=was_processing, was_killed=was_killed))
+            pending.fail(WorkerDiedError(death, was_processing=pending.body in self._processing, was_killed=was_killed))
         self._kept.clear()
         self._processing.clear()
 

@@ -23,11 +23,15 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Shards:
-    """The shards below `root_dir` that this worker appends to; `coordinator` opens them."""
+    """The shards below `root_dir` that this worker appends to; `coordinator` opens them.
+
+    Those that are fenced have been created by it; if one is gone, it has been given to another worker.
+    """
 
     root_dir: Path
     limits: ShardSettings
     coordinator: Coordinator
+    is_fenced: bool = False
     _open: dict[Key, list[ShardLog]] = field(default_factory=dict)  # with places that are free, or reserved
     _reserved: dict[tuple[str, str], ShardLog] = field(default_factory=dict)  # by ImageID and rendition
     _opening: dict[Key, trio.Lock] = field(default_factory=dict)
@@ -59,6 +63,12 @@ class Shards:
         del self._reserved[sample.key, rendition.name]
         return placed
 
+    def sync(self) -> None:
+        """Returns when everything that was appended is on the disk. Any thread may call it."""
+        for logs in list(self._open.values()):
+            for log in list(logs):
+                log.sync()
+
     def close(self) -> None:
         """Closes the files; nothing is appended any more."""
         for logs in self._open.values():
@@ -72,7 +82,7 @@ class Shards:
             log = next((each for each in logs if not each.is_full), None)
             if log is None:
                 shard = await self.coordinator.open_shard(rendition, subset)
-                log = ShardLog(self.root_dir, shard, self.limits.bytes)
+                log = ShardLog(self.root_dir, shard, self.limits.bytes, must_exist=self.is_fenced)
                 logs.append(log)
         return log
 

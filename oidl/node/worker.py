@@ -55,6 +55,10 @@ class Worker(Protocol):
         """Gives up requests that are not sent yet."""
         ...
 
+    async def sync(self) -> None:
+        """Returns when everything that is in shards so far is on the disk."""
+        ...
+
 
 class Coordinator(Protocol):
     """What a worker must ask the coordinator, which alone writes to the database."""
@@ -104,6 +108,11 @@ class Workers:
         """Gives up requests that are not sent yet."""
         for worker in self.members:
             worker.drain()
+
+    async def sync(self) -> None:
+        """Returns when everything that is in shards so far is on the disk."""
+        for worker in self.members:
+            await worker.sync()
 
     def new_connection(self, number: int | None) -> Connection:
         """A connection of that worker."""

@@ -29,7 +29,7 @@ class ImageStages:
     async def run(self, queue: Queue, selected: ImageSelection) -> FeedEnd:
         """Processes the images of `queue`; returns why the feed ended."""
         in_flight = InFlight(selected.target)
-        async with self._machines(self._work) as machine:
+        async with self._machines(self._work, in_flight) as machine:
             end = await machine.run(self._feed(queue, in_flight, selected), self._recorder(in_flight))
         return end or FeedEnd.STOPPED
 

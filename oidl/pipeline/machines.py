@@ -11,6 +11,7 @@ from oidl.node.machine import NodeSettings, Surroundings, open_node
 from oidl.node.node import Feed, Recorder
 from oidl.node.pool import Arrivals, process_count
 from oidl.pipeline.context import Context
+from oidl.pipeline.feed import InFlight
 from oidl.pipeline.inputs import Inputs
 from oidl.pipeline.shards import RunShards
 from oidl.pipeline.writer import StateWriter
@@ -45,12 +46,12 @@ class Machine(Protocol):
         ...
 
 
-Machines = Callable[[ImageWork], AbstractAsyncContextManager[Machine]]
-"""Opens the machines that process the images of a run, for a `with` block."""
+Machines = Callable[[ImageWork, InFlight], AbstractAsyncContextManager[Machine]]
+"""Opens the machines that process the images of a run, for an `async with` block."""
 
 
 @asynccontextmanager
-async def this_machine(work: ImageWork) -> AsyncIterator[Machine]:
+async def this_machine(work: ImageWork, in_flight: InFlight) -> AsyncIterator[Machine]:
     """Processes the images on this machine."""
     context, settings, meter = work.context, work.context.settings, work.context.meter
     processes = settings.processes or process_count(meter.remaining)

@@ -27,6 +27,7 @@ from oidl.state.homes import read_homes
 from oidl.state.load import loaded_subsets
 from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import requeue
+from oidl.state.runs import was_on_cluster
 from oidl.state.shards import (
     Sample,
     Shard,
@@ -110,6 +111,13 @@ class RunShards:
         """As in `Coordinator`."""
         self._full[shard_id] = self._begun_with.get(shard_id, 0) + appended
 
+    async def fence(self, shard_ids: Sequence[int]) -> None:
+        """Takes shards from a worker that was lost, and may still write: their images are copied to new shards.
+
+        Their results must be recorded. Other workers continue the new ones.
+        """
+        self._say_lost(await self._state.run(self._fence, shard_ids))
+
     async def run(self) -> None:
         """Seals full shards when all their images are recorded, until cancelled.
 
@@ -158,6 +166,7 @@ class RunShards:
         if shards:
             sync_commits(db)  # before bytes are cut off that rows may have named
         own = self._own_files(db) if shards else None
+        copies = bool(shards) and was_on_cluster(db)  # nodes of other machines may still write
         for shard in shards:
             trio.from_thread.check_cancelled()
             if own and not own.has_shard(shard.rendition, shard.path):  # people edit the table
@@ -165,8 +174,19 @@ class RunShards:
                 drop_shard(db, shard)
                 continue
             lost += self._requeue_lost(db, shard)
-            kept = self._in_order(db, shard)
+            kept = self._in_order(db, shard, copy=copies)
             if kept:
+                self._keep_open(*kept)
+        self._remove_dropped(db)
+        return lost
+
+    def _fence(self, shard_ids: Sequence[int]) -> int:
+        db, lost = self._state.db, 0
+        sync_commits(db)
+        for shard in filter(None, [unsealed_shard(db, shard_id) for shard_id in shard_ids]):
+            self._full.pop(shard.shard_id, None)
+            lost += self._requeue_lost(db, shard)
+            if kept := self._in_order(db, shard, copy=True):
                 self._keep_open(*kept)
         self._remove_dropped(db)
         return lost
@@ -176,10 +196,9 @@ class RunShards:
         rendition = self._renditions.get(shard.rendition)
         left = self._limits.samples - len(samples)
         length = samples[-1].at + samples[-1].bytes
-        if left <= 0 or length >= self._limits.bytes or rendition is None or rendition.store != shard.format:
+        is_full = left <= 0 or length >= self._limits.bytes
+        if is_full or not rendition or (rendition.store, self._directory(rendition)) != (shard.format, shard.directory):
             return  # it is sealed at the end
-        if shard.directory != self._directory(rendition):
-            return
         place = max(each.place for each in samples) + 1
         self._begun_with[shard.shard_id] = len(samples)
         idle = self._idle.setdefault((shard.rendition, shard.split), [])
@@ -193,10 +212,10 @@ class RunShards:
         lost = [each.image_id for each in samples_of(db, shard) if each.at + each.bytes > size]
         return _requeue_all(db, shard, lost)
 
-    def _in_order(self, db: StateConnection, shard: Shard) -> tuple[Shard, list[Sample]] | None:
+    def _in_order(self, db: StateConnection, shard: Shard, *, copy: bool = False) -> tuple[Shard, list[Sample]] | None:
         """An open shard that has the images of `shard` one after the other, and nothing else; None if it has none.
 
-        One that a process of an earlier run still has open is copied: that process may write to it.
+        With `copy`, or if a process of an earlier run still has it open, it is copied: others may write to it.
         """
         samples = samples_of(db, shard)
         if not samples:
@@ -204,7 +223,7 @@ class RunShards:
             return None
         begins = list(accumulate((each.bytes for each in samples), initial=0))
         are_adjacent = begins[:-1] == [each.at for each in samples]
-        if shard.state == "open" and are_adjacent and not is_locked(self._path(shard)):
+        if shard.state == "open" and are_adjacent and not copy and not is_locked(self._path(shard)):
             cut_shard(self._path(shard), begins[-1])
             return shard, samples
         return self._copied(db, shard, samples, begins)

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from oidl.model import ORIGINAL, Job, Member, Rendition, Source
 from oidl.model.sample import Sample
 from oidl.settings import FileNames, Layout
-from oidl.storage.atomic import AtomicWriter
 from oidl.storage.layout import flickr_name, output_path, recorded_path, subset_directory
 from oidl.storage.shards.place import read_recorded
+
+
+class Writer(Protocol):
+    """Writes files that are whole when they appear."""
+
+    def write(self, home: Path, path: Path, body: bytes) -> None:
+        """Writes `body` to `path`, below `home`. Raises `DiskError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,7 @@ class Files:
     """
 
     layout: Layout
-    writer: AtomicWriter
+    writer: Writer
     originals_directory: str
     claim: Callable[[str, str], bool] = field(default=lambda name, image_id: True)
 

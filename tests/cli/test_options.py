@@ -67,7 +67,7 @@ _OTHER = {
     "background": "000000", "output_format": StoreKind.WEBDATASET, "remote": "s3://bucket/prefix",
     "validate": Validation.OFF, "name_files_by": FileNames.FLICKR, "dataset_version": "3",
     "retry_failed": (Reason.GONE,), "limit_rate": 9, "max_rps": 9.0, "user_agent": "me", "max_duration": 9.0,
-    "max_bytes": 9, "limit": 9, "threads": 99, "processes": 9,
+    "max_bytes": 9, "limit": 9, "threads": 99, "processes": 9, "cluster": "local:3",
     "root_dir": Path("/elsewhere"), "state_db": Path("/elsewhere.sqlite3"), "include_subclasses": True,
 }  # fmt: skip
 """Values that are not the default ones, for what is neither a switch nor a number."""

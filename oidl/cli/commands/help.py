@@ -21,6 +21,7 @@ from oidl.text import nearest, suggestion
 
 PAGES = (
     "start", "jobs", "choosing", "versions", "sources", "renditions", "annotations", "exports", "shards", "licenses",
+    "cluster",
     "plan", "stopping", "failures", "verifying", "watching", "web", "report", "settings", "network", "python", "schema",
     "json", "exit-codes", "options", "limits", "figures", "architecture",
 )  # fmt: skip

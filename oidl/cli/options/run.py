@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
+from oidl.cli.options.cluster import ClusterOptions
 from oidl.cli.options.dataset import DatasetOptions
 from oidl.cli.options.download import DownloadOptions
 from oidl.cli.options.groups import filled, flattened
@@ -43,6 +44,7 @@ class RunOptions:
     imaging: ImagingOptions = ImagingOptions()
     timeouts: TimeoutOptions = TimeoutOptions()
     network: NetworkOptions = NetworkOptions()
+    cluster: ClusterOptions = ClusterOptions()
     retries: RetryOptions = RetryOptions()
     limits: LimitOptions = LimitOptions()
     start: StartOptions = StartOptions()
@@ -74,7 +76,7 @@ class RunOptions:
     def settings(self, version_dir: str) -> Settings:
         """The settings for a version with this directory. Raises `UsageError` for options that exclude each other."""
         root_dir = absolute(self.paths.root_dir)
-        store = self.shards.store()
+        store = self.shards.store(on_cluster=self.cluster.cluster is not None)
         originals = replace(self.sources.settings(), store=store)
         renditions = tuple(replace(each, store=store) for each in self.renditions.settings(originals))
         return filled(
@@ -97,7 +99,9 @@ class RunOptions:
             is_directory_given=self.renditions.resized_images_subdirectory is not None,
             threads=self.imaging.threads or usable_cores(),
             processes=self.imaging.processes,
-            shards=self.shards.settings(),
+            shards=self.shards.settings(store),
+            cluster=self.cluster.cluster,
+            node_threads=self.imaging.threads,
         )
 
 

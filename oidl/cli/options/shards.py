@@ -18,8 +18,9 @@ _LIMITS = ShardSettings()
 class ShardOptions:
     """Shards."""
 
-    output_format: Annotated[StoreKind, one_of(StoreKind)] = StoreKind.FILES
-    """Keep images as `files`, or many in each shard: `webdataset` or `tfrecord`; see `oidl help shards`."""
+    output_format: Annotated[StoreKind | None, one_of(StoreKind)] = None
+    """Keep images as `files`, or many in each shard: `webdataset` or `tfrecord`; see `oidl help shards`. Default:
+    `files`, with `--cluster` `webdataset`."""
 
     shard_size: Annotated[int, BYTES, AT_LEAST_ONE] = _LIMITS.bytes
     """Begin another shard after about this many bytes."""
@@ -33,16 +34,16 @@ class ShardOptions:
     keep_local: bool = _LIMITS.keep_local
     """Keep the local copy of shards that are uploaded."""
 
-    def store(self) -> StoreKind:
+    def store(self, *, on_cluster: bool = False) -> StoreKind:
         """What keeps the images. Raises `UsageError` if a package that it needs is not installed."""
         if self.output_format is StoreKind.TFRECORD:
             checksum_function()
-        return self.output_format
+        return self.output_format or (StoreKind.WEBDATASET if on_cluster else StoreKind.FILES)
 
-    def settings(self) -> ShardSettings:
-        """The shards of the run. Raises `UsageError` if `--remote` cannot be used."""
+    def settings(self, store: StoreKind) -> ShardSettings:
+        """The shards of the run, if `store` is one. Raises `UsageError` if `--remote` cannot be used."""
         if self.remote is not None:
-            if self.output_format is StoreKind.FILES:
+            if store is StoreKind.FILES:
                 raise UsageError("--remote is for shards", hint="add --output-format webdataset or tfrecord")
             RemoteStore(self.remote)
         elif not self.keep_local:

@@ -43,6 +43,13 @@ def reopen_shard(path: Path) -> None:
             os.rename(path, open_path(path))
 
 
+def create_shard(path: Path) -> None:
+    """Makes the file of an open shard, if there is none."""
+    with _errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        open_path(path).touch()
+
+
 def lock(fd: int) -> None:
     """Locks an open shard for this process, until it is closed. Raises `OSError` if another process has locked it."""
     try:

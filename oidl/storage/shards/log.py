@@ -16,9 +16,10 @@ class ShardLog:
 
     It is full at its number of samples, or at `max_bytes`. Images that are being made have `reserved` their places.
     The file is locked while it is open, so a process that outlived its run cannot write into a shard of the next one.
+    If it `must_exist`, it is never created here, and what was appended is on the disk when it is closed.
     """
 
-    def __init__(self, root_dir: Path, shard: OpenShard, max_bytes: int) -> None:
+    def __init__(self, root_dir: Path, shard: OpenShard, max_bytes: int, *, must_exist: bool = False) -> None:
         self.shard_id = shard.shard_id
         self._recorded = shard.path
         self._path = root_dir / f"{shard.path}{OPEN_SUFFIX}"
@@ -26,6 +27,7 @@ class ShardLog:
         self._place = shard.place
         self._left = shard.samples
         self._max_bytes = max_bytes
+        self._must_exist = must_exist
         self._fd: int | None = None
         self._writing = threading.Lock()
         self._counting = threading.Lock()  # never held while something is written
@@ -66,16 +68,28 @@ class ShardLog:
             self.reserved -= 1
         return str(Place(self._recorded, member.at + record.body_at)), member
 
+    def sync(self) -> None:
+        """Returns when everything that was appended is on the disk. Raises `DiskError`."""
+        with self._writing:
+            if self._fd is not None:
+                try:
+                    os.fsync(self._fd)
+                except OSError as error:
+                    raise disk_error(self._path, error) from error
+
     def close(self) -> None:
         """Closes the file."""
+        if self._must_exist:
+            self.sync()
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
     def _write(self, data: bytes) -> None:
         if self._fd is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = _open_alone(self._path)
+            if not self._must_exist:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = _open_alone(self._path, 0 if self._must_exist else os.O_CREAT)
             os.ftruncate(self._fd, self._length)
         view, at = memoryview(data), self._length
         while view:
@@ -92,9 +106,9 @@ class ShardLog:
         return error
 
 
-def _open_alone(path: Path) -> int:
-    """Opens or creates `path`, unless another process has it open here. Raises `OSError`."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+def _open_alone(path: Path, create: int) -> int:
+    """Opens `path`, or creates it with O_CREAT, unless another process has it open. Raises `OSError`."""
+    fd = os.open(path, os.O_WRONLY | create | os.O_CLOEXEC, 0o666)
     try:
         lock(fd)
     except OSError:

@@ -1,0 +1,192 @@
+"""The coordinator's side of one life of a node: begins it, exchanges jobs for results, gives it up if lost."""
+
+import secrets
+from dataclasses import replace
+
+import trio
+
+from oidl.cluster import tasks
+from oidl.cluster.engine import NodeLostError, RefusedError
+from oidl.cluster.protocol import Answer, Exchange, Facts, Result
+from oidl.cluster.shared import Coordination, NodeState
+from oidl.model import Blame, Failure, Job, Reason
+from oidl.node.attempt import Outcome
+from oidl.node.frames import Call, Reply
+
+_FIRST_JOBS, _MOST_JOBS = 128, 1000  # that a node has at once
+_AHEAD_S = 10.0  # the jobs that it has last for so long
+_BEGIN_S = 300.0
+_KEEP_S = 4.0  # between exchanges about nothing, which keep a node alive
+_RATE_WEIGHT = 0.3  # of the last exchange in the average
+
+
+class Conversation:
+    """One life of the node of the worker at `address`."""
+
+    def __init__(self, shared: Coordination, address: str) -> None:
+        self.state = NodeState(secrets.token_hex(4), address, trio.current_time())
+        self._shared = shared
+        self._batches = shared.batches.batches
+        self._replies: list[Reply] = []
+        self._number = 0  # of the last exchange
+        self._asking: trio.Nursery | None = None
+
+    async def run(self) -> bool:
+        """Lives one life; returns whether its worker may get another one."""
+        shared, state = self._shared, self.state
+        has_begun = False
+        try:
+            with trio.move_on_after(_BEGIN_S):
+                if await shared.batches.unless_over(shared.stop, self._begin):
+                    has_begun = True
+        except NodeLostError:
+            return True
+        except RefusedError as error:
+            shared.say(f"{state.name} is refused: {error}")
+            return False
+        return await self._live() if has_begun else True
+
+    async def _begin(self) -> None:
+        """Begins the life. Raises `NodeLostError` or `RefusedError`."""
+        shared, state = self._shared, self.state
+        try:
+            facts: Facts = await shared.engine.call(state.address, tasks.look, shared.probe)
+            if problem := shared.check(facts):
+                raise RefusedError(problem)
+            state.host, state.threads = facts.host, facts.threads
+            settings = shared.settings_of(facts)
+            fenced = replace(settings, workers=replace(settings.workers, fence=state.life))
+            await shared.engine.call(state.address, tasks.begin, shared.run, state.life, fenced)
+        except (NodeLostError, RefusedError):
+            raise
+        except Exception as error:
+            raise RefusedError(tasks.explained(error)) from error
+
+    async def _live(self) -> bool:
+        shared, state = self._shared, self.state
+        shared.batches.nodes += 1
+        problem, loss = "", ""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._asking = nursery
+                try:
+                    problem = await self._exchange_all()
+                except NodeLostError as error:
+                    loss = str(error)
+                nursery.cancel_scope.cancel()
+        finally:
+            shared.batches.nodes -= 1
+            state.lost, state.answer = loss or problem or "has ended", Answer()
+            shared.heard(state)
+        if loss:
+            shared.say(f"node {state.name} {loss}; what it had in progress is done again")
+        elif problem:
+            shared.say(f"node {state.name} is excluded: {problem}")
+        if loss or problem:
+            await self._lose(has_died=bool(loss))
+        return not problem
+
+    async def _exchange_all(self) -> str:
+        """Exchanges until the node has ended; returns why, empty if it was asked to. Raises `NodeLostError`."""
+        while True:
+            await self._wait_for_work()
+            exchange = await self._next_exchange()
+            began = trio.current_time()
+            answer = await self._exchange(exchange)
+            await self._accept(answer, trio.current_time() - began)
+            if answer.has_ended:
+                return answer.problem
+
+    async def _wait_for_work(self) -> None:
+        """Returns when there is something to exchange, or it is time to keep the node alive."""
+        shared = self._shared
+        with trio.move_on_after(_KEEP_S):
+            while not (
+                self._replies
+                or self._batches.count(self.state.life)
+                or self._batches.waiting
+                or shared.batches.is_over
+                or shared.stop.draining.is_set()
+            ):
+                await shared.batches.wait_changed()
+
+    async def _next_exchange(self) -> Exchange:
+        shared, life = self._shared, self.state.life
+        drains = shared.stop.draining.is_set()
+        jobs = [] if drains else self._batches.take(life, self._wanted())
+        refused = await shared.truth.refused_names(jobs)
+        replies, self._replies = tuple(self._replies), []
+        has_none = not jobs and not self._batches.count(life)
+        ends = has_none and (shared.batches.is_over or drains)
+        self._number += 1
+        return Exchange(self._number, tuple(jobs), refused, replies, drains=drains, ends=ends)
+
+    def _wanted(self) -> int:
+        """How many more images the node should get: some seconds' worth, and no more than its share of what waits."""
+        most = min(_MOST_JOBS, max(_FIRST_JOBS, round(self.state.images_per_s * _AHEAD_S)))
+        share = -(-self._batches.waiting // max(1, self._shared.batches.nodes))
+        return min(most - self._batches.count(self.state.life), share)
+
+    async def _exchange(self, exchange: Exchange) -> Answer:
+        shared, state = self._shared, self.state
+        answer: Answer | None = None
+        with trio.move_on_after(shared.silence_s) as silence:
+            try:
+                answer = await shared.engine.call(state.address, tasks.exchange, shared.run, state.life, exchange)
+            except NodeLostError:
+                raise
+            except Exception as error:
+                return Answer(has_ended=True, problem=tasks.explained(error))
+        if silence.cancelled_caught:
+            raise NodeLostError("does not answer any more")
+        if answer is None:
+            raise NodeLostError("has been started again")
+        return answer
+
+    async def _accept(self, answer: Answer, took_s: float) -> None:
+        """Takes over what counts of an answer."""
+        shared, state = self._shared, self.state
+        assert self._asking
+        for text in answer.texts:
+            shared.say(f"{state.name}: {text}")
+        for call in answer.calls:
+            self._asking.start_soon(self._reply, call)
+        settled = [(job, each) for each in answer.results if (job := self._batches.settle(state.life, each.image_id))]
+        state.answer = answer
+        state.images += len(settled)
+        rate = len(settled) / max(took_s, 0.05)
+        state.images_per_s += _RATE_WEIGHT * (rate - state.images_per_s)
+        shared.heard(state)
+        results = await shared.truth.publish(state.life, settled)
+        await self._pass_on([(job, result) for (job, _), result in zip(settled, results, strict=True)])
+
+    async def _pass_on(self, settled: list[tuple[Job, Result]]) -> None:
+        shared = self._shared
+        for job, result in settled:
+            if result.result is None and not shared.stop.draining.is_set():
+                self._batches.add(job)  # the node leaves, others do it
+            else:
+                await shared.outcomes.send(Outcome(job, result.result, result.earlier))
+        shared.batches.notify()
+
+    async def _reply(self, call: Call) -> None:
+        reply = await self._shared.truth.reply(self.state.life, call)
+        if call.number:
+            self._replies.append(reply)
+            self._shared.batches.notify()
+
+    async def _lose(self, *, has_died: bool) -> None:
+        """Gives away what the life had."""
+        shared = self._shared
+        for job in self._batches.lose(self.state.life, has_died=has_died):
+            await shared.outcomes.send(Outcome(job, _deadly()))
+        if shared.stop.draining.is_set():
+            for job in self._batches.drop_waiting():
+                await shared.outcomes.send(Outcome(job, None))
+        shared.batches.notify()
+        await shared.truth.fence(self.state.life)
+
+
+def _deadly() -> Failure:
+    detail = "several nodes died while they worked on it alone"
+    return Failure(Reason.CORRUPT, detail, blame=Blame.IMAGE)

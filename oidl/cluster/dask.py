@@ -1,0 +1,182 @@
+"""Dask: connects to a scheduler, or starts one with workers on this machine, and calls functions on its workers.
+
+A call is a task that only the given worker may do, so Dask never moves it. If that worker goes, the call fails;
+whatever else becomes of the task is dropped.
+"""
+
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import trio
+
+from oidl.cluster.address import ClusterAddress
+from oidl.cluster.engine import ClusterError, NodeLostError
+from oidl.cores import usable_cores
+from oidl.errors import UsageError
+from oidl.node.threads import run_abandonable
+
+_LOOK_S = 30.0
+_RESULT_S = 60.0
+_CLOSE_S = 10.0
+_LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
+_THREADS = 256
+
+
+class DaskEngine:
+    """The `Engine` of a client of Dask."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._name = f"oidl-{uuid4().hex[:8]}"
+        self._numbers = count()
+        self._gone: dict[str, trio.Event] = {}  # of workers that are called now
+        self._looking = trio.CapacityLimiter(1)
+        self._getting = trio.CapacityLimiter(_THREADS)
+
+    async def addresses(self) -> frozenset[str]:
+        """As in `Engine`."""
+        found: frozenset[str] | None = None
+        with trio.move_on_after(_LOOK_S), suppress(OSError, TimeoutError):
+            found = await run_abandonable(self._look, limiter=self._looking)
+        if found is None:
+            raise ClusterError("the scheduler of the cluster has gone", hint="run again when it is back")
+        for address, event in self._gone.items():
+            if address not in found:
+                event.set()
+        return found
+
+    async def call(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """As in `Engine`."""
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+        from distributed.comm.core import CommClosedError
+
+        token, done = trio.lowlevel.current_trio_token(), trio.Event()
+        gone = self._gone.setdefault(address, trio.Event())
+        future = self._client.submit(
+            function,
+            *arguments,
+            key=f"{self._name}-{next(self._numbers)}",
+            workers=[address],
+            allow_other_workers=False,
+            pure=False,
+        )
+        future.add_done_callback(lambda _: _set(token, done))
+        try:
+            await _either(done, gone)
+            if not done.is_set():
+                raise NodeLostError("has left the cluster")
+            return await run_abandonable(partial(future.result, timeout=_RESULT_S), limiter=self._getting)
+        except (KilledWorker, FutureCancelledError, CommClosedError, TimeoutError) as error:
+            raise NodeLostError("has left the cluster") from error
+        finally:
+            if gone.is_set():
+                self._gone.pop(address, None)
+            with suppress(Exception):
+                future.cancel()
+
+    def _look(self) -> frozenset[str]:
+        return frozenset(self._client.nthreads())
+
+
+@asynccontextmanager
+async def open_engine(address: ClusterAddress, say: Callable[[str], None]) -> AsyncIterator[DaskEngine]:
+    """The engine of the cluster at `address`. Raises `UsageError` if it cannot be reached."""
+    limiter = trio.CapacityLimiter(1)
+    with tempfile.TemporaryDirectory(prefix="oidl-cluster-", ignore_cleanup_errors=True) as scratch:
+        opened: list[Any] = []
+        try:
+            await trio.to_thread.run_sync(_open, address, scratch, opened, limiter=limiter)
+            if address.needs_warning:
+                say(f"{address.text} has no TLS: who reaches it can run programs there; see `oidl help cluster`")
+            yield DaskEngine(opened[-1])
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_S):
+                await run_abandonable(_close, opened, limiter=trio.CapacityLimiter(1))
+
+
+def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
+    """Adds a cluster, if one is started, and the client to `opened`."""
+    require_dask()
+    from distributed import Client, LocalCluster
+
+    _quiet()
+    try:
+        target: Any = address.text
+        if address.workers:
+            target = LocalCluster(
+                n_workers=address.workers,
+                threads_per_worker=max(1, usable_cores() // address.workers),
+                processes=True,
+                memory_limit=0,  # `--memory` bounds it
+                dashboard_address=None,
+                local_directory=scratch,
+                silence_logs=logging.CRITICAL,
+                preload=["oidl.cluster.preload"],
+                **_encrypted(),
+            )
+            opened.append(target)
+        opened.append(Client(target, set_as_default=False))
+    except (OSError, TimeoutError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(
+            f"--cluster: {address.text} cannot be used: {reason}", hint="check that the scheduler runs there"
+        ) from error
+
+
+def require_dask() -> None:
+    """Raises `UsageError` if Dask's package is not installed."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "--cluster needs the package distributed, which is not installed",
+            hint="install it with `pip install 'oidl[cluster]'`",
+        ) from error
+
+
+def _encrypted() -> dict[str, Any]:
+    """What keeps other users of this machine out, if the package for it is installed."""
+    from distributed.security import Security
+
+    try:
+        return {"security": Security.temporary()}
+    except ImportError:
+        return {}
+
+
+def _close(opened: list[Any]) -> None:
+    for each in reversed(opened):
+        with suppress(Exception):
+            each.close(timeout=_CLOSE_S / 2)
+
+
+def _quiet() -> None:
+    """Dask's own messages would be printed over the screen."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.CRITICAL)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+
+
+def _set(token: trio.lowlevel.TrioToken, event: trio.Event) -> None:
+    with suppress(trio.RunFinishedError):
+        token.run_sync_soon(event.set)
+
+
+async def _either(first: trio.Event, second: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def wait(event: trio.Event) -> None:
+            await event.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(wait, first)
+        nursery.start_soon(wait, second)

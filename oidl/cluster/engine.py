@@ -1,0 +1,36 @@
+"""What the coordinator expects of a cluster: its workers, and functions that are called on them."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from oidl.errors import ExitCode, OidlError
+
+
+class NodeLostError(Exception):
+    """A worker has gone, or its node has; the message says how, like "has left the cluster"."""
+
+
+class RefusedError(Exception):
+    """A worker cannot take part; the message says why."""
+
+
+class ClusterError(OidlError):
+    """The cluster cannot be used, or has gone."""
+
+    exit_code = ExitCode.UNFINISHED
+
+
+class Engine(Protocol):
+    """A cluster. Workers have addresses; one that restarts may have the same."""
+
+    async def addresses(self) -> frozenset[str]:
+        """The workers that are there now. Raises `ClusterError`."""
+        ...
+
+    async def call(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of `function` on a worker, or the exception that it raised there.
+
+        Raises `NodeLostError` if the worker has gone or goes meanwhile. If this is cancelled, the function may still
+        run, and its result is dropped.
+        """
+        ...

@@ -1,0 +1,98 @@
+"""The machines of a run on a cluster, composed: the engine, the conversations, and what only the coordinator may do."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
+from functools import partial
+
+from oidl.cluster.address import ClusterAddress
+from oidl.cluster.dask import open_engine
+from oidl.cluster.dispatch import Dispatcher, Setup
+from oidl.cluster.engine import Engine
+from oidl.cluster.protocol import SILENCE_S, Facts
+from oidl.cluster.publish import Publisher
+from oidl.cluster.shared import NodeState
+from oidl.cluster.versions import difference, versions
+from oidl.errors import disk_error
+from oidl.node.machine import NodeSettings
+from oidl.node.pool import process_count
+from oidl.pipeline.feed import InFlight
+from oidl.pipeline.machines import ImageWork, Machine, Machines, node_settings, worker_settings
+from oidl.settings import Settings
+from oidl.storage.atomic import PART_DIRECTORY
+from oidl.storage.layout import subset_directory
+
+_MANY = 1_000_000  # images: as many processes as a node has threads for
+
+
+def cluster_machines(address: ClusterAddress, *, silence_s: float = SILENCE_S) -> Machines:
+    """Processes the images of a run on the nodes of a cluster; one that is silent for `silence_s` is lost."""
+
+    def opened(work: ImageWork, in_flight: InFlight) -> AbstractAsyncContextManager[Machine]:
+        return _open(address, silence_s, work, in_flight)
+
+    return opened
+
+
+@asynccontextmanager
+async def _open(
+    address: ClusterAddress, silence_s: float, work: ImageWork, in_flight: InFlight
+) -> AsyncIterator[Machine]:
+    async with open_engine(address, work.context.say) as engine:
+        with _probe(work.context.settings, work.context.version.subsets, work.token) as probe:
+            yield new_dispatcher(engine, work, in_flight, probe, silence_s)
+
+
+def new_dispatcher(
+    engine: Engine, work: ImageWork, in_flight: InFlight, probe: str, silence_s: float = SILENCE_S
+) -> Dispatcher:
+    """The dispatcher of a run on `engine`, whose workers must see the file `probe`."""
+    context, settings = work.context, work.context.settings
+    setup = Setup(
+        settings_of=partial(_settings_of, node_settings(context, worker_settings(settings, work.token)), settings),
+        check=partial(_problem, settings),
+        heard=partial(_heard, work),
+        run=f"{work.token}-{secrets.token_hex(2)}",
+        probe=probe,
+        silence_s=silence_s,
+    )
+    truth = Publisher(context.state, work.shards, in_flight, settings, work.token)
+    return Dispatcher(engine, truth, setup, context.stop, context.say)
+
+
+def _settings_of(every: NodeSettings, settings: Settings, facts: Facts) -> NodeSettings:
+    """The settings of a node: `every` node's, with as many threads and processes as its worker has threads."""
+    threads = settings.node_threads or facts.threads
+    processes = settings.processes or process_count(_MANY, threads)
+    return replace(every, workers=replace(every.workers, threads=threads), processes=processes)
+
+
+def _problem(settings: Settings, facts: Facts) -> str | None:
+    if problem := difference(facts.versions, versions()):
+        return problem
+    if not facts.can_see:
+        return f"it does not see {settings.root_dir}, which must be on a filesystem that all machines share"
+    return None
+
+
+def _heard(work: ImageWork, state: NodeState) -> None:
+    report = state.answer.report
+    work.inputs.count(report.bytes_read)
+    for _ in range(report.throttled):
+        work.context.meter.throttled()
+
+
+@contextmanager
+def _probe(settings: Settings, subsets: tuple[str, ...], token: str) -> Iterator[str]:
+    """A file that other machines see if they share the filesystem of the outputs."""
+    directory = settings.all_renditions[0].directory if settings.all_renditions else settings.originals.directory
+    home = subset_directory(settings.layout, subsets[0], directory)
+    path = home / PART_DIRECTORY / f"{token}-probe"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        yield str(path)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(path, error) from error

@@ -1,0 +1,85 @@
+"""The values that the coordinator and a node exchange; both ends are the same version of oidl."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from oidl.model import Done, Failure, Job, Postponed
+from oidl.net.pace import PaceState
+from oidl.node.frames import Call, Reply
+
+WAIT_S = 2.0
+"""The longest time that a node takes to answer, if it has nothing new."""
+
+LEASE_S = 20.0
+"""A node that has heard nothing for so long ends: its coordinator has died, or has given it up."""
+
+SILENCE_S = 60.0
+"""A node that has not answered for so long is lost."""
+
+ENOUGH = 500
+"""With so many results, a node answers at once."""
+
+
+class Result(NamedTuple):
+    """The result of an image, as in `Outcome`; None if the node has not begun with it, and will not."""
+
+    image_id: str
+    result: Done | Failure | Postponed | None
+    earlier: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the coordinator sends: more jobs, and replies to the node's questions.
+
+    Exchanges of a life have numbers from 1; one that arrives twice gets the same answer, and does nothing else.
+    `refused_names` are names that files must not have, with the ImageID that they are refused to. A node that
+    `drains` begins nothing new; one that `ends` has no jobs left and stops.
+    """
+
+    number: int
+    jobs: tuple[Job, ...] = ()
+    refused_names: frozenset[tuple[str, str]] = frozenset()
+    replies: tuple[Reply, ...] = ()
+    drains: bool = False
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The state of a node: images in progress, and since the last report the bytes read and the throttled answers."""
+
+    in_progress: int = 0
+    bytes_read: int = 0
+    throttled: int = 0
+    paces: tuple[PaceState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a node sends back.
+
+    `calls` are calls of the methods of `Coordinator`, with number 0 if they need no reply; `texts` are messages for the
+    user. If it `has_ended`, `problem` says why, empty if it was asked to.
+    """
+
+    results: tuple[Result, ...] = ()
+    calls: tuple[Call, ...] = ()
+    report: Report = Report()
+    texts: tuple[str, ...] = ()
+    has_ended: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a worker says about itself before it gets any work.
+
+    `versions` are those of what decides the bytes of a file, by name. `can_see` is whether it has the coordinator's
+    file on its disk: then they share a filesystem.
+    """
+
+    versions: dict[str, str]
+    can_see: bool
+    threads: int
+    host: str

@@ -1,0 +1,145 @@
+"""What only the coordinator may do for its nodes: claim names, publish files, open shards, and fence those of the lost.
+
+A node stages a file, and its name is enough to find it: `storage.staging`. It appends to a shard only if the
+coordinator has created the file of the shard, so the name of a shard that was taken away is never used again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from oidl.cluster.protocol import Result
+from oidl.errors import DiskError, OidlError
+from oidl.model import ORIGINAL, Done, Failure, Job, OpenShard, Reason, Source, StoreKind, WrittenFile
+from oidl.node.frames import Call, Reply
+from oidl.node.threads import run_abandonable
+from oidl.pipeline.feed import InFlight
+from oidl.pipeline.shards import RunShards
+from oidl.pipeline.writer import StateWriter
+from oidl.settings import FileNames, Settings
+from oidl.state.requeue import requeue
+from oidl.storage.layout import actual_path, flickr_name, subset_directory
+from oidl.storage.shards.files import create_shard
+from oidl.storage.staging import publish, staged_path
+
+
+class Truth(Protocol):
+    """What a conversation needs of the coordinator; each life is named."""
+
+    async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
+        """Claims the names of files for `jobs`; returns those that belong to other images."""
+        ...
+
+    async def publish(self, life: str, results: Sequence[tuple[Job, Result]]) -> list[Result]:
+        """Moves the files of results that count to their places; returns the results, changed if that failed."""
+        ...
+
+    async def reply(self, life: str, call: Call) -> Reply:
+        """Answers a question of a node."""
+        ...
+
+    async def fence(self, life: str) -> None:
+        """Takes everything away from a life that has ended, when all its results are recorded."""
+        ...
+
+
+class Publisher:
+    """The `Truth` of a run: its database and its files. Staged files have names that begin with `token`."""
+
+    def __init__(
+        self, state: StateWriter, shards: RunShards, in_flight: InFlight, settings: Settings, token: str
+    ) -> None:
+        self._state = state
+        self._shards = shards
+        self._in_flight = in_flight
+        self._settings = settings
+        self._token = token
+        self._renditions = {each.name: each for each in settings.all_renditions}
+        self._publishing = trio.CapacityLimiter(1)
+        self._shards_of: dict[str, list[int]] = defaultdict(list)
+        self._unrecorded: dict[str, set[str]] = defaultdict(set)  # ImageIDs with results that count, by life
+
+    async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
+        """As in `Truth`."""
+        if self._settings.layout.name_files_by is not FileNames.FLICKR or not jobs:
+            return frozenset()
+        return await self._state.run(self._claim, [(flickr_name(job), job.image_id) for job in jobs])
+
+    async def publish(self, life: str, results: Sequence[tuple[Job, Result]]) -> list[Result]:
+        """As in `Truth`."""
+        self._unrecorded[life] &= self._in_flight.image_ids
+        self._unrecorded[life].update(job.image_id for job, _ in results)
+        staged = [(job, each) for job, each in results if isinstance(each.result, Done)]
+        if not any(map(self._is_plain, (file for _, each in staged for file in _files(each)))):
+            return [each for _, each in results]
+        if self._settings.originals.always_download:
+            files = [(job.image_id, file.rendition) for job, each in staged for file in _files(each)]
+            await self._state.run(requeue, self._state.db, files, {image_id for image_id, _ in files})
+        return await run_abandonable(partial(self._publish_all, life), results, limiter=self._publishing)
+
+    async def reply(self, life: str, call: Call) -> Reply:
+        """As in `Truth`."""
+        try:
+            if call.method == "open_shard":
+                return Reply(call.number, await self._open_shard(life, *call.arguments))
+            await self._shards.shard_is_full(*call.arguments)
+            return Reply(call.number, None)
+        except OidlError as error:
+            return Reply(call.number, None, error)
+
+    async def fence(self, life: str) -> None:
+        """As in `Truth`."""
+        while self._unrecorded[life] & self._in_flight.image_ids:
+            await self._in_flight.wait_released()
+        del self._unrecorded[life]
+        if shards := self._shards_of.pop(life, []):
+            await self._shards.fence(shards)
+
+    async def _open_shard(self, life: str, rendition: str, subset: str) -> OpenShard:
+        shard = await self._shards.open_shard(rendition, subset)
+        self._shards_of[life].append(shard.shard_id)
+        path = self._settings.root_dir / shard.path
+        await run_abandonable(create_shard, path, limiter=self._publishing)
+        return shard
+
+    # ---- in threads
+
+    def _claim(self, names: Iterable[tuple[str | None, str]]) -> frozenset[tuple[str, str]]:
+        claim = self._state.ledger.claim_name
+        return frozenset((name, image_id) for name, image_id in names if name and not claim(name, image_id))
+
+    def _publish_all(self, life: str, results: Sequence[tuple[Job, Result]]) -> list[Result]:
+        return [self._publish(life, job, result) for job, result in results]
+
+    def _publish(self, life: str, job: Job, result: Result) -> Result:
+        done = result.result
+        if not isinstance(done, Done):
+            return result
+        try:
+            for file in filter(self._is_plain, done.files):
+                home, path = self._places(job, file)
+                if done.source == Source.LOCAL and file.rendition == ORIGINAL:
+                    part = staged_path(home, path, self._token, life)
+                    if path.exists() and not part.exists():
+                        continue  # it was read from there
+                publish(home, path, self._token, life)
+        except DiskError as error:
+            failure = Failure(Reason.DISK, error.message, source=done.source, url=done.url, hint=error.hint)
+            return result._replace(result=failure)
+        return result
+
+    def _places(self, job: Job, file: WrittenFile) -> tuple[Path, Path]:
+        layout = self._settings.layout
+        home = subset_directory(layout, job.subset, self._renditions[file.rendition].directory)
+        return home, actual_path(layout, file.path)
+
+    def _is_plain(self, file: WrittenFile) -> bool:
+        return self._renditions[file.rendition].store is StoreKind.FILES
+
+
+def _files(result: Result) -> tuple[WrittenFile, ...]:
+    return result.result.files if isinstance(result.result, Done) else ()

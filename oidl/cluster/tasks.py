@@ -1,0 +1,44 @@
+"""What the coordinator calls on workers. Each function runs there, in a thread of the worker."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from oidl.cluster.protocol import Answer, Exchange, Facts
+from oidl.node.machine import NodeSettings
+
+
+def look(probe: str) -> Facts:
+    """What this worker has; `probe` is a file of the coordinator."""
+    from oidl.cluster.plugin import worker_threads
+    from oidl.cluster.versions import versions
+
+    return Facts(versions(), Path(probe).is_file(), worker_threads(), socket.gethostname())
+
+
+def begin(run: str, life: str, settings: NodeSettings) -> None:
+    """Begins a life of the node of this worker; an earlier one ends."""
+    from oidl.cluster.host import NodeHost
+    from oidl.cluster.plugin import put_host
+
+    put_host(run, NodeHost(life, settings))
+
+
+def exchange(run: str, life: str, exchange: Exchange) -> Answer | None:
+    """Exchanges with the node of this worker; None if it has no node of this name."""
+    from oidl.cluster.plugin import find_host, remove_host
+
+    host: Any = find_host(run)
+    if host is None or host.life != life:
+        return None
+    answer: Answer = host.exchange(exchange)
+    if answer.has_ended:
+        remove_host(run)
+    return answer
+
+
+def explained(error: Exception) -> str:
+    """What a worker raised, for the user."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"it cannot import {error.name}; install the same oidl[cluster] there"
+    return f"{type(error).__name__}: {error}"

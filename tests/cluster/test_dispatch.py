@@ -1,0 +1,145 @@
+"""A run on a made-up cluster: every image has one outcome, whatever becomes of the nodes."""
+
+import pytest
+import trio
+from builders import job
+from clusters import ClusterHarness, FakeWorker
+
+from oidl.cluster.protocol import Facts
+from oidl.model import Failure, Reason
+from oidl.node.frames import Call, Reply
+
+
+def three(**changes: object) -> dict[str, FakeWorker]:
+    return {f"tcp://w:{number}": FakeWorker(**changes) for number in range(3)}  # type: ignore[arg-type]
+
+
+def test_all_nodes_share_the_images_and_end_with_the_run() -> None:
+    run = ClusterHarness(three(), images=3000).run()
+    assert len(run.results) == 3000
+    assert run.end == "over"
+    counts = [len(each.done) for each in run.workers.values()]
+    assert sum(counts) == 3000
+    assert max(counts) < 1.5 * min(counts)
+    assert run.ended_s < 15
+    assert run.said == []
+    assert run.truth.fenced == []
+
+
+def test_exchanges_of_a_life_are_numbered() -> None:
+    run = ClusterHarness(three()).run()
+    for worker in run.workers.values():
+        assert worker.numbers == list(range(1, len(worker.numbers) + 1))
+
+
+def test_a_node_gets_more_the_faster_it_is() -> None:
+    workers = {"slow": FakeWorker(per_s=20), "fast": FakeWorker(per_s=400)}
+    run = ClusterHarness(workers, images=4000).run()
+    assert len(run.results) == 4000
+    assert len(workers["fast"].done) > 8 * len(workers["slow"].done)
+
+
+def test_a_worker_that_joins_later_helps() -> None:
+    async def join(run: ClusterHarness) -> None:
+        await trio.sleep(5)
+        run.workers["late"] = FakeWorker()
+
+    run = ClusterHarness({"first": FakeWorker()}, images=3000, meanwhile=join).run()
+    assert len(run.results) == 3000
+    assert len(run.workers["late"].done) > 500
+
+
+def test_what_a_killed_worker_had_is_done_by_others() -> None:
+    async def kill(run: ClusterHarness) -> None:
+        await trio.sleep(3.5)
+        del run.workers["tcp://w:1"]
+
+    run = ClusterHarness(three(), images=3000, meanwhile=kill, restarts=False).run()
+    assert len(run.results) == 3000
+    assert all(each for each in run.results.values())
+
+
+def test_a_frozen_node_is_lost_and_its_late_answers_do_not_count() -> None:
+    frozen = FakeWorker()
+
+    async def freeze(run: ClusterHarness) -> None:
+        await trio.sleep(3.5)
+        frozen.is_frozen = True
+        await trio.sleep(80)
+        frozen.is_frozen = False
+
+    run = ClusterHarness({"a": frozen, "b": FakeWorker()}, images=30_000, meanwhile=freeze).run()
+    assert len(run.results) == 30_000
+    assert run.said == ["node a does not answer any more; what it had in progress is done again"]
+    assert len(run.truth.fenced) == 1
+    assert frozen.lives == 2  # it got another life when it was awake
+
+
+def test_an_image_that_kills_every_node_ends_as_corrupt() -> None:
+    deadly = frozenset({job(77).image_id})
+    run = ClusterHarness(three(deadly=deadly), images=1000).run()
+    failed = {number: each for number, each in run.results.items() if isinstance(each, Failure)}
+    assert list(failed) == [77]
+    assert failed[77].reason is Reason.CORRUPT
+    assert len(run.results) == 1000
+
+
+def test_a_worker_with_other_versions_is_refused_by_name() -> None:
+    workers = {"good": FakeWorker(), "old": FakeWorker(versions={"oidl": "0.0.9"})}
+
+    def check(facts: Facts) -> str | None:
+        return "it has oidl 0.0.9" if facts.versions else None
+
+    run = ClusterHarness(workers, images=500, check=check).run()
+    assert run.said == ["old is refused: it has oidl 0.0.9"]
+    assert len(workers["good"].done) == 500
+    assert workers["old"].lives == 0
+
+
+def test_a_node_that_cannot_work_is_excluded_and_its_images_go_elsewhere() -> None:
+    workers = {"good": FakeWorker(), "bad": FakeWorker(problem="worker processes fail")}
+    run = ClusterHarness(workers, images=2000).run()
+    assert run.said == ["node bad is excluded: worker processes fail"]
+    assert len(run.results) == 2000
+    assert workers["bad"].lives == 1
+
+
+def test_questions_of_nodes_are_answered() -> None:
+    call = Call(7, "open_shard", ("r", "train"))
+    worker = FakeWorker(calls=[call, Call(0, "shard_is_full", (1, 2))])
+    run = ClusterHarness({"a": worker}).run()
+    assert {each.method for _, each in run.truth.called} == {"open_shard", "shard_is_full"}
+    assert worker.replies == [Reply(7, "answered")]
+
+
+def test_the_first_ctrl_c_drains_every_node() -> None:
+    async def interrupt(run: ClusterHarness) -> None:
+        await trio.sleep(5.5)
+        run.stop.interrupt()
+
+    run = ClusterHarness(three(), images=100_000, meanwhile=interrupt).run()
+    assert run.end == "stopped"
+    done = [each for each in run.results.values() if each]
+    assert 1000 < len(done) < 3000
+    assert len(run.results) < 10_000
+    assert run.ended_s < 10
+
+
+def test_the_second_ctrl_c_ends_at_once() -> None:
+    async def interrupt(run: ClusterHarness) -> None:
+        await trio.sleep(5.5)
+        run.stop.interrupt()
+        run.stop.interrupt()
+
+    run = ClusterHarness(three(), images=100_000, meanwhile=interrupt).run()
+    assert run.ended_s == pytest.approx(5.5)
+
+
+def test_a_run_without_workers_says_so_and_goes_on_when_one_comes() -> None:
+    async def join(run: ClusterHarness) -> None:
+        await trio.sleep(100)
+        run.workers["late"] = FakeWorker()
+
+    run = ClusterHarness({}, images=100, meanwhile=join).run()
+    assert run.said == ["waiting for a worker that can take part"]
+    assert len(run.results) == 100
