@@ -1,4 +1,4 @@
-"""Kills `oidl run`, or its workers, at random moments: nothing lost, nothing wrong, nothing fetched twice."""
+"""Kills `oidl run`, its workers, or `oidl pack`: nothing lost, nothing wrong, nothing fetched twice."""
 
 import argparse
 import os
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import trio
 
 from bench.measure import descendants, machine
+from bench.pack_kills import kill_packs
 from bench.shard_kills import kill_shard_runs
 from bench.site import make_photos, write_image_list
 from oidl.demo.server import serve
@@ -40,11 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shards", choices=("webdataset", "tfrecord"), help="write shards, and kill at chosen instants of that"
     )
+    parser.add_argument("--pack", action="store_true", help="kill packs, at each of their instants")
     parser.add_argument("--seed", type=int, default=1)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the result after that many kills; fails at the first problem."""
+    if arguments.pack:
+        kill_packs(arguments)
+        return
     if arguments.shards:
         trio.run(kill_shard_runs, arguments)
         return
