@@ -4,6 +4,7 @@ from collections import Counter
 
 from oidl.errors import UsageError
 from oidl.export.files import ImageFiles
+from oidl.export.remote import COPY_BACK, left_out_text
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
 from oidl.model import LabelType
@@ -43,6 +44,8 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
     if result.unread_masks:
         masks = counted(result.unread_masks, "mask")
         lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
+    if result.remote_files:
+        lines.append(f"  left out: {left_out_text(result.remote_files, result.remote_store)}")
     if result.missing_files:
         lines.append(
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
@@ -64,10 +67,13 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
 def nothing_exported(result: ExportResult) -> UsageError:
     """The error for an export without an image: why there is none, and what to do about it."""
     unusable = result.missing_files + result.misplaced_files + result.without_geometry
-    if result.files_read > result.missing_files:
+    if result.files_read > result.missing_files + result.remote_files:
         kinds = " or ".join(result.kinds)
         why = f"of {counted(result.files_read, 'chosen image')}, none has {kinds} that fit the options"
         hint = f"choose other images or --label-types, or use --with-empty to export images without {kinds}"
+    elif result.remote_files:
+        why = f"{counted(result.remote_files, 'chosen image')} are in shards that are only in {result.remote_store}"
+        hint = COPY_BACK
     elif unusable:
         why = f"the files of {counted(unusable, 'chosen image')} are missing, or not those that were recorded"
         hint = f"run {command('verify', '--repair')}, then {command('run')}"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from oidl.errors import UsageError
+from oidl.export.remote import RemoteImages
 from oidl.storage.shards.place import place_of, read_recorded
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -27,10 +28,12 @@ class ImageFiles(StrEnum):
 class ImageDirectory:
     """The image files of an export while it is written in `directory`, before it is moved to `dest`.
 
-    `root_dir` is the root that contains the files of the database. `from_shards` counts the images from shards.
+    `root_dir` is the root that contains the files of the database. `from_shards` counts the images from shards;
+    `remote` knows those in shards that are not there.
     """
 
-    def __init__(self, how: ImageFiles, root_dir: Path, directory: Path, dest: Path) -> None:
+    def __init__(self, how: ImageFiles, root_dir: Path, directory: Path, dest: Path, remote: RemoteImages) -> None:
+        self.remote = remote
         self._how = how
         self._root_dir = Path(os.path.realpath(root_dir))
         self._directory = directory

@@ -18,6 +18,7 @@ from oidl.export.files import ImageDirectory
 from oidl.export.format import ExportTarget, Format
 from oidl.export.image import LabelledImage
 from oidl.export.masks import MaskReader
+from oidl.export.remote import read_remote_images
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.export.walk import LabelledImages
 from oidl.hints import command
@@ -100,7 +101,7 @@ def export_labels(
             numbered.of_others,
             box_polygons=request.box_polygons,
         )
-        files = ImageDirectory(request.image_files, root_dir, directory, dest)
+        files = ImageDirectory(request.image_files, root_dir, directory, dest, read_remote_images(db, root_dir))
         own = OwnFiles(read_homes(db, Layout(root_dir, image_list.directory)), subsets)
         images = LabelledImages(db, request, rendition, subsets, own, kinds, numbered.by_label_name, masks, result)
         attribution = _write(target, files, images, request, result, on_progress)
@@ -132,7 +133,11 @@ def _write(
             if not (image.shows_something or request.with_empty):
                 continue
             if not files.add(image.file.path, image.file.bytes, str(image.path)):
-                result.missing_files += 1
+                if store := files.remote.store(image.file.path):
+                    result.remote_files += 1
+                    result.remote_store = store
+                else:
+                    result.missing_files += 1
                 continue
             result.from_shards = files.from_shards
             write(image)

@@ -10,7 +10,7 @@ from oidl.node.threads import run_abandonable
 from oidl.pipeline.context import Context
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
-from oidl.state.uploads import SealedShard, record_uploaded, shards_to_upload, shards_without_local_copy
+from oidl.state.uploads import SealedShard, record_uploaded, remote_shards, shards_to_upload
 from oidl.storage.remote import RemoteStore
 from oidl.storage.shards.files import remove_shard
 from oidl.text import counted
@@ -75,9 +75,10 @@ class Uploads:
                 self._say(f"uploading {counted(len(shards), 'shard')}")
             for shard in shards:
                 await self._upload(shard)
-            if not self._has_removed:  # what a killed run left behind; later ones are removed one by one
-                for path in await self._state.run(shards_without_local_copy, self._state.db):
-                    remove_shard(self._layout.root_dir / path)
+            # What a killed run left behind; later ones are removed one by one. Copied back, they stay.
+            if not self._keep_local and not self._has_removed:
+                for left in await self._state.run(remote_shards, self._state.db):
+                    remove_shard(self._layout.root_dir / left.path)
                 self._has_removed = True
 
     async def _upload(self, shard: SealedShard) -> None:

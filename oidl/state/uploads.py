@@ -7,6 +7,14 @@ from oidl.state.connection import transaction
 from oidl.state.times import timestamp
 
 
+class RemoteShard(NamedTuple):
+    """A shard that is in the object store only: its path as in `file.path`, its length in bytes, and its address."""
+
+    path: str
+    bytes: int
+    url: str
+
+
 class SealedShard(NamedTuple):
     """A sealed shard of a run: its path as in `file.path`, its length in bytes, and its SHA-256 (hex)."""
 
@@ -36,6 +44,13 @@ def record_uploaded(db: sqlite3.Connection, shard_id: int, url: str, *, keep_loc
         )
 
 
-def shards_without_local_copy(db: sqlite3.Connection) -> list[str]:
-    """The paths of shards that are in the object store only."""
-    return [path for (path,) in db.execute("SELECT path FROM shard WHERE NOT is_local")]
+def remote_shards(db: sqlite3.Connection) -> list[RemoteShard]:
+    """The shards that are in the object store only, as far as the database knows."""
+    rows = db.execute("SELECT path, bytes, coalesce(remote_url, '') FROM shard WHERE NOT is_local")
+    return [RemoteShard._make(row) for row in rows]
+
+
+def remote_address(db: sqlite3.Connection, path: str) -> str | None:
+    """The address of the shard at `path` if it is in the object store only."""
+    row = db.execute("SELECT remote_url FROM shard WHERE path = ? AND NOT is_local", (path,)).fetchone()
+    return row[0] if row else None

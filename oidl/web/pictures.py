@@ -20,6 +20,7 @@ from oidl.state.connection import StateConnection
 from oidl.state.homes import read_homes
 from oidl.state.image_lookup import OutputFile, output_file
 from oidl.state.load import loaded_list, loaded_subsets
+from oidl.state.uploads import remote_address
 from oidl.storage.layout import is_image_id
 from oidl.storage.ownership import OwnFiles
 from oidl.storage.shards.place import open_file, open_shard, place_of
@@ -27,6 +28,7 @@ from oidl.web.database import Database
 from oidl.web.media import media_type
 
 _PIECE_BYTES = 64 * 1024
+_ELSEWHERE = 409  # not 404, which a page shows as lost
 _CACHED_S = 600  # in the browser; a later run may make the file again, under the same URL
 
 
@@ -47,9 +49,13 @@ class Pictures:
         self._threads = trio.CapacityLimiter(4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the file that the path of the request names, or 404."""
+        """Sends the file that the path of the request names, 404 if there is none, or 409 if it is elsewhere."""
         named = Request(scope).path_params
         image = await self._open(named["image_id"], named["rendition"])
+        if isinstance(image, str):
+            text = f"This image is in a shard that is only in an object store: {image}\n"
+            await PlainTextResponse(text, _ELSEWHERE)(scope, receive, send)
+            return
         if image is None:
             await PlainTextResponse("There is no such image file.\n", 404)(scope, receive, send)
             return
@@ -58,13 +64,17 @@ class Pictures:
         finally:
             image.file.close()
 
-    async def _open(self, image_id: str, rendition: str) -> _ImageFile | None:
+    async def _open(self, image_id: str, rendition: str) -> _ImageFile | str | None:
+        """The image; the address of its shard if that is only in an object store; None if there is no such image."""
         if not is_image_id(image_id):
             return None
         row = await self._database(self._own_file, image_id, rendition)
         if row is None:
             return None
-        return await trio.to_thread.run_sync(_open_image, self._root_dir, row, limiter=self._threads)
+        image = await trio.to_thread.run_sync(_open_image, self._root_dir, row, limiter=self._threads)
+        if image is None and (place := place_of(row.path)):
+            return await self._database(remote_address, place.shard)
+        return image
 
     def _own_file(self, db: StateConnection, image_id: str, rendition: str) -> OutputFile | None:
         """The file of this rendition of this image; None if no row names one, or one that is not oidl's."""

@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from PIL import Image as Pillow
 from pycocotools import mask as coco_mask
 
 from oidl.errors import DiskError, StoppedError, UsageError
+from oidl.export.describe import exported_text
+from oidl.export.formats.coco import COCO
+from oidl.export.labels import export_labels
 from oidl.export.pack.describe import pack_line, packed_text
 from oidl.export.pack.formats import FORMATS
 from oidl.export.pack.job import pack
 from oidl.export.pack.request import OnStep, PackRequest, PackResult, Step
+from oidl.export.request import ExportRequest
 from oidl.export.split import Split
 from oidl.model import LabelType, Status
 from oidl.settings import Selection
@@ -428,16 +433,34 @@ def test_images_in_shards_that_were_uploaded_are_left_out_and_stay_done(
     next((tmp_path / "planned").glob("*.tar")).unlink()
     in_a_shard.unlink()
     name = str(in_a_shard.relative_to(labelled_root.root))
-    labelled_root.db.execute("UPDATE shard SET is_local = 0 WHERE path = ?", (name,))
-    with pytest.raises(DiskError, match="is only in an object store"):
+    labelled_root.db.execute("UPDATE shard SET is_local = 0, remote_url = 's3://b/c/' || path WHERE path = ?", (name,))
+    with pytest.raises(DiskError, match=r"is only in s3://b/c\n"):
         packed(dest=tmp_path / "planned", selection=Selection(subsets=("validation",)))
     result = packed()
     assert (result.images, result.remote_files) == (9, 4)
-    assert "4 images in shards that are only in an object store" in packed_text(result, PackRequest(WEBDATASET))
-    with pytest.raises(UsageError, match="all chosen images are in shards that are only in an object store"):
+    assert "4 images in shards that are only in s3://b/c; copy" in packed_text(result, PackRequest(WEBDATASET))
+    with pytest.raises(UsageError, match="all chosen images are in shards that are only in s3://b/c"):
         packed(dest=tmp_path / "none", selection=Selection(subsets=("validation",)))
     statuses = labelled_root.db.execute("SELECT DISTINCT status FROM download").fetchall()
     assert statuses == [(Status.DONE,)]
+
+
+def test_an_export_names_the_store_of_the_images_that_are_not_here(
+    in_a_shard: Path, labelled_root: LabelledRoot, tmp_path: Path
+) -> None:
+    request = ExportRequest(COCO, "fillcrop", dest=tmp_path / "export", with_empty=True)
+    name = str(in_a_shard.relative_to(labelled_root.root))
+    labelled_root.db.execute("UPDATE shard SET is_local = 0, remote_url = 's3://b/c/' || path WHERE path = ?", (name,))
+    there = export_labels(labelled_root.db, labelled_root.root, request)  # copied back
+    assert (there.remote_files, there.missing_files, there.from_shards) == (0, 0, 4)
+    in_a_shard.unlink()
+    result = export_labels(labelled_root.db, labelled_root.root, request)
+    assert (result.remote_files, result.missing_files, result.from_shards) == (4, 0, 0)
+    text = exported_text(result, request)
+    assert "left out: 4 images in shards that are only in s3://b/c; copy these shards back" in text
+    only = replace(request, selection=Selection(subsets=("validation",)))
+    with pytest.raises(UsageError, match=r"4 chosen images are in shards that are only in s3://b/c\n"):
+        export_labels(labelled_root.db, labelled_root.root, only)
 
 
 # ---- text

@@ -98,5 +98,7 @@ def test_what_cannot_be_uploaded_is_left_for_the_next_run(
 
 def test_a_copy_that_a_killed_run_did_not_remove_is_removed(db: StateConnection, tmp_path: Path) -> None:
     db.execute("UPDATE shard SET uploaded_at = 'then', is_local = 0")
+    assert trio.run(uploads(db, tmp_path, Remote(), []).finish) == ""
+    assert (tmp_path / "v7/train/r/0.tar").exists()  # copied back, and this run keeps local copies
     assert trio.run(uploads(db, tmp_path, Remote(), [], keep_local=False).finish) == ""
     assert not (tmp_path / "v7/train/r/0.tar").exists()

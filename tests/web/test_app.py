@@ -309,6 +309,21 @@ def test_a_place_that_is_no_picture_is_not_sent(
     assert get(f"/picture/{id_of(1)}/thumbs").status == 404
 
 
+def test_a_picture_that_is_only_in_an_object_store_is_not_lost(
+    sharded: str, get, stocked: StateConnection, root: Path
+) -> None:
+    stocked.execute("INSERT INTO shard_set VALUES (1, 'run', 'd', 'webdataset', 'thumbs', '{}', '2026', NULL)")
+    stocked.execute(
+        "INSERT INTO shard (set_id, split, number, path, state, remote_url, is_local) "
+        "VALUES (1, 'train', 12, ?, 'sealed', 's3://bucket/cats/x.tar', 0)",
+        (sharded,),
+    )
+    assert get(f"/picture/{id_of(1)}/thumbs").status == 200  # copied back
+    (root / sharded).unlink()
+    answer = get(f"/picture/{id_of(1)}/thumbs")
+    assert (answer.status, b"only in an object store: s3://bucket/cats/x.tar" in answer.body) == (409, True)
+
+
 def test_a_pipe_in_the_place_of_a_shard_keeps_nobody_waiting(sharded: str, get, root: Path) -> None:
     (root / sharded).unlink()
     os.mkfifo(root / sharded)

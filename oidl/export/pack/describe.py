@@ -1,6 +1,7 @@
 """A pack as text for people: its progress and its result. Pure."""
 
 from oidl.export.pack.request import PackRequest, PackResult
+from oidl.export.remote import left_out_text
 from oidl.hints import command
 from oidl.progress.format import duration, size
 from oidl.text import counted, without_secrets
@@ -30,10 +31,7 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
         masks = counted(result.unread_masks, "mask")
         lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
     if result.remote_files:
-        lines.append(
-            f"  left out: {counted(result.remote_files, 'image')} in shards that are only in an object store; "
-            "copy these back to where they were"
-        )
+        lines.append(f"  left out: {left_out_text(result.remote_files, result.remote_store)}")
     if result.misplaced_files:
         lines.append(
             f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that oidl did not write "

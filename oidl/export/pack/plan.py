@@ -13,13 +13,12 @@ from typing import Any
 from oidl.errors import UsageError
 from oidl.export.pack.context import PackContext
 from oidl.export.pack.request import Step
+from oidl.export.remote import COPY_BACK, read_remote_images
 from oidl.hints import command
 from oidl.model.sample import SCHEMA
 from oidl.state.homes import read_homes
 from oidl.state.pack import ChosenSplit, ShardSet, choose_images, create_set, find_set, loaded_files, shards_of
-from oidl.state.uploads import shards_without_local_copy
 from oidl.storage.ownership import OwnFiles
-from oidl.storage.shards.place import place_of
 from oidl.storage.shards.sealing import remove_files
 
 INDEX = "shards.json"
@@ -148,11 +147,12 @@ def _check_free(dest: Path) -> None:
 def _chosen(context: PackContext) -> dict[str, ChosenSplit]:
     request, result, rendition = context.request, context.result, context.rendition
     own = OwnFiles(read_homes(context.db, context.layout), context.subsets)
-    remote = frozenset(shards_without_local_copy(context.db))
+    remote = read_remote_images(context.db, context.layout.root_dir)
 
     def is_usable(image_id: str, path: str, has_geometry: bool) -> bool:
-        if remote and (place := place_of(path)) and place.shard in remote:
+        if store := remote.store(path):
             result.remote_files += 1
+            result.remote_store = store
             return False
         if not own.has(image_id, rendition.name, path):
             result.misplaced_files += 1
@@ -180,8 +180,8 @@ def _nothing_to_pack(context: PackContext) -> UsageError:
     result = context.result
     if result.remote_files:
         return UsageError(
-            "nothing was packed: all chosen images are in shards that are only in an object store",
-            hint="copy these shards back to where they were",
+            f"nothing was packed: all chosen images are in shards that are only in {result.remote_store}",
+            hint=COPY_BACK,
         )
     if result.misplaced_files or result.without_geometry:
         return UsageError(

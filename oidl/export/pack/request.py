@@ -77,8 +77,8 @@ class PackResult:
 
     `images` were planned, of which `packed` are in shards so far; `absent` were planned, but had no file or another
     one when their shard was made. `was_complete` if nothing was left to do. `remote_files` are in shards that are
-    only in an object store. These, `misplaced_files` and `without_geometry`, which are as in `ExportResult`, are of a
-    plan that was made now; `unseen` and `unread_masks` are about the shards made now.
+    only in an object store, `remote_store`. These, `misplaced_files` and `without_geometry`, which are as in
+    `ExportResult`, are of a plan that was made now; `unseen` and `unread_masks` are about the shards made now.
     """
 
     dest: Path
@@ -91,6 +91,7 @@ class PackResult:
     was_complete: bool = False
     splits: dict[str, SplitResult] = field(default_factory=dict)
     remote_files: int = 0
+    remote_store: str = ""
     misplaced_files: int = 0
     without_geometry: int = 0
     unseen: Counter[LabelType] = field(default_factory=Counter)

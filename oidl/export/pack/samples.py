@@ -11,6 +11,7 @@ from oidl.export.annotations import PageAnnotations
 from oidl.export.image import Category, LabelledBox
 from oidl.export.masks import MaskReader
 from oidl.export.pack.context import PackContext
+from oidl.export.remote import COPY_BACK, read_remote_images
 from oidl.export.walk import transform_of
 from oidl.hints import command
 from oidl.imaging.boxes import Transform
@@ -19,7 +20,6 @@ from oidl.model.sample import Facts, Sample, SampleBox, SampleLabel
 from oidl.state.file_annotations import AnnotatedFile
 from oidl.state.homes import read_homes
 from oidl.state.pack import Member, ShardRow, member_pages
-from oidl.state.uploads import shards_without_local_copy
 from oidl.storage.ownership import OwnFiles
 from oidl.storage.shards.place import place_of, read_recorded
 
@@ -36,7 +36,7 @@ class ShardSamples:
         self._categories = categories
         self._masks = masks
         self._own = OwnFiles(read_homes(context.db, context.layout), context.subsets)
-        self._remote = frozenset(shards_without_local_copy(context.db))
+        self._remote = read_remote_images(context.db, context.layout.root_dir)
 
     def of(self, shard: ShardRow) -> Iterator[Sample | str]:
         """The samples of `shard` in their order; the ImageID of an image whose file is not there, or another one.
@@ -92,10 +92,10 @@ class ShardSamples:
     def _check_local(self, recorded: str) -> None:
         """Raises `DiskError` if an image is not missing, but in a shard that was uploaded after the plan was made."""
         place = place_of(recorded)
-        if place and place.shard in self._remote:
+        if place and (store := self._remote.store(recorded)):
             raise DiskError(
-                f"{place.shard} is only in an object store",
-                hint="copy it back to where it was, or use --again to pack without its images",
+                f"{place.shard} is only in {store}",
+                hint=f"{COPY_BACK}, or use --again to pack without their images",
             )
 
 
