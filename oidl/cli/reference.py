@@ -18,7 +18,7 @@ from cyclopts import Argument, Group, Parameter
 from oidl.cli.app import app
 from oidl.cli.options.groups import SECTIONS
 from oidl.cli.options.types import default_text
-from oidl.model import NOTES, REDO, REMOVE, Problem, Reason
+from oidl.model import NOTES, PACK, REDO, REMOVE, Problem, Reason
 from oidl.pipeline.retry import RULES
 from oidl.reasons import meaning
 from oidl.report.verify import FAULTS
@@ -148,7 +148,9 @@ def _findings() -> str:
 
 def _remedy(fault: Problem) -> str:
     if fault is Problem.WRONG_SHARD:
-        return "all its images are done again by the next run; one that was packed is made again by the next pack"
+        return "all its images are done again by the next run"
+    if fault in PACK:
+        return "it is made again by the next pack with the same options"
     if fault in REDO:
         return "the image is done again by the next run"
     if fault in REMOVE:

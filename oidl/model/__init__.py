@@ -47,7 +47,7 @@ from oidl.model.renditions import (
     Validation,
 )
 from oidl.model.retries import AttemptCounts, RetryDecision
-from oidl.model.verify import NOTES, REDO, REMOVE, Finding, Problem
+from oidl.model.verify import NOTES, PACK, REDO, REMOVE, Finding, Problem
 from oidl.reasons import Reason
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "LIFE",
     "NOTES",
     "ORIGINAL",
+    "PACK",
     "REDO",
     "REMOVE",
     "TYPE_FILES",

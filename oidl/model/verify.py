@@ -14,6 +14,7 @@ class Problem(StrEnum):
     INCOMPLETE = "incomplete"
     MISPLACED = "misplaced"
     WRONG_SHARD = "wrong_shard"
+    WRONG_PACK = "wrong_pack"
     UNREADABLE = "unreadable"
     ORPHAN = "orphan"
     LEFTOVER = "leftover"
@@ -33,6 +34,9 @@ REDO = frozenset(
     }
 )
 """The image, or every image of the shard, must be done again."""
+
+PACK = frozenset({Problem.WRONG_PACK})
+"""A shard of `oidl pack` must be made again."""
 
 REMOVE = frozenset({Problem.ORPHAN, Problem.LEFTOVER})
 """The file is ours, and useless."""

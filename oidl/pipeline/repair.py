@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from oidl.errors import disk_error
-from oidl.model import REDO, REMOVE, Finding, Problem
+from oidl.model import PACK, REDO, REMOVE, Finding, Problem
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
 from oidl.state.plan_counts import forget_plan_counts
@@ -43,6 +43,7 @@ class Repair:
         """
         again = [finding for finding in findings if finding.fault in REDO]
         shards = [finding.path for finding in again if finding.fault is Problem.WRONG_SHARD]
+        packs = [finding.path for finding in findings if finding.fault in PACK]
         images = 0
         if again:
             rows = [(finding.image_id, finding.rendition) for finding in again]
@@ -56,7 +57,7 @@ class Repair:
                 forget_plan_counts(self._db)  # it is unknown here which of the images belong to the plan
         unwanted = [finding for finding in again if finding.fault not in _NO_FILE and not place_of(finding.path)]
         unwanted += [finding for finding in findings if finding.fault in REMOVE]
-        removed = sum(self._remove_shard(path) for path in shards)
+        removed = sum(self._remove_shard(path) for path in (*shards, *packs))
         return images, removed + sum(self._remove(actual_path(self._layout, finding.path)) for finding in unwanted)
 
     def _remove_shard(self, path: str) -> bool:

@@ -198,7 +198,7 @@ class Verifier:
         """False if a run has copied a shard, or images of one, to another place since the page was read."""
         if finding.image_id and finding.rendition and place_of(finding.path):
             return has_file(self._db, finding.image_id, finding.rendition, finding.path)
-        return finding.fault is not Problem.WRONG_SHARD or has_sealed(self._db, finding.path)
+        return finding.fault not in (Problem.WRONG_SHARD, Problem.WRONG_PACK) or has_sealed(self._db, finding.path)
 
     async def _ask(self, question: Callable[[], T]) -> T:
         """The result of `question`, which runs in a thread, alone on the connection."""

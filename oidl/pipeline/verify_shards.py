@@ -26,8 +26,9 @@ def check_shard(layout: Layout, own: OwnFiles, shard: SealedShard) -> Finding | 
     if shard.writer == "run" and not own.has_shard(shard.rendition, shard.path):
         return None
     modified_s = 0.0
+    wrong = Problem.WRONG_SHARD if shard.writer == "run" else Problem.WRONG_PACK
 
-    def finding(detail: str, fault: Problem = Problem.WRONG_SHARD) -> Finding:
+    def finding(detail: str, fault: Problem = wrong) -> Finding:
         return Finding(fault, shard.path, None, shard.rendition, detail, modified_s)
 
     try:

@@ -16,11 +16,12 @@ from oidl.settings import Layout
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
 from oidl.state.verify import PublishedImage, has_flickr_names, listed_images, paths_by_name
-from oidl.state.verify_shards import recorded_shards, shard_directories
+from oidl.state.verify_shards import pack_directories, recorded_shards, shard_directories
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.durability import boot_id, is_alive
 from oidl.storage.layout import actual_path, is_image_id, name_of, recorded_path, subset_directory
 from oidl.storage.shards.place import OPEN_SUFFIX, shard_subset
+from oidl.storage.shards.sealing import abandoned_parts
 from oidl.storage.walk import Entry
 
 
@@ -126,6 +127,8 @@ class Strays:
         for subset in self._subsets:  # of CSVs
             directory = self._layout.root_dir / self._layout.version_dir / subset
             yield from ((path, True) for path in sorted(directory.glob(f".*.csv{PART_DIRECTORY}-*")))
+        for recorded in pack_directories(self._db):
+            yield from ((path, True) for path in abandoned_parts(actual_path(self._layout, recorded)))
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -3,7 +3,7 @@
 import json
 
 from oidl.hints import command
-from oidl.model import NOTES, REDO, REMOVE, Finding, Problem
+from oidl.model import NOTES, PACK, REDO, REMOVE, Finding, Problem
 from oidl.progress.format import duration
 from oidl.progress.verify import VerifyStatistics
 from oidl.text import counted
@@ -16,6 +16,7 @@ FAULTS: dict[Problem, str] = {
     Problem.INCOMPLETE: "an image is done, but a file that its run should have written is not recorded",
     Problem.MISPLACED: "a row names a file that oidl did not write for its image; that file is left alone",
     Problem.WRONG_SHARD: "a complete shard is missing, or does not have its recorded size and SHA-256",
+    Problem.WRONG_PACK: "a complete shard of `oidl pack` is missing, or does not have its recorded size and SHA-256",
     Problem.UNREADABLE: "a file cannot be read, or is not a regular file",
     Problem.ORPHAN: "a file is named as oidl names files, but the database does not know it",
     Problem.LEFTOVER: "a killed run left a temporary file",
@@ -73,6 +74,9 @@ def verify_text(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: boo
         lines.append("no problems found")
     elif is_repaired and end.found[Problem.UNREADABLE]:
         lines.append(f"fix the disk or the permissions of the unreadable files, then run {command('verify')} again")
+    if any(end.found[fault] for fault in PACK):
+        first = "" if is_repaired else f"run {command('verify', '--repair')}; then "
+        lines.append(f"{first}run {command('pack')} with its options again to make the wrong shards again")
     if is_repaired and any(end.found[fault] for fault in REDO):
         lines.append(f"run {command('run')} to fetch what was put back")
     elif not is_repaired and any(end.found[fault] for fault in REDO | REMOVE):

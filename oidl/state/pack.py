@@ -50,6 +50,7 @@ class ShardRow(NamedTuple):
     samples: int
     bytes: int
     sha256: str | None
+    sealed_at: str | None
 
     @property
     def is_sealed(self) -> bool:
@@ -217,8 +218,8 @@ def _remove_set(db: sqlite3.Connection, set_id: int) -> None:
 def shards_of(db: sqlite3.Connection, set_id: int) -> list[ShardRow]:
     """The shards of a set, split by split in the order of their numbers, as planned."""
     rows = db.execute(
-        "SELECT shard_id, set_id, split, number, path, state, samples, bytes, sha256 FROM shard WHERE set_id = ? "
-        "ORDER BY shard_id",
+        "SELECT shard_id, set_id, split, number, path, state, samples, bytes, sha256, sealed_at FROM shard "
+        "WHERE set_id = ? ORDER BY shard_id",
         (set_id,),
     )
     return [ShardRow._make(row) for row in rows]

@@ -72,6 +72,11 @@ def shard_directories(db: sqlite3.Connection) -> set[str]:
     return {directory for (directory,) in db.execute("SELECT directory FROM shard_set WHERE writer = 'run'")}
 
 
+def pack_directories(db: sqlite3.Connection) -> list[str]:
+    """The directories of the sets of shards that `oidl pack` made or began, as in `shard_set.directory`."""
+    return [directory for (directory,) in db.execute("SELECT directory FROM shard_set WHERE writer = 'pack'")]
+
+
 def images_of_shard(db: sqlite3.Connection, path: str) -> list[tuple[str, str]]:
     """The ImageIDs and the rendition of the images of which a shard of a run has the only copy."""
     return db.execute(

@@ -28,6 +28,7 @@ NOTHING_FOUND = dict.fromkeys(
         "incomplete",
         "misplaced",
         "wrong_shard",
+        "wrong_pack",
         "unreadable",
         "orphan",
         "leftover",

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -357,12 +358,17 @@ def packed(settled, images, tell, ask, tmp_path: Path) -> Path:
     return copy
 
 
-def test_a_packed_shard_is_checked_too_and_packed_again_after_a_repair(packed, verify, ask, tree):
+def test_a_packed_shard_is_checked_too_and_packed_again_after_a_repair(packed, verify, oidl, ask, root: Path):
     assert verify()[1]["shards"] == 11
     flip(packed, 1000)
     code, said = verify()
-    assert (code, said["found"]) == (3, {"wrong_shard": 1})
-    assert said["examples"]["wrong_shard"][0]["path"] == str(packed)
+    assert (code, said["found"]) == (3, {"wrong_pack": 1})
+    assert said["examples"]["wrong_pack"][0]["path"] == str(packed)
+    advice = oidl("verify", "--root-dir", root).stdout.splitlines()[-1]
+    assert advice == (
+        f"run `oidl verify --root-dir {root} --repair`; then run `oidl pack --root-dir {root}` with its options again "
+        "to make the wrong shards again"
+    )
     code, said = verify("--repair")
     assert (said["requeued"], said["removed"]) == (0, 0)
     assert packed.exists()
@@ -371,9 +377,22 @@ def test_a_packed_shard_is_checked_too_and_packed_again_after_a_repair(packed, v
     assert verify()[1]["found"] == {}
 
 
+def test_what_a_killed_pack_left_is_found_and_removed(packed, verify):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    mine, others = (packed.parent / f".x.tar.oidl-part-{pid}" for pid in (ended.pid, os.getppid()))
+    mine.write_bytes(b"half")
+    others.write_bytes(b"being written")  # by a pack that is running
+    os.utime(mine, (0, 0))
+    assert verify()[1]["found"] == {"leftover": 1}
+    assert verify("--repair")[1]["removed"] == 1
+    assert not mine.exists()
+    assert others.exists()
+
+
 def test_a_pack_that_was_moved_away_is_no_problem_but_a_missing_shard_is(packed, verify):
     packed.rename(packed.parent / "x")
-    assert verify()[1]["found"] == {"wrong_shard": 1}
+    assert verify()[1]["found"] == {"wrong_pack": 1}
     (packed.parent / "x").unlink()
     packed.parent.rmdir()
     assert verify()[1]["found"] == {}

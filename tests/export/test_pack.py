@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import tarfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -199,6 +201,23 @@ def test_a_file_that_was_lost_is_made_again(
     if name.endswith("tar") or not (tmp_path / "shards" / name).exists():
         assert not packed().was_complete
         assert contents(tmp_path / "shards") == before
+
+
+def test_a_shard_that_was_written_to_after_it_was_sealed_is_read(packed: Pack, tmp_path: Path) -> None:
+    packed()
+    before = contents(tmp_path / "shards")
+    shard = tmp_path / "shards/train-00001-of-00002.tar"
+    later = time.time() + 10
+    os.utime(shard, (later, later))  # as after a copy
+    result = packed()
+    assert result.was_complete
+    assert "`oidl verify` reads them whole" in packed_text(result, PackRequest(WEBDATASET))
+    shard.write_bytes(bytes(len(shard.read_bytes())))
+    os.utime(shard, (later, later))
+    result = packed()
+    assert (result.was_complete, result.remade, result.packed_now) == (False, 1, 4)
+    assert "made again: 1 shard that was missing, or not as sealed" in packed_text(result, PackRequest(WEBDATASET))
+    assert contents(tmp_path / "shards") == before
 
 
 def test_an_index_names_every_shard_with_its_hash(packed: Pack, tmp_path: Path) -> None:

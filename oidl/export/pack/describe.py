@@ -25,6 +25,11 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
     for name, split in result.splits.items():
         shards = counted(split.shards, "shard")
         lines.append(f"  {name}: {counted(split.samples, 'image')} in {shards}, {size(split.bytes)}")
+    if result.was_complete:
+        lines.append(f"  by the sizes and dates of its shards; {command('verify')} reads them whole")
+    if result.remade:
+        were = "1 shard that was" if result.remade == 1 else f"{result.remade:,} shards that were"
+        lines.append(f"  made again: {were} missing, or not as sealed")
     if result.uploaded_to:
         lines.append(f"  uploaded to {without_secrets(result.uploaded_to)}")
     if result.unread_masks:

@@ -76,9 +76,10 @@ class PackResult:
     """The result of a pack, during it and at its end.
 
     `images` were planned, of which `packed` are in shards so far; `absent` were planned, but had no file or another
-    one when their shard was made. `was_complete` if nothing was left to do. `remote_files` are in shards that are
-    only in an object store, `remote_store`. These, `misplaced_files` and `without_geometry`, which are as in
-    `ExportResult`, are of a plan that was made now; `unseen` and `unread_masks` are about the shards made now.
+    one when their shard was made. `was_complete` if nothing was left to do; `remade` shards
+    were sealed before, but missing or changed. `remote_files` are in shards that are only in an object store,
+    `remote_store`. These, `misplaced_files` and `without_geometry`, which are as in `ExportResult`, are of a plan that
+    was made now; `unseen` and `unread_masks` are about the shards made now.
     """
 
     dest: Path
@@ -89,6 +90,7 @@ class PackResult:
     packed_now: int = 0
     absent: int = 0
     was_complete: bool = False
+    remade: int = 0
     splits: dict[str, SplitResult] = field(default_factory=dict)
     remote_files: int = 0
     remote_store: str = ""

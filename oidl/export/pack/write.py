@@ -1,7 +1,9 @@
 """Writes the shards of a set that are not there yet."""
 
+import hashlib
 from collections.abc import Sequence
 
+from oidl.errors import disk_error
 from oidl.export.pack.context import PackContext
 from oidl.export.pack.credits import Credits
 from oidl.export.pack.plan import INDEX
@@ -11,16 +13,20 @@ from oidl.model.sample import Sample
 from oidl.state.pack import ShardRow, ShardSet, Written, plan_again, seal_shard, shards_of
 from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import requeue
+from oidl.state.times import parse_timestamp
 from oidl.storage.shards.sealing import remove_files, sealed_file
+
+_CLOCK_S = 1.0  # by which the clock of a file server may differ
 
 
 def unwritten_shards(context: PackContext, shard_set: ShardSet) -> list[ShardRow]:
     """The shards of a set that must be written, now planned ones; also those whose file is not there as it was sealed.
 
-    If there are some, the set has no index.
+    If there are some, the set has no index. Raises `DiskError`.
     """
     shards = shards_of(context.db, shard_set.set_id)
-    lost = {shard.shard_id for shard in shards if shard.is_sealed and not _is_there(context, shard)}
+    lost = {shard.shard_id for shard in shards if shard.is_sealed and not _is_as_sealed(context, shard)}
+    context.result.remade = len(lost)
     context.result.packed = sum(shard.samples for shard in shards if shard.shard_id not in lost)
     todo = [shard for shard in shards if shard.shard_id in lost or not shard.is_sealed]
     if todo:
@@ -61,8 +67,22 @@ def _write(context: PackContext, shard: ShardRow, samples: ShardSamples, credits
     context.did(Step.SEALED)
 
 
-def _is_there(context: PackContext, shard: ShardRow) -> bool:
+def _is_as_sealed(context: PackContext, shard: ShardRow) -> bool:
+    """Whether the file of a sealed shard has its size; and its SHA-256, if it was written to after it was sealed.
+
+    Raises `DiskError` if it cannot be read.
+    """
+    path = context.path_of(shard.path)
     try:
-        return context.path_of(shard.path).stat().st_size == shard.bytes
-    except OSError:
+        status = path.stat()
+        if status.st_size != shard.bytes:
+            return False
+        sealed_at = parse_timestamp(shard.sealed_at)
+        if sealed_at and status.st_mtime <= sealed_at.timestamp() + _CLOCK_S:
+            return True
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == shard.sha256
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise disk_error(path, error, "read") from error

@@ -11,11 +11,12 @@ from typing import BinaryIO, Protocol
 from oidl.errors import disk_error
 from oidl.model.sample import Sample
 from oidl.storage.atomic import PART_DIRECTORY, part_of
+from oidl.storage.durability import is_alive
 from oidl.storage.shards.record import ShardFormat
 from oidl.storage.sweep import remove_tree
 
 _BUFFER_BYTES = 1 << 20
-_LEFTOVER = re.compile(rf"\..+{re.escape(PART_DIRECTORY)}-\d{{1,9}}", re.ASCII)
+_LEFTOVER = re.compile(rf"\..+{re.escape(PART_DIRECTORY)}-(\d{{1,9}})", re.ASCII)
 
 
 class ShardFile:
@@ -113,6 +114,16 @@ def sweep_parts(directory: Path) -> None:
     except OSError as error:
         raise disk_error(directory, error, "read") from error
     remove_files(directory, leftovers)
+
+
+def abandoned_parts(directory: Path) -> list[Path]:
+    """What processes that have ended left in `directory` under temporary names; nothing if it cannot be read."""
+    try:
+        names = sorted(each.name for each in os.scandir(directory))
+    except OSError:
+        return []
+    parts = ((name, match) for name in names if (match := _LEFTOVER.fullmatch(name)))
+    return [directory / name for name, match in parts if not is_alive(int(match[1]))]
 
 
 def _sync_directory(directory: Path) -> None:
