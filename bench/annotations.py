@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         _checked(["-m", "oidl", "run", *list_, "--limit=0", "--no-export-csv", "--no-download-metadata"], 3)
         with closing(sqlite3.connect(home / "root/oidl.sqlite3")) as db:
             # Without a variable: an open statement would keep the load from emptying its WAL file.
-            label_names = _write_boxes(home / "boxes.csv", arguments.rows, _boxed(db, arguments.rows, arguments.images))
+            label_names = write_boxes(home / "boxes.csv", arguments.rows, spread(db, arguments.rows, arguments.images))
         print(f"{machine()}; {arguments.rows:,} boxes, {arguments.images:,} images\n")
         plain = _checked(["-m", "bench", "annotations", f"--plain={home}"])
         ours = _checked(["-m", "oidl", "annotations", "load", "--all", *list_, str(home / "boxes.csv")])
@@ -92,7 +92,7 @@ def _questions(db: sqlite3.Connection, label_names: list[str]) -> None:
     print("by:", *(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {_TWO_UNOCCLUDED}", ("",)) if "box" in row[3]))
 
 
-def _boxed(db: sqlite3.Connection, rows: int, images: int) -> Iterator[str]:
+def spread(db: sqlite3.Connection, rows: int, images: int) -> Iterator[str]:
     """ImageIDs of the list in order, evenly spread, as many as `rows` boxes may need."""
     every = max(1, images // (rows // 7 + 100))
     return (image_id for (image_id,) in itertools.islice(db.execute(_IN_ORDER), 0, None, every))
@@ -147,7 +147,7 @@ def _plain(home: Path) -> None:
     print(time.perf_counter() - started)
 
 
-def _write_boxes(path: Path, rows: int, image_ids: Iterator[str]) -> list[str]:
+def write_boxes(path: Path, rows: int, image_ids: Iterator[str]) -> list[str]:
     """Writes boxes like those of V4, eight per image, with classes as uneven; returns the classes by frequency."""
     random_ = random.Random(7)
     label_names = [f"/m/0{random_.getrandbits(25):x}" for _ in range(_CLASSES)]

@@ -11,7 +11,7 @@ from oidl.dataset.mask_archives import MaskArchives
 from oidl.errors import UsageError
 from oidl.hints import command
 from oidl.imaging.boxes import Transform
-from oidl.imaging.masks import Mask, read_mask, transform_mask
+from oidl.imaging.masks import MAX_MASK_PIXELS, Mask, read_mask, transform_mask
 from oidl.model import Failure
 from oidl.state.annotation_rows import Segmentation, has_segmentations
 from oidl.state.connection import StateConnection
@@ -59,10 +59,11 @@ def box_of(mask: Segmentation) -> Box:
 
 
 class MaskReader:
-    """Reads masks from the archives in the directories of the subsets."""
+    """Reads masks of up to `max_pixels` from the archives in the directories of the subsets."""
 
-    def __init__(self, directories: Mapping[str, Path]) -> None:
+    def __init__(self, directories: Mapping[str, Path], max_pixels: int = MAX_MASK_PIXELS) -> None:
         self._directories = directories
+        self._max_pixels = max_pixels
         self._archives = MaskArchives(directories)
 
     def require_archives(
@@ -95,7 +96,7 @@ class MaskReader:
         body = self._archives.read(subset, segmentation.image_id, segmentation.mask_path)
         if isinstance(body, Failure):
             return body
-        pixels = read_mask(body)
+        pixels = read_mask(body, self._max_pixels)
         return pixels if isinstance(pixels, Failure) else transform_mask(pixels, transform)
 
     def close(self) -> None:

@@ -54,9 +54,9 @@ class Mask:
         return flat.reshape(self.width, self.height).T
 
 
-def read_mask(body: bytes) -> Pixels | Failure:
+def read_mask(body: bytes, max_pixels: int = MAX_MASK_PIXELS) -> Pixels | Failure:
     """The mask in a PNG: every pixel that is not black is set; alpha is ignored."""
-    picture = inspect(body, MAX_MASK_PIXELS)
+    picture = inspect(body, max_pixels)
     if isinstance(picture, Failure):
         return picture
     if picture.format != "png":

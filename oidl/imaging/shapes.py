@@ -5,15 +5,14 @@ shapes. One map has the visible shape of each pixel; the photo is painted from i
 and the boxes and masks are read from it, so they agree to the pixel.
 """
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from struct import pack
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from oidl.imaging.png import mask_png
 from oidl.imaging.silhouettes import SILHOUETTES, Form
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -21,7 +20,6 @@ Point: TypeAlias = tuple[float, float]
 
 _DETAIL = 0.45  # brightness of details relative to their shape
 _SHEET: Colour = (244, 240, 228)
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +160,7 @@ def _seen(owner: NDArray[np.uint8], number: int, all_pixels: int) -> Seen | None
     )
     first, second, third, fourth = (((x + 0.5) / width, (y + 0.5) / height) for x, y in points)
     extremes = (first, second, third, fourth)
-    return Seen(left, top, right + 1, bottom + 1, extremes, int(own.sum()), all_pixels, _png(own))
-
-
-def _png(mask: NDArray[np.bool_]) -> bytes:
-    height, width = mask.shape
-    rows = np.packbits(mask, axis=1)
-    lines = np.zeros((height, rows.shape[1] + 1), np.uint8)  # each begins with its filter: none
-    lines[:, 1:] = rows
-    head = pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    body = zlib.compress(lines.tobytes(), 6)
-    return _PNG + _chunk(b"IHDR", head) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return pack(">I", len(data)) + name + data + pack(">I", zlib.crc32(name + data))
+    return Seen(left, top, right + 1, bottom + 1, extremes, int(own.sum()), all_pixels, mask_png(own))
 
 
 def _stored(upright: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

@@ -1,69 +1,54 @@
-"""Images that are done and match a filter, in ImageID order, and the values to filter by.
+"""The values that images can be filtered by on the page: classes, subsets, renditions, reasons and licences.
 
-Indexes have files, and the boxes and labels of a class, in ImageID order. To find the next image that has a file and
-shows a class, a search seeks from one index to the other, so a rare class costs no more than a frequent one. Subset and
-licence have no such index and are looked up image by image. A search ends after some seeks or a short time and returns
-where to continue, so each answer is quick on nine million rows.
+Classes are found by seeks from one to the next in the indexes of the annotations, licences in a sample of the list;
+the others are counted in tables of a few rows.
 """
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oidl.model import LabelType
 from oidl.state.annotation_filters import ANNOTATION_TABLES
 from oidl.state.classes import requested_classes
-from oidl.state.image_lookup import ImageSummary, image_summaries
 
-STEPS = 2_000  # the maximum number of images that one search looks at
-_MAX_SEARCH_S = 0.25  # for one search, on a slow disk
 _CANDIDATES = 500  # classes with a matching name that are looked up in the annotations
 _BLOCKS, _BLOCK = 20, 100  # evenly spread samples of rows, for the licences
 
-_SHOWING = (LabelType.BOXES, LabelType.LABELS)
+_SHOWING = (LabelType.BOXES, LabelType.LABELS, LabelType.SEGMENTATIONS)
 _BEFORE_ALL = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """The images to find: they show one of `label_names`, are in `subset`, and have `license` (a URL); empty is any."""
+class Choices:
+    """What is there to choose from, each with the number of images; `checks` has words of `LicenseFilter`."""
 
-    label_names: tuple[str, ...] = ()
-    subset: str = ""
-    license: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Matching images, in ImageID order; `next` is where the search continues, None at the end."""
-
-    image_summaries: tuple[ImageSummary, ...]
-    next: str | None
+    subsets: dict[str, int]
+    renditions: dict[str, int]
+    reasons: dict[str, int]
+    checks: dict[str, int]
 
 
-def find_done(
-    db: sqlite3.Connection, conditions: Filter, start: str, most: int, clock: Callable[[], float] = time.monotonic
-) -> Found:
-    """The first `most` images from ImageID `start` on that are done, have a file and match `conditions`.
+def read_choices(db: sqlite3.Connection) -> Choices:
+    """The subsets, the renditions with files, and the reasons why images failed or wait; the most frequent first."""
+    return Choices(
+        _counts(db, "SELECT subset, sum(images) FROM status_count GROUP BY subset ORDER BY subset"),
+        _counts(db, "SELECT name, files FROM rendition WHERE files > 0 ORDER BY files DESC, name"),
+        _counts(
+            db,
+            "SELECT reason, sum(images) FROM status_count WHERE status IN ('failed', 'retry') AND reason <> '' "
+            "GROUP BY reason ORDER BY sum(images) DESC, reason",
+        ),
+        _counts(
+            db,
+            "SELECT verdict, sum(images) FROM license_count GROUP BY verdict UNION ALL "
+            "SELECT license_class, sum(images) FROM license_count WHERE license_class <> '' GROUP BY license_class",
+        ),
+    )
 
-    Fewer if there are no more, or if the search reached its limit; `next` then continues it.
-    """
-    matches: list[str] = []
-    end = clock() + _MAX_SEARCH_S
-    for _ in range(STEPS):
-        image_id = _first(db, "SELECT image_id FROM file WHERE image_id >= ? ORDER BY image_id LIMIT 1", start)
-        showing = image_id and _first_showing(db, conditions.label_names, image_id)
-        if not image_id or not showing:
-            return Found(tuple(image_summaries(db, matches)), None)
-        start = showing
-        if showing == image_id:
-            start += "0"  # sorts after this ImageID and before the next one
-            if _fits(db, conditions, image_id):
-                matches.append(image_id)
-        if len(matches) == most or clock() > end:
-            break
-    return Found(tuple(image_summaries(db, matches)), start)
+
+def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
+    return {name: count for name, count in db.execute(sql) if count > 0}
 
 
 def classes_called(db: sqlite3.Connection, typed: str, most: int) -> list[str]:
@@ -104,51 +89,11 @@ def _first(db: sqlite3.Connection, sql: str, *values: str) -> str | None:
     return row[0] if row else None
 
 
-def _first_showing(db: sqlite3.Connection, label_names: tuple[str, ...], start: str) -> str | None:
-    """The first ImageID from `start` on with an annotation of one of `label_names`; `start` if there are no names."""
-    if not label_names:
-        return start
-    first_ids = (
-        _first(
-            db,
-            f"SELECT image_id FROM {ANNOTATION_TABLES[kind].table} WHERE label_name = ? AND image_id >= ? "
-            "ORDER BY image_id LIMIT 1",
-            label_name,
-            start,
-        )
-        for label_name in label_names
-        for kind in _SHOWING
-    )
-    return min((image_id for image_id in first_ids if image_id is not None), default=None)
-
-
-def _fits(db: sqlite3.Connection, conditions: Filter, image_id: str) -> bool:
-    row = db.execute("SELECT status, subset FROM download WHERE image_id = ?", (image_id,)).fetchone()
-    if row is None or row[0] != "done" or conditions.subset not in ("", row[1]):
-        return False
-    if conditions.label_names and not any(_shows(db, label_name, image_id) for label_name in conditions.label_names):
-        return False
-    return not conditions.license or conditions.license == _first(
-        db, "SELECT license FROM image WHERE image_id = ?", image_id
-    )
-
-
-def _shows(db: sqlite3.Connection, label_name: str, image_id: str) -> bool:
-    """Whether the image shows the class; a label may also deny it."""
-    return any(
-        _first(
-            db,
-            f"SELECT 1 FROM {ANNOTATION_TABLES[kind].table} AS x WHERE x.label_name = ? AND x.image_id = ? "
-            f"AND {ANNOTATION_TABLES[kind].is_there} LIMIT 1",
-            label_name,
-            image_id,
-        )
-        for kind in _SHOWING
-    )
-
-
 def _is_annotated(db: sqlite3.Connection, label_name: str) -> bool:
-    return _first_showing(db, (label_name,), _BEFORE_ALL) is not None
+    return any(
+        _first(db, f"SELECT 1 FROM {ANNOTATION_TABLES[kind].table} WHERE label_name = ? LIMIT 1", label_name)
+        for kind in _SHOWING
+    )
 
 
 def _classes_in_annotations(db: sqlite3.Connection, most: int) -> list[str]:

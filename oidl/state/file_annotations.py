@@ -168,11 +168,12 @@ def file_pages(
         source, key = "file AS f", "f.image_id"
     after: str | int = 0 if selected else ""
     while True:
+        # The plus makes SQLite use the primary key: most files are of this rendition.
         rows = db.execute(
             f"SELECT {key}, {FILE_COLUMNS} "
             f"FROM {source} CROSS JOIN download AS d ON d.image_id = f.image_id "
             "CROSS JOIN image AS i ON i.image_id = f.image_id "
-            f"WHERE {key} > ? AND f.rendition = ? AND d.subset IN (SELECT value FROM json_each(?)) "
+            f"WHERE {key} > ? AND +f.rendition = ? AND d.subset IN (SELECT value FROM json_each(?)) "
             f"ORDER BY {key} LIMIT ?",
             (after, rendition, json.dumps(tuple(subsets)), page_size),
         ).fetchall()

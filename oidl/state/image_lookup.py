@@ -10,13 +10,21 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from oidl.model import Status
+from oidl.state.annotation_rows import Segmentation, annotations_of
 from oidl.state.file_annotations import Box, Label, boxes_of, labels_of
 from oidl.state.known import known_status
+from oidl.state.licenses import LicenseCheckRow, license_check
 from oidl.state.shards import IMAGE_FORMAT
 
 _FIELDS = (
     "d.image_id, d.subset, d.status, d.reason, d.width, d.height, "
-    "i.title, i.author, i.author_profile_url, i.license, i.original_landing_url"
+    "i.title, i.author, i.author_profile_url, i.license, i.original_landing_url, "
+    "d.detail, d.next_attempt_at, coalesce(d.url, i.original_url)"
+)
+# The shard of a place in `file.path` is what stands before the last # and digits.
+_REMOTE_URL = (
+    "(SELECT coalesce(s.remote_url, '') FROM shard AS s "
+    "WHERE s.path = rtrim(rtrim(f.path, '0123456789'), '#') AND NOT s.is_local)"
 )
 _MOST_ANNOTATIONS = 1_000  # per image; it may have several hundred boxes
 _CARDS = f"SELECT {_FIELDS} FROM download AS d CROSS JOIN image AS i USING (image_id)"
@@ -27,7 +35,7 @@ class OutputFile:
     """One output file: its rendition, path (as in `file.path`), size, and geometry (`model.WrittenFile`).
 
     `exif_orientation` is that of an unchanged file. `scaled_width` is None for an unchanged original, and if the
-    geometry was not recorded.
+    geometry was not recorded. `remote_url` is set if the only copy is in a shard at this address in an object store.
     """
 
     rendition: str
@@ -42,11 +50,15 @@ class OutputFile:
     crop_top: int = 0
     exif_orientation: int | None = None
     image_format: str = ""
+    remote_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """An image with everything that must be shown with it; the fields are as published."""
+    """An image with everything that must be shown with it; the fields are as published.
+
+    `url` is the one that answered last, otherwise the original's.
+    """
 
     image_id: str
     subset: str
@@ -59,6 +71,9 @@ class ImageSummary:
     author_profile_url: str
     license: str
     original_landing_url: str
+    detail: str | None = None
+    next_attempt_at: str | None = None
+    url: str | None = None
     files: tuple[OutputFile, ...] = ()
 
 
@@ -92,9 +107,10 @@ class DoneImage:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """Everything about one image: its summary, its row in `download` by column, failed tries, boxes and labels.
+    """Everything about one image: its summary, its row in `download` by column, failed tries, boxes, labels and masks.
 
-    `class_names` has the known English names of the classes of both, by label name.
+    `class_names` has the known English names of the classes of these, by label name; `check` is the last check of the
+    licence.
     """
 
     card: ImageSummary
@@ -104,7 +120,9 @@ class Details:
     tries: tuple[FailedAttempt, ...]
     boxes: tuple[Box, ...] = ()
     labels: tuple[Label, ...] = ()
+    masks: tuple[Segmentation, ...] = ()
     class_names: Mapping[str, str] = field(default_factory=dict)
+    check: LicenseCheckRow | None = None
 
 
 _DOWNLOAD = (
@@ -115,10 +133,13 @@ _DOWNLOAD = (
 
 def image_summaries(db: sqlite3.Connection, image_ids: Iterable[str]) -> list[ImageSummary]:
     """The summaries of these images, in this order; unknown ImageIDs are left out."""
-    summaries = []
-    for image_id in image_ids:
-        summaries += _cards(db, f"{_CARDS} WHERE d.image_id = ?", image_id)
-    return summaries
+    wanted = tuple(image_ids)
+    of_these = (
+        f"SELECT {_FIELDS} FROM json_each(?) AS c CROSS JOIN download AS d ON d.image_id = c.value "
+        "CROSS JOIN image AS i ON i.image_id = c.value"
+    )
+    found = {card.image_id: card for card in _cards(db, of_these, json.dumps(wanted))}
+    return [found[image_id] for image_id in wanted if image_id in found]
 
 
 def find_by_prefix(db: sqlite3.Connection, beginning: str, most: int) -> list[ImageSummary]:
@@ -136,6 +157,7 @@ def details(db: sqlite3.Connection, image_id: str) -> Details | None:
         return None
     row = db.execute(f"SELECT {', '.join(_DOWNLOAD)} FROM download WHERE image_id = ?", (image_id,)).fetchone()
     url, size = db.execute("SELECT original_url, original_size FROM image WHERE image_id = ?", (image_id,)).fetchone()
+    masks = annotations_of(db, Segmentation, [image_id], None).get(image_id, [])[:_MOST_ANNOTATIONS]
     boxes = boxes_of(db, [image_id], None).get(image_id, [])[:_MOST_ANNOTATIONS]
     labels = labels_of(db, [image_id], None).get(image_id, [])[:_MOST_ANNOTATIONS]
     return Details(
@@ -146,7 +168,14 @@ def details(db: sqlite3.Connection, image_id: str) -> Details | None:
         _tries(db, "a.image_id = ?", 50, image_id),
         tuple(boxes),
         tuple(labels),
-        _class_names(db, {box.label_name for box in boxes} | {label.label_name for label in labels}),
+        tuple(masks),
+        class_names(
+            db,
+            {box.label_name for box in boxes}
+            | {label.label_name for label in labels}
+            | {mask.label_name for mask in masks},
+        ),
+        license_check(db, image_id),
     )
 
 
@@ -168,26 +197,36 @@ def recent_failures(db: sqlite3.Connection, most: int) -> tuple[FailedAttempt, .
 
 def output_file(db: sqlite3.Connection, image_id: str, rendition: str) -> OutputFile | None:
     """The file of this image in this rendition; None if there is no row for it."""
-    return next((file for file in _files(db, image_id) if file.rendition == rendition), None)
+    return next((file for file in _files(db, [image_id]).get(image_id, ()) if file.rendition == rendition), None)
 
 
 def _cards(db: sqlite3.Connection, sql: str, *values: str | int) -> list[ImageSummary]:
     plain = [ImageSummary(*row) for row in db.execute(sql, values)]
-    return [replace(card, status=known_status(card.status), files=_files(db, card.image_id)) for card in plain]
+    files = _files(db, [card.image_id for card in plain])
+    return [
+        replace(card, status=known_status(card.status), files=tuple(files.get(card.image_id, ()))) for card in plain
+    ]
 
 
-def _files(db: sqlite3.Connection, image_id: str) -> tuple[OutputFile, ...]:
-    """The files of an image, the smallest first."""
+def _files(db: sqlite3.Connection, image_ids: Collection[str]) -> dict[str, list[OutputFile]]:
+    """The files of each image, the smallest first."""
     rows = db.execute(
-        "SELECT f.rendition, f.path, f.bytes, f.width, f.height, f.orientation, f.scaled_width, f.scaled_height, "
-        f"f.crop_left, f.crop_top, f.exif_orientation, {IMAGE_FORMAT} "
-        "FROM file AS f CROSS JOIN download AS d USING (image_id) WHERE f.image_id = ? ORDER BY f.bytes, f.rendition",
-        (image_id,),
+        "SELECT f.image_id, f.rendition, f.path, f.bytes, f.width, f.height, f.orientation, f.scaled_width, "
+        f"f.scaled_height, f.crop_left, f.crop_top, f.exif_orientation, {IMAGE_FORMAT}, {_REMOTE_URL} "
+        "FROM json_each(?) AS c CROSS JOIN file AS f ON f.image_id = c.value "
+        "CROSS JOIN download AS d ON d.image_id = c.value",
+        (json.dumps(tuple(image_ids)),),
     )
-    return tuple(OutputFile(*row) for row in rows)
+    by_image: dict[str, list[OutputFile]] = {}
+    for image_id, *fields in rows:
+        by_image.setdefault(image_id, []).append(OutputFile(*fields))
+    for files in by_image.values():
+        files.sort(key=lambda file: (file.bytes, file.rendition))
+    return by_image
 
 
-def _class_names(db: sqlite3.Connection, label_names: Collection[str]) -> dict[str, str]:
+def class_names(db: sqlite3.Connection, label_names: Collection[str]) -> dict[str, str]:
+    """The English names of these classes, by label name; classes without a name are left out."""
     rows = db.execute(
         "SELECT label_name, display_name FROM class WHERE display_name NOTNULL "
         "AND label_name IN (SELECT value FROM json_each(?))",

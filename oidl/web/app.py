@@ -11,17 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from oidl.errors import UsageError
-from oidl.report.describe import license_name
-from oidl.state.browse import Filter, Found, class_filter, classes_called, find_done, frequent_licenses
-from oidl.state.connection import StateConnection
 from oidl.state.counts import read_runs
 from oidl.state.image_lookup import details, find_by_prefix, recent_failures
 from oidl.storage.layout import is_image_id
 from oidl.web.database import Database
 from oidl.web.events import Events
+from oidl.web.explorer import Explorer
 from oidl.web.feeds import SnapshotSource
 from oidl.web.images import details_json, examples_json, summary_json
+from oidl.web.masks import Masks
 from oidl.web.pictures import Pictures
 from oidl.web.snapshot import run_json
 from oidl.web.text import with_image_text, with_run_text, with_try_texts
@@ -29,10 +27,6 @@ from oidl.web.text import with_image_text, with_run_text, with_try_texts
 _FOUND = 20
 _TRIES = 2_000  # the examples of each reason are taken from the last so many
 _RUNS = 50
-_PICTURES = 24
-_NAMES = 50
-_MAX_NAME = 200
-_MAX_START = 17  # an ImageID, and a digit that comes after it
 _HEX = frozenset("0123456789abcdef")
 
 _MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -40,6 +34,8 @@ _MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascrip
 
 def make_app(source: SnapshotSource, database: Database, events: Events, root_dir: Path) -> Starlette:
     """The page's application: it shows the snapshots of `source` and what `database` finds."""
+
+    explorer = Explorer(database)
 
     async def snapshot(request: Request) -> Response:
         return Response(await source.snapshot(), media_type="application/json")
@@ -62,28 +58,6 @@ def make_app(source: SnapshotSource, database: Database, events: Events, root_di
         found = await database(find_by_prefix, beginning, _FOUND) or []
         return JSONResponse([summary_json(card) for card in found])
 
-    async def images(request: Request) -> Response:
-        asked = request.query_params
-        start = asked.get("start", "")
-        if len(start) > _MAX_START or not set(start) <= _HEX:
-            return JSONResponse({"error": "`start` must be an ImageID."}, 400)
-        found = await database(
-            _filtered, asked.get("class", ""), asked.get("subset", ""), asked.get("license", ""), start
-        )
-        if found is None:
-            return JSONResponse({"pictures": [], "next": None})
-        if isinstance(found, str):  # not an error status, because browsers log those
-            return JSONResponse({"error": found})
-        return JSONResponse({"pictures": [summary_json(card) for card in found.image_summaries], "next": found.next})
-
-    async def classes(request: Request) -> Response:
-        typed = request.query_params.get("name", "")[:_MAX_NAME]
-        return JSONResponse(await database(classes_called, typed, _NAMES) or [])
-
-    async def licenses(request: Request) -> Response:
-        found = await database(frequent_licenses) or []
-        return JSONResponse([{"license": url, "name": license_name(url)} for url in found[:_NAMES]])
-
     async def examples(request: Request) -> Response:
         found = examples_json(await database(recent_failures, _TRIES) or ())
         return JSONResponse({reason: with_try_texts(tries, datetime.now(UTC)) for reason, tries in found.items()})
@@ -98,23 +72,15 @@ def make_app(source: SnapshotSource, database: Database, events: Events, root_di
             Route("/api/snapshot", snapshot),
             Route("/api/image/{image_id}", image),
             Route("/api/search", search),
-            Route("/api/images", images),
-            Route("/api/classes", classes),
-            Route("/api/licenses", licenses),
+            Route("/api/images", explorer.images),
+            Route("/api/classes", explorer.classes),
+            Route("/api/choices", explorer.choices),
             Route("/api/examples", examples),
             Route("/api/runs", runs),
             Route("/picture/{image_id}/{rendition:path}", Pictures(database, root_dir)),
+            Route("/masks/{image_id}/{rendition:path}", Masks(database, root_dir)),
         ]
     )
-
-
-def _filtered(db: StateConnection, class_name: str, subset: str, license: str, start: str) -> Found | str:
-    """Some of the images that are done; a text if there is no class `class_name`."""
-    try:
-        label_names = class_filter(db, class_name[:_MAX_NAME]) if class_name else ()
-    except UsageError as error:
-        return f"{error.message}; {error.hint}"
-    return find_done(db, Filter(label_names, subset, license), start, _PICTURES)
 
 
 def _static_routes() -> Iterator[Route]:

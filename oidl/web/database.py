@@ -1,4 +1,4 @@
-"""The state database as the page reads it: one question at a time, in a thread, on one read-only connection."""
+"""The state database as the page reads it: in threads, on two read-only connections, one question on each."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,33 +15,42 @@ from oidl.state.translate import translating_sqlite_errors
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_CONNECTIONS = 2
+
 
 class Database:
     """Asks the state database at `path`, which need not exist yet."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._db: StateConnection | None = None
-        self._one_at_a_time = trio.CapacityLimiter(1)
+        self._idle: list[StateConnection] = []
+        self._threads = trio.CapacityLimiter(_CONNECTIONS)
 
     async def __call__(
         self, question: Callable[Concatenate[StateConnection, P], T], *args: P.args, **named: P.kwargs
     ) -> T | None:
         """What `question(db, …)` returns; None if the database cannot be read now."""
-        return await trio.to_thread.run_sync(partial(self._ask, question, *args, **named), limiter=self._one_at_a_time)
+        return await trio.to_thread.run_sync(partial(self._ask, question, *args, **named), limiter=self._threads)
+
+    @property
+    def waiting(self) -> int:
+        """How many questions wait for a connection."""
+        return self._threads.statistics().tasks_waiting
 
     def close(self) -> None:
-        """Closes the connection. Nothing may be asked afterwards."""
-        if self._db is not None:
-            self._db.close()
+        """Closes the connections. Nothing may be asked afterwards."""
+        while self._idle:
+            self._idle.pop().close()
 
     def _ask(
         self, question: Callable[Concatenate[StateConnection, P], T], *args: P.args, **named: P.kwargs
     ) -> T | None:
         try:
-            if self._db is None:
-                self._db = connect_reader(self._path)
-            with translating_sqlite_errors(self._path):
-                return question(self._db, *args, **named)
+            db = self._idle.pop() if self._idle else connect_reader(self._path)
+            try:
+                with translating_sqlite_errors(self._path):
+                    return question(db, *args, **named)
+            finally:
+                self._idle.append(db)
         except OidlError:  # it is being loaded, or its disk has trouble: the run itself reports that
             return None

@@ -14,8 +14,8 @@ import trio
 from oidl.progress.snapshot import Json
 from oidl.progress.statistics import Second
 from oidl.report.describe import plan_words
-from oidl.state.browse import Filter, find_done
 from oidl.state.counts import NOTHING_YET, Counts, read_counts, read_runs
+from oidl.state.explore import Filter, find_images
 from oidl.state.image_lookup import ImageSummary, image_summaries, last_successes, recent_failures
 from oidl.state.lock import is_held
 from oidl.state.plan import Value, read_plan
@@ -129,7 +129,7 @@ class DatabaseFeed:
         self._pictures.extendleft([card for card in found if card.image_id not in known][:most])
 
     async def _cards_from(self, start: str, most: int) -> tuple[ImageSummary, ...]:
-        found = await self._database(find_done, Filter(), start, most)
+        found = await self._database(find_images, Filter(), start, most)
         return found.image_summaries if found else ()
 
     def _note(self, counts: Counts, is_running: bool) -> None:

@@ -117,6 +117,17 @@ def with_image_text(image: Json, now: datetime) -> Json:
     }
 
 
+def with_card_text(card: Json, now: datetime) -> Json:
+    """An image of the explorer (`card_json`) with its texts."""
+    pixels = f"{card['width']} × {card['height']}" if card["picture"] else ""
+    text = {"pixels": pixels, "retry": ""}
+    if card["trouble"] and card["status"] == "retry":
+        at = parse_timestamp(card["trouble"]["next_attempt_at"])
+        wait_s = (at - now).total_seconds() if at else 0.0
+        text["retry"] = f"will be retried in {duration(wait_s)}" if wait_s > 0 else "will be retried by the next run"
+    return card | {"text": text}
+
+
 def with_try_texts(tries: list[Json], now: datetime) -> list[Json]:
     """Failed tries (`failure_json`), each with its host and how long ago it was."""
 

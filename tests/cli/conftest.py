@@ -32,6 +32,9 @@ from oidl.demo.scenarios import FINE, REALISTIC
 from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 
+from .browsing import in_browser as in_browser
+from .browsing import look as look
+
 _HOSTS = 3
 _PATIENCE_S = 30.0
 CONFIRM_AFTER = "0.1"

@@ -1,20 +1,14 @@
-"""The web page as users see it: in a real browser, with a real run, and against hostile clients.
+"""The web page as users see it: in a real browser, with a real run, and against hostile clients."""
 
-Screenshots are kept in `.artefacts/`. The browser runs in a separate thread,
-because its event loop and Trio would both handle signals.
-"""
-
-import importlib.util
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -29,60 +23,12 @@ import trio
 from oidl.cli import web_page as page_command
 from oidl.demo.site import CannedResponse, ServerFault
 
+from .browsing import shot, text, wait
+
 pytestmark = pytest.mark.slow
 
-ARTEFACTS = Path(__file__).parents[2] / ".artefacts"
 ADDRESS = re.compile(r"the web page is at (http://\S+)")
 SCRIPT = "<script>alert(1)</script>"
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="session")
-def in_browser() -> Iterator[Callable[..., Any]]:
-    """Calls a function with a real browser, in the browser's thread."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None or importlib.util.find_spec("playwright") is None:
-        pytest.skip("no browser: `apt-get install chromium` brings one, `uv sync` playwright")
-    from playwright.sync_api import sync_playwright
-
-    with ThreadPoolExecutor(1) as thread:
-        playwright = thread.submit(sync_playwright().start).result()
-        browser = thread.submit(
-            lambda: playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS.split())
-        ).result()
-        yield lambda work, *args: thread.submit(work, browser, *args).result(timeout=60)
-        thread.submit(browser.close).result()
-        thread.submit(playwright.stop).result()
-
-
-@pytest.fixture
-def look(in_browser: Callable[..., Any]) -> Callable[..., Any]:
-    """Opens an address and gives the page to a function; the browser may complain of nothing, nor ask elsewhere."""
-
-    def at(url: str, see: Callable[[Any], Any], *, width: int = 1280, scheme: str = "light") -> Any:
-        def work(browser: Any) -> Any:
-            context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            page = context.new_page()
-            complaints: list[str] = []
-            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
-            asked: list[str] = []
-            page.on("request", lambda request: asked.append(request.url))
-            page.goto(url)
-            seen = see(page)
-            home = url.partition("?")[0]
-            assert [each for each in asked if not each.startswith(home)] == []
-            context.close()
-            assert [each for each in complaints if "ERR_" not in each] == []  # the server is gone in the end
-            return seen
-
-        return in_browser(work)
-
-    return at
 
 
 @pytest.fixture
@@ -113,23 +59,6 @@ def web(oidl, address_of) -> Callable[..., str]:
         return address_of(oidl.start("web", "--root-dir", root, *arguments), "stdout")
 
     return start
-
-
-def shot(page: Any, name: str) -> None:
-    ARTEFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
-
-
-def text(page: Any, selector: str) -> str:
-    return str(page.inner_text(selector))
-
-
-def wait(page: Any, condition: Callable[[], object]) -> None:
-    for _ in range(300):
-        if condition():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("waited in vain")
 
 
 # ---- a run
@@ -483,9 +412,7 @@ def test_what_is_read_aloud_is_not_what_changes_every_second(done_root: Path, we
     def see(page: Any) -> None:
         wait(page, lambda: text(page, "#total") == "28")
         spoken = page.locator("[role=status], [aria-live]")
-        assert [spoken.nth(at).inner_text() for at in range(spoken.count())] == [
-            "last run finished: every image is settled"
-        ]
+        assert [words for words in spoken.all_inner_texts() if words] == ["last run finished: every image is settled"]
         assert re.fullmatch(r" · \d+ s", page.text_content("#since"))
         # Every picture, field and button has a name; all that scrolls can be reached by keyboard.
         assert page.locator("img:not([alt]), svg[role=img]:not([aria-label])").count() == 0
@@ -521,56 +448,6 @@ def test_pictures_do_not_overlap_while_they_change(done_root: Path, web, look) -
         assert page.locator("#grid").inner_html() != before
 
     look(web(done_root), see)
-
-
-@pytest.fixture
-def labelled_root(done_root: Path, tell, ask) -> Path:
-    """A root with one cat, in a box that has the left upper quarter of its image."""
-    (cat,) = ask("SELECT image_id FROM download WHERE status = 'done' AND coalesce(orientation, 1) = 1 LIMIT 1")[0]
-    tell("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat <b>')")
-    tell(
-        "INSERT INTO box (image_id, row_number, source, label_name, confidence, x_min, x_max, y_min, y_max) "
-        "VALUES (?, 1, 'xclick', '/m/01yrx', 1, 0, 0.5, 0, 0.5)",
-        cat,
-    )
-    return done_root
-
-
-def test_the_grid_is_filtered_and_boxes_lie_on_the_opened_image(labelled_root: Path, web, look, ask) -> None:
-    def see(page: Any) -> None:
-        wait(page, lambda: page.locator("#filter").is_visible() and page.locator("#grid li").count() >= 10)
-        page.fill("#class", "cat <b>")
-        page.keyboard.press("Enter")
-        wait(page, lambda: text(page, "#no-pictures") == "1 image.")
-        assert page.locator("#grid li").count() == 1
-        page.locator("#grid button").click()
-        wait(page, lambda: page.locator("dialog svg.boxes rect").count() == 1)
-        wait(page, lambda: page.locator("dialog img.large").evaluate("image => image.naturalWidth") > 0)
-        assert page.text_content("dialog svg.boxes text") == "Cat <b>"
-        box = page.locator("dialog svg.boxes rect").bounding_box()
-        picture = page.locator("dialog img.large").bounding_box()
-        assert box["width"] == pytest.approx(picture["width"] / 2, abs=3)
-        assert box["height"] == pytest.approx(picture["height"] / 2, abs=3)
-        assert (box["x"], box["y"]) == (pytest.approx(picture["x"], abs=3), pytest.approx(picture["y"], abs=3))
-        shot(page, "boxes")
-        page.get_by_role("checkbox", name="boxes").uncheck()
-        assert not page.locator("dialog svg.boxes").is_visible()
-        page.keyboard.press("Escape")
-        # A class that there is not; then everything again.
-        page.fill("#class", "Cat <c>")
-        page.keyboard.press("Enter")
-        wait(page, lambda: "did you mean Cat <b>?" in text(page, "#no-pictures"))
-        page.get_by_role("button", name="Show all").click()
-        wait(page, lambda: page.locator("#grid li").count() >= 10)
-        # A subset.
-        subset, done = ask("SELECT subset, count(*) FROM download WHERE status = 'done' GROUP BY 1 ORDER BY 2 LIMIT 1")[
-            0
-        ]
-        page.select_option("#subset", subset)
-        wait(page, lambda: text(page, "#no-pictures") == f"{done} image{'s' * (done != 1)}.")
-        assert page.locator("#grid li").count() == done
-
-    look(web(labelled_root), see)
 
 
 _MOMENTS = """count => new Promise(done => {

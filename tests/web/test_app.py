@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from oidl.web.events import Events
 from oidl.web.feeds import DatabaseFeed
 
 from .conftest import JPEG, own_path
+
+STATIC = Path(make_app.__code__.co_filename).parent / "static"
 
 
 def plan_words(plan: Mapping[str, object]) -> str:
@@ -197,56 +200,17 @@ def test_a_failed_try_names_the_url_to_try_without_its_password(get, stocked: St
     assert [each["url"] for each in now["failures"]] == [image(3).original_url, image(2).original_url]
 
 
-# ---- the filter of the grid
-
-
-def test_the_grid_is_filtered_part_by_part(get) -> None:
-    first = json.loads(get("/api/images?subset=train").body)
-    assert [card["image_id"] for card in first["pictures"]] == [id_of(number) for number in (1, 4, 5, 6)]
-    assert first["next"] is None
-    rest = json.loads(get(f"/api/images?subset=train&start={id_of(1)}0").body)
-    assert [card["image_id"] for card in rest["pictures"]] == [id_of(number) for number in (4, 5, 6)]
-    assert json.loads(get("/api/images?license=https%3A%2F%2Fexample.org").body)["pictures"] == []
-
-
-def test_a_class_that_there_is_not_is_answered_with_one_that_there_is(get, stocked: StateConnection) -> None:
-    stocked.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
-    answer = get("/api/images?class=Catt")
-    assert answer.status == 200
-    assert json.loads(answer.body)["error"] == "there is no class 'Catt'; did you mean Cat?"
-    assert json.loads(get("/api/images?class=cat").body) == {"pictures": [], "next": None}
-
-
-@pytest.mark.parametrize("start", ["x", "0" * 18, "%00", "'", "%25"])
-def test_a_grid_that_starts_nowhere_is_refused(get, start: str) -> None:
-    assert get(f"/api/images?start={start}").status == 400
-
-
-@pytest.mark.parametrize("field", ["class", "subset", "license"])
-@pytest.mark.parametrize("typed", ["'%20OR%201=1%20--", "%00", "%25", "x" * 5000, "%F0%9F%98%80"])
-def test_whatever_is_asked_of_the_grid_finds_nothing_and_breaks_nothing(get, field: str, typed: str) -> None:
-    answer = get(f"/api/images?{field}={typed}")
-    assert answer.status == 200
-    assert not json.loads(answer.body).get("pictures")
-
-
-def test_there_are_classes_and_licences_to_choose_from(get, stocked: StateConnection) -> None:
-    assert json.loads(get("/api/classes").body) == []
-    stocked.execute("INSERT INTO class (label_name, display_name) VALUES ('/m/01yrx', 'Cat')")
-    stocked.execute(
-        "INSERT INTO label (image_id, label_name, source, confidence) VALUES (?, '/m/01yrx', 'verification', 1)",
-        (id_of(1),),
-    )
-    assert json.loads(get("/api/classes?name=c").body) == ["Cat"]
-    assert json.loads(get("/api/licenses").body) == [{"license": image(1).license, "name": "CC BY 2.0"}]
+# ---- the page itself
 
 
 def test_the_page_and_all_that_it_names_are_there(get) -> None:
     page = get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     names = [part.split('"')[0] for part in page.body.decode().split('="/')[1:]]
-    scripts = ["draw.js", "grid.js", "details.js", "boxes.js", "filter.js"]
-    assert set(names) == {"icon.svg", "base.css", "page.css", "page.js"}
+    scripts = [path.name for path in STATIC.glob("*.js")]
+    imported = {name for script in scripts for name in re.findall(r'from "./(.+)"', (STATIC / script).read_text())}
+    assert set(names) == {"icon.svg", "base.css", "page.css", "explorer.css", "page.js"}
+    assert imported <= set(scripts) == imported | {"page.js"}
     for name in names + scripts:
         answer = get(f"/{name}")
         assert (answer.status, len(answer.body) > 100) == (200, True)
@@ -264,9 +228,17 @@ def test_before_there_is_a_database_it_says_that_nothing_is_there(tmp_path: Path
     assert json.loads(ask(app, "/api/snapshot").body)["total"] == 0
     assert ask(app, f"/api/image/{id_of(1)}").status == 404
     assert ask(app, f"/picture/{id_of(1)}/thumbs").status == 404
-    for listed in ("runs", "classes", "licenses"):
+    for listed in ("runs", "classes"):
         assert json.loads(ask(app, f"/api/{listed}").body) == []
-    assert json.loads(ask(app, "/api/images?class=cat").body) == {"pictures": [], "next": None}
+    assert json.loads(ask(app, "/api/images?class=cat").body) == {"images": [], "next": None}
+    assert json.loads(ask(app, "/api/choices").body) == {
+        "subsets": [],
+        "renditions": [],
+        "reasons": [],
+        "checks": [],
+        "licenses": [],
+        "has_classes": False,
+    }
 
 
 # ---- pictures in shards

@@ -35,7 +35,7 @@ CARD = ImageSummary(
     "https://www.flickr.com/people/x/",
     "https://creativecommons.org/licenses/by/2.0/",
     "https://www.flickr.com/photos/x/1",
-    (
+    files=(
         OutputFile("tiles", "t/1.tif", 10, 8, 8),
         OutputFile("a/b c", "b/1.JPG", 50, 64, 48),
         OutputFile("original", "o.jpg", 99, 640, 480),
@@ -212,7 +212,9 @@ PLAIN = OutputFile("original", "o.jpg", 99, 640, 480)
 
 
 def boxes_in(file: OutputFile, *boxes: Box) -> list[tuple[float, float, float, float]]:
-    details = Details(replace(CARD, files=(file,)), "u", 1, {}, (), boxes or (BOX,), (), {"/m/cat": "Cat &amp; co"})
+    details = Details(
+        replace(CARD, files=(file,)), "u", 1, {}, (), boxes or (BOX,), class_names={"/m/cat": "Cat &amp; co"}
+    )
     (found,) = details_json(details)["files"]
     assert {box["name"] for box in found["boxes"]} <= {"Cat & co"}
     return [

@@ -183,7 +183,6 @@ def test_the_scripts_format_nothing_but_whole_numbers(name: str) -> None:
     source = re.sub("//.*", "", (STATIC / name).read_text("utf-8"))
     if name == "draw.js":
         source = source.replace('number.toLocaleString("en-US")', "")
-    if name in ("draw.js", "boxes.js"):
         source = source.replace(".toFixed(", "")  # places in a drawing
     for formatting in ("toFixed", "toPrecision", "toLocale", "Intl", "Date", " kB", " MB", " min", "/s`", " ms"):
         assert formatting not in source

@@ -1,102 +1,71 @@
-// One image with everything that is known about it, in a dialog; and what a search found.
+// Everything that is known about one image, as elements: its attribution, facts, files and failed tries.
 
-import { counted, withBoxes } from "./boxes.js";
-import { count, find, link, make, number } from "./draw.js";
-import { attribution } from "./grid.js";
+import { count, link, make, number } from "./draw.js";
+import { coloured, counted, grouped } from "./layers.js";
 
-const dialog = find("details");
-
-find("close").addEventListener("click", () => dialog.close());
-dialog.addEventListener("click", (event) => {
-  if (event.target === dialog) dialog.close(); // the backdrop
-});
-
-const show = (title, ...content) => {
-  find("details-title").textContent = title;
-  find("details-body").replaceChildren(...content);
-  if (!dialog.open) dialog.showModal();
+// The classes on the picture, and the labels of the whole image: what is there and what people said is not there.
+export const legend = (image, file) => {
+  const boxes = grouped(file?.boxes ?? []).map(([box, boxed]) => chip(box, boxed > 1 ? `× ${boxed}` : ""));
+  const masks = image.masked.map((one) => chip(one, one.masks > 1 ? `× ${one.masks}` : ""));
+  const labels = (isThere) => image.labels.filter((label) => label.is_there === isThere).map(labelChip);
+  return [
+    row("boxes", "boxes", boxes),
+    row("masks", "masks", masks),
+    row("labels", "labels", labels(true)),
+    row("labels", "not there", labels(false)),
+  ];
 };
 
-export const ask = async (path) => {
-  try {
-    const answer = await fetch(path);
-    return await answer.json();
-  } catch {
-    return { error: "The server does not answer." };
-  }
+const row = (layer, name, chips) =>
+  chips.length
+    ? make("div", { class: `chips of-${layer}` }, make("span", { class: "soft" }, name), make("ul", {}, ...chips))
+    : undefined;
+
+const chip = ({ name, colour }, more) =>
+  coloured(make("li", { class: "chip" }, name, more && make("span", { class: "soft" }, ` ${more}`)), colour);
+
+const labelChip = (label) => {
+  const says = label.by === "machine" ? `a machine is ${Math.round(100 * label.confidence)} % sure` : "people checked it";
+  const element = chip(label, label.by === "machine" ? `${Math.round(100 * label.confidence)} %` : "");
+  element.title = says;
+  if (!label.is_there) element.classList.add("absent");
+  return element;
 };
 
-export const openImage = async (id) => {
-  const image = await ask(`/api/image/${encodeURIComponent(id)}`);
-  if (image.error) show(id, make("p", {}, image.error));
-  else show(image.title || "untitled photo", ...about(image));
-};
+const checked = (check) =>
+  check &&
+  make(
+    "span",
+    {},
+    `${check.verdict}${check.reason ? ` (${check.reason})` : ""}`,
+    check.license ? make("span", {}, ": ", link(check.license, check.license_name)) : undefined,
+    make("span", { class: "soft" }, `, checked ${check.checked_at}`),
+  );
 
-export const search = async (typed) => {
-  const found = await ask(`/api/search?id=${encodeURIComponent(typed)}`);
-  if (found.error) show("Search", make("p", {}, found.error));
-  else if (!found.length) show("Search", make("p", {}, `No ImageID of the list begins with ${typed}.`));
-  else if (found.length === 1) openImage(found[0].image_id);
-  else {
-    const items = found.map((card) =>
-      make(
-        "li",
-        {},
-        make("button", { type: "button", class: "plain id", onclick: () => openImage(card.image_id) }, card.image_id),
-        ` ${card.status} `,
-        make("span", { class: "soft" }, card.title),
-      ),
-    );
-    show(`ImageIDs that begin with ${typed}`, make("ul", { class: "found" }, ...items));
-  }
-};
-
-let areBoxesShown = true;
-
-const shown = (image, file) => {
-  const picture = make("img", { class: "large", src: file.picture, alt: image.title || "untitled photo" });
-  if (!file.boxes.length) return [picture, make("p", {}, attribution(image))];
-  const framed = withBoxes(picture, file.boxes);
-  const choose = make("input", { type: "checkbox", checked: areBoxesShown ? "" : undefined });
-  const obey = () => {
-    areBoxesShown = choose.checked;
-    framed.classList.toggle("bare", !areBoxesShown);
-  };
-  choose.addEventListener("change", obey);
-  obey();
-  return [framed, make("p", { class: "beside" }, attribution(image), make("label", {}, choose, " boxes"))];
-};
-
-const about = (image) => {
+export const facts = (image, file) => {
   const { download, text } = image;
-  const pictures = image.files.filter((file) => file.picture);
-  const largest = pictures[pictures.length - 1];
-  const facts = [
+  const state = image.reason ? `${image.status}: ${image.reason}${download.detail ? ` (${download.detail})` : ""}` : image.status;
+  const all = [
     ["author", link(image.author_url, image.author || "unknown author")],
     ["licence", link(image.license, image.license_name)],
+    ["licence now", checked(image.check)],
     ["photo's page", link(image.landing_url, image.landing_url)],
     ["ImageID", make("code", {}, image.image_id)],
     ["subset", image.subset],
-    ["state", image.reason ? `${image.status}: ${image.reason}${download.detail ? ` (${download.detail})` : ""}` : image.status],
+    ["state", state],
     ["next try", text.next_attempt],
     ["published size", text.original_size],
     ["downloaded", text.download],
     ["transfer", text.transfer],
-    ["boxes", largest && counted(largest.boxes)],
-    ["labels", image.labels.join(", ")],
+    ["boxes", file && counted(file.boxes)],
     ["tries", count(download.attempts)],
     ["settled", text.finished],
     ["original", link(image.original_url, image.original_url)],
   ];
-  const terms = facts
+  const terms = all
     .filter(([, value]) => value)
     .map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
-  return [
-    ...(largest ? shown(image, largest) : []),
-    make("dl", { class: "facts" }, ...terms),
-    image.files.length ? files(image.files) : undefined,
-    image.failures.length ? failures(image.failures) : undefined,
-  ].filter(Boolean);
+  return make("dl", { class: "facts" }, ...terms);
 };
 
 // Opens the URL of a failed try, so that users see what the server answers today. It gets no referrer.
@@ -110,16 +79,16 @@ const table = (title, heads, rows) =>
     make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...rows)),
   );
 
-const files = (all) =>
+export const files = (all) =>
   table(
     "Files",
     [make("th", {}, "rendition"), make("th", { class: "number" }, "size"), make("th", { class: "number" }, "pixels")],
     all.map((file) =>
-      make("tr", {}, make("td", {}, file.rendition), number(file.text.size), number(file.text.pixels)),
+      make("tr", {}, make("td", {}, file.rendition, make("span", { class: "soft detail" }, file.remote ?? "")), number(file.text.size), number(file.text.pixels)),
     ),
   );
 
-const failures = (all) =>
+export const failures = (all) =>
   table(
     "Failed tries, the latest first",
     [make("th", {}, "ago"), make("th", {}, "reason"), make("th", {}, "detail"), make("th")],

@@ -1,106 +1,80 @@
-// What the grid shows: images as they arrive, or those of one class, subset or licence, which are fetched part by part.
+// The fields that choose what the explorer shows. They say what the address says, and change it.
 
-import { ask } from "./details.js";
-import { count, find, make, say } from "./draw.js";
-import { append, clear } from "./grid.js";
+import { ask } from "./ask.js";
+import { count, find, make } from "./draw.js";
+import { FILTERS, filterAddress, follow, go, state } from "./link.js";
 
-const ENOUGH = 24; // images at a time
-const PARTS = 25; // of a search, before the user has to ask for more
 const TYPING_MS = 200;
 
 const form = find("filter");
-const fields = { class: find("class"), subset: find("subset"), license: find("license") };
-let search = 0; // a number, so that the answers to an earlier search are ignored
+const fields = Object.fromEntries(FILTERS.map((name) => [name, find(`by-${name}`)]));
+let proposals = [];
 
 export const startFilter = () => {
-  form.addEventListener("submit", (event) => event.preventDefault());
-  for (const field of Object.values(fields)) field.addEventListener("change", look);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    apply();
+  });
+  for (const field of Object.values(fields)) field.addEventListener("change", apply);
   fields.class.addEventListener("input", propose());
   fields.class.addEventListener("focus", propose(), { once: true });
-  find("all").addEventListener("click", () => {
-    for (const field of Object.values(fields)) field.value = "";
-    look();
-  });
-  find("more").addEventListener("click", () => more(search, find("more").dataset.next));
+  find("clear").addEventListener("click", () => (location.hash = filterAddress({})));
+  follow(showState);
+  showState();
   refreshFilter();
 };
 
-// A run may load its list and annotations later.
+// A run may load its list and annotations later, and images fail meanwhile.
 export const refreshFilter = async () => {
-  offer(fields.license, (await list("/api/licenses")).map((one) => [one.license, one.name]), "any licence");
-  fields.class.hidden = !(await list("/api/classes")).length;
-  showForm();
+  const found = await ask("/api/choices");
+  if (found.error) return;
+  const named = (list) => list.map(({ name, images }) => [name, `${name} (${count(images)})`]);
+  const troubled = found.reasons.reduce((sum, { images }) => sum + images, 0);
+  offer(fields.subset, named(found.subsets), "any subset");
+  offer(fields.rendition, named(found.renditions), "any rendition");
+  offer(fields.license, found.licenses.map(({ url, name }) => [url, name]), "any licence");
+  const checks = named(found.checks);
+  offer(fields.check, checks.length ? [...checks, ["unchecked", "unchecked"]] : [], "any", 1);
+  const reasons = found.reasons.map(({ name, images, meaning }) => [name, `${name} (${count(images)})`, meaning]);
+  const any = troubled ? [["any", `failed or waiting (${count(troubled)})`]] : [];
+  offer(fields.reason, [...any, ...reasons], "on the disk", 1);
+  for (const name of ["class", "in"]) fields[name].closest("label").hidden = !found.has_classes;
+  showState();
 };
 
-// `subsets` are those of the image list.
-export const offerSubsets = (subsets) => {
-  if (fields.subset.options.length - 1 === subsets.length) return;
-  offer(fields.subset, subsets.map((subset) => [subset, subset]), "any subset");
-  showForm();
+// A field with nothing to choose from is left out.
+const offer = (select, choices, any, least = 2) => {
+  select.replaceChildren(...[["", any], ...choices].map(([value, text, title]) => make("option", { value, title }, text)));
+  select.closest("label").hidden = choices.length < least;
 };
 
-const list = async (path) => {
-  const found = await ask(path);
-  return Array.isArray(found) ? found : [];
+const showState = () => {
+  const now = state();
+  for (const name of FILTERS) {
+    const field = fields[name];
+    const isKnown = field.tagName !== "SELECT" || [...field.options].some((option) => option.value === now[name]);
+    if (!isKnown) field.append(make("option", { value: now[name] }, now[name])); // of a link to something that is gone
+    if (document.activeElement !== field || field.tagName === "SELECT") field.value = now[name];
+    if (now[name]) field.closest("label").hidden = false;
+  }
+  find("clear").hidden = !FILTERS.some((name) => now[name]);
 };
 
-const offer = (select, choices, any) => {
-  const before = select.value;
-  select.replaceChildren(...[["", any], ...choices].map(([value, text]) => make("option", { value }, text)));
-  select.value = before;
-  select.hidden = choices.length < 2; // there is nothing to choose
-};
-
-const showForm = () => {
-  form.hidden = Object.values(fields).every((field) => field.hidden);
+const apply = () => {
+  const changes = Object.fromEntries(FILTERS.map((name) => [name, fields[name].value.trim()]));
+  if (!changes.class) changes.in = "";
+  go({ ...changes, image: "", file: "" });
 };
 
 const propose = () => {
   let timer = 0;
   return () => {
     clearTimeout(timer);
+    if (proposals.includes(fields.class.value)) return apply(); // one of them was chosen
     timer = setTimeout(async () => {
-      const names = await list(`/api/classes?name=${encodeURIComponent(fields.class.value)}`);
-      find("classes").replaceChildren(...names.map((name) => make("option", { value: name })));
+      const names = await ask(`/api/classes?name=${encodeURIComponent(fields.class.value)}`);
+      proposals = Array.isArray(names) ? names : [];
+      find("classes").replaceChildren(...proposals.map((name) => make("option", { value: name })));
     }, TYPING_MS);
   };
-};
-
-const conditions = () =>
-  Object.entries(fields)
-    .map(([name, field]) => [name, field.value.trim()])
-    .filter(([, value]) => value);
-
-const look = () => {
-  search += 1;
-  const isOn = conditions().length > 0;
-  clear(isOn);
-  find("pause").hidden = isOn;
-  find("all").hidden = !isOn;
-  find("more").hidden = true;
-  say("no-pictures", isOn ? "Searching …" : "No image yet.");
-  find("no-pictures").hidden = false;
-  if (isOn) more(search, "");
-};
-
-const more = async (mine, next) => {
-  find("more").hidden = true;
-  let shown = 0;
-  for (let part = 0; part < PARTS && next != null && shown < ENOUGH; part += 1) {
-    const found = await ask(`/api/images?${new URLSearchParams([...conditions(), ["start", next]])}`);
-    if (mine !== search) return;
-    if (found.error) {
-      say("no-pictures", found.error);
-      find("no-pictures").hidden = false;
-      return;
-    }
-    shown += append(found.pictures);
-    next = found.next;
-  }
-  const all = find("grid").children.length;
-  const rest = next == null ? "" : " so far";
-  say("no-pictures", all ? `${count(all)} ${all === 1 ? "image" : "images"}${rest}.` : `No image matches${rest}.`);
-  find("no-pictures").hidden = false;
-  find("more").hidden = next == null;
-  find("more").dataset.next = next ?? "";
 };

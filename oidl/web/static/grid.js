@@ -18,7 +18,6 @@ const isStill = matchMedia("(prefers-reduced-motion: reduce)");
 let queue = [];
 let oldest = 0; // its index
 let isPaused = false;
-let isFiltered = false;
 let openImage;
 const seen = new Set(); // the images in the grid and in the queue
 
@@ -40,28 +39,11 @@ export const startGrid = (open) => {
 
 // `cards` are the latest images, the latest first.
 export const arrive = (cards) => {
-  if (isFiltered) return;
   const fresh = cards.filter((card) => card.picture && !seen.has(card.image_id)).reverse();
   for (const card of fresh) seen.add(card.image_id);
   queue.push(...fresh);
   const room = grid.children.length ? QUEUED : most();
   for (const card of queue.splice(0, Math.max(0, queue.length - room))) seen.delete(card.image_id);
-};
-
-// Empties the grid. If `filtered`, it then shows only what `append` is given.
-export const clear = (filtered) => {
-  isFiltered = filtered;
-  queue = [];
-  oldest = 0;
-  seen.clear();
-  grid.replaceChildren();
-};
-
-// Adds `cards` at the end; returns how many of them have a picture.
-export const append = (cards) => {
-  const tiles = cards.filter((card) => card.picture).map((card) => tileOf(card, image(card, { loading: "lazy" })));
-  grid.append(...tiles);
-  return tiles.length;
 };
 
 const isHeld = () =>
@@ -95,7 +77,6 @@ const show = async (card) => {
     seen.delete(card.image_id);
     return; // the file was deleted
   }
-  if (isFiltered) return;
   const tile = tileOf(card, picture);
   const room = most();
   while (grid.children.length > room) leave(grid.lastElementChild); // the window became smaller

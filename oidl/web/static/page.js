@@ -1,9 +1,15 @@
 // The page: shows each snapshot that the server sends. Numbers come with their texts; nothing is formatted twice.
 
-import { ask, openImage, search, tryIt } from "./details.js";
+import { ask } from "./ask.js";
+import { tryIt } from "./details.js";
 import { bar, chart, count, find, make, number, rows, say, stacked } from "./draw.js";
-import { offerSubsets, refreshFilter, startFilter } from "./filter.js";
+import { startExplorer } from "./explore.js";
+import { refreshFilter, startFilter } from "./filter.js";
 import { arrive, startGrid } from "./grid.js";
+import { startKeys } from "./keys.js";
+import { filterAddress } from "./link.js";
+import { openImage, search, startViewer } from "./viewer.js";
+import { startViews } from "./views.js";
 
 const STATUSES = ["done", "failed", "retry", "pending"];
 
@@ -158,18 +164,18 @@ const showExamples = async (event) => {
   );
   const found = items.length ? make("table", {}, make("tbody", {}, ...items)) : make("p", { class: "soft" }, "None among the latest tries.");
   while (one.children.length > 1) one.lastElementChild.remove();
-  one.append(found);
+  const all = make("a", { href: filterAddress({ reason: one.dataset.reason }) }, "Look through all of them");
+  one.append(found, make("p", { class: "look" }, all));
 };
 
 const showSubsets = (now) => {
-  offerSubsets(Object.keys(now.by_subset));
   find("subsets-card").hidden = !now.is_running && !now.total;
   const subsets = Object.entries(now.by_subset).map(([key, row]) => ({ key, ...row }));
   list("subsets", subsets, "not loaded yet", (row) => {
     const total = row.done + row.failed + row.retry + row.pending;
     const parts = STATUSES.map((status) => [status, row[status]]);
     return [
-      make("td", {}, row.key),
+      make("td", {}, make("a", { href: filterAddress({ subset: row.key }) }, row.key)),
       make("td", { class: "bar" }, bar(parts, total, `${now.text.subsets[row.key]} settled`)),
       number(count(row.done)),
       number(count(row.failed)),
@@ -224,7 +230,11 @@ const follow = () => {
 };
 
 startGrid(openImage);
+startViews();
 startFilter();
+startExplorer();
+startViewer();
+startKeys();
 follow();
 showRuns();
 setInterval(() => {
