@@ -12,9 +12,9 @@ from builders import job
 from oidl.cluster import tasks
 from oidl.cluster.dispatch import Dispatcher, Setup
 from oidl.cluster.engine import NodeLostError
-from oidl.cluster.protocol import Answer, Exchange, Facts, Report, Result
+from oidl.cluster.protocol import Answer, Exchange, Facts, Report, Result, Timing
 from oidl.cluster.shared import NodeState
-from oidl.model import Done, Failure, Job, Postponed, Source
+from oidl.model import Done, Failure, Job, Postponed, Reason, Source
 from oidl.node.attempt import Outcome
 from oidl.node.frames import Call, Reply
 from oidl.node.machine import NodeSettings
@@ -146,6 +146,7 @@ class ClusterHarness:
     said: list[str] = field(default_factory=list)
     heard: list[NodeState] = field(default_factory=list)
     truth: FakeTruth = field(default_factory=FakeTruth)
+    reason: Reason | None = None  # for which all images failed before
     end: str | None = None
     ended_s: float = 0.0
 
@@ -164,7 +165,12 @@ class ClusterHarness:
         self.stop = Stop()
         self.engine = FakeEngine(self.workers, self.restarts)
         setup = Setup(
-            lambda facts: NodeSettings(WORKERS, 1, 1.0), self.check, self.heard.append, "run", "probe", self.silence_s
+            lambda facts: NodeSettings(WORKERS, 1, 1.0),
+            self.check,
+            self.heard.append,
+            "run",
+            "probe",
+            Timing(self.silence_s),
         )
         self.dispatcher = Dispatcher(self.engine, self.truth, setup, self.stop, self.said.append)
         began = trio.current_time()
@@ -186,7 +192,7 @@ class _Feed:
             for number in range(1, self.harness.images + 1):
                 if self.harness.stop.draining.is_set():
                     return "stopped"
-                await jobs.send(job(number))
+                await jobs.send(job(number, reason=self.harness.reason))
         return "over"
 
 

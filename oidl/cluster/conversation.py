@@ -7,6 +7,7 @@ import trio
 
 from oidl.cluster import tasks
 from oidl.cluster.engine import NodeLostError, RefusedError
+from oidl.cluster.health import Verdict
 from oidl.cluster.protocol import Answer, Exchange, Facts, Result
 from oidl.cluster.shared import Coordination, NodeState
 from oidl.model import Blame, Failure, Job, Reason
@@ -16,7 +17,6 @@ from oidl.node.frames import Call, Reply
 _FIRST_JOBS, _MOST_JOBS = 128, 1000  # that a node has at once
 _AHEAD_S = 10.0  # the jobs that it has last for so long
 _BEGIN_S = 300.0
-_KEEP_S = 4.0  # between exchanges about nothing, which keep a node alive
 _RATE_WEIGHT = 0.3  # of the last exchange in the average
 
 
@@ -56,7 +56,7 @@ class Conversation:
             state.host, state.threads = facts.host, facts.threads
             settings = shared.settings_of(facts)
             fenced = replace(settings, workers=replace(settings.workers, fence=state.life))
-            await shared.engine.call(state.address, tasks.begin, shared.run, state.life, fenced)
+            await shared.engine.call(state.address, tasks.begin, shared.run, state.life, fenced, shared.timing)
         except (NodeLostError, RefusedError):
             raise
         except Exception as error:
@@ -82,6 +82,7 @@ class Conversation:
             shared.say(f"node {state.name} {loss}; what it had in progress is done again")
         elif problem:
             shared.say(f"node {state.name} is excluded: {problem}")
+        shared.health.forget(state.life)
         if loss or problem:
             await self._lose(has_died=bool(loss))
         return not problem
@@ -93,14 +94,17 @@ class Conversation:
             exchange = await self._next_exchange()
             began = trio.current_time()
             answer = await self._exchange(exchange)
-            await self._accept(answer, trio.current_time() - began)
+            if problem := await self._accept(answer, trio.current_time() - began):
+                return problem
             if answer.has_ended:
+                if not (exchange.ends or exchange.drains or answer.problem):
+                    raise NodeLostError("has heard nothing for too long, and has given up")
                 return answer.problem
 
     async def _wait_for_work(self) -> None:
         """Returns when there is something to exchange, or it is time to keep the node alive."""
         shared = self._shared
-        with trio.move_on_after(_KEEP_S):
+        with trio.move_on_after(shared.timing.keep_s):
             while not (
                 self._replies
                 or self._batches.count(self.state.life)
@@ -130,7 +134,7 @@ class Conversation:
     async def _exchange(self, exchange: Exchange) -> Answer:
         shared, state = self._shared, self.state
         answer: Answer | None = None
-        with trio.move_on_after(shared.silence_s) as silence:
+        with trio.move_on_after(shared.timing.silence_s) as silence:
             try:
                 answer = await shared.engine.call(state.address, tasks.exchange, shared.run, state.life, exchange)
             except NodeLostError:
@@ -143,8 +147,8 @@ class Conversation:
             raise NodeLostError("has been started again")
         return answer
 
-    async def _accept(self, answer: Answer, took_s: float) -> None:
-        """Takes over what counts of an answer."""
+    async def _accept(self, answer: Answer, took_s: float) -> str:
+        """Takes over what counts of an answer; returns why the node is excluded, empty if it is not."""
         shared, state = self._shared, self.state
         assert self._asking
         for text in answer.texts:
@@ -157,8 +161,24 @@ class Conversation:
         rate = len(settled) / max(took_s, 0.05)
         state.images_per_s += _RATE_WEIGHT * (rate - state.images_per_s)
         shared.heard(state)
+        if reason := await self._blamed_reason(settled):
+            for job, _ in settled:
+                self._batches.add(job)
+            return f"its images fail for one reason, {reason}, and those of other nodes do not; others try them"
         results = await shared.truth.publish(state.life, settled)
         await self._pass_on([(job, result) for (job, _), result in zip(settled, results, strict=True)])
+        return ""
+
+    async def _blamed_reason(self, settled: list[tuple[Job, Result]]) -> Reason | None:
+        """The reason that the node is to blame for, None if there is none; waits a little to see how others do."""
+        shared, life = self._shared, self.state.life
+        shared.health.add(life, settled)
+        verdict, reason = shared.health.judge(life, settled, is_alone=shared.batches.nodes == 1)
+        with trio.move_on_after(shared.timing.lease_s / 2):
+            while verdict is Verdict.UNCLEAR:
+                await shared.batches.wait_changed()
+                verdict, reason = shared.health.judge(life, settled, is_alone=shared.batches.nodes == 1)
+        return reason if verdict is Verdict.EXCLUDE else None
 
     async def _pass_on(self, settled: list[tuple[Job, Result]]) -> None:
         shared = self._shared

@@ -141,6 +141,15 @@ def require_dask() -> None:
         ) from error
 
 
+def worker_ttl_s() -> float:
+    """How long a worker may be silent, by Dask's own configuration, in seconds."""
+    import dask
+    from dask.utils import parse_timedelta
+
+    ttl = dask.config.get("distributed.scheduler.worker-ttl")
+    return float(parse_timedelta(ttl)) if ttl else float("inf")
+
+
 def _encrypted() -> dict[str, Any]:
     """What keeps other users of this machine out, if the package for it is installed."""
     from distributed.security import Security

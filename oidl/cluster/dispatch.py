@@ -8,7 +8,7 @@ import trio
 
 from oidl.cluster.conversation import Conversation
 from oidl.cluster.engine import ClusterError, Engine
-from oidl.cluster.protocol import Facts
+from oidl.cluster.protocol import Facts, Timing
 from oidl.cluster.publish import Truth
 from oidl.cluster.shared import Coordination, NodeState, SharedBatches
 from oidl.model import Job
@@ -34,7 +34,7 @@ class Setup:
     heard: Callable[[NodeState], None]
     run: str
     probe: str
-    silence_s: float
+    timing: Timing
 
 
 class Dispatcher:
@@ -97,7 +97,7 @@ class Dispatcher:
         setup, alone_since = self._setup, trio.current_time()
         shared = Coordination(
             self._engine, self._shared, self._truth, outcomes, self._stop, self._say,
-            setup.settings_of, setup.heard, setup.check, setup.run, setup.probe, setup.silence_s,
+            setup.settings_of, setup.heard, setup.check, setup.run, setup.probe, setup.timing,
         )  # fmt: skip
         with scope:
             while True:

@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from oidl.cluster.protocol import ENOUGH, LEASE_S, WAIT_S, Answer, Exchange, Report, Result
+from oidl.cluster.protocol import ENOUGH, Answer, Exchange, Report, Result, Timing
 from oidl.errors import OidlError
 from oidl.model import Job, OpenShard
 from oidl.net.client import tls_context
@@ -33,12 +33,12 @@ log = logging.getLogger("oidl")
 
 
 class NodeHost:
-    """The node with the name `life`; it ends if there is no exchange for `lease_s`."""
+    """The node with the name `life`; it ends if there is no exchange for the lease of `timing`."""
 
-    def __init__(self, life: str, settings: NodeSettings, lease_s: float = LEASE_S) -> None:
+    def __init__(self, life: str, settings: NodeSettings, timing: Timing) -> None:
         self.life = life
         self._settings = settings
-        self._lease_s = lease_s
+        self._timing = timing
         self._talk: _Talk | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._has_started = threading.Event()
@@ -79,7 +79,7 @@ class NodeHost:
             self._has_started.set()
 
     async def _main(self) -> None:
-        talk = _Talk(self._settings, self._lease_s)
+        talk = _Talk(self._settings, self._timing)
         self._talk, self._token = talk, trio.lowlevel.current_trio_token()
         self._has_started.set()
         try:
@@ -91,10 +91,10 @@ class NodeHost:
 class _Talk:
     """The node, and what it has to say; the feed and the recorder of its stages."""
 
-    def __init__(self, settings: NodeSettings, lease_s: float) -> None:
+    def __init__(self, settings: NodeSettings, timing: Timing) -> None:
         self.scope = trio.CancelScope()
         self._settings = settings
-        self._lease_s = lease_s
+        self._timing = timing
         self._stop = Stop()
         self._meter = Meter(trio.current_time)
         self._jobs_in, self._jobs = trio.open_memory_channel[Job](math.inf)  # the coordinator bounds it
@@ -145,7 +145,7 @@ class _Talk:
     async def _exchange(self, exchange: Exchange) -> Answer:
         self._take(exchange)
         most = max(1, min(ENOUGH, len(self._in_progress) // 2))
-        with trio.move_on_after(WAIT_S):
+        with trio.move_on_after(self._timing.wait_s):
             while not self._has_news(most, waits_for_end=exchange.ends):
                 await self._news.wait()
         return await self._answer()
@@ -205,9 +205,10 @@ class _Talk:
         await self._throttle.consume(count)
 
     async def _watch_lease(self) -> None:
-        while (left_s := self._heard_at + self._lease_s - trio.current_time()) > 0:  # noqa: ASYNC110
-            await trio.sleep(min(left_s, self._lease_s / 4))
-        log.warning("the node has heard nothing for %.0f s, and ends", self._lease_s)
+        lease_s = self._timing.lease_s
+        while (left_s := self._heard_at + lease_s - trio.current_time()) > 0:  # noqa: ASYNC110
+            await trio.sleep(min(left_s, lease_s / 4))
+        log.warning("the node has heard nothing for %.0f s, and ends", lease_s)
         self.scope.cancel()
 
     # ---- what workers ask the coordinator

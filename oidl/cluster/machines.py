@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from oidl.cluster.address import ClusterAddress
-from oidl.cluster.dask import open_engine
+from oidl.cluster.dask import open_engine, worker_ttl_s
 from oidl.cluster.dispatch import Dispatcher, Setup
 from oidl.cluster.engine import Engine
-from oidl.cluster.protocol import SILENCE_S, Facts
+from oidl.cluster.protocol import SILENCE_S, Facts, Timing
 from oidl.cluster.publish import Publisher
-from oidl.cluster.shared import NodeState
+from oidl.cluster.roster import Roster
 from oidl.cluster.versions import difference, versions
 from oidl.errors import disk_error
 from oidl.node.machine import NodeSettings
@@ -26,46 +26,47 @@ from oidl.storage.layout import subset_directory
 _MANY = 1_000_000  # images: as many processes as a node has threads for
 
 
-def cluster_machines(address: ClusterAddress, *, silence_s: float = SILENCE_S) -> Machines:
-    """Processes the images of a run on the nodes of a cluster; one that is silent for `silence_s` is lost."""
+def cluster_machines(address: ClusterAddress) -> Machines:
+    """Processes the images of a run on the nodes of a cluster."""
 
     def opened(work: ImageWork, in_flight: InFlight) -> AbstractAsyncContextManager[Machine]:
-        return _open(address, silence_s, work, in_flight)
+        return _open(address, work, in_flight)
 
     return opened
 
 
 @asynccontextmanager
-async def _open(
-    address: ClusterAddress, silence_s: float, work: ImageWork, in_flight: InFlight
-) -> AsyncIterator[Machine]:
+async def _open(address: ClusterAddress, work: ImageWork, in_flight: InFlight) -> AsyncIterator[Machine]:
     async with open_engine(address, work.context.say) as engine:
         with _probe(work.context.settings, work.context.version.subsets, work.token) as probe:
-            yield new_dispatcher(engine, work, in_flight, probe, silence_s)
+            state = work.context.state
+            stored = await state.run(state.ledger.paces.read_all)
+            roster = Roster(work.context.meter, work.inputs, stored)
+            yield new_dispatcher(engine, roster, work, in_flight, probe)
 
 
-def new_dispatcher(
-    engine: Engine, work: ImageWork, in_flight: InFlight, probe: str, silence_s: float = SILENCE_S
-) -> Dispatcher:
+def new_dispatcher(engine: Engine, roster: Roster, work: ImageWork, in_flight: InFlight, probe: str) -> Dispatcher:
     """The dispatcher of a run on `engine`, whose workers must see the file `probe`."""
     context, settings = work.context, work.context.settings
+    every = node_settings(context, worker_settings(settings, work.token))
     setup = Setup(
-        settings_of=partial(_settings_of, node_settings(context, worker_settings(settings, work.token)), settings),
+        settings_of=partial(_settings_of, every, settings, roster),
         check=partial(_problem, settings),
-        heard=partial(_heard, work),
+        heard=roster.heard,
         run=f"{work.token}-{secrets.token_hex(2)}",
         probe=probe,
-        silence_s=silence_s,
+        timing=Timing(min(SILENCE_S, worker_ttl_s())),
     )
     truth = Publisher(context.state, work.shards, in_flight, settings, work.token)
     return Dispatcher(engine, truth, setup, context.stop, context.say)
 
 
-def _settings_of(every: NodeSettings, settings: Settings, facts: Facts) -> NodeSettings:
+def _settings_of(every: NodeSettings, settings: Settings, roster: Roster, facts: Facts) -> NodeSettings:
     """The settings of a node: `every` node's, with as many threads and processes as its worker has threads."""
     threads = settings.node_threads or facts.threads
     processes = settings.processes or process_count(_MANY, threads)
-    return replace(every, workers=replace(every.workers, threads=threads), processes=processes)
+    paces = roster.starting_paces(facts.host)
+    return replace(every, workers=replace(every.workers, threads=threads), processes=processes, paces=paces)
 
 
 def _problem(settings: Settings, facts: Facts) -> str | None:
@@ -74,13 +75,6 @@ def _problem(settings: Settings, facts: Facts) -> str | None:
     if not facts.can_see:
         return f"it does not see {settings.root_dir}, which must be on a filesystem that all machines share"
     return None
-
-
-def _heard(work: ImageWork, state: NodeState) -> None:
-    report = state.answer.report
-    work.inputs.count(report.bytes_read)
-    for _ in range(report.throttled):
-        work.context.meter.throttled()
 
 
 @contextmanager

@@ -7,17 +7,33 @@ from oidl.model import Done, Failure, Job, Postponed
 from oidl.net.pace import PaceState
 from oidl.node.frames import Call, Reply
 
-WAIT_S = 2.0
-"""The longest time that a node takes to answer, if it has nothing new."""
-
-LEASE_S = 20.0
-"""A node that has heard nothing for so long ends: its coordinator has died, or has given it up."""
-
 SILENCE_S = 60.0
 """A node that has not answered for so long is lost."""
 
 ENOUGH = 500
 """With so many results, a node answers at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long both sides wait for each other; all of it follows from how long a node may be silent."""
+
+    silence_s: float = SILENCE_S
+
+    @property
+    def lease_s(self) -> float:
+        """A node that has heard nothing for so long ends: its coordinator has died, or has given it up."""
+        return self.silence_s / 3
+
+    @property
+    def wait_s(self) -> float:
+        """The longest time that a node takes to answer, if it has nothing new."""
+        return min(2.0, self.lease_s / 3)
+
+    @property
+    def keep_s(self) -> float:
+        """Between exchanges about nothing, which keep a node alive."""
+        return min(4.0, self.lease_s / 4)
 
 
 class Result(NamedTuple):

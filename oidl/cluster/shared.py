@@ -7,7 +7,8 @@ import trio
 
 from oidl.cluster.batches import Batches
 from oidl.cluster.engine import Engine, NodeLostError, RefusedError
-from oidl.cluster.protocol import SILENCE_S, Answer, Facts
+from oidl.cluster.health import Health
+from oidl.cluster.protocol import Answer, Facts, Timing
 from oidl.cluster.publish import Truth
 from oidl.node.attempt import Outcome
 from oidl.node.machine import NodeSettings
@@ -103,4 +104,5 @@ class Coordination:
     check: Callable[[Facts], str | None]
     run: str
     probe: str
-    silence_s: float = SILENCE_S
+    timing: Timing
+    health: Health = field(default_factory=Health)

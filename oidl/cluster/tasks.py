@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from oidl.cluster.protocol import Answer, Exchange, Facts
+from oidl.cluster.protocol import Answer, Exchange, Facts, Timing
 from oidl.node.machine import NodeSettings
 
 
@@ -16,12 +16,12 @@ def look(probe: str) -> Facts:
     return Facts(versions(), Path(probe).is_file(), worker_threads(), socket.gethostname())
 
 
-def begin(run: str, life: str, settings: NodeSettings) -> None:
+def begin(run: str, life: str, settings: NodeSettings, timing: Timing) -> None:
     """Begins a life of the node of this worker; an earlier one ends."""
     from oidl.cluster.host import NodeHost
     from oidl.cluster.plugin import put_host
 
-    put_host(run, NodeHost(life, settings))
+    put_host(run, NodeHost(life, settings, timing))
 
 
 def exchange(run: str, life: str, exchange: Exchange) -> Answer | None:

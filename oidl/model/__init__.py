@@ -20,6 +20,7 @@ from oidl.model.licenses import (
     license_of_url,
 )
 from oidl.model.life import LIFE, Event, Status, Step
+from oidl.model.nodes import NodeProgress
 from oidl.model.outcomes import (
     Blame,
     Done,
@@ -82,6 +83,7 @@ __all__ = [
     "LineBreak",
     "ListFile",
     "Member",
+    "NodeProgress",
     "OpenShard",
     "Orientation",
     "Postponed",

@@ -21,7 +21,8 @@ class PaceState:
     """The pace of a provider at one moment.
 
     `window` is the most requests in flight, `rate` the most requests per second (None: no limit), `pause_s` the rest of
-    a pause in seconds, and `pause_reason` why there is one.
+    a pause in seconds, and `pause_reason` why there is one. `node` is the host that it is the pace of, if that is
+    another machine.
     """
 
     provider: str
@@ -30,6 +31,7 @@ class PaceState:
     pause_s: float
     learned_rate: float | None = None
     pause_reason: str = ""
+    node: str = ""
 
 
 class Pace:

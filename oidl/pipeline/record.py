@@ -194,3 +194,4 @@ def heartbeat(ledger: Ledger, now: Statistics) -> None:
             bytes_per_s=now.read_bytes_per_s,
         )
         ledger.paces.write(now.paces)
+        ledger.nodes(now.nodes)

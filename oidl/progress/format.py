@@ -1,8 +1,10 @@
 """A run in one line of text; times and sizes in words. Pure."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 
+from oidl.model import NodeProgress
 from oidl.net.pace import PaceState
 from oidl.progress.statistics import Reading, Statistics
 from oidl.text import counted, printable
@@ -23,6 +25,8 @@ def progress_line(now: Statistics) -> str:
     ]
     if now.eta_s is not None and now.remaining:
         parts.append(duration(now.eta_s))
+    if now.nodes:
+        parts.append(counted(sum(node.lost is None for node in now.nodes), "node"))
     parts += [pace_words(pace) for pace in now.paces if pace.pause_s >= 1][:1]
     return " · ".join(parts)
 
@@ -42,12 +46,23 @@ def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
     return " · ".join(parts)
 
 
+def nodes_words(nodes: Sequence[NodeProgress]) -> str:
+    """How many nodes there are and have ended, and how fast the slowest and the fastest one are."""
+    living = [node for node in nodes if node.lost is None]
+    ended = len(nodes) - len(living)
+    words = counted(len(living), "node")
+    if rates := sorted(node.images_per_s for node in living):
+        words += f", {rates[0]:.0f} to {rates[-1]:.0f} img/s each" if len(rates) > 1 else f", {rates[0]:.0f} img/s"
+    return words + (f", {ended} ended" if ended else "")
+
+
 def pace_words(pace: PaceState) -> str:
     """The pace at one provider: `flickr: 38 req/s, 16 at once` or `flickr: paused for 12 s`."""
+    where = f"{pace.provider} from {pace.node}" if pace.node else pace.provider
     if pace.pause_s >= 1:
-        return f"{pace.provider}: paused for {duration(pace.pause_s)}"
+        return f"{where}: paused for {duration(pace.pause_s)}"
     rate = "no rate limit" if pace.rate is None else f"{pace.rate:.3g} req/s"
-    return f"{pace.provider}: {rate}, {pace.window} at once"
+    return f"{where}: {rate}, {pace.window} at once"
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oidl.model import Reason, Status
 from oidl.progress.charts import bar, sparkline
-from oidl.progress.format import duration, pace_words, progress_line, reading_words, size
+from oidl.progress.format import duration, nodes_words, pace_words, progress_line, reading_words, size
 from oidl.progress.lists import count_of, list_rows
 from oidl.progress.spans import BAD, DIM, GOOD, HEAD, MARK, WARN, Line, Span, apart, clipped, cut, left, right
 from oidl.progress.statistics import Statistics
@@ -68,6 +68,7 @@ def draw(
         *_tables(now, width, rows=4 + max(0, height - _ROOMY) // 4),
         *gap,
         _in_progress(now),
+        *_nodes(now, width),
         *_paces(now, width, rows=1 + max(0, height - _ROOMY) // 8),
         *gap,
         _tabs(list_source, view, width),
@@ -201,6 +202,11 @@ def _in_progress(now: Statistics) -> Line:
         Span(f"downloads in progress: {len(now.transfers)}   resizes in progress: {len(now.processing)}"),
         Span(f"   waiting: {max(0, waiting)}", DIM),
     )
+
+
+def _nodes(now: Statistics, width: int) -> list[Line]:
+    """The nodes of a cluster, in one line; none without a cluster."""
+    return [(left("nodes", 9, DIM), Span(cut(nodes_words(now.nodes), width - 9)))] if now.nodes else []
 
 
 def _paces(now: Statistics, width: int, rows: int) -> list[Line]:

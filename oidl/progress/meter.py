@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from oidl.model import Done, Failure, Job, Postponed, Reason, Status, StatusCount
+from oidl.model import Done, Failure, Job, NodeProgress, Postponed, Reason, Status, StatusCount
 from oidl.net.pace import PaceState
 from oidl.net.request import ArrivingBody
 from oidl.progress.history import History
@@ -43,6 +43,7 @@ class Meter:
         self.goal: int | None = None
         self.outcome: str | None = None
         self._paces: Callable[[], tuple[PaceState, ...]] = tuple
+        self._nodes: Callable[[], tuple[NodeProgress, ...]] = tuple
         self._done = 0
         self._failed = 0
         self._retried = 0
@@ -67,6 +68,10 @@ class Meter:
     def paced_by(self, paces: Callable[[], tuple[PaceState, ...]]) -> None:
         """Sets the source of the pace at each provider."""
         self._paces = paces
+
+    def nodes_from(self, nodes: Callable[[], tuple[NodeProgress, ...]]) -> None:
+        """Sets the source of what the nodes of a cluster do."""
+        self._nodes = nodes
 
     def ended(self, outcome: str) -> None:
         """The run has ended with `outcome`, as in `run.outcome`."""
@@ -119,9 +124,9 @@ class Meter:
         self._bytes_read += count
         self._history.at(self._clock()).bytes_read += count
 
-    def throttled(self) -> None:
-        """A server answered "too many requests"."""
-        self._throttled += 1
+    def throttled(self, count: int = 1) -> None:
+        """A server answered "too many requests", so many times."""
+        self._throttled += count
 
     def recorded(self, job: Job, outcome: Done | Failure, status: Status) -> None:
         """The outcome of an image is in the database, with this `status`."""
@@ -160,7 +165,7 @@ class Meter:
         """A frozen copy of all the numbers now."""
         now = self._clock()
         images_per_s, read_bytes_per_s, written_bytes_per_s = self._history.rates(now)
-        in_flight = self._in_flight.values()
+        in_flight, nodes = self._in_flight.values(), self._nodes()
         return Statistics(
             elapsed_s=now - self._started,
             done=self._done,
@@ -169,7 +174,7 @@ class Meter:
             throttled=self._throttled,
             remaining=self.remaining,
             goal=self.goal,
-            in_flight=len(in_flight),
+            in_flight=len(in_flight) + sum(node.in_progress for node in nodes),
             bytes_read=self._bytes_read,
             bytes_written=self._bytes_written,
             images_per_s=images_per_s,
@@ -179,6 +184,7 @@ class Meter:
             by_subset={subset: dict(row) for subset, row in self._by_subset.items()},
             failures={reason: dict(row) for reason, row in self._failures.items() if any(row.values())},
             paces=self._paces(),
+            nodes=nodes,
             outcome=self.outcome,
             reading=self._files[-1].reading() if self._files else None,
             history=self._history.seconds(now),

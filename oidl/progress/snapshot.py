@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from oidl.model import Status
+from oidl.model import NodeProgress, Status
 from oidl.net.pace import PaceState
 from oidl.progress.statistics import Failed, Statistics, Success
 
@@ -61,6 +61,7 @@ def run_snapshot(now: Statistics, at: datetime, before: Statistics | None = None
             for each in now.processing
         ],
         "paces": [pace_json(pace) for pace in now.paces],
+        "nodes": [node_json(node) for node in now.nodes],
         "successes": [_success(each) for each in now.successes[: now.done - done]],
         "failures": [_failed(each) for each in now.failed_tries[: now.failed + now.retried - tries]],
     }
@@ -91,11 +92,25 @@ def pace_json(pace: PaceState) -> Json:
     """The pace at one provider."""
     return {
         "provider": pace.provider,
+        "node": pace.node or None,
         "window": pace.window,
         "rate": pace.rate,
         "learned_rate": pace.learned_rate,
         "pause_s": round(pace.pause_s, 1),
         "pause_reason": pace.pause_reason or None,
+    }
+
+
+def node_json(node: NodeProgress) -> Json:
+    """A node of a cluster."""
+    return {
+        "name": node.name,
+        "host": node.host,
+        "threads": node.threads,
+        "images": node.images,
+        "images_per_s": round(node.images_per_s, 3),
+        "in_progress": node.in_progress,
+        "lost": node.lost,
     }
 
 

@@ -7,7 +7,7 @@ of the past begin with the newest, except `history`, which reads from left to ri
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from oidl.model import Reason, Status, WrittenFile
+from oidl.model import NodeProgress, Reason, Status, WrittenFile
 from oidl.net.pace import PaceState
 
 
@@ -113,6 +113,8 @@ class Statistics:
 
     `outcome` is how the run ended, as in `run.outcome`; None while it is active.
 
+    `nodes` are those of a cluster, those that have ended too; empty without one.
+
     `history` holds the full seconds of the last five minutes, oldest first. `successes` and `failed_tries` are the
     last 100 of each.
     """
@@ -141,6 +143,7 @@ class Statistics:
     outcome: str | None = None
     reading: Reading | None = None
     goal: int | None = None
+    nodes: tuple[NodeProgress, ...] = ()
 
     @property
     def is_busy_reading(self) -> bool:

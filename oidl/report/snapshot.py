@@ -6,10 +6,11 @@ The twin of `progress.snapshot`, with the same keys for the same things.
 from datetime import datetime
 from math import inf, isfinite
 
-from oidl.model import Status
+from oidl.model import NodeProgress, Status
 from oidl.net.pace import PaceState
-from oidl.progress.snapshot import Json, pace_json, rounded, status_counts, subset_and_reason_counts
+from oidl.progress.snapshot import Json, node_json, pace_json, rounded, status_counts, subset_and_reason_counts
 from oidl.state.counts import Counts, PaceRow, RunRow
+from oidl.state.nodes import NodeRow
 from oidl.state.plan_counts import PlanCounts
 from oidl.state.times import parse_timestamp, timestamp
 
@@ -30,6 +31,7 @@ def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json
         "eta_s": run and rounded(eta_s(run, counts), 1),
         "run": run and _run_json(run, counts),
         "paces": [_pace_json(pace, at) for pace in counts.paces],
+        "nodes": [_node_json(node) for node in counts.nodes],
         "plan": counts.plan and _plan_json(counts.plan),
         "next_attempt_at": counts.next_attempt_at,
         "skipped_rows": counts.skipped_rows,
@@ -70,8 +72,16 @@ def _pace_json(pace: PaceRow, at: datetime) -> Json:
     """The pace of one provider after the last run; the database does not record why it paused."""
     until = parse_timestamp(pace.paused_until)
     pause_s = max(0.0, (until - at).total_seconds()) if until else 0.0
-    state = PaceState(pace.provider, pace.window, pace.rate, pause_s, pace.learned_rate)
+    state = PaceState(pace.provider, pace.window, pace.rate, pause_s, pace.learned_rate, node=pace.node)
     return pace_json(state) | {"paused_until": pace.paused_until}
+
+
+def _node_json(node: NodeRow) -> Json:
+    """A node of the last run on a cluster."""
+    progress = NodeProgress(
+        "", node.name, node.host, node.threads, node.images, node.images_per_s, node.in_progress, node.lost
+    )
+    return node_json(progress) | {"started_at": node.started_at, "updated_at": node.updated_at}
 
 
 def _plan_json(plan: PlanCounts) -> Json:

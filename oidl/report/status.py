@@ -1,5 +1,6 @@
 """The text of `oidl status`; `snapshot` is the same as JSON."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from oidl.hints import command
@@ -14,6 +15,7 @@ from oidl.state.times import parse_timestamp
 from oidl.text import counted
 
 _MOST_PAUSES = 5
+_MOST_NODES = 20
 
 
 def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = None) -> str:
@@ -123,9 +125,21 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     left_s = eta_s(run, counts)
     return [
         line + (f", about {duration(left_s)} left." if left_s is not None else "."),
+        *_node_lines(counts),
         *(f"  {_pace_words(pace, run)}" for pace in counts.paces if pace.updated_at >= run.started_at),
         *due,
     ]
+
+
+def _node_lines(counts: Counts) -> Iterator[str]:
+    """What each node of the run does, at most twenty of them, and how many have ended."""
+    living = [node for node in counts.nodes if node.lost is None]
+    for node in living[:_MOST_NODES]:
+        yield f"  node {node.name}: {node.images:,} done, {node.images_per_s:.1f} img/s, {node.in_progress} in progress"
+    if len(living) > _MOST_NODES:
+        yield f"  and {counted(len(living) - _MOST_NODES, 'node')} more"
+    if ended := len(counts.nodes) - len(living):
+        yield f"  {counted(ended, 'node')} ended, the last one: {counts.nodes[-1].name} {counts.nodes[-1].lost}"
 
 
 def pause_lines(counts: Counts, now: datetime) -> list[str]:
@@ -145,7 +159,7 @@ def _throttled(run: RunRow) -> str:
 def _pace_words(pace: PaceRow, run: RunRow) -> str:
     until, updated = parse_timestamp(pace.paused_until), parse_timestamp(run.updated_at)
     pause_s = (until - updated).total_seconds() if until and updated else 0.0
-    return pace_words(PaceState(pace.provider, pace.window, pace.rate, pause_s))
+    return pace_words(PaceState(pace.provider, pace.window, pace.rate, pause_s, node=pace.node))
 
 
 def _settled(row: dict[Status, int]) -> int:

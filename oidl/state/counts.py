@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from oidl.model import Status
 from oidl.state.known import known_status
+from oidl.state.nodes import NodeRow, read_nodes
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.times import parse_timestamp
 
@@ -36,7 +37,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class PaceRow:
-    """The row of a provider's pace; a `rate` of None is no limit."""
+    """The row of a provider's pace, of this machine or of a `node`'s host; a `rate` of None is no limit."""
 
     provider: str
     window: int
@@ -44,6 +45,7 @@ class PaceRow:
     learned_rate: float | None
     paused_until: str | None
     updated_at: str
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Counts:
     `by_subset` maps a subset to statuses, `by_reason` a reason to the images that failed or wait for a retry because of
     it, `files` the name of a rendition to its (files, bytes), `shards` to its shards if it has some. `paces` are those
     of the providers after the last run; `skipped_rows` of the list are not images. `plan` has the counts for the plan,
-    None if it covers the whole list.
+    None if it covers the whole list. `nodes` are those of the last run, if it used a cluster.
     """
 
     dataset_version: str | None
@@ -76,6 +78,7 @@ class Counts:
     skipped_rows: int = 0
     plan: PlanCounts | None = None
     shards: dict[str, ShardCounts] = field(default_factory=dict)
+    nodes: tuple[NodeRow, ...] = ()
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -128,10 +131,12 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             skipped_rows=skipped_rows,
             plan=read_plan_counts(db),
             shards=_shards(db),
+            nodes=read_nodes(db, runs[0].id) if runs else (),
             paces=tuple(
                 PaceRow(*row)
                 for row in db.execute(
-                    "SELECT provider, window, rate, learned_rate, paused_until, updated_at FROM pace ORDER BY provider"
+                    "SELECT provider, window, rate, learned_rate, paused_until, updated_at, node "
+                    "FROM pace ORDER BY provider, node"
                 )
             ),
         )

@@ -18,6 +18,7 @@ from oidl.model import (
     Done,
     Failure,
     Job,
+    NodeProgress,
     Postponed,
     Reason,
     Rendition,
@@ -29,6 +30,7 @@ from oidl.model import (
 )
 from oidl.state.complete import ClassCount
 from oidl.state.connection import savepoint, transaction
+from oidl.state.nodes import NodeTable
 from oidl.state.paces import PaceTable
 from oidl.state.plan import Value, read_plan, write_plan
 from oidl.state.plan_counts import forget_plan_counts, move_plan_counts, write_plan_counts
@@ -56,6 +58,7 @@ class Ledger:
     def __init__(self, db: sqlite3.Connection, run_id: int = 0) -> None:
         self._db = db
         self.paces = PaceTable(db)
+        self._nodes = NodeTable(db)
         self._run_id = run_id
         self._counts_plan = False
 
@@ -127,6 +130,10 @@ class Ledger:
             "images_per_s = ?, bytes_per_s = ? WHERE id = ?",
             (timestamp(), done, failed, throttled, bytes_read, images_per_s, bytes_per_s, self._run_id),
         )
+
+    def nodes(self, nodes: Iterable[NodeProgress]) -> None:
+        """Records the nodes of this run."""
+        self._nodes.write(self._run_id, nodes)
 
     def close_run(self, outcome: str, *, is_synced: bool = False) -> None:
         """Ends the row of this run; `is_synced` if everything that it wrote is on the disk."""

@@ -55,6 +55,7 @@ def with_text(page: Json, plan_text: str = "") -> Json:
         "downloads": _with_texts(page["downloads"], _download),
         "resizes": _with_texts(page["resizes"], lambda image: {"elapsed": _seconds(image["elapsed_s"])}),
         "paces": _with_texts(page["paces"], _pace),
+        "nodes": _with_texts(page["nodes"], lambda node: {"images_per_s": _rate(node["images_per_s"])}),
         "successes": _with_texts(page["successes"], _success),
     }
 

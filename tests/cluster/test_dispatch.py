@@ -1,12 +1,15 @@
 """A run on a made-up cluster: every image has one outcome, whatever becomes of the nodes."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import trio
 from builders import job
-from clusters import ClusterHarness, FakeWorker
+from clusters import DONE, ClusterHarness, FakeWorker
 
 from oidl.cluster.protocol import Facts
-from oidl.model import Failure, Reason
+from oidl.model import Failure, Job, Reason, Source
 from oidl.node.frames import Call, Reply
 
 
@@ -143,3 +146,40 @@ def test_a_run_without_workers_says_so_and_goes_on_when_one_comes() -> None:
     run = ClusterHarness({}, images=100, meanwhile=join).run()
     assert run.said == ["waiting for a worker that can take part"]
     assert len(run.results) == 100
+
+
+def failing(reason: Reason) -> Callable[[Job], Failure]:
+    return lambda job: Failure(reason, source=Source.ORIGINAL)
+
+
+@pytest.mark.parametrize("reason", [Reason.DNS, Reason.DISK, Reason.NOT_AN_IMAGE])
+def test_a_node_whose_images_all_fail_alike_is_excluded_and_others_do_them(reason: Reason) -> None:
+    workers = {"a": FakeWorker(), "bad": FakeWorker(result_of=failing(reason)), "c": FakeWorker()}
+    run = ClusterHarness(workers, images=3000).run()
+    assert sum(each != DONE for each in run.results.values()) < 10  # so few say nothing about a node
+    assert len(run.results) == 3000
+    assert [text.partition(";")[0] for text in run.said] == [
+        f"node bad is excluded: its images fail for one reason, {reason}, and those of other nodes do not"
+    ]
+    assert workers["bad"].lives == 1
+
+
+def test_results_that_are_alike_on_all_nodes_count() -> None:
+    run = ClusterHarness(three(result_of=failing(Reason.DNS)), images=1000).run()
+    assert {each.reason for each in run.results.values()} == {Reason.DNS}
+    assert len(run.results) == 1000
+    assert run.said == []
+
+
+def test_a_node_that_is_alone_is_not_excluded() -> None:
+    run = ClusterHarness({"a": FakeWorker(result_of=failing(Reason.DISK))}, images=100).run()
+    assert {each.reason for each in run.results.values()} == {Reason.DISK}
+    assert run.said == []
+
+
+def test_images_that_fail_as_they_did_before_say_nothing_about_their_node() -> None:
+    known = Reason.FORBIDDEN
+    bad = FakeWorker(result_of=lambda job: replace(DONE) if int(job.image_id, 16) <= 1000 else Failure(known))
+    run = ClusterHarness({"a": FakeWorker(), "b": bad}, images=2000, reason=known).run()
+    assert run.said == []
+    assert len(run.results) == 2000

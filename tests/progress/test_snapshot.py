@@ -61,6 +61,7 @@ def test_a_snapshot_has_every_number() -> None:
         "paces": [
             {
                 "provider": "flickr",
+                "node": None,
                 "window": 8,
                 "rate": None,
                 "learned_rate": 40.0,
@@ -68,6 +69,7 @@ def test_a_snapshot_has_every_number() -> None:
                 "pause_reason": "too many requests",
             }
         ],
+        "nodes": [],
         "successes": [
             {
                 "time": "2001-09-09T01:46:40.000Z",

@@ -86,6 +86,7 @@ def test_the_snapshot_of_a_run_in_progress_has_these_keys_and_no_others() -> Non
         "paces": [
             {
                 "provider": "flickr",
+                "node": None,
                 "window": 16,
                 "rate": 38.5,
                 "learned_rate": 40.0,
@@ -95,6 +96,7 @@ def test_the_snapshot_of_a_run_in_progress_has_these_keys_and_no_others() -> Non
             },
             {
                 "provider": "old",
+                "node": None,
                 "window": 1,
                 "rate": None,
                 "learned_rate": None,
@@ -103,6 +105,7 @@ def test_the_snapshot_of_a_run_in_progress_has_these_keys_and_no_others() -> Non
                 "paused_until": "2030-01-01T09:00:00.000Z",
             },
         ],
+        "nodes": [],
         "plan": None,
         "next_attempt_at": "2030-01-01T10:05:00.000Z",
         "skipped_rows": 3,

@@ -201,8 +201,8 @@ def test_the_files_of_a_run_that_may_be_alive_are_nobody_elses(db: sqlite3.Conne
 
 
 def test_a_pause_that_was_written_by_hand_without_a_zone_is_utc(loaded_db):
-    loaded_db.execute("INSERT INTO pace VALUES ('flickr', 1, NULL, 40.0, datetime('now', '+1 hour'), '')")
-    loaded_db.execute("INSERT INTO pace VALUES ('other', 1, NULL, 40.0, 'tomorrow', '')")
+    loaded_db.execute("INSERT INTO pace VALUES ('flickr', '', 1, NULL, 40.0, datetime('now', '+1 hour'), '')")
+    loaded_db.execute("INSERT INTO pace VALUES ('other', '', 1, NULL, 40.0, 'tomorrow', '')")
     paces = Ledger(loaded_db).paces.read()
     assert 3500 < paces["flickr"].pause_s <= 3600
     assert paces["other"].pause_s == 0

@@ -134,8 +134,8 @@ def test_what_failed_before_everything_failed_alike_stays_failed(failed_db: sqli
 def test_waits_longer_than_any_run_can_make_are_over_and_others_only_if_asked(failed_db: sqlite3.Connection):
     soon = datetime.now(UTC) + timedelta(seconds=100)
     failed_db.execute("UPDATE download SET next_attempt_at = ? WHERE status = 'retry'", (timestamp(soon),))
-    failed_db.execute("INSERT INTO pace VALUES ('far', 1, NULL, NULL, '2036-01-01T00:00:00.000Z', '')")
-    failed_db.execute("INSERT INTO pace VALUES ('soon', 1, NULL, NULL, ?, '')", (timestamp(soon),))
+    failed_db.execute("INSERT INTO pace VALUES ('far', '', 1, NULL, NULL, '2036-01-01T00:00:00.000Z', '')")
+    failed_db.execute("INSERT INTO pace VALUES ('soon', '', 1, NULL, NULL, ?, '')", (timestamp(soon),))
 
     def waits() -> tuple[int, list[str]]:
         due = "SELECT count(*) FROM download WHERE status = 'retry' AND next_attempt_at > ?"

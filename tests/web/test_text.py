@@ -32,6 +32,7 @@ def page(**changes: Any) -> dict[str, Any]:
         "downloads": [],
         "resizes": [],
         "paces": [],
+        "nodes": [],
         "successes": [],
     } | changes
 

@@ -79,7 +79,8 @@ const showInProgress = (now) => {
   find("downloads-card").hidden = !isKnown;
   find("resizes-part").hidden = !isKnown;
   find("pace-part").hidden = !now.paces.length;
-  find("pace-card").hidden = !isKnown && !now.paces.length;
+  find("nodes-part").hidden = !now.nodes.length;
+  find("pace-card").hidden = !isKnown && !now.paces.length && !now.nodes.length;
   if (isKnown) {
     say("downloads-count", count(now.downloads.length));
     list("downloads", byImage(now.downloads), "none", (one) => [
@@ -91,12 +92,19 @@ const showInProgress = (now) => {
     say("resizes-count", count(now.resizes.length));
     list("resizes", byImage(now.resizes), "none", (one) => [imageButton(one.image_id), number(one.text.elapsed)]);
   }
-  const paces = now.paces.map((pace) => ({ ...pace, key: pace.provider }));
+  const paces = now.paces.map((pace) => ({ ...pace, key: `${pace.provider} ${pace.node ?? ""}` }));
   list("paces", paces, "", (pace) => [
-    make("td", {}, pace.provider),
+    make("td", {}, pace.node ? `${pace.provider} from ${pace.node}` : pace.provider),
     number(count(pace.window)),
     number(pace.text.rate),
     make("td", { class: "soft" }, pace.text.pause),
+  ]);
+  list("nodes", now.nodes.map((node) => ({ ...node, key: `${node.name} ${node.host}` })), "", (node) => [
+    make("td", {}, node.name),
+    number(count(node.images)),
+    number(node.text.images_per_s),
+    number(count(node.in_progress)),
+    make("td", { class: "soft" }, node.lost ?? ""),
   ]);
 };
 

@@ -1,0 +1,302 @@
+"""Kills and freezes the workers of a Dask cluster, and kills the coordinator, while `oidl run` uses it.
+
+A run ends when `oidl run` was started again often enough to come to its end. Then the root must be what one machine
+makes of the same list: the same rows, the same bytes, nothing twice, no other file, and no process.
+"""
+
+import argparse
+import asyncio
+import csv
+import logging
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from bench.measure import descendants, machine
+from bench.shard_check import check_end
+from bench.site import make_photos, write_image_list
+from oidl.cli import main
+from oidl.demo.server import serve
+from oidl.demo.site import CannedResponse, Site
+
+_WORKERS = 3
+_TTL_S = 6.0
+_ENOUGH_S = 180.0
+_LOOK_S = 0.2
+_PHOTO = (160, 120, 85)
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["distributed", "oidl.cli.running", "oidl.cluster.plugin", "oidl.node.local"])
+_ROWS = (
+    "SELECT image_id, status, reason, bytes, md5, width, height FROM download ORDER BY image_id",
+    "SELECT image_id, rendition, bytes, width, height FROM file ORDER BY image_id, rendition",
+)
+
+
+async def torture_cluster(arguments: argparse.Namespace) -> None:
+    """Prints the result after that many runs; fails at the first problem."""
+    with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name, scheduler() as dask:
+        home = Path(name)
+        began = time.monotonic()
+        torture = await tortured(home, dask, arguments.runs, arguments.images, random.Random(arguments.seed))
+        print(machine())
+        print(
+            f"{torture.runs} runs of {arguments.images} images on {_WORKERS} nodes, {time.monotonic() - began:.0f} s: "
+            "each came to the rows and bytes of one machine, nothing twice, no other file, no process"
+        )
+        for what, count in sorted(torture.done.items()):
+            print(f"{count:5} {what}")
+
+
+async def tortured(home: Path, dask: Any, runs: int, images: int, rng: random.Random) -> "Torture":
+    """So many runs."""
+    photos = make_photos(home / "photos", *_PHOTO, images)
+    site = Site({f"/photos/{path.name}": CannedResponse(path) for path in photos})
+    async with trio.open_nursery() as nursery:
+        base_url = await nursery.start(serve, site)
+        write_image_list(home / "list.csv", base_url, photos, home)
+        torture = Torture(home, dask, images, rng)
+        await torture.make_references()
+        for slot in range(_WORKERS):
+            nursery.start_soon(torture.keep_worker, slot)
+        for _ in range(runs):
+            await torture.run()
+        nursery.cancel_scope.cancel()
+    return torture
+
+
+@contextmanager
+def scheduler() -> Iterator[Any]:
+    """A scheduler without workers, and its client."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    with (
+        dask.config.set({"distributed.scheduler.worker-ttl": f"{_TTL_S}s"}),
+        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as started,
+        Client(started, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def work(address: str) -> None:
+    """A worker, in a process that has its libraries imported already."""
+    import dask
+    from distributed import Worker
+
+    async def live() -> None:
+        async with Worker(address, nthreads=1, dashboard=False) as worker:
+            await worker.finished()
+
+    logging.disable(logging.CRITICAL)
+    with dask.config.set({"distributed.scheduler.worker-ttl": f"{_TTL_S}s"}):
+        asyncio.run(live())
+
+
+def coordinate(arguments: list[str], printed: Path) -> None:
+    """`oidl run` in such a process."""
+    with open(printed, "ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ["DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL"] = f"{_TTL_S}s"
+    import dask
+
+    dask.config.refresh()
+    code = main(["run", *arguments])
+    sys.stdout.flush()
+    os._exit(code)
+
+
+@dataclass
+class Torture:
+    """Runs on one cluster, and how often what was done to them; `images` is how many there are in the list."""
+
+    home: Path
+    dask: Any
+    images: int
+    rng: random.Random
+    runs: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    references: dict[str, tuple[list[Any], dict[str, bytes]]] = field(default_factory=dict)
+    _workers: dict[int, Any] = field(default_factory=dict)  # processes, by slot
+    _frozen: set[int] = field(default_factory=set)  # PIDs
+
+    async def make_references(self) -> None:
+        """What one machine makes of the list."""
+        for output in ("files", "webdataset"):
+            root = self.home / f"reference-{output}"
+            assert await _ended(self._start(root, output, "--processes=1")) == 0, self._printed()
+            self.references[output] = (_rows(root), _images(root))
+
+    async def run(self) -> None:
+        """One run to its end, and the check of it."""
+        self.runs += 1
+        root = self.home / f"root-{self.runs}"
+        output = self.rng.choice(("files", "webdataset"))
+        kills = 2
+        (self.home / "printed").write_bytes(b"")
+        with self._explained(), trio.fail_after(_ENOUGH_S):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._kill_workers)
+                nursery.start_soon(self._freeze_workers)
+                code = -9
+                while code:
+                    code = await self._coordinate(root, output, kill=kills > 0)
+                    kills -= code == -9
+                    assert code in (0, 3, -9), self._printed()
+                nursery.cancel_scope.cancel()
+            self._wake()
+            await self._wait_for_ends()
+        self._check(root, output)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            print(self._printed())
+            raise
+
+    def _printed(self) -> str:
+        return (self.home / "printed").read_text("utf-8", "replace")[-8000:]
+
+    async def _coordinate(self, root: Path, output: str, *, kill: bool) -> int:
+        address = self.dask.scheduler.address
+        process = self._start(root, output, f"--cluster={address}", f"--max-rps={self.images / 9:.0f}")
+        try:
+            with trio.move_on_after(self.rng.uniform(2, 8) if kill else _ENOUGH_S):
+                await _ended(process)
+            if process.exitcode is None and kill:
+                process.kill()
+                self.done["coordinator killed"] += 1
+            return await _ended(process)
+        finally:
+            process.kill()
+
+    async def keep_worker(self, slot: int) -> None:
+        """Keeps a worker in this slot: another process begins when one ends."""
+        try:
+            while True:
+                process = self._workers[slot] = _FORKS.Process(target=work, args=(self.dask.scheduler.address,))
+                process.start()
+                await _ended(process)
+        finally:
+            self._workers[slot].kill()
+
+    async def _kill_workers(self) -> None:
+        while True:
+            await trio.sleep(self.rng.uniform(4, 9))
+            if pids := [pid for pid in self._pids() if pid not in self._frozen]:
+                with suppress(ProcessLookupError):
+                    os.kill(self.rng.choice(pids), signal.SIGKILL)
+                self.done["worker killed"] += 1
+
+    async def _freeze_workers(self) -> None:
+        while True:
+            await trio.sleep(self.rng.uniform(3, 8))
+            pid = self.rng.choice(self._pids())
+            self._frozen.add(pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+                self.done["worker frozen"] += 1
+                await trio.sleep(_TTL_S + self.rng.uniform(0.5, 3))
+                os.kill(pid, signal.SIGCONT)
+            self._frozen.discard(pid)
+
+    def _pids(self) -> list[int]:
+        return [process.pid for process in self._workers.values() if process.pid]
+
+    def _wake(self) -> None:
+        for pid in self._frozen:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        self._frozen.clear()
+
+    async def _wait_for_ends(self) -> None:
+        """Returns when no node is left on any worker, and all workers are there again."""
+        while True:
+            with suppress(Exception):
+                left = await trio.to_thread.run_sync(lambda: self.dask.run(_nodes))
+                if len(left) == _WORKERS and not any(left.values()):
+                    return
+            await trio.sleep(0.3)
+
+    def _start(self, root: Path, output: str, *more: str) -> Any:
+        options = [f"--root-dir={root}", f"--images-csv={self.home / 'list.csv'}", "--no-download-metadata"]
+        options += ["--save-original-images", "--resize-box-size=64", "--no-export-csv", "--no-log-to-stdout"]
+        options += [f"--output-format={output}", "--shard-samples=40", "--min-free=0", "--retry-now", "--yes"]
+        process = _FORKS.Process(target=coordinate, args=([*options, *more], self.home / "printed"))
+        process.start()
+        return process
+
+    def _check(self, root: Path, output: str) -> None:
+        rows, images = self.references[output]
+        assert _rows(root) == rows
+        assert _images(root) == images
+        if output == "webdataset":
+            check_end(root, self._originals(), 2)
+        else:
+            with closing(sqlite3.connect(root / "oidl.sqlite3")) as db:
+                recorded = {path for (path,) in db.execute("SELECT path FROM file")}
+            files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+            extra = {name for name in files if not name.startswith("oidl.sqlite3")} ^ recorded
+            assert not extra, extra
+        assert not [pid for pid in descendants(os.getpid()) if "oidl.node.child" in _command(pid)]
+
+    def _originals(self) -> dict[str, bytes]:
+        with open(self.home / "list.csv", encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            row["ImageID"]: (self.home / "photos" / row["OriginalURL"].rpartition("/")[2]).read_bytes() for row in rows
+        }
+
+
+async def _ended(process: Any) -> int:
+    """Waits for the end of a process; returns its exit code."""
+    while process.exitcode is None:
+        with trio.move_on_after(_LOOK_S):
+            await trio.lowlevel.wait_readable(process.sentinel)
+    code: int = process.exitcode
+    return code
+
+
+def _nodes() -> int:
+    """How many nodes this worker has."""
+    import threading
+
+    return sum(each.name.startswith("oidl-node-") for each in threading.enumerate())
+
+
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
+def _rows(root: Path) -> list[Any]:
+    with closing(sqlite3.connect(root / "oidl.sqlite3")) as db:
+        return [db.execute(query).fetchall() for query in _ROWS]
+
+
+def _images(root: Path) -> dict[str, bytes]:
+    """The bytes of each file, by ImageID and rendition."""
+    found = {}
+    with closing(sqlite3.connect(root / "oidl.sqlite3")) as db:
+        for image_id, rendition, place, size in db.execute("SELECT image_id, rendition, path, bytes FROM file"):
+            path, _, at = place.partition("#")
+            with open(root / path, "rb") as file:
+                file.seek(int(at or 0))
+                found[f"{image_id} {rendition}"] = file.read(size)
+    return found
