@@ -39,9 +39,28 @@ def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json
         "files": {name: files for name, (files, _) in counts.files.items()},
         "bytes_on_disk": {name: size_bytes for name, (_, size_bytes) in counts.files.items()},
         "shards": {
-            name: {"open": each.open, "sealed": each.sealed, "bytes": each.bytes}
+            name: {
+                "open": each.open,
+                "sealed": each.sealed,
+                "bytes": each.bytes,
+                "uploaded": each.uploaded,
+                "remote": each.remote,
+                "waiting": each.waiting,
+            }
             for name, each in counts.shards.items()
         },
+        "packs": [
+            {
+                "directory": each.directory,
+                "format": each.format,
+                "rendition": each.rendition,
+                "sealed": each.sealed,
+                "shards": each.shards,
+                "bytes": each.bytes,
+                "finished_at": each.finished_at,
+            }
+            for each in counts.packs
+        ],
     }
 
 

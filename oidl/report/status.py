@@ -22,7 +22,13 @@ def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = No
     """Some lines and three small tables; `free_bytes` is the free space on the disk with the files."""
     if not counts.total:
         return "The image list is not loaded yet." + (" A run is active." if is_running else "")
-    parts = [_subsets(counts), _reasons(counts), _files(counts, free_bytes), _run_lines(counts, is_running)]
+    parts = [
+        _subsets(counts),
+        _reasons(counts),
+        _files(counts, free_bytes),
+        _packs(counts),
+        _run_lines(counts, is_running),
+    ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
@@ -81,7 +87,7 @@ def _files(counts: Counts, free_bytes: int | None) -> list[str]:
     return [
         "On disk:",
         "",
-        f"{'files':>12}{'size':>12}",
+        f"{'images' if counts.shards else 'files':>12}{'size':>12}",
         *(f"{files:>12,}{size(taken):>12}  {name}" for name, (files, taken) in counts.files.items()),
         f"{files:>12,}{size(taken):>12}  in all{free}",
         *_shards(counts),
@@ -97,6 +103,32 @@ def _shards(counts: Counts) -> list[str]:
         "",
         f"{'complete':>12}{'open':>12}{'size':>12}",
         *(f"{each.sealed:>12,}{each.open:>12,}{size(each.bytes):>12}  {name}" for name, each in counts.shards.items()),
+        *_uploads(counts),
+    ]
+
+
+def _uploads(counts: Counts) -> list[str]:
+    uploaded, remote, waiting = (
+        sum(getattr(each, name) for each in counts.shards.values()) for name in ("uploaded", "remote", "waiting")
+    )
+    if not uploaded and not waiting:
+        return []
+    only = f", {remote:,} of them nowhere else" if remote else ""
+    return [
+        "",
+        f"Uploaded to an object store: {counted(uploaded, 'shard')}{only}; {waiting:,} waiting for the next run.",
+    ]
+
+
+def _packs(counts: Counts) -> list[str]:
+    if not counts.packs:
+        return []
+    rows = [(f"{each.sealed:,} of {each.shards:,}", each) for each in counts.packs]
+    return [
+        "Packed, complete shards of those planned:",
+        "",
+        f"{'shards':>16}{'size':>12}",
+        *(f"{shards:>16}{size(each.bytes):>12}  {each.directory} ({each.format})" for shards, each in rows),
     ]
 
 

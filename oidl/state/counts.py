@@ -10,6 +10,10 @@ from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.times import parse_timestamp
 
 _FASTEST = 1e15  # per second; people edit rows, and JSON has no infinity
+_HAS_REMOTE = (
+    "coalesce((SELECT json_extract(settings, '$.shards.remote') FROM run WHERE json_valid(settings) "
+    "ORDER BY id DESC LIMIT 1), '') <> ''"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,32 @@ class PaceRow:
 
 @dataclass(frozen=True, slots=True)
 class ShardCounts:
-    """The shards that runs wrote of one rendition: how many are open and complete, and the bytes of all of them."""
+    """The shards that runs wrote of one rendition: how many are open and complete, and the bytes of all of them.
+
+    `uploaded` of the complete ones are in an object store, `remote` of these nowhere else. `waiting` are to be
+    uploaded; there are none if the last run had no object store.
+    """
 
     open: int
     sealed: int
     bytes: int
+    uploaded: int = 0
+    remote: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackCounts:
+    """A set of shards that `oidl pack` makes in `directory`: how many of the planned `shards` are complete, and their
+    bytes; `finished_at` is when all of it was, None before."""
+
+    directory: str
+    format: str
+    rendition: str
+    sealed: int
+    shards: int
+    bytes: int
+    finished_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +87,9 @@ class Counts:
     """The number of images by status.
 
     `by_subset` maps a subset to statuses, `by_reason` a reason to the images that failed or wait for a retry because of
-    it, `files` the name of a rendition to its (files, bytes), `shards` to its shards if it has some. `paces` are those
-    of the providers after the last run; `skipped_rows` of the list are not images. `plan` has the counts for the plan,
+    it, `files` the name of a rendition to its (files, bytes), `shards` to its shards if it has some; `packs` are the
+    sets that were packed. `paces` are those of the providers after the last run; `skipped_rows` of the list are not
+    images. `plan` has the counts for the plan,
     None if it covers the whole list. `nodes` are those of the last run, if it used a cluster.
     """
 
@@ -79,6 +105,7 @@ class Counts:
     plan: PlanCounts | None = None
     shards: dict[str, ShardCounts] = field(default_factory=dict)
     nodes: tuple[NodeRow, ...] = ()
+    packs: tuple[PackCounts, ...] = ()
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -132,6 +159,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             plan=read_plan_counts(db),
             shards=_shards(db),
             nodes=read_nodes(db, runs[0].id) if runs else (),
+            packs=_packs(db),
             paces=tuple(
                 PaceRow(*row)
                 for row in db.execute(
@@ -149,10 +177,21 @@ def _shards(db: sqlite3.Connection) -> dict[str, ShardCounts]:
     rows = db.execute(
         "SELECT t.rendition, sum(s.state = 'open'), sum(s.state <> 'open'), sum(iif(s.state = 'open', coalesce("
         "(SELECT m.at + m.bytes FROM shard_member AS m WHERE m.shard_id = s.shard_id ORDER BY m.place DESC LIMIT 1), "
-        "0), s.bytes)) FROM shard_set AS t JOIN shard AS s USING (set_id) WHERE t.writer = 'run' "
+        "0), s.bytes)), sum(s.uploaded_at NOTNULL), sum(NOT s.is_local), "
+        f"sum(s.state = 'sealed' AND s.uploaded_at ISNULL AND {_HAS_REMOTE}) "
+        "FROM shard_set AS t JOIN shard AS s USING (set_id) WHERE t.writer = 'run' "
         "GROUP BY t.rendition ORDER BY t.rendition"
     )
     return {rendition: ShardCounts(*counts) for rendition, *counts in rows}
+
+
+def _packs(db: sqlite3.Connection) -> tuple[PackCounts, ...]:
+    rows = db.execute(
+        "SELECT t.directory, t.format, t.rendition, coalesce(sum(s.state = 'sealed'), 0), count(s.shard_id), "
+        "coalesce(sum(s.bytes), 0), t.finished_at FROM shard_set AS t LEFT JOIN shard AS s USING (set_id) "
+        "WHERE t.writer = 'pack' GROUP BY t.set_id ORDER BY t.directory"
+    )
+    return tuple(PackCounts(*row) for row in rows)
 
 
 def read_runs(db: sqlite3.Connection, most: int = 1_000) -> tuple[RunRow, ...]:

@@ -9,7 +9,7 @@ from oidl.model import Reason, Status
 from oidl.reasons import meaning
 from oidl.report.describe import plan_words
 from oidl.report.status import status_text
-from oidl.state.counts import NOTHING_YET, Counts, PaceRow, RunRow
+from oidl.state.counts import NOTHING_YET, Counts, PaceRow, PackCounts, RunRow, ShardCounts
 from oidl.state.plan_counts import PlanCounts
 
 
@@ -203,3 +203,23 @@ def test_another_command_at_work_is_not_called_a_run() -> None:
     first, second, *_ = status_text(ENDED, is_running=True).split("\n\n")[-1].splitlines()
     assert first == "Another oidl command is using the database."
     assert second.startswith("Last run: finished, ")
+
+
+def test_shards_their_uploads_and_packs_are_shown() -> None:
+    shards = {"original": ShardCounts(1, 3, 5_000_000, 2, 1, 1), "thumbs": ShardCounts(0, 2, 3_000_000, 2, 0, 0)}
+    packs = (
+        PackCounts("v7/pack/webdataset/thumbs", "webdataset", "thumbs", 3, 42, 24_000_000, None),
+        PackCounts("/data/cats", "parquet", "thumbs", 4, 4, 9_000_000, "2030-01-01T10:02:00.000Z"),
+    )
+    text = status_text(replace(COUNTS, shards=shards, packs=packs), is_running=True)
+    assert "      images        size\n       2,400" in text
+    assert "\n           3           1      5.0 MB  original\n" in text
+    assert "Uploaded to an object store: 4 shards, 1 of them nowhere else; 1 waiting for the next run.\n" in text
+    assert (
+        "Packed, complete shards of those planned:\n\n"
+        "          shards        size\n"
+        "         3 of 42     24.0 MB  v7/pack/webdataset/thumbs (webdataset)\n"
+        "          4 of 4      9.0 MB  /data/cats (parquet)\n"
+    ) in text
+    alone = {"original": ShardCounts(1, 3, 5_000_000)}
+    assert "object store" not in status_text(replace(COUNTS, shards=alone), is_running=True)

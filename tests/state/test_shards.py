@@ -1,5 +1,6 @@
 """The rows of shards and of what is in them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from shards import HOME, TAR, TFRECORD, append, new_shard, put
 
 from oidl.model import Rendition, StoreKind
 from oidl.state.connection import StateConnection
+from oidl.state.counts import PackCounts, read_counts
 from oidl.state.ledger import Ledger
 from oidl.state.requeue import requeue
 from oidl.state.shards import (
@@ -149,3 +151,25 @@ def test_commits_are_synced_again_if_the_transaction_fails(db) -> None:
     with pytest.raises(Exception, match="no"):
         sync_commits(db)
     assert db.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+def test_uploads_and_packs_are_counted(db) -> None:
+    for number in range(4):
+        shard = new_shard(db)
+        db.execute(
+            "UPDATE shard SET state = 'sealed', bytes = 10, uploaded_at = ?, is_local = ? WHERE shard_id = ?",
+            ("now" if number < 2 else None, number > 0, shard.shard_id),
+        )
+    (counts,) = read_counts(db).shards.values()
+    assert (counts.sealed, counts.uploaded, counts.remote, counts.waiting) == (4, 2, 1, 0)
+    settings = json.dumps({"shards": {"remote": "s3://bucket/x"}})
+    db.execute("INSERT INTO run (started_at, updated_at, settings) VALUES ('2030', '2030', ?)", (settings,))
+    (counts,) = read_counts(db).shards.values()
+    assert counts.waiting == 2
+    db.execute("INSERT INTO shard_set VALUES (9, 'pack', 'p', 'parquet', 'r', '{}', '2030', NULL)")
+    for number, state in enumerate(("sealed", "planned", "planned")):
+        db.execute(
+            "INSERT INTO shard (set_id, split, number, path, state, bytes) VALUES (9, 'train', ?, ?, ?, ?)",
+            (number, f"p/{number}", state, 7 if state == "sealed" else 0),
+        )
+    assert read_counts(db).packs == (PackCounts("p", "parquet", "r", 1, 3, 7, None),)
