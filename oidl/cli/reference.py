@@ -148,7 +148,7 @@ def _findings() -> str:
 
 def _remedy(fault: Problem) -> str:
     if fault is Problem.WRONG_SHARD:
-        return "all its images are done again by the next run"
+        return "the next run copies its images to a new one; those that are damaged are done again"
     if fault in PACK:
         return "it is made again by the next pack with the same options"
     if fault in REDO:

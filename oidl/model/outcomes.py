@@ -191,12 +191,13 @@ class OpenShard(NamedTuple):
 
 
 class Member(NamedTuple):
-    """Where a sample is: its place in a shard, where it begins, and its length in bytes."""
+    """Where a sample is: its place in a shard, where it begins, its length in bytes, and the CRC-32 of these."""
 
     shard_id: int
     place: int
     at: int
     bytes: int
+    crc32: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import requeue
 from oidl.state.shards import forget_removed
 from oidl.state.translate import translating_sqlite_errors
-from oidl.state.verify_shards import give_up_shard, images_of_shard
+from oidl.state.verify_shards import give_up_shard, images_of_shard, suspect_shard
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path
 from oidl.storage.shards.files import remove_shard
@@ -48,6 +48,8 @@ class Repair:
         if again:
             rows = [(finding.image_id, finding.rendition) for finding in again]
             with translating_sqlite_errors(self._db.path):
+                # If samples have checksums, the check of the images, which comes next, finds the damaged ones.
+                shards = [path for path in shards if not suspect_shard(self._db, path)]
                 rows += [row for path in shards for row in images_of_shard(self._db, path)]
                 images = requeue(
                     self._db,

@@ -20,6 +20,7 @@ from oidl.errors import DiskError
 from oidl.model import Failure, OpenShard, Reason, Rendition, ShardSettings, StoreKind
 from oidl.node.stop import Stop
 from oidl.node.threads import run_abandonable
+from oidl.pipeline.lost_samples import lost_images
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
@@ -53,7 +54,6 @@ from oidl.storage.shards.files import (
     remove_shard,
     reopen_shard,
     seal_shard,
-    shard_size,
 )
 from oidl.storage.shards.formats import SHARD_FORMATS
 from oidl.storage.shards.place import Place, place_of
@@ -205,12 +205,10 @@ class RunShards:
         idle.append(OpenShard(shard.shard_id, shard.path, length, place, left))
 
     def _requeue_lost(self, db: StateConnection, shard: Shard) -> int:
-        """Makes images pending whose sample is not whole in the file."""
+        """Makes images pending whose sample is not whole in the file, or damaged in one that is about to be copied."""
         if shard.state == "open":
             reopen_shard(self._path(shard))
-        size = shard_size(self._path(shard))
-        lost = [each.image_id for each in samples_of(db, shard) if each.at + each.bytes > size]
-        return _requeue_all(db, shard, lost)
+        return _requeue_all(db, shard, lost_images(self._path(shard), shard, samples_of(db, shard)))
 
     def _in_order(self, db: StateConnection, shard: Shard, *, copy: bool = False) -> tuple[Shard, list[Sample]] | None:
         """An open shard that has the images of `shard` one after the other, and nothing else; None if it has none.

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import stat
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,8 @@ def _read_sample(layout: Layout, row: FileRow, place: Place) -> _Read:
     if len(data) < sample.bytes:
         detail = f"the shard ends at byte {status.st_size}, the sample at {sample.at + sample.bytes}"
         return _Read(None, Problem.WRONG_SIZE, detail, status.st_mtime)
+    if sample.crc32 is not None and zlib.crc32(data) != sample.crc32:
+        return _Read(None, Problem.DAMAGED, "the checksum of its sample is wrong", status.st_mtime)
     begin = place.at - sample.at
     body = slice(begin, begin + row.bytes)
     if flaw := SHARD_FORMATS[StoreKind(sample.format)].flaw(data, row.image_id, body):

@@ -44,13 +44,17 @@ class Shard(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """An image of a shard: where its sample begins, and how long it is; `path` is that of its row in `file`."""
+    """An image of a shard: where its sample begins, and how long it is; `path` is that of its row in `file`.
+
+    `crc32` is that of the sample, None if it is not known.
+    """
 
     image_id: str
     place: int
     at: int
     bytes: int
     path: str
+    crc32: int | None = None
 
 
 class RecordedSample(NamedTuple):
@@ -63,6 +67,7 @@ class RecordedSample(NamedTuple):
     at: int
     bytes: int
     is_local: bool
+    crc32: int | None = None
 
 
 def open_shard(
@@ -115,8 +120,8 @@ def put_member(db: sqlite3.Connection, image_id: str, member: Member) -> None:
         values,
     )
     db.execute(
-        "INSERT INTO shard_member (set_id, image_id, shard_id, place, at, bytes) "
-        "SELECT set_id, :image, shard_id, :place, :at, :bytes FROM shard WHERE shard_id = :shard_id",
+        "INSERT INTO shard_member (set_id, image_id, shard_id, place, at, bytes, crc32) "
+        "SELECT set_id, :image, shard_id, :place, :at, :bytes, :crc32 FROM shard WHERE shard_id = :shard_id",
         values,
     )
 
@@ -137,7 +142,7 @@ def samples_of(db: sqlite3.Connection, shard: Shard) -> list[Sample]:
     return [
         Sample._make(row)
         for row in db.execute(
-            "SELECT m.image_id, m.place, m.at, m.bytes, f.path FROM shard_member AS m "
+            "SELECT m.image_id, m.place, m.at, m.bytes, f.path, m.crc32 FROM shard_member AS m "
             "JOIN file AS f ON f.image_id = m.image_id AND f.rendition = ? WHERE m.shard_id = ? ORDER BY m.at",
             (shard.rendition, shard.shard_id),
         )
@@ -264,7 +269,7 @@ def recorded_samples(db: sqlite3.Connection, image_ids: Collection[str]) -> dict
     return {
         (image_id, path): RecordedSample(*sample)
         for image_id, path, *sample in db.execute(
-            "SELECT m.image_id, s.path, t.format, m.at, m.bytes, s.is_local "
+            "SELECT m.image_id, s.path, t.format, m.at, m.bytes, s.is_local, m.crc32 "
             "FROM shard_set AS t CROSS JOIN json_each(?) "
             "CROSS JOIN shard_member AS m ON m.set_id = t.set_id AND m.image_id = json_each.value "
             "CROSS JOIN shard AS s ON s.shard_id = m.shard_id "

@@ -86,6 +86,21 @@ def images_of_shard(db: sqlite3.Connection, path: str) -> list[tuple[str, str]]:
     ).fetchall()
 
 
+def suspect_shard(db: sqlite3.Connection, path: str) -> bool:
+    """Lets the next run copy the images of a shard of a run that is not as it was sealed, but no damaged ones.
+
+    False if that is unknown of some of them, because their samples have no checksum.
+    """
+    with transaction(db):
+        cursor = db.execute(
+            "UPDATE shard SET state = 'stale', sha256 = NULL WHERE path = ? "
+            "AND set_id IN (SELECT set_id FROM shard_set WHERE writer = 'run') AND NOT EXISTS "
+            "(SELECT 1 FROM shard_member AS m WHERE m.shard_id = shard.shard_id AND m.crc32 IS NULL)",
+            (path,),
+        )
+    return cursor.rowcount == 1
+
+
 def give_up_shard(db: sqlite3.Connection, path: str) -> str | None:
     """Ends a shard that is not as it was sealed; returns the path of a file that has no row any more, None if it has.
 

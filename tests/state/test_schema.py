@@ -21,6 +21,7 @@ _CHECKSUMS = {
     "0006_scaling.sql": "e5d3078e587fd0e0",
     "0007_explorer.sql": "e9b2b5c446110b2f",
     "0008_nodes.sql": "3f87c338d152ef9f",
+    "0009_sample_checksum.sql": "3ea85893bd22ba05",
 }
 
 

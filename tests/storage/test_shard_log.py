@@ -3,6 +3,7 @@
 import fcntl
 import resource
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,7 @@ def test_a_record_begins_where_the_last_one_ends_and_the_image_is_where_it_says(
     for number in range(3):
         made = record(number, 700 * number)
         recorded, member = append(log, made)
-        assert member == Member(3, number, at, len(made.data))
+        assert member == Member(3, number, at, len(made.data), zlib.crc32(made.data))
         place = place_of(recorded)
         assert place
         assert (place.shard, place.at) == (PATH, at + made.body_at)
@@ -86,7 +87,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_record_leaves_the_shard_as_it_was(
         append(log, record(2))
     assert part(tmp_path).read_bytes() == first
     log.give_back()
-    assert append(log, record(3))[1] == Member(3, 1, len(first), len(record(3).data))
+    assert append(log, record(3))[1] == Member(3, 1, len(first), len(record(3).data), zlib.crc32(record(3).data))
     assert part(tmp_path).read_bytes() == first + record(3).data
 
 
@@ -102,7 +103,7 @@ def test_a_resumed_shard_loses_what_counts_for_nothing_and_continues(tmp_path: P
     log.close()
     first = record(1).data
     resumed = open_log(tmp_path, len(first), place=7)
-    assert append(resumed, record(3))[1] == Member(3, 7, len(first), len(record(3).data))
+    assert append(resumed, record(3))[1] == Member(3, 7, len(first), len(record(3).data), zlib.crc32(record(3).data))
     assert part(tmp_path).read_bytes() == first + record(3).data
 
 

@@ -4,13 +4,14 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from oidl.errors import disk_error
-from oidl.storage.shards.place import OPEN_SUFFIX
+from oidl.storage.shards.place import OPEN_SUFFIX, open_shard
 
 _BLOCK = 1 << 20
 
@@ -94,6 +95,20 @@ def copy_ranges(source: Path, ranges: Sequence[Range], target: Path) -> None:
             new.flush()
             os.fsync(new.fileno())
         _sync_directory(target.parent)
+
+
+def damaged_ranges(path: Path, checksums: Mapping[Range, int]) -> set[Range]:
+    """Those ranges of a shard, complete or not, whose CRC-32 is another one, or that it is too short for."""
+    damaged = set()
+    with _errors(path), open_shard(path) as file:
+        for each, checksum in checksums.items():
+            file.seek(each.at)
+            crc32, left = 0, each.bytes
+            while left and (block := file.read(min(left, _BLOCK))):
+                crc32, left = zlib.crc32(block, crc32), left - len(block)
+            if left or crc32 != checksum:
+                damaged.add(each)
+    return damaged
 
 
 def seal_shard(path: Path, size: int, end: bytes) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import zlib
 from pathlib import Path
 
 from oidl.errors import DiskError, disk_error
@@ -55,12 +56,13 @@ class ShardLog:
 
         Raises `DiskError` if it cannot be written; then the shard is as before.
         """
+        crc32 = zlib.crc32(record.data)
         with self._writing:
             try:
                 self._write(record.data)
             except OSError as error:
                 raise self._cut(disk_error(self._path, error)) from error
-            member = Member(self.shard_id, self._place, self._length, len(record.data))
+            member = Member(self.shard_id, self._place, self._length, len(record.data), crc32)
             self._length += len(record.data)
             self._place += 1
             self.appended += 1
