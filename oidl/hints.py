@@ -1,4 +1,4 @@
-"""Commands in messages, as they must be typed for the current root.
+"""Commands in messages, as they must be typed for the current root; and how to install what is missing.
 
 Code that raises an error or prints a closing line knows what to do next, but not the options by which the user gave
 the root. `cli` notes these once, and every command in a message is written here, so that a command copied from a
@@ -17,6 +17,11 @@ _root: ContextVar[tuple[Path | None, Path | None]] = ContextVar("root", default=
 def note_root(root_dir: Path | None, state_db: Path | None = None) -> None:
     """Makes messages in this context name this root from now on; None means the default of the commands."""
     _root.set((root_dir, state_db))
+
+
+def install(extra: str) -> str:
+    """How to install the optional libraries that `extra` names; it works however oidl was installed itself."""
+    return f"install it with `pip install 'oidl[{extra}]'`"
 
 
 def command(name: str, arguments: str = "") -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from contextvars import copy_context
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from oidl.cli.app import app
 from oidl.cli.reference import COMMANDS
-from oidl.hints import command, command_line, note_root
+from oidl.hints import command, command_line, install, note_root
 
 PACKAGE = Path(__file__).parents[1] / "oidl"
 _WITH_A_ROOT = [name for name in (*COMMANDS, "plan") if name not in ("demo", "catalogue")]
@@ -60,3 +61,13 @@ def test_a_command_is_about_the_root_at_hand() -> None:
     )
     assert _written(Path("cats"), None, "catalogue") == "`oidl catalogue`"
     assert command_line("plan", root_dir=Path("dogs")) == "oidl plan --root-dir dogs"
+
+
+def test_every_extra_is_installed_by_the_same_words() -> None:
+    with open(PACKAGE.parent / "pyproject.toml", "rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    sources = {path: path.read_text("utf-8") for path in PACKAGE.rglob("*.py") if path.name != "hints.py"}
+    named = {name for text in sources.values() for name in re.findall(r'install\("([a-z]+)"\)', text)}
+    assert named == extras.keys()
+    assert install("web") == "install it with `pip install 'oidl[web]'`"
+    assert not [path for path, text in sources.items() if "pip install" in text]

@@ -39,12 +39,13 @@ PLAN = (
 
 _PATHS = ("images_csv", "remote", "catalogue", "image_ids", "original_images_dir")
 _EITHER = (("original_images_subdirectory", "original_images_dir"),)
+_OF_SHARDS = ("shard_size", "shard_samples", "remote", "keep_local")
 _REPEATED = ("rendition",)  # its values have commas of their own
 _OF_DOWNLOADS = {"rendition", "limit", "limit_per_class", "shuffle", "seed"}
 _NOT_OF = {
     # They write what is there: what limited the downloads does not limit them, and `--rendition` is a name.
     "export": _OF_DOWNLOADS,
-    "pack": _OF_DOWNLOADS | {"output_format", "shard_size", "shard_samples", "remote", "keep_local"},
+    "pack": _OF_DOWNLOADS | {"output_format", *_OF_SHARDS},
 }
 _WHERE = ("root_dir", "state_db", "config")
 _COMMANDS = (("run",), ("annotations", "load"), ("export",), ("pack",))
@@ -67,6 +68,8 @@ class PlannedOptions:
         aside = {option for either in _EITHER if any(flag(each) in given for each in either) for option in either}
         if any(flag(each) in given for each in (*CLASSIC, "rendition")):
             aside.add("resize_images")  # a rendition is asked for
+        if (form := given.get("--output-format")) and form.tokens[-1].value.lower() == "files":
+            aside.update(_OF_SHARDS)
         options = plan.keys() - aside - _NOT_OF.get(commands[-1], set())
         values = {option: _tokens(option, plan[option]) for option in options}
         if plan or not given.keys().isdisjoint(map(flag, (*PLAN, *_WHERE))):

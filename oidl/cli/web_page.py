@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from oidl.cli.options.output import ProgressOptions
 from oidl.cli.planning import plan_line
 from oidl.errors import UsageError
+from oidl.hints import install
 from oidl.web.address import Address, listen
 
 if TYPE_CHECKING:
@@ -41,10 +42,7 @@ def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
         raise UsageError(f"{option} takes one HOST:PORT, not {' '.join(typed)}")
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise UsageError(
-            f"the web page needs {' and '.join(missing)}",
-            hint="run: pip install h11 starlette",
-        )
+        raise UsageError(f"the web page needs {' and '.join(missing)}, not installed here", hint=install("web"))
     return listen(typed[0] if typed else "")
 
 

@@ -19,6 +19,7 @@ from oidl.cluster.address import ClusterAddress
 from oidl.cluster.engine import ClusterError, NodeLostError
 from oidl.cores import usable_cores
 from oidl.errors import UsageError
+from oidl.hints import install
 from oidl.node.threads import run_abandonable
 
 _LOOK_S = 30.0
@@ -137,7 +138,7 @@ def require_dask() -> None:
     except ImportError as error:
         raise UsageError(
             "--cluster needs the package distributed, which is not installed",
-            hint="install it with `pip install 'oidl[cluster]'`",
+            hint=install("cluster"),
         ) from error
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from oidl.errors import RemoteError, UsageError
+from oidl.hints import install
 from oidl.text import shortened, without_secrets
 
 _KINDS = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
@@ -37,7 +38,7 @@ class RemoteStore:
         except ImportError as error:
             raise UsageError(
                 "--remote needs the package obstore, which is not installed",
-                hint="install it with `pip install 'oidl[remote]'`",
+                hint=install("remote"),
             ) from error
         hint = "write it like s3://bucket/prefix, gs://bucket/prefix or az://container/prefix"
         shown = without_secrets(url)

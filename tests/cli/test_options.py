@@ -81,6 +81,8 @@ _BESIDE = {
 _REQUIRED: dict[str, dict[str, Any]] = {
     "include_subclasses": {"classes": ("Cat",)},
     "remote": {"output_format": StoreKind.WEBDATASET},
+    "shard_size": {"output_format": StoreKind.WEBDATASET},
+    "shard_samples": {"output_format": StoreKind.WEBDATASET},
     "keep_local": {"output_format": StoreKind.WEBDATASET, "remote": "s3://bucket"},
 }
 """Options that others require."""

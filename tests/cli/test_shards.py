@@ -142,6 +142,8 @@ def test_a_run_says_that_samples_will_have_no_boxes(run: Callable[..., Any], fin
 def test_options_that_make_no_sense_are_refused(run: Callable[..., Any], fine: Any) -> None:
     for options, message in (
         (("--remote=s3://bucket/x",), "--remote is for shards"),
+        (("--shard-samples=9",), "--shard-samples is for shards"),
+        (("--output-format=files", "--shard-size=2G"), "--shard-size is for shards"),
         (("--output-format=webdataset", "--remote=nowhere"), "is not a place in an object store"),
         (("--output-format=webdataset", "--no-keep-local"), "--no-keep-local is for shards that are uploaded"),
         (("--output-format=zip",), "--output-format cannot be 'zip'"),

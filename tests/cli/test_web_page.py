@@ -150,7 +150,10 @@ def test_without_its_libraries_it_says_how_to_have_them(fine, run, root: Path, m
     monkeypatch.setattr(page_command, "find_spec", lambda name: None)
     ended = run(fine, "--web")
     assert ended.returncode == 2
-    assert "the web page needs starlette and h11\n  run: pip install h11 starlette" in ended.stderr
+    assert (
+        "the web page needs starlette and h11, not installed here\n  install it with `pip install 'oidl[web]'`"
+        in ended.stderr
+    )
     assert not root.exists()
 
 

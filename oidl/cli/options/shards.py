@@ -41,11 +41,19 @@ class ShardOptions:
         return self.output_format or (StoreKind.WEBDATASET if on_cluster else StoreKind.FILES)
 
     def settings(self, store: StoreKind) -> ShardSettings:
-        """The shards of the run, if `store` is one. Raises `UsageError` if `--remote` cannot be used."""
+        """The shards of the run, if `store` is one. Raises `UsageError` for an option that cannot be used."""
+        if store is StoreKind.FILES and (only := self._only_for_shards()):
+            raise UsageError(f"{only} is for shards", hint="add --output-format webdataset or tfrecord")
         if self.remote is not None:
-            if store is StoreKind.FILES:
-                raise UsageError("--remote is for shards", hint="add --output-format webdataset or tfrecord")
             RemoteStore(self.remote)
         elif not self.keep_local:
             raise UsageError("--no-keep-local is for shards that are uploaded", hint="add --remote s3://bucket/prefix")
         return ShardSettings(self.shard_samples, self.shard_size, self.remote, self.keep_local)
+
+    def _only_for_shards(self) -> str:
+        """The first option that was given, and has no meaning for files."""
+        if self.remote is not None:
+            return "--remote"
+        if self.shard_size != _LIMITS.bytes:
+            return "--shard-size"
+        return "--shard-samples" if self.shard_samples != _LIMITS.samples else ""

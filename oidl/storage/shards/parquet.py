@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from oidl.errors import UsageError
+from oidl.hints import install
 from oidl.model.sample import FACTS, Sample, SampleBox, SampleLabel
 from oidl.storage.shards.sealing import ShardFile
 
@@ -36,7 +37,7 @@ def require_pyarrow() -> tuple[ModuleType, ModuleType]:
     except ImportError as error:
         raise UsageError(
             "Parquet needs the package pyarrow, which is not installed",
-            hint="install it with `pip install 'oidl[parquet]'`",
+            hint=install("parquet"),
         ) from error
     return pyarrow, pyarrow.parquet
 

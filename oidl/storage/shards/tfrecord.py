@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 
 from oidl.errors import UsageError
+from oidl.hints import install
 from oidl.model.sample import FACTS, Sample
 from oidl.storage.shards.record import Record, ShardFormat
 
@@ -44,7 +45,7 @@ def checksum_function() -> Callable[[bytes], int]:
     except ImportError as error:
         raise UsageError(
             "TFRecord needs the package google-crc32c, which is not installed",
-            hint="install it with `pip install 'oidl[tfrecord]'`",
+            hint=install("tfrecord"),
         ) from error
     checksum: Callable[[bytes], int] = value
     return checksum
