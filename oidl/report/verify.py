@@ -16,7 +16,7 @@ FAULTS: dict[Problem, str] = {
     Problem.INCOMPLETE: "an image is done, but a file that its run should have written is not recorded",
     Problem.MISPLACED: "a row names a file that oidl did not write for its image; that file is left alone",
     Problem.WRONG_SHARD: "a complete shard is missing, or does not have its recorded size and SHA-256",
-    Problem.WRONG_PACK: "a complete shard of `oidl pack` is missing, or does not have its recorded size and SHA-256",
+    Problem.WRONG_PACK: "a complete shard of a pack is missing, or does not have its recorded size and SHA-256",
     Problem.UNREADABLE: "a file cannot be read, or is not a regular file",
     Problem.ORPHAN: "a file is named as oidl names files, but the database does not know it",
     Problem.LEFTOVER: "a killed run left a temporary file",
