@@ -112,6 +112,10 @@ class AnnotationLoader:
             with trio.CancelScope(shield=True):
                 await self._state.run(drop_selection, self._state.db)
 
+    async def load_for_list(self) -> list[MetadataError]:
+        """The same for all images of the list: before it is known which of them a run will get."""
+        return await self._load_all(await self._state.run(self._target_images, None))
+
     async def load_for_done(self) -> list[MetadataError]:
         """The same for the images that are done; under a limit they are known only after the images."""
         return await self._load_all(await self._state.run(self._done_images))

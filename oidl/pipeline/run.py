@@ -159,9 +159,11 @@ class Run:
             inputs.annotations.load_for_selection
         ):
             return False
-        # Under a limit, the images are known only at the end.
+        # Under a limit, the images are known only at the end. Samples of shards must have their annotations before.
         if settings.loads_annotations and not settings.selection.limit:
             return await self._collect(inputs.annotations.load_requested, missing)
+        if settings.load_annotations and settings.selection.limit and self._shards.are_written:
+            return await self._collect(inputs.annotations.load_for_list, missing)
         return True
 
     async def _collect(self, load: Callable[[], Awaitable[list[MetadataError]]], missing: list[MetadataError]) -> bool:
@@ -181,8 +183,8 @@ class Run:
             self._limits.begin_writing()
         if self._shards.are_written and not await self._state.run(has_annotations, self._state.db):
             self._say(
-                "images in shards will have no boxes and labels, because none are loaded yet; to add them, run "
-                f"{command('annotations load')} before a run, or {command('pack')} after it"
+                "images in shards will have no boxes and labels, because none are loaded yet; to add them, use "
+                f"--load-annotations, run {command('annotations load')} before a run, or {command('pack')} after it"
             )
         end = await self._images.run(queue, selected)
         await self._stop.unless_cancelling(self._finish_shards)

@@ -56,8 +56,8 @@ class PaceRow:
 class ShardCounts:
     """The shards that runs wrote of one rendition: how many are open and complete, and the bytes of all of them.
 
-    `uploaded` of the complete ones are in an object store, `remote` of these nowhere else. `waiting` are to be
-    uploaded; there are none if the last run had no object store.
+    `uploaded` of the complete ones are in an object store, `remote` of these nowhere else. `waiting` will be
+    uploaded by the next run; there are none if the last run had no object store.
     """
 
     open: int

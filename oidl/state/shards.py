@@ -46,7 +46,7 @@ class Shard(NamedTuple):
 class Sample(NamedTuple):
     """An image of a shard: where its sample begins, and how long it is; `path` is that of its row in `file`.
 
-    `crc32` is that of the sample, None if it is not known.
+    `crc32` is that of the sample, None if it was not recorded.
     """
 
     image_id: str

@@ -1,8 +1,10 @@
 """Annotations from the command line: loaded once, used to select images, killed during the load; and the dry run."""
 
+import json
 import os
 import re
 import shutil
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -199,6 +201,20 @@ def test_a_limit_takes_the_next_of_the_chosen_each_time(fine, run, ask) -> None:
     assert first < _skies(ask)
     assert run(fine, *selection).returncode == 0
     assert len(ask("SELECT image_id FROM download WHERE status = 'done'")) == len(_skies(ask))
+
+
+def test_samples_of_a_limited_number_have_the_annotations_that_are_asked_for(fine, run, root: Path) -> None:
+    options = ("--output-format=webdataset", "--load-annotations", "--limit=3")
+    ended = run(fine, *options)
+    assert ended.returncode == 0
+    assert "will have no boxes and labels" not in ended.stdout
+    facts = []
+    for path in root.rglob("*.tar"):
+        with tarfile.open(path) as shard:
+            members = [each for each in shard if each.name.endswith(".json")]
+            facts += [json.loads(shard.extractfile(each).read()) for each in members]  # type: ignore[union-attr]
+    assert len(facts) == 3
+    assert all(json.loads(each["annotations"])["labels"] for each in facts)
 
 
 def test_a_class_that_there_is_not_is_said_before_any_image(fine, run) -> None:
