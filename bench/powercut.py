@@ -4,18 +4,26 @@ Needs root: the disk is a mounted file, and a copy of that file is what a power 
 """
 
 import argparse
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bench.measure import machine
 from bench.site import make_photos, served, write_image_list
+
+_FILES = """
+SELECT f.path, f.bytes, m.at, m.bytes, m.crc32 FROM file AS f
+LEFT JOIN shard_set AS t ON t.writer = 'run' AND t.rendition = f.rendition
+LEFT JOIN shard_member AS m ON m.set_id = t.set_id AND m.image_id = f.image_id
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--rate", type=int, default=320, help="maximum images per second")
     parser.add_argument("--filesystem", default="ext4")
+    parser.add_argument("--shards", choices=("webdataset", "tfrecord"), help="write shards of 500 images")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Prints how many files each cut damaged; fails if one of them is still recorded after the next run."""
+    """Prints how many files, or samples of shards, each cut damaged.
+
+    Fails if one of them is still recorded after the next run.
+    """
     print(machine())
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         home = Path(name)
@@ -41,10 +53,12 @@ def run(arguments: argparse.Namespace) -> None:
                 file.truncate(1 << 30)
             subprocess.run([f"mkfs.{arguments.filesystem}", "-q", disk], check=True)
             with _mounted(disk, home / "used"):
-                process = _start(home, home / "used", f"--max-rps={arguments.rate}")
+                shards = [f"--output-format={arguments.shards}", "--shard-samples=500"] if arguments.shards else []
+                process = _start(home, home / "used", f"--max-rps={arguments.rate}", *shards)
                 try:
                     for number in range(arguments.cuts):
                         time.sleep(arguments.interval)
+                        assert process.poll() is None, "the run has ended"
                         _cut(number, process, home, disk)
                 finally:
                     process.kill()
@@ -81,14 +95,22 @@ def _start(home: Path, disk: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def _look(disk: Path) -> tuple[int, int]:
-    """How many files are recorded, and how many of them do not have the recorded size."""
+    """How many files are recorded, and how many of them do not have the recorded size, or checksum in a shard."""
     with closing(sqlite3.connect(disk / "root" / "oidl.sqlite3")) as db:
-        files = db.execute("SELECT path, bytes FROM file").fetchall()
-    return len(files), sum(not _is_whole(disk / "root" / path, size) for path, size in files)
+        files = db.execute(_FILES).fetchall()
+    return len(files), sum(not _is_whole(disk / "root", *row) for row in files)
 
 
-def _is_whole(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _is_whole(root: Path, path: str, size: int, at: int | None, sample: int | None, crc32: int | None) -> bool:
+    if at is None or sample is None:
+        return (root / path).is_file() and (root / path).stat().st_size == size
+    shard = path.rpartition("#")[0]
+    names = [root / name for name in (f"{shard}.part", shard) if (root / name).is_file()]
+    if not names:
+        return False
+    with open(names[0], "rb") as file:
+        data = os.pread(file.fileno(), sample, at)
+    return len(data) == sample and zlib.crc32(data) == crc32
 
 
 @contextmanager
