@@ -27,9 +27,9 @@ def test_the_line_says_how_far_how_fast_and_what_is_wrong(meter: VerifyMeter):
     assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 0 wrong · 100 files/s · 40 s"
     for fault in Problem:
         meter.found(Finding(fault))
-    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 10 wrong · 100 files/s · 40 s"
+    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 11 wrong · 100 files/s · 40 s"
     meter.files_seen(1234)
-    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 10 wrong · 1,234 on the disk"
+    assert verify_line(meter.statistics()) == "1,000 of 5,000 files · 11 wrong · 1,234 on the disk"
 
 
 @pytest.mark.parametrize("fault", Problem)
