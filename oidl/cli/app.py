@@ -42,7 +42,8 @@ app = App(
     suppress_keyboard_interrupt=False,  # otherwise the program would end without a message
 )
 _RUN_ALONE = (
-    "run", "plan", "status", "export-csv", "export", "pack", "report", "web", "verify", "catalogue", "demo",
+    "run", "plan", "status", "export-csv", "export", "pack", "report", "web", "verify", "check-licenses", "catalogue",
+    "demo",
 )  # fmt: skip
 for _name in _RUN_ALONE:
     _module = _name.replace("-", "_")

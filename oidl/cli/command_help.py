@@ -49,6 +49,11 @@ Compare the files on disk with the state database; changes nothing without --rep
 
 Every recorded file is read: originals must have their published MD5, other images must decode to their end. It works \
 during a run, except with --repair.""",
+    "check-licenses": """\
+Ask Flickr what the licence of each photo is now, and record the answers.
+
+It asks one question a second unless told otherwise, 86,400 a day; --sample checks a random part. It can be stopped at \
+any moment and started again. Nothing is deleted; `oidl help licenses` says what follows from an answer.""",
     "catalogue": """\
 List the files of each version of the dataset, and check if they are still there.
 

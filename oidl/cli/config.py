@@ -19,6 +19,9 @@ from oidl.storage.layout import check_lengths
 from oidl.text import nearest
 
 PREFIX = "OIDL_"
+API_KEY = "OIDL_FLICKR_API_KEY"
+"""A variable that is no option, so that the key is in no list of processes, no history of a shell and no file."""
+
 _TOML_EXAMPLE = 'write it like limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
 
 
@@ -74,7 +77,7 @@ def check_variables(app: App, commands: Iterable[Sequence[str]]) -> None:
     check_text([*given, *given.values()])
     from oidl.cli.options.run import OPTIONS, SWITCHES
 
-    known = {_variable(option) for option in OPTIONS}
+    known = {_variable(option) for option in OPTIONS} | {API_KEY}
     if unknown := [name for name in given if name not in known]:
         for words in commands:  # slow, because it imports all of them
             command = app

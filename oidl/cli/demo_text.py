@@ -28,6 +28,8 @@ def how_to_use(root_dir: Path, catalogue: Path, recipe: Recipe, hosts: int) -> s
     """The message of `oidl demo --serve`; its paths are absolute, because it is for another terminal."""
     retry = command_line("run", "--retry-failed", root_dir=root_dir)
     retry = f"  {retry}\n" if (root_dir / STATE_DB).exists() else ""
+    check = command_line("check-licenses", "--requests-per-second 50", root_dir=root_dir)
+    retry += f"  {check}\n" if retry else ""
     cats = f"--catalogue {_quoted(catalogue)} --classes Cat --limit 20"
     return f"""
 serving Open Images V{VERSION}, {recipe.images} generated photos, on ports {_ports(recipe.port, hosts)} of 127.0.0.1
@@ -64,8 +66,9 @@ Try these commands:
   sqlite3 {database} "SELECT reason, count(*) FROM failure GROUP BY reason ORDER BY 2 DESC"
   sqlite3 {database} "SELECT display_name, count(*) FROM box JOIN class USING (label_name) GROUP BY 1 ORDER BY 2 DESC"
 
-The server has ended. Run `oidl demo --serve{_elsewhere(root_dir)}` to keep one for commands that fetch, or
-`oidl demo{_elsewhere(root_dir)}` again; it fetches nothing that is done. `oidl help` shows the manual."""
+The server has ended. Run `oidl demo --serve{_elsewhere(root_dir)}` to keep one for commands that fetch,
+like `oidl check-licenses`, or `oidl demo{_elsewhere(root_dir)}` again; it fetches nothing
+that is done. `oidl help` shows the manual."""
 
 
 def _elsewhere(root_dir: Path) -> str:

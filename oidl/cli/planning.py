@@ -46,9 +46,10 @@ _NOT_OF = {
     # They write what is there: what limited the downloads does not limit them, and `--rendition` is a name.
     "export": _OF_DOWNLOADS,
     "pack": _OF_DOWNLOADS | {"output_format", *_OF_SHARDS},
+    "check-licenses": _OF_DOWNLOADS | {"license"},  # it is what gives images the check to choose them by
 }
 _WHERE = ("root_dir", "state_db", "config")
-_COMMANDS = (("run",), ("annotations", "load"), ("export",), ("pack",))
+_COMMANDS = (("run",), ("annotations", "load"), ("export",), ("pack",), ("check-licenses",))
 
 
 class PlannedOptions:

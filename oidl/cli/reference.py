@@ -35,6 +35,7 @@ COMMANDS = (
     "report",
     "web",
     "verify",
+    "check-licenses",
     "renditions",
     "renditions remove",
     "annotations load",

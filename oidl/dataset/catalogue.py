@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from oidl.dataset.published import Mirror, PublishedFile, Version
+from oidl.dataset.published import LicenseServices, Mirror, PublishedFile, Version
 from oidl.dataset.rows import HTTP_URL
 from oidl.errors import UsageError
 from oidl.model import Extent, FileKind, Source
@@ -44,6 +44,7 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
     base_url = top.text("base_url", HTTP_URL, "an http or https URL") if "base_url" in top.names() else ""
     providers = _providers(top.table("provider")) if "provider" in top.names() else {}
     mirrors = _mirrors(top.table("mirror")) if "mirror" in top.names() else {}
+    licenses = _licenses(top.table("licenses")) if "licenses" in top.names() else None
     mean = top.count("mean_original_bytes") if "mean_original_bytes" in top.names() else None
     known = _known(top.table("published"), base_url) if "published" in top.names() else {}
     versions = top.table("version")
@@ -54,6 +55,7 @@ def read_catalogue(path: Path | None) -> dict[str, Version]:
             providers=providers,
             mirrors=mirrors,
             mean_original_bytes=mean,
+            licenses=licenses,
         )
         for name in versions.names()
     }
@@ -113,6 +115,16 @@ def _mirrors(table: "_Table") -> dict[str, Mirror]:
         )
         entry.close()
     return mirrors
+
+
+def _licenses(table: "_Table") -> LicenseServices:
+    services = {
+        name: table.text(name, rf"(?=.*{{{part}}}){HTTP_URL}", f"an http or https URL with {{{part}}} in it")
+        for name, part in (("oembed", "page"), ("info", "photo"), ("history", "photo"), ("page", "photo"))
+    }
+    released = table.text("released", r"\d{4}-\d\d-\d\d", "a day like 2016-09-30")
+    table.close()
+    return LicenseServices(**services, released=released)
 
 
 def _known(table: "_Table", base_url: str) -> _Known:

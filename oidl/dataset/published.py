@@ -70,11 +70,26 @@ class Mirror:
 
 
 @dataclass(frozen=True, slots=True)
+class LicenseServices:
+    """What knows the licence of a photo: URLs with `{photo}` (its number), `{owner}`, `{page}` and `{key}` in them.
+
+    `{page}` is the published page, quoted. `released` is the day of the dataset's release, like `2016-09-30`.
+    """
+
+    oembed: str
+    info: str
+    history: str
+    page: str
+    released: str
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One version of the dataset; its subsets are in `directory`, in the archives and under the root.
 
     `providers` maps patterns of host names to their provider: hosts of one provider share one pace. `mirrors` are
     the sources beside Flickr, by name. `mean_original_bytes` is the approximate size of an original, None if unknown.
+    `licenses` are the services that know the licences of photos, None if the catalogue names none.
     """
 
     name: str
@@ -85,6 +100,7 @@ class Version:
     providers: dict[str, str] = field(default_factory=dict)
     mirrors: dict[str, Mirror] = field(default_factory=dict)
     mean_original_bytes: int | None = None
+    licenses: LicenseServices | None = None
 
     def find(self, kind: FileKind, subset: str | None = None) -> PublishedFile | None:
         """The file of this kind for `subset`, alone or among others; None if none is published.

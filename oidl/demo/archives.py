@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 
 from oidl.dataset.rows import Quoting, format_row, header
+from oidl.demo.licenses import catalogue_table
 from oidl.model import FileKind, Image
 
 VERSION = "3"
@@ -75,6 +76,7 @@ def catalogue(archives: Mapping[str, bytes], base_url: str) -> str:
         "files = [",
         *files,
         "]",
+        *catalogue_table(base_url),
     ]
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from oidl.cores import usable_cores
 from oidl.demo import archives, photos, published
 from oidl.demo.annotations import AnnotatedImage, annotate
+from oidl.demo.licenses import license_answers
 from oidl.demo.scenarios import PLACEHOLDER, REALISTIC, UNAVAILABLE_PATH, Scenario, assign
 from oidl.demo.site import CannedResponse, Site, content_type
 from oidl.model import Image, Reason, Status
@@ -84,6 +85,7 @@ def make_demo(
     demo_images = []
     for plan, photo in zip(plans, files, strict=True):
         site.answers |= photos.answers(plan, photo)
+        site.answers |= license_answers(plan.image)
         image = plan.image._replace(original_size=photo.bytes, original_md5=photo.md5)
         annotated = annotate(rng, image, plan.stored_size, plan.objects, photo.visible) if edition.has_objects else None
         if annotated is not None and (annotated.boxes or image.subset != "train"):

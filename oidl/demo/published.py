@@ -19,6 +19,7 @@ from oidl.dataset.rows import Quoting, ReadReport, format_row, header, read_imag
 from oidl.demo import annotations
 from oidl.demo.annotations import RELATIONSHIPS, AnnotatedImage
 from oidl.demo.classes import ATTRIBUTES, BOXABLE, CLASSES, DRAWN, hierarchy
+from oidl.demo.licenses import catalogue_table
 from oidl.model import Extent, FileKind, Image
 
 VERSION = "7"
@@ -71,6 +72,7 @@ def catalogue(files: Mapping[PublishedFile, bytes], base_url: str) -> str:
         "absent = [404]",
         "mean_bytes = 100_000",
         "max_bytes = 3_000_000",
+        *catalogue_table(base_url),
     ]
     return "\n".join(lines) + "\n"
 

@@ -21,6 +21,8 @@ from oidl.storage.atomic import atomic_text
 SUCCESS = "images-success.csv"
 FAILURE = "images-failure.csv"
 
+_LICENSE_COLUMNS = ",LicenseVerdict,LicenseNow,LicenseChecked"
+
 
 def export_csvs(
     db: StateConnection,
@@ -28,6 +30,7 @@ def export_csvs(
     dest: Path | None = None,
     *,
     with_source: bool = False,
+    with_license: bool = False,
     subsets: tuple[str, ...] = (),
     selected: SelectedImages | None = None,
 ) -> dict[Path, int]:
@@ -36,8 +39,9 @@ def export_csvs(
     They go to `<root_dir>/<version>/<subset>/`, or to `<dest>/<subset>/`. The failure file has an additional column
     `FailureDetails` and includes images that wait for a retry; images that were never tried are in neither file.
     `with_source` adds a column `Source` to the success file: the origin of the image; only `original` and `local` are
-    the published bytes. With a selection that was made on `db`, only its images are written. Raises `UsageError` for a
-    subset that is not loaded.
+    the published bytes. `with_license` adds `LicenseVerdict`, `LicenseNow` and `LicenseChecked` to both files, after
+    all other columns, and empty for an image without a check. With a selection that was made on `db`, only its images
+    are written. Raises `UsageError` for a subset that is not loaded.
     """
     image_list = loaded_list(db)
     if image_list is None:
@@ -49,15 +53,18 @@ def export_csvs(
         for subset in requested_subsets(db, subsets):
             directory = (dest or root_dir / image_list.directory) / subset
             quoting, end = style[subset]
-            for name, more in ((SUCCESS, ",Source" * with_source), (FAILURE, ",FailureDetails")):
+            licenses = _LICENSE_COLUMNS * with_license
+            for name, more in ((SUCCESS, ",Source" * with_source + licenses), (FAILURE, ",FailureDetails" + licenses)):
                 path = directory / name
                 outputs[subset, name] = path, files.enter_context(atomic_text(path))
                 outputs[subset, name][1].write(header(quoting, more + end))
                 rows[path] = 0
-        for row in outcome_rows(db, subsets, selected):
+        for row in outcome_rows(db, subsets, selected, with_license=with_license):
             is_done = row.status == Status.DONE
             path, file = outputs[row.image.subset, SUCCESS if is_done else FAILURE]
             more = f",{row.source}" * with_source if is_done else f",{csv_line([_details(row)]).rstrip()}"
+            if with_license:
+                more += "," + csv_line([row.license_verdict, row.license_now, row.license_checked]).rstrip()
             quoting, end = style[row.image.subset]
             file.write(format_row(row.image, quoting, more + end))
             rows[path] += 1

@@ -46,7 +46,7 @@ class RootImage:
 
     `path` is its file, or the shard that it is in: then `offset` is where its first byte is, otherwise None. It is
     `size_bytes` long; `suffix` is that of its format, like `.jpg`. A shard that is not complete yet still has another
-    name; `read` finds it.
+    name; `read` finds it. The last three are those of the last check of the licence, "" without one.
     """
 
     image_id: str
@@ -65,6 +65,9 @@ class RootImage:
     offset: int | None = None
     size_bytes: int = 0
     suffix: str = ".jpg"
+    license_verdict: str = ""
+    license_now: str = ""
+    license_checked: str = ""
 
     def read(self) -> bytes:
         """The bytes of the image. Raises `OSError`."""
@@ -111,6 +114,9 @@ def root_image(image: LabelledImage, root_dir: Path) -> RootImage:
         offset=place.at if place else None,
         size_bytes=file.bytes,
         suffix=image_suffix(file.path, file.image_format),
+        license_verdict=file.license_verdict,
+        license_now=file.license_now,
+        license_checked=file.license_checked,
     )
 
 

@@ -57,7 +57,8 @@ class Published(NamedTuple):
     """What a sample in a shard says of its image beside what a `Job` has: published fields, unchanged.
 
     `rotation` is in degrees counter-clockwise, -1 if none is published. The sides of `boxes` are shares of those of the
-    original as stored. Both kinds of annotations are those that are loaded.
+    original as stored. Both kinds of annotations are those that are loaded. The last three are about the last check of
+    the licence, "" without one.
     """
 
     license: str
@@ -68,6 +69,9 @@ class Published(NamedTuple):
     rotation: int
     boxes: tuple[SampleBox, ...] = ()
     labels: tuple[SampleLabel, ...] = ()
+    license_verdict: str = ""
+    license_now: str = ""
+    license_checked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

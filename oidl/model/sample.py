@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the fields of `Facts`; a set of shards has samples of one version."""
 
 
@@ -15,7 +15,8 @@ class Facts:
     and `original_height` those of the image that it was made from, in pixels as stored. `md5` (base64) is that of this
     image, `source` where it came from. `rotation` is the published one, in degrees counter-clockwise, -1 if there is
     none; `orientation` is the EXIF orientation (1-8) that the file was turned by. `status` and the names of the sizes
-    are those of img2dataset. `annotations` is JSON text, see `storage.shards.annotations`, or "".
+    are those of img2dataset. `annotations` is JSON text, see `storage.shards.annotations`, or "". `license_verdict` is
+    what the last check of the licence found, `license_now` the URL of the licence then, and `license_checked` when.
     """
 
     image_id: str
@@ -36,6 +37,9 @@ class Facts:
     orientation: int = 1
     status: str = "success"
     annotations: str = ""
+    license_verdict: str = ""
+    license_now: str = ""
+    license_checked: str = ""
 
 
 FACTS: tuple[tuple[str, type], ...] = tuple(

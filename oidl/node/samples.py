@@ -53,6 +53,9 @@ def sample_of(context: ImageContext, rendered: Rendered, orientation: int, suffi
         md5=context.md5,
         rotation=published.rotation,
         orientation=orientation,
+        license_verdict=published.license_verdict,
+        license_now=published.license_now,
+        license_checked=published.license_checked,
     )
     return Sample(rendered.body, suffix, facts, tuple(_placed(published.boxes, where)), published.labels)
 

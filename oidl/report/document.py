@@ -12,7 +12,9 @@ from oidl.model import Status
 from oidl.progress.format import duration, size
 from oidl.reasons import meaning
 from oidl.report.describe import license_name, share
-from oidl.report.plots import Part, bar, columns
+from oidl.report.html import NOTHING, bar_cell, cell, figure, link, number, section, table
+from oidl.report.license_table import license_table
+from oidl.report.plots import Part, columns
 from oidl.state.aggregates import SIDE_CLASS, SIZE_CLASSES, Aggregates, HostStats, TimeBucket
 from oidl.state.counts import Counts, RunRow
 from oidl.text import html_text
@@ -29,15 +31,16 @@ def report_html(counts: Counts, aggregates: Aggregates, *, root: str, now: datet
     body = "\n".join(
         [
             _figures(counts, aggregates),
-            _section("Outcome by subset", _subsets(counts)),
-            _section("Why images failed", _reasons(counts)),
-            _section("Throughput", _throughput(aggregates)),
-            f'<div class="two">{_section("Size of downloads", _sizes(aggregates))}'
-            f"{_section('Longer side', _sides(aggregates))}</div>",
-            _section("Hosts", _hosts(aggregates.hosts)),
-            f'<div class="two">{_section("Licences", _licenses(aggregates))}'
-            f"{_section('On disk', _renditions(counts))}</div>",
-            _section("Runs", _runs(aggregates.runs)),
+            section("Outcome by subset", _subsets(counts)),
+            section("Why images failed", _reasons(counts)),
+            section("Throughput", _throughput(aggregates)),
+            f'<div class="two">{section("Size of downloads", _sizes(aggregates))}'
+            f"{section('Longer side', _sides(aggregates))}</div>",
+            section("Hosts", _hosts(aggregates.hosts)),
+            f'<div class="two">{section("Licences", _licenses(aggregates))}'
+            f"{section('On disk', _renditions(counts))}</div>",
+            *([section("Licences now", license_table(counts.licenses))] if counts.licenses else []),
+            section("Runs", _runs(aggregates.runs)),
         ]
     )
     return f"""<!DOCTYPE html>
@@ -88,18 +91,18 @@ def _subsets(counts: Counts) -> str:
         rows.append(
             [
                 html_text(subset),
-                _bar(parts, total, f"{subset}: {share(row[Status.DONE], total)} done"),
-                *(_number(row[status]) for status in _ORDER),
-                _number(total),
+                bar_cell(parts, total, f"{subset}: {share(row[Status.DONE], total)} done"),
+                *(number(row[status]) for status in _ORDER),
+                number(total),
             ]
         )
     heads = ["subset", "", *(f"#{_LABELS[status]}" for status in _ORDER), "#images"]
-    return _table(heads, rows) + _key(_ORDER)
+    return table(heads, rows) + _key(_ORDER)
 
 
 def _reasons(counts: Counts) -> str:
     if not counts.by_reason:
-        return _NOTHING
+        return NOTHING
     ranked = sorted(counts.by_reason.items(), key=lambda item: -sum(item[1].values()))
     most = sum(ranked[0][1].values())
     rows = []
@@ -109,16 +112,16 @@ def _reasons(counts: Counts) -> str:
         rows.append(
             [
                 f"<code>{html_text(reason)}</code><br><span class=soft>{html_text(meaning(reason))}</span>",
-                _bar(parts, most, f"{reason}: {sum(row.values()):,}"),
-                *(_number(row[status]) for status in shown),
+                bar_cell(parts, most, f"{reason}: {sum(row.values()):,}"),
+                *(number(row[status]) for status in shown),
             ]
         )
-    return _table(["reason", "", "#failed for good", "#to retry"], rows) + _key(shown)
+    return table(["reason", "", "#failed for good", "#to retry"], rows) + _key(shown)
 
 
 def _throughput(aggregates: Aggregates) -> str:
     if not aggregates.slices:
-        return _NOTHING
+        return NOTHING
     per = duration(aggregates.slice_s)
     images = [
         [
@@ -135,10 +138,8 @@ def _throughput(aggregates: Aggregates) -> str:
     most = max(each.bytes for each in aggregates.slices) / aggregates.slice_s
     axis = _time_axis(aggregates.slices)
     return (
-        _figure("images settled", f"at most {fastest:.1f} images/s", columns(images, "images settled over time"), axis)
-        + _figure(
-            "bytes of images downloaded", f"at most {size(round(most))}/s", columns(read, "bytes over time"), axis
-        )
+        figure("images settled", f"at most {fastest:.1f} images/s", columns(images, "images settled over time"), axis)
+        + figure("bytes of images downloaded", f"at most {size(round(most))}/s", columns(read, "bytes over time"), axis)
         + _key((Status.DONE, Status.FAILED))
     )
 
@@ -177,15 +178,15 @@ def _filled(classes: Sequence[int]) -> tuple[int, int]:
 
 def _histogram(what: str, counts: Sequence[int], names: Sequence[str], axis: Sequence[str]) -> str:
     if not any(counts):
-        return _NOTHING
+        return NOTHING
     stacks = [[Part(count, "done", f"{name}: {count:,}")] for count, name in zip(counts, names, strict=True)]
-    return _figure(what, f"at most {max(counts):,}", columns(stacks, what), axis)
+    return figure(what, f"at most {max(counts):,}", columns(stacks, what), axis)
 
 
 def _hosts(hosts: Sequence[HostStats]) -> str:
     """Two tables: the slowest hosts, and those with the most failed tries."""
     if not hosts:
-        return _NOTHING
+        return NOTHING
     slow = sorted((host for host in hosts if host.bytes_per_s is not None), key=lambda host: host.bytes_per_s or 0.0)
     troubled = sorted((host for host in hosts if host.failed_tries), key=lambda host: -host.failed_tries)
     return (
@@ -197,31 +198,31 @@ def _host_table(hosts: Sequence[HostStats]) -> str:
     rows = [
         [
             html_text(host.host.rpartition("@")[2]),  # without a user and password, which the list may have
-            _number(host.images),
-            _cell(f"{size(round(host.bytes_per_s))}/s" if host.bytes_per_s is not None else "–"),
-            _cell(f"{host.transfer_s / host.images:.2f} s" if host.images else "–"),
-            _number(host.failed_tries),
+            number(host.images),
+            cell(f"{size(round(host.bytes_per_s))}/s" if host.bytes_per_s is not None else "–"),
+            cell(f"{host.transfer_s / host.images:.2f} s" if host.images else "–"),
+            number(host.failed_tries),
         ]
         for host in hosts
     ]
-    return _table(["host", "#images", "#one transfer", "#time for one", "#failed tries"], rows) if rows else _NOTHING
+    return table(["host", "#images", "#one transfer", "#time for one", "#failed tries"], rows) if rows else NOTHING
 
 
 def _licenses(aggregates: Aggregates) -> str:
     total = sum(aggregates.licenses.values())
     rows = [
-        [_link(url, license_name(url)), _number(images), _cell(share(images, total))]
+        [link(url, license_name(url)), number(images), cell(share(images, total))]
         for url, images in aggregates.licenses.items()
     ]
-    return _table(["licence", "#images", "#share"], rows) if rows else _NOTHING
+    return table(["licence", "#images", "#share"], rows) if rows else NOTHING
 
 
 def _renditions(counts: Counts) -> str:
     rows = [
-        [html_text(name), _number(files), _cell(size(taken)), _cell(size(taken // files) if files else "–")]
+        [html_text(name), number(files), cell(size(taken)), cell(size(taken // files) if files else "–")]
         for name, (files, taken) in counts.files.items()
     ]
-    return _table(["rendition", "#files", "#size", "#each"], rows) if rows else _NOTHING
+    return table(["rendition", "#files", "#size", "#each"], rows) if rows else NOTHING
 
 
 def _runs(runs: Sequence[RunRow]) -> str:
@@ -230,64 +231,17 @@ def _runs(runs: Sequence[RunRow]) -> str:
             str(run.id),
             html_text(run.started_at[:19].replace("T", " ")),
             html_text(run.outcome or "active, or killed"),
-            _cell(duration(run.elapsed_s)),
-            _number(run.done),
-            _number(run.failed),
-            _cell(size(run.bytes)),
+            cell(duration(run.elapsed_s)),
+            number(run.done),
+            number(run.failed),
+            cell(size(run.bytes)),
         ]
         for run in runs[:_RUNS]
     ]
-    return _table(["run", "began", "ended as", "#took", "#done", "#failed", "#read"], rows) if rows else _NOTHING
-
-
-# ---- HTML
-
-_NOTHING = '<p class="soft">None yet.</p>'
-
-
-def _section(title: str, content: str) -> str:
-    return f'<section class="card"><h2>{html_text(title)}</h2>{content}</section>'
-
-
-def _figure(what: str, peak: str, plot: str, axis: Iterable[str]) -> str:
-    marks = "".join(f"<span>{html_text(mark)}</span>" for mark in axis)
-    caption = f"<figcaption><span>{html_text(what)}</span><span>{html_text(peak)}</span></figcaption>"
-    return f'<figure>{caption}{plot}<div class="axis">{marks}</div></figure>'
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table. A head that begins with `#` is that of a column of numbers; a cell may bring its own `<td>`."""
-    head = "".join(
-        f'<th class="number">{html_text(head[1:])}</th>' if head[:1] == "#" else f"<th>{html_text(head)}</th>"
-        for head in heads
-    )
-    body = "".join(
-        "<tr>" + "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _cell(text: str) -> str:
-    return f'<td class="number">{html_text(text)}</td>'
-
-
-def _number(number: int) -> str:
-    return _cell(f"{number:,}")
-
-
-def _bar(parts: Iterable[Part], whole: float, label: str) -> str:
-    return f'<td class="bar">{bar(parts, whole, label)}</td>'
+    return table(["run", "began", "ended as", "#took", "#done", "#failed", "#read"], rows) if rows else NOTHING
 
 
 def _key(statuses: Iterable[Status]) -> str:
     return (
         '<p class="key">' + "".join(f'<span class="{status}">{_LABELS[status]}</span>' for status in statuses) + "</p>"
     )
-
-
-def _link(url: str, text: str) -> str:
-    """A link if `url` is a web address, otherwise the text alone."""
-    if url.startswith(("https://", "http://")):
-        return f'<a href="{html_text(url)}" rel="noreferrer">{html_text(text)}</a>'
-    return html_text(text)

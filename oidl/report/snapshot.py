@@ -9,6 +9,7 @@ from math import inf, isfinite
 from oidl.model import NodeProgress, Status
 from oidl.net.pace import PaceState
 from oidl.progress.snapshot import Json, node_json, pace_json, rounded, status_counts, subset_and_reason_counts
+from oidl.report.licenses import licenses_json
 from oidl.state.counts import Counts, PaceRow, RunRow
 from oidl.state.nodes import NodeRow
 from oidl.state.plan_counts import PlanCounts
@@ -61,6 +62,7 @@ def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json
             }
             for each in counts.packs
         ],
+        "licenses": licenses_json(counts.licenses),
     }
 
 

@@ -9,6 +9,7 @@ from oidl.net.pace import PaceState
 from oidl.progress.format import duration, moment_words, pace_words, size
 from oidl.reasons import meaning
 from oidl.report.describe import plan_words, share, skipped_words
+from oidl.report.licenses import license_shares, shares_lines
 from oidl.report.snapshot import eta_s
 from oidl.state.counts import Counts, PaceRow, RunRow
 from oidl.state.times import parse_timestamp
@@ -27,6 +28,7 @@ def status_text(counts: Counts, *, is_running: bool, free_bytes: int | None = No
         _reasons(counts),
         _files(counts, free_bytes),
         _packs(counts),
+        _licenses(counts),
         _run_lines(counts, is_running),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
@@ -130,6 +132,11 @@ def _packs(counts: Counts) -> list[str]:
         f"{'shards':>16}{'size':>12}",
         *(f"{shards:>16}{size(each.bytes):>12}  {each.directory} ({each.format})" for shards, each in rows),
     ]
+
+
+def _licenses(counts: Counts) -> list[str]:
+    lines = shares_lines(license_shares(counts.licenses))
+    return ["Licences now:", "", *lines] if lines else []
 
 
 def _run_lines(counts: Counts, is_running: bool) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from oidl.model import Status
 from oidl.state.known import known_status
+from oidl.state.licenses import LicenseCount, license_counts
 from oidl.state.nodes import NodeRow, read_nodes
 from oidl.state.plan_counts import PlanCounts, read_plan_counts
 from oidl.state.times import parse_timestamp
@@ -89,8 +90,8 @@ class Counts:
     `by_subset` maps a subset to statuses, `by_reason` a reason to the images that failed or wait for a retry because of
     it, `files` the name of a rendition to its (files, bytes), `shards` to its shards if it has some; `packs` are the
     sets that were packed. `paces` are those of the providers after the last run; `skipped_rows` of the list are not
-    images. `plan` has the counts for the plan,
-    None if it covers the whole list. `nodes` are those of the last run, if it used a cluster.
+    images. `plan` has the counts for the plan, None if it covers the whole list. `nodes` are those of the last run, if
+    it used a cluster. `licenses` are the images whose licence was checked.
     """
 
     dataset_version: str | None
@@ -106,6 +107,7 @@ class Counts:
     shards: dict[str, ShardCounts] = field(default_factory=dict)
     nodes: tuple[NodeRow, ...] = ()
     packs: tuple[PackCounts, ...] = ()
+    licenses: tuple[LicenseCount, ...] = ()
 
     @property
     def by_status(self) -> dict[Status, int]:
@@ -160,6 +162,7 @@ def read_counts(db: sqlite3.Connection) -> Counts:
             shards=_shards(db),
             nodes=read_nodes(db, runs[0].id) if runs else (),
             packs=_packs(db),
+            licenses=tuple(license_counts(db)),
             paces=tuple(
                 PaceRow(*row)
                 for row in db.execute(

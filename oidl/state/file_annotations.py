@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from oidl.model import LabelType
 from oidl.settings import Selection
 from oidl.state.annotation_filters import ANNOTATION_TABLES, row_conditions, row_parameters
+from oidl.state.licenses import CHECK_COLUMNS
 from oidl.state.selection import SelectedImages
 from oidl.state.shards import IMAGE_FORMAT
 
@@ -31,7 +32,8 @@ class AnnotatedFile(NamedTuple):
     """A file with its geometry (as in `model.WrittenFile`) and its attribution.
 
     `number` is that of the image in the published list. `exif_orientation` is that of an unchanged file, `bands` are
-    those of the last downloaded image; both are None if not recorded.
+    those of the last downloaded image; both are None if not recorded. The last three are those of the last check of the
+    licence, "" without one.
     """
 
     image_id: str
@@ -56,6 +58,9 @@ class AnnotatedFile(NamedTuple):
     title: str
     bytes: int = 0
     image_format: str = ""
+    license_verdict: str = ""
+    license_now: str = ""
+    license_checked: str = ""
 
 
 class Box(NamedTuple):
@@ -92,7 +97,7 @@ class Label(NamedTuple):
 FILE_COLUMNS = (
     "f.image_id, i.rowid, d.subset, f.path, f.width, f.height, f.orientation, f.scaled_width, f.scaled_height, "
     "f.crop_left, f.crop_top, f.conversion, f.exif_orientation, d.bands, i.original_url, i.original_landing_url, "
-    f"i.license, i.author_profile_url, i.author, i.title, f.bytes, {IMAGE_FORMAT}"
+    f"i.license, i.author_profile_url, i.author, i.title, f.bytes, {IMAGE_FORMAT}, {CHECK_COLUMNS}"
 )
 """The fields of `AnnotatedFile` as columns of `file` (f), `download` (d) and `image` (i)."""
 

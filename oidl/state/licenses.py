@@ -13,6 +13,13 @@ _VERDICTS: frozenset[str] = frozenset(Verdict)
 _CLASSES: frozenset[str] = frozenset(LicenseClass)
 
 
+CHECK_COLUMNS = ", ".join(
+    f"coalesce((SELECT l.{column} FROM license_check AS l WHERE l.image_id = i.image_id), '')"
+    for column in ("verdict", "license_url", "checked_at")
+)
+"""The verdict of an image (i) in a query, the licence that was found and when; '' without a check."""
+
+
 class LicenseCheckRow(NamedTuple):
     """The last check of an image, as in `license_check`."""
 

@@ -16,7 +16,10 @@ _FIELDS = ", ".join(f"i.{field}" for field in Image._fields)
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """The published row of a tried image, and its outcome; `status` is never `pending`, `source` is the used source."""
+    """The published row of a tried image, and its outcome; `status` is never `pending`, `source` is the used source.
+
+    The last three are those of its licence check, None without one.
+    """
 
     image: Image
     status: Status
@@ -24,6 +27,9 @@ class OutcomeRow:
     detail: str | None
     next_attempt_at: str | None
     source: str | None = None
+    license_verdict: str | None = None
+    license_now: str | None = None
+    license_checked: str | None = None
 
 
 # An ordered walk along the selected rows: SQLite sorts only the row numbers, not the contents.
@@ -31,10 +37,21 @@ _OF_SELECTED = "i.rowid IN (SELECT n.rowid FROM temp.selected AS c CROSS JOIN im
 
 
 def outcome_rows(
-    db: sqlite3.Connection, subsets: tuple[str, ...] = (), selected: SelectedImages | None = None
+    db: sqlite3.Connection,
+    subsets: tuple[str, ...] = (),
+    selected: SelectedImages | None = None,
+    *,
+    with_license: bool = False,
 ) -> Iterator[OutcomeRow]:
-    """Every tried image of `subsets` (empty: all) and of the selection made on `db`, in published order."""
+    """Every tried image of `subsets` (empty: all) and of the selection made on `db`, in published order.
+
+    Its licence check is looked up only `with_license`.
+    """
     width = len(Image._fields)
+    check, checks = "NULL, NULL, NULL", ""
+    if with_license:
+        check = "c.verdict, c.license_url, c.checked_at"
+        checks = "LEFT JOIN license_check AS c ON c.image_id = d.image_id "
     conditions = ["d.status <> 'pending'"]
     if subsets:
         conditions.append("i.subset IN (SELECT value FROM json_each(:subsets))")
@@ -42,8 +59,8 @@ def outcome_rows(
         conditions.append(_OF_SELECTED)
     for row in db.execute(
         # CROSS JOIN: walk along the published rows and look up each outcome, never the other way round.
-        f"SELECT {_FIELDS}, d.status, d.reason, d.detail, d.next_attempt_at, d.source "
-        "FROM image AS i CROSS JOIN download AS d ON d.image_id = i.image_id "
+        f"SELECT {_FIELDS}, d.status, d.reason, d.detail, d.next_attempt_at, d.source, {check} "
+        f"FROM image AS i CROSS JOIN download AS d ON d.image_id = i.image_id {checks}"
         f"WHERE {' AND '.join(conditions)} ORDER BY i.rowid",
         {"subsets": json.dumps(subsets)},
     ):

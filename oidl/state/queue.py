@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from oidl.model import Job, Published, Reason, Rendition, StatusCount, StoreKind
 from oidl.state.connection import StateConnection
 from oidl.state.known import known_status
+from oidl.state.licenses import CHECK_COLUMNS
 from oidl.state.sample_annotations import SampleAnnotations
 from oidl.state.selection import SelectedImages
 from oidl.state.times import parse_timestamp, timestamp
@@ -29,7 +30,7 @@ _COLUMNS = """
     (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original' AND f.conversion IS NULL),
     i.rotation, d.status, d.reason
 """
-_PUBLISHED = "i.license, i.author, i.author_profile_url, i.title, i.original_landing_url"
+_PUBLISHED = f"i.license, i.author, i.author_profile_url, i.title, i.original_landing_url, {CHECK_COLUMNS}"
 _CLASSES = "(SELECT group_concat(m.class, char(10)) FROM temp.member AS m WHERE m.image_id = d.image_id)"
 _IS_OF_CLASSES = """
     EXISTS (SELECT 1 FROM temp.member AS m
@@ -270,7 +271,7 @@ class Queue:
         annotations = self._annotations.of([row[0] for row in rows])
         return {
             row[0]: Published._make(
-                (*row[12:17], _degrees(row[8]) if row[8] else -1, *annotations.get(row[0], ((), ())))
+                (*row[12:17], _degrees(row[8]) if row[8] else -1, *annotations.get(row[0], ((), ())), *row[17:])
             )
             for row in rows
         }

@@ -97,7 +97,7 @@ def select_images(
         unknown = _unknown(db)
     key, size = "image_id", "NULL"
     if selection.shuffle:
-        db.create_function("shuffle_key", 1, _shuffle_key(selection.seed), deterministic=True)
+        add_shuffle_key(db, selection.seed)
         key = "shuffle_key(image_id)"
     with _translating_where_errors(selection):
         if selection.label_types:
@@ -250,6 +250,11 @@ def _allowed(selection: Selection, image_id: str, *, is_named: bool) -> list[str
             f"EXISTS (SELECT 1 FROM {_IMAGE} WHERE image.image_id = {image_id} AND ({selection.where}\n))"
         )
     return conditions
+
+
+def add_shuffle_key(db: sqlite3.Connection, seed: int) -> None:
+    """Gives `db` the SQL function `shuffle_key`, by which images are in a random order determined by `seed`."""
+    db.create_function("shuffle_key", 1, _shuffle_key(seed), deterministic=True)
 
 
 def _shuffle_key(seed: int) -> Callable[[str], int]:

@@ -1,6 +1,7 @@
 """The success and failure CSVs: published bytes, in published order, whole or not at all."""
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,22 @@ from builders import LIST, image, job
 
 from oidl.errors import StateError
 from oidl.export.outcomes_csv import export_csvs
-from oidl.model import Done, Failure, Image, Reason, RetryDecision, Source, Status
+from oidl.model import (
+    CheckResult,
+    CheckSource,
+    Done,
+    Failure,
+    Image,
+    PublishedPhoto,
+    Reason,
+    RetryDecision,
+    Source,
+    Status,
+    Verdict,
+)
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
+from oidl.state.licenses import MadeCheck, record_checks
 from oidl.state.load import ImageList, NoReading, load_list
 
 HEADER = (
@@ -155,3 +169,30 @@ def test_without_a_list_there_is_nothing_to_export(db: StateConnection, tmp_path
     with pytest.raises(StateError, match="there is no image list in the database yet"):
         export_csvs(db, tmp_path / "root")
     assert not (tmp_path / "root").exists()
+
+
+def test_licences_come_last_and_only_if_they_are_asked_for(
+    loaded_db: StateConnection, ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.done(job(3), DONE)
+    ledger.done(job(1), DONE)
+    fail(ledger, 2, "HTTP 400")
+    published = image(3)
+    photo = PublishedPhoto(published.image_id, "train", "", published.license, "", "")
+    at = datetime(2026, 11, 29, tzinfo=UTC)
+    found = CheckResult(Verdict.CHANGED, license_url="https://example.org/a,b", license_id=0)
+    record_checks(loaded_db, [MadeCheck(photo, CheckSource.OEMBED, found)], at)
+    train = tmp_path / "2017_11/train"
+    export_csvs(loaded_db, tmp_path)
+    assert (train / "images-success.csv").read_bytes() == b"\n".join([HEADER, row(1), row(3), b""])
+    export_csvs(loaded_db, tmp_path, with_source=True, with_license=True)
+    more = b",LicenseVerdict,LicenseNow,LicenseChecked"
+    assert (train / "images-success.csv").read_bytes().splitlines() == [
+        HEADER + b",Source" + more,
+        row(1) + b",original,,,",
+        row(3) + b',original,changed,"https://example.org/a,b",2026-11-29T00:00:00.000Z',
+    ]
+    assert (train / "images-failure.csv").read_bytes().splitlines() == [
+        HEADER + b",FailureDetails" + more,
+        row(2) + b",http_error: HTTP 400,,,",
+    ]

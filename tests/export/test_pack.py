@@ -141,6 +141,9 @@ def test_a_sample_says_everything_about_its_image(packed: Pack, tmp_path: Path) 
         "rotation": 0,
         "orientation": 1,
         "status": "success",
+        "license_verdict": "",
+        "license_now": "",
+        "license_checked": "",
     }
     assert len(first["md5"]) == 24
     blue, red = sorted(annotations["boxes"], key=lambda box: box["label_name"])

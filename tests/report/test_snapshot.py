@@ -114,6 +114,7 @@ def test_the_snapshot_of_a_run_in_progress_has_these_keys_and_no_others() -> Non
         "bytes_on_disk": {"original": 4_800_000_000, "thumbs": 24_000_000},
         "shards": {},
         "packs": [],
+        "licenses": None,
     }
 
 
@@ -134,6 +135,7 @@ def test_it_has_the_keys_of_a_runs_snapshot_for_the_same_things() -> None:
         "bytes_on_disk",
         "shards",
         "packs",
+        "licenses",
     }
     assert run.keys() - database.keys() == in_progress
     assert database.keys() - run.keys() == recorded

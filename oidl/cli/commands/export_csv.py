@@ -24,6 +24,9 @@ class ListOptions:
     with_source: bool = False
     """Add a column `Source` to `images-success.csv`: `original`, `local` (an original on disk), `300k`, or a mirror."""
 
+    with_license: bool = False
+    """Add columns with what the last licence check found, and when: see `oidl help licenses`."""
+
 
 def export_csv(
     paths: PathOptions = PathOptions(),
@@ -41,6 +44,7 @@ def export_csv(
             absolute(paths.root_dir),
             absolute(options.dest) if options.dest else None,
             with_source=options.with_source,
+            with_license=options.with_license,
             subsets=selection.subsets,
             selected=selected,
         )

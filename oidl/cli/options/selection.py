@@ -58,7 +58,7 @@ class SelectionOptions:
     """Take images in random order, not by ImageID."""
 
     seed: int = _SELECTION.seed
-    """Random seed for `--shuffle`, and for `--split` of exports and packs; the same seed gives the same result."""
+    """Random seed for `--shuffle`, `--sample`, and `--split` of exports and packs; the same seed, the same result."""
 
     where: str | None = _SELECTION.where
     """Only images for which this SQL expression is true, like `width > 1024`; see `oidl help choosing`."""

@@ -3,8 +3,8 @@
 The card's front matter is YAML as the Hugging Face Hub reads it; `datasets` takes the files of each split from there.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,15 @@ _TASKS = {
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """The licences of the images, and whether there are annotations."""
+    """The published licences of the images, whether there are annotations, and what checks of the licences found.
+
+    `verdicts` counts the images by verdict, "" for those without a check; `checked` are the first and the last time.
+    """
 
     licenses: frozenset[str]
     has_annotations: bool
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    checked: tuple[str, str] = ("", "")
 
 
 def card(context: PackContext, shards: Sequence[ShardRow], facts: CardFacts) -> str:
@@ -90,7 +95,20 @@ def _about(context: PackContext, facts: CardFacts) -> str:
         f"{context.request.format.name}. Every sample has the author and the licence of its image, and so has "
         f"{ATTRIBUTION}."
     )
+    about += f" {_checks(facts)}" if any(facts.verdicts) else ""
     return f"{about} The annotations are licensed by Google LLC under {ANNOTATIONS_LICENSE}." if kinds else about
+
+
+def _checks(facts: CardFacts) -> str:
+    """What checks of the licences found, and when."""
+    found = ", ".join(f"{images:,} {verdict}" for verdict, images in sorted(facts.verdicts.items()) if verdict)
+    images, checked = sum(facts.verdicts.values()), sum(images for word, images in facts.verdicts.items() if word)
+    first, last = (moment[:10] for moment in facts.checked)
+    when = f"on {first}" if first == last else f"between {first} and {last}"
+    return (
+        f"The licences of {checked:,} of {counted(images, 'image')} were checked {when}: {found}. Every sample has "
+        "`license_verdict`, `license_now` and `license_checked`."
+    )
 
 
 def _configs(context: PackContext, shards: Sequence[ShardRow], splits: Sequence[str]) -> Iterator[str]:

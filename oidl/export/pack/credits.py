@@ -3,6 +3,7 @@
 Both are the same text. The first saves a second walk through the database, which takes a third as long as the shards.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -12,16 +13,23 @@ from oidl.export.attribution import credit_line
 from oidl.export.pack.context import PackContext
 from oidl.export.pack.samples import suffix_of
 from oidl.export.text import shown
-from oidl.model.sample import Sample
+from oidl.model.sample import Facts, Sample
+from oidl.state.file_annotations import AnnotatedFile
 from oidl.state.pack import ShardRow, member_pages
 from oidl.storage.atomic import nameless_file
 
 
 class Credits:
-    """The rows of the shards of a pack; those that are made with samples wait in a file without a name."""
+    """The rows of the shards of a pack; those that are made with samples wait in a file without a name.
+
+    `licenses` are the published ones of the images, `verdicts` counts them by what the last check of the licence found
+    ("" without a check), and `checked` are the first and the last time of these checks.
+    """
 
     def __init__(self, context: PackContext) -> None:
         self.licenses: set[str] = set()
+        self.verdicts: Counter[str] = Counter()
+        self.checked = ("", "")
         self._context = context
         self._file = nameless_file(context.dest)
         self._begins = 0
@@ -35,7 +43,7 @@ class Credits:
 
     def add(self, shard: ShardRow, sample: Sample) -> None:
         """Makes the row of a sample that was written into `shard`. Raises `DiskError`."""
-        self.licenses.add(shown(sample.facts.license))
+        self._note(sample.facts)
         line = credit_line(sample.facts, _path(shard, sample.key, sample.suffix))
         try:
             self._file.write(line.encode())
@@ -61,9 +69,17 @@ class Credits:
         for page in member_pages(self._context.db, shard.shard_id, self._context.rendition.name):
             for member in page:
                 if file := member.file:  # it may have been deleted after it was packed
-                    self.licenses.add(shown(file.license))
+                    self._note(file)
                     suffix = suffix_of(member, file, self._context.rendition)
                     yield credit_line(file, _path(shard, file.image_id, suffix))
+
+    def _note(self, image: Facts | AnnotatedFile) -> None:
+        """Counts what is known about the licence of an image, for the card."""
+        self.licenses.add(shown(image.license))
+        self.verdicts[image.license_verdict] += 1
+        if image.license_checked:
+            first, last = self.checked
+            self.checked = min(first or image.license_checked, image.license_checked), max(last, image.license_checked)
 
 
 def _path(shard: ShardRow, image_id: str, suffix: str) -> str:

@@ -135,6 +135,9 @@ def _facts(member: Member, file: AnnotatedFile) -> Facts:
         md5=member.md5,
         rotation=_degrees(member.rotation),
         orientation=file.orientation,
+        license_verdict=file.license_verdict,
+        license_now=file.license_now,
+        license_checked=file.license_checked,
     )
 
 
