@@ -13,12 +13,13 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bench.measure import machine
 from bench.site import make_photos, served, write_image_list
 
+_PATIENCE_S = 60.0
 _FILES = """
 SELECT f.path, f.bytes, m.at, m.bytes, m.crc32 FROM file AS f
 LEFT JOIN shard_set AS t ON t.writer = 'run' AND t.rendition = f.rendition
@@ -56,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
                 shards = [f"--output-format={arguments.shards}", "--shard-samples=500"] if arguments.shards else []
                 process = _start(home, home / "used", f"--max-rps={arguments.rate}", *shards)
                 try:
+                    _wait_for_images(home / "used")
                     for number in range(arguments.cuts):
                         time.sleep(arguments.interval)
                         assert process.poll() is None, "the run has ended"
@@ -63,6 +65,16 @@ def run(arguments: argparse.Namespace) -> None:
                 finally:
                     process.kill()
                     process.wait()
+
+
+def _wait_for_images(disk: Path) -> None:
+    """Waits until the run has recorded some."""
+    began = time.monotonic()
+    while time.monotonic() < began + _PATIENCE_S:
+        time.sleep(0.5)
+        with suppress(sqlite3.OperationalError):
+            if _look(disk)[0]:
+                return
 
 
 def _cut(number: int, process: subprocess.Popen[bytes], home: Path, disk: Path) -> None:

@@ -33,7 +33,7 @@ def replaced_entries(directory: Path, names: Sequence[str]) -> Iterator[Path]:
                 f"{directory / name} exists and is not from an earlier export",
                 hint="choose another --dest, or move it away",
             )
-    with part_of(directory / "export") as part, _blaming(directory):
+    with _no_empty_directory(directory), part_of(directory / "export") as part, _blaming(directory):
         new, old = part / "new", part / "old"
         for temporary in (part, new, old):
             temporary.mkdir()
@@ -49,6 +49,19 @@ def replaced_entries(directory: Path, names: Sequence[str]) -> Iterator[Path]:
             ]
         )
         _note(directory, written)
+
+
+@contextmanager
+def _no_empty_directory(directory: Path) -> Iterator[None]:
+    """After an exception, `directory` and those above it that do not exist yet are removed again, if they are empty."""
+    new = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something is in it
+            for each in new:
+                each.rmdir()
+        raise
 
 
 @contextmanager

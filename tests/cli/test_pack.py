@@ -99,7 +99,7 @@ def test_another_recipe_is_refused_with_the_way_out(downloaded: None, pack: Pack
     ended = pack()
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
-        f"oidl: {shards} has shards that were made with other options (selection)\n"
+        f"oidl: {shards} has shards that were made with another --limit\n"
         "  use --again to replace them, or choose another --dest\n"
     )
     assert pack("--dest", tmp_path / "x").returncode == 0
@@ -140,7 +140,7 @@ def test_a_list_of_images_that_changed_is_another_recipe(downloaded: None, pack:
     (tmp_path / "ids.txt").write_text(ids[0])
     ended = pack("--image-ids", tmp_path / "ids.txt")
     assert ended.returncode == 2
-    assert "other options (image-ids)" in ended.stderr
+    assert "made with another --image-ids" in ended.stderr
 
 
 def test_how_far_it_is_is_said_on_stderr(downloaded: None, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:

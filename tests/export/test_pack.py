@@ -326,16 +326,17 @@ def test_nothing_to_pack_is_an_error_and_changes_nothing(
 @pytest.mark.parametrize(
     ("more", "name"),
     [
-        ({"shard_samples": 6}, "shard-samples"),
-        ({"shard_bytes": 10**8}, "shard-size"),
-        ({"split": Split((80, 20))}, "split"),
-        ({"rendition": "border"}, "rendition"),
-        ({"format": FORMATS["tfrecord"]}, "format, shard-size"),
-        ({"selection": Selection(limit=3)}, "selection"),
-        ({"selection": Selection(label_types=(LabelType.BOXES,))}, "label-types"),
-        ({"min_visible": 0.5}, "min-visible"),
-        ({"label_names": (RED,)}, "classes"),
-        ({"image_ids_sha256": "f" * 64}, "image-ids"),
+        ({"shard_samples": 6}, "--shard-samples"),
+        ({"shard_bytes": 10**8}, "--shard-size"),
+        ({"split": Split((80, 20))}, "--split"),
+        ({"rendition": "border"}, "--rendition"),
+        ({"format": FORMATS["tfrecord"]}, "--format"),
+        ({"selection": Selection(limit=3)}, "--limit"),
+        ({"selection": Selection(shuffle=True, subsets=("train",))}, "--shuffle and --subset"),
+        ({"selection": Selection(label_types=(LabelType.BOXES,))}, "--label-types"),
+        ({"min_visible": 0.5}, "--min-visible"),
+        ({"label_names": (RED,)}, "--classes"),
+        ({"image_ids_sha256": "f" * 64}, "--image-ids"),
     ],
 )
 def test_shards_of_two_recipes_never_share_a_directory(
@@ -345,9 +346,20 @@ def test_shards_of_two_recipes_never_share_a_directory(
     before = contents(tmp_path / "shards")
     with pytest.raises(UsageError) as raised:
         packed(**more)
-    assert f"has shards that were made with other options ({name})" in str(raised.value)
+    assert f"has shards that were made with another {name}\n" in str(raised.value)
     assert "use --again to replace them, or choose another --dest" in str(raised.value)
     assert contents(tmp_path / "shards") == before
+
+
+def test_a_pack_that_was_begun_with_other_options_can_be_resumed_or_replaced(packed: Pack) -> None:
+    def stop(step: Step, result: PackResult) -> None:
+        raise StoppedError("stopped")
+
+    with pytest.raises(StoppedError):
+        packed(stop)
+    with pytest.raises(UsageError, match="was begun, and is not complete, with another --limit") as raised:
+        packed(selection=Selection(limit=3))
+    assert "repeat its options to resume it; or use --again" in str(raised.value)
 
 
 def test_shards_with_annotations_of_two_times_are_never_mixed(

@@ -35,6 +35,14 @@ def test_nothing_is_there_before_everything_is(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "below/dest").iterdir()) == [NOTE, "data.yaml"]
 
 
+def test_an_exception_leaves_no_empty_directory(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for dest in (tmp_path / "below/deep/dest", tmp_path / "mine"):
+        with pytest.raises(ZeroDivisionError), replaced_entries(dest, NAMES) as new:
+            (new / "data.yaml").write_text(str(1 // 0))
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
 def test_all_of_the_earlier_entries_go_and_nothing_else(tmp_path: Path) -> None:
     write(tmp_path, "old")
     (tmp_path / "own").write_text("mine")

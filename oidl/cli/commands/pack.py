@@ -131,7 +131,7 @@ def _pack(db: StateConnection, root_dir: Path, request: PackRequest) -> PackResu
 
         def check() -> None:
             if is_stopped():
-                raise StoppedError("stopped; the shards that are complete stay", hint=_resume())
+                raise StoppedError("stopped; the shards that are complete stay", hint=_resume(again=request.again))
 
         def tell(step: Step, now: PackResult) -> None:
             check()
@@ -141,8 +141,9 @@ def _pack(db: StateConnection, root_dir: Path, request: PackRequest) -> PackResu
             return pack_shards(db, root_dir, request, tell)
 
 
-def _resume() -> str:
-    return f"run {command('pack')} with the same options to resume"
+def _resume(*, again: bool) -> str:
+    but = ", but without --again," if again else ""
+    return f"run {command('pack')} with the same options{but} to resume"
 
 
 def _digest(image_ids: Path | None) -> str:

@@ -33,7 +33,20 @@ IDX = ".idx"
 
 _SHARD = re.compile(r".+-\d{5,}-of-\d{5,}\.(tar|tfrecord|parquet)(\.idx)?", re.ASCII)
 _WRITER = "pack"
-_ANNOTATIONS, _IMAGES = "annotations", "images"
+_ANNOTATIONS, _IMAGES, _SELECTION = "annotations", "images", "selection"
+_OPTIONS = {
+    "schema": "version of oidl",
+    "subsets": "--subset",
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in (
+            "format", "rendition", "image_ids", "classes", "label_types", "min_visible", "with_empty", "split",
+            "shard_size", "shard_samples", "shuffle", "seed", "limit", "attributes", "min_box_area", "where", "license",
+            "verified_only", "include_subclasses",
+        )
+    },
+}  # fmt: skip
+"""What the user gave, by its name in a recipe."""
 
 
 def planned_set(context: PackContext) -> ShardSet:
@@ -123,14 +136,31 @@ def _check_recipe(context: PackContext, before: ShardSet, recipe: Mapping[str, A
     ways_out = "use --again to replace them, or choose another --dest"
     old = {**before.recipe, "format": before.format, "rendition": before.rendition}
     new = {**recipe, "format": context.request.format.name, "rendition": context.rendition.name}
-    names = sorted(name for name in {*old, *new} - {_IMAGES} if old.get(name) != new.get(name))
+    names = _differences(old, new)
     if names == [_ANNOTATIONS]:
         raise UsageError(
             f"annotations were loaded after the shards in {context.dest} were planned, and would differ", hint=ways_out
         )
     if names:
-        others = ", ".join(name.replace("_", "-") for name in names if name != _ANNOTATIONS)
-        raise UsageError(f"{context.dest} has shards that were made with other options ({others})", hint=ways_out)
+        options = " and ".join(_OPTIONS.get(name, name.replace("_", "-")) for name in names if name != _ANNOTATIONS)
+        what = "shards that were made" if before.finished_at else "a pack that was begun, and is not complete,"
+        hint = ways_out if before.finished_at else f"repeat its options to resume it; or {ways_out}"
+        raise UsageError(f"{context.dest} has {what} with another {options}", hint=hint)
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The names of what differs in two recipes, and of the parts of the selection that do."""
+
+    def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+        return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+    names = [name for name in differing(old, new) if name not in (_IMAGES, _SELECTION)]
+    if "format" in names:  # each has a size of its own
+        names = [name for name in names if name != "shard_size"]
+    before, now = old.get(_SELECTION), new.get(_SELECTION)
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return list(dict.fromkeys([*names, *differing(before, now)]))
+    return [*names, _SELECTION]
 
 
 def _check_free(dest: Path) -> None:
