@@ -5,6 +5,7 @@ import argparse
 from bench import (
     annotations,
     damage,
+    explorer,
     flaky,
     fuzz,
     imaging,
@@ -41,6 +42,7 @@ _MEASUREMENTS = (
     similarity,
     screen,
     web,
+    explorer,
     pace,
     flaky,
     portal,

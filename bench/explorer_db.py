@@ -43,6 +43,7 @@ def build(home: Path, rows: int, boxes: int) -> Path:
     if done.exists():
         return path
     home.mkdir(parents=True, exist_ok=True)
+    print("making the database of", f"{rows:,}", "images and", f"{boxes:,}", "boxes", flush=True)
     list_ = [f"--root-dir={home / 'root'}", f"--images-csv={home / 'list.csv'}"]
     write_list(home / "list.csv", rows, "http://127.0.0.1")
     _checked(["run", *list_, "--limit=0", "--no-export-csv", "--no-download-metadata"])
@@ -118,6 +119,16 @@ def _steps() -> Iterator[str]:
     yield (
         "INSERT INTO status_count "
         "SELECT subset, status, coalesce(reason, ''), count(*), 0 FROM download GROUP BY 1, 2, 3"
+    )
+    yield (
+        "INSERT INTO license_check (image_id, subset, checked_at, via, verdict, license_class) "
+        "SELECT image_id, subset, '2026-11-29T00:00:00.000Z', 'oembed', iif(n % 25 = 3, 'changed', "
+        "iif(n % 25 = 4, 'gone', 'same')), CASE n % 25 WHEN 3 THEN 'nc' WHEN 4 THEN NULL ELSE 'free' END "
+        "FROM drawn WHERE n % 101 = 3"
+    )
+    yield (
+        "INSERT INTO license_count SELECT subset, verdict, coalesce(license_class, ''), count(*) FROM license_check "
+        "GROUP BY 1, 2, 3"
     )
     yield (
         "INSERT INTO label (image_id, label_name, source, confidence) SELECT DISTINCT image_id, label_name, "

@@ -21,6 +21,7 @@ from typing import Any
 
 import trio
 
+from bench.explorer_pictures import shots as explorer_shots
 from oidl.demo.listing import make_demo
 from oidl.demo.server import serve
 from oidl.demo.site import Site
@@ -58,12 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
     parser.add_argument("--images", type=int, default=1200)
     parser.add_argument("--settled", type=int, default=60, help="per cent to wait for")
+    parser.add_argument("--only", choices=("run", "explorer"), help="the pictures of a run, or of the explorer")
     parser.add_argument("--out", type=Path, default=_HERE, help="directory for the screenshots")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Runs `oidl run --web` on a pseudo-terminal and takes the screenshots half way."""
+    """Runs `oidl run --web` on a pseudo-terminal and takes the screenshots half way; then those of the explorer."""
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.only != "run":
+        for path in _take_explorer(arguments.out):
+            print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    if arguments.only == "explorer":
+        return
     with (
         tempfile.TemporaryDirectory(prefix="oidl-pictures-") as name,
         _served_demo(Path(name), arguments.images) as catalogue,
@@ -99,9 +106,22 @@ def _take(terminal: Any, settled: int, out: Path) -> Iterator[Path]:
         shots["terminal"] = page.locator("pre").screenshot()
         browser.close()
     for name, shot in shots.items():
-        path = out / f"{name}.png"
-        pyvips.Image.new_from_buffer(shot, "").pngsave(str(path), palette=True, effort=10)
-        yield path
+        yield _saved(out / f"{name}.png", shot)
+
+
+def _take_explorer(out: Path) -> Iterator[Path]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="oidl-pictures-") as name:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        for picture, shot in explorer_shots(browser, Path(name)):
+            yield _saved(out / f"{picture}.png", shot)
+        browser.close()
+
+
+def _saved(path: Path, shot: bytes) -> Path:
+    pyvips.Image.new_from_buffer(shot, "").pngsave(str(path), palette=True, effort=10)
+    return path
 
 
 @contextmanager

@@ -61,6 +61,9 @@ annotations      {place}/<subset>, and in the state database
 CSVs             {place}/<subset>/images-success.csv, images-failure.csv
 state database   {root_dir / STATE_DB}
 
+Look through the images, with their boxes, masks and labels, in a browser:
+  {command_line("web", "--open", root_dir=root_dir)}
+
 Try these commands:
 {commands}
   sqlite3 {database} "SELECT reason, count(*) FROM failure GROUP BY reason ORDER BY 2 DESC"

@@ -25,17 +25,18 @@ class Database:
         self._path = path
         self._idle: list[StateConnection] = []
         self._threads = trio.CapacityLimiter(_CONNECTIONS)
+        self.waiting = 0
+        """How many questions are not answered yet."""
 
     async def __call__(
         self, question: Callable[Concatenate[StateConnection, P], T], *args: P.args, **named: P.kwargs
     ) -> T | None:
         """What `question(db, …)` returns; None if the database cannot be read now."""
-        return await trio.to_thread.run_sync(partial(self._ask, question, *args, **named), limiter=self._threads)
-
-    @property
-    def waiting(self) -> int:
-        """How many questions wait for a connection."""
-        return self._threads.statistics().tasks_waiting
+        self.waiting += 1
+        try:
+            return await trio.to_thread.run_sync(partial(self._ask, question, *args, **named), limiter=self._threads)
+        finally:
+            self.waiting -= 1
 
     def close(self) -> None:
         """Closes the connections. Nothing may be asked afterwards."""

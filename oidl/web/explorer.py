@@ -1,6 +1,6 @@
 """The explorer's requests: images that match a filter, with their boxes, and what there is to filter by."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -29,7 +29,7 @@ _MAX_TEXT = 200
 _MAX_START = 17  # an ImageID, and a digit that comes after it
 _HEX = frozenset("0123456789abcdef")
 _AFTER_ALL = "g"
-_LEAST_SEARCH_S = 0.02
+_LEAST_SEARCH_S = 0.005
 _MAX_SIDE = 1_000_000
 
 _SHOWN_BY = {
@@ -65,9 +65,11 @@ class Explorer:
             search = _search(request.query_params)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
-        search_s = max(_LEAST_SEARCH_S, SEARCH_S / (1 + self._database.waiting))
-        found = await self._database(_find, search, search_s)
+        found = await self._database(_find, search, self._search_s)
         return JSONResponse(found or {"images": [], "next": None})
+
+    def _search_s(self) -> float:
+        return max(_LEAST_SEARCH_S, SEARCH_S / max(1, self._database.waiting))
 
     async def classes(self, request: Request) -> Response:
         """The names of classes that contain what was typed."""
@@ -124,7 +126,7 @@ def _side(typed: str) -> int | None:
     return min(int(typed), _MAX_SIDE)
 
 
-def _find(db: StateConnection, search: _Search, search_s: float) -> Json:
+def _find(db: StateConnection, search: _Search, search_s: Callable[[], float]) -> Json:
     conditions = search.conditions
     if search.class_name:
         try:
@@ -132,7 +134,7 @@ def _find(db: StateConnection, search: _Search, search_s: float) -> Json:
         except UsageError as error:  # not an error status, because browsers log those
             return {"error": f"{error.message}; {error.hint}"}
         conditions = replace(conditions, label_names=label_names)
-    found = find_images(db, conditions, search.start, _PICTURES, is_backwards=search.is_backwards, search_s=search_s)
+    found = find_images(db, conditions, search.start, _PICTURES, is_backwards=search.is_backwards, search_s=search_s())
     cards = found.image_summaries
     boxes = {image_id: some[:_BOXES] for image_id, some in boxes_of(db, [c.image_id for c in cards], None).items()}
     names = class_names(db, {box.label_name for some in boxes.values() for box in some})
