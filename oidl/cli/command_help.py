@@ -71,9 +71,10 @@ Files that are not on disk yet are downloaded and verified, unless you give FILE
 is not loaded again, except a file of your own that has changed.""",
     "renditions": "List the renditions (sizes and formats) of the images, or remove one.",
     "renditions remove": """\
-Delete the files of a rendition, and make no more of them.
+Delete the files of a rendition, and make no more of them; or, with --license, those of some images.
 
-Its images stay done, so they are not downloaded again.""",
+The images of a removed rendition stay done, so they are not downloaded again. Images that are removed because of \
+their licence have failed then (`license`), and are fetched again only with --retry-failed.""",
     "help": "Show a page of the manual, or the options of a command.",
     "--install-completion": "Let the shell complete commands, options and values.",
 }

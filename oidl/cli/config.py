@@ -25,6 +25,9 @@ API_KEY = "OIDL_FLICKR_API_KEY"
 _TOML_EXAMPLE = 'write it like limit = 9 or attributes = ["IsGroupOf=0", "IsOccluded=0"]'
 
 
+_REMOVING = ("renditions", "remove")
+"""The command that removes images by `--license`, which must be typed: variables and the file choose images by it."""
+
 _NAMED = ("export",)
 """The command whose `--rendition` is a name. Variables and the file may have recipes, which are for `oidl run`."""
 
@@ -40,6 +43,7 @@ class Environment(Env):
         super().__call__(app, commands, arguments)
         for argument in arguments:
             is_option = argument.name.startswith("--")
+            is_option = is_option and not (argument.name == "--license" and commands == _REMOVING)
             takes_recipes = not (argument.name == "--rendition" and commands == _NAMED)
             argument.tokens[:] = [
                 token
@@ -61,6 +65,8 @@ class _File:
         values = self.values
         if commands == _NAMED and _is_recipe(values.get("rendition")):
             values = {key: value for key, value in values.items() if key != "rendition"}
+        if commands == _REMOVING:
+            values = {key: value for key, value in values.items() if key != "license"}
         # With the commands, cyclopts would look for tables, and lose keys that are commands' names too.
         Dict(values, source=str(self.path), allow_unknown=True)(command, (), arguments)
 

@@ -13,8 +13,9 @@ From then on its `status` answers one question: "what should happen to it next?"
 There is no state for "in progress". Only the running process knows what is in progress, so a kill at any moment leaves
 each image where it was, and costs repeated work, never a lie.
 
-`LIFE` lists all steps. Rows are written in three places only: `ledger` records the results of a run, `requeue` resets
-images when the user asks for it or evidence is withdrawn, and `load` and `merge` follow the image list. A test
+`LIFE` lists all steps. Rows are written in four places only: `ledger` records the results of a run, `requeue` resets
+images when the user asks for it or evidence is withdrawn, `license_removal` removes images because of their licence,
+and `load` and `merge` follow the image list. A test
 (`tests/state/test_life.py`) makes each of them write from every state, and fails if a step is taken that is not in
 `LIFE`, or if a step in `LIFE` cannot be taken.
 """
@@ -43,6 +44,7 @@ class Event(StrEnum):
     RETRIED = "`--retry-failed`"
     EVIDENCE_WITHDRAWN = "everything failed for one reason, so the path was disturbed"
     FILES_LOST = "its files are missing, damaged or about to be replaced"
+    LICENSE_REMOVED = "it was removed because of its licence"
     LIST_CHANGED = "the image list publishes another file or URL"
 
 
@@ -75,6 +77,9 @@ LIFE: tuple[Step, ...] = (
     Step(_FAILED, Event.EVIDENCE_WITHDRAWN, _RETRY, "requeue.requeue_streak"),
     Step(_DONE, Event.FILES_LOST, _PENDING, "requeue.requeue"),
     Step(_FAILED, Event.FILES_LOST, _PENDING, "requeue.requeue"),
+    Step(_PENDING, Event.LICENSE_REMOVED, _FAILED, "license_removal.remove_licensed_rows"),
+    Step(_RETRY, Event.LICENSE_REMOVED, _FAILED, "license_removal.remove_licensed_rows"),
+    Step(_DONE, Event.LICENSE_REMOVED, _FAILED, "license_removal.remove_licensed_rows"),
     Step(_PENDING, Event.LIST_CHANGED, _PENDING, "merge.merge"),
     Step(_RETRY, Event.LIST_CHANGED, _PENDING, "merge.merge"),
     Step(_DONE, Event.LIST_CHANGED, _PENDING, "merge.merge"),

@@ -1,4 +1,6 @@
-"""Removes a rendition: first the rows, then the files, then the empty directories. Also reports lost renditions.
+"""Removes a rendition, or images because of their licence: first the rows, then the files, then empty directories.
+
+Also reports lost renditions.
 
 Shards of the rendition go when they have no images any more. A kill in between leaves files without rows, and their
 paths in `removed_file`: the same call again finishes the work. Synchronous: it is the whole work of a command, which
@@ -6,18 +8,20 @@ holds the writer lock.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oidl.errors import disk_error
 from oidl.hints import command
+from oidl.model import LicenseFilter
 from oidl.settings import Layout, Settings
 from oidl.state.connection import StateConnection
 from oidl.state.homes import read_homes
+from oidl.state.license_removal import all_files_to_remove, remove_licensed_rows
 from oidl.state.load import loaded_subsets
-from oidl.state.removal import end_removal, files_are_gone, files_to_remove, remove_rows
+from oidl.state.removal import RemovedFile, end_removal, files_are_gone, files_to_remove, remove_rows
 from oidl.state.shards import drop_shards, forget_removed, removed_shards
 from oidl.state.translate import translating_sqlite_errors
 from oidl.state.verify import known_renditions
@@ -33,12 +37,16 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The number of removed files and their bytes on the disk; `others` are recorded but not ours, `other` is one."""
+    """The number of removed files and their bytes on the disk; `others` are recorded but not ours, `other` is one.
+
+    `images` are those that were removed because of their licence.
+    """
 
     files: int
     bytes: int
     others: int = 0
     other: str = ""
+    images: int = 0
 
 
 def remove_files(
@@ -63,15 +71,9 @@ def remove_files(
             page = files_to_remove(db, name, _PAGE)
             if not page:
                 break
-            for file in page:
-                if not own.has(*file):
-                    others, other = others + 1, other or file.path
-                    continue
-                # An image in a shard is gone with its row, and the space with its shard.
-                freed = 0 if place_of(file.path) else _remove(actual_path(layout, file.path))
-                files += freed is not None
-                size_bytes += freed or 0
-            files_are_gone(db, page)
+            deleted = _delete(db, layout, own, page)
+            files, size_bytes = files + deleted.files, size_bytes + deleted.bytes
+            others, other = others + deleted.others, other or deleted.other
             say(files)
         size_bytes += _remove_shards(db, layout, own, name)
         end_removal(db, name)
@@ -79,6 +81,52 @@ def remove_files(
         home = subset_directory(layout, subset, directory)
         remove_tree(home / PART_DIRECTORY)
         _remove_empty(home)
+    return Removed(files, size_bytes, others, other)
+
+
+def remove_licensed(
+    db: StateConnection, layout: Layout, words: Sequence[LicenseFilter], say: Callable[[int], None] = lambda files: None
+) -> Removed:
+    """Removes all files of the images whose last licence check matches one of `words`, in all renditions.
+
+    First the rows, then the files: the same call again finishes an interrupted one. Images in shards of runs go from
+    the disk when the next run copies the others to new shards. Raises as `remove_files` does.
+    """
+    total, after = Removed(0, 0), ""
+    with translating_sqlite_errors(db.path):
+        subsets = loaded_subsets(db)
+        own = OwnFiles(read_homes(db, layout), subsets)
+        is_over = False
+        while not is_over:
+            rows = remove_licensed_rows(db, words, after, _PAGE)
+            after, is_over = rows.after, not rows.images
+            total = replace(total, images=total.images + rows.images)
+            while page := all_files_to_remove(db, _PAGE):
+                deleted = _delete(db, layout, own, page)
+                total = replace(
+                    total,
+                    files=total.files + deleted.files,
+                    bytes=total.bytes + deleted.bytes,
+                    others=total.others + deleted.others,
+                    other=total.other or deleted.other,
+                )
+                say(total.files)
+    return total
+
+
+def _delete(db: StateConnection, layout: Layout, own: OwnFiles, page: list[RemovedFile]) -> Removed:
+    """Deletes the files of a page, and then forgets them."""
+    files = size_bytes = others = 0
+    other = ""
+    for file in page:
+        if not own.has(*file):
+            others, other = others + 1, other or file.path
+            continue
+        # An image in a shard is gone with its row, and the space with its shard.
+        freed = 0 if place_of(file.path) else _remove(actual_path(layout, file.path))
+        files += freed is not None
+        size_bytes += freed or 0
+    files_are_gone(db, page)
     return Removed(files, size_bytes, others, other)
 
 

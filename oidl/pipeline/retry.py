@@ -58,6 +58,7 @@ RULES: dict[Reason, RetryRule] = {
     Reason.TLS: _PASSING,
     Reason.TOO_LARGE: _OF_PATH,
     Reason.RESIZE_FAILED: _AT_ONCE,
+    Reason.LICENSE: _AT_ONCE,  # no try has it
     Reason.INTERNAL_ERROR: RetryRule(tries=3),
     Reason.DISK: RetryRule(counts=False),
 }

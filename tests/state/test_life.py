@@ -6,9 +6,27 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from builders import LIST, THUMB, image
 
-from oidl.model import LIFE, Done, Event, Failure, Job, Postponed, Reason, RetryDecision, Source, Status
+from oidl.model import (
+    LIFE,
+    CheckResult,
+    CheckSource,
+    Done,
+    Event,
+    Failure,
+    Job,
+    LicenseFilter,
+    Postponed,
+    PublishedPhoto,
+    Reason,
+    RetryDecision,
+    Source,
+    Status,
+    Verdict,
+)
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
+from oidl.state.license_removal import remove_licensed_rows
+from oidl.state.licenses import MadeCheck, record_checks
 from oidl.state.load import load_list
 from oidl.state.queue import Queue
 from oidl.state.requeue import requeue, requeue_failures, requeue_streak
@@ -37,6 +55,17 @@ def publish_another(db: StateConnection, ledger: Ledger, run_id: int) -> None:
     load_list(db, LIST, ("train",), [IMAGE._replace(original_md5="another")])
 
 
+def remove_for_license(db: StateConnection, ledger: Ledger, run_id: int) -> None:
+    photo = PublishedPhoto(IMAGE.image_id, IMAGE.subset, "", "", "", "")
+    record_checks(db, [MadeCheck(photo, CheckSource.OEMBED, CheckResult(Verdict.CHANGED))], NOW)
+    db.execute(
+        "INSERT INTO file (image_id, rendition, path, bytes, width, height, written_at) "
+        "VALUES (?, 'thumbs', 'path', 1, 1, 1, '')",
+        (IMAGE.image_id,),
+    )
+    remove_licensed_rows(db, (LicenseFilter.CHANGED,), "", 9)
+
+
 WRITERS: dict[Event, Callable[[StateConnection, Ledger, int], object]] = {
     Event.OBTAINED: tried(lambda ledger, job: ledger.done(job, Done(Source.ORIGINAL, "https://x", 5, "md5", 1, 1, ()))),
     Event.FAILED_FOR_NOW: tried(
@@ -49,6 +78,7 @@ WRITERS: dict[Event, Callable[[StateConnection, Ledger, int], object]] = {
     Event.RETRIED: lambda db, ledger, run_id: requeue_failures(db, ()),
     Event.EVIDENCE_WITHDRAWN: lambda db, ledger, run_id: requeue_streak(db, Reason.GONE, (NOW - HOUR, NOW + HOUR), NOW),
     Event.FILES_LOST: lambda db, ledger, run_id: requeue(db, [(IMAGE.image_id, THUMB.name)], [IMAGE.image_id]),
+    Event.LICENSE_REMOVED: remove_for_license,
     Event.LIST_CHANGED: publish_another,
 }
 

@@ -1,20 +1,25 @@
 """`oidl renditions`: lists the renditions of the images, or removes one."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from oidl.cli.options.groups import flattened
+from oidl.cli.options.lists import list_of
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.planning import plan_changes, planned_options, without_rendition
 from oidl.errors import StateError, UsageError
 from oidl.hints import command
-from oidl.pipeline.removal import remove_files
+from oidl.model import LicenseFilter
+from oidl.pipeline.removal import Removed, remove_files, remove_licensed
 from oidl.progress.format import size
 from oidl.settings import Layout, Settings
 from oidl.state.connection import StateConnection
+from oidl.state.counts import read_counts
 from oidl.state.database import check_database, open_reader, open_writer
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.lock import writer_lock
@@ -22,6 +27,8 @@ from oidl.state.plan import read_plan
 from oidl.state.removal import begin_removal, known_directory, stored_renditions
 from oidl.state.renditions import with_own_directory
 from oidl.text import counted, printable
+
+_FOUND = [word for word in LicenseFilter if word is not LicenseFilter.UNCHECKED]
 
 
 def print_renditions(paths: PathOptions) -> None:
@@ -39,16 +46,49 @@ def print_renditions(paths: PathOptions) -> None:
         print(printable(f"{each.files:>12,}{size(each.bytes):>12}  {made:<6}{each.name}: {each.recipe}{place}"))
 
 
+@flattened
+@dataclass(frozen=True, kw_only=True)
+class RemoveOptions:
+    """The options of `oidl renditions remove`."""
+
+    license: Annotated[tuple[LicenseFilter, ...], list_of("licence", "changed,gone", _FOUND)] = ()
+    """Instead, remove all files of the images whose last licence check found one of these, like `changed,gone`."""
+
+
 def remove(
-    name: Annotated[str, Parameter(help="The rendition to remove, as `oidl renditions` lists it.")],
+    name: Annotated[str, Parameter(help="The rendition to remove, as `oidl renditions` lists it.")] = "",
     /,
     paths: PathOptions = PathOptions(),
+    options: RemoveOptions = RemoveOptions(),
 ) -> None:
-    """Deletes the files of the rendition `name`, and takes it out of the plan; continues an interrupted removal."""
+    """Deletes the files of the rendition `name`, and takes it out of the plan; continues an interrupted removal.
+
+    With a licence, deletes the files of images instead.
+    """
+    if bool(name) == bool(options.license):
+        raise UsageError(
+            "renditions remove takes a rendition or --license" + (", not both" if name else ""),
+            hint=f"run {command('renditions')} to list the renditions",
+        )
     check_database(paths.database)  # a removal neither creates nor updates a database
     with writer_lock(paths.database), open_writer(paths.database) as db:
         db.execute("PRAGMA synchronous = FULL")  # rows go before files, and must not come back after a power cut
-        _remove(db, name, paths)
+        if options.license:
+            _remove_licensed(db, options.license, paths)
+        else:
+            _remove(db, name, paths)
+
+
+def _remove_licensed(db: StateConnection, words: Sequence[LicenseFilter], paths: PathOptions) -> None:
+    held = loaded_list(db)
+    if held is None:
+        raise StateError("there is no image list in the database yet", hint=f"run {command('run')} to load it")
+    removed = remove_licensed(db, Layout(absolute(paths.root_dir), held.directory), words)
+    images = counted(removed.images, "image")
+    print(printable(f"removed {images}: {counted(removed.files, 'file')}, {size(removed.bytes)} freed"))
+    if any(shards.sealed or shards.open for shards in read_counts(db).shards.values()) and removed.images:
+        print(f"shards still contain them until {command('run')} has copied the others")
+    _report_others(removed)
 
 
 def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
@@ -70,6 +110,10 @@ def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
     removed = remove_files(db, layout, subsets, name, directory)
     files = "1 file" if removed.files == 1 else f"{removed.files:,} files"
     print(printable(f"removed {name}: {files}, {size(removed.bytes)} freed"))
+    _report_others(removed)
+
+
+def _report_others(removed: Removed) -> None:
     if removed.others:
         others = counted(removed.others, "file")
         print(printable(f"left alone {others} that the database names but oidl did not write, such as {removed.other}"))
