@@ -29,6 +29,7 @@ from oidl.settings import Selection
 from oidl.state.connection import StateConnection, interruptible
 from oidl.state.database import open_reader, open_writer
 from oidl.state.lock import writer_lock
+from oidl.state.warm import warm_up
 from oidl.storage.remote import RemoteStore
 from oidl.text import printable, suggestion
 
@@ -162,5 +163,6 @@ def _opened(paths: PathOptions) -> Iterator[StateConnection]:
     """The database for writing, with its lock."""
     with open_reader(paths.database):  # a pack neither creates nor updates a database
         pass
+    warm_up(paths.database)
     with writer_lock(paths.database), open_writer(paths.database) as db:
         yield db
