@@ -48,6 +48,10 @@ FACTS: tuple[tuple[str, type], ...] = tuple(
 """The names and types of the fields of `Facts`, in order."""
 
 
+ANNOTATIONS = "annotations"
+"""The one of them that a format with columns leaves out: it has columns for boxes and labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class SampleBox:
     """A box in a sample: sides are shares of the width or height of the file, from 0 to 1, from the top left.

@@ -143,6 +143,19 @@ def test_parquet_is_laid_out_as_the_hub_wants_it(packed: Path) -> None:
 
 
 @of_format("parquet")
+def test_croissant_names_every_column_of_a_sample(packed: Path) -> None:
+    described = json.loads((packed / "croissant.json").read_text())
+    (shards,) = (each for each in described["distribution"] if each["@type"] == "cr:FileSet")
+    assert sorted(packed.glob(shards["includes"])) == sorted(packed.glob("*.parquet"))
+    samples = next(each for each in described["recordSet"] if each["@id"] == "samples")
+    columns = {field["source"]["extract"]["column"]: field["dataType"] for field in samples["field"]}
+    schema = pyarrow.parquet.read_schema(packed / "train-00000-of-00003.parquet")
+    assert columns.keys() == set(schema.names) - {"boxes", "labels"}
+    assert (columns["image"], columns["width"], columns["author"]) == ("sc:ImageObject", "sc:Integer", "sc:Text")
+    assert all((schema.field(name).type == "int32") == (kind == "sc:Integer") for name, kind in columns.items())
+
+
+@of_format("parquet")
 def test_duckdb_queries_parquet(packed: Path) -> None:
     (counts,) = duckdb.sql(
         f"SELECT count(*), count(DISTINCT image_id), sum(len(boxes)), min(octet_length(image.bytes)) > 300, "

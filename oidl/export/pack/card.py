@@ -19,11 +19,13 @@ from oidl.export.croissant import (
 )
 from oidl.export.pack.context import PackContext
 from oidl.model import LabelType
+from oidl.model.sample import ANNOTATIONS, FACTS
 from oidl.progress.format import size
 from oidl.state.pack import ShardRow
 from oidl.text import counted
 
 _CC_BY = "https://creativecommons.org/licenses/by/2.0/"
+_SHARDS = "shards"
 _TASKS = {
     LabelType.BOXES: "object-detection",
     LabelType.LABELS: "image-classification",
@@ -83,9 +85,37 @@ def croissant(context: PackContext, shards: Sequence[ShardRow], facts: CardFacts
         _about(context, facts),
         context.version,
         facts.licenses | ({ANNOTATIONS_LICENSE} if facts.has_annotations else set()),
-        [attribution, *files],
-        [records],
+        [attribution, *files, *([_table(context)] if context.request.format.is_table else [])],
+        [records, *([_samples()] if context.request.format.is_table else [])],
     )
+
+
+def _table(context: PackContext) -> dict[str, Any]:
+    suffix = context.request.format.suffix
+    return {
+        "@type": "cr:FileSet",
+        "@id": _SHARDS,
+        "name": _SHARDS,
+        "includes": f"*.{suffix}",
+        "encodingFormat": f"application/x-{suffix}",
+    }
+
+
+def _samples() -> dict[str, Any]:
+    """The record set of shards with columns: the image, and what is known about it."""
+
+    def field(name: str, kind: str, **more: Any) -> dict[str, Any]:
+        source = {"fileSet": {"@id": _SHARDS}, "extract": {"column": name}, **more}
+        return {"@type": "cr:Field", "@id": f"samples/{name}", "name": name, "dataType": kind, "source": source}
+
+    facts = [field(name, "sc:Integer" if kind is int else "sc:Text") for name, kind in FACTS if name != ANNOTATIONS]
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "samples",
+        "name": "samples",
+        "key": {"@id": "samples/image_id"},
+        "field": [field("image", "sc:ImageObject", transform={"jsonPath": "bytes"}), *facts],
+    }
 
 
 def _about(context: PackContext, facts: CardFacts) -> str:

@@ -23,7 +23,8 @@ class PackFormat:
     `shard_bytes` is the size of a shard if no other is given, `overhead_bytes` about what a sample has in addition to
     its image. `require` raises `UsageError` if a library is missing. `has_label_map`: its readers map classes to
     numbers by `label_map.pbtxt`. `has_records`: samples have places, which DALI can read an index of. Hugging Face's
-    library reads those with `is_read_by_datasets`.
+    library reads those with `is_read_by_datasets`. `is_table`: a sample is a row, and every fact a
+    column.
     """
 
     name: str
@@ -35,6 +36,7 @@ class PackFormat:
     has_label_map: bool = False
     has_records: bool = True
     is_read_by_datasets: bool = True
+    is_table: bool = False
 
     def file_name(self, split: str, number: int, total: int) -> str:
         """The name of a shard, like `train-00003-of-00042.tar`.
@@ -77,6 +79,7 @@ FORMATS: dict[str, PackFormat] = {
             _parquet,
             require=require_pyarrow,
             has_records=False,
+            is_table=True,
         ),
     )
 }

@@ -13,7 +13,7 @@ from typing import Any
 
 from oidl.errors import UsageError
 from oidl.hints import install
-from oidl.model.sample import FACTS, Sample, SampleBox, SampleLabel
+from oidl.model.sample import ANNOTATIONS, FACTS, Sample, SampleBox, SampleLabel
 from oidl.storage.shards.sealing import ShardFile
 
 ROW_GROUP_SAMPLES = 1000
@@ -22,8 +22,6 @@ ROW_GROUP_ORIGINALS = 100
 
 _ROW_GROUP_BYTES = 100_000_000
 _CHUNKS = {"min_chunk_size": 256 << 10, "max_chunk_size": 1 << 20, "norm_level": 0}
-_LEFT_OUT = "annotations"  # boxes and labels are columns here
-
 _NUMBER = "number"  # it belongs to a label map, which Parquet has not
 _INT, _FLAG, _FLOAT, _TEXT = "int32", "int8", "float32", "string"
 _TYPES: dict[type, str] = {int: _INT, float: _FLOAT, str: _TEXT}
@@ -48,7 +46,7 @@ def _fields(kind: type[SampleBox] | type[SampleLabel]) -> dict[str, str]:
     return {name: _FLAG if name.startswith("is_") else type_ for name, type_ in types.items()}
 
 
-_COLUMNS = {name: _TYPES[kind] for name, kind in FACTS if name != _LEFT_OUT}
+_COLUMNS = {name: _TYPES[kind] for name, kind in FACTS if name != ANNOTATIONS}
 _LISTS = {"boxes": _fields(SampleBox), "labels": _fields(SampleLabel)}
 
 
