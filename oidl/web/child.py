@@ -42,6 +42,7 @@ def main() -> None:
     os.nice(_NICE)
     with suppress(ValueError, OSError):  # a lower limit is set already, or the system has no limits
         resource.setrlimit(resource.RLIMIT_DATA, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would reserve memory for each core of a large machine
     channel = socket.socket(fileno=os.dup(0))
     log.addHandler(_RunHandler(channel))
     log.propagate = False
