@@ -104,31 +104,6 @@ def license_counts(db: sqlite3.Connection) -> list[LicenseCount]:
     return [LicenseCount._make(row) for row in rows]
 
 
-def has_license_checks(db: sqlite3.Connection) -> bool:
-    """Whether any licence was checked."""
-    return db.execute("SELECT 1 FROM license_check LIMIT 1").fetchone() is not None
-
-
-def first_with_license(db: sqlite3.Connection, word: LicenseFilter, start: str) -> str | None:
-    """The first ImageID from `start` on that matches `word`; None if there is none. One step along an index.
-
-    For `unchecked`, which has no index, it is the first image of the list that has no check.
-    """
-    if word is LicenseFilter.UNCHECKED:
-        sql = (
-            "SELECT d.image_id FROM download AS d WHERE d.image_id >= ? AND NOT EXISTS "
-            "(SELECT 1 FROM license_check AS c WHERE c.image_id = d.image_id) ORDER BY d.image_id LIMIT 1"
-        )
-        row = db.execute(sql, (start,)).fetchone()
-    else:
-        column = "license_class" if word in _CLASSES else "verdict"
-        row = db.execute(
-            f"SELECT image_id FROM license_check WHERE {column} = ? AND image_id >= ? ORDER BY image_id LIMIT 1",
-            (str(word), start),
-        ).fetchone()
-    return row[0] if row else None
-
-
 def license_condition(words: Sequence[LicenseFilter], image_id: str) -> str:
     """SQL that is true if the image with the ImageID `image_id`, an expression, matches one of `words`."""
     verdicts = [f"'{word}'" for word in words if word in _VERDICTS]

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -375,3 +376,24 @@ def test_a_root_remembers_its_catalogue(fine, run, oidl, root: Path, ask) -> Non
     ended = oidl("check-licenses", f"--root-dir={root}", "--requests-per-second=1000")
     assert ended.returncode == 0, ended
     assert ask("SELECT count(*) FROM license_check") == [(2,)]
+
+
+def test_a_run_into_shards_writes_what_is_known_of_licences(fine, run, oidl, root: Path, ask) -> None:
+    assert run(fine, "--limit=0", "--no-download-metadata").returncode == 0
+    ended = oidl("check-licenses", f"--root-dir={root}", "--of=all", "--sample=6", "--requests-per-second=1000")
+    assert ended.returncode == 0, ended
+    options = (f"--root-dir={root}", "--output-format=webdataset", "--license=same,changed,unchecked", "--limit=all")
+    assert oidl("run", *options).returncode in (0, 3)
+    found = {}
+    for shard in root.rglob("*.tar"):
+        with tarfile.open(shard) as tar:
+            for member in tar:
+                if member.name.endswith(".json"):
+                    facts = json.load(tar.extractfile(member))  # type: ignore[arg-type]
+                    found[facts["image_id"]] = facts["license_verdict"], facts["license_now"], facts["license_checked"]
+    checks = {row[0]: row[1:] for row in ask("SELECT image_id, verdict, license_url, checked_at FROM license_check")}
+    assert len(checks) == 6
+    excluded = {image_id for image_id, row in checks.items() if row[0] not in ("same", "changed")}
+    assert found.keys() == {image_id for (image_id,) in ask("SELECT image_id FROM download")} - excluded
+    for image_id, facts in found.items():
+        assert facts == checks.get(image_id, ("", "", ""))

@@ -9,15 +9,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from builders import image
 from labelled import BLUE, IMAGES, NAMES, OBJECT, RED, LabelledRoot, contents
 from pictures import check_box, check_mask
 from PIL import Image as Pillow
 from pycocotools import mask as coco_mask
 
+import oidl
 from oidl.errors import DiskError, StoppedError, UsageError
 from oidl.export.describe import exported_text
 from oidl.export.formats.coco import COCO
@@ -28,13 +31,16 @@ from oidl.export.pack.job import pack
 from oidl.export.pack.request import OnStep, PackRequest, PackResult, Step
 from oidl.export.request import ExportRequest
 from oidl.export.split import Split
-from oidl.model import LabelType, Status
+from oidl.model import CheckResult, CheckSource, LabelType, PublishedPhoto, Status, Verdict, license_of_id
 from oidl.settings import Selection
+from oidl.state.licenses import MadeCheck, record_checks
 from oidl.state.selection import drop_selection, select_images
 
 WEBDATASET = FORMATS["webdataset"]
 EVERY_FORMAT = pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 NEXT = {"shards.json", "README.md", "croissant.json", "ATTRIBUTION.csv"}
+
+LICENSE_FACTS = ("license_verdict", "license_now", "license_checked")
 
 Pack = Callable[..., PackResult]
 
@@ -505,3 +511,33 @@ def test_how_far_it_is_is_a_short_line() -> None:
     assert pack_line(now, 0.0) == "choosing images"
     now.images, now.packed, now.packed_now = 9_000_000, 1_000_000, 500_000
     assert pack_line(now, 100.0) == "1,000,000 of 9,000,000 images packed · 5000 images/s · 26 min 40 s"
+
+
+def test_samples_and_the_card_say_what_a_licence_check_found(
+    packed: Pack, labelled_root: LabelledRoot, tmp_path: Path
+) -> None:
+    nc = license_of_id(2)
+    assert nc
+    found = {1: CheckResult(Verdict.CHANGED, license_url=nc.url, license_id=nc.id), 2: CheckResult(Verdict.GONE, "404")}
+    for number, result in found.items():
+        photo = PublishedPhoto(image(number).image_id, "train", "", "", "", "")
+        at = datetime(2026, 11, 27 + number, tzinfo=UTC)
+        record_checks(labelled_root.db, [MadeCheck(photo, CheckSource.OEMBED, result)], at)
+    try:
+        packed()
+        facts = {sample["key"]: sample["json"] for sample in tar_samples(tmp_path / "shards")}
+        root = oidl.open(labelled_root.root)
+        by_id = {each.image_id: each for each in root.images(rendition="fillcrop", license="changed")}
+    finally:
+        labelled_root.db.execute("DELETE FROM license_check")
+    said = [[facts[image(number).image_id][name] for name in LICENSE_FACTS] for number in (1, 2, 3)]
+    assert said == [
+        ["changed", nc.url, "2026-11-28T00:00:00.000Z"],
+        ["gone", "", "2026-11-29T00:00:00.000Z"],
+        ["", "", ""],
+    ]
+    card = " ".join((tmp_path / "shards" / "README.md").read_text().split())
+    assert "were checked between 2026-11-28 and 2026-11-29: 1 changed, 1 gone." in card
+    assert "1 changed, 1 gone" in (tmp_path / "shards" / "croissant.json").read_text()
+    (chosen,) = by_id.values()
+    assert (chosen.image_id, chosen.license_verdict, chosen.license_now) == (image(1).image_id, "changed", nc.url)

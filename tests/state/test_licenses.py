@@ -20,7 +20,6 @@ from oidl.state.connection import StateConnection
 from oidl.state.database import open_reader
 from oidl.state.licenses import (
     MadeCheck,
-    first_with_license,
     license_check,
     license_condition,
     license_counts,
@@ -126,10 +125,6 @@ def _as_row(change: LicenseChange) -> tuple[str, str, str]:
 
 
 def test_searches_step_along_an_index(checked: StateConnection) -> None:
-    assert first_with_license(checked, LicenseFilter.CHANGED, photo(3).image_id) == photo(3).image_id
-    assert first_with_license(checked, LicenseFilter.ND, "") == photo(10).image_id
-    assert first_with_license(checked, LicenseFilter.UNCHECKED, "") == photo(6).image_id
-    assert first_with_license(checked, LicenseFilter.PRIVATE, "") is None
     for column in ("verdict", "license_class"):
         plan = checked.execute(
             f"EXPLAIN QUERY PLAN SELECT image_id FROM license_check WHERE {column} = ? AND image_id >= ? "
