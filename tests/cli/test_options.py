@@ -26,6 +26,7 @@ from oidl.model import (
     Orientation,
     Reason,
     ResizeMode,
+    Scaling,
     StoreKind,
     Validation,
 )
@@ -58,7 +59,7 @@ _MADE: dict[type[Any], tuple[Callable[[Any], Any], Any]] = {
 _OTHER = {
     "subset": ("test",), "image_ids": Path("ids"), "classes": ("Cat",), "label_types": (LabelType.LABELS,),
     "attributes": ("IsGroupOf=0",), "min_box_area": 0.5, "limit_per_class": 3, "where": "1",
-    "license": (LicenseFilter.SAME,),
+    "license": (LicenseFilter.SAME,), "scaling": Scaling.FAST,
     "source": ("cvdf",), "original_images_dir": Path("/there"), "original_images_subdirectory": "there",
     "images_csv": "list.csv", "catalogue": Path("c.toml"), "image_list": Extent.LABELS,
     "annotations": (FileKind.BOXES,),
