@@ -22,6 +22,8 @@ from itertools import count, product
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+
 from bench.measure import machine
 from bench.readers.outputs import oidl
 from oidl.errors import UsageError
@@ -53,20 +55,20 @@ def kill_packs(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         root, work = Path(name) / "root", Path(name) / "work"
         oidl("demo", f"--root-dir={root}", "--images=60", "--progress=none")
-        began, kills, lines = time.monotonic(), 0, []
+        print(machine(), flush=True)
+        began, kills = time.monotonic(), 0
         for seed in count(arguments.seed):
             for form, scenario in product(FORMATS, SCENARIOS):
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir()
                 here = Killings(root, work, form, scenario, "images-resized", seed).kill_everywhere()
                 kills += here
-                lines.append(f"{here:5} {form}, {scenario}, seed {seed}")
+                print(f"{here:5} {form}, {scenario}, seed {seed}", flush=True)
             if kills >= arguments.kills:
                 break
-        print(machine())
-        print(f"{kills} kills of `oidl pack` in {time.monotonic() - began:.0f} s, at each instant of these:")
-        print("\n".join(lines))
-        print("the next pack always left the files, bytes and rows of one that was not disturbed")
+        took = f"{time.monotonic() - began:.0f} s"
+        print(f"{kills} kills of `oidl pack` in {took}, at each instant of these: the next pack left the files, bytes "
+              "and rows of one that was not disturbed")  # fmt: skip
 
 
 class Killer:
@@ -108,6 +110,8 @@ class Killings:
 
     def kill_everywhere(self) -> int:
         """The number of instants at which a pack was killed."""
+        if self.form == "parquet":
+            pyarrow.array([1])  # imports pandas, once and not in every process
         self._prepare()
         more = {"again": True} if self.scenario == "again" else {}
         with self._files_missing():

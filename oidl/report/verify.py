@@ -12,7 +12,7 @@ FAULTS: dict[Problem, str] = {
     Problem.MISSING: "a recorded file does not exist",
     Problem.WRONG_SIZE: "a file is longer or shorter than recorded",
     Problem.WRONG_MD5: "an original does not have its recorded MD5",
-    Problem.DAMAGED: "a file cannot be decoded to its end",
+    Problem.DAMAGED: "a file cannot be decoded to its end, or its sample in a shard has another checksum",
     Problem.INCOMPLETE: "an image is done, but a file that its run should have written is not recorded",
     Problem.MISPLACED: "a row names a file that oidl did not write for its image; that file is left alone",
     Problem.WRONG_SHARD: "a complete shard is missing, or does not have its recorded size and SHA-256",
@@ -74,13 +74,13 @@ def verify_text(end: VerifyStatistics, *, is_repaired: bool, is_interrupted: boo
         lines.append("no problems found")
     elif is_repaired and end.found[Problem.UNREADABLE]:
         lines.append(f"fix the disk or the permissions of the unreadable files, then run {command('verify')} again")
-    if any(end.found[fault] for fault in PACK):
-        first = "" if is_repaired else f"run {command('verify', '--repair')}; then "
-        lines.append(f"{first}run {command('pack')} with its options again to make the wrong shards again")
     if is_repaired and any(end.found[fault] for fault in REDO):
         lines.append(f"run {command('run')} to fetch what was put back")
     elif not is_repaired and any(end.found[fault] for fault in REDO | REMOVE):
         lines.append(f"run {command('verify', '--repair')}, then {command('run')} to fetch what is missing")
+    if any(end.found[fault] for fault in PACK):  # last, because it needs the images
+        first = "" if is_repaired else f"run {command('verify', '--repair')}; then "
+        lines.append(f"{first}run {command('pack')} with its options again to make the wrong shards again")
     return "\n".join(lines)
 
 
