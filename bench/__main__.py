@@ -4,6 +4,7 @@ import argparse
 
 from bench import (
     annotations,
+    cluster,
     damage,
     explorer,
     flaky,
@@ -31,6 +32,7 @@ from bench import (
 _MEASUREMENTS = (
     throughput,
     scaling,
+    cluster,
     load,
     annotations,
     readers,

@@ -176,7 +176,7 @@ class Torture:
         address = self.dask.scheduler.address
         process = self._start(root, output, f"--cluster={address}", f"--max-rps={self.images / 9:.0f}")
         try:
-            with trio.move_on_after(self.rng.uniform(2, 8) if kill else _ENOUGH_S):
+            with trio.move_on_after(self.rng.uniform(1.5, 2 + self.images / 30) if kill else _ENOUGH_S):
                 await _ended(process)
             if process.exitcode is None and kill:
                 process.kill()

@@ -1,5 +1,6 @@
 """A made-up cluster: workers that answer as nodes do, die, freeze and wake, on Trio's clock."""
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from oidl.cluster.protocol import Answer, Exchange, Facts, Report, Result, Timin
 from oidl.cluster.shared import NodeState
 from oidl.model import Done, Failure, Job, Postponed, Reason, Source
 from oidl.node.attempt import Outcome
-from oidl.node.frames import Call, Reply
+from oidl.node.frames import Call, Reply, pickled
 from oidl.node.machine import NodeSettings
 from oidl.node.stop import Stop
 from oidl.settings import Imaging, Layout, NetworkSettings, SourceSettings, WorkerSettings
@@ -101,7 +102,8 @@ class FakeEngine:
             return None
         assert function is tasks.exchange
         try:
-            return await worker.exchange(*arguments[1:])
+            answer = await worker.exchange(arguments[1], pickle.loads(arguments[2]))
+            return answer and pickled(answer)
         except NodeLostError:
             worker.life = ""
             if not self.restarts:

@@ -1,5 +1,6 @@
 """The coordinator's side of one life of a node: begins it, exchanges jobs for results, gives it up if lost."""
 
+import pickle
 import secrets
 from dataclasses import replace
 
@@ -12,11 +13,12 @@ from oidl.cluster.protocol import Answer, Exchange, Facts, Result
 from oidl.cluster.shared import Coordination, NodeState
 from oidl.model import Blame, Failure, Job, Reason
 from oidl.node.attempt import Outcome
-from oidl.node.frames import Call, Reply
+from oidl.node.frames import Call, Reply, pickled
 
 _FIRST_JOBS, _MOST_JOBS = 128, 1000  # that a node has at once
 _AHEAD_S = 10.0  # the jobs that it has last for so long
 _BEGIN_S = 300.0
+_FEW, _GATHER_S = 100, 0.05  # so few images wait for more, so long
 _RATE_WEIGHT = 0.3  # of the last exchange in the average
 
 
@@ -113,6 +115,8 @@ class Conversation:
                 or shared.stop.draining.is_set()
             ):
                 await shared.batches.wait_changed()
+        if not self._batches.count(self.state.life) and 0 < self._batches.waiting < _FEW:
+            await trio.sleep(_GATHER_S)
 
     async def _next_exchange(self) -> Exchange:
         shared, life = self._shared, self.state.life
@@ -133,18 +137,20 @@ class Conversation:
 
     async def _exchange(self, exchange: Exchange) -> Answer:
         shared, state = self._shared, self.state
-        answer: Answer | None = None
+        data: bytes | None = None
         with trio.move_on_after(shared.timing.silence_s) as silence:
             try:
-                answer = await shared.engine.call(state.address, tasks.exchange, shared.run, state.life, exchange)
+                arguments = (shared.run, state.life, pickled(exchange))
+                data = await shared.engine.call(state.address, tasks.exchange, *arguments)
             except NodeLostError:
                 raise
             except Exception as error:
                 return Answer(has_ended=True, problem=tasks.explained(error))
         if silence.cancelled_caught:
             raise NodeLostError("does not answer any more")
-        if answer is None:
+        if data is None:
             raise NodeLostError("has been started again")
+        answer: Answer = pickle.loads(data)
         return answer
 
     async def _accept(self, answer: Answer, took_s: float) -> str:
@@ -185,8 +191,12 @@ class Conversation:
         for job, result in settled:
             if result.result is None and not shared.stop.draining.is_set():
                 self._batches.add(job)  # the node leaves, others do it
-            else:
-                await shared.outcomes.send(Outcome(job, result.result, result.earlier))
+                continue
+            outcome = Outcome(job, result.result, result.earlier)
+            try:
+                shared.outcomes.send_nowait(outcome)  # to wait for each costs more than to record it
+            except trio.WouldBlock:
+                await shared.outcomes.send(outcome)
         shared.batches.notify()
 
     async def _reply(self, call: Call) -> None:

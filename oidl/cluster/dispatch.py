@@ -19,6 +19,7 @@ from oidl.node.stop import Stop
 
 _LOOK_S = 1.0
 _AHEAD = 1000  # jobs that wait for a node, for each node
+_NOTICE = 50  # jobs, of which each wakes all conversations
 _BUFFER = 1000  # results that wait for the recorder
 _ALONE_S = 30.0  # without any node, until that is said
 
@@ -51,7 +52,7 @@ class Dispatcher:
 
     async def run(self, feed: Feed[End], recorder: Recorder) -> End | None:
         """As in `Machine`."""
-        jobs_in, jobs = trio.open_memory_channel[Job](0)
+        jobs_in, jobs = trio.open_memory_channel[Job](_NOTICE)
         outcomes_in, outcomes = trio.open_memory_channel[Outcome](_BUFFER)
         end = None
         async with trio.open_nursery() as nursery:
@@ -84,7 +85,8 @@ class Dispatcher:
                     await outcomes.send(Outcome(job, None))
                     continue
                 shared.batches.add(job)
-                shared.notify()
+                if shared.batches.waiting % _NOTICE == 1:  # those that wait for jobs wait for some more anyway
+                    shared.notify()
                 while shared.batches.waiting >= _AHEAD * max(1, shared.nodes):
                     await shared.wait_changed()
         shared.has_feed_ended = True

@@ -1,10 +1,12 @@
 """What the coordinator calls on workers. Each function runs there, in a thread of the worker."""
 
+import pickle
 import socket
 from pathlib import Path
 from typing import Any
 
 from oidl.cluster.protocol import Answer, Exchange, Facts, Timing
+from oidl.node.frames import pickled
 from oidl.node.machine import NodeSettings
 
 
@@ -24,17 +26,18 @@ def begin(run: str, life: str, settings: NodeSettings, timing: Timing) -> None:
     put_host(run, NodeHost(life, settings, timing))
 
 
-def exchange(run: str, life: str, exchange: Exchange) -> Answer | None:
-    """Exchanges with the node of this worker; None if it has no node of this name."""
+def exchange(run: str, life: str, data: bytes) -> bytes | None:
+    """Exchanges with the node of this worker, both ways pickled; None if it has no node of this name."""
     from oidl.cluster.plugin import find_host, remove_host
 
     host: Any = find_host(run)
     if host is None or host.life != life:
         return None
+    exchange: Exchange = pickle.loads(data)
     answer: Answer = host.exchange(exchange)
     if answer.has_ended:
         remove_host(run)
-    return answer
+    return pickled(answer)
 
 
 def explained(error: Exception) -> str:

@@ -50,7 +50,7 @@ class Frames:
 
     def send(self, value: object) -> None:
         """Queues `value`. What is queued for a side that has gone is never sent."""
-        data = _pickled(value)
+        data = pickled(value)
         self._unsent += len(data).to_bytes(_LENGTH_BYTES, "big")
         self._unsent += data
         self._has_more.set()
@@ -126,7 +126,8 @@ _REDUCERS |= {kind: _by_fields(kind) for kind in _KINDS}
 _REDUCERS[Job] = _reduced_job
 
 
-def _pickled(value: object) -> bytes:
+def pickled(value: object) -> bytes:
+    """`value` for `pickle.loads` in another process of the same version."""
     buffer = BytesIO()
     pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
     pickler.dispatch_table = _REDUCERS

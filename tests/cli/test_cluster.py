@@ -1,11 +1,15 @@
 """`--cluster`: nodes on a Dask cluster do what one machine does; without it, nothing of Dask is there."""
 
+import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from refusals import assert_one_clear_line
 
+ROOT = Path(__file__).parents[2]
 _OPTIONS = ("--resize-box-size=64", "--max-wait=20", "--no-download-metadata", "--min-free=0")
 _MAIN = "import sys; from oidl.cli import main; code = main(); "
 
@@ -46,3 +50,13 @@ def test_a_scheduler_that_is_not_there_is_named(oidl, dataset) -> None:
     )
     assert ended.returncode == 2
     assert "tcp://127.0.0.1:9 cannot be used" in ended.stderr
+
+
+@pytest.mark.slow
+def test_whatever_dies_or_sleeps_the_end_is_that_of_one_machine() -> None:
+    """Three workers that are killed and frozen at random, coordinators that are killed: three runs."""
+    command = [sys.executable, "-m", "bench", "torture", "--cluster", "--runs=3", "--images=60"]
+    seed = f"--seed={random.randrange(10**6)}"
+    ended = subprocess.run([*command, seed], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert ended.returncode == 0, f"{seed}\n{ended.stdout}\n{ended.stderr}"
+    assert "coordinator killed" in ended.stdout
