@@ -21,12 +21,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=40.0, help="requests per second that each node may make")
     parser.add_argument("--images", type=int, default=600, help="for each node")
     parser.add_argument("--rows", type=int, default=1_000_000, help="outcomes of synthetic nodes; 0 leaves that out")
+    parser.add_argument(
+        "--limits", type=float, nargs="+", metavar="RATE", help="nodes in network namespaces, each with such a limit"
+    )
+    parser.add_argument("--seconds", type=int, default=120, help="with --limits")
     parser.add_argument("--synthetic", type=int, default=10, help="synthetic nodes")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints images a second for each number of nodes, then outcomes a second and memory of a coordinator."""
-    print(machine())
+    print(machine(), flush=True)
+    if arguments.limits:
+        command = ["unshare", "-rnm", sys.executable, "-m", "bench.namespaces", str(arguments.seconds)]
+        subprocess.run([*command, *map(str, arguments.limits)], check=True)
+        return
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name:
         home = Path(name)
         home.chmod(0o755)  # nginx started by root reads as another user

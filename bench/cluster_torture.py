@@ -33,8 +33,8 @@ from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 
 _WORKERS = 3
-_TTL_S = 6.0
-_ENOUGH_S = 180.0
+_TTL_S = 8.0
+_ENOUGH_S = 300.0
 _LOOK_S = 0.2
 _PHOTO = (160, 120, 85)
 _FORKS = multiprocessing.get_context("forkserver")
