@@ -165,3 +165,11 @@ def test_the_data_set_in_the_manual_is_one(
     picture, boxes = pictures[0]
     assert picture.shape[0] == 3
     assert boxes.shape == (1, 4)
+
+
+def test_a_word_about_licences_that_there_is_not_is_refused(labelled_root: LabelledRoot) -> None:
+    root = oidl.open(labelled_root.root)
+    with pytest.raises(UsageError, match="there is no 'mine'"):
+        next(root.images(rendition="copied", license="mine"))
+    assert next(root.images(rendition="copied", license=("same", "unchecked"))).license_verdict == ""
+    assert list(root.images(rendition="copied", license="same")) == []

@@ -13,6 +13,7 @@ from oidl.report.describe import license_name
 from oidl.report.document import report_html
 from oidl.state.aggregates import SIDE_CLASSES, SIZE_CLASSES, Aggregates, HostStats, TimeBucket
 from oidl.state.counts import Counts, RunRow
+from oidl.state.licenses import LicenseCount
 
 NOW = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
 EVIL = "<script>alert(1)</script>"
@@ -165,3 +166,12 @@ def test_where_there_is_nothing_it_says_so() -> None:
 )
 def test_licences_have_short_names(url: str, name: str) -> None:
     assert license_name(url) == name
+
+
+def test_checks_of_licences_are_a_section_if_there_are_some() -> None:
+    assert "Licences now" not in report_html(COUNTS, SURVEY, root="/data", now=NOW)
+    licenses = (LicenseCount("train", "same", "free", 123), LicenseCount("train", "changed", "nc", 9))
+    page = report_html(replace(COUNTS, licenses=licenses), SURVEY, root="/data", now=NOW)
+    section = page[page.index("<h2>Licences now</h2>") :]
+    assert "3.6–12.5 %" in section  # 9 of 132
+    assert "no commercial use" in section
