@@ -59,7 +59,7 @@ class SyntheticEngine:
         """As in `Engine`."""
         await trio.lowlevel.checkpoint()
         if function is tasks.look:
-            return Facts({}, True, 1, address.partition("://")[2].partition(":")[0])
+            return Facts({}, True, 1)
         if function is tasks.begin:
             return None
         exchange: Exchange = pickle.loads(arguments[2])
@@ -93,7 +93,7 @@ def _machines(nodes: int, images: int) -> Any:
         context = work.context
         every = node_settings(context, worker_settings(context.settings, work.token))
         roster = Roster(context.meter, work.inputs, {})
-        setup = Setup(lambda facts: every, lambda facts: None, roster.heard, "run", "", Timing())
+        setup = Setup(lambda host, facts: every, lambda facts: None, roster.heard, "run", "", Timing())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_report, context.meter, images)
             yield Dispatcher(SyntheticEngine(nodes), NoFiles(), setup, context.stop, context.say)

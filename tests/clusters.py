@@ -96,7 +96,7 @@ class FakeEngine:
         while worker.is_frozen:  # noqa: ASYNC110
             await trio.sleep(0.5)
         if function is tasks.look:
-            return Facts(worker.versions, True, 2, "host")
+            return Facts(worker.versions, True, 2)
         if function is tasks.begin:
             worker.begin(arguments[1])
             return None
@@ -167,7 +167,7 @@ class ClusterHarness:
         self.stop = Stop()
         self.engine = FakeEngine(self.workers, self.restarts)
         setup = Setup(
-            lambda facts: NodeSettings(WORKERS, 1, 1.0),
+            lambda host, facts: NodeSettings(WORKERS, 1, 1.0),
             self.check,
             self.heard.append,
             "run",

@@ -55,8 +55,8 @@ class Conversation:
             facts: Facts = await shared.engine.call(state.address, tasks.look, shared.probe)
             if problem := shared.check(facts):
                 raise RefusedError(problem)
-            state.host, state.threads = facts.host, facts.threads
-            settings = shared.settings_of(facts)
+            state.threads = facts.threads
+            settings = shared.settings_of(state.host, facts)
             fenced = replace(settings, workers=replace(settings.workers, fence=state.life))
             await shared.engine.call(state.address, tasks.begin, shared.run, state.life, fenced, shared.timing)
         except (NodeLostError, RefusedError):

@@ -30,7 +30,7 @@ End = TypeVar("End")
 class Setup:
     """How nodes begin, see `Coordination`."""
 
-    settings_of: Callable[[Facts], NodeSettings]
+    settings_of: Callable[[str, Facts], NodeSettings]
     check: Callable[[Facts], str | None]
     heard: Callable[[NodeState], None]
     run: str

@@ -61,11 +61,11 @@ def new_dispatcher(engine: Engine, roster: Roster, work: ImageWork, in_flight: I
     return Dispatcher(engine, truth, setup, context.stop, context.say)
 
 
-def _settings_of(every: NodeSettings, settings: Settings, roster: Roster, facts: Facts) -> NodeSettings:
+def _settings_of(every: NodeSettings, settings: Settings, roster: Roster, host: str, facts: Facts) -> NodeSettings:
     """The settings of a node: `every` node's, with as many threads and processes as its worker has threads."""
     threads = settings.node_threads or facts.threads
     processes = settings.processes or process_count(_MANY, threads)
-    paces = roster.starting_paces(facts.host)
+    paces = roster.starting_paces(host)
     return replace(every, workers=replace(every.workers, threads=threads), processes=processes, paces=paces)
 
 

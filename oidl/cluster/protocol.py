@@ -98,4 +98,3 @@ class Facts:
     versions: dict[str, str]
     can_see: bool
     threads: int
-    host: str

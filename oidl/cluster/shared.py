@@ -25,7 +25,6 @@ class NodeState:
     life: str
     address: str
     since: float
-    host: str = ""
     threads: int = 0
     images: int = 0
     images_per_s: float = 0.0
@@ -36,6 +35,11 @@ class NodeState:
     def name(self) -> str:
         """For messages: its address without the protocol."""
         return self.address.rpartition("://")[2]
+
+    @property
+    def host(self) -> str:
+        """The address of its machine, which servers see too, unless there is a gateway between."""
+        return self.name.rpartition(":")[0]
 
 
 class SharedBatches:
@@ -89,8 +93,8 @@ class SharedBatches:
 class Coordination:
     """What all conversations of a run share.
 
-    `outcomes` is where results go; `settings_of` has the settings of a new node; `heard` is called with every answer;
-    `check` says why a worker cannot take part, None if it can; `probe` is a file that it must see.
+    `outcomes` is where results go; `settings_of` has the settings of a new node on a host; `heard` is called with every
+    answer; `check` says why a worker cannot take part, None if it can; `probe` is a file that it must see.
     """
 
     engine: Engine
@@ -99,7 +103,7 @@ class Coordination:
     outcomes: trio.MemorySendChannel[Outcome]
     stop: Stop
     say: Callable[[str], None]
-    settings_of: Callable[[Facts], NodeSettings]
+    settings_of: Callable[[str, Facts], NodeSettings]
     heard: Callable[[NodeState], None]
     check: Callable[[Facts], str | None]
     run: str

@@ -1,7 +1,6 @@
 """What the coordinator calls on workers. Each function runs there, in a thread of the worker."""
 
 import pickle
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ def look(probe: str) -> Facts:
     from oidl.cluster.plugin import worker_threads
     from oidl.cluster.versions import versions
 
-    return Facts(versions(), Path(probe).is_file(), worker_threads(), socket.gethostname())
+    return Facts(versions(), Path(probe).is_file(), worker_threads())
 
 
 def begin(run: str, life: str, settings: NodeSettings, timing: Timing) -> None:

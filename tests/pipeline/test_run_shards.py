@@ -390,3 +390,28 @@ def test_a_shard_that_is_being_sealed_is_not_sealed_again_at_the_end(root: Root)
     assert set(root.states().values()) == {"sealed"}
     for path, size in root.db.execute("SELECT path, bytes FROM shard"):
         assert (root.path / path).stat().st_size == size
+
+
+def test_the_shard_of_a_lost_worker_is_copied_and_others_continue_the_copy(root: Root) -> None:
+    left = root.left(1, 2, 3, recorded=(1, 2))
+    opened: list[OpenShard] = []
+
+    async def work(shards: RunShards) -> None:
+        await shards.fence([left.shard_id])
+        opened.append(await shards.open_shard(TAR.name, "train"))
+
+    root.run(work)
+    assert root.files() == {f"{Path(SECOND).name}.part"}
+    assert (opened[0].path, opened[0].place) == (SECOND, 2)
+    assert opened[0].length == sum(len(record(number).data) for number in (1, 2))
+    root.check((1, 2), SECOND)
+
+
+def test_open_shards_of_a_run_on_a_cluster_are_copied_even_if_nothing_holds_them_here(root: Root) -> None:
+    root.left(1, 2)
+    root.db.execute(
+        "INSERT INTO run (started_at, updated_at, settings) VALUES ('', '', json_object('cluster', 'tcp://s:1'))"
+    )
+    root.restore()
+    assert root.files() == {f"{Path(SECOND).name}.part"}
+    root.check((1, 2), SECOND)

@@ -146,3 +146,15 @@ def test_it_is_full_at_its_number_of_bytes(tmp_path: Path) -> None:
     assert not log.is_full
     append(log, record(2))
     assert log.is_full
+
+
+def test_a_shard_that_was_taken_away_is_not_made_again(tmp_path: Path) -> None:
+    log = ShardLog(tmp_path, OpenShard(3, PATH, 0, 0, 10), 1 << 30, must_exist=True)
+    part(tmp_path).parent.mkdir(parents=True)
+    with pytest.raises(DiskError):
+        append(log, record(1))
+    assert not part(tmp_path).exists()
+    part(tmp_path).touch()
+    append(log, record(1))
+    log.close()
+    assert part(tmp_path).read_bytes() == record(1).data
