@@ -41,6 +41,7 @@ def build(home: Path, rows: int, boxes: int) -> Path:
     path = home / "root/oidl.sqlite3"
     done = home / f"built-{rows}-{boxes}"
     if done.exists():
+        connect_writer(path).close()  # upgrades it if the schema has changed since
         return path
     home.mkdir(parents=True, exist_ok=True)
     print("making the database of", f"{rows:,}", "images and", f"{boxes:,}", "boxes", flush=True)
