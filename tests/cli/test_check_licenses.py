@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import tarfile
 import time
 from collections import Counter
@@ -16,8 +17,9 @@ import pytest
 from builders import image
 
 from oidl.demo.licenses import FATES, SAME, TROUBLE, LicenseFate, license_answers, license_fate
-from oidl.demo.site import CannedResponse, Site, status_answer
+from oidl.demo.site import CannedResponse, ServerFault, Site, status_answer
 from oidl.model import CheckSource, Image, Verdict, license_of_url
+from oidl.pipeline.license_checks import most_in_flight
 from oidl.state.database import connect_writer
 from oidl.state.load import ImageList, load_list
 
@@ -133,15 +135,14 @@ def test_trouble_with_every_fifth_photo_ends_by_itself_with_the_right_verdicts(p
 
 @pytest.mark.parametrize("per_s", [8, 40])
 def test_the_server_is_never_asked_more_often_than_was_said(per_s: int, photos, check) -> None:
-    loopback, _ = photos(per_s // 2 + 8, FATES)
-    began = time.monotonic()
+    loopback, _ = photos(2 * per_s)
     assert check(loopback, f"--requests-per-second={per_s}").returncode == 0
-    took = time.monotonic() - began
     times = loopback.site.times
-    assert took >= (len(times) - 1) / per_s
-    for window_s in (0.25, 0.5, 1.0):
+    assert times[-1] - times[0] >= (len(times) - 1) / per_s
+    late = most_in_flight(per_s)  # a busy machine may see as many at once, which were sent one after the other
+    for window_s in (0.5, 1.0):
         most = max(sum(start <= other < start + window_s for other in times) for start in times)
-        assert most <= window_s * per_s + 1
+        assert most <= window_s * per_s + late
 
 
 def test_a_pause_that_the_server_asks_for_is_kept(photos, check) -> None:
@@ -182,24 +183,30 @@ def test_a_kill_costs_nothing(photos, oidl, root: Path, ask, wait_until) -> None
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_ctrl_c_ends_it_and_it_resumes(signals: int, photos, oidl, root: Path, ask, wait_until) -> None:
-    loopback, _ = photos(60)
+    loopback, images = photos(40)
     arguments = (
         "check-licenses", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", "--of=all",
-        "--requests-per-second=30",
+        "--requests-per-second=30", "--check-timeout=60",
     )  # fmt: skip
+    path = f"/services/oembed/{number_of(images[9].image_id)}"
+    answer = loopback.site.answers[path]
+    if signals == 2:  # one answer never comes
+        loopback.site.answers[path] = replace(answer, behaviour=ServerFault.STALL)
     process = oidl.start(*arguments)
-    wait_until(lambda: ask("SELECT count(*) FROM license_check")[0][0] >= 5)
-    for _ in range(signals):
+    wait_until(lambda: loopback.site.requests[path] and len(ask("SELECT 1 FROM license_check")) >= 5)
+    process.send_signal(signal.SIGINT)
+    if signals == 2:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)  # it waits for that answer
         process.send_signal(signal.SIGINT)
-        time.sleep(0.05)
     ended = oidl.end(process)
     assert ended.returncode == 130, ended
     assert "Traceback" not in ended.stderr
+    loopback.site.answers[path] = answer
     before = asked(loopback)
     done = {number_of(image_id) for (image_id,) in ask("SELECT image_id FROM license_check")}
     assert done
-    if signals == 1:
-        assert done == set(before)  # what was asked is recorded
+    assert done == set(before) - ({path.rpartition("/")[2]} if signals == 2 else set())  # what was answered is recorded
     assert oidl.end(oidl.start(*arguments)).returncode == 0
     assert all(asked(loopback)[number] == 1 for number in done)
 

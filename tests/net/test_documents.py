@@ -16,7 +16,7 @@ from oidl.net.permits import Permits
 from oidl.settings import NetworkSettings
 
 TLS = tls_context()
-QUICK = NetworkSettings(4, 4, connect_timeout_s=1, stall_timeout_s=0.2, min_bytes_per_s=100_000)
+QUICK = NetworkSettings(4, 4, connect_timeout_s=1, stall_timeout_s=0.5, min_bytes_per_s=100_000)
 BODY = b'{"a": "document"}'
 
 
