@@ -496,7 +496,8 @@ def test_status_counts_the_shards_of_each_rendition(opened, oidl, root: Path):
     sealed = [path.stat().st_size for path in root.glob("2017_11/*/images-resized/*.tar")]
     last = max((root / "2017_11/train/images-resized").glob("*.part"))
     end = last.stat().st_size - 1024 - len(b"the beginning of a record")
-    assert shards["images-resized"] == {"open": 1, "sealed": 4, "bytes": sum(sealed) + end}
+    uploads = {"uploaded": 0, "remote": 0, "waiting": 0}
+    assert shards["images-resized"] == {"open": 1, "sealed": 4, "bytes": sum(sealed) + end} | uploads
     assert shards["original"]["sealed"] == 5
     text = oidl("status", f"--root-dir={root}").stdout
     assert "Of these in shards:\n\n    complete        open        size\n           4           1" in text
