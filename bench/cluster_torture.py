@@ -236,7 +236,8 @@ class Torture:
     def _start(self, root: Path, output: str, *more: str) -> Any:
         options = [f"--root-dir={root}", f"--images-csv={self.home / 'list.csv'}", "--no-download-metadata"]
         options += ["--save-original-images", "--resize-box-size=64", "--no-export-csv", "--no-log-to-stdout"]
-        options += [f"--output-format={output}", "--shard-samples=40", "--min-free=0", "--retry-now", "--yes"]
+        options += [f"--output-format={output}", "--min-free=0", "--retry-now", "--yes"]
+        options += ["--shard-samples=40"] if output != "files" else []
         process = _FORKS.Process(target=coordinate, args=([*options, *more], self.home / "printed"))
         process.start()
         return process
