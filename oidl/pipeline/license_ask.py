@@ -85,12 +85,12 @@ class LicenseService:
 
 
 def without_key(found: Asked, key: str | None) -> Asked:
-    """`found` with every text freed of `key`, which a server may send back."""
+    """`found` with every text freed of `key`, which a server may send back, also of what is left of it at a cut."""
     if not key or found is None:
         return found
 
     def freed(text: str | None) -> str | None:
-        return text.replace(key, "…") if text else text
+        return _freed(text, key) if text else text
 
     match found:
         case Failure():
@@ -113,3 +113,12 @@ def without_key(found: Asked, key: str | None) -> Asked:
         at_release=freed(found.at_release),
         changes=tuple(changes),
     )
+
+
+def _freed(text: str, key: str) -> str:
+    text = text.replace(key, "…")
+    if text.endswith("…"):  # it may have been shortened within the key
+        end = text[:-1]
+        begun = next((length for length in range(len(key) - 1, 0, -1) if end.endswith(key[:length])), 0)
+        text = f"{end[: len(end) - begun]}…"
+    return text

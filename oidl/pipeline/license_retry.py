@@ -67,7 +67,9 @@ def decide_check(answer: Asked, tries: CheckTries, rng: random.Random, confirm_a
                 return replace(answer.known, reason=f"no history: {answer.reason}")
             return CheckResult(Verdict.UNKNOWN, answer.reason, answer.http_status)
         case Failure(reason=Reason.RATE_LIMITED) | Failure(blame=Blame.NOT_ASKED):
-            after_s = _BASE_DELAY_S if answer.retry_after_s is None else answer.retry_after_s
+            # A server that asks for a pause of no time, or until a moment that is over, is not pressed either.
+            least_s = 0.0 if answer.blame is Blame.NOT_ASKED and answer.retry_after_s is not None else _BASE_DELAY_S
+            after_s = max(least_s, answer.retry_after_s or 0.0)
             return AskAgain(after_s, tries, _described(answer), pauses=answer.retry_after_s is not None)
     tries = replace(tries, passing=tries.passing + 1)
     why = answer.reason if isinstance(answer, Passing) else _described(answer)
