@@ -50,6 +50,8 @@ def verdict(reading: Reading) -> str:
         (PhotoAnswer(302, location="https://www.flickr.com/signin/?acf=x"), "private", None, None),
         (PhotoAnswer(302, location="https://login.yahoo.com/"), "private", None, None),
         (PhotoAnswer(302, location="https://portal.example/"), "Unusable", None, None),
+        (PhotoAnswer(302, location="https://login.hotel.example/"), "Unusable", None, None),
+        (PhotoAnswer(302, location="https://flickr.com.example/login"), "Unusable", None, None),
         (PhotoAnswer(200, PORTAL), "Unusable", None, None),
         (PhotoAnswer(200, b""), "Unusable", None, None),
         (PhotoAnswer(200, b"[1, 2]"), "Unusable", None, None),

@@ -24,6 +24,7 @@ from oidl.text import URL_CHARACTERS, printable, shortened
 _SHOWN = 120  # characters of a server's text in a reason
 _NAME_CHARACTERS = 200
 _LOGIN = ("login", "signin")
+_ACCOUNTS = re.compile(r"(?:.+\.)?(?:flickr|yahoo)\.com")  # hosts that know who may see a photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,11 @@ def owner_of(url: str) -> str | None:
 
 
 def is_login(location: str) -> bool:
-    """Whether a redirect to `location` leads to a login page."""
+    """Whether a redirect to `location` leads to a login page of Flickr; those of other hosts are the network's."""
     try:
         parts = urlsplit(location.lower())
+        if not _ACCOUNTS.fullmatch(parts.hostname or ""):
+            return False
         places = (parts.hostname or "").partition(".")[0], parts.path.strip("/").partition("/")[0]
         return places[0] == "identity" or any(word in place for place in places for word in _LOGIN)
     except ValueError:
