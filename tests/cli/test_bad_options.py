@@ -33,6 +33,8 @@ from refusals import assert_one_clear_line
         (["--max-retries", "0"], "--max-retries must be at least 1"),
         (["--max-wait=-1"], "--max-wait must be at least 0"),
         (["--max-wait=nan"], "--max-wait must be at least 0"),
+        (["--confirm-after=inf"], "--confirm-after must be 0 to 1000000000, not inf"),
+        (["--max-retry-after=1e20"], "--max-retry-after must be 0 to 1000000000"),
         (["--connect-timeout", "0"], "--connect-timeout must be more than 0"),
         (["--stall-timeout", "inf"], "--stall-timeout must be more than 0"),
         (["--min-speed", "0"], "--min-speed must be more than 0"),

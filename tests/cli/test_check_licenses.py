@@ -343,7 +343,9 @@ def test_a_check_is_made_again_when_it_is_old(photos, check, ask, tell) -> None:
     assert check(loopback).returncode == 0
     assert asked(loopback)[number_of(images[2].image_id)] == 2
     assert sum(asked(loopback).values()) == 11
-    assert check(loopback, "--again-after=1h").returncode == 0
+    for age in ("1h", "730000d", "99999999999d", "9" * 400):
+        ended = check(loopback, f"--again-after={age}")
+        assert ended.returncode == 0, ended
     assert sum(asked(loopback).values()) == 11
 
 

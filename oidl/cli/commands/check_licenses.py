@@ -20,7 +20,7 @@ from oidl.cli.loopback import why_away
 from oidl.cli.options.groups import NETWORK, OUTPUT, SELECTION, flattened
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.selection import SelectionOptions
-from oidl.cli.options.types import AT_LEAST_ONE, AT_LEAST_ZERO, MORE_THAN_ZERO, SECONDS, absolute, one_of
+from oidl.cli.options.types import A_WAIT, AT_LEAST_ONE, AT_LEAST_ZERO, MORE_THAN_ZERO, SECONDS, absolute, one_of
 from oidl.cli.selection import select_images
 from oidl.cli.signals import watch_signals
 from oidl.dataset.catalogue import find_version, read_catalogue
@@ -48,6 +48,7 @@ from oidl.storage.output import open_log
 from oidl.text import printable
 
 _DAY_S = 86_400.0
+_LONGEST_S = 50 * 365 * _DAY_S  # no check is older
 _MARGIN = 0.98  # of the rate: requests that are sent a second apart may arrive in a little less
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,200}")
 
@@ -85,7 +86,7 @@ class CheckOptions:
     check_patience: Annotated[float, AT_LEAST_ZERO, Parameter(group=NETWORK)] = 300.0
     """Seconds to go on without finding out anything, as when Flickr asks for a pause; then it ends with exit code 3."""
 
-    confirm_after: Annotated[float, AT_LEAST_ZERO, Parameter(group=NETWORK)] = Retries().confirm_after_s
+    confirm_after: Annotated[float, A_WAIT, Parameter(group=NETWORK)] = Retries().confirm_after_s
     """Seconds before the second try after an answer that may be the network's (a web page); then twice that."""
 
     catalogue: Annotated[Path | None, Parameter(group=NETWORK)] = None
@@ -193,7 +194,7 @@ def _queue(reader: StateConnection, images: SelectionOptions, options: CheckOpti
     if options.sample is not None:
         selection = replace(selection, shuffle=False)  # the sample has an order of its own
     scope = CheckScope(
-        before=datetime.now(UTC) - timedelta(seconds=options.again_after),
+        before=datetime.now(UTC) - timedelta(seconds=min(options.again_after, _LONGEST_S)),
         subsets=selection.subsets,
         all_images=options.of is CheckedImages.ALL,
         sample=options.sample,

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from oidl.cli.options.groups import NETWORK, filled, in_section
-from oidl.cli.options.types import AT_LEAST_ONE, AT_LEAST_ZERO, BYTES, MORE_THAN_ZERO
+from oidl.cli.options.types import A_WAIT, AT_LEAST_ONE, BYTES, MORE_THAN_ZERO
 from oidl.settings import NetworkSettings
 
 _NETWORK = NetworkSettings()
@@ -49,7 +49,7 @@ class NetworkOptions:
     max_rps: Annotated[float | None, MORE_THAN_ZERO] = _NETWORK.max_rps
     """Maximum requests per second to one provider (all of Flickr is one); `oidl` finds a sustainable rate below it."""
 
-    max_retry_after: Annotated[float, AT_LEAST_ZERO] = _NETWORK.max_retry_after_s
+    max_retry_after: Annotated[float, A_WAIT] = _NETWORK.max_retry_after_s
     """Longest pause that a server can ask for (`Retry-After`), in seconds; a longer one is shortened to this."""
 
     limit_rate: Annotated[int | None, BYTES, MORE_THAN_ZERO] = None

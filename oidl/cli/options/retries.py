@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from oidl.cli.options.groups import DOWNLOAD, NETWORK, in_section
 from oidl.cli.options.lists import list_of
-from oidl.cli.options.types import AT_LEAST_ONE, AT_LEAST_ZERO
+from oidl.cli.options.types import A_WAIT, AT_LEAST_ONE, AT_LEAST_ZERO
 from oidl.model import Reason
 from oidl.settings import Retries
 
@@ -32,7 +32,7 @@ class RetryOptions:
     max_wait: Annotated[float, AT_LEAST_ZERO] = _RETRIES.max_wait_s
     """Seconds to wait at the end of a run for retries that are due within that time."""
 
-    confirm_after: Annotated[float, AT_LEAST_ZERO] = _RETRIES.confirm_after_s
+    confirm_after: Annotated[float, A_WAIT] = _RETRIES.confirm_after_s
     """Seconds before the second try after a failure that may be the network's (a web page, a 403); then twice that."""
 
     def settings(self) -> Retries:

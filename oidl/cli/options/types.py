@@ -46,6 +46,8 @@ def _check_positive(_: object, value: float | None) -> None:
 
 AT_LEAST_ZERO = between(0)
 AT_LEAST_ONE = between(1)
+A_WAIT = between(0, 1_000_000_000)
+"""Seconds, at most 31 years, so that the moment at the end of the wait has a date."""
 A_SHARE = between(0, 1)
 MORE_THAN_ZERO = Parameter(validator=_check_positive)
 
