@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         home = Path(name)
         list_ = [f"--root-dir={home / 'root'}", f"--images-csv={home / 'list.csv'}"]
         write_list(home / "list.csv", arguments.images, "http://127.0.0.1")
-        _checked(["-m", "oidl", "run", *list_, "--limit=0", "--no-export-csv", "--no-download-metadata"], 3)
+        _checked(["-m", "oidl", "run", *list_, "--limit=0", "--no-export-csv", "--no-download-metadata"])
         with closing(sqlite3.connect(home / "root/oidl.sqlite3")) as db:
             # Without a variable: an open statement would keep the load from emptying its WAL file.
             label_names = write_boxes(home / "boxes.csv", arguments.rows, spread(db, arguments.rows, arguments.images))
