@@ -116,7 +116,7 @@ def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
                 threads_per_worker=max(1, usable_cores() // address.workers),
                 processes=True,
                 memory_limit=0,  # `--memory` bounds it
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: a taken one is a warning
                 local_directory=scratch,
                 silence_logs=logging.CRITICAL,
                 preload=["oidl.cluster.preload"],
