@@ -240,4 +240,4 @@ def _flags(box: Box) -> Iterable[tuple[str, int | None]]:
 
 
 def _name(label_name: str, names: Mapping[str, str]) -> str:
-    return printable(unescape(names.get(label_name, label_name)))
+    return printable(unescape(names.get(label_name) or label_name))
