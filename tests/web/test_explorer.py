@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -194,6 +196,25 @@ def test_whatever_is_asked_finds_nothing_and_breaks_nothing(get, field: str, typ
     answer = get(f"/api/images?{field}={typed}")
     assert answer.status == 200
     assert not json.loads(answer.body).get("images")
+
+
+def test_a_class_without_a_name_has_its_label(get, labelled: StateConnection) -> None:
+    labelled.execute("UPDATE class SET display_name = '' WHERE label_name = ?", (DOG,))
+    shown = json.loads(get(f"/api/image/{id_of(1)}").body)
+    assert {label["name"] for label in shown["labels"]} == {"Cat & co", DOG, "/m/owl"}
+
+
+def test_another_database_in_the_place_of_the_first_is_read(get, labelled: StateConnection) -> None:
+    """As when a root is deleted and begun again; and meanwhile there is none."""
+    assert found(get("/api/images"))
+    labelled.execute("VACUUM INTO ?", (str(labelled.path) + ".other",))
+    for part in ("", "-wal", "-shm"):
+        Path(f"{labelled.path}{part}").rename(f"{labelled.path}.away{part}")
+    assert not found(get("/api/images"))
+    with closing(sqlite3.connect(f"{labelled.path}.other")) as other, other:
+        other.execute("UPDATE image SET title = 'another database'")
+    Path(f"{labelled.path}.other").rename(labelled.path)
+    assert {card["title"] for card in json.loads(get("/api/images").body)["images"]} == {"another database"}
 
 
 def test_there_is_to_choose_what_there_is(get, labelled: StateConnection) -> None:
