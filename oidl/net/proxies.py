@@ -60,7 +60,7 @@ class Proxies:
 
 
 def shown_proxy(url: str) -> str:
-    """`url` as it may be shown: without user and password."""
+    """`url` as it may be shown: without user and password. Raises `ValueError` if it is no URL."""
     return urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2]).geturl()
 
 

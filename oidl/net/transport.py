@@ -155,6 +155,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _proxy_pool(url: str, common: dict[str, Any]) -> httpcore.AsyncConnectionPool:
+    shown_proxy(url)  # raises what its messages would; httpx takes "http://[1"
     proxy = httpx.Proxy(url)
     address = httpcore.URL(
         scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=proxy.url.raw_path

@@ -241,7 +241,7 @@ def without_socksio(**_: object) -> None:
     raise RuntimeError("socksio is missing")
 
 
-@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1", "socks5://127.0.0.1:1080", "http://[1.2.3.4]/"])
+@pytest.mark.parametrize("proxy", ["gopher://127.0.0.1", "socks5://127.0.0.1:1080", "http://[1.2.3.4]/", "http://[1"])
 def test_a_proxy_that_cannot_be_used_is_said_before_anything_is_asked(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
