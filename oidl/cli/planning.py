@@ -16,10 +16,12 @@ from cyclopts.config import Dict
 from oidl.cli.options.lists import join_list, quoted
 from oidl.cli.options.paths import STATE_DB, given_paths
 from oidl.cli.options.types import absolute
+from oidl.model import Crop, Rendition
 from oidl.text import without_secrets
 
 if TYPE_CHECKING:
     from oidl.cli.options.run import RunOptions
+    from oidl.settings import Settings
     from oidl.state.plan import Value
 
 PLAN = (
@@ -135,6 +137,27 @@ def _unresized(plan: "dict[str, Value]") -> "dict[str, Value]":
     return plan | {"resize_images": False}
 
 
+def with_rendition(plan: Mapping[str, "Value"], made: Rendition) -> "dict[str, Value]":
+    """`plan`, which makes no resized images, with those of `made`."""
+    from oidl.cli.options.rendition_parser import rendition_text
+    from oidl.cli.options.renditions import CLASSIC
+
+    new: dict[str, Value] = {option: value for option, value in plan.items() if option not in CLASSIC}
+    new["resize_images"] = True
+    if made.name != made.directory or made.crop is not Crop.CENTRE:  # more than the options of the classic one say
+        return new | {"rendition": [rendition_text(made)]}
+    new |= {
+        "resize_mode": str(made.mode),
+        "resize_box_size": made.box_size or 0,
+        "resize_output_format": made.format,
+        "orientation": str(made.orientation),
+        "force_rgb": made.force_rgb,
+        "scaling": str(made.scaling),
+        "background": made.background,
+    }
+    return new if made.quality is None else new | {"resize_compression_quality": made.quality}
+
+
 def plan_changes(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> str:
     """The differences of the plan `now`, as text; empty if there are none."""
     return ", ".join(_changes(before, now))
@@ -146,6 +169,15 @@ def plan_remarks(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> I
         return
     changes = ", ".join(_changes(before, now))
     yield f"continuing with {plan_line(now) or 'the defaults'}" + (f"; changed: {changes}" if changes else "")
+
+
+def nothing_kept(settings: "Settings") -> Iterator[str]:
+    """What a run says if it downloads images and keeps none of them, which may be only a check of the sources."""
+    if settings.download_images and not settings.all_renditions and not settings.save_tar_balls:
+        yield (
+            "no file of an image is kept, because of --no-resize-images; use --resize-images or --save-original-images "
+            "to keep some"
+        )
 
 
 def _changes(before: Mapping[str, "Value"], now: Mapping[str, "Value"]) -> Iterator[str]:

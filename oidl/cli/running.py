@@ -14,7 +14,7 @@ from oidl.cli.loopback import still_works, why_away
 from oidl.cli.machines import machines_of
 from oidl.cli.options.run import RunOptions
 from oidl.cli.options.types import absolute
-from oidl.cli.planning import plan_of, plan_remarks
+from oidl.cli.planning import nothing_kept, plan_of, plan_remarks
 from oidl.cli.root import locked_root
 from oidl.cli.session import RunSession
 from oidl.cli.streams import print_error
@@ -107,7 +107,7 @@ def _run(session: RunSession, *, says_forecast: bool) -> RunEnd:
         settings = with_own_directory(db, replace(settings, transfers=transfers))
         check_layout(db, settings.all_renditions, settings.layout)
         plan = read_plan(db)
-        remarks = (*plan_remarks(plan, settings.plan), *lost_remarks(db, settings))
+        remarks = (*plan_remarks(plan, settings.plan), *lost_remarks(db, settings), *nothing_kept(settings))
         is_new = bool(settings.plan) and settings.plan != plan
         session = replace(session, settings=settings)
         introduce = partial(_introduction, session, remarks, says_forecast=says_forecast and is_new)

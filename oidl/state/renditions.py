@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
-from oidl.errors import UsageError
+from oidl.errors import StateError, UsageError
 from oidl.hints import command
-from oidl.model import Crop, Orientation, Rendition, Scaling, StoreKind
+from oidl.model import Crop, Orientation, Rendition, ResizeMode, Scaling, StoreKind
 from oidl.settings import Layout, Settings
 from oidl.state.plan import read_plan
 
@@ -29,6 +29,31 @@ def register(db: sqlite3.Connection, renditions: Sequence[Rendition]) -> None:
             "ON CONFLICT (name) DO UPDATE SET directory = excluded.directory",
             (rendition.directory, *_recipe(rendition)),
         )
+
+
+def resized_with_files(db: sqlite3.Connection, store: StoreKind) -> list[Rendition]:
+    """The resized images in `store` that have files, those with most files first. Raises `StateError` for bad rows."""
+    rows = db.execute(
+        f"SELECT directory, {', '.join(_RECIPE)} FROM rendition "
+        "WHERE files > 0 AND mode IS NOT NULL AND store = ? ORDER BY files DESC, name",
+        (store,),
+    ).fetchall()
+    try:
+        return [_rendition(*row) for row in rows]
+    except ValueError as error:
+        raise StateError(
+            f"a rendition in the state database has {error}",
+            hint="correct the table rendition, which was changed by hand or is damaged",
+        ) from error
+
+
+def _rendition(directory: str, *recipe: Any) -> Rendition:
+    values = dict(zip(_RECIPE, recipe, strict=True))
+    kinds: dict[str, Any] = {
+        "mode": ResizeMode, "crop": Crop, "orientation": Orientation, "force_rgb": bool, "scaling": Scaling,
+        "store": StoreKind,
+    }  # fmt: skip
+    return Rendition(directory=directory, **{key: kinds.get(key, lambda it: it)(each) for key, each in values.items()})
 
 
 def check_recipes(db: sqlite3.Connection, renditions: Iterable[Rendition]) -> None:

@@ -76,6 +76,28 @@ def test_the_only_one_goes_and_its_images_stay_done(option: str, go, renditions,
     assert ask("SELECT count(*) FROM file") == [(0,)]
 
 
+@pytest.mark.parametrize("first", ["--resize-box-size=64", "--rendition=name=small,box=64,dir=little,quality=40"])
+def test_the_plan_returns_to_the_size_that_is_left(first: str, go, renditions, ask, root: Path) -> None:
+    go("--nodownload-metadata", "--limit=5", first)
+    if first.startswith("--rendition"):
+        go("--new-plan", "--nodownload-metadata", "--limit=5", "--resize-box-size=32")
+        named, left = "images-resized", "little"
+    else:
+        go("--resize-box-size=32")
+        named, left = "images-32", "images-resized"
+    assert "changed in the plan: " in renditions("remove", named).stdout
+    ended = go("--limit=10")
+    assert (ended.returncode, "no file of an image is kept" in ended.stdout) == (0, False), ended.stdout
+    assert len(list(root.rglob(f"{left}/*/*.jpg"))) == 10
+    assert ask("SELECT box_size, files FROM rendition WHERE files > 0") == [(64, 10)]
+
+
+def test_a_run_that_keeps_nothing_says_so(go, renditions) -> None:
+    go("--nodownload-metadata", "--limit=5")
+    renditions("remove", "images-resized")
+    assert "no file of an image is kept, because of --no-resize-images; use --resize-images" in go("--limit=10").stdout
+
+
 def test_the_classic_one_goes_beside_others(go, renditions, settled, root: Path) -> None:
     go("--nodownload-metadata", "--resize-box-size=100", "--rendition=name=small,box=64")
     assert renditions("remove", "images-resized").returncode == 0

@@ -1,6 +1,6 @@
 """`oidl renditions`: lists the renditions of the images, or removes one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -11,7 +11,7 @@ from oidl.cli.options.groups import flattened
 from oidl.cli.options.lists import list_of
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.types import absolute
-from oidl.cli.planning import plan_changes, planned_options, without_rendition
+from oidl.cli.planning import plan_changes, planned_options, with_rendition, without_rendition
 from oidl.errors import StateError, UsageError
 from oidl.hints import command
 from oidl.model import LicenseFilter
@@ -23,9 +23,9 @@ from oidl.state.counts import read_counts
 from oidl.state.database import check_database, open_reader, open_writer
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.lock import writer_lock
-from oidl.state.plan import read_plan
+from oidl.state.plan import Value, read_plan
 from oidl.state.removal import begin_removal, known_directory, stored_renditions
-from oidl.state.renditions import with_own_directory
+from oidl.state.renditions import resized_with_files, with_own_directory
 from oidl.text import counted, printable
 
 _FOUND = [word for word in LicenseFilter if word is not LicenseFilter.UNCHECKED]
@@ -99,9 +99,8 @@ def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
     if directory is None:
         names = ", ".join(each.name for each in stored_renditions(db))
         raise UsageError(f"there is no rendition {name}", hint=f"choose from {names}" if names else "")
-    plan, planned = read_plan(db), _planned(db)
-    is_planned = planned is not None and name in {rendition.name for rendition in planned.all_renditions}
-    new = without_rendition(plan, name, _classic(planned)) if is_planned else plan
+    plan = read_plan(db)
+    new = _plan_without(db, plan, name)
     begin_removal(db, name, directory, new if new != plan else None)
     subsets = loaded_subsets(db)
     if changes := plan_changes(plan, new):
@@ -111,6 +110,21 @@ def _remove(db: StateConnection, name: str, paths: PathOptions) -> None:
     files = "1 file" if removed.files == 1 else f"{removed.files:,} files"
     print(printable(f"removed {name}: {files}, {size(removed.bytes)} freed"))
     _report_others(removed)
+
+
+def _plan_without(db: StateConnection, plan: Mapping[str, Value], name: str) -> Mapping[str, Value]:
+    """`plan` without the rendition `name`; if that was the last one, with another one that has files.
+
+    Otherwise the next run would download images and keep nothing of them.
+    """
+    planned = _planned(db)
+    if planned is None or name not in {rendition.name for rendition in planned.all_renditions}:
+        return plan
+    new = without_rendition(plan, name, _classic(planned))
+    if new.get("resize_images", True) or new.get("save_original_images"):
+        return new
+    others = [each for each in resized_with_files(db, planned.originals.store) if each.name != name]
+    return with_rendition(new, others[0]) if others else new
 
 
 def _report_others(removed: Removed) -> None:

@@ -57,6 +57,15 @@ def parse_rendition(text: str, rest: Rendition) -> Rendition:
     )
 
 
+def rendition_text(rendition: Rendition) -> str:
+    """The text that `parse_rendition` makes resized images `rendition` of, whatever it leaves to the options."""
+    values = (
+        rendition.name, rendition.mode, rendition.box_size, rendition.format, rendition.quality, rendition.directory,
+        rendition.crop, rendition.orientation, rendition.background, rendition.force_rgb, rendition.scaling,
+    )  # fmt: skip
+    return ",".join(f"{key}={value}" for key, value in zip(_KEYS, values, strict=True) if value is not None)
+
+
 def checked_rendition(rendition: Rendition, where: str) -> Rendition:
     """`rendition` with its directory in plain spelling. Raises `UsageError` if it makes no sense or leaves the root."""
     if not is_suffix(rendition.format):
