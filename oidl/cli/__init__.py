@@ -4,6 +4,28 @@
 imported when they are called: `oidl status` must not wait for httpx and libvips.
 """
 
-from oidl.cli.process import main
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line `arguments` (default: the process's) and returns the exit code.
+
+    It is imported when it runs, because that takes long enough for a Ctrl-C, which needs an answer too.
+    """
+    try:
+        from oidl.cli.process import main as run
+
+        return run(arguments)
+    except KeyboardInterrupt:
+        if arguments is None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the end is left
+        from oidl.errors import ExitCode
+
+        with suppress(OSError, ValueError, AttributeError):
+            print("oidl: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +29,18 @@ if "annotations" in sys.argv:
 else:
     image_lists.load_list = load
 sys.exit(main(sys.argv[1:]))
+"""
+
+# Ctrl-C comes while a module is looked for.
+_EARLY = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, *rest):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from oidl.cli import main
+sys.exit(main())
 """
 
 
@@ -137,3 +150,10 @@ def test_one_ends_the_load_of_a_list_or_of_annotations_at_once(fine, oidl, root:
     assert oidl.process("run", "--limit=0", *options, program=_LONG_LOAD).returncode == 130
     assert oidl("run", "--limit=0", *options).returncode == 0
     assert oidl.process("annotations", "load", *options, program=_LONG_LOAD).returncode == 130
+
+
+@pytest.mark.parametrize("module", ["cyclopts", "oidl.cli.commands.status"])
+def test_one_while_the_program_is_still_imported_is_answered_in_one_line(module: str, tmp_path: Path) -> None:
+    program = _EARLY.format(module=module)
+    ended = subprocess.run([sys.executable, "-c", program, "status"], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "oidl: interrupted\n")
