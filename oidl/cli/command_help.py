@@ -74,7 +74,7 @@ is not loaded again, except a file of your own that has changed.""",
 Delete the files of a rendition, and make no more of them; or, with --license, those of some images.
 
 The images of a removed rendition stay done, so they are not downloaded again. Images that are removed because of \
-their licence have failed then (`license`), and are fetched again only with --retry-failed.""",
+their licence have failed then (`license`), and are fetched again only with --retry-failed license.""",
     "help": "Show a page of the manual, or the options of a command.",
     "--install-completion": "Let the shell complete commands, options and values.",
 }

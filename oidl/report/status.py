@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from oidl.hints import command
-from oidl.model import Status
+from oidl.model import Reason, Status
 from oidl.net.pace import PaceState
 from oidl.progress.format import duration, moment_words, pace_words, size
 from oidl.reasons import meaning
@@ -68,17 +68,20 @@ def _reasons(counts: Counts) -> list[str]:
             f"{row[Status.FAILED]:>12,}{row[Status.RETRY]:>12,}  {reason:<14} {meaning(reason)}"
             for reason, row in ranked
         ),
-        "",
-        _next_try(counts),
+        *_next_try(counts),
     ]
 
 
-def _next_try(counts: Counts) -> str:
-    """The commands that try failed images again."""
+def _next_try(counts: Counts) -> list[str]:
+    """The commands that try failed images again; none for those that were removed because of their licence."""
     every = command("run", "--retry-failed")
-    if not any(row[Status.RETRY] for row in counts.by_reason.values()):
-        return f"Run {every} to try them again."
-    return f"Run {command('run')} to try those to retry again, or {every} to try all of them again."
+    is_waiting = any(row[Status.RETRY] for row in counts.by_reason.values())
+    removed = counts.by_reason.get(Reason.LICENSE, {}).get(Status.FAILED, 0)
+    others = sum(row[Status.FAILED] for row in counts.by_reason.values()) - removed
+    if is_waiting:
+        them = "all others" if removed else "all of them"
+        return ["", f"Run {command('run')} to try those to retry again, or {every} to try {them} again."]
+    return ["", f"Run {every} to try {'the others' if removed else 'them'} again."] if others else []
 
 
 def _files(counts: Counts, free_bytes: int | None) -> list[str]:

@@ -24,8 +24,8 @@ class Demand:
     """The renditions that an image needs: all of `required`, but only one of those that are named in `original_names`.
 
     With `is_anew`, images that are done are done again. `failed` are the reasons whose permanent failures are retried:
-    empty for all reasons, None for no failures. With `can_use_local`, an original on disk is not fetched. `mean_bytes`
-    is the mean size of a fetched image, None for the published size of each.
+    empty for all reasons but `license`, None for no failures. With `can_use_local`, an original on disk is not fetched.
+    `mean_bytes` is the mean size of a fetched image, None for the published size of each.
     """
 
     required: Sequence[Rendition]
@@ -49,7 +49,8 @@ class Demand:
 
 
 _IS_TRIED_AGAIN = (
-    "d.status = 'failed' AND :failed NOTNULL AND (:failed = '[]' OR d.reason IN (SELECT value FROM json_each(:failed)))"
+    f"d.status = 'failed' AND :failed NOTNULL AND (:failed = '[]' AND d.reason IS NOT '{Reason.LICENSE}' "
+    "OR d.reason IN (SELECT value FROM json_each(:failed)))"
 )
 _LEFT = f"""
     (d.status IN ('pending', 'retry') OR d.status = 'done' AND (:is_anew OR {PRESENT} < :required_count)

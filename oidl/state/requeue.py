@@ -29,12 +29,15 @@ def requeue_failures(
     subsets: tuple[str, ...] = (),
     image_ids: Iterable[str] | None = None,
 ) -> int:
-    """Makes permanent failures with one of `reasons` (empty: any) pending again; returns their number.
+    """Makes permanent failures with one of `reasons` pending again; returns their number.
 
-    All at once or none. Empty `subsets` are all subsets, `image_ids` of None all images.
+    Empty `reasons` are all but `license`: images that were removed on purpose come back only by that name. All at once
+    or none. Empty `subsets` are all subsets, `image_ids` of None all images.
     """
     query = f"{_PUT_BACK} WHERE status = 'failed'"
     values: list[str] = []
+    if not reasons:
+        query += f" AND reason IS NOT '{Reason.LICENSE}'"
     for column, allowed in (("reason", reasons), ("subset", subsets)):
         if allowed:
             query += f" AND {column} IN (SELECT value FROM json_each(?))"

@@ -47,6 +47,15 @@ COUNTS = Counts(
 ENDED = replace(COUNTS, run=replace(RUN, finished_at="2030-01-01T10:02:00.000Z", outcome="finished"))
 
 
+def test_removed_images_are_not_to_be_tried_again() -> None:
+    removed = {"license": row(failed=6)}
+    assert "--retry-failed" not in status_text(replace(COUNTS, by_reason=removed), is_running=False)
+    others = removed | {"gone": row(failed=1)}
+    assert "--retry-failed` to try the others again." in status_text(
+        replace(COUNTS, by_reason=others), is_running=False
+    )
+
+
 def test_the_text_is_these_lines() -> None:
     assert status_text(COUNTS, is_running=True, free_bytes=31_000_000_000).splitlines() == [
         "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded in all runs",

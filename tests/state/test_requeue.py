@@ -9,6 +9,7 @@ from builders import THUMB, image, job
 from oidl.model import Done, Failure, Reason, RetryDecision, Source, Status, WrittenFile
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
+from oidl.state.forecast import Demand, forecast_all
 from oidl.state.ledger import Ledger
 from oidl.state.requeue import end_waits, requeue, requeue_failures, requeue_streak
 from oidl.state.times import timestamp
@@ -71,6 +72,20 @@ def test_only_those_that_were_named(selection, still_failed, failed_db: sqlite3.
     count = requeue_failures(failed_db, **selection)
     assert left() == still_failed
     assert count == 3 - len(still_failed)
+
+
+def test_images_that_were_removed_for_their_licence_come_back_only_by_name(failed_db: StateConnection, left):
+    Ledger(failed_db).failed(job(4), Failure(Reason.LICENSE), FOR_GOOD)
+    left_for = {reasons: _left_to_do(failed_db, reasons) for reasons in ((), (Reason.LICENSE,))}
+    assert left_for[()] == left_for[(Reason.LICENSE,)] + 2
+    assert requeue_failures(failed_db, ()) == 3
+    assert left() == [4]
+    assert requeue_failures(failed_db, (Reason.LICENSE,)) == 1
+    assert left() == []
+
+
+def _left_to_do(db: StateConnection, reasons: tuple[Reason, ...]) -> int:
+    return sum(share.images for share in forecast_all(db, (), Demand((), failed=reasons)).values())
 
 
 def test_it_is_all_of_them_or_none(failed_db: sqlite3.Connection, left):

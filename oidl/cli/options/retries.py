@@ -21,7 +21,7 @@ class RetryOptions:
     """Retries."""
 
     retry_failed: Annotated[tuple[Reason, ...] | None, _REASONS, Parameter(group=DOWNLOAD)] = _RETRIES.failed
-    """Also try images that failed for good: all, or those with these reasons, like `forbidden,md5_mismatch`."""
+    """Also try images that failed for good: for all reasons but `license`, or for these, like `forbidden,license`."""
 
     retry_now: Annotated[bool, Parameter(group=DOWNLOAD)] = _RETRIES.now
     """Do not wait for pauses and retry times that earlier runs left; nor does `--retry-failed`."""
