@@ -2,7 +2,7 @@
 
 import re
 
-from oidl.model import Status
+from oidl.model import LicenseClass, Status, license_of_url
 from oidl.state.plan_counts import PlanCounts
 from oidl.text import counted
 
@@ -42,9 +42,10 @@ def plan_words(plan: PlanCounts) -> str:
 
 _CREATIVE_COMMONS = re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/([0-9.]+)/?")
 _PUBLIC_DOMAIN = re.compile(r"https?://creativecommons\.org/publicdomain/(zero|mark)/([0-9.]+)/?")
-_OTHER_LICENSES = {  # Flickr's own two
+_OTHER_LICENSES = {  # those of Flickr that are not of Creative Commons
     "https://www.flickr.com/commons/usage/": "no known copyright restrictions",
     "http://www.usa.gov/copyright.shtml": "United States Government Work",
+    "https://www.usa.gov/government-copyright": "United States Government Work",
 }
 
 
@@ -54,4 +55,7 @@ def license_name(url: str) -> str:
         return f"CC {found[1].upper()} {found[2]}"
     if found := _PUBLIC_DOMAIN.fullmatch(url):
         return f"CC0 {found[2]}" if found[1] == "zero" else f"Public Domain Mark {found[2]}"
+    known = license_of_url(url)
+    if known and known.license_class is LicenseClass.RESERVED:
+        return "all rights reserved"
     return _OTHER_LICENSES.get(url, url)

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from oidl.model import Reason, Status
+from oidl.model.licenses import LICENSES
 from oidl.reasons import meaning
 from oidl.report.describe import license_name
 from oidl.report.document import report_html
@@ -166,6 +167,12 @@ def test_where_there_is_nothing_it_says_so() -> None:
 )
 def test_licences_have_short_names(url: str, name: str) -> None:
     assert license_name(url) == name
+
+
+def test_each_licence_that_flickr_knows_has_a_short_name() -> None:
+    names = {each.id: license_name(each.url) for each in LICENSES}
+    assert names[0] == "all rights reserved"
+    assert not [name for name in names.values() if "://" in name]
 
 
 def test_checks_of_licences_are_a_section_if_there_are_some() -> None:
