@@ -50,6 +50,7 @@ _NOT_OF = {
     "pack": _OF_DOWNLOADS | {"output_format", *_OF_SHARDS},
     "check-licenses": _OF_DOWNLOADS | {"license"},  # it is what gives images the check to choose them by
 }
+_CHOOSES_NOTHING = {"catalogue"}  # a whole dataset is a lot from any catalogue
 _WHERE = ("root_dir", "state_db", "config")
 _COMMANDS = (("run",), ("annotations", "load"), ("export",), ("pack",), ("check-licenses",))
 
@@ -75,7 +76,7 @@ class PlannedOptions:
             aside.update(_OF_SHARDS)
         options = plan.keys() - aside - _NOT_OF.get(commands[-1], set())
         values = {option: _tokens(option, plan[option]) for option in options}
-        if plan or not given.keys().isdisjoint(map(flag, (*PLAN, *_WHERE))):
+        if plan or not given.keys().isdisjoint(map(flag, {*PLAN, *_WHERE} - _CHOOSES_NOTHING)):
             values["yes"] = True
         Dict(values, source="plan", allow_unknown=True)(app, (), arguments)
 

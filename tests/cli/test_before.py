@@ -127,9 +127,10 @@ def test_who_says_what_or_where_or_yes_is_not_asked(options: tuple[str, ...], te
     assert "images to fetch" in shown
 
 
-def test_what_says_nothing_of_what_or_where_still_asks(terminal: Terminal, oidl: Any) -> None:
+def test_what_says_nothing_of_what_or_where_still_asks(terminal: Terminal, annotated: Any, oidl: Any) -> None:
     (oidl.cwd / "oidl.toml").write_text("max-retries = 3\n")
-    for options in ((), ("--retry-failed",), ("--new-plan", "--progress=line")):
+    catalogue = f"--catalogue={annotated.catalogue}"
+    for options in ((), ("--retry-failed",), ("--new-plan", "--progress=line"), (catalogue,)):
         code, shown = terminal("run", *options, answer=b"n\n")
         assert (code, "[y/N]" in shown) == (130, True)
     (oidl.cwd / "oidl.toml").write_text('subset = ["test"]\n')
