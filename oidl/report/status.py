@@ -80,7 +80,7 @@ def _next_try(counts: Counts) -> list[str]:
     others = sum(row[Status.FAILED] for row in counts.by_reason.values()) - removed
     if is_waiting:
         them = "all others" if removed else "all of them"
-        return ["", f"Run {command('run')} to try those to retry again, or {every} to try {them} again."]
+        return ["", f"Run {command('run')} for those to retry, or {every} for {them}."]
     return ["", f"Run {every} to try {'the others' if removed else 'them'} again."] if others else []
 
 
@@ -215,4 +215,4 @@ def _words(text: str | None) -> str:
 
 
 def _row(name: str, cells: list[str]) -> str:
-    return f"{name:<12}" + "".join(f"{cell:>12}" for cell in cells)
+    return f"{name:<12}" + "".join(f"{cell:>11}" for cell in cells)

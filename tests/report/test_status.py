@@ -60,10 +60,10 @@ def test_the_text_is_these_lines() -> None:
     assert status_text(COUNTS, is_running=True, free_bytes=31_000_000_000).splitlines() == [
         "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded in all runs",
         "",
-        "                 pending       retry        done      failed       total     settled",
-        "test                   0           0       1,000           0       1,000       100 %",
-        "train              7,000         500       1,400         100       9,000      16.7 %",
-        "all                7,000         500       2,400         100      10,000      25.0 %",
+        "                pending      retry       done     failed      total    settled",
+        "test                  0          0      1,000          0      1,000      100 %",
+        "train             7,000        500      1,400        100      9,000     16.7 %",
+        "all               7,000        500      2,400        100     10,000     25.0 %",
         "",
         "3 rows of the image list were skipped when it was loaded: see the table `skipped_row`",
         "",
@@ -74,7 +74,7 @@ def test_the_text_is_these_lines() -> None:
         "           0         500  timeout        no connection, or no data, within the timeout",
         "          80           0  gone           the photo was removed (410)",
         "",
-        "Run `oidl run` to try those to retry again, or `oidl run --retry-failed` to try all of them again.",
+        "Run `oidl run` for those to retry, or `oidl run --retry-failed` for all of them.",
         "",
         "On disk:",
         "",
@@ -88,6 +88,12 @@ def test_the_text_is_these_lines() -> None:
         "  flickr: 38.5 req/s, 16 at once",
         "The next retry is due 2030-01-01 10:05:00 UTC.",
     ]
+
+
+def test_the_table_of_the_largest_list_fits_a_terminal() -> None:
+    whole = {"validation": row(1, 10, 9_178_275, 100), "train": row(pending=9_011_219)}
+    lines = status_text(replace(COUNTS, by_subset=whole, by_reason={}, files={}), is_running=True).splitlines()
+    assert max(len(line) for line in lines[2:6]) <= 79
 
 
 def test_what_there_is_none_of_has_no_heading() -> None:
