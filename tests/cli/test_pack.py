@@ -165,7 +165,7 @@ def test_a_signal_stops_it_and_the_next_one_goes_on(
         patched.setattr("oidl.cli.commands.pack.PacedLine", interrupting)
         ended = pack("--shard-samples=5")
     assert ended.returncode == 130
-    assert "stopped; the shards that are complete stay\n  run `oidl pack --root-dir" in ended.stderr
+    assert "stopped; any complete shards stay\n  run `oidl pack --root-dir" in ended.stderr
     assert len(names(shards)) == 5
     assert not list(shards.glob(".*"))
     assert pack("--shard-samples=5").returncode == 0

@@ -132,7 +132,7 @@ def _pack(db: StateConnection, root_dir: Path, request: PackRequest) -> PackResu
 
         def check() -> None:
             if is_stopped():
-                raise StoppedError("stopped; the shards that are complete stay", hint=_resume(again=request.again))
+                raise StoppedError("stopped; any complete shards stay", hint=_resume(again=request.again))
 
         def tell(step: Step, now: PackResult) -> None:
             check()
