@@ -15,7 +15,7 @@ from oidl.pipeline.verify_files import published_md5
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
 from oidl.state.ledger import Ledger
-from oidl.state.verify import PublishedImage, has_flickr_names, listed_images, paths_by_name
+from oidl.state.verify import PublishedImage, has_flickr_names, listed_images, paths_by_name, unfinished_tokens
 from oidl.state.verify_shards import pack_directories, recorded_shards, shard_directories
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.durability import boot_id, is_alive
@@ -42,6 +42,7 @@ class Strays:
         self._layout = layout
         self._homes = homes
         self._ended = Ledger(db).ended_tokens(boot_id(), is_alive)
+        self._active = unfinished_tokens(db) - self._ended
 
     def find(self, home: Home, entries: Sequence[Entry]) -> list[Finding]:
         """The findings for those of `entries`, in `home`, that no row names."""
@@ -122,7 +123,9 @@ class Strays:
     def _temporary(self) -> Iterator[tuple[Path, bool]]:
         for home in self._homes:
             for path in sorted((home.path / PART_DIRECTORY).glob("*")):
-                yield path, path.name.partition("-")[0] in self._ended and path.is_file()
+                token = path.name.partition("-")[0]
+                if token not in self._active:  # an active run removes its own
+                    yield path, token in self._ended and path.is_file()
         yield self._layout.root_dir / UNPACKING, True
         for subset in self._subsets:  # of CSVs
             directory = self._layout.root_dir / self._layout.version_dir / subset

@@ -87,6 +87,12 @@ def known_renditions(db: sqlite3.Connection) -> list[tuple[Rendition, int]]:
     ]
 
 
+def unfinished_tokens(db: sqlite3.Connection) -> frozenset[str]:
+    """The marks of the temporary files of runs that are active or were killed."""
+    rows = db.execute("SELECT token FROM run WHERE token NOTNULL AND finished_at IS NULL")
+    return frozenset(token for (token,) in rows)
+
+
 def run_requirements(db: sqlite3.Connection) -> RunRequirements:
     """The requirements of all runs, without renditions that were removed later."""
     removed: dict[str, str] = dict(db.execute("SELECT name, removed_at FROM removed_rendition"))

@@ -359,6 +359,14 @@ def test_leftovers_of_killed_runs_are_found_and_removed_and_anothers_are_not(set
     assert anothers.exists()
 
 
+def test_what_an_active_run_has_in_progress_is_not_reported(settled, leftovers, verify, tell):
+    """Such as the file by which the nodes of a cluster find that they share the filesystem, which is as old as it."""
+    tell("UPDATE run SET finished_at = NULL, outcome = NULL, pid = ?", os.getppid())
+    assert verify()[1]["found"] == NOTHING_FOUND | {"leftover": 2, "foreign": 1}
+    tell("UPDATE run SET finished_at = started_at")
+    assert verify()[1]["found"] == NOTHING_FOUND | {"leftover": 2, "foreign": 2}
+
+
 def test_flickr_names_are_told_apart_too(fine, run, verify, ask, root: Path):
     assert run(fine, "--name-files-by=flickr", "--nodownload-metadata").returncode == 0
     assert verify()[1]["found"] == NOTHING_FOUND
