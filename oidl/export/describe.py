@@ -9,6 +9,7 @@ from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
 from oidl.model import LabelType
 from oidl.progress.format import duration
+from oidl.state.licenses import UnmetLicense
 from oidl.text import counted
 
 
@@ -64,8 +65,10 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
     return "\n".join(lines)
 
 
-def nothing_exported(result: ExportResult) -> UsageError:
+def nothing_exported(result: ExportResult, unmet: UnmetLicense | None) -> UsageError:
     """The error for an export without an image: why there is none, and what to do about it."""
+    if unmet:
+        return UsageError(f"nothing was exported: {unmet.why}", hint=unmet.hint)
     unusable = result.missing_files + result.misplaced_files + result.without_geometry
     if result.files_read > result.missing_files + result.remote_files:
         kinds = " or ".join(result.kinds)

@@ -28,6 +28,7 @@ from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.file_annotations import subsets_with_images
 from oidl.state.homes import read_homes
+from oidl.state.licenses import UnmetLicense, unmet_license
 from oidl.state.load import loaded_list, requested_subsets
 from oidl.state.verify import known_renditions
 from oidl.storage.layout import checked_subdirectory
@@ -83,7 +84,7 @@ def export_labels(
     )
     expected = _expected_splits(db, request, rendition, subsets)
     if form.required_splits and not expected:
-        raise nothing_exported(result)
+        raise nothing_exported(result, _unmet(db, request))
     _check_splits(request, splits, expected)
     title = f"Open Images V{image_list.dataset_version}"
     entries = [ATTRIBUTION, CROISSANT, SIZES, *form.entries(splits, kinds)]
@@ -106,10 +107,15 @@ def export_labels(
         images = LabelledImages(db, request, rendition, subsets, own, kinds, numbered.by_label_name, masks, result)
         attribution = _write(target, files, images, request, result, on_progress)
         if not any(result.images.values()):
-            raise nothing_exported(result)
+            raise nothing_exported(result, _unmet(db, request))
         _check_splits(request, splits, [split for split, images in result.images.items() if images])
         write_croissant(target, form, image_list.dataset_version, attribution)
     return result
+
+
+def _unmet(db: StateConnection, request: ExportRequest) -> UnmetLicense | None:
+    """Why `--license` leaves nothing to export, if it does."""
+    return unmet_license(db, request.selection.license, request.selected.images if request.selected else None)
 
 
 def _write(

@@ -22,6 +22,7 @@ from oidl.state.complete import ClassCount, count_by_class, count_complete, coun
 from oidl.state.connection import StateConnection, interruptible
 from oidl.state.database import open_reader
 from oidl.state.forecast import Demand, forecast_all, forecast_selected, new_files
+from oidl.state.licenses import unmet_license
 from oidl.state.queue import Queue
 from oidl.state.requeue import requeue_failures
 from oidl.state.selection import SelectedImages, select_images, selected_ids
@@ -52,6 +53,8 @@ class ImageSelection:
             say(selected.remark)
         if selected and selection.has_criteria:
             say(f"{counted(selected.images, 'image')} chosen")
+            if unmet := await self.ask(partial(unmet_license, self._reader, selection.license, selected.images)):
+                say(f"{unmet.why}; {unmet.hint}")
         self.target = await self.ask(self._count_complete)
 
     async def ask(self, question: Callable[[], T]) -> T:

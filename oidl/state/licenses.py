@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from oidl.hints import command
 from oidl.model import CheckResult, CheckSource, LicenseClass, LicenseFilter, PublishedPhoto, Verdict
 from oidl.state.connection import transaction
 from oidl.state.times import timestamp
@@ -116,6 +117,25 @@ def license_condition(words: Sequence[LicenseFilter], image_id: str) -> str:
     if LicenseFilter.UNCHECKED in words:
         conditions.append(f"{image_id} NOT IN (SELECT c.image_id FROM license_check AS c)")
     return f"({' OR '.join(conditions) or 'true'})"
+
+
+class UnmetLicense(NamedTuple):
+    """Why `--license` chooses no image, and what to do about it."""
+
+    why: str
+    hint: str
+
+
+def unmet_license(db: sqlite3.Connection, words: Sequence[LicenseFilter], chosen: int | None) -> UnmetLicense | None:
+    """Why a selection with `words` has no image; None if it has some, or if `words` are not to blame."""
+    if not words or chosen != 0:
+        return None
+    condition = license_condition(words, "d.image_id")
+    if db.execute(f"SELECT EXISTS (SELECT 1 FROM download AS d WHERE {condition})").fetchone()[0]:
+        return UnmetLicense(f"no image meets --license {','.join(words)} and the other options", "choose other images")
+    if not license_counts(db):
+        return UnmetLicense("no image has a licence check", f"run {command('check-licenses', '--of all')} first")
+    return UnmetLicense(f"no image meets --license {','.join(words)}", "choose others; see `oidl help licenses`")
 
 
 def checks_of(db: sqlite3.Connection, image_ids: Iterable[str]) -> Iterator[LicenseCheckRow]:

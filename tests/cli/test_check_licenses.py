@@ -107,6 +107,13 @@ def test_each_source_reaches_the_verdict_of_each_fate(source: CheckSource, photo
         assert bool(reason) == (expected not in (Verdict.SAME, Verdict.CHANGED))
 
 
+def test_where_nothing_is_done_it_names_the_option_for_the_whole_list(photos, check, root: Path) -> None:
+    loopback, _ = photos(3)
+    ended = check(loopback, "--of=done")
+    assert ended.returncode == 0
+    assert f"no image is done; run `oidl check-licenses --root-dir {root} --of all`" in ended.stdout
+
+
 def test_a_history_keeps_the_licence_of_the_release_and_its_changes(photos, check, ask) -> None:
     loopback, images = photos(len(FATES), FATES, in_turn=True)
     assert check(loopback, "--by=history", env=WITH_KEY).returncode == 0

@@ -404,6 +404,7 @@ def test_where_nothing_can_be_written_it_is_said(form: str, labelled: None, expo
     [
         (["--where=width > 99999"], "no chosen image has a file of the rendition images-resized"),
         (["--where=width > 99999", "--format=yolo"], "no chosen image has a file of the rendition images-resized"),
+        (["--license=nc"], "no image has a licence check"),
         (["--min-box-area=0.9"], "of 24 chosen images, none has boxes that fit the options"),
     ],
 )

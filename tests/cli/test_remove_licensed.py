@@ -94,6 +94,15 @@ def test_images_leave_shards_with_the_next_run(checked, renditions, ask, oidl, r
     assert oidl("verify", f"--root-dir={root}").returncode == 0
 
 
+def test_a_run_says_why_a_licence_chooses_nothing(fine, run, oidl, checked, root: Path) -> None:
+    ended = run(fine, "--no-download-metadata", "--license=nc", "--log-to-stdout")
+    assert "0 images chosen" in ended.stdout
+    assert f"no image has a licence check; run `oidl check-licenses --root-dir {root} --of all` first" in ended.stdout
+    checked("--license=same,unchecked")
+    ended = oidl("run", f"--root-dir={root}", "--license=nd", "--log-to-stdout")
+    assert "no image meets --license nd; " in ended.stdout
+
+
 def test_nothing_goes_unless_it_is_typed(checked, renditions, oidl, files, root: Path) -> None:
     images = checked()
     (oidl.cwd / "oidl.toml").write_text('license = "same"\n')

@@ -31,7 +31,16 @@ from oidl.export.pack.job import pack
 from oidl.export.pack.request import OnStep, PackRequest, PackResult, Step
 from oidl.export.request import ExportRequest
 from oidl.export.split import Split
-from oidl.model import CheckResult, CheckSource, LabelType, PublishedPhoto, Status, Verdict, license_of_id
+from oidl.model import (
+    CheckResult,
+    CheckSource,
+    LabelType,
+    LicenseFilter,
+    PublishedPhoto,
+    Status,
+    Verdict,
+    license_of_id,
+)
 from oidl.settings import Selection
 from oidl.state.licenses import MadeCheck, record_checks
 from oidl.state.selection import drop_selection, select_images
@@ -324,6 +333,19 @@ def test_nothing_to_pack_is_an_error_and_changes_nothing(
         packed(selection=selection, selected=selected, again=True)
     drop_selection(labelled_root.db)
     assert contents(tmp_path / "shards") == before
+
+
+def test_licences_that_no_image_has_are_named(packed: Pack, labelled_root: LabelledRoot, tmp_path: Path) -> None:
+    unmet = "nothing was packed: no image has a licence check\n.*check-licenses.* --of all"
+    for words, where, why in (
+        ((LicenseFilter.NC,), None, unmet),
+        ((LicenseFilter.UNCHECKED,), "width > 1000000", "no image meets --license unchecked and the other options"),
+    ):
+        selection = Selection(license=words, where=where)
+        selected = select_images(labelled_root.db, selection)
+        with pytest.raises(UsageError, match=why):
+            packed(selection=selection, selected=selected)
+        drop_selection(labelled_root.db)
 
 
 # ---- another recipe

@@ -26,7 +26,8 @@ from oidl.cli.signals import watch_signals
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.dataset.published import LicenseServices
 from oidl.errors import ExitCode, UsageError
-from oidl.model import CheckSource
+from oidl.hints import command
+from oidl.model import CheckSource, Status
 from oidl.net.client import check_environment, new_client, tls_context
 from oidl.net.dns import cached_dns
 from oidl.net.documents import open_documents
@@ -40,6 +41,7 @@ from oidl.progress.licenses import LicenseMeter, LicenseStatistics
 from oidl.report.licenses import license_summary
 from oidl.settings import Display, NetworkSettings, Retries
 from oidl.state.connection import StateConnection
+from oidl.state.counts import read_counts
 from oidl.state.database import open_reader, open_writer
 from oidl.state.license_queue import CheckScope, LicenseQueue
 from oidl.state.licenses import license_counts
@@ -134,6 +136,8 @@ def check_licenses(
         end, found = trio.run(_check, db, queue, _Request(options, transfers, services, key), meter, console)
         console.clear()
         summary = license_summary(found, license_counts(db), end.why)
+        if options.of is CheckedImages.DONE and not found.checked and not read_counts(db).by_status[Status.DONE]:
+            summary += f"\nno image is done; run {command('check-licenses', '--of all')} to check images of the list"
     print(printable(summary))
     if end.is_key_refused:
         raise UsageError(end.why, hint=f"set {API_KEY} to a valid key")

@@ -17,6 +17,7 @@ from oidl.export.remote import COPY_BACK, read_remote_images
 from oidl.hints import command
 from oidl.model.sample import SCHEMA
 from oidl.state.homes import read_homes
+from oidl.state.licenses import unmet_license
 from oidl.state.pack import ChosenSplit, ShardSet, choose_images, create_set, find_set, loaded_files, shards_of
 from oidl.storage.ownership import OwnFiles
 from oidl.storage.shards.sealing import remove_files
@@ -207,7 +208,10 @@ def _chosen(context: PackContext) -> dict[str, ChosenSplit]:
 
 
 def _nothing_to_pack(context: PackContext) -> UsageError:
-    result = context.result
+    result, request = context.result, context.request
+    chosen = request.selected.images if request.selected else None
+    if unmet := unmet_license(context.db, request.selection.license, chosen):
+        return UsageError(f"nothing was packed: {unmet.why}", hint=unmet.hint)
     if result.remote_files:
         return UsageError(
             f"nothing was packed: all chosen images are in shards that are only in {result.remote_store}",
