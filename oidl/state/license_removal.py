@@ -63,3 +63,14 @@ def all_files_to_remove(db: sqlite3.Connection, limit: int) -> list[RemovedFile]
         )
     rows = db.execute("SELECT image_id, rendition, path FROM removed_file WHERE image_id <> '' LIMIT ?", (limit,))
     return [RemovedFile._make(row) for row in rows]
+
+
+def removed_in_packs(db: sqlite3.Connection) -> list[str]:
+    """The directories of packs that contain images that were removed because of their licence."""
+    rows = db.execute(
+        "SELECT s.directory FROM shard_set AS s WHERE s.writer = 'pack' AND EXISTS (SELECT 1 FROM shard_member AS m "
+        "CROSS JOIN download AS d ON d.image_id = m.image_id "
+        "WHERE m.set_id = s.set_id AND d.status = 'failed' AND d.reason = ?) ORDER BY 1",
+        (Reason.LICENSE,),
+    )
+    return [directory for (directory,) in rows]

@@ -103,6 +103,16 @@ def test_a_run_says_why_a_licence_chooses_nothing(fine, run, oidl, checked, root
     assert "no image meets --license nd; " in ended.stdout
 
 
+def test_packs_that_still_contain_them_are_named(checked, renditions, oidl, root: Path) -> None:
+    checked()
+    assert oidl("pack", f"--root-dir={root}").returncode == 0
+    ended = renditions("remove", "--license=changed")
+    assert "packs still contain some of them: " in ended.stdout
+    assert f"run `oidl pack --root-dir {root} --again` to pack without" in ended.stdout
+    assert oidl("pack", f"--root-dir={root}", "--again", "--license=same").returncode == 0
+    assert "packs" not in renditions("remove", "--license=gone").stdout
+
+
 def test_nothing_goes_unless_it_is_typed(checked, renditions, oidl, files, root: Path) -> None:
     images = checked()
     (oidl.cwd / "oidl.toml").write_text('license = "same"\n')

@@ -21,6 +21,7 @@ from oidl.settings import Layout, Settings
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.database import check_database, open_reader, open_writer
+from oidl.state.license_removal import removed_in_packs
 from oidl.state.load import loaded_list, loaded_subsets
 from oidl.state.lock import writer_lock
 from oidl.state.plan import Value, read_plan
@@ -88,6 +89,9 @@ def _remove_licensed(db: StateConnection, words: Sequence[LicenseFilter], paths:
     print(printable(f"removed {images}: {counted(removed.files, 'file')}, {size(removed.bytes)} freed"))
     if any(shards.sealed or shards.open for shards in read_counts(db).shards.values()) and removed.images:
         print(f"shards still contain them until {command('run')} has copied the others")
+    if removed.images and (packs := removed_in_packs(db)):
+        named = f"{packs[0]}{f' and {len(packs) - 1:,} more' if packs[1:] else ''}"
+        print(printable(f"packs still contain some of them: {named}; run {command('pack', '--again')} to pack without"))
     _report_others(removed)
 
 
