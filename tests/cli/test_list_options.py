@@ -85,6 +85,10 @@ def test_all_failures_are_retried_without_a_reason(
     assert parsed(*tokens, text=text).retry_failed == ()
 
 
+def test_all_licences_undo_those_that_other_sources_name(parsed: Callable[..., Any]) -> None:
+    assert parsed("--license=all", text='license = "same"').license == ()
+
+
 def test_none_is_retried_unless_it_is_asked_for(parsed: Callable[..., Any]) -> None:
     assert parsed().retry_failed is None
 

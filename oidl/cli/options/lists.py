@@ -21,12 +21,18 @@ _ITEM = re.compile(r'\s*"((?:[^"]|"")+)"\s*(?:,|$)|([^,]+)')
 
 
 def list_of(
-    noun: str, example: str, known: Iterable[StrEnum] = (), *, lowers: bool = False, takes_all: bool = False
+    noun: str,
+    example: str,
+    known: Iterable[StrEnum] = (),
+    *,
+    lowers: bool = False,
+    takes_all: bool = False,
+    needs_value: bool = True,
 ) -> Parameter:
     """An option that is a list of `noun`s: of the values `known`, in any letter case, or, without these, of any text.
 
-    With `lowers`, that text is taken in lower case. With `takes_all`, `all` is the empty list, and so is the option
-    without a value. A wrong item is a `UsageError`; `example` is a list that is right.
+    With `lowers`, that text is taken in lower case. With `takes_all`, `all` is the empty list; so is the option without
+    a value unless it `needs_value`. A wrong item is a `UsageError`; `example` is a list that is right.
     """
     members = tuple(known)
 
@@ -45,7 +51,7 @@ def list_of(
     return Parameter(
         converter=convert,
         # If several values follow, they all come here, so that the error can show how to write them.
-        consume_multiple=takes_all,
+        consume_multiple=not needs_value,
         env_var_split=_unsplit,
         show_choices=False,
         show_default=False,

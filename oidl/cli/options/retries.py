@@ -12,7 +12,7 @@ from oidl.model import Reason
 from oidl.settings import Retries
 
 _RETRIES = Retries()
-_REASONS = list_of("reason", "forbidden,md5_mismatch", Reason, takes_all=True)
+_REASONS = list_of("reason", "forbidden,md5_mismatch", Reason, takes_all=True, needs_value=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ _ATTRIBUTES = {
 }
 
 _SELECTION = Selection()
+_LICENSES = list_of("licence", "same,unknown", LicenseFilter, takes_all=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +64,8 @@ class SelectionOptions:
     where: str | None = _SELECTION.where
     """Only images for which this SQL expression is true, like `width > 1024`; see `oidl help choosing`."""
 
-    license: Annotated[tuple[LicenseFilter, ...], list_of("licence", "same,unknown", LicenseFilter)] = ()
-    """Only images whose licence check says one of these, like `same,unchecked` or `free`; see `oidl help licenses`."""
+    license: Annotated[tuple[LicenseFilter, ...], _LICENSES] = ()
+    """Only images whose licence check says one of these, like `same,unchecked` or `free`. `all`: any."""
 
     def settings(self, limit: int | None = None) -> Selection:
         """Which images, and how many of them. Raises `UsageError` for options that exclude each other."""
