@@ -18,13 +18,13 @@ from oidl.text import counted
 VERDICTS: dict[Verdict, str] = {
     Verdict.SAME: "the published licence",
     Verdict.CHANGED: "another licence",
-    Verdict.GONE: "the photo does not exist any more",
-    Verdict.PRIVATE: "the photo is not public",
-    Verdict.UNSHAREABLE: "its owner does not allow that it is embedded",
+    Verdict.GONE: "it does not exist any more",
+    Verdict.PRIVATE: "it is not public",
+    Verdict.UNSHAREABLE: "it must not be embedded",
     Verdict.UNKNOWN: "the answer does not say",
 }
 CLASSES: dict[LicenseClass, str] = {
-    LicenseClass.FREE: "free, with attribution where it is asked for",
+    LicenseClass.FREE: "with attribution if asked for",
     LicenseClass.NC: "no commercial use",
     LicenseClass.ND: "no changes",
     LicenseClass.RESERVED: "all rights reserved",
@@ -49,8 +49,9 @@ class LicenseShare:
         return wilson_interval(self.images, self.total)
 
     def __str__(self) -> str:
+        """Both in per cent, in 22 columns."""
         low, high = self.interval
-        return f"{100 * self.share:.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f} %)"
+        return f"{100 * self.share:5.1f} %  {100 * low:5.1f}–" + f"{100 * high:.1f} %".ljust(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def shares_lines(shares: LicenseShares) -> list[str]:
     if not shares.checked:
         return []
     known = sum(share.images for share in shares.by_class.values())
-    lines = [f"of {counted(shares.checked, 'checked image')}:"]
+    lines = [f"of {counted(shares.checked, 'checked image')}, with 95 % intervals:"]
     lines += [_line(word, share, VERDICTS[Verdict(word)]) for word, share in shares.by_verdict.items()]
     if known:
         lines.append(f"of {counted(known, 'image')} whose licence is known:")
@@ -152,7 +153,7 @@ def shares_lines(shares: LicenseShares) -> list[str]:
 
 
 def _line(word: str, share: LicenseShare, meaning: str) -> str:
-    return f"{share.images:>10,}  {word:<12} {share!s:<42} {meaning}"
+    return f"{share.images:>10,}  {word:<12} {share}  {meaning}"
 
 
 def _shares(words: Iterable[str], counts: Mapping[str, int]) -> dict[str, LicenseShare]:

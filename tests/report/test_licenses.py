@@ -8,7 +8,14 @@ from oidl.model import CheckResult, LicenseClass, Verdict
 from oidl.progress.licenses import LicenseMeter
 from oidl.report.intervals import wilson_interval
 from oidl.report.license_table import license_table
-from oidl.report.licenses import license_json, license_line, license_shares, license_summary, licenses_json
+from oidl.report.licenses import (
+    license_json,
+    license_line,
+    license_shares,
+    license_summary,
+    licenses_json,
+    shares_lines,
+)
 from oidl.state.licenses import LicenseCount
 
 COUNTS = [
@@ -49,8 +56,15 @@ def test_shares_of_classes_are_of_the_images_whose_licence_is_known() -> None:
     assert shares.checked == 152
     assert {word: share.images for word, share in shares.by_verdict.items()} == {"same": 123, "changed": 9, "gone": 20}
     assert shares.by_class["nc"].total == 132
-    assert str(shares.by_class["nc"]) == "3.8 % (95 % interval 1.6–8.6 %)"
-    assert str(license_shares(COUNTS[:1]).by_verdict["same"]) == "100.0 % (95 % interval 83.9–100.0 %)"
+    assert str(shares.by_class["nc"]) == "  3.8 %    1.6–8.6 %  "
+    assert str(license_shares(COUNTS[:1]).by_verdict["same"]) == "100.0 %   83.9–100.0 %"
+
+
+def test_lines_of_shares_fit_into_a_terminal() -> None:
+    known = [LicenseCount("train", "changed", kind, 12_345_678) for kind in LicenseClass]
+    lines = shares_lines(license_shares([*known, *(LicenseCount("train", word, "", 1) for word in Verdict)]))
+    assert max(map(len, lines)) <= 79
+    assert len({line.index("–") for line in lines if "–" in line}) == 1
 
 
 def test_the_json_has_all_subsets() -> None:
@@ -93,4 +107,4 @@ def test_the_end_says_what_is_left() -> None:
     text = license_summary(meter.statistics(), COUNTS, "nothing was found out for 300 s")
     assert "ended early: nothing was found out for 300 s" in text
     assert "3 photos left; run `oidl check-licenses` with the same options to resume" in text
-    assert "5  nc           3.8 %" in text
+    assert "5  nc             3.8 %    1.6–8.6 %    no commercial use" in text
