@@ -11,7 +11,7 @@ from oidl.cli.asking import ask_first
 from oidl.cli.displays import DisplayOptions, choose_display
 from oidl.cli.dry_run import dry_run
 from oidl.cli.loopback import still_works, why_away
-from oidl.cli.machines import machines_of
+from oidl.cli.machines import connect_first, machines_of
 from oidl.cli.options.run import RunOptions
 from oidl.cli.options.types import absolute
 from oidl.cli.planning import nothing_kept, plan_of, plan_remarks
@@ -67,6 +67,7 @@ def run_root(options: RunOptions) -> int:
     ):
         if away:
             console.say(still_works(away))
+        connect_first(settings, console.say)
         end = _run(RunSession(settings, version, console, displays, page), says_forecast=not was_asked)
         root.is_kept = end.exit_code is ExitCode.UNFINISHED  # a limit of the run: the next continues
     if end.error:

@@ -102,6 +102,15 @@ async def open_engine(address: ClusterAddress, say: Callable[[str], None]) -> As
                 await run_abandonable(_close, opened, limiter=trio.CapacityLimiter(1))
 
 
+def check_scheduler(address: ClusterAddress) -> None:
+    """Connects to the scheduler at `address`, once. Raises `UsageError` if it cannot be reached."""
+    opened: list[Any] = []
+    try:
+        _open(address, "", opened)
+    finally:
+        _close(opened)
+
+
 def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
     """Adds a cluster, if one is started, and the client to `opened`."""
     require_dask()

@@ -44,12 +44,15 @@ def test_an_address_that_cannot_be_one_is_refused(oidl, dataset, address: str) -
     assert "--cluster" in ended.stderr
 
 
-def test_a_scheduler_that_is_not_there_is_named(oidl, dataset) -> None:
+def test_a_scheduler_that_is_not_there_is_named_before_anything_is_done(oidl, dataset, fine, root: Path) -> None:
     ended = oidl.process(
         "run", *dataset, "--cluster=tcp://127.0.0.1:9", env={"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
     )
     assert ended.returncode == 2
+    assert "connecting to tcp://127.0.0.1:9" in ended.stdout
     assert "tcp://127.0.0.1:9 cannot be used" in ended.stderr
+    assert not fine.site.requests
+    assert not root.exists()
 
 
 @pytest.mark.slow
