@@ -89,7 +89,7 @@ class Reason(StrEnum):
     )
     TOO_LARGE = "too_large", "the file or the image is larger than allowed", _RARE
     RESIZE_FAILED = "resize_failed", "the image could not be resized", _RARE
-    LICENSE = "license", "it was removed because of its licence (`oidl renditions remove --license`)", _RARE
+    LICENSE = "license", "it was removed because of its licence (--license)", _RARE
     INTERNAL_ERROR = "internal_error", "oidl failed on this image; the log has the traceback", "this is a bug in oidl"
     DISK = "disk", "the file could not be written", _RARE
 

@@ -70,7 +70,7 @@ Try these commands:
   sqlite3 {database} "SELECT display_name, count(*) FROM box JOIN class USING (label_name) GROUP BY 1 ORDER BY 2 DESC"
 
 The server has ended. Run `oidl demo --serve{_elsewhere(root_dir)}` to keep one for
-commands that fetch, like `oidl check-licenses`, or `oidl demo{_elsewhere(root_dir)}` again;
+commands that fetch or check licences, or `oidl demo{_elsewhere(root_dir)}` again;
 it fetches nothing that is done. `oidl help` shows the manual."""
 
 

@@ -122,7 +122,7 @@ def check_licenses(
     """Checks, and prints what was found; returns the exit code."""
     key, services = _api_key(options.by), _services(options)
     if options.progress is Display.FULL:
-        raise UsageError("--progress full is for `oidl run`", hint="use --progress line")
+        raise UsageError("--progress full: a check of licences has no full screen", hint="use --progress line")
     transfers = options.transfers()
     check_environment(transfers)
     log = open_log(absolute(options.log_file)) if options.log_file else None
