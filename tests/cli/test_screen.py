@@ -421,7 +421,18 @@ def test_the_last_json_of_a_run_and_of_its_database_agree(mixed, run, oidl, root
     of_both = run_json.keys() & database_json.keys()
     of_now = {"time", "elapsed_s", "images_per_s", "read_bytes_per_s", "eta_s", "run", "paces"}
     assert of_both - of_now == {
-        *("outcome", "total", "pending", "retry", "done", "failed", "settled_percent", "by_subset", "by_reason")
+        *(
+            "outcome",
+            "total",
+            "pending",
+            "retry",
+            "done",
+            "failed",
+            "settled_percent",
+            "by_subset",
+            "by_reason",
+            "nodes",
+        )
     }
     assert {name: run_json[name] for name in of_both - of_now} == {
         name: database_json[name] for name in of_both - of_now
