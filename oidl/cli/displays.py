@@ -4,7 +4,6 @@ Neither can hold up the run: blocking work runs in threads that are abandoned if
 is dropped.
 """
 
-import json
 import os
 import stat
 import sys
@@ -17,17 +16,17 @@ from pathlib import Path
 
 import trio
 
+from oidl.cli.json_lines import JsonLines
 from oidl.errors import DiskError, UsageError
 from oidl.progress.console import Console
 from oidl.progress.lines import print_lines
 from oidl.progress.meter import Meter
 from oidl.progress.metrics import metrics_text
-from oidl.progress.snapshot import run_snapshot
+from oidl.progress.snapshot import Json, run_snapshot
 from oidl.progress.statistics import Statistics
 from oidl.settings import Display
 from oidl.storage.output import output_text
 
-_JSON_S = 1.0
 _METRICS_S = 5.0
 _PATIENCE_S = 2.0  # for the last output, if its reader is stuck
 
@@ -70,7 +69,7 @@ async def open_displays(
 
     Raises `DiskError` or `UsageError` if the metrics cannot be written at the start; later this is only a message.
     """
-    lines, metrics = _JsonLines(meter), None
+    lines, metrics = JsonLines(_snapshots(meter)), None
     if options.metrics_file:
         metrics = _MetricsFile(options.metrics_file, meter, console.say)
         await metrics.write()
@@ -112,32 +111,17 @@ def _full_screen(
         yield Screen(meter, terminal, messages, quit_run, page_url=options.page_url).run
 
 
-class _JsonLines:
-    """JSON objects on stderr, until their reader goes away."""
+def _snapshots(meter: Meter) -> Callable[[], Json]:
+    """A function that returns the snapshot of the run, with what happened since the last one."""
+    before: Statistics | None = None
 
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._before: Statistics | None = None
-        self._has_reader = True
-        self._thread = trio.CapacityLimiter(1)
+    def snapshot() -> Json:
+        nonlocal before
+        now, earlier = meter.statistics(), before
+        before = now
+        return run_snapshot(now, datetime.now(UTC), earlier)
 
-    async def run(self) -> None:
-        """Writes an object a second, until cancelled."""
-        while True:
-            await trio.sleep(_JSON_S)
-            await self.write()
-
-    async def write(self) -> None:
-        """Writes one object."""
-        if not self._has_reader:
-            return
-        now = self._meter.statistics()
-        line = json.dumps(run_snapshot(now, datetime.now(UTC), self._before), ensure_ascii=False)
-        self._before = now
-        try:
-            await _in_thread(partial(_print, line), self._thread)
-        except OSError:
-            self._has_reader = False
+    return snapshot
 
 
 class _MetricsFile:
@@ -167,20 +151,11 @@ class _MetricsFile:
 
     async def write(self) -> None:
         """Writes the file. Raises `DiskError`."""
-        await _in_thread(partial(_write, self._path, self._meter.statistics()), self._thread)
-
-
-def _print(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+        work = partial(_write, self._path, self._meter.statistics())
+        await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._thread)
 
 
 def _write(path: Path, now: Statistics) -> None:
     with output_text(path, waits=False) as file:
         if file:
             file.write(metrics_text(now, datetime.now(UTC)))
-
-
-async def _in_thread(work: Callable[[], None], thread: trio.CapacityLimiter) -> None:
-    """Does work that may block in a thread: one at a time, and abandoned if this is cancelled."""
-    await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=thread)
