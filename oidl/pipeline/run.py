@@ -4,8 +4,7 @@ Everything is composed here from a frozen `Settings`; `cli` adds the lock, the
 signals and the printers around it.
 """
 
-import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -23,22 +22,15 @@ from oidl.pipeline.feed import FeedEnd
 from oidl.pipeline.images import ImageStages
 from oidl.pipeline.inputs import Inputs
 from oidl.pipeline.machines import ImageWork, Machines, this_machine
-from oidl.pipeline.metadata import UNPACKING
-from oidl.pipeline.record import heartbeat
 from oidl.pipeline.retry import MAX_DELAY_S
+from oidl.pipeline.run_row import RunRow
 from oidl.pipeline.selection import ImageSelection, open_selection
 from oidl.pipeline.shards import RunShards
 from oidl.pipeline.space import check_space
 from oidl.pipeline.uploads import new_uploads
-from oidl.progress.statistics import Statistics
 from oidl.state.annotation_filters import has_annotations
-from oidl.state.plan import Value, read_plan
 from oidl.state.queue import Queue, ScheduledRetries
 from oidl.state.requeue import end_waits
-from oidl.storage.atomic import AtomicWriter
-from oidl.storage.durability import boot_id, is_alive
-from oidl.storage.layout import subset_directory
-from oidl.storage.sweep import remove_tree
 from oidl.text import counted
 
 
@@ -65,18 +57,15 @@ class Run:
         tls = tls_context()
         self._inputs = Inputs(context, tls, AnnotationRequest(is_explicit=settings.load_annotations))
         self._limits = self._inputs.limits
-        self._token = secrets.token_hex(4)
-        self._files = AtomicWriter(self._token)
+        self._row = RunRow(context.state, settings, context.version.subsets)
         self._shards = RunShards(
             context.state, settings.layout, settings.shards, settings.all_renditions, context.stop, context.say
         )
         self._uploads = new_uploads(context)
-        self._images = ImageStages(ImageWork(context, self._inputs, tls, self._token, self._shards), machines)
+        self._images = ImageStages(ImageWork(context, self._inputs, tls, self._row.token, self._shards), machines)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )
-        self._directories: list[str] = []
-        self._earlier_plan: dict[str, Value] = {}
         self._is_synced = self._are_uploads_left = False
 
     async def run(self) -> RunEnd:
@@ -85,7 +74,7 @@ class Run:
         After a `UsageError`, such as an unknown class, the root has its earlier plan again.
         """
         await self._inputs.check()
-        run_id = await self._state.run(self._open)
+        run_id = await self._state.run(self._row.open)
         outcome = "error"
         try:
             await self._stop.unless_draining(self._say_introduction)
@@ -94,11 +83,12 @@ class Run:
             outcome = end.outcome
             return end
         except* UsageError:
-            await self._state.run(self._restore_plan)
+            await self._state.run(self._row.restore_plan)
             raise
         finally:
             with trio.CancelScope(shield=True):
-                await self._state.run(self._close, outcome, self._meter.statistics())
+                close = partial(self._row.close, is_synced=self._is_synced)
+                await self._state.run(close, outcome, self._meter.statistics())
 
     async def _work(self, run_id: int) -> RunEnd:
         async with trio.open_nursery() as nursery:
@@ -263,40 +253,4 @@ class Run:
 
     def _written_to(self) -> list[Path]:
         """Directories that this run writes to or earlier runs wrote to, at least one on each filesystem."""
-        return [self._settings.root_dir, self._settings.state_db.parent, *self._homes()]
-
-    def _homes(self) -> Iterator[Path]:
-        """The directories of all renditions, for every subset."""
-        for directory in self._directories:
-            for subset in self._context.version.subsets:
-                yield subset_directory(self._settings.layout, subset, directory)
-
-    def _open(self) -> int:
-        ledger = self._state.ledger
-        with ledger.transaction():
-            ledger.register(self._settings.all_renditions)
-            run_id = ledger.open_run(self._settings.as_json(), token=self._token, boot_id=boot_id())
-            if self._settings.plan:
-                self._earlier_plan = read_plan(self._state.db)
-                ledger.plan(self._settings.plan)
-            self._directories = ledger.rendition_directories()
-        if self._settings.originals.always_download:
-            # A row is removed before its file is replaced: a power cut must not restore the row.
-            self._state.db.execute("PRAGMA synchronous = FULL")
-        self._sweep()
-        return run_id
-
-    def _restore_plan(self) -> None:
-        with self._state.ledger.transaction():
-            self._state.ledger.plan(self._earlier_plan)
-
-    def _close(self, outcome: str, last: Statistics) -> None:
-        heartbeat(self._state.ledger, last)
-        with self._state.ledger.transaction():
-            self._state.ledger.close_run(outcome, is_synced=self._is_synced)
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Removes the incomplete files of killed runs. Partly fetched archives stay, because they are resumed."""
-        self._files.sweep(self._homes(), self._state.ledger.ended_tokens(boot_id(), is_alive))
-        remove_tree(self._settings.root_dir / UNPACKING)
+        return [self._settings.root_dir, self._settings.state_db.parent, *self._row.homes()]
