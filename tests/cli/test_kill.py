@@ -241,7 +241,8 @@ def test_files_that_are_made_anew_are_never_told_of_as_they_were(
     assert oidl.process(what, "after", number, *arguments, program=_SUICIDE).returncode == -signal.SIGKILL
     for path, size in ask("SELECT path, bytes FROM file"):
         assert (root / path).stat().st_size == size, path
-    assert run(quick, *_OPTIONS).returncode == 0
+    # From the same source: an image that has lost its row to the kill may not be there at another one.
+    assert run(quick, "--source=300k", *_OPTIONS).returncode == 0
     assert oidl("verify", f"--root-dir={root}").returncode == 0
 
 
