@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -113,6 +113,16 @@ def redirected(answer: PhotoAnswer) -> CheckResult | Unusable:
     if is_login(answer.location):
         return CheckResult(Verdict.PRIVATE, "a redirect to a login page", answer.status)
     return Unusable(f"a redirect to {shown(answer.location)}", answer.status)
+
+
+def read_status(answer: PhotoAnswer, verdicts: Mapping[int, tuple[Verdict, str]]) -> CheckResult | Unusable | None:
+    """What an answer says by its redirect or its status, of which some are `verdicts`; None if its body says it."""
+    if answer.location:
+        return redirected(answer)
+    if answer.status in verdicts:
+        verdict, reason = verdicts[answer.status]
+        return CheckResult(verdict, reason, answer.status)
+    return None if answer.status == 200 else Unusable(f"HTTP {answer.status}", answer.status)
 
 
 def read_json(body: bytes) -> dict[str, Any] | str:

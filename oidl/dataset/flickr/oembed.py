@@ -14,7 +14,7 @@ from oidl.dataset.flickr.answers import (
     owner_of,
     page_of,
     read_json,
-    redirected,
+    read_status,
     text_of,
 )
 from oidl.model import CheckResult, PublishedPhoto, Verdict
@@ -29,13 +29,8 @@ _BY_STATUS = {
 
 def read_oembed(photo: PublishedPhoto, answer: PhotoAnswer) -> Reading:
     """What an answer of oEmbed says about `photo`."""
-    if answer.location:
-        return redirected(answer)
-    if answer.status in _BY_STATUS:
-        verdict, reason = _BY_STATUS[answer.status]
-        return CheckResult(verdict, reason, answer.status)
-    if answer.status != 200:
-        return Unusable(f"HTTP {answer.status}", answer.status)
+    if by_status := read_status(answer, _BY_STATUS):
+        return by_status
     found = read_json(answer.body)
     if isinstance(found, str):
         return Unusable(found, answer.status)

@@ -17,7 +17,7 @@ from oidl.dataset.flickr.answers import (
     compared,
     identity_flaw,
     page_of,
-    redirected,
+    read_status,
 )
 from oidl.model import CheckResult, PublishedPhoto, Verdict
 
@@ -35,13 +35,8 @@ _TEXT = re.compile(r"[^<]{0,500}")
 
 def read_page(photo: PublishedPhoto, answer: PhotoAnswer) -> Reading:
     """What the page of `photo` says."""
-    if answer.location:
-        return redirected(answer)
-    if answer.status in _BY_STATUS:
-        verdict, reason = _BY_STATUS[answer.status]
-        return CheckResult(verdict, reason, answer.status)
-    if answer.status != 200:
-        return Unusable(f"HTTP {answer.status}", answer.status)
+    if by_status := read_status(answer, _BY_STATUS):
+        return by_status
     found = _facts(answer.body.decode("utf-8", "replace"))
     page = page_of(found.address)
     if page is None:
