@@ -80,6 +80,12 @@ def test_a_page_begins_with_a_title_that_fits_into_the_list(name: str) -> None:
     assert len(title) - 2 + 2 + max(map(len, PAGES)) + 2 <= 80
 
 
+def test_the_help_of_an_option_is_one_line() -> None:
+    # The lines of a docstring after the first would keep their indentation.
+    options = read("oidl/manual/options.md")
+    assert not re.findall(r"\S {2,}\S.*", options)
+
+
 @pytest.mark.parametrize("path", ALL)
 def test_lines_are_no_longer_than_a_terminal_is_wide(path: str) -> None:
     most = 100 if path in ("README.md", "tests/README.md", ".github/CONTRIBUTING.md") else 80

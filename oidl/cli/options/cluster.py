@@ -20,5 +20,4 @@ class ClusterOptions:
     """Cluster."""
 
     cluster: Annotated[str | None, Parameter(validator=_check)] = None
-    """Process images on the workers of a Dask scheduler, like `tcp://host:8786` or `tls://host:8786`, or on `local:3`
-    workers of this machine; see `oidl help cluster`."""
+    """Use the workers of the Dask scheduler at `tcp://host:8786` or `tls://…`; `local:3` starts three here."""

@@ -35,8 +35,7 @@ class ImagingOptions:
     """Threads that check and resize images. Default: one for each core that this process may use."""
 
     processes: Annotated[int | None, PROCESSES, between(1, MAX_PROCESSES)] = None
-    """Processes that download, check and resize images, and share the threads. `auto` (default): one for each core,
-    8 at most, fewer for fewer than 1,000 images each."""
+    """Processes that share the work and the threads. `auto` (default): one a core, at most 8, fewer for few images."""
 
     def settings(self, background: str) -> Imaging:
         """Which images pass; `background` goes under what is transparent."""

@@ -68,7 +68,7 @@ class RenditionOptions:
     """Save resized images with three channels (RGB), even if they are grey."""
 
     scaling: Annotated[Scaling, one_of(Scaling)] = Scaling.FAITHFUL
-    """How JPEGs are shrunk: `faithful`, or `fast`, up to a fifth faster and as sharp as img2dataset's."""
+    """How JPEGs are shrunk: `faithful`, or `fast`, which saves time at some sizes and is a little less sharp."""
 
     background: Annotated[str, _COLOUR] = Imaging().background
     """Colour behind transparent parts and of borders, as six hex digits."""

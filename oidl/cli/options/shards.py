@@ -19,8 +19,7 @@ class ShardOptions:
     """Shards."""
 
     output_format: Annotated[StoreKind | None, one_of(StoreKind)] = None
-    """Keep images as `files`, or many in each shard: `webdataset` or `tfrecord`; see `oidl help shards`. Default:
-    `files`, with `--cluster` `webdataset`."""
+    """Keep images as `files`, or in shards: `webdataset`, `tfrecord`. Default: `files`; `webdataset` on a cluster."""
 
     shard_size: Annotated[int, BYTES, AT_LEAST_ONE] = _LIMITS.bytes
     """Begin another shard after about this many bytes."""
