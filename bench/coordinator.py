@@ -71,6 +71,9 @@ class SyntheticEngine:
 class NoFiles:
     """A `Truth` without files: there are none to publish."""
 
+    async def begin(self, life: str) -> None:
+        """As in `Truth`."""
+
     async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
         """As in `Truth`."""
         return frozenset()

@@ -115,9 +115,13 @@ class FakeEngine:
 class FakeTruth:
     """A `Truth` that notes what it is asked."""
 
+    begun: list[str] = field(default_factory=list)
     published: list[tuple[str, str]] = field(default_factory=list)  # life, ImageID
     called: list[tuple[str, Call]] = field(default_factory=list)
     fenced: list[str] = field(default_factory=list)
+
+    async def begin(self, life: str) -> None:
+        self.begun.append(life)
 
     async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
         return frozenset()

@@ -11,6 +11,7 @@ from oidl.cluster.engine import NodeLostError, RefusedError
 from oidl.cluster.health import Verdict
 from oidl.cluster.protocol import Answer, Exchange, Facts, Result
 from oidl.cluster.shared import Coordination, NodeState
+from oidl.errors import DiskError
 from oidl.model import Blame, Failure, Job, Reason
 from oidl.node.attempt import Outcome
 from oidl.node.frames import Call, Reply, pickled
@@ -49,7 +50,7 @@ class Conversation:
         return await self._live() if has_begun else True
 
     async def _begin(self) -> None:
-        """Begins the life. Raises `NodeLostError` or `RefusedError`."""
+        """Begins the life. Raises `NodeLostError`, `RefusedError`, or `DiskError` if the coordinator's disk fails."""
         shared, state = self._shared, self.state
         try:
             facts: Facts = await shared.engine.call(state.address, tasks.look, shared.probe)
@@ -57,9 +58,10 @@ class Conversation:
                 raise RefusedError(problem)
             state.threads = facts.threads
             settings = shared.settings_of(state.host, facts)
+            await shared.truth.begin(state.life)
             fenced = replace(settings, workers=replace(settings.workers, fence=state.life))
             await shared.engine.call(state.address, tasks.begin, shared.run, state.life, fenced, shared.timing)
-        except (NodeLostError, RefusedError):
+        except (NodeLostError, RefusedError, DiskError):
             raise
         except Exception as error:
             raise RefusedError(tasks.explained(error)) from error

@@ -57,7 +57,7 @@ def new_dispatcher(engine: Engine, roster: Roster, work: ImageWork, in_flight: I
         probe=probe,
         timing=Timing(min(SILENCE_S, worker_ttl_s())),
     )
-    truth = Publisher(context.state, work.shards, in_flight, settings, work.token)
+    truth = Publisher(work, in_flight)
     return Dispatcher(engine, truth, setup, context.stop, context.say)
 
 

@@ -1,7 +1,7 @@
 """What only the coordinator may do for its nodes: claim names, publish files, open shards, and fence those of the lost.
 
-A node stages a file, and its name is enough to find it: `storage.staging`. It appends to a shard only if the
-coordinator has created the file of the shard, so the name of a shard that was taken away is never used again.
+A node stages files in a directory that the coordinator has created for it, and appends to shards whose files it has
+created: see `storage.staging`. What was taken away from a life is gone for it, even if it wakes much later.
 """
 
 from collections import defaultdict
@@ -18,17 +18,20 @@ from oidl.model import ORIGINAL, Done, Failure, Job, OpenShard, Reason, Source, 
 from oidl.node.frames import Call, Reply
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.feed import InFlight
-from oidl.pipeline.shards import RunShards
-from oidl.pipeline.writer import StateWriter
-from oidl.settings import FileNames, Settings
+from oidl.pipeline.machines import ImageWork
+from oidl.settings import FileNames
 from oidl.state.requeue import requeue
 from oidl.storage.layout import actual_path, flickr_name, subset_directory
 from oidl.storage.shards.files import create_shard
-from oidl.storage.staging import publish, staged_path
+from oidl.storage.staging import close_staging, open_staging, publish, staged_path
 
 
 class Truth(Protocol):
     """What a conversation needs of the coordinator; each life is named."""
+
+    async def begin(self, life: str) -> None:
+        """Gives a new life places to write to. Raises `DiskError`."""
+        ...
 
     async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
         """Claims the names of files for `jobs`; returns those that belong to other images."""
@@ -48,20 +51,28 @@ class Truth(Protocol):
 
 
 class Publisher:
-    """The `Truth` of a run: its database and its files. Staged files have names that begin with `token`."""
+    """The `Truth` of a run: its database and its files."""
 
-    def __init__(
-        self, state: StateWriter, shards: RunShards, in_flight: InFlight, settings: Settings, token: str
-    ) -> None:
-        self._state = state
-        self._shards = shards
+    def __init__(self, work: ImageWork, in_flight: InFlight) -> None:
+        self._state = work.context.state
+        self._shards = work.shards
         self._in_flight = in_flight
-        self._settings = settings
-        self._token = token
-        self._renditions = {each.name: each for each in settings.all_renditions}
+        self._settings = work.context.settings
+        self._token = work.token
+        self._renditions = {each.name: each for each in self._settings.all_renditions}
+        self._homes = [
+            subset_directory(self._settings.layout, subset, each.directory)
+            for each in self._settings.all_renditions
+            for subset in work.context.version.subsets
+            if each.store is StoreKind.FILES
+        ]
         self._publishing = trio.CapacityLimiter(1)
         self._shards_of: dict[str, list[int]] = defaultdict(list)
         self._unrecorded: dict[str, set[str]] = defaultdict(set)  # ImageIDs with results that count, by life
+
+    async def begin(self, life: str) -> None:
+        """As in `Truth`."""
+        await run_abandonable(open_staging, self._homes, self._token, life, limiter=self._publishing)
 
     async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
         """As in `Truth`."""
@@ -98,6 +109,7 @@ class Publisher:
         del self._unrecorded[life]
         if shards := self._shards_of.pop(life, []):
             await self._shards.fence(shards)
+        await run_abandonable(close_staging, self._homes, self._token, life, limiter=self._publishing)
 
     async def _open_shard(self, life: str, rendition: str, subset: str) -> OpenShard:
         shard = await self._shards.open_shard(rendition, subset)

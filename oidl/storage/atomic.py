@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO
 
 from oidl.errors import disk_error
 from oidl.storage.durability import is_alive
-from oidl.storage.sweep import remove_tree
+from oidl.storage.sweep import remove_from_writers, remove_tree
 
 PART_DIRECTORY = ".oidl-part"
 _OPEN_TRIES = 50
@@ -60,7 +60,7 @@ class AtomicWriter:
             raise disk_error(path, error) from error
 
     def sweep(self, homes: Iterable[Path], tokens: Collection[str] = ()) -> int:
-        """Removes the leftovers of this run and of the runs with `tokens` in `homes`; returns the number of files."""
+        """Removes the leftovers of this run and of the runs with `tokens` in `homes`; returns how many there were."""
         swept = 0
         for home in homes:
             for part in (home / PART_DIRECTORY).glob("*-*"):
@@ -68,7 +68,7 @@ class AtomicWriter:
                 if token != self._token and token not in tokens:
                     continue
                 with suppress(OSError):
-                    part.unlink()
+                    remove_from_writers(part)
                     swept += 1
             with suppress(OSError):  # not there, or it contains the files of another run
                 (home / PART_DIRECTORY).rmdir()

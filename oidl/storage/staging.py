@@ -1,15 +1,18 @@
 """Files that one machine writes and another one publishes.
 
-A node of a cluster writes `<home>/.oidl-part/<token>-<life>-<name>`. Only the coordinator moves that to its final name,
-after it has decided that this life's result counts. What it never moves is swept like the leftovers of a killed run.
+The coordinator of a cluster creates `<home>/.oidl-part/<token>-<life>` for each life of a node, which writes its files
+there. Only the coordinator moves them to their final names, after it has decided that the result counts. It removes the
+directory when it gives the life up: what that still writes has no place to go, because only the coordinator creates it.
 """
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from oidl.errors import disk_error
 from oidl.storage.atomic import PART_DIRECTORY
+from oidl.storage.sweep import remove_from_writers
 
 
 class StagedWriter:
@@ -23,7 +26,6 @@ class StagedWriter:
         """Stages `body` for `path`, which is below `home`. Raises `DiskError` if that fails; then there is no file."""
         part = staged_path(home, path, self._token, self._life)
         try:
-            part.parent.mkdir(parents=True, exist_ok=True)
             try:
                 part.write_bytes(body)
             except BaseException:
@@ -36,7 +38,17 @@ class StagedWriter:
 
 def staged_path(home: Path, path: Path, token: str, life: str) -> Path:
     """Where a life stages the file `path`, which is below `home`."""
-    return home / PART_DIRECTORY / f"{token}-{life}-{path.name}"
+    return _directory(home, token, life) / path.name
+
+
+def open_staging(homes: Iterable[Path], token: str, life: str) -> None:
+    """Lets a life stage files for `homes`. Raises `DiskError`."""
+    for home in homes:
+        directory = _directory(home, token, life)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(directory, error) from error
 
 
 def publish(home: Path, path: Path, token: str, life: str) -> None:
@@ -46,3 +58,14 @@ def publish(home: Path, path: Path, token: str, life: str) -> None:
         os.replace(staged_path(home, path, token, life), path)
     except OSError as error:
         raise disk_error(path, error) from error
+
+
+def close_staging(homes: Iterable[Path], token: str, life: str) -> None:
+    """Removes what a life has staged, and lets it stage no more; what cannot be removed waits for the next sweep."""
+    for home in homes:
+        with suppress(OSError):
+            remove_from_writers(_directory(home, token, life))
+
+
+def _directory(home: Path, token: str, life: str) -> Path:
+    return home / PART_DIRECTORY / f"{token}-{life}"
