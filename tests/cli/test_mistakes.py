@@ -49,7 +49,7 @@ from oidl.cli.options.run import OPTIONS
         ("run --limit", "--limit needs a value\n  Stop when this many images are done"),
         ("run --limit --shuffle", "--limit needs a value\n  Stop when this many images are done"),
         ("run --where -x", "--where needs a value\n  write --where=-x if that is the value"),
-        ("renditions remove", "`oidl renditions remove` needs NAME\n  The rendition to remove"),
+        ("renditions remove", "`oidl renditions remove` needs NAME, a rendition, or --license\n  run"),
         ("run --resize-box-size=3 --resize-box-size=4", "--resize-box-size is given twice\n  leave one of them out"),
         # values of another kind
         ("run --resize-box-size big", "--resize-box-size must be a whole number, not 'big'\n"),

@@ -68,7 +68,9 @@ def remove(
     """
     if bool(name) == bool(options.license):
         raise UsageError(
-            "renditions remove takes a rendition or --license" + (", not both" if name else ""),
+            "`oidl renditions remove` takes NAME or --license, not both"
+            if name
+            else "`oidl renditions remove` needs NAME, a rendition, or --license",
             hint=f"run {command('renditions')} to list the renditions",
         )
     check_database(paths.database)  # a removal neither creates nor updates a database
