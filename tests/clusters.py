@@ -13,7 +13,7 @@ from builders import job
 from oidl.cluster import tasks
 from oidl.cluster.dispatch import Dispatcher, Setup
 from oidl.cluster.engine import NodeLostError
-from oidl.cluster.protocol import Answer, Exchange, Facts, Report, Result, Timing
+from oidl.cluster.protocol import Answer, Exchange, Facts, Report, Result, SealOrder, Timing
 from oidl.cluster.shared import NodeState
 from oidl.model import Done, Failure, Job, Postponed, Reason, Source
 from oidl.node.attempt import Outcome
@@ -122,6 +122,12 @@ class FakeTruth:
 
     async def begin(self, life: str) -> None:
         self.begun.append(life)
+
+    def holds(self, life: str) -> bool:
+        return False
+
+    async def orders(self, life: str, *, is_last: bool) -> tuple[SealOrder, ...]:
+        return ()
 
     async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
         return frozenset()

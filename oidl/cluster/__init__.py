@@ -15,8 +15,9 @@
    everything that it does on one machine. A Dask plugin owns it. It ends by itself if it hears nothing for a while,
    so nothing survives a coordinator that died.
 4. `batches` knows which images wait, and which life has which; `dispatch` has a conversation with each node.
-5. `publish` is all that only the coordinator may do: claim names, move staged files to their places, open shards, and
-   fence those of a lost node.
+5. `publish` is all that only the coordinator may do: claim names, move staged files to their places, and fence what
+   a lost node had. `node_shards` are its shards on a shared filesystem; `away` those on the disks of nodes, which
+   complete them (`sealing`) and stage them in an object store.
 
 Dask and networks repeat work; rows must not be. So an image belongs to one life at a time, in the coordinator's memory,
 and a result counts only if it comes from the life that has the image. What a lost life still writes has names that

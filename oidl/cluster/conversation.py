@@ -60,7 +60,8 @@ class Conversation:
             settings = shared.settings_of(state.host, facts)
             await shared.truth.begin(state.life)
             fenced = replace(settings, workers=replace(settings.workers, fence=state.life))
-            await shared.engine.call(state.address, tasks.begin, shared.run, state.life, fenced, shared.timing)
+            arguments = (shared.run, state.life, fenced, shared.timing, shared.is_away)
+            await shared.engine.call(state.address, tasks.begin, *arguments)
         except (NodeLostError, RefusedError, DiskError):
             raise
         except Exception as error:
@@ -128,8 +129,12 @@ class Conversation:
         replies, self._replies = tuple(self._replies), []
         has_none = not jobs and not self._batches.count(life)
         ends = has_none and (shared.batches.is_over or drains)
+        seals = await shared.truth.orders(life, is_last=self.state.answer.has_stopped)
         self._number += 1
-        return Exchange(self._number, tuple(jobs), refused, replies, drains=drains, ends=ends)
+        return Exchange(
+            self._number, tuple(jobs), refused, replies,
+            drains=drains, ends=ends, seals=seals, holds=shared.truth.holds(life),
+        )  # fmt: skip
 
     def _wanted(self) -> int:
         """How many more images the node should get: some seconds' worth, and no more than its share of what waits."""

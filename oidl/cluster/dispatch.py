@@ -36,6 +36,7 @@ class Setup:
     run: str
     probe: str
     timing: Timing
+    is_away: bool = False
 
 
 class Dispatcher:
@@ -99,7 +100,7 @@ class Dispatcher:
         setup, alone_since = self._setup, trio.current_time()
         shared = Coordination(
             self._engine, self._shared, self._truth, outcomes, self._stop, self._say,
-            setup.settings_of, setup.heard, setup.check, setup.run, setup.probe, setup.timing,
+            setup.settings_of, setup.heard, setup.check, setup.run, setup.probe, setup.timing, setup.is_away,
         )  # fmt: skip
         with scope:
             while True:

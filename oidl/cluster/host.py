@@ -10,11 +10,13 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import trio
 
-from oidl.cluster.protocol import ENOUGH, Answer, Exchange, Report, Result, Timing
+from oidl.cluster.protocol import ENOUGH, Answer, Exchange, Report, Result, SealOrder, Timing
+from oidl.cluster.sealing import Sealer, in_scratch
 from oidl.errors import OidlError
 from oidl.model import Job, OpenShard
 from oidl.net.client import tls_context
@@ -26,6 +28,8 @@ from oidl.node.machine import NodeSettings, Surroundings, open_node
 from oidl.node.pool import Arrivals
 from oidl.node.stop import Stop
 from oidl.progress.meter import Meter
+from oidl.storage.remote import RemoteStore
+from oidl.storage.sweep import remove_tree
 
 _CLOSE_S = 10.0
 
@@ -33,12 +37,16 @@ log = logging.getLogger("oidl")
 
 
 class NodeHost:
-    """The node with the name `life`; it ends if there is no exchange for the lease of `timing`."""
+    """The node with the name `life`; it ends if there is no exchange for the lease of `timing`.
 
-    def __init__(self, life: str, settings: NodeSettings, timing: Timing) -> None:
+    With a `scratch` directory, it keeps its shards there until they are in the object store, and removes it at the end.
+    """
+
+    def __init__(self, life: str, settings: NodeSettings, timing: Timing, scratch: Path | None = None) -> None:
         self.life = life
         self._settings = settings
         self._timing = timing
+        self._scratch = scratch
         self._talk: _Talk | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._has_started = threading.Event()
@@ -77,9 +85,15 @@ class NodeHost:
             self._problem = f"{type(error).__name__}: {error}"
         finally:
             self._has_started.set()
+            if self._scratch:
+                remove_tree(self._scratch)
 
     async def _main(self) -> None:
-        talk = _Talk(self._settings, self._timing)
+        settings, remote = self._settings, None
+        if self._scratch:
+            settings = in_scratch(settings, self._scratch)
+            remote = RemoteStore(settings.workers.shards.remote or "")
+        talk = _Talk(settings, self._timing, remote)
         self._talk, self._token = talk, trio.lowlevel.current_trio_token()
         self._has_started.set()
         try:
@@ -91,8 +105,10 @@ class NodeHost:
 class _Talk:
     """The node, and what it has to say; the feed and the recorder of its stages."""
 
-    def __init__(self, settings: NodeSettings, timing: Timing) -> None:
+    def __init__(self, settings: NodeSettings, timing: Timing, remote: RemoteStore | None) -> None:
         self.scope = trio.CancelScope()
+        self._sealer = Sealer(settings.workers.layout.root_dir, remote, self._call) if remote else None
+        self._orders_in, self._orders = trio.open_memory_channel[SealOrder](math.inf)
         self._settings = settings
         self._timing = timing
         self._stop = Stop()
@@ -108,7 +124,8 @@ class _Talk:
         self._news = trio.Event()
         self._one_at_a_time = trio.Lock()
         self._last = 0, Answer()  # the number of an exchange, and its answer
-        self._has_ended, self._is_collected = trio.Event(), trio.Event()
+        self._has_told_stop = False
+        self._has_stopped, self._is_collected = trio.Event(), trio.Event()
         self._throttle = Throttle(settings.workers.transfers.max_bytes_per_s)
         self._heard_at = trio.current_time()
         self._sync: Callable[[], Awaitable[None]] | None = None
@@ -120,10 +137,12 @@ class _Talk:
         with self.scope, cached_dns(self._settings.workers.transfers.dns_timeout_s):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch_lease)
+                if self._sealer:
+                    nursery.start_soon(self._sealer.run, self._orders)
                 async with open_node(self._settings, tls_context(), around) as (node, workers):
                     self._sync = workers.sync
                     await node.run(_Feed(self._jobs), _Recorder(self._record))
-                self._has_ended.set()
+                self._has_stopped.set()
                 self._tell()
                 await self._is_collected.wait()
                 nursery.cancel_scope.cancel()
@@ -146,9 +165,9 @@ class _Talk:
         self._take(exchange)
         most = max(1, min(ENOUGH, len(self._in_progress) // 2))
         with trio.move_on_after(self._timing.wait_s):
-            while not self._has_news(most, waits_for_end=exchange.ends):
+            while not self._has_news(most, exchange):
                 await self._news.wait()
-        return await self._answer()
+        return await self._answer(holds=exchange.holds)
 
     def _take(self, exchange: Exchange) -> None:
         self._refused_names |= exchange.refused_names
@@ -159,19 +178,23 @@ class _Talk:
         for job in exchange.jobs:
             self._in_progress.add(job.image_id)
             self._jobs_in.send_nowait(job)
+        for order in exchange.seals:
+            self._orders_in.send_nowait(order)
         if exchange.drains:
             self._stop.draining.set()
         if exchange.drains or exchange.ends:
             self._jobs_in.close()
 
-    def _has_news(self, most: int, *, waits_for_end: bool) -> bool:
-        if waits_for_end:
-            return self._has_ended.is_set()
-        return bool(self._calls) or len(self._results) >= most or not self._in_progress or self._has_ended.is_set()
+    def _has_news(self, most: int, exchange: Exchange) -> bool:
+        if exchange.ends:
+            is_new = not self._has_told_stop or bool(self._calls) or not exchange.holds
+            return self._has_stopped.is_set() and is_new
+        return bool(self._calls) or len(self._results) >= most or not self._in_progress or self._has_stopped.is_set()
 
-    async def _answer(self) -> Answer:
+    async def _answer(self, *, holds: bool) -> Answer:
         results, self._results = self._results, []
-        if results and self._sync and not self._has_ended.is_set():
+        self._has_told_stop = has_stopped = self._has_stopped.is_set()
+        if results and self._sync and not (self._sealer or has_stopped):
             await self._sync()  # what is recorded must not be lost with this machine
         now = self._meter.statistics()
         read, throttled = now.bytes_read - self._told_bytes, now.throttled - self._told_throttled
@@ -181,7 +204,8 @@ class _Talk:
             tuple(self._calls),
             Report(len(self._in_progress), read, throttled, now.paces),
             tuple(self._texts),
-            has_ended=self._has_ended.is_set() and not self._results,
+            has_stopped=has_stopped,
+            has_ended=has_stopped and not holds and not self._results,
         )
         self._calls.clear()
         self._texts.clear()
@@ -195,6 +219,10 @@ class _Talk:
 
     def _say(self, text: str) -> None:
         self._texts.append(text)
+
+    def _call(self, call: Call) -> None:
+        self._calls.append(call)
+        self._tell()
 
     def _tell(self) -> None:
         self._news.set()
@@ -227,13 +255,12 @@ class _Talk:
 
     async def shard_is_full(self, shard_id: int, appended: int) -> None:
         """As in `Coordinator`."""
-        self._calls.append(Call(0, "shard_is_full", (shard_id, appended)))
+        self._call(Call(0, "shard_is_full", (shard_id, appended)))
 
     async def _ask(self, method: str, *arguments: object) -> Any:
         number = next(self._numbers)
         event, replies = self._asked[number] = trio.Event(), []
-        self._calls.append(Call(number, method, arguments))
-        self._tell()
+        self._call(Call(number, method, arguments))
         await event.wait()
         del self._asked[number]
         if replies[0].error:

@@ -5,16 +5,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from oidl.cluster.address import ClusterAddress
+from oidl.cluster.away import AwayShards
 from oidl.cluster.dask import open_engine, worker_ttl_s
 from oidl.cluster.dispatch import Dispatcher, Setup
 from oidl.cluster.engine import Engine
+from oidl.cluster.node_shards import NodeShards, SharedShards
 from oidl.cluster.protocol import SILENCE_S, Facts, Timing
 from oidl.cluster.publish import Publisher
 from oidl.cluster.roster import Roster
 from oidl.cluster.versions import difference, versions
 from oidl.errors import disk_error
+from oidl.model import StoreKind
 from oidl.node.machine import NodeSettings
 from oidl.node.pool import process_count
 from oidl.pipeline.feed import InFlight
@@ -56,9 +60,21 @@ def new_dispatcher(engine: Engine, roster: Roster, work: ImageWork, in_flight: I
         run=f"{work.token}-{secrets.token_hex(2)}",
         probe=probe,
         timing=Timing(min(SILENCE_S, worker_ttl_s())),
+        is_away=are_away(settings),
     )
-    truth = Publisher(work, in_flight)
-    return Dispatcher(engine, truth, setup, context.stop, context.say)
+    shards: NodeShards = SharedShards(work.shards, settings.root_dir)
+    if setup.is_away:
+        assert work.uploads
+        shards = AwayShards(context.state, work.shards, work.uploads, context.stop, work.token)
+    return Dispatcher(engine, Publisher(work, in_flight, shards), setup, context.stop, context.say)
+
+
+def are_away(settings: Settings) -> bool:
+    """Whether nodes need no shared filesystem: everything goes to an object store, and nothing stays in the root."""
+    if settings.shards.remote is None or settings.shards.keep_local:
+        return False
+    renditions = settings.all_renditions
+    return all(each.store is not StoreKind.FILES and not Path(each.directory).is_absolute() for each in renditions)
 
 
 def _settings_of(every: NodeSettings, settings: Settings, roster: Roster, host: str, facts: Facts) -> NodeSettings:
@@ -72,7 +88,7 @@ def _settings_of(every: NodeSettings, settings: Settings, roster: Roster, host: 
 def _problem(settings: Settings, facts: Facts) -> str | None:
     if problem := difference(facts.versions, versions()):
         return problem
-    if not facts.can_see:
+    if not facts.can_see and not are_away(settings):
         return f"it does not see {settings.root_dir}, which must be on a filesystem that all machines share"
     return None
 

@@ -1,6 +1,7 @@
 """The Dask plugin that owns the node of a worker: when the worker closes, the node ends."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from distributed import WorkerPlugin, get_worker
@@ -40,6 +41,11 @@ def remove_host(run: str) -> None:
     """Ends the node of a run."""
     worker = get_worker()
     sync(worker.loop, worker.plugin_remove, name=_name(run))
+
+
+def worker_directory() -> Path:
+    """A directory of this worker on its disk, which Dask removes with it."""
+    return Path(get_worker().local_directory)
 
 
 def worker_threads() -> int:

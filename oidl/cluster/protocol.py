@@ -6,6 +6,7 @@ from typing import NamedTuple
 from oidl.model import Done, Failure, Job, Postponed
 from oidl.net.pace import PaceState
 from oidl.node.frames import Call, Reply
+from oidl.storage.shards.files import Range
 
 SILENCE_S = 60.0
 """A node that has not answered for so long is lost."""
@@ -44,13 +45,29 @@ class Result(NamedTuple):
     earlier: tuple[Failure, ...] = ()
 
 
+class SealOrder(NamedTuple):
+    """How a node completes a shard that it has on its own disk: `source` becomes `target`, which may be the same.
+
+    Both paths are relative to the node's directory. `ranges` of the source are the samples that count, one after the
+    other if it stays in its place; `end` comes after them. Then it is staged as `staged`.
+    """
+
+    shard_id: int
+    source: str
+    target: str
+    ranges: tuple[Range, ...]
+    end: bytes
+    staged: str
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """What the coordinator sends: more jobs, and replies to the node's questions.
 
     Exchanges of a life have numbers from 1; one that arrives twice gets the same answer, and does nothing else.
     `refused_names` are names that files must not have, with the ImageID that they are refused to. A node that
-    `drains` begins nothing new; one that `ends` has no jobs left and stops.
+    `drains` begins nothing new; one that `ends` has no jobs left and stops. `seals` are shards to complete; a node that
+    `holds` shards stays until they are staged.
     """
 
     number: int
@@ -59,6 +76,8 @@ class Exchange:
     replies: tuple[Reply, ...] = ()
     drains: bool = False
     ends: bool = False
+    seals: tuple[SealOrder, ...] = ()
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +95,15 @@ class Answer:
     """What a node sends back.
 
     `calls` are calls of the methods of `Coordinator`, with number 0 if they need no reply; `texts` are messages for the
-    user. If it `has_ended`, `problem` says why, empty if it was asked to.
+    user. One that `has_stopped` processes no images any more, and has closed its shards. If it `has_ended`, `problem`
+    says why, empty if it was asked to.
     """
 
     results: tuple[Result, ...] = ()
     calls: tuple[Call, ...] = ()
     report: Report = Report()
     texts: tuple[str, ...] = ()
+    has_stopped: bool = False
     has_ended: bool = False
     problem: str = ""
 

@@ -1,7 +1,7 @@
-"""What only the coordinator may do for its nodes: claim names, publish files, open shards, and fence those of the lost.
+"""What only the coordinator may do for its nodes: claim names, publish files, and fence those of the lost.
 
-A node stages files in a directory that the coordinator has created for it, and appends to shards whose files it has
-created: see `storage.staging`. What was taken away from a life is gone for it, even if it wakes much later.
+A node stages files in a directory that the coordinator has created for it, see `storage.staging`. What was taken away
+from a life is gone for it, even if it wakes much later.
 """
 
 from collections import defaultdict
@@ -12,9 +12,10 @@ from typing import Protocol
 
 import trio
 
-from oidl.cluster.protocol import Result
+from oidl.cluster.node_shards import NodeShards
+from oidl.cluster.protocol import Result, SealOrder
 from oidl.errors import DiskError, OidlError
-from oidl.model import ORIGINAL, Done, Failure, Job, OpenShard, Reason, Source, StoreKind, WrittenFile
+from oidl.model import ORIGINAL, Done, Failure, Job, Reason, Source, StoreKind, WrittenFile
 from oidl.node.frames import Call, Reply
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.feed import InFlight
@@ -22,7 +23,6 @@ from oidl.pipeline.machines import ImageWork
 from oidl.settings import FileNames
 from oidl.state.requeue import requeue
 from oidl.storage.layout import actual_path, flickr_name, subset_directory
-from oidl.storage.shards.files import create_shard
 from oidl.storage.staging import close_staging, open_staging, publish, staged_path
 
 
@@ -31,6 +31,14 @@ class Truth(Protocol):
 
     async def begin(self, life: str) -> None:
         """Gives a new life places to write to. Raises `DiskError`."""
+        ...
+
+    def holds(self, life: str) -> bool:
+        """Whether a life has shards on its own disk."""
+        ...
+
+    async def orders(self, life: str, *, is_last: bool) -> tuple[SealOrder, ...]:
+        """Which of these the life should complete now; if it `is_last`, all of them."""
         ...
 
     async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
@@ -51,11 +59,11 @@ class Truth(Protocol):
 
 
 class Publisher:
-    """The `Truth` of a run: its database and its files."""
+    """The `Truth` of a run: its database, its files and the `shards` of its nodes."""
 
-    def __init__(self, work: ImageWork, in_flight: InFlight) -> None:
+    def __init__(self, work: ImageWork, in_flight: InFlight, shards: NodeShards) -> None:
         self._state = work.context.state
-        self._shards = work.shards
+        self._shards = shards
         self._in_flight = in_flight
         self._settings = work.context.settings
         self._token = work.token
@@ -67,12 +75,20 @@ class Publisher:
             if each.store is StoreKind.FILES
         ]
         self._publishing = trio.CapacityLimiter(1)
-        self._shards_of: dict[str, list[int]] = defaultdict(list)
         self._unrecorded: dict[str, set[str]] = defaultdict(set)  # ImageIDs with results that count, by life
 
     async def begin(self, life: str) -> None:
         """As in `Truth`."""
         await run_abandonable(open_staging, self._homes, self._token, life, limiter=self._publishing)
+
+    def holds(self, life: str) -> bool:
+        """As in `Truth`."""
+        return self._shards.holds(life)
+
+    async def orders(self, life: str, *, is_last: bool) -> tuple[SealOrder, ...]:
+        """As in `Truth`."""
+        is_recorded = not self._unrecorded[life] & self._in_flight.image_ids
+        return await self._shards.orders(life, is_last=is_last and is_recorded)
 
     async def refused_names(self, jobs: Sequence[Job]) -> frozenset[tuple[str, str]]:
         """As in `Truth`."""
@@ -95,10 +111,7 @@ class Publisher:
     async def reply(self, life: str, call: Call) -> Reply:
         """As in `Truth`."""
         try:
-            if call.method == "open_shard":
-                return Reply(call.number, await self._open_shard(life, *call.arguments))
-            await self._shards.shard_is_full(*call.arguments)
-            return Reply(call.number, None)
+            return Reply(call.number, await getattr(self._shards, call.method)(life, *call.arguments))
         except OidlError as error:
             return Reply(call.number, None, error)
 
@@ -107,16 +120,8 @@ class Publisher:
         while self._unrecorded[life] & self._in_flight.image_ids:
             await self._in_flight.wait_released()
         del self._unrecorded[life]
-        if shards := self._shards_of.pop(life, []):
-            await self._shards.fence(shards)
+        await self._shards.fence(life)
         await run_abandonable(close_staging, self._homes, self._token, life, limiter=self._publishing)
-
-    async def _open_shard(self, life: str, rendition: str, subset: str) -> OpenShard:
-        shard = await self._shards.open_shard(rendition, subset)
-        self._shards_of[life].append(shard.shard_id)
-        path = self._settings.root_dir / shard.path
-        await run_abandonable(create_shard, path, limiter=self._publishing)
-        return shard
 
     # ---- in threads
 

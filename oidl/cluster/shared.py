@@ -94,7 +94,8 @@ class Coordination:
     """What all conversations of a run share.
 
     `outcomes` is where results go; `settings_of` has the settings of a new node on a host; `heard` is called with every
-    answer; `check` says why a worker cannot take part, None if it can; `probe` is a file that it must see.
+    answer; `check` says why a worker cannot take part, None if it can; `probe` is a file that it must see, unless nodes
+    are `is_away`: they write to their own disks then.
     """
 
     engine: Engine
@@ -109,4 +110,5 @@ class Coordination:
     run: str
     probe: str
     timing: Timing
+    is_away: bool = False
     health: Health = field(default_factory=Health)

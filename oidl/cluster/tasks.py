@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from oidl.cluster.protocol import Answer, Exchange, Facts, Timing
+from oidl.errors import OidlError
 from oidl.node.frames import pickled
 from oidl.node.machine import NodeSettings
+from oidl.storage.remote import RemoteStore
 
 
 def look(probe: str) -> Facts:
@@ -17,12 +19,19 @@ def look(probe: str) -> Facts:
     return Facts(versions(), Path(probe).is_file(), worker_threads())
 
 
-def begin(run: str, life: str, settings: NodeSettings, timing: Timing) -> None:
-    """Begins a life of the node of this worker; an earlier one ends."""
-    from oidl.cluster.host import NodeHost
-    from oidl.cluster.plugin import put_host
+def begin(run: str, life: str, settings: NodeSettings, timing: Timing, is_away: bool) -> None:
+    """Begins a life of the node of this worker; an earlier one ends.
 
-    put_host(run, NodeHost(life, settings, timing))
+    A node that `is_away` writes to the disk of its worker. Raises `OidlError` if it cannot use the object store.
+    """
+    from oidl.cluster.host import NodeHost
+    from oidl.cluster.plugin import put_host, worker_directory
+
+    scratch = None
+    if is_away:
+        RemoteStore(settings.workers.shards.remote or "").check()
+        scratch = worker_directory() / f"oidl-{life}"
+    put_host(run, NodeHost(life, settings, timing, scratch))
 
 
 def exchange(run: str, life: str, data: bytes) -> bytes | None:
@@ -43,4 +52,4 @@ def explained(error: Exception) -> str:
     """What a worker raised, for the user."""
     if isinstance(error, ModuleNotFoundError):
         return f"it cannot import {error.name}; install the same oidl[cluster] there"
-    return f"{type(error).__name__}: {error}"
+    return error.message if isinstance(error, OidlError) else f"{type(error).__name__}: {error}"

@@ -14,6 +14,7 @@ from oidl.pipeline.context import Context
 from oidl.pipeline.feed import InFlight
 from oidl.pipeline.inputs import Inputs
 from oidl.pipeline.shards import RunShards
+from oidl.pipeline.uploads import Uploads
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Settings, WorkerSettings
 from oidl.state.requeue import requeue
@@ -33,6 +34,7 @@ class ImageWork:
     tls: ssl.SSLContext
     token: str
     shards: RunShards
+    uploads: Uploads | None = None
 
 
 class Machine(Protocol):

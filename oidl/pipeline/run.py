@@ -4,13 +4,13 @@ Everything is composed here from a frozen `Settings`; `cli` adds the lock, the
 signals and the printers around it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
+from oidl.errors import DiskError, ExitCode, MetadataError, RemoteError, UsageError
 from oidl.hints import command
 from oidl.net.client import tls_context
 from oidl.net.dns import cached_dns
@@ -31,7 +31,10 @@ from oidl.pipeline.uploads import new_uploads
 from oidl.state.annotation_filters import has_annotations
 from oidl.state.queue import Queue, ScheduledRetries
 from oidl.state.requeue import end_waits
+from oidl.state.runs import was_on_cluster
 from oidl.text import counted
+
+_PASSES = 5  # over images that were lost from shards
 
 
 class Run:
@@ -62,7 +65,8 @@ class Run:
             context.state, settings.layout, settings.shards, settings.all_renditions, context.stop, context.say
         )
         self._uploads = new_uploads(context)
-        self._images = ImageStages(ImageWork(context, self._inputs, tls, self._row.token, self._shards), machines)
+        work = ImageWork(context, self._inputs, tls, self._row.token, self._shards, self._uploads)
+        self._images = ImageStages(work, machines)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )
@@ -113,7 +117,7 @@ class Run:
         """Fetches lists, annotations and images; tasks in `background` run meanwhile, and the caller cancels them."""
         settings = self._settings
         missing: list[MetadataError] = []
-        if self._uploads and not await self._stop.unless_draining(self._uploads.check):
+        if self._uploads and not await self._stop.unless_draining(self._begin_uploads):
             return self._end()
         if not await self._load_inputs(missing):
             return self._end()
@@ -139,6 +143,11 @@ class Run:
             await self._collect(self._inputs.annotations.load_for_done, missing)
         is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
         return self._end(missing, waiting, is_left=is_left, remark=remark)
+
+    async def _begin_uploads(self) -> None:
+        assert self._uploads
+        await self._uploads.check()
+        await self._adopt_staged(await self._state.run(self._row.ended_tokens))
 
     async def _load_inputs(self, missing: list[MetadataError]) -> bool:
         """Loads the list, and annotations that are needed before the images; returns False if the run must stop."""
@@ -166,24 +175,24 @@ class Run:
 
     async def _fetch_images(self, run_id: int, selected: ImageSelection) -> tuple[ScheduledRetries, bool, str]:
         """Fetches the images; returns those that wait for a retry, whether any are left to do, and a last message."""
-        queue, target = selected.queue(run_id), selected.target
+        queue = selected.queue(run_id)
         self._meter.set_baseline(await selected.ask(queue.status_counts))
         await self._count_plan(selected, queue)
-        if not target.is_met and await selected.ask(queue.has_left):
+        if not selected.target.is_met and await selected.ask(queue.has_left):
             self._limits.begin_writing()
         if self._shards.are_written and not await self._state.run(has_annotations, self._state.db):
             self._say(
                 "images in shards will have no boxes and labels, because none are loaded yet; to add them, use "
                 f"--load-annotations, run {command('annotations load')} before a run, or {command('pack')} after it"
             )
-        end = await self._images.run(queue, selected)
-        await self._stop.unless_cancelling(self._finish_shards)
+        end = await self._process_images(queue, selected)
         waiting, is_left, remark = ScheduledRetries(), True, ""
 
         async def count() -> None:
             nonlocal waiting, is_left, remark
             if remark := await self._images.withdraw_streaks():
                 await self._count_plan(selected, queue)
+            target = selected.target
             is_left = end is not FeedEnd.NOTHING_LEFT and not target.is_met
             is_left = is_left and await selected.ask(queue.has_left)
             if not target.is_met:
@@ -192,12 +201,41 @@ class Run:
         await self._stop.unless_cancelling(count)
         return waiting, is_left or self._are_uploads_left, remark
 
+    async def _process_images(self, queue: Queue, selected: ImageSelection) -> FeedEnd:
+        """Fetches the images and completes the shards; if images are lost from these, fetches those again."""
+        self._shards.take_lost()  # what was found missing at the start is fetched now
+        for _ in range(_PASSES):
+            end = await self._images.run(queue, selected)
+            await self._stop.unless_cancelling(self._finish_shards)
+            are_lost = self._shards.take_lost() > 0
+            if not are_lost or self._stop.draining.is_set():
+                break
+            await selected.count_complete()
+        else:
+            self._stop.limit_reached("images are lost from shards again and again")
+        return FeedEnd.STOPPED if are_lost else end
+
     async def _finish_shards(self) -> None:
         """Seals the shards, and uploads them."""
         await self._shards.seal_all()
-        if self._uploads and (problem := await self._uploads.finish()):
+        if not self._uploads:
+            return
+        await self._adopt_staged({self._row.token})
+        if problem := await self._uploads.finish():
             self._are_uploads_left = True
             self._stop.limit_reached(problem)
+
+    async def _adopt_staged(self, ended: Collection[str]) -> None:
+        """Moves shards that nodes have staged to their names, and removes what those of `ended` runs left there."""
+        assert self._uploads
+        if not await self._state.run(was_on_cluster, self._state.db):
+            return
+        try:
+            if lost := await self._uploads.adopt_staged():
+                await self._shards.fence(lost)
+            await self._uploads.sweep(ended)
+        except RemoteError as error:
+            self._stop.limit_reached(f"{error.message}; {error.hint}")
 
     async def _say_introduction(self) -> None:
         for text in await trio.to_thread.run_sync(self._introduce):

@@ -53,6 +53,10 @@ class RunRow:
         self._sweep()
         return run_id
 
+    def ended_tokens(self) -> frozenset[str]:
+        """The tokens of runs that have ended."""
+        return self._state.ledger.ended_tokens(boot_id(), is_alive)
+
     def restore_plan(self) -> None:
         """Gives the root the plan that it had before `open`."""
         with self._state.ledger.transaction():
@@ -67,5 +71,5 @@ class RunRow:
 
     def _sweep(self) -> None:
         """Removes the incomplete files of killed runs. Partly fetched archives stay, because they are resumed."""
-        self._files.sweep(self.homes(), self._state.ledger.ended_tokens(boot_id(), is_alive))
+        self._files.sweep(self.homes(), self.ended_tokens())
         remove_tree(self._settings.root_dir / UNPACKING)

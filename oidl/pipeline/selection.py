@@ -55,6 +55,10 @@ class ImageSelection:
             say(f"{counted(selected.images, 'image')} chosen")
             if unmet := await self.ask(partial(unmet_license, self._reader, selection.license, selected.images)):
                 say(f"{unmet.why}; {unmet.hint}")
+        await self.count_complete()
+
+    async def count_complete(self) -> None:
+        """Counts the images that are complete now, for the limits."""
         self.target = await self.ask(self._count_complete)
 
     async def ask(self, question: Callable[[], T]) -> T:

@@ -11,7 +11,6 @@ others. The first is cut, the second copied. A shard whose file is shorter has l
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 
 import trio
@@ -21,6 +20,7 @@ from oidl.model import Failure, OpenShard, Reason, Rendition, ShardSettings, Sto
 from oidl.node.stop import Stop
 from oidl.node.threads import run_abandonable
 from oidl.pipeline.lost_samples import lost_images
+from oidl.pipeline.shard_copies import are_adjacent, new_copy, new_places
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
@@ -56,7 +56,6 @@ from oidl.storage.shards.files import (
     seal_shard,
 )
 from oidl.storage.shards.formats import SHARD_FORMATS
-from oidl.storage.shards.place import Place, place_of
 from oidl.text import counted
 
 _EVERY_S = 2.0
@@ -87,6 +86,7 @@ class RunShards:
         self._full: dict[int, int] = {}  # how many images there will be in it, by shard
         self._sealing = trio.CapacityLimiter(1)
         self._one_at_a_time = trio.Lock()
+        self._lost = 0
 
     @property
     def are_written(self) -> bool:
@@ -104,6 +104,10 @@ class RunShards:
         """As in `Coordinator`."""
         if idle := self._idle.get((rendition, subset)):
             return idle.pop()
+        return await self.new_shard(rendition, subset)
+
+    async def new_shard(self, rendition: str, subset: str) -> OpenShard:
+        """A shard that nothing was appended to."""
         shard = await self._state.run(self._new_shard, self._renditions[rendition], subset)
         return shard._replace(samples=self._limits.samples)
 
@@ -153,7 +157,13 @@ class RunShards:
         await self._state.run(record_sealed, self._state.db, shard, len(samples), size, digest)
         log.info("sealed %s: %d images, %d bytes", shard.path, len(samples), size)
 
+    def take_lost(self) -> int:
+        """How many images were made pending again since the last call, because they were missing from shards."""
+        lost, self._lost = self._lost, 0
+        return lost
+
     def _say_lost(self, images: int) -> None:
+        self._lost += images
         if images:
             self._say(f"{counted(images, 'image')} missing from shards will be fetched again")
 
@@ -219,28 +229,11 @@ class RunShards:
         if not samples:
             drop_shard(db, shard)
             return None
-        begins = list(accumulate((each.bytes for each in samples), initial=0))
-        are_adjacent = begins[:-1] == [each.at for each in samples]
-        if shard.state == "open" and are_adjacent and not copy and not is_locked(self._path(shard)):
-            cut_shard(self._path(shard), begins[-1])
+        if shard.state == "open" and are_adjacent(samples) and not copy and not is_locked(self._path(shard)):
+            cut_shard(self._path(shard), new_places(samples)[-1])
             return shard, samples
-        return self._copied(db, shard, samples, begins)
-
-    def _copied(
-        self, db: StateConnection, shard: Shard, samples: list[Sample], begins: Sequence[int]
-    ) -> tuple[Shard, list[Sample]]:
-        """A new shard with the images of `shard`, which is dropped."""
-        rendition = Rendition(shard.rendition, "", store=StoreKind(shard.format))
-        home = shard.path.rpartition("/")[0]
-        opened = open_shard(db, rendition, shard.split, shard.directory, home, is_taken=self._is_taken)
-        target = unsealed_shard(db, opened.shard_id)
-        assert target
-        ranges = [Range(each.at, each.bytes) for each in samples]
-        copy_ranges(self._path(shard), ranges, self._path(target))
-        moved = [
-            each._replace(place=place, at=at, path=_moved_path(each, target.path, at))
-            for place, (each, at) in enumerate(zip(samples, begins, strict=False))
-        ]
+        target, moved = new_copy(db, shard, samples, self.is_taken)
+        copy_ranges(self._path(shard), [Range(each.at, each.bytes) for each in samples], self._path(target))
         record_moved(db, shard, target, moved)
         return target, moved
 
@@ -258,12 +251,12 @@ class RunShards:
     def _new_shard(self, rendition: Rendition, subset: str) -> OpenShard:
         home = recorded_path(self._layout, subset_directory(self._layout, subset, rendition.directory))
         directory = self._directory(rendition)
-        return open_shard(self._state.db, rendition, subset, directory, home, is_taken=self._is_taken)
+        return open_shard(self._state.db, rendition, subset, directory, home, is_taken=self.is_taken)
 
     def _directory(self, rendition: Rendition) -> str:
         return recorded_path(self._layout, subset_directory(self._layout, "*", rendition.directory))
 
-    def _is_taken(self, path: str) -> bool:
+    def is_taken(self, path: str) -> bool:
         """Whether a file of another database, perhaps of a deleted one, has the final name of a shard."""
         return (self._layout.root_dir / path).exists()
 
@@ -290,9 +283,3 @@ def _requeue_all(db: StateConnection, shard: Shard, image_ids: Sequence[str]) ->
         requeue(db, [(image_id, shard.rendition) for image_id in image_ids], image_ids)
         forget_plan_counts(db)
     return len(image_ids)
-
-
-def _moved_path(sample: Sample, path: str, at: int) -> str:
-    place = place_of(sample.path)
-    assert place
-    return str(Place(path, at + place.at - sample.at))

@@ -1,6 +1,7 @@
 """Sealed shards go to an object store while the run continues; a row says so only when the object is there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import PurePath
 
 import trio
@@ -10,7 +11,15 @@ from oidl.node.threads import run_abandonable
 from oidl.pipeline.context import Context
 from oidl.pipeline.writer import StateWriter
 from oidl.settings import Layout
-from oidl.state.uploads import SealedShard, record_uploaded, remote_shards, shards_to_upload
+from oidl.state.uploads import (
+    SealedShard,
+    record_unstaged,
+    record_uploaded,
+    remote_shards,
+    shards_to_upload,
+    staged_shards,
+)
+from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.remote import RemoteStore
 from oidl.storage.shards.files import remove_shard
 from oidl.text import counted
@@ -41,6 +50,28 @@ class Uploads:
     async def check(self) -> None:
         """Raises `RemoteError` if the object store cannot be used; it is called before anything is downloaded."""
         await run_abandonable(self._remote.check, limiter=self._uploading)
+
+    async def adopt_staged(self) -> list[int]:
+        """Moves the shards that nodes have staged to their names; returns the numbers of those that are lost.
+
+        Raises `RemoteError`; what is left then is done by the next call, perhaps of another run.
+        """
+        lost = []
+        async with self._one_at_a_time:
+            for shard, staged_url in await self._state.run(staged_shards, self._state.db):
+                name = staged_url.rpartition(f"/{PART_DIRECTORY}/")[2]
+                adopt = partial(self._remote.adopt, name, _key(shard.path), shard.bytes, shard.sha256)
+                if url := await run_abandonable(adopt, limiter=self._uploading):
+                    await self._state.run(record_uploaded, self._state.db, shard.shard_id, url)
+                else:
+                    lost.append(shard.shard_id)
+        await self._state.run(record_unstaged, self._state.db, lost)
+        return lost
+
+    async def sweep(self, tokens: Collection[str]) -> None:
+        """Removes what nodes of the runs with `tokens` have staged, and no row needs. Raises `RemoteError`."""
+        if not await self._state.run(staged_shards, self._state.db):
+            await run_abandonable(self._remote.sweep, tokens.__contains__, limiter=self._uploading)
 
     async def run(self) -> None:
         """Uploads shards as they are sealed, until cancelled; after an error it waits for a while."""

@@ -5,17 +5,22 @@ is created on condition that it does not exist (`If-None-Match: *`), and holds t
 SHA-256 of the shard, so a later run knows whether the shard is the same.
 Large objects cannot be created on a condition in parts, but claims can.
 
+A machine that must not decide what counts stages an object below `.oidl-part`,
+and another one moves it to its name.
+
 Keys and regions come from the environment (`AWS_ACCESS_KEY_ID`, …), never from
 options, and are not recorded.
 """
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from oidl.errors import RemoteError, UsageError
 from oidl.hints import install
+from oidl.storage.atomic import PART_DIRECTORY
 from oidl.text import shortened, without_secrets
 
 _KINDS = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
@@ -75,22 +80,76 @@ class RemoteStore:
 
         Raises `RemoteError` if it cannot be uploaded, or if another object has the name.
         """
+        return self._create(key, size, sha256, lambda: self._put(path, key))
+
+    def stage(self, path: Path, name: str) -> str:
+        """Uploads the file `path` to the staging place, under `name`; returns its URL. Raises `RemoteError`."""
+        url = self.staged_url(name)
+        try:
+            self._put(path, f"{PART_DIRECTORY}/{name}")
+        except self._errors as error:
+            raise _failed(url, error) from error
+        return url
+
+    def staged_url(self, name: str) -> str:
+        """The URL that `stage` gives an object."""
+        return without_secrets(f"{self.url}/{PART_DIRECTORY}/{name}")
+
+    def adopt(self, name: str, key: str, size: int, sha256: str) -> str | None:
+        """Moves the staged object `name` to `key`, unless it is there already; returns its URL.
+
+        Returns None if it is in neither place. Raises `RemoteError` as `upload` does.
+        """
         import obstore
 
+        staged = f"{PART_DIRECTORY}/{name}"
+        try:
+            if self._size(staged) != size and self._size(key) != size:
+                return None
+            url = self._create(key, size, sha256, lambda: obstore.copy(self._store, staged, key))
+            if self._size(staged) is not None:
+                obstore.delete(self._store, staged)
+        except self._errors as error:
+            raise _failed(without_secrets(f"{self.url}/{key}"), error) from error
+        return url
+
+    def sweep(self, is_over: Callable[[str], bool]) -> int:
+        """Removes staged objects whose names begin with the token of a run that `is_over`; returns how many.
+
+        Raises `RemoteError`.
+        """
+        import obstore
+
+        swept = 0
+        try:
+            for page in obstore.list(self._store, prefix=PART_DIRECTORY):
+                for each in page:
+                    path = each["path"]
+                    if is_over(path.rpartition(f"{PART_DIRECTORY}/")[2].partition("-")[0]):
+                        obstore.delete(self._store, path)
+                        swept += 1
+        except self._errors as error:
+            raise _failed(self.staged_url(""), error, "be cleared") from error
+        return swept
+
+    def _create(self, key: str, size: int, sha256: str, put: Callable[[], object]) -> str:
+        """Claims `key`, and lets `put` make the object if it is not there; returns its URL. Raises `RemoteError`."""
         url = without_secrets(f"{self.url}/{key}")
         try:
-            is_claimed_before = not self._claim(key, f"{sha256}  {path.name}\n".encode(), url)
+            is_claimed_before = not self._claim(key, f"{sha256}  {key.rpartition('/')[2]}\n".encode(), url)
             present = self._size(key)
             if present is None:
-                obstore.put(self._store, key, path, chunk_size=_CHUNK_BYTES, max_concurrency=_AT_ONCE)
+                put()
             elif not is_claimed_before or present != size:
                 raise _taken(url)
         except self._errors as error:
-            raise RemoteError(
-                f"{url} could not be uploaded: {_first_line(error)}",
-                hint="check the address, the credentials in the environment and the network; the next run continues",
-            ) from error
+            raise _failed(url, error) from error
         return url
+
+    def _put(self, path: Path, key: str) -> None:
+        import obstore
+
+        obstore.put(self._store, key, path, chunk_size=_CHUNK_BYTES, max_concurrency=_AT_ONCE)
 
     def _claim(self, key: str, claim: bytes, url: str) -> bool:
         """Whether `key` is new; False if this very shard was claimed before. Raises `RemoteError` if another was."""
@@ -113,6 +172,13 @@ class RemoteStore:
         except FileNotFoundError:
             return None
         return size
+
+
+def _failed(url: str, error: Exception, what: str = "be uploaded") -> RemoteError:
+    return RemoteError(
+        f"{url} could not {what}: {_first_line(error)}",
+        hint="check the address, the credentials in the environment and the network; the next run continues",
+    )
 
 
 def _taken(url: str) -> RemoteError:

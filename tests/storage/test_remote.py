@@ -52,7 +52,7 @@ def test_a_shard_is_uploaded_with_its_digest(shard: Path) -> None:
     url = RemoteStore("s3://bucket/cats/").upload(shard, "v7/train/a.tar", len(BODY), DIGEST)
     assert url == "s3://bucket/cats/v7/train/a.tar"
     assert fetched("cats/v7/train/a.tar") == BODY
-    assert fetched("cats/v7/train/a.tar.sha256") == f"{DIGEST}  train-000000.tar\n".encode()
+    assert fetched("cats/v7/train/a.tar.sha256") == f"{DIGEST}  a.tar\n".encode()
 
 
 def test_a_large_shard_comes_in_parts(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_same_shard_again_is_not_sent_again(shard: Path) -> None:
 
 
 def test_an_upload_that_broke_off_after_its_claim_is_done_again(shard: Path) -> None:
-    claim = f"{DIGEST}  train-000000.tar\n".encode()
+    claim = f"{DIGEST}  a.tar\n".encode()
     put("a.tar.sha256", claim)
     RemoteStore("s3://bucket").upload(shard, "a.tar", len(BODY), DIGEST)
     assert fetched("a.tar") == BODY
@@ -105,3 +105,39 @@ def test_a_bucket_that_does_not_exist_is_one_line(shard: Path) -> None:
 def test_what_is_no_object_store_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="is not a place in an object store"):
         RemoteStore(url)
+
+
+def test_a_staged_object_gets_its_name_once(shard: Path) -> None:
+    store = RemoteStore("s3://bucket/cats")
+    assert store.stage(shard, "token-a.tar") == "s3://bucket/cats/.oidl-part/token-a.tar"
+    for _ in range(2):  # the second is that of a run that was killed before it had recorded the first
+        assert store.adopt("token-a.tar", "v7/a.tar", len(BODY), DIGEST) == "s3://bucket/cats/v7/a.tar"
+        assert fetched("cats/v7/a.tar") == BODY
+        assert keys() == {"cats/v7/a.tar", "cats/v7/a.tar.sha256"}
+
+
+def test_a_staged_object_that_is_gone_is_not_adopted() -> None:
+    assert RemoteStore("s3://bucket").adopt("token-a.tar", "a.tar", len(BODY), DIGEST) is None
+    assert keys() == set()
+
+
+def test_a_staged_object_replaces_no_other(shard: Path) -> None:
+    store = RemoteStore("s3://bucket")
+    store.stage(shard, "token-a.tar")
+    put("a.tar", b"something else")
+    with pytest.raises(RemoteError, match="is another object, which is not replaced"):
+        store.adopt("token-a.tar", "a.tar", len(BODY), DIGEST)
+    assert fetched("a.tar") == b"something else"
+
+
+def test_only_what_ended_runs_have_staged_is_swept(shard: Path) -> None:
+    store = RemoteStore("s3://bucket/cats")
+    for name in ("ended-life-1.tar", "living-life-2.tar"):
+        store.stage(shard, name)
+    put("cats/a.tar", b"image")
+    assert store.sweep({"ended"}.__contains__) == 1
+    assert keys() == {"cats/.oidl-part/living-life-2.tar", "cats/a.tar"}
+
+
+def keys() -> set[str]:
+    return {each["path"] for page in obstore.list(from_url("s3://bucket")) for each in page}
