@@ -34,13 +34,14 @@ def contained(job: Job, source: Source | None = None, url: str | None = None) ->
     try:
         yield outcome
     except Exception as error:
-        if _stops_the_program(error):
+        if stops_the_program(error):
             raise
         log.error("a bug in oidl: image %s from %s", job.image_id, url or "disk", exc_info=error)
         outcome.failure = Failure(Reason.INTERNAL_ERROR, _described(error), source=source, url=url)
 
 
-def _stops_the_program(error: Exception) -> bool:
+def stops_the_program(error: Exception) -> bool:
+    """Whether an exception ends the program; the others are bugs."""
     if isinstance(error, ExceptionGroup):
         return error.subgroup(OidlError) is not None
     return isinstance(error, OidlError)

@@ -16,7 +16,7 @@ import trio
 
 from oidl.model import AttemptCounts, Done, Failure, Job, Postponed, Reason, Source, Status
 from oidl.node.attempt import Outcome
-from oidl.node.containment import contained
+from oidl.node.containment import contained, stops_the_program
 from oidl.node.stop import Stop
 from oidl.pipeline.bugs import BugCount
 from oidl.pipeline.feed import InFlight
@@ -113,6 +113,13 @@ class Recorder:
             await self._heartbeat()
 
     def _record(self, outcomes: Sequence[Outcome]) -> list[_Recorded]:
+        try:
+            with self._ledger.transaction(), translating_sqlite_errors(self._state.db.path):
+                return [self._write(outcome) for outcome in outcomes]
+        except Exception as error:
+            if stops_the_program(error):
+                raise
+        # A bug: each one by itself, so that it costs only the image that met it. Always, that would cost a fifth more.
         with self._ledger.transaction():
             return [self._record_one(outcome) for outcome in outcomes]
 

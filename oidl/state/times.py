@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 def timestamp(moment: datetime | None = None) -> str:
     """`moment` (default: now) in the format of the database: UTC ISO 8601, milliseconds, sortable as text."""
     moment = moment or datetime.now(UTC)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"  # twice as fast as `strftime`
 
 
 def file_timestamp(modified_s: float) -> str | None:
