@@ -26,6 +26,7 @@ from typing import Any
 import trio
 
 from bench.measure import descendants, machine
+from bench.objects import BUCKET, fetch_objects, object_store
 from bench.shard_check import check_end
 from bench.site import make_photos, write_image_list
 from oidl.cli import main
@@ -47,7 +48,7 @@ _ROWS = (
 
 async def torture_cluster(arguments: argparse.Namespace) -> None:
     """Prints the result after that many runs; fails at the first problem."""
-    with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name, scheduler() as dask:
+    with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name, object_store(), scheduler() as dask:
         home = Path(name)
         began = time.monotonic()
         torture = await tortured(home, dask, arguments.runs, arguments.images, random.Random(arguments.seed))
@@ -135,16 +136,19 @@ class Torture:
 
     async def make_references(self) -> None:
         """What one machine makes of the list."""
-        for output in ("files", "webdataset"):
+        for output in ("files", "webdataset", "objects"):
             root = self.home / f"reference-{output}"
             assert await _ended(self._start(root, output, "--processes=1")) == 0, self._printed()
+            if output == "objects":
+                fetch_objects(root.name, root)
             self.references[output] = (_rows(root), _images(root))
 
     async def run(self) -> None:
         """One run to its end, and the check of it."""
         self.runs += 1
         root = self.home / f"root-{self.runs}"
-        output = self.rng.choice(("files", "webdataset"))
+        output = self.rng.choice(("files", "webdataset", "objects"))
+        self.done[f"run into {output}"] += 1
         kills = 2
         (self.home / "printed").write_bytes(b"")
         with self._explained(), trio.fail_after(_ENOUGH_S):
@@ -159,6 +163,9 @@ class Torture:
                 nursery.cancel_scope.cancel()
             self._wake()
             await self._wait_for_ends()
+            if output == "objects":  # what nodes of ended runs had staged is swept by the next one
+                assert await self._coordinate(root, output, kill=False) == 0, self._printed()
+                fetch_objects(root.name, root)
         self._check(root, output)
 
     @contextmanager
@@ -236,8 +243,15 @@ class Torture:
     def _start(self, root: Path, output: str, *more: str) -> Any:
         options = [f"--root-dir={root}", f"--images-csv={self.home / 'list.csv'}", "--no-download-metadata"]
         options += ["--save-original-images", "--resize-box-size=64", "--no-export-csv", "--no-log-to-stdout"]
-        options += [f"--output-format={output}", "--min-free=0", "--retry-now", "--yes"]
-        options += ["--shard-samples=40"] if output != "files" else []
+        options += ["--min-free=0", "--retry-now", "--yes"]
+        match output:
+            case "files":
+                options += ["--output-format=files"]
+            case "webdataset":
+                options += ["--output-format=webdataset", "--shard-samples=40"]
+            case "objects":
+                options += ["--output-format=webdataset", "--shard-samples=10", "--no-keep-local"]
+                options += [f"--remote={BUCKET}/{root.name}"]
         process = _FORKS.Process(target=coordinate, args=([*options, *more], self.home / "printed"))
         process.start()
         return process
@@ -246,7 +260,7 @@ class Torture:
         rows, images = self.references[output]
         assert _rows(root) == rows
         assert _images(root) == images
-        if output == "webdataset":
+        if output != "files":
             check_end(root, self._originals(), 2)
         else:
             with closing(sqlite3.connect(root / "oidl.sqlite3")) as db:
