@@ -48,7 +48,7 @@ class LeftOut(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class AnnotationRows:
     """The published annotations of some images, by ImageID."""
 
     boxes: Mapping[str, Sequence[Box]]
@@ -58,37 +58,43 @@ class _Rows:
     points: Mapping[str, Sequence[Point]]
 
 
-class PageAnnotations:
+def read_annotation_rows(
+    db: StateConnection, image_ids: Sequence[str], choice: AnnotationChoice, kinds: Collection[LabelType]
+) -> AnnotationRows:
     """The annotations of `kinds` in a page of images, read from the database together."""
+    images_and_classes = image_ids, choice.label_names
+    has_boxes = LabelType.BOXES in kinds or LabelType.SEGMENTATIONS in kinds
+
+    def others(kind: type[_Other], label_type: LabelType) -> Mapping[str, Sequence[_Other]]:
+        return annotations_of(db, kind, *images_and_classes) if label_type in kinds else {}
+
+    return AnnotationRows(
+        boxes_of(db, *images_and_classes, choice.selection) if has_boxes else {},
+        others(Segmentation, LabelType.SEGMENTATIONS),
+        labels_of(db, *images_and_classes, choice.selection) if LabelType.LABELS in kinds else {},
+        others(Relationship, LabelType.RELATIONSHIPS),
+        others(Point, LabelType.POINTS),
+    )
+
+
+class PageAnnotations:
+    """The annotations of `kinds` in a page of images, from its `rows`. Needs no database."""
 
     def __init__(
         self,
-        db: StateConnection,
-        image_ids: Sequence[str],
+        rows: AnnotationRows,
         choice: AnnotationChoice,
         kinds: Collection[LabelType],
         categories: Mapping[str, Category],
         masks: MaskReader,
         result: LeftOut,
     ) -> None:
+        self._rows = rows
         self._choice = choice
         self._kinds = kinds
         self._categories = categories
         self._masks = masks
         self._result = result
-        images_and_classes = image_ids, choice.label_names
-        has_boxes = LabelType.BOXES in kinds or LabelType.SEGMENTATIONS in kinds
-
-        def others(kind: type[_Other], label_type: LabelType) -> Mapping[str, Sequence[_Other]]:
-            return annotations_of(db, kind, *images_and_classes) if label_type in kinds else {}
-
-        self._rows = _Rows(
-            boxes_of(db, *images_and_classes, choice.selection) if has_boxes else {},
-            others(Segmentation, LabelType.SEGMENTATIONS),
-            labels_of(db, *images_and_classes, choice.selection) if LabelType.LABELS in kinds else {},
-            others(Relationship, LabelType.RELATIONSHIPS),
-            others(Point, LabelType.POINTS),
-        )
 
     def boxes(self, file: AnnotatedFile, where: Transform) -> Iterator[LabelledBox]:
         """The boxes in a file, with their masks; only boxes with a mask if the kinds do not include boxes."""

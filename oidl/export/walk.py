@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from oidl.export.annotations import PageAnnotations
+from oidl.export.annotations import PageAnnotations, read_annotation_rows
 from oidl.export.image import Category, LabelledImage
 from oidl.export.masks import MaskReader
 from oidl.export.request import ExportRequest, ExportResult
@@ -44,15 +44,8 @@ class LabelledImages:
     def __iter__(self) -> Iterator[LabelledImage]:
         form, split = self.request.format, self.request.split
         for page in file_pages(self.db, self.rendition.name, self.subsets, self.request.selected):
-            annotations = PageAnnotations(
-                self.db,
-                [file.image_id for file in page],
-                self.request,
-                self.kinds,
-                self.categories,
-                self.masks,
-                self.result,
-            )
+            rows = read_annotation_rows(self.db, [file.image_id for file in page], self.request, self.kinds)
+            annotations = PageAnnotations(rows, self.request, self.kinds, self.categories, self.masks, self.result)
             for file in page:
                 if not self.own.has(file.image_id, self.rendition.name, file.path):
                     self.result.misplaced_files += 1

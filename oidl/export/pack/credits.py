@@ -5,6 +5,7 @@ Both are the same text. The first saves a second walk through the database, whic
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -19,17 +20,44 @@ from oidl.state.pack import ShardRow, member_pages
 from oidl.storage.atomic import nameless_file
 
 
+@dataclass(slots=True)
+class LicenseSummary:
+    """What is known about the licences of images, for the card.
+
+    `licenses` are the published ones, `verdicts` counts them by what the last check of the licence found ("" without a
+    check), and `checked` are the first and the last time of these checks.
+    """
+
+    licenses: set[str] = field(default_factory=set)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    checked: tuple[str, str] = ("", "")
+
+    def note(self, image: Facts | AnnotatedFile) -> None:
+        """Counts an image."""
+        self.licenses.add(shown(image.license))
+        self.verdicts[image.license_verdict] += 1
+        if image.license_checked:
+            self._extend(image.license_checked, image.license_checked)
+
+    def add(self, other: "LicenseSummary") -> None:
+        """Counts the images of another summary too."""
+        self.licenses |= other.licenses
+        self.verdicts.update(other.verdicts)
+        if any(other.checked):
+            self._extend(*other.checked)
+
+    def _extend(self, first: str, last: str) -> None:
+        self.checked = min(self.checked[0] or first, first), max(self.checked[1], last)
+
+
 class Credits:
     """The rows of the shards of a pack; those that are made with samples wait in a file without a name.
 
-    `licenses` are the published ones of the images, `verdicts` counts them by what the last check of the licence found
-    ("" without a check), and `checked` are the first and the last time of these checks.
+    `summary` is of the images whose rows were made or read.
     """
 
     def __init__(self, context: PackContext) -> None:
-        self.licenses: set[str] = set()
-        self.verdicts: Counter[str] = Counter()
-        self.checked = ("", "")
+        self.summary = LicenseSummary()
         self._context = context
         self._file = nameless_file(context.dest)
         self._begins = 0
@@ -43,18 +71,20 @@ class Credits:
 
     def add(self, shard: ShardRow, sample: Sample) -> None:
         """Makes the row of a sample that was written into `shard`. Raises `DiskError`."""
-        self._note(sample.facts)
-        line = credit_line(sample.facts, _path(shard, sample.key, sample.suffix))
-        try:
-            self._file.write(line.encode())
-        except OSError as error:
-            raise disk_error(self._context.dest, error) from error
+        self.summary.note(sample.facts)
+        self._write(sample_credit(shard.path, sample).encode())
 
     def complete(self, shard: ShardRow) -> None:
         """Keeps the rows that were made since the last shard: `shard` is complete. Raises `DiskError`."""
         ends = self._file.tell()
         self._ranges[shard.shard_id] = self._begins, ends - self._begins
         self._begins = ends
+
+    def add_shard(self, shard: ShardRow, rows: bytes, summary: LicenseSummary) -> None:
+        """Keeps the rows of a shard that another machine made, which is complete. Raises `DiskError`."""
+        self.summary.add(summary)
+        self._write(rows)
+        self.complete(shard)
 
     def of(self, shard: ShardRow) -> Iterator[str]:
         """The rows of a shard, in its order. Raises `DiskError`."""
@@ -69,19 +99,21 @@ class Credits:
         for page in member_pages(self._context.db, shard.shard_id, self._context.rendition.name):
             for member in page:
                 if file := member.file:  # it may have been deleted after it was packed
-                    self._note(file)
+                    self.summary.note(file)
                     suffix = suffix_of(member, file, self._context.rendition)
-                    yield credit_line(file, _path(shard, file.image_id, suffix))
+                    yield credit_line(file, _path(shard.path, file.image_id, suffix))
 
-    def _note(self, image: Facts | AnnotatedFile) -> None:
-        """Counts what is known about the licence of an image, for the card."""
-        self.licenses.add(shown(image.license))
-        self.verdicts[image.license_verdict] += 1
-        if image.license_checked:
-            first, last = self.checked
-            self.checked = min(first or image.license_checked, image.license_checked), max(last, image.license_checked)
+    def _write(self, rows: bytes) -> None:
+        try:
+            self._file.write(rows)
+        except OSError as error:
+            raise disk_error(self._context.dest, error) from error
 
 
-def _path(shard: ShardRow, image_id: str, suffix: str) -> str:
-    name = shard.path.rpartition("/")[2]
-    return f"{name}/{image_id}.{suffix}"
+def sample_credit(shard: str, sample: Sample) -> str:
+    """The row of a sample in the shard with this path."""
+    return credit_line(sample.facts, _path(shard, sample.key, sample.suffix))
+
+
+def _path(shard: str, image_id: str, suffix: str) -> str:
+    return f"{shard.rpartition('/')[2]}/{image_id}.{suffix}"

@@ -42,7 +42,8 @@ def write_next_to_shards(
     if context.request.format.has_label_map and categories:
         _write(context, LABEL_MAP, _label_map(categories))
     _write_attribution(context, shards, credits)
-    facts = CardFacts(frozenset(credits.licenses), bool(categories), credits.verdicts, credits.checked)
+    known = credits.summary
+    facts = CardFacts(frozenset(known.licenses), bool(categories), known.verdicts, known.checked)
     _write(context, CROISSANT, croissant(context, shards, facts))
     _write(context, CARD, card(context, shards, facts))
     if context.request.with_idx:

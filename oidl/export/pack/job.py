@@ -3,20 +3,19 @@
 The caller holds the writer lock. Killed at any instant, the next pack with the same options makes what is left.
 """
 
-from collections.abc import Collection
-from contextlib import closing
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from oidl.errors import StateError, UsageError
 from oidl.export.categories import Categories, export_categories
 from oidl.export.labels import find_rendition
-from oidl.export.masks import MaskReader
 from oidl.export.pack.context import PackContext
 from oidl.export.pack.credits import Credits
 from oidl.export.pack.index import is_finished, write_next_to_shards
 from oidl.export.pack.plan import planned_images, planned_set
 from oidl.export.pack.request import KINDS, OnStep, PackRequest, PackResult, SplitResult, Step
-from oidl.export.pack.samples import ShardSamples
+from oidl.export.pack.samples import SampleSettings, sample_settings
 from oidl.export.pack.upload import upload_set
 from oidl.export.pack.write import unwritten_shards, write_shards
 from oidl.hints import command
@@ -25,7 +24,7 @@ from oidl.settings import Layout
 from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_list, requested_subsets
-from oidl.state.pack import ShardSet, finish_set, shards_of
+from oidl.state.pack import ShardRow, ShardSet, finish_set, shards_of
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.shards.sealing import sweep_parts
 
@@ -40,30 +39,38 @@ def packed_kinds(label_types: Collection[LabelType]) -> tuple[LabelType, ...]:
     return tuple(kind for kind in KINDS if kind in label_types)
 
 
+ShardsWriter: TypeAlias = Callable[[PackContext, Sequence[ShardRow], SampleSettings, Credits], None]
+"""Writes and seals shards, and has their rows in the credits; raises an `OidlError` if it cannot."""
+
+
 def pack(
-    db: StateConnection, root_dir: Path, request: PackRequest, on_step: OnStep = lambda step, result: None
+    db: StateConnection,
+    root_dir: Path,
+    request: PackRequest,
+    on_step: OnStep = lambda step, result: None,
+    write: ShardsWriter = write_shards,
 ) -> PackResult:
     """Packs, or continues a pack, into `request.dest` or `<root_dir>/<version>/pack/<format>/<rendition>`.
 
     `root_dir` is absolute. `on_step` is called after each step. An exception from it stops the pack there, and the next
-    one continues. Raises `UsageError`, and changes nothing, if there is nothing to pack, or if shards of another recipe
-    are there.
+    one continues. `write` writes the shards that are not there. Raises `UsageError`, and changes nothing, if there is
+    nothing to pack, or if shards of another recipe are there.
     """
     request.format.require()
     context = _context(db, root_dir, request, on_step)
-    masks = MaskReader({subset: root_dir / context.layout.version_dir / subset for subset in context.subsets})
-    if LabelType.SEGMENTATIONS in context.kinds:
-        masks.require_archives(db, context.rendition.name, request.label_names, request.selected)
     categories = Categories((), {})
     if context.kinds:
         categories = export_categories(db, context.kinds, request.label_names)
+    settings = sample_settings(context, categories.by_label_name)
+    if LabelType.SEGMENTATIONS in context.kinds:
+        settings.mask_reader().require_archives(db, context.rendition.name, request.label_names, request.selected)
     sweep_parts(context.dest)
     shard_set = planned_set(context)
     context.result.images = planned_images(shard_set)
     todo = unwritten_shards(context, shard_set)
     if todo or not is_finished(context, shard_set):
-        with closing(masks), Credits(context) as credits:
-            write_shards(context, todo, ShardSamples(context, categories.by_label_name, masks), credits)
+        with Credits(context) as credits:
+            write(context, todo, settings, credits)
             write_next_to_shards(context, shard_set, categories.of_objects, credits)
         finish_set(db, shard_set.set_id)
         context.did(Step.FINISHED)

@@ -1,20 +1,21 @@
 """Writes the shards of a set that are not there yet."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
 
 from oidl.errors import disk_error
 from oidl.export.pack.context import PackContext
 from oidl.export.pack.credits import Credits
 from oidl.export.pack.plan import INDEX
 from oidl.export.pack.request import Step
-from oidl.export.pack.samples import ShardSamples
+from oidl.export.pack.samples import Samples, SampleSettings, sample_pages
 from oidl.model.sample import Sample
 from oidl.state.pack import ShardRow, ShardSet, Written, plan_again, seal_shard, shards_of
 from oidl.state.plan_counts import forget_plan_counts
 from oidl.state.requeue import requeue
 from oidl.state.times import parse_timestamp
-from oidl.storage.shards.sealing import remove_files, sealed_file
+from oidl.storage.shards.sealing import ShardWriter, remove_files, sealed_file
 
 _CLOCK_S = 1.0  # by which the clock of a file server may differ
 
@@ -35,35 +36,66 @@ def unwritten_shards(context: PackContext, shard_set: ShardSet) -> list[ShardRow
     return todo
 
 
-def write_shards(context: PackContext, shards: Sequence[ShardRow], samples: ShardSamples, credits: Credits) -> None:
-    """Writes and seals `shards`, one after the other."""
-    for shard in shards:
-        _write(context, shard, samples, credits)
-        credits.complete(shard)
+def write_shards(context: PackContext, shards: Sequence[ShardRow], settings: SampleSettings, credits: Credits) -> None:
+    """Writes and seals `shards` in this process, one after the other. The `ShardsWriter` of one machine."""
+    with closing(settings.mask_reader()) as masks:
+        samples = Samples(settings, masks)
+        for shard in shards:
+            _write(context, shard, samples, settings, credits)
+            credits.complete(shard)
 
 
-def _write(context: PackContext, shard: ShardRow, samples: ShardSamples, credits: Credits) -> None:
-    written: list[Written] = []
-    missing: list[str] = []
+def _write(context: PackContext, shard: ShardRow, samples: Samples, settings: SampleSettings, credits: Credits) -> None:
+    def note(sample: Sample | None) -> None:
+        if sample:
+            credits.add(shard, sample)
+            context.result.packed += 1
+            context.result.packed_now += 1
+        context.did(Step.SAMPLE)
+
     with sealed_file(context.path_of(shard.path)) as file:
         writer = context.request.format.open(file, context.rendition)
-        for sample in samples.of(shard):
-            if isinstance(sample, Sample):
-                at, size = writer.add(sample) or (None, None)
-                written.append(Written(sample.key, at, size))
-                credits.add(shard, sample)
-                context.result.packed += 1
-                context.result.packed_now += 1
-            else:
-                missing.append(sample)
-            context.did(Step.SAMPLE)
-        writer.end()
+        every = (each for page in sample_pages(context, shard, settings) for each in samples.of(page, context.result))
+        written, missing = write_samples(writer, every, note)
         context.did(Step.WRITTEN)
     context.did(Step.RENAMED)
+    record_shard(context, shard, written, missing, file.bytes, file.sha256)
+
+
+def write_samples(
+    writer: ShardWriter, samples: Iterable[Sample | str], note: Callable[[Sample | None], None]
+) -> tuple[list[Written], list[str]]:
+    """Writes a whole shard; returns its samples, and the ImageIDs of the images that are missing.
+
+    `note` is called after each sample, and with None for a missing one.
+    """
+    written: list[Written] = []
+    missing: list[str] = []
+    for sample in samples:
+        if isinstance(sample, Sample):
+            at, size = writer.add(sample) or (None, None)
+            written.append(Written(sample.key, at, size))
+            note(sample)
+        else:
+            missing.append(sample)
+            note(None)
+    writer.end()
+    return written, missing
+
+
+def record_shard(
+    context: PackContext,
+    shard: ShardRow,
+    written: Sequence[Written],
+    missing: Collection[str],
+    size_bytes: int,
+    sha256: str,
+) -> None:
+    """Records a shard that has its name; images that are `missing` from it will be fetched again."""
     if missing:
         requeue(context.db, [(image_id, context.rendition.name) for image_id in missing], missing)
         forget_plan_counts(context.db)
-    seal_shard(context.db, shard, written, missing, file.bytes, file.sha256)
+    seal_shard(context.db, shard, written, missing, size_bytes, sha256)
     context.did(Step.SEALED)
 
 

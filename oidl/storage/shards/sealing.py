@@ -3,8 +3,10 @@
 import hashlib
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -86,12 +88,27 @@ def sealed_file(path: Path) -> Iterator[ShardFile]:
     Raises `DiskError` if it cannot be written.
     """
     with part_of(path) as part:
-        with open(part, "wb", buffering=_BUFFER_BYTES) as file:
-            yield ShardFile(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        _sync_directory(path.parent)
+        with durable_file(part) as file:
+            yield file
+        move_sealed(part, path)
+
+
+@contextmanager
+def durable_file(part: Path, *, is_new: bool = False) -> Iterator[ShardFile]:
+    """A shard at its temporary name, which is on the disk at the end. If it `is_new`, it must not be there before.
+
+    Raises `OSError`.
+    """
+    with open(part, "xb" if is_new else "wb", buffering=_BUFFER_BYTES) as file:
+        yield ShardFile(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def move_sealed(part: Path, path: Path) -> None:
+    """Gives a shard that is on the disk its name, in the same directory or in one above. Raises `OSError`."""
+    os.replace(part, path)
+    _sync_directory(path.parent)
 
 
 def remove_files(directory: Path, names: Iterator[str] | list[str]) -> None:
@@ -106,14 +123,31 @@ def remove_files(directory: Path, names: Iterator[str] | list[str]) -> None:
 
 
 def sweep_parts(directory: Path) -> None:
-    """Removes what killed processes left in `directory` under temporary names; no other process writes there."""
+    """Removes what killed processes left in `directory` under temporary names; no process of this machine writes there.
+
+    Another machine may still write into a directory of a pack on a cluster.
+    """
     try:
-        leftovers = [each.name for each in os.scandir(directory) if _LEFTOVER.fullmatch(each.name)]
+        leftovers = [each for each in os.scandir(directory) if _LEFTOVER.fullmatch(each.name)]
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise disk_error(directory, error, "read") from error
-    remove_files(directory, leftovers)
+    for each in leftovers:
+        if each.is_dir(follow_symlinks=False):
+            take_away(Path(each))
+    remove_files(directory, [each.name for each in leftovers])
+
+
+def take_away(directory: Path) -> None:
+    """Removes a directory in which another machine may still write; first the name by which it knows the directory.
+
+    What cannot be removed yet, like a file that is open on NFS, has a temporary name next to it, and is swept later.
+    """
+    gone = directory.with_name(f".gone-{secrets.token_hex(4)}{PART_DIRECTORY}-{os.getpid()}")
+    with suppress(OSError):
+        directory.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def abandoned_parts(directory: Path) -> list[Path]:
