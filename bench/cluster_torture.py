@@ -34,7 +34,7 @@ from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 
 _WORKERS = 3
-_TTL_S = 8.0
+TTL_S = 8.0
 _ENOUGH_S = 300.0
 _LOOK_S = 0.2
 _PHOTO = (160, 120, 85)
@@ -85,7 +85,7 @@ def scheduler() -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with (
-        dask.config.set({"distributed.scheduler.worker-ttl": f"{_TTL_S}s"}),
+        dask.config.set({"distributed.scheduler.worker-ttl": f"{TTL_S}s"}),
         LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as started,
         Client(started, set_as_default=False) as client,
     ):
@@ -102,7 +102,7 @@ def work(address: str) -> None:
             await worker.finished()
 
     logging.disable(logging.CRITICAL)
-    with dask.config.set({"distributed.scheduler.worker-ttl": f"{_TTL_S}s"}):
+    with dask.config.set({"distributed.scheduler.worker-ttl": f"{TTL_S}s"}):
         asyncio.run(live())
 
 
@@ -111,7 +111,7 @@ def coordinate(arguments: list[str], printed: Path) -> None:
     with open(printed, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    os.environ["DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL"] = f"{_TTL_S}s"
+    os.environ["DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL"] = f"{TTL_S}s"
     import dask
 
     dask.config.refresh()
@@ -138,7 +138,7 @@ class Torture:
         """What one machine makes of the list."""
         for output in ("files", "webdataset", "objects"):
             root = self.home / f"reference-{output}"
-            assert await _ended(self._start(root, output, "--processes=1")) == 0, self._printed()
+            assert await ended(self._start(root, output, "--processes=1")) == 0, self._printed()
             if output == "objects":
                 fetch_objects(root.name, root)
             self.references[output] = (_rows(root), _images(root))
@@ -184,11 +184,11 @@ class Torture:
         process = self._start(root, output, f"--cluster={address}", f"--max-rps={self.images / 9:.0f}")
         try:
             with trio.move_on_after(self.rng.uniform(1.5, 2 + self.images / 30) if kill else _ENOUGH_S):
-                await _ended(process)
+                await ended(process)
             if process.exitcode is None and kill:
                 process.kill()
                 self.done["coordinator killed"] += 1
-            return await _ended(process)
+            return await ended(process)
         finally:
             process.kill()
 
@@ -198,7 +198,7 @@ class Torture:
             while True:
                 process = self._workers[slot] = _FORKS.Process(target=work, args=(self.dask.scheduler.address,))
                 process.start()
-                await _ended(process)
+                await ended(process)
         finally:
             self._workers[slot].kill()
 
@@ -218,7 +218,7 @@ class Torture:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
                 self.done["worker frozen"] += 1
-                await trio.sleep(_TTL_S + self.rng.uniform(0.5, 3))
+                await trio.sleep(TTL_S + self.rng.uniform(0.5, 3))
                 os.kill(pid, signal.SIGCONT)
             self._frozen.discard(pid)
 
@@ -278,7 +278,7 @@ class Torture:
         }
 
 
-async def _ended(process: Any) -> int:
+async def ended(process: Any) -> int:
     """Waits for the end of a process; returns its exit code."""
     while process.exitcode is None:
         with trio.move_on_after(_LOOK_S):

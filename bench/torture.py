@@ -42,13 +42,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shards", choices=("webdataset", "tfrecord"), help="write shards, and kill at chosen instants of that"
     )
     parser.add_argument("--pack", action="store_true", help="kill packs, at each of their instants")
-    parser.add_argument("--cluster", action="store_true", help="kill and freeze the workers of a Dask cluster")
+    parser.add_argument(
+        "--cluster", action="store_true", help="kill and freeze the workers of a Dask cluster, of runs or packs"
+    )
     parser.add_argument("--runs", type=int, default=100, help="with --cluster")
     parser.add_argument("--seed", type=int, default=1)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the result after that many kills; fails at the first problem."""
+    if arguments.pack and arguments.cluster:
+        from bench.cluster_packs import torture_packs
+
+        trio.run(torture_packs, arguments)
+        return
     if arguments.pack:
         kill_packs(arguments)
         return

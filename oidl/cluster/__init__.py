@@ -23,4 +23,6 @@ Dask and networks repeat work; rows must not be. So an image belongs to one life
 and a result counts only if it comes from the life that has the image. What a lost life still writes has names that
 nothing else uses: files are staged in a directory that is removed, a shard is copied up to its last row and its old
 name removed. If the coordinator dies, all of that is void, and the next run begins with what is recorded.
+
+`packing` has the workers write the shards of `oidl pack`, which needs no nodes.
 """

@@ -9,11 +9,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from oidl.cli.options.cluster import ClusterOptions
 from oidl.cli.options.groups import OUTPUT, SELECTION, filled, in_section
 from oidl.cli.options.paths import PathOptions
 from oidl.cli.options.selection import SelectionOptions
 from oidl.cli.options.types import A_SHARE, AT_LEAST_ONE, BYTES, absolute, bytes_text
 from oidl.cli.selection import before_annotations, label_names, select_images
+from oidl.cli.shards_writer import shards_writer
 from oidl.cli.signals import stop_requests
 from oidl.errors import ExitCode, StoppedError, UsageError, disk_error
 from oidl.export.pack.describe import pack_line, packed_text
@@ -93,6 +95,7 @@ def pack(
     paths: PathOptions = PathOptions(),
     images: SelectionOptions = SelectionOptions(),
     options: PackOptions = PackOptions(),
+    cluster: ClusterOptions = ClusterOptions(),
 ) -> int:
     """Packs the chosen images, prints what was written and what was left out, and returns the exit code."""
     form, split = options.pack_format, parse_split(options.split, images.seed)
@@ -115,7 +118,7 @@ def pack(
             dest=absolute(options.dest) if options.dest else None,
             remote=RemoteStore(options.remote) if options.remote is not None else None,
         )
-        result = _pack(db, absolute(paths.root_dir), request)
+        result = _pack(db, absolute(paths.root_dir), request, cluster.cluster)
     print(printable(packed_text(result, request)))
     return ExitCode.UNFINISHED if result.absent else ExitCode.SETTLED
 
@@ -125,21 +128,25 @@ def _selecting(selection: Selection, *, with_empty: bool) -> Selection:
     return before_annotations(selection, with_empty=True) if with_empty else selection
 
 
-def _pack(db: StateConnection, root_dir: Path, request: PackRequest) -> PackResult:
-    """Packs, with a progress line on stderr; Ctrl-C stops it after the current image."""
+def _pack(db: StateConnection, root_dir: Path, request: PackRequest, cluster: str | None) -> PackResult:
+    """Packs, with a progress line on stderr; Ctrl-C stops it after the current image, or the workers of `cluster`."""
     with stop_requests() as is_stopped, open_console(None, log_to_stdout=False) as console:
         line = PacedLine(console.show, is_terminal=console.is_terminal)
 
+        def stopped() -> StoppedError:
+            return StoppedError("stopped; any complete shards stay", hint=_resume(again=request.again))
+
         def check() -> None:
             if is_stopped():
-                raise StoppedError("stopped; any complete shards stay", hint=_resume(again=request.again))
+                raise stopped()
 
         def tell(step: Step, now: PackResult) -> None:
             check()
             line(lambda elapsed_s: pack_line(now, elapsed_s))
 
+        write = shards_writer(cluster, console.say, stopped)
         with interruptible(db, check):
-            return pack_shards(db, root_dir, request, tell)
+            return pack_shards(db, root_dir, request, tell, write)
 
 
 def _resume(*, again: bool) -> str:

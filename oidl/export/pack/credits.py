@@ -72,7 +72,7 @@ class Credits:
     def add(self, shard: ShardRow, sample: Sample) -> None:
         """Makes the row of a sample that was written into `shard`. Raises `DiskError`."""
         self.summary.note(sample.facts)
-        self._write(sample_credit(shard.path, sample).encode())
+        self._write(sample_credit(shard.path, sample))
 
     def complete(self, shard: ShardRow) -> None:
         """Keeps the rows that were made since the last shard: `shard` is complete. Raises `DiskError`."""
@@ -80,7 +80,7 @@ class Credits:
         self._ranges[shard.shard_id] = self._begins, ends - self._begins
         self._begins = ends
 
-    def add_shard(self, shard: ShardRow, rows: bytes, summary: LicenseSummary) -> None:
+    def add_shard(self, shard: ShardRow, rows: str, summary: LicenseSummary) -> None:
         """Keeps the rows of a shard that another machine made, which is complete. Raises `DiskError`."""
         self.summary.add(summary)
         self._write(rows)
@@ -103,9 +103,9 @@ class Credits:
                     suffix = suffix_of(member, file, self._context.rendition)
                     yield credit_line(file, _path(shard.path, file.image_id, suffix))
 
-    def _write(self, rows: bytes) -> None:
+    def _write(self, rows: str) -> None:
         try:
-            self._file.write(rows)
+            self._file.write(rows.encode())
         except OSError as error:
             raise disk_error(self._context.dest, error) from error
 

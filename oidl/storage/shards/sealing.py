@@ -3,8 +3,6 @@
 import hashlib
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,10 +13,10 @@ from oidl.model.sample import Sample
 from oidl.storage.atomic import PART_DIRECTORY, part_of
 from oidl.storage.durability import is_alive
 from oidl.storage.shards.record import ShardFormat
-from oidl.storage.sweep import remove_tree
+from oidl.storage.sweep import remove_from_writers, remove_tree
 
 _BUFFER_BYTES = 1 << 20
-_LEFTOVER = re.compile(rf"\..+{re.escape(PART_DIRECTORY)}-(\d{{1,9}})", re.ASCII)
+_LEFTOVER = re.compile(rf"\..+{re.escape(PART_DIRECTORY)}-(\d{{1,9}})(\.gone)*", re.ASCII)
 
 
 class ShardFile:
@@ -136,18 +134,14 @@ def sweep_parts(directory: Path) -> None:
     for each in leftovers:
         if each.is_dir(follow_symlinks=False):
             take_away(Path(each))
-    remove_files(directory, [each.name for each in leftovers])
+        else:
+            remove_files(directory, [each.name])
 
 
 def take_away(directory: Path) -> None:
-    """Removes a directory in which another machine may still write; first the name by which it knows the directory.
-
-    What cannot be removed yet, like a file that is open on NFS, has a temporary name next to it, and is swept later.
-    """
-    gone = directory.with_name(f".gone-{secrets.token_hex(4)}{PART_DIRECTORY}-{os.getpid()}")
+    """Removes a directory in which another machine may still write; what is still open on NFS waits for a sweep."""
     with suppress(OSError):
-        directory.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        remove_from_writers(directory)
 
 
 def abandoned_parts(directory: Path) -> list[Path]:
