@@ -1,5 +1,7 @@
 """Fixtures of many tests: an open state database, and work without threads."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,11 @@ from oidl.hints import note_root
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_reader, connect_writer
 from oidl.state.load import load_list
+
+# Tests start some hundred processes. Where nothing may keep what it compiled, as in many containers, each compiles all
+# that it imports again, which takes longer than the rest of most of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(autouse=True)
