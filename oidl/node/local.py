@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import trio
 
@@ -15,7 +15,7 @@ from oidl.net.request import DirectConnection
 from oidl.node.process import Processor
 from oidl.node.shards import Shards
 from oidl.node.stores import Stores
-from oidl.node.threads import run_abandonable
+from oidl.node.threads import run_abandonable, timed
 from oidl.node.worker import Coordinator
 from oidl.settings import FileNames, WorkerSettings
 from oidl.storage.atomic import AtomicWriter
@@ -23,7 +23,7 @@ from oidl.storage.files import Files
 from oidl.storage.staging import StagedWriter
 
 _READERS = 4  # threads that read originals
-_SLOW_S = 0.01  # a quick image takes longer than this only if the disk is slow
+_SLOW_S = 0.01  # a quick image takes longer than this only if its thread waits for a slow disk
 _WEIGHT = 0.05  # of the last one in the average
 
 
@@ -46,10 +46,12 @@ class LocalWorker:
         *,
         may_block: bool = False,
         shards: Shards | None = None,
+        timed: Callable[..., tuple[Any, float]] = timed,
     ) -> None:
         self.threads = threads
         self._shards = shards
         self._may_block = may_block
+        self._timed = timed
         self._took_s = 0.0  # a quick image lately, on average
         self._processor = processor
         self._new_client = new_client
@@ -81,12 +83,13 @@ class LocalWorker:
     async def _process(self, job: Job, fetched: Fetched) -> Done | Failure:
         if not self.is_quick(job, fetched):
             return await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
-        started = trio.current_time()
-        if self._took_s > _SLOW_S:  # the disk is slow, or the machine is busy
-            result = await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
+        process = partial(self._timed, self._processor.process)
+        result: Done | Failure
+        if self._took_s > _SLOW_S:
+            result, took_s = await run_abandonable(process, job, fetched, limiter=self._processing)
         else:
-            result = self._processor.process(job, fetched)
-        self._took_s += (trio.current_time() - started - self._took_s) * _WEIGHT
+            result, took_s = process(job, fetched)
+        self._took_s += (took_s - self._took_s) * _WEIGHT
         return result
 
     def close(self) -> None:

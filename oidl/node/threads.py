@@ -6,12 +6,17 @@ the run, so the next run takes care of both. The process cannot wait for such a 
 so it must exit without it, see `cli.process`.
 """
 
+import resource
+import sys
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import trio
 
 T = TypeVar("T")
+
+_WHOSE = resource.RUSAGE_THREAD if sys.platform == "linux" else resource.RUSAGE_SELF
 
 _running: set[object] = set()
 
@@ -33,3 +38,16 @@ async def run_abandonable(work: Callable[..., T], *args: object, limiter: trio.C
 def are_left_behind() -> bool:
     """Whether abandoned threads are still running; meaningful when no task is waiting for a thread."""
     return bool(_running)
+
+
+def timed(work: Callable[..., T], *args: object) -> tuple[T, float]:
+    """The result of `work(*args)`, and the seconds that it took; without the time that it waited for a busy processor.
+
+    A thread that waited for nothing else, like a disk, has not given up the processor by itself.
+    """
+    before, began = resource.getrusage(_WHOSE), time.perf_counter()
+    result = work(*args)
+    took_s, after = time.perf_counter() - began, resource.getrusage(_WHOSE)
+    if after.ru_nvcsw == before.ru_nvcsw:
+        took_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return result, took_s

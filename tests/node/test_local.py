@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 from builders import THUMB, job
 
 from oidl.imaging.photo import photo
@@ -19,9 +18,8 @@ QUICK, SLOW = photo(1, 120, 90), photo(1, 1500, 1000)
 
 @dataclass
 class Processor:
-    """Notes the thread of each image; each takes `takes_s` on the clock."""
+    """Notes the thread of each image; each takes `takes_s`."""
 
-    clock: trio.testing.MockClock
     takes_s: float = 0.001
     threads: list[bool] = None  # type: ignore[assignment]
 
@@ -30,7 +28,6 @@ class Processor:
 
     def process(self, item: object, fetched: Fetched) -> Done | Failure:
         self.threads.append(threading.current_thread() is threading.main_thread())
-        self.clock.jump(self.takes_s)
         return Done(Source.ORIGINAL, None, len(fetched.body), "m", 1, 1, ())
 
 
@@ -39,13 +36,15 @@ async def nobody(_: int) -> None:
 
 
 def run(main: Callable[[Processor, Callable[..., LocalWorker]], Any]) -> None:
-    clock = trio.testing.MockClock()
-    processor = Processor(clock)
+    processor = Processor()
+
+    def timed(work: Callable[..., Any], *args: object) -> tuple[Any, float]:
+        return work(*args), processor.takes_s
 
     def worker(*, may_block: bool) -> LocalWorker:
-        return LocalWorker(processor, None, nobody, 2, may_block=may_block)  # type: ignore[arg-type]
+        return LocalWorker(processor, None, nobody, 2, may_block=may_block, timed=timed)  # type: ignore[arg-type]
 
-    trio.run(main, processor, worker, clock=clock)
+    trio.run(main, processor, worker)
 
 
 async def process(worker: LocalWorker, body: bytes, count: int = 1) -> None:
