@@ -4,7 +4,8 @@ An instant is a step of the pack, a statement of SQL, or a call that changes nam
 of the database. It fails if what the second process left differs from an undisturbed pack: files, bytes, or rows.
 
 `python -m bench torture --pack` does this in a demo, for all formats and scenarios, until there were enough kills;
-`python -m bench.pack_kills ROOT WORK FORMAT SCENARIO` does one of them, and prints the number of kills.
+`python -m bench.pack_kills ROOT WORK FORMAT SCENARIO FIRST STEP` does one of them, at the FIRST instant and each STEPth
+after it, and prints the number of kills and the last instant of one.
 """
 
 import argparse
@@ -61,7 +62,7 @@ def kill_packs(arguments: argparse.Namespace) -> None:
             for form, scenario in product(FORMATS, SCENARIOS):
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir()
-                here = Killings(root, work, form, scenario, "images-resized", seed).kill_everywhere()
+                here, _ = Killings(root, work, form, scenario, "images-resized", seed).kill_everywhere()
                 kills += here
                 print(f"{here:5} {form}, {scenario}, seed {seed}", flush=True)
             if kills >= arguments.kills:
@@ -108,8 +109,8 @@ class Killings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "dest", self.work / "shards")
 
-    def kill_everywhere(self) -> int:
-        """The number of instants at which a pack was killed."""
+    def kill_everywhere(self, first: int = 1, step: int = 1) -> tuple[int, int]:
+        """Kills packs at the `first` instant and each `step`th after it; the number of kills, and the last such instant."""
         if self.form == "parquet":
             pyarrow.array([1])  # imports pandas, once and not in every process
         self._prepare()
@@ -120,12 +121,12 @@ class Killings:
             assert _in_child(lambda: self._pack(state_db, **more))
             expected = self._outcome(state_db)
             assert [status for _, status in expected[1][3]].count("pending") == self._missing
-            for at in count(1):
+            for kills, at in enumerate(count(first, step)):
                 state_db = self.work / f"{at}.sqlite3"
                 self._begin(state_db)
                 if _in_child(lambda at=at, state_db=state_db: self._pack(state_db, at, **more)):  # type: ignore[misc]
                     assert self._outcome(state_db) == expected
-                    return at - 1
+                    return kills, at - step
                 assert _in_child(lambda state_db=state_db: self._resume(state_db, **more))  # type: ignore[misc]
                 assert self._outcome(state_db) == expected, f"{self.form}, {self.scenario}: killed at instant {at}"
                 for path in self.work.glob(f"{at}.sqlite3*"):
@@ -237,5 +238,5 @@ def _in_child(work: Callable[[], None]) -> bool:
 
 
 if __name__ == "__main__":
-    root, work, form, scenario = sys.argv[1:]
-    print(Killings(Path(root), Path(work), form, scenario).kill_everywhere())
+    root, work, form, scenario, first, step = sys.argv[1:]
+    print(*Killings(Path(root), Path(work), form, scenario).kill_everywhere(int(first), int(step)))
