@@ -5,7 +5,7 @@ of the database. It fails if what the second process left differs from an undist
 
 `python -m bench torture --pack` does this in a demo, for all formats and scenarios, until there were enough kills;
 `python -m bench.pack_kills ROOT WORK FORMAT SCENARIO FIRST STEP` does one of them, at the FIRST instant and each STEPth
-after it, and prints the number of kills and the last instant of one.
+after it, and prints the number of kills and the instant of the last.
 """
 
 import argparse
@@ -110,7 +110,10 @@ class Killings:
         object.__setattr__(self, "dest", self.work / "shards")
 
     def kill_everywhere(self, first: int = 1, step: int = 1) -> tuple[int, int]:
-        """Kills packs at the `first` instant and each `step`th after it; the number of kills, and the last such instant."""
+        """Kills packs at the `first` instant and each `step`th after it.
+
+        Returns the number of kills, and the instant of the last one.
+        """
         if self.form == "parquet":
             pyarrow.array([1])  # imports pandas, once and not in every process
         self._prepare()
