@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -147,21 +148,29 @@ def _accept(stream: httpcore.AsyncNetworkStream) -> None:
 def tls_context() -> ssl.SSLContext:
     """The TLS context for all clients, with the certificates of `SSL_CERT_FILE` or `SSL_CERT_DIR` if set.
 
-    All clients share it, because creating it takes 20 ms. Raises `UsageError` if those
-    certificates cannot be read.
+    All clients share it, and it is created again only if another file is set or its
+    content changes, because that takes 20 ms. Raises `UsageError` if those certificates
+    cannot be read.
     """
     file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     try:
-        context = httpx.create_ssl_context()
         if directory and not file:
             os.listdir(directory)  # OpenSSL does not report a missing directory
+            return httpx.create_ssl_context()  # reads nothing yet
+        state = os.stat(file) if file else None
+        return _context_with(file, (state.st_mtime_ns, state.st_size) if state else None)
     except OSError as error:  # ssl.SSLError is one
         name = "SSL_CERT_FILE" if file else "SSL_CERT_DIR"
         why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise UsageError(
             f"{name}={file or directory} cannot be used: {why}", hint="set it to the certificates to trust"
         ) from error
-    return context
+
+
+@lru_cache(maxsize=1)
+def _context_with(file: str | None, state: tuple[int, int] | None) -> ssl.SSLContext:
+    """The context with the certificates of `file` in this `state`, or with those of certifi."""
+    return httpx.create_ssl_context()
 
 
 def new_client(

@@ -191,6 +191,19 @@ def test_ssl_cert_file_says_whom_to_trust(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert refused(Server(tls), monkeypatch, "https://another.example/x", **environment) is Reason.TLS
 
 
+def test_certificates_are_read_once_and_again_when_the_file_is_another_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    default = tls_context()
+    assert tls_context() is default
+    file = tmp_path / "ca.pem"
+    authority()[0].cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert len(tls_context().get_ca_certs()) == 1
+    authority()[0].cert_pem.write_to_path(str(file), append=True)
+    assert len(tls_context().get_ca_certs()) == 2
+
+
 def test_ssl_cert_dir_takes_the_place_of_all_that_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert tls_context().get_ca_certs()
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
