@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import sys
@@ -166,14 +167,17 @@ class Torture:
             if output == "objects":  # what nodes of ended runs had staged is swept by the next one
                 assert await self._coordinate(root, output, kill=False) == 0, self._printed()
                 fetch_objects(root.name, root)
-        self._check(root, output)
+        with self._explained():
+            self._check(root, output)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            print(self._printed())
+            print(f"run {self.runs}:\n{self._printed()}")
+            if kept := os.environ.get("OIDL_BENCH_KEEP"):
+                shutil.copytree(self.home, kept)
             raise
 
     def _printed(self) -> str:

@@ -56,7 +56,9 @@ def check_end(root: Path, originals: Mapping[str, bytes], renditions: int) -> in
         seen: set[tuple[str, str]] = set()
         for shard_id, path, state, samples, size, sha256, rendition, kind in shards:
             body = (root / path).read_bytes()
-            assert (state, size, sha256) == ("sealed", len(body), hashlib.sha256(body).hexdigest()), path
+            assert state == "sealed", f"{path} is {state}"
+            assert size == len(body), f"{path}: {size} bytes are recorded, {len(body)} are there"
+            assert sha256 == hashlib.sha256(body).hexdigest(), f"{path} has another SHA-256"
             members = [
                 row
                 for row in db.execute(
