@@ -114,6 +114,7 @@ class KnownHosts:
             paused_until=trio.current_time() + learned.pause_s if learned and learned.pause_s else -math.inf,
             rng=self._rng,
             burst_s=self._transfers.burst_s,
+            is_guess=learned is not None and learned.is_guess,
         )
 
 

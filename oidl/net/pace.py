@@ -22,7 +22,7 @@ class PaceState:
 
     `window` is the most requests in flight, `rate` the most requests per second (None: no limit), `pause_s` the rest of
     a pause in seconds, and `pause_reason` why there is one. `node` is the host that it is the pace of, if that is
-    another machine.
+    another machine. If the `learned_rate` is a guess, it is what other machines learned at their own addresses.
     """
 
     provider: str
@@ -32,6 +32,7 @@ class PaceState:
     learned_rate: float | None = None
     pause_reason: str = ""
     node: str = ""
+    is_guess: bool = False
 
 
 class Pace:
@@ -39,7 +40,7 @@ class Pace:
 
     Missed requests may be made up for, as far back as `burst_s`.
     `learned_rate` is the highest rate that went well, None as long as no limit was met. It and `paused_until` begin
-    with the values of an earlier run.
+    with the values of an earlier run; if it `is_guess`, higher rates are tried at once.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class Pace:
         paused_until: float = -math.inf,
         rng: random.Random | None = None,
         burst_s: float = 0.1,
+        *,
+        is_guess: bool = False,
     ) -> None:
         self._burst_s = burst_s
         self._max_window = float(max_window)
@@ -58,7 +61,7 @@ class Pace:
         self._in_flight = 0
         self._next_at = -math.inf
         self._latency_s = 0.1
-        self._search = RateSearch(max_rate, learned_rate)
+        self._search = RateSearch(max_rate, learned_rate, is_guess=is_guess)
         self._pause = Pause(paused_until, rng or random.Random())
         self._opened_at: float | None = None  # the time of the first request, or the end of the last pause
         self._answered_since = 0  # answers since `_opened_at`
@@ -135,7 +138,8 @@ class Pace:
         rate = None if allowed == math.inf else allowed
         pause_s = self.pause_s(now)
         reason = self._pause.reason if pause_s else ""
-        return PaceState(provider, int(self._window), rate, pause_s, self.learned_rate, reason)
+        is_guess = self._search.is_guess
+        return PaceState(provider, int(self._window), rate, pause_s, self.learned_rate, reason, is_guess=is_guess)
 
     def _judge(self, now: float, started_at: float, retry_after_s: float | None, *, is_throttled: bool) -> None:
         advice = self._search.answered(now, started_at, self._latency_s, is_throttled=is_throttled)

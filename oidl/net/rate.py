@@ -56,20 +56,23 @@ class RateSearch:
     """The rate of one provider, at most `max_rate` requests per second; None means as fast as the window allows.
 
     `learned_rate` is the highest rate that went well, None as long as no limit was met; it begins with an earlier
-    run's. `answers` counts all requests that were not throttled.
+    run's, or with a guess, which is left at once if it goes well. `answers` counts all requests that were not
+    throttled.
     """
 
-    def __init__(self, max_rate: float, learned_rate: float | None) -> None:
+    def __init__(self, max_rate: float, learned_rate: float | None, *, is_guess: bool = False) -> None:
         self._max_rate = max_rate
+        self._guess = learned_rate if is_guess else None
         self.learned_rate = learned_rate
         self.rate = learned_rate
         self.answers = 0
-        self._proven_rate = learned_rate or 0.0
+        self._proven_rate = 0.0 if is_guess else learned_rate or 0.0
         self._throttled_rate: float | None = None  # the lowest recent one
-        self._step = _FIRST_STEP
+        self._step = _LONGEST_STEP if is_guess else _FIRST_STEP
         self._hold_s = _FIRST_HOLD_S
         self._hold_until = -math.inf
-        self._hold_count = 0.0 if learned_rate is None else _KEPT_ANSWERS  # answers needed before the next try
+        # answers needed before the next try
+        self._hold_count = 0.0 if learned_rate is None or is_guess else _KEPT_ANSWERS
         self._far_count = 0.0  # the same, for a rate far below the throttled one
         self._round_s = _ROUND_S
         self._noise = 0.0
@@ -83,6 +86,11 @@ class RateSearch:
     def allowed_rate(self) -> float:
         """Requests per second, infinity if there is no limit."""
         return self._max_rate if self.rate is None else min(self.rate, self._max_rate)
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether `learned_rate` is still the guess, which neither went well nor failed yet."""
+        return self._guess is not None and self._guess == self.learned_rate
 
     def start_over(self, now: float) -> None:
         """Judges this rate only by requests that start from now on."""
@@ -193,6 +201,7 @@ class RateSearch:
         if self._tally.rate(now, latency_s) < 0.7 * rate:
             return Advice.WIDEN
         self.learned_rate = rate
+        self._guess = None
         if now - self._tally.since > _PROVEN_S and self._tally.count > _PROVEN_ANSWERS:
             self._proven_rate = rate
         if above is not None and rate < _REACHED * above:

@@ -128,6 +128,21 @@ def closed(pace: Pace, now: float, retry_after_s: float | None = None) -> None:
         pace.throttled(now, now, retry_after_s)
 
 
+@pytest.mark.parametrize("limit", [20, 40, 100])
+@pytest.mark.parametrize("guess", [5, 10, 40])
+def test_a_guess_is_where_it_starts_and_left_as_soon_as_it_goes_well(limit: float, guess: float) -> None:
+    pace = Pace(128, learned_rate=guess, is_guess=True, rng=random.Random(1))
+    played = play(Bucket(steady(limit), 5), 60, seed=1, latency_s=0.005, per_host=64, pace=pace)
+    assert played.delivered(20, 40) >= 0.85 * limit * 20
+    assert played.refused_share <= 0.06
+    assert not pace.state("x", 60.0).is_guess
+
+
+def test_until_then_it_says_that_it_is_one() -> None:
+    assert Pace(8, learned_rate=5.0, is_guess=True).state("x", 0.0).is_guess
+    assert not Pace(8, learned_rate=5.0).state("x", 0.0).is_guess
+
+
 def test_a_single_throttled_answer_pauses_nothing_even_with_retry_after() -> None:
     pace = Pace(64)
     pace.started(0)
