@@ -17,7 +17,7 @@ from bench.site import make_photos, served, write_image_list
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options."""
-    parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 3], help="workers of `--cluster local:N`")
+    parser.add_argument("--nodes", type=int, nargs="*", default=[1, 2, 3], help="workers of `--cluster local:N`")
     parser.add_argument("--rate", type=float, default=40.0, help="requests per second that each node may make")
     parser.add_argument("--images", type=int, default=600, help="for each node")
     parser.add_argument("--rows", type=int, default=1_000_000, help="outcomes of synthetic nodes; 0 leaves that out")

@@ -23,7 +23,7 @@ from oidl.cli.options.run import RunOptions
 from oidl.cli.session import RunSession
 from oidl.cluster import tasks
 from oidl.cluster.dispatch import Dispatcher, Setup
-from oidl.cluster.protocol import Answer, Exchange, Facts, Report, Result, SealOrder, Timing
+from oidl.cluster.protocol import REPORTED, Answer, Exchange, Facts, Report, Result, SealOrder, Timing
 from oidl.cluster.roster import Roster
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.model import Done, Job, Source, WrittenFile
@@ -33,10 +33,21 @@ from oidl.pipeline.feed import InFlight
 from oidl.pipeline.machines import ImageWork, Machine, node_settings, worker_settings
 from oidl.pipeline.run import Run
 from oidl.progress.console import open_console
+from oidl.progress.statistics import InProgress, Processing, Transferring
 from oidl.settings import Display
 from oidl.state.database import open_writer
 
 _PACES = (PaceState("flickr", 16, 30.0, 0.0, 30.0),)
+_URL = "https://farm8.staticflickr.com/7382/9999999999_0123456789_o.jpg"
+_ACTIVE = InProgress(
+    16,
+    4,
+    tuple(
+        Transferring(f"{number:016x}", "train", "farm8.staticflickr.com", _URL, 10_000, 90_000, 1.0)
+        for number in range(REPORTED)
+    ),
+    tuple(Processing(f"{number:016x}", "train", 0.1) for number in range(4)),
+)
 
 
 def _result(job: Job) -> Result:
@@ -52,7 +63,7 @@ def _answer_all(pipe: Connection) -> None:
         while True:
             exchange: Exchange = pickle.loads(pipe.recv_bytes())
             results = tuple(map(_result, exchange.jobs))
-            report = Report(0, 500 * len(results), 0, _PACES)
+            report = Report(0, 500 * len(results), 0, _PACES, _ACTIVE)
             pipe.send_bytes(pickled(Answer(results, report=report, has_ended=exchange.ends)))
 
 

@@ -159,6 +159,7 @@ class ClusterHarness:
     heard: list[NodeState] = field(default_factory=list)
     truth: FakeTruth = field(default_factory=FakeTruth)
     reason: Reason | None = None  # for which all images failed before
+    ends_after_s: float = 0.0  # the feed does
     end: str | None = None
     ended_s: float = 0.0
 
@@ -205,6 +206,7 @@ class _Feed:
                 if self.harness.stop.draining.is_set():
                     return "stopped"
                 await jobs.send(job(number, reason=self.harness.reason))
+            await trio.sleep(self.harness.ends_after_s)
         return "over"
 
 

@@ -52,6 +52,11 @@ class Batches:
         return len(self._waiting) + sum(len(batch.jobs) for batch in (*self._again, *self._suspects))
 
     @property
+    def unfinished(self) -> int:
+        """How many images wait or are in progress."""
+        return self.waiting + len(self._claims)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no image waits, and none is in progress."""
         return not self._claims and not self.waiting

@@ -1,5 +1,6 @@
 """The coordinator's side of one life of a node: begins it, exchanges jobs for results, gives it up if lost."""
 
+import math
 import pickle
 import secrets
 from dataclasses import replace
@@ -12,7 +13,7 @@ from oidl.cluster.health import Verdict
 from oidl.cluster.protocol import Answer, Exchange, Facts, Result
 from oidl.cluster.shared import Coordination, NodeState
 from oidl.errors import DiskError
-from oidl.model import Blame, Failure, Job, Reason
+from oidl.model import Blame, Done, Failure, Job, Reason
 from oidl.node.attempt import Outcome
 from oidl.node.frames import Call, Reply, pickled
 
@@ -20,7 +21,7 @@ _FIRST_JOBS, _MOST_JOBS = 128, 1000  # that a node has at once
 _AHEAD_S = 10.0  # the jobs that it has last for so long
 _BEGIN_S = 300.0
 _FEW, _GATHER_S = 100, 0.05  # so few images wait for more, so long
-_RATE_WEIGHT = 0.3  # of the last exchange in the average
+_LATELY_S = 6.0  # that images per second are an average of
 
 
 class Conversation:
@@ -32,6 +33,7 @@ class Conversation:
         self._batches = shared.batches.batches
         self._replies: list[Reply] = []
         self._number = 0  # of the last exchange
+        self._heard_at, self._rate_weight = trio.current_time(), 0.0
         self._asking: trio.Nursery | None = None
 
     async def run(self) -> bool:
@@ -69,6 +71,7 @@ class Conversation:
 
     async def _live(self) -> bool:
         shared, state = self._shared, self.state
+        self._heard_at = trio.current_time()
         shared.batches.nodes += 1
         problem, loss = "", ""
         try:
@@ -81,7 +84,7 @@ class Conversation:
                 nursery.cancel_scope.cancel()
         finally:
             shared.batches.nodes -= 1
-            state.lost, state.answer = loss or problem or "has ended", Answer()
+            state.lost = loss or problem or "has ended"
             shared.heard(state)
         if loss:
             shared.say(f"node {state.name} {loss}; what it had in progress is done again")
@@ -97,9 +100,8 @@ class Conversation:
         while True:
             await self._wait_for_work()
             exchange = await self._next_exchange()
-            began = trio.current_time()
             answer = await self._exchange(exchange)
-            if problem := await self._accept(answer, trio.current_time() - began):
+            if problem := await self._accept(answer):
                 return problem
             if answer.has_ended:
                 if not (exchange.ends or exchange.drains or answer.problem):
@@ -137,10 +139,14 @@ class Conversation:
         )  # fmt: skip
 
     def _wanted(self) -> int:
-        """How many more images the node should get: some seconds' worth, and no more than its share of what waits."""
+        """How many more images the node should get: some seconds' worth, and no more than its share.
+
+        That is of what waits, so that others find some too, and of all that is left, so that all end together.
+        """
         most = min(_MOST_JOBS, max(_FIRST_JOBS, round(self.state.images_per_s * _AHEAD_S)))
-        share = -(-self._batches.waiting // max(1, self._shared.batches.nodes))
-        return min(most - self._batches.count(self.state.life), share)
+        nodes = max(1, self._shared.batches.nodes)
+        share = -(-self._batches.unfinished // nodes)
+        return min(min(most, share) - self._batches.count(self.state.life), -(-self._batches.waiting // nodes))
 
     async def _exchange(self, exchange: Exchange) -> Answer:
         shared, state = self._shared, self.state
@@ -160,7 +166,7 @@ class Conversation:
         answer: Answer = pickle.loads(data)
         return answer
 
-    async def _accept(self, answer: Answer, took_s: float) -> str:
+    async def _accept(self, answer: Answer) -> str:
         """Takes over what counts of an answer; returns why the node is excluded, empty if it is not."""
         shared, state = self._shared, self.state
         assert self._asking
@@ -170,17 +176,25 @@ class Conversation:
             self._asking.start_soon(self._reply, call)
         settled = [(job, each) for each in answer.results if (job := self._batches.settle(state.life, each.image_id))]
         state.answer = answer
-        state.images += len(settled)
-        rate = len(settled) / max(took_s, 0.05)
-        state.images_per_s += _RATE_WEIGHT * (rate - state.images_per_s)
+        self._measure(len(settled))
         shared.heard(state)
         if reason := await self._blamed_reason(settled):
             for job, _ in settled:
                 self._batches.add(job)
             return f"its images fail for one reason, {reason}, and those of other nodes do not; others try them"
         results = await shared.truth.publish(state.life, settled)
+        state.images += sum(isinstance(each.result, Done) for each in results)
         await self._pass_on([(job, result) for (job, _), result in zip(settled, results, strict=True)])
         return ""
+
+    def _measure(self, images: int) -> None:
+        """Notes that so many images have a result, all since the last time."""
+        state, now = self.state, trio.current_time()
+        passed_s = max(now - self._heard_at, 0.001)
+        self._heard_at = now
+        weight = 1 - math.exp(-passed_s / _LATELY_S)
+        self._rate_weight += (1 - self._rate_weight) * weight
+        state.images_per_s += weight / self._rate_weight * (images / passed_s - state.images_per_s)
 
     async def _blamed_reason(self, settled: list[tuple[Job, Result]]) -> Reason | None:
         """The reason that the node is to blame for, None if there is none; waits a little to see how others do."""

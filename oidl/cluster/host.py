@@ -15,7 +15,8 @@ from typing import Any
 
 import trio
 
-from oidl.cluster.protocol import ENOUGH, Answer, Exchange, Report, Result, SealOrder, Timing
+from oidl.cluster.ends import JobFeed, OutcomeRecorder
+from oidl.cluster.protocol import ENOUGH, REPORTED, Answer, Exchange, Report, Result, SealOrder, Timing
 from oidl.cluster.sealing import Sealer, in_scratch
 from oidl.errors import OidlError
 from oidl.model import Job, OpenShard
@@ -28,6 +29,7 @@ from oidl.node.machine import NodeSettings, Surroundings, open_node
 from oidl.node.pool import Arrivals
 from oidl.node.stop import Stop
 from oidl.progress.meter import Meter
+from oidl.progress.statistics import slowest
 from oidl.storage.remote import RemoteStore
 from oidl.storage.sweep import remove_tree
 
@@ -52,6 +54,11 @@ class NodeHost:
         self._has_started = threading.Event()
         self._problem = ""
         self._thread = threading.Thread(target=self._run, name=f"oidl-node-{life}", daemon=True)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the node has ended, after it had begun."""
+        return self._has_started.is_set() and not self._thread.is_alive()
 
     def start(self) -> None:
         """Starts the thread."""
@@ -78,11 +85,13 @@ class NodeHost:
     def _run(self) -> None:
         try:
             trio.run(self._main)
-        except OidlError as error:
-            self._problem = error.message
         except BaseException as error:
-            log.exception("the node ended")
-            self._problem = f"{type(error).__name__}: {error}"
+            first = _first(error)
+            if isinstance(first, OidlError):
+                self._problem = first.message
+            else:
+                log.exception("the node ended")
+                self._problem = f"{type(first).__name__}: {first}"
         finally:
             self._has_started.set()
             if self._scratch:
@@ -96,14 +105,13 @@ class NodeHost:
         talk = _Talk(settings, self._timing, remote)
         self._talk, self._token = talk, trio.lowlevel.current_trio_token()
         self._has_started.set()
-        try:
-            await talk.run()
-        except* OidlError as group:
-            raise _first(group) from group
+        await talk.run()
 
 
 class _Talk:
     """The node, and what it has to say; the feed and the recorder of its stages."""
+
+    _sync: Callable[[], Awaitable[None]] | None  # returns when everything in shards is on the disk
 
     def __init__(self, settings: NodeSettings, timing: Timing, remote: RemoteStore | None) -> None:
         self.scope = trio.CancelScope()
@@ -128,7 +136,7 @@ class _Talk:
         self._has_stopped, self._is_collected = trio.Event(), trio.Event()
         self._throttle = Throttle(settings.workers.transfers.max_bytes_per_s)
         self._heard_at = trio.current_time()
-        self._sync: Callable[[], Awaitable[None]] | None = None
+        self._sync = None
         self._told_bytes = self._told_throttled = 0
 
     async def run(self) -> None:
@@ -141,7 +149,7 @@ class _Talk:
                     nursery.start_soon(self._sealer.run, self._orders)
                 async with open_node(self._settings, tls_context(), around) as (node, workers):
                     self._sync = workers.sync
-                    await node.run(_Feed(self._jobs), _Recorder(self._record))
+                    await node.run(JobFeed(self._jobs), OutcomeRecorder(self._record))
                 self._has_stopped.set()
                 self._tell()
                 await self._is_collected.wait()
@@ -202,7 +210,9 @@ class _Talk:
         answer = Answer(
             tuple(results),
             tuple(self._calls),
-            Report(len(self._in_progress), read, throttled, now.paces),
+            Report(
+                len(self._in_progress), read, throttled, now.paces, slowest(now.transfers, now.processing, REPORTED)
+            ),
             tuple(self._texts),
             has_stopped=has_stopped,
             has_ended=has_stopped and not holds and not self._results,
@@ -268,30 +278,8 @@ class _Talk:
         return replies[0].value
 
 
-class _Feed:
-    """The jobs of a node, until the coordinator sends no more."""
-
-    def __init__(self, arrived: trio.MemoryReceiveChannel[Job]) -> None:
-        self._arrived = arrived
-
-    async def run(self, jobs: trio.MemorySendChannel[Job]) -> None:
-        async with jobs:
-            async for job in self._arrived:
-                await jobs.send(job)
-
-
-class _Recorder:
-    def __init__(self, record: Callable[[Outcome], None]) -> None:
-        self._record = record
-
-    async def run(self, outcomes: trio.MemoryReceiveChannel[Outcome]) -> None:
-        async for outcome in outcomes:
-            self._record(outcome)
-
-
-def _first(group: BaseExceptionGroup[OidlError]) -> OidlError:
-    error: BaseException = group
+def _first(error: BaseException) -> BaseException:
+    """The first exception in a group: what is said about the node. One of oidl's own says most."""
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, OidlError)
+        error = (error.subgroup(OidlError) or error).exceptions[0]
     return error

@@ -20,6 +20,12 @@ def paces_by_host(paces: Iterable[PaceState]) -> tuple[PaceState, ...]:
     return tuple(_sum(list(group)) for _, group in groupby(sorted(paces, key=_BY), key=_BY))
 
 
+def tightest(paces: Collection[PaceState]) -> tuple[float | None, float]:
+    """The lowest rate of `paces`, None if none of them has a limit, and the longest pause in seconds."""
+    rates = [pace.rate for pace in paces if pace.rate is not None]
+    return min(rates, default=None), max((pace.pause_s for pace in paces), default=0.0)
+
+
 def starting_paces(
     host: str, nodes_there: int, stored: Mapping[tuple[str, str], PaceState], sisters: Collection[PaceState]
 ) -> dict[str, PaceState]:
@@ -40,7 +46,7 @@ def starting_paces(
         elif before is not None:
             found[provider] = replace(before, node="")
         elif rates:
-            found[provider] = PaceState(provider, 0, None, 0.0, _CAUTION * median(rates))
+            found[provider] = PaceState(provider, 0, None, 0.0, _CAUTION * median(rates), is_guess=True)
     return found
 
 

@@ -26,8 +26,11 @@ class NodePlugin(WorkerPlugin):  # type: ignore[misc]
 
 
 def put_host(run: str, host: NodeHost) -> None:
-    """Gives this worker the node of a run; the one that it had ends first."""
+    """Gives this worker the node of a run; the one that it had ends first, and those that have ended are forgotten."""
     worker = get_worker()
+    for name, plugin in list(worker.plugins.items()):
+        if isinstance(plugin, NodePlugin) and plugin.host.has_ended:
+            worker.plugins.pop(name, None)
     sync(worker.loop, worker.plugin_add, plugin=NodePlugin(host), name=_name(run), catch_errors=False)
 
 

@@ -1,11 +1,12 @@
 """The values that the coordinator and a node exchange; both ends are the same version of oidl."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from oidl.model import Done, Failure, Job, Postponed
 from oidl.net.pace import PaceState
 from oidl.node.frames import Call, Reply
+from oidl.progress.statistics import InProgress
 from oidl.storage.shards.files import Range
 
 SILENCE_S = 60.0
@@ -13,6 +14,9 @@ SILENCE_S = 60.0
 
 ENOUGH = 500
 """With so many results, a node answers at once."""
+
+REPORTED = 10
+"""So many downloads in progress, and resizes, are in a report at most; each is some hundred bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +86,16 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The state of a node: images in progress, and since the last report the bytes read and the throttled answers."""
+    """The state of a node: images in progress, and since the last report the bytes read and the throttled answers.
+
+    `active` is what it does with some of the images in progress: the others wait, for their host or for a thread.
+    """
 
     in_progress: int = 0
     bytes_read: int = 0
     throttled: int = 0
     paces: tuple[PaceState, ...] = ()
+    active: InProgress = field(default_factory=InProgress)
 
 
 @dataclass(frozen=True, slots=True)

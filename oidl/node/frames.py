@@ -18,6 +18,7 @@ from oidl.model import Done, Failure, Fetched, Job, KeptBody, Rendition, Written
 from oidl.model.sample import SampleBox, SampleLabel
 from oidl.net.answer import Download
 from oidl.net.request import Request
+from oidl.progress.statistics import Processing, Transferring
 
 _READ_BYTES = 256 * 1024
 _LENGTH_BYTES = 4
@@ -121,7 +122,9 @@ _OTHER_FIELDS = [field.name for field in fields(Job) if field.name != "missing_r
 _values_of_job = attrgetter(*_OTHER_FIELDS)
 
 _REDUCERS = copyreg.dispatch_table.copy()
-_KINDS = (Done, Download, Failure, Fetched, KeptBody, Request, SampleBox, SampleLabel, WrittenFile)
+_KINDS = (
+    Done, Download, Failure, Fetched, KeptBody, Processing, Request, SampleBox, SampleLabel, Transferring, WrittenFile,
+)  # fmt: skip
 _REDUCERS |= {kind: _by_fields(kind) for kind in _KINDS}
 _REDUCERS[Job] = _reduced_job
 

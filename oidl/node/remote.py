@@ -233,8 +233,7 @@ class ChildWorker:
                 await self._is_needed.wait()
                 self._has_worked = False
                 death = await live(self._frames, self._handle)
-                if death.printed:  # the rest is said below
-                    log.error("worker process %d printed:\n%s", self.number, death.printed)
+                log.error("worker process %d %s%s", self.number, death.text, death.printed and f":\n{death.printed}")
                 cost = _LATER if self.has_started.is_set() or death.was_killed else 1.0
                 self.has_started = trio.Event()
                 failures = 0.0 if self._has_worked else failures + cost

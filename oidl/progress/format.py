@@ -1,10 +1,8 @@
 """A run in one line of text; times and sizes in words. Pure."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 
-from oidl.model import NodeProgress
 from oidl.net.pace import PaceState
 from oidl.progress.statistics import Reading, Statistics
 from oidl.text import counted, printable
@@ -44,16 +42,6 @@ def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
     if reading.rows is None:
         parts.append(f"{read_bytes_per_s / 1e6:.1f} MB/s")
     return " · ".join(parts)
-
-
-def nodes_words(nodes: Sequence[NodeProgress]) -> str:
-    """How many nodes there are and have ended, and how fast the slowest and the fastest one are."""
-    living = [node for node in nodes if node.lost is None]
-    ended = len(nodes) - len(living)
-    words = counted(len(living), "node")
-    if rates := sorted(node.images_per_s for node in living):
-        words += f", {rates[0]:.0f} to {rates[-1]:.0f} img/s each" if len(rates) > 1 else f", {rates[0]:.0f} img/s"
-    return words + (f", {ended} ended" if ended else "")
 
 
 def pace_words(pace: PaceState) -> str:

@@ -4,12 +4,14 @@ It fits 80 × 24; a larger window gives its space to charts and lists. A window
 that is too small shows the same one line as a run without a screen.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oidl.model import Reason, Status
 from oidl.progress.charts import bar, sparkline
-from oidl.progress.format import duration, nodes_words, pace_words, progress_line, reading_words, size
+from oidl.progress.format import duration, pace_words, progress_line, reading_words, size
 from oidl.progress.lists import count_of, list_rows
+from oidl.progress.nodes import node_block
 from oidl.progress.spans import BAD, DIM, GOOD, HEAD, MARK, WARN, Line, Span, apart, clipped, cut, left, right
 from oidl.progress.statistics import Statistics
 from oidl.progress.view import Tab, View
@@ -19,9 +21,15 @@ _ROOMY = 28  # from this number of lines on, the parts have empty lines between 
 _SUBSET_CELLS = 49
 
 _TABS = {Tab.IN_PROGRESS: "In progress", Tab.SUCCESSES: "Last successes", Tab.FAILURES: "Last failures"}
-_KEYS = "q quit   1 2 3 lists   ↑ ↓ PgUp PgDn scroll   ? help"
+_CLUSTER_TABS = {
+    Tab.IN_PROGRESS: "In progress",
+    Tab.SUCCESSES: "Successes",
+    Tab.FAILURES: "Failures",
+    Tab.NODES: "Nodes",
+}
+_KEYS = "q quit   {} lists   ↑ ↓ PgUp PgDn scroll   ? help"
 _HELP = (
-    ("1 2 3  Tab  ← →", "choose a list"),
+    ("{}  Tab  ← →", "choose a list"),
     ("↑ ↓  k j  PgUp PgDn", "scroll; the list holds still until its top is shown"),
     ("Home End  g G", "go to its top, to its end"),
     ("q  or  Ctrl-C", "finish active transfers and end; again: end at once"),
@@ -33,11 +41,12 @@ _HELP = (
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A drawn screen, one line per row of the terminal; it shows `page` of the `rows` rows of the list."""
+    """A drawn screen, one line per row of the terminal; it shows `page` of the `rows` rows of one of `tabs` lists."""
 
     lines: tuple[Line, ...]
     rows: int
     page: int
+    tabs: int = len(_TABS)
 
 
 def draw(
@@ -59,6 +68,8 @@ def draw(
         lines = [(Span(progress_line(now)),), *[()] * (height - 1)]
         return Frame(tuple(clipped(line, width) for line in lines[:height]), 0, 0)
     gap = [()] if height >= _ROOMY else []
+    tabs = _CLUSTER_TABS if now.nodes else _TABS
+    numbers = " ".join(str(tab.value) for tab in tabs)
     top: list[Line] = [
         _head(now, width),
         _overall(now, width),
@@ -68,22 +79,22 @@ def draw(
         *_tables(now, width, rows=4 + max(0, height - _ROOMY) // 4),
         *gap,
         _in_progress(now),
-        *_nodes(now, width),
-        *_paces(now, width, rows=1 + max(0, height - _ROOMY) // 8),
+        *_paces_or_nodes(now, width, more=max(0, height - _ROOMY) // 8),
         *gap,
-        _tabs(list_source, view, width),
+        _tabs(list_source, tabs, view, width),
     ]
     page = max(0, height - len(top) - 2)
     rows = count_of(list_source, view.tab)
     first = min(view.offset, max(0, rows - page))
-    body = _help() if view.is_help else list_rows(list_source, view.tab, width, first, page) or [_nothing(view.tab)]
+    listed = list_rows(list_source, view.tab, width, first, page) or [_nothing(view.tab)]
+    body = _help(numbers) if view.is_help else listed
     body = body[:page] + [()] * (page - len(body))
     position = f"{first + 1}–{min(first + page, rows)} of {rows}" if rows > page and not view.is_help else ""
     bottom: list[Line] = [
         _message(message.rpartition("\n")[2], page_url, width),
-        apart((Span(_KEYS, DIM),), (Span(position, DIM),), width),
+        apart((Span(_KEYS.format(numbers), DIM),), (Span(position, DIM),), width),
     ]
-    return Frame(tuple(clipped(line, width) for line in [*top, *body, *bottom][:height]), rows, page)
+    return Frame(tuple(clipped(line, width) for line in [*top, *body, *bottom][:height]), rows, page, len(tabs))
 
 
 def _message(message: str, page_url: str, width: int) -> Line:
@@ -196,17 +207,17 @@ def _reason(name: Reason | str, row: dict[Status, int]) -> Line:
 def _in_progress(now: Statistics) -> Line:
     if now.reading and now.is_busy_reading:
         return left("active", 9, DIM), Span(reading_words(now.reading, now.read_bytes_per_s))
-    waiting = now.in_flight - len(now.transfers) - len(now.processing)
+    waiting = now.in_flight - now.downloads - now.resizes
     return (
         left("active", 9, DIM),
-        Span(f"downloads in progress: {len(now.transfers)}   resizes in progress: {len(now.processing)}"),
+        Span(f"downloads in progress: {now.downloads}   resizes in progress: {now.resizes}"),
         Span(f"   waiting: {max(0, waiting)}", DIM),
     )
 
 
-def _nodes(now: Statistics, width: int) -> list[Line]:
-    """The nodes of a cluster, in one line; none without a cluster."""
-    return [(left("nodes", 9, DIM), Span(cut(nodes_words(now.nodes), width - 9)))] if now.nodes else []
+def _paces_or_nodes(now: Statistics, width: int, more: int) -> list[Line]:
+    """The pace at each provider; on a cluster, the nodes, which have a pace each."""
+    return node_block(now.nodes, width, rows=2 + 2 * more) if now.nodes else _paces(now, width, rows=1 + more)
 
 
 def _paces(now: Statistics, width: int, rows: int) -> list[Line]:
@@ -226,18 +237,17 @@ def _paces(now: Statistics, width: int, rows: int) -> list[Line]:
     return lines or [(left("pace", 9, DIM), Span("no requests yet", DIM))]
 
 
-def _tabs(list_source: Statistics, view: View, width: int) -> Line:
+def _tabs(list_source: Statistics, tabs: Mapping[Tab, str], view: View, width: int) -> Line:
     spans: list[Span] = []
-    for tab, name in _TABS.items():
+    for tab, name in tabs.items():
         style = "reverse" if tab is view.tab else DIM
         spans += [Span(f" {tab.value} {name} ({count_of(list_source, tab)}) ", style), Span(" ")]
     return (*spans, Span("─" * max(0, width - sum(len(span.text) for span in spans)), DIM))
 
 
 def _nothing(tab: Tab) -> Line:
-    words = {Tab.IN_PROGRESS: "nothing is in progress", Tab.SUCCESSES: "none yet", Tab.FAILURES: "none yet"}
-    return (Span(words[tab], DIM),)
+    return (Span("nothing is in progress" if tab is Tab.IN_PROGRESS else "none yet", DIM),)
 
 
-def _help() -> list[Line]:
-    return [(left(keys, 24, HEAD), Span(meaning)) for keys, meaning in _HELP]
+def _help(numbers: str) -> list[Line]:
+    return [(left(keys.format(numbers), 24, HEAD), Span(meaning)) for keys, meaning in _HELP]

@@ -19,7 +19,7 @@ from oidl.net.pace import PaceState
 from oidl.net.request import ArrivingBody
 from oidl.progress.history import History
 from oidl.progress.in_flight import FileProgress, InFlightImage
-from oidl.progress.statistics import Failed, Statistics, Success
+from oidl.progress.statistics import Failed, InProgress, Statistics, Success
 from oidl.text import without_passwords
 
 SHOWN = 100
@@ -44,6 +44,7 @@ class Meter:
         self.outcome: str | None = None
         self._paces: Callable[[], tuple[PaceState, ...]] = tuple
         self._nodes: Callable[[], tuple[NodeProgress, ...]] = tuple
+        self._on_nodes: Callable[[], InProgress] = InProgress
         self._done = 0
         self._failed = 0
         self._retried = 0
@@ -69,9 +70,9 @@ class Meter:
         """Sets the source of the pace at each provider."""
         self._paces = paces
 
-    def nodes_from(self, nodes: Callable[[], tuple[NodeProgress, ...]]) -> None:
-        """Sets the source of what the nodes of a cluster do."""
-        self._nodes = nodes
+    def nodes_from(self, nodes: Callable[[], tuple[NodeProgress, ...]], active: Callable[[], InProgress]) -> None:
+        """Sets the sources of what the nodes of a cluster do: each of them, and what is in progress on all of them."""
+        self._nodes, self._on_nodes = nodes, active
 
     def ended(self, outcome: str) -> None:
         """The run has ended with `outcome`, as in `run.outcome`."""
@@ -165,7 +166,7 @@ class Meter:
         """A frozen copy of all the numbers now."""
         now = self._clock()
         images_per_s, read_bytes_per_s, written_bytes_per_s = self._history.rates(now)
-        in_flight, nodes = self._in_flight.values(), self._nodes()
+        in_flight, nodes, on_nodes = self._in_flight.values(), self._nodes(), self._on_nodes()
         return Statistics(
             elapsed_s=now - self._started,
             done=self._done,
@@ -188,8 +189,8 @@ class Meter:
             outcome=self.outcome,
             reading=self._files[-1].reading() if self._files else None,
             history=self._history.seconds(now),
-            transfers=tuple(filter(None, (image.transferring(now) for image in in_flight))),
-            processing=tuple(filter(None, (image.processing(now) for image in in_flight))),
+            transfers=(*filter(None, (image.transferring(now) for image in in_flight)), *on_nodes.transfers),
+            processing=(*filter(None, (image.processing(now) for image in in_flight)), *on_nodes.processing),
             successes=tuple(self._successes),
             failed_tries=tuple(self._failed_tries),
         )

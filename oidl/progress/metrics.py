@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from oidl.model import Status
+from oidl.net.pace import PaceState
 from oidl.progress.statistics import Statistics
 
 _FAILURES = (Status.FAILED, Status.RETRY)
@@ -70,28 +71,33 @@ def _metrics(now: Statistics, at: datetime) -> Iterator[str]:
     yield metric("remaining_images", "gauge", "Images that this run has yet to settle.", one(now.remaining))
     yield metric("eta_seconds", "gauge", "Time left at the present rate; absent if nothing moves.", one(now.eta_s))
     yield metric("in_flight_images", "gauge", "Images in flight, at any stage.", one(now.in_flight))
-    yield metric("downloads_in_progress", "gauge", "Downloads in progress.", one(len(now.transfers)))
-    yield metric("resizes_in_progress", "gauge", "Images being verified and resized.", one(len(now.processing)))
+    yield metric("downloads_in_progress", "gauge", "Downloads in progress.", one(now.downloads))
+    yield metric("resizes_in_progress", "gauge", "Images being verified and resized.", one(now.resizes))
     yield metric(
         "pace_window",
         "gauge",
         "Maximum requests in flight, by provider.",
-        [({"provider": pace.provider}, pace.window) for pace in now.paces],
+        [(_labels(pace), pace.window) for pace in now.paces],
     )
     yield metric(
         "pace_rate",
         "gauge",
         "Maximum requests per second, by provider; absent if there is no limit.",
-        [({"provider": pace.provider}, pace.rate) for pace in now.paces],
+        [(_labels(pace), pace.rate) for pace in now.paces],
     )
     yield metric(
         "pace_pause_seconds",
         "gauge",
         "How long a provider will still be paused.",
-        [({"provider": pace.provider}, pace.pause_s) for pace in now.paces],
+        [(_labels(pace), pace.pause_s) for pace in now.paces],
     )
     yield metric("run_elapsed_seconds", "gauge", "How long this run has been active.", one(now.elapsed_s))
     yield metric("updated_timestamp_seconds", "gauge", "When this was written.", one(at.timestamp()))
+
+
+def _labels(pace: PaceState) -> dict[str, str]:
+    """The provider, and the host of nodes on a cluster, without which there would be several samples for a provider."""
+    return {"provider": pace.provider, **({"node": pace.node} if pace.node else {})}
 
 
 def _escaped(text: str) -> str:

@@ -119,7 +119,8 @@ class Screen:
         elif key == "redraw":
             self._is_stale = True
         else:
-            self._view = after_key(self._view, key, rows=self._frame.rows, page=self._frame.page)
+            frame = self._frame
+            self._view = after_key(self._view, key, rows=frame.rows, page=frame.page, tabs=frame.tabs)
             if self._view.offset and self._list_source is None:
                 self._list_source = self._meter.statistics()
         self._redraw.set()

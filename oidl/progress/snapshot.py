@@ -39,6 +39,8 @@ def run_snapshot(now: Statistics, at: datetime, before: Statistics | None = None
             "by_reason": now.by_reason,
             "remaining": now.remaining,
             "in_flight": now.in_flight,
+            "downloads": now.downloads,
+            "resizes": now.resizes,
             "bytes_read": now.bytes_read,
             "bytes_written": now.bytes_written,
         },
@@ -53,11 +55,17 @@ def run_snapshot(now: Statistics, at: datetime, before: Statistics | None = None
                 "expected_bytes": each.expected_bytes,
                 "percent": None if each.share is None else round(100 * each.share, 1),
                 "elapsed_s": round(each.elapsed_s, 3),
+                "node": each.node or None,
             }
             for each in now.transfers
         ],
         "resizes": [
-            {"image_id": each.image_id, "subset": each.subset, "elapsed_s": round(each.elapsed_s, 3)}
+            {
+                "image_id": each.image_id,
+                "subset": each.subset,
+                "elapsed_s": round(each.elapsed_s, 3),
+                "node": each.node or None,
+            }
             for each in now.processing
         ],
         "paces": [pace_json(pace) for pace in now.paces],
@@ -110,6 +118,8 @@ def node_json(node: NodeProgress) -> Json:
         "images": node.images,
         "images_per_s": round(node.images_per_s, 3),
         "in_progress": node.in_progress,
+        "downloads": node.downloads,
+        "resizes": node.resizes,
         "lost": node.lost,
     }
 

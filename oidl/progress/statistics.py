@@ -4,7 +4,9 @@ Times of day are seconds since the epoch, durations seconds, sizes bytes. Lists
 of the past begin with the newest, except `history`, which reads from left to right.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import nlargest
 from typing import NamedTuple
 
 from oidl.model import NodeProgress, Reason, Status, WrittenFile
@@ -21,7 +23,10 @@ class Second(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Transferring:
-    """A download in progress; `expected_bytes` is None if its length is unknown."""
+    """A download in progress; `expected_bytes` is None if its length is unknown.
+
+    `node` is the name of the node of a cluster that does it, empty on one machine.
+    """
 
     image_id: str
     subset: str
@@ -30,6 +35,7 @@ class Transferring:
     received_bytes: int
     expected_bytes: int | None
     elapsed_s: float
+    node: str = ""
 
     @property
     def share(self) -> float | None:
@@ -39,11 +45,22 @@ class Transferring:
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """An image that is being verified and resized."""
+    """An image that is being verified and resized; `node` as above."""
 
     image_id: str
     subset: str
     elapsed_s: float
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """What a node does, or all of them: how many downloads and resizes, and those of them that have taken longest."""
+
+    downloads: int = 0
+    resizes: int = 0
+    transfers: tuple[Transferring, ...] = ()
+    processing: tuple[Processing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +130,8 @@ class Statistics:
 
     `outcome` is how the run ended, as in `run.outcome`; None while it is active.
 
-    `nodes` are those of a cluster, those that have ended too; empty without one.
+    `nodes` are those of a cluster, those that have ended too; empty without one. Then `transfers` and `processing` are
+    those that have taken longest, as each node last reported them; otherwise they are all that are in progress.
 
     `history` holds the full seconds of the last five minutes, oldest first. `successes` and `failed_tries` are the
     last 100 of each.
@@ -146,6 +164,16 @@ class Statistics:
     nodes: tuple[NodeProgress, ...] = ()
 
     @property
+    def downloads(self) -> int:
+        """How many downloads are in progress."""
+        return sum(node.downloads or 0 for node in self.nodes) if self.nodes else len(self.transfers)
+
+    @property
+    def resizes(self) -> int:
+        """How many images are being verified and resized."""
+        return sum(node.resizes or 0 for node in self.nodes) if self.nodes else len(self.processing)
+
+    @property
     def is_busy_reading(self) -> bool:
         """Whether `reading` is all there is to report: no image is in flight, and none is known to remain."""
         return self.reading is not None and not self.remaining and not self.in_flight
@@ -175,3 +203,18 @@ class Statistics:
     def settled_share(self) -> float:
         """`settled` of `total`, 0 to 1."""
         return self.settled / self.total if self.total else 0.0
+
+
+def slowest(transfers: Iterable[Transferring], processing: Iterable[Processing], most: int) -> InProgress:
+    """How many of each there are, and at most `most` of each, those first that have taken longest."""
+    every, each_resize = list(transfers), list(processing)
+    return InProgress(
+        len(every),
+        len(each_resize),
+        tuple(nlargest(most, every, key=_elapsed)),
+        tuple(nlargest(most, each_resize, key=_elapsed)),
+    )
+
+
+def _elapsed(each: Transferring | Processing) -> float:
+    return each.elapsed_s

@@ -9,11 +9,12 @@ from enum import IntEnum
 
 
 class Tab(IntEnum):
-    """The lists of the screen; the number is the key."""
+    """The lists of the screen; the number is the key. Only a run on a cluster has the last one."""
 
     IN_PROGRESS = 1
     SUCCESSES = 2
     FAILURES = 3
+    NODES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,17 @@ def keys(typed: bytes) -> list[str]:
     return [_ESCAPES.get(key, key) for key in _KEY.findall(typed.decode("utf-8", "replace"))]
 
 
-def after_key(view: View, key: str, *, rows: int, page: int) -> View:
-    """The view after `key`; the list has `rows` rows, of which `page` are visible."""
+def after_key(view: View, key: str, *, rows: int, page: int, tabs: int) -> View:
+    """The view after `key`; there are `tabs` lists, and this one has `rows` rows, of which `page` are visible."""
     last = max(0, rows - page)
     if key == "?":
         return replace(view, is_help=not view.is_help)
     if view.is_help:
         return replace(view, is_help=False)
-    if key in ("1", "2", "3"):
+    if key in ("1", "2", "3", "4")[:tabs]:
         return View(Tab(int(key)))
     if key in _TABS:
-        return View(Tab((view.tab - 1 + _TABS[key]) % len(Tab) + 1))
+        return View(Tab((view.tab - 1 + _TABS[key]) % tabs + 1))
     if key == "home":
         return replace(view, offset=0)
     if key == "end":

@@ -9,7 +9,7 @@ from builders import job
 from clusters import DONE, ClusterHarness, FakeWorker
 
 from oidl.cluster.protocol import Facts
-from oidl.model import Failure, Job, Reason, Source
+from oidl.model import Done, Failure, Job, Reason, Source
 from oidl.node.frames import Call, Reply
 
 
@@ -27,6 +27,28 @@ def test_all_nodes_share_the_images_and_end_with_the_run() -> None:
     assert run.ended_s < 15
     assert run.said == []
     assert run.truth.fenced == []
+
+
+def test_a_node_has_done_the_images_that_did_not_fail() -> None:
+    def result_of(job: Job) -> Failure | Done:
+        return Failure(Reason.GONE) if int(job.image_id, 16) % 4 == 0 else DONE
+
+    run = ClusterHarness({"a": FakeWorker(result_of=result_of)}, images=1000).run()
+    assert run.heard[-1].images == 750
+
+
+def test_the_rate_of_a_node_is_that_of_the_last_seconds_and_falls_while_it_has_nothing_to_do() -> None:
+    rates: list[float] = []
+
+    async def watch(run: ClusterHarness) -> None:
+        for _ in range(5):
+            await trio.sleep(3.5)
+            rates.append(run.heard[-1].images_per_s)
+
+    run = ClusterHarness({"a": FakeWorker(per_s=100)}, images=1000, meanwhile=watch, ends_after_s=20).run()
+    assert len(run.results) == 1000
+    assert rates[:2] == [pytest.approx(100, rel=0.1)] * 2
+    assert 15 < rates[4] < 75
 
 
 def test_exchanges_of_a_life_are_numbered() -> None:

@@ -111,7 +111,7 @@ def test_what_has_been_at_work_longest_comes_first_and_resizes_before_downloads(
 def test_the_last_successes_have_what_came_of_them() -> None:
     lines = text(draw(busy(), View(Tab.SUCCESSES), 120, 24))
     row = squeezed(next(line for line in lines if line[2:3] == ":"))
-    assert f"{job(3902).image_id} train 1024×768 1.9 MB 0.0 s {FILE.path}" in row
+    assert f"{job(3902).image_id} train 1024×768 1.9 MB {FILE.path}" in row
     narrow = text(draw(busy(), View(Tab.SUCCESSES), 80, 24))
     assert any(line.endswith("c3d4e5f6071.jpg") and "…" in line for line in narrow)  # of a path, the end tells most
 

@@ -41,6 +41,8 @@ def test_a_snapshot_has_every_number() -> None:
             "by_reason": {"gone": 1},
             "remaining": 6,
             "in_flight": 2,
+            "downloads": 1,
+            "resizes": 1,
             "bytes_read": 3000,
             "bytes_written": 40,
         },
@@ -55,9 +57,10 @@ def test_a_snapshot_has_every_number() -> None:
                 "expected_bytes": 400,
                 "percent": 25.0,
                 "elapsed_s": 0.0,
+                "node": None,
             }
         ],
-        "resizes": [{"image_id": job(5).image_id, "subset": "train", "elapsed_s": 0.0}],
+        "resizes": [{"image_id": job(5).image_id, "subset": "train", "elapsed_s": 0.0, "node": None}],
         "paces": [
             {
                 "provider": "flickr",

@@ -26,9 +26,9 @@ def test_what_is_typed_has_names(typed: bytes, names: list[str]) -> None:
     assert keys(typed) == names
 
 
-def pressed(view: View, *typed: str, rows: int = 100, page: int = 9) -> View:
+def pressed(view: View, *typed: str, rows: int = 100, page: int = 9, tabs: int = 3) -> View:
     for key in typed:
-        view = after_key(view, key, rows=rows, page=page)
+        view = after_key(view, key, rows=rows, page=page, tabs=tabs)
     return view
 
 
@@ -38,6 +38,13 @@ def test_a_number_or_tab_changes_the_list_and_starts_at_its_top() -> None:
     assert pressed(View(), "left").tab is Tab.FAILURES
     assert pressed(View(), "back tab").tab is Tab.FAILURES
     assert pressed(View(), "right").tab is Tab.SUCCESSES
+    assert pressed(View(), "4").tab is Tab.IN_PROGRESS
+
+
+def test_a_run_on_a_cluster_has_a_list_more() -> None:
+    assert pressed(View(), "4", tabs=4).tab is Tab.NODES
+    assert [pressed(View(), *["tab"] * times, tabs=4).tab for times in range(5)] == [1, 2, 3, 4, 1]
+    assert pressed(View(), "left", tabs=4).tab is Tab.NODES
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 from builders import job
 
-from oidl.model import Failure, Reason, Status, StatusCount
+from oidl.model import Failure, NodeProgress, Reason, Status, StatusCount
 from oidl.net.pace import PaceState
 from oidl.progress.meter import Meter
 from oidl.progress.snapshot import run_snapshot
+from oidl.progress.statistics import InProgress
 from oidl.report.snapshot import database_snapshot
 from oidl.state.counts import NOTHING_YET, Counts, PaceRow, RunRow
+from oidl.state.nodes import NodeRow
 from oidl.state.plan_counts import PlanCounts
 
 AT = datetime(2030, 1, 1, 10, 1, 41, tzinfo=UTC)
@@ -139,13 +141,41 @@ def test_it_has_the_keys_of_a_runs_snapshot_for_the_same_things() -> None:
     }
     assert run.keys() - database.keys() == in_progress
     assert database.keys() - run.keys() == recorded
-    assert run["run"].keys() - database["run"].keys() == {"retried", "by_reason", "in_flight", "bytes_written"}
+    assert run["run"].keys() - database["run"].keys() == {
+        *("retried", "by_reason", "in_flight", "downloads", "resizes", "bytes_written")
+    }
     assert database["run"].keys() - run["run"].keys() == {"id", "started_at", "updated_at", "throttled"}
     assert database["paces"][0].keys() - run["paces"][0].keys() == {"paused_until"}
     assert run["paces"][0].keys() <= database["paces"][0].keys()
     assert run["by_subset"]["train"].keys() == database["by_subset"]["train"].keys()
     for name in run.keys() & database.keys():
         assert isinstance(database[name], type(run[name])) or None in (run[name], database[name]), name
+
+
+def test_a_node_has_the_keys_that_it_has_in_a_run_and_what_is_not_recorded_is_null() -> None:
+    meter = Meter(lambda: 0.0)
+    node = NodeProgress("a", "n:1", "n", 4, 70, 2.5, 9, None, 30.0, 5, 1, 12.0, 0.0)
+    meter.nodes_from(lambda: (node,), InProgress)
+    [live] = run_snapshot(meter.statistics(), AT)["nodes"]
+    assert live == {
+        "name": "n:1",
+        "host": "n",
+        "threads": 4,
+        "images": 70,
+        "images_per_s": 2.5,
+        "in_progress": 9,
+        "downloads": 5,
+        "resizes": 1,
+        "lost": None,
+    }
+    row = NodeRow("n:1", "n", 4, "2030-01-01T10:00:00.000Z", "2030-01-01T10:01:00.000Z", 70, 2.5, 9, None)
+    [recorded] = database_snapshot(replace(COUNTS, nodes=(row,)), AT, is_running=True)["nodes"]
+    assert recorded == live | {
+        "downloads": None,
+        "resizes": None,
+        "started_at": row.started_at,
+        "updated_at": row.updated_at,
+    }
 
 
 def test_without_a_run_in_progress_there_are_no_rates_and_the_last_outcome() -> None:

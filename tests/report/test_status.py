@@ -10,6 +10,7 @@ from oidl.reasons import meaning
 from oidl.report.describe import plan_words
 from oidl.report.status import status_text
 from oidl.state.counts import NOTHING_YET, Counts, PaceRow, PackCounts, RunRow, ShardCounts
+from oidl.state.nodes import NodeRow
 from oidl.state.plan_counts import PlanCounts
 
 
@@ -88,6 +89,23 @@ def test_the_text_is_these_lines() -> None:
         "  flickr: 38.5 req/s, 16 at once",
         "The next retry is due 2030-01-01 10:05:00 UTC.",
     ]
+
+
+def node(number: int, lost: str | None = None) -> NodeRow:
+    return NodeRow(f"10.0.0.{number}:4000", f"10.0.0.{number}", 8, "", "", 1200 * number, 12.34, 64, lost)
+
+
+def test_a_run_on_a_cluster_has_a_line_for_each_node_and_one_for_those_that_ended() -> None:
+    gone = [node(3, "has ended"), node(4, "has left the cluster")]
+    few = status_text(replace(COUNTS, nodes=(node(1), node(2), *gone)), is_running=True).splitlines()
+    at = few.index("  node 10.0.0.1:4000: 1,200 done, 12.3 img/s, 64 in progress")
+    assert few[at + 1 : at + 3] == [
+        "  node 10.0.0.2:4000: 2,400 done, 12.3 img/s, 64 in progress",
+        "  2 nodes ended, the last one: 10.0.0.4:4000 has left the cluster",
+    ]
+    many = status_text(replace(COUNTS, nodes=tuple(map(node, range(1, 31)))), is_running=True).splitlines()
+    assert sum(line.startswith("  node ") for line in many) == 20
+    assert "  and 10 nodes more" in many
 
 
 def test_the_table_of_the_largest_list_fits_a_terminal() -> None:

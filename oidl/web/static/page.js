@@ -80,14 +80,14 @@ const showInProgress = (now) => {
   find("nodes-part").hidden = !now.nodes.length;
   find("pace-card").hidden = !isKnown && !now.paces.length && !now.nodes.length;
   if (isKnown) {
-    say("downloads-count", count(now.downloads.length));
+    say("downloads-count", count(now.run.downloads));
     list("downloads", byImage(now.downloads), "none", (one) => [
       imageButton(one.image_id),
-      make("td", { class: "soft" }, one.host),
+      make("td", { class: "soft", title: one.host }, one.node ?? one.host),
       make("td", { class: "bar" }, bar([["done", one.percent ?? 0]], 100, "")),
       number(one.text.received),
     ]);
-    say("resizes-count", count(now.resizes.length));
+    say("resizes-count", count(now.run.resizes));
     list("resizes", byImage(now.resizes), "none", (one) => [imageButton(one.image_id), number(one.text.elapsed)]);
   }
   const paces = now.paces.map((pace) => ({ ...pace, key: `${pace.provider} ${pace.node ?? ""}` }));
