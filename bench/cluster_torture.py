@@ -176,7 +176,7 @@ class Torture:
             yield
         except BaseException:
             print(f"run {self.runs}:\n{self._printed()}")
-            if kept := os.environ.get("OIDL_BENCH_KEEP"):
+            if kept := os.environ.get("BENCH_KEEP"):
                 shutil.copytree(self.home, kept)
             raise
 

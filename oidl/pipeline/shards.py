@@ -120,7 +120,8 @@ class RunShards:
 
         Their results must be recorded. Other workers continue the new ones.
         """
-        self._say_lost(await self._state.run(self._fence, shard_ids))
+        async with self._one_at_a_time:  # one of them may be full, and just being sealed
+            self._say_lost(await self._state.run(self._fence, shard_ids))
 
     async def run(self) -> None:
         """Seals full shards when all their images are recorded, until cancelled.

@@ -415,3 +415,19 @@ def test_open_shards_of_a_run_on_a_cluster_are_copied_even_if_nothing_holds_them
     root.restore()
     assert root.files() == {f"{Path(SECOND).name}.part"}
     root.check((1, 2), SECOND)
+
+
+def test_a_shard_that_is_being_sealed_when_its_worker_is_lost_is_whole(root: Root) -> None:
+    async def work(shards: RunShards) -> None:
+        for _ in range(20):
+            left = root.left(1, 2)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(shards.seal_all)
+                nursery.start_soon(shards.fence, [left.shard_id])
+            await shards.seal_all()
+            assert root.stop.disk_failure is None
+            assert set(root.states().values()) == {"sealed"}
+
+    root.run(work)
+    (path,) = root.db.execute("SELECT path FROM shard WHERE samples = 2").fetchone()
+    root.check((1, 2), path)
