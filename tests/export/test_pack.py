@@ -1,6 +1,7 @@
 """Shards: every chosen image is in one of them once, with its boxes, and the same plan gives the same bytes."""
 
 import csv
+import gc
 import io
 import json
 import os
@@ -26,7 +27,7 @@ from oidl.export.describe import exported_text
 from oidl.export.formats.coco import COCO
 from oidl.export.labels import export_labels
 from oidl.export.pack.describe import pack_line, packed_text
-from oidl.export.pack.formats import FORMATS
+from oidl.export.pack.formats import FORMATS, PackFormat
 from oidl.export.pack.job import pack
 from oidl.export.pack.request import OnStep, PackRequest, PackResult, Step
 from oidl.export.request import ExportRequest
@@ -98,6 +99,23 @@ def test_every_image_is_in_one_shard_once(packed: Pack, tmp_path: Path) -> None:
         "validation": (1, 4),
     }
     assert {path.name for path in (tmp_path / "shards").iterdir()} == NEXT | shards.keys()
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@EVERY_FORMAT
+def test_a_shard_that_is_given_up_is_no_error_of_a_library_either(
+    form: PackFormat, packed: Pack, tmp_path: Path
+) -> None:
+    def stop(step: Step, result: PackResult) -> None:
+        if step is Step.SAMPLE and result.packed == 3:
+            raise StoppedError("stopped")
+
+    with pytest.raises(StoppedError) as caught:
+        packed(stop, format=form)
+    caught.value.__traceback__ = None
+    del caught
+    gc.collect()
+    assert not list((tmp_path / "shards").iterdir())
 
 
 def test_a_shard_has_at_most_so_many_bytes(packed: Pack, tmp_path: Path) -> None:

@@ -27,9 +27,16 @@ class ShardFile:
         self.closed = False
         self._file = file
         self._sha256 = hashlib.sha256()
+        self._is_given_up = False
+
+    def give_up(self) -> None:
+        """Ignores what is written from now on: a library may end its format when its writer is deleted."""
+        self._is_given_up = True
 
     def write(self, data: bytes) -> int:
         """Appends `data`; returns its length in bytes."""
+        if self._is_given_up:
+            return memoryview(data).nbytes
         self._sha256.update(data)
         self._file.write(data)
         size = memoryview(data).nbytes
@@ -98,7 +105,12 @@ def durable_file(part: Path, *, is_new: bool = False) -> Iterator[ShardFile]:
     Raises `OSError`.
     """
     with open(part, "xb" if is_new else "wb", buffering=_BUFFER_BYTES) as file:
-        yield ShardFile(file)
+        shard = ShardFile(file)
+        try:
+            yield shard
+        except BaseException:
+            shard.give_up()
+            raise
         file.flush()
         os.fsync(file.fileno())
 
