@@ -1,11 +1,16 @@
 """A pack on a made-up cluster: every shard is published once, whatever becomes of the workers."""
 
+from pathlib import Path
+
 import pytest
 import trio
 from packers import FakePacker, PackHarness, shard
 
 from oidl.cluster.engine import ClusterError
 from oidl.cluster.packing.order import PackFacts
+from oidl.cluster.packing.queue import ShardQueue
+from oidl.cluster.packing.tasks import look, pack_versions
+from oidl.cluster.packing.writer import problem_of
 from oidl.errors import DiskError
 
 
@@ -48,14 +53,27 @@ def test_the_shard_of_a_worker_that_dies_is_written_again() -> None:
     assert run.said == ["node w:1 has left the cluster; its shard is written again"]
 
 
-def test_a_worker_that_leaves_between_two_shards_costs_nothing() -> None:
+def test_a_worker_that_left_while_it_had_nothing_to_do_gets_no_shard() -> None:
     async def leave(run: PackHarness) -> None:
-        await trio.sleep(3)
+        await trio.sleep(2.5)
+        busy = next(name for name, each in run.workers.items() if each.began)
         del run.workers[next(name for name, each in run.workers.items() if not each.began)]
+        await trio.sleep(1)
+        del run.workers[busy]
 
     run = PackHarness(three(), shards=2, meanwhile=leave, restarts=False).run()
     assert_all_once(run)
-    assert run.said == []
+    assert [text.partition("; ")[2] for text in run.said] == ["its shard is written again"]
+
+
+def test_a_shard_that_comes_back_is_the_next() -> None:
+    queue = ShardQueue([shard(1), shard(2), shard(3)])
+    first = queue.take()
+    assert first == shard(1)
+    assert queue.died(first)
+    assert queue.failed(shard(1))
+    assert queue.take() == shard(1)
+    assert not queue.is_over
 
 
 def test_a_frozen_worker_is_lost_and_what_it_says_later_does_not_count() -> None:
@@ -139,3 +157,15 @@ def test_cancelled_it_takes_all_directories_away() -> None:
     assert run.ended_s == pytest.approx(12)
     assert len(run.truth.begun) > len(run.truth.published)
     assert sorted(run.truth.ended) == sorted(run.truth.begun)
+
+
+def test_a_worker_must_see_what_the_coordinator_sees_and_have_its_versions(tmp_path: Path) -> None:
+    ours = pack_versions("parquet")
+    assert ours.keys() - pack_versions("webdataset").keys() == {"pyarrow"}
+    assert problem_of(look((str(tmp_path),), "parquet"), ours) is None
+    unseen = str(tmp_path / "unseen")
+    assert problem_of(look((str(tmp_path), unseen), "parquet"), ours) == (
+        f"it does not see {unseen}, which must be on a filesystem that all machines share"
+    )
+    other = PackFacts(ours | {"pyarrow": "20.0.0"})
+    assert (problem_of(other, ours) or "").startswith("it has pyarrow 20.0.0, and this is ")

@@ -5,6 +5,8 @@ The workers are made up: they do in this process what a worker of Dask does, on 
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from labelled import IMAGES, LabelledRoot, contents
 from packers import FakePacker, PackHarness
 
 from oidl.cluster.engine import ClusterError
+from oidl.cluster.packing import tasks
 from oidl.cluster.packing.job import ShardJob, write_shard
 from oidl.cluster.packing.order import SHARD, ShardOrder, Stored, new_values
 from oidl.cluster.packing.publish import ShardPublisher, open_directory
@@ -96,8 +99,9 @@ def three(**changes: Any) -> dict[str, FakePacker]:
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_the_files_and_rows_are_those_of_one_machine(form: Any, packs: Packs) -> None:
-    more = {"format": form, "with_idx": form.has_records}
+    more = {"format": form, "with_idx": form.has_records, "min_visible": 0.99}
     result, files, rows = packs.here(**more)
+    assert result.unseen
     packs.forget()
     for path in packs.dest.iterdir():
         path.unlink()
@@ -218,6 +222,17 @@ def test_values_that_are_not_as_they_were_written_are_not_read(tmp_path: Path) -
         next(read)
 
 
+def test_a_shard_of_which_this_machine_sees_only_a_part_is_not_published(packs: Packs) -> None:
+    def cut(order: ShardOrder) -> Stored:
+        stored = _write(order)
+        os.truncate(Path(order.directory) / SHARD, 700)
+        return stored
+
+    with pytest.raises(ClusterError, match="sees only a part of the shard that it wrote, 700 of"):
+        packs.on_workers({"a": FakePacker(write=cut)})
+    assert not list(packs.dest.iterdir())
+
+
 def test_a_worker_that_is_not_asked_gives_up(packs: Packs) -> None:
     orders: list[ShardOrder] = []
 
@@ -236,19 +251,44 @@ def test_a_worker_that_is_not_asked_gives_up(packs: Packs) -> None:
     assert orders
 
 
+def test_a_worker_whose_directory_is_taken_away_gives_up(packs: Packs) -> None:
+    def moved(order: ShardOrder) -> Stored:
+        directory, times = Path(order.directory), count(0, 2)
+
+        def clock() -> float:
+            now = next(times)
+            if now == 4:
+                directory.rename(directory.with_name("gone"))
+            return now
+
+        job = ShardJob(replace(order, timing=Timing(1e6)), clock)
+        job.run()
+        assert job.report() is None
+        directory.with_name("gone").rename(directory)
+        (directory / SHARD).unlink()
+        return _write(order)
+
+    result, _, _ = packs.on_workers({"a": FakePacker(write=moved)}, shard_samples=100)
+    assert result.packed == IMAGES
+
+
 def test_a_job_reports_how_far_it_is_and_its_end(packs: Packs) -> None:
     def report(order: ShardOrder) -> Stored:
-        job = ShardJob(order)
-        job.run()
-        found = job.report()
+        found = tasks.begin(order)
+        while found and not found.has_ended:
+            found = tasks.report(order.life)
         assert found
-        assert found.result
         assert found.error is None
-        repeated = ShardJob(order)  # Dask may call a function twice
-        repeated.run()
-        again = repeated.report()
-        assert again
-        assert isinstance(again.error, DiskError)
+        assert found.result
+        part = Path(order.directory) / SHARD
+        size = part.stat().st_size
+        assert tasks.begin(order) == found  # Dask may call a function twice
+        elsewhere = ShardJob(order)  # also in a worker that was started again
+        elsewhere.run()
+        assert isinstance(getattr(elsewhere.report(), "error", None), DiskError)
+        late = ShardJob(order, count(0, 100).__next__)
+        late.run()
+        assert part.stat().st_size == size
         return found.result
 
     result, _, _ = packs.on_workers({"a": FakePacker(write=report)})

@@ -101,8 +101,10 @@ class ShardPublisher:
         self._check_missing(shard, made)
         path, part = self._context.path_of(shard.path), self._directory / life / SHARD
         try:
-            if part.stat().st_size != made.size_bytes:
-                raise RefusedError(f"this machine sees only a part of the shard that it wrote, {part.stat().st_size}")
+            if (size := part.stat().st_size) != made.size_bytes:
+                raise RefusedError(
+                    f"this machine sees only a part of the shard that it wrote, {size} of {made.size_bytes} bytes"
+                )
             self._context.did(Step.WRITTEN)
             move_sealed(part, path)
         except OSError as error:

@@ -1,6 +1,7 @@
 """The shards of a pack on a cluster, composed: the engine, the dispatcher, and what only the coordinator may do."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from oidl.cluster.address import ClusterAddress
@@ -46,14 +47,12 @@ async def _write(
         timing = Timing(min(SILENCE_S, worker_ttl_s()))
         truth = ShardPublisher(context, settings, credits, timing, directory)
         form = context.request.format.name
-        setup = PackSetup(await truth.open(), form, _check(pack_versions(form)), timing)
+        setup = PackSetup(await truth.open(), form, partial(problem_of, ours=pack_versions(form)), timing)
         await PackDispatcher(engine, truth, setup, list(shards), say).run()
 
 
-def _check(ours: dict[str, str]) -> Callable[[PackFacts], str | None]:
-    def problem(facts: PackFacts) -> str | None:
-        if unseen := facts.unseen:
-            return f"it does not see {unseen}, which must be on a filesystem that all machines share"
-        return difference(facts.versions, ours)
-
-    return problem
+def problem_of(facts: PackFacts, ours: Mapping[str, str]) -> str | None:
+    """Why a worker cannot take part, for the user; None if it can. `ours` are the versions of the coordinator."""
+    if facts.unseen:
+        return f"it does not see {facts.unseen}, which must be on a filesystem that all machines share"
+    return difference(facts.versions, ours)
