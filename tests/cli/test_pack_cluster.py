@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from refusals import assert_one_clear_line
 
-_MAIN = "import sys; from oidl.cli import main; code = main(); "
 Pack = Callable[..., CompletedProcess[str]]
 
 
@@ -24,23 +23,22 @@ def arguments(root: Path) -> tuple[str, ...]:
     return ("pack", f"--root-dir={root}", "--shard-samples=7", "--idx")
 
 
-def test_nothing_of_dask_is_imported_unless_asked_for(fine, run, oidl, arguments) -> None:
+def test_nothing_of_dask_is_needed_unless_asked_for_and_then_one_line_says_what_to_install(
+    fine, run, oidl, arguments, root: Path, tree
+) -> None:
     assert run(fine, "--limit=3").returncode == 0
-    code = "assert not code and not {'dask', 'distributed', 'tornado'} & sys.modules.keys(), sys.modules.keys()"
-    ended = oidl.process(*arguments, program=_MAIN + code)
-    assert ended.returncode == 0, ended.stderr
-
-
-def test_without_the_extra_one_line_says_what_to_install(fine, run, oidl, arguments, root: Path) -> None:
-    assert run(fine, "--limit=3").returncode == 0
-    blocked = "import sys; sys.modules['distributed'] = None; from oidl.cli import main; sys.exit(main())"
-    ended = oidl.process(*arguments, "--cluster=local:2", program=blocked)
+    program = (
+        "import sys; from oidl.cli import main; assert main(sys.argv[1:-1]) == 0; "
+        "assert not {'dask', 'distributed', 'tornado'} & sys.modules.keys(), sys.modules.keys(); "
+        "sys.modules['distributed'] = None; sys.exit(main())"
+    )
+    ended = oidl.process(*arguments, "--again", "--cluster=local:2", program=program)
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
         "oidl: --cluster needs the package distributed, which is not installed",
         "  install it with `pip install 'oidl[cluster]'`",
     ]
-    assert not list(root.glob("*/pack"))
+    assert tree(root / "2017_11/pack")
 
 
 def test_an_address_that_cannot_be_one_is_refused(oidl, arguments) -> None:
