@@ -43,6 +43,7 @@ class FakeWorker:
     given: list[list[str]] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
+    replied_in: list[int] = field(default_factory=list)  # the numbers of exchanges with replies
     numbers: list[int] = field(default_factory=list)
 
     def begin(self, life: str) -> None:
@@ -57,6 +58,7 @@ class FakeWorker:
             return Answer(has_ended=True, problem=self.problem)
         self.numbers.append(exchange.number)
         self.replies += exchange.replies
+        self.replied_in += [exchange.number] * bool(exchange.replies)
         if exchange.jobs:
             self.given.append([each.image_id for each in exchange.jobs])
         self.jobs |= {each.image_id: each for each in exchange.jobs}
@@ -119,6 +121,7 @@ class FakeTruth:
     published: list[tuple[str, str]] = field(default_factory=list)  # life, ImageID
     called: list[tuple[str, Call]] = field(default_factory=list)
     fenced: list[str] = field(default_factory=list)
+    answers_after_s: float = 0.0
 
     async def begin(self, life: str) -> None:
         self.begun.append(life)
@@ -138,6 +141,7 @@ class FakeTruth:
 
     async def reply(self, life: str, call: Call) -> Reply:
         self.called.append((life, call))
+        await trio.sleep(self.answers_after_s)
         return Reply(call.number, "answered")
 
     async def fence(self, life: str) -> None:

@@ -22,6 +22,7 @@ _AHEAD_S = 10.0  # the jobs that it has last for so long
 _BEGIN_S = 300.0
 _FEW, _GATHER_S = 100, 0.05  # so few images wait for more, so long
 _LATELY_S = 6.0  # that images per second are an average of
+_REPLY_S = 0.2  # an exchange waits for a reply so long: without it, the node may have nothing to do
 
 
 class Conversation:
@@ -32,6 +33,7 @@ class Conversation:
         self._shared = shared
         self._batches = shared.batches.batches
         self._replies: list[Reply] = []
+        self._replying = 0  # calls that are being answered
         self._number = 0  # of the last exchange
         self._heard_at, self._rate_weight = trio.current_time(), 0.0
         self._asking: trio.Nursery | None = None
@@ -111,6 +113,9 @@ class Conversation:
     async def _wait_for_work(self) -> None:
         """Returns when there is something to exchange, or it is time to keep the node alive."""
         shared = self._shared
+        with trio.move_on_after(_REPLY_S):
+            while self._replying:
+                await shared.batches.wait_changed()
         with trio.move_on_after(shared.timing.keep_s):
             while not (
                 self._replies
@@ -172,6 +177,9 @@ class Conversation:
         assert self._asking
         for text in answer.texts:
             shared.say(f"{state.name}: {text}")
+        if problem := self._lost_shard(answer):
+            return problem  # its results are of no use either: they are in shards that it cannot upload
+        self._replying += len(answer.calls)
         for call in answer.calls:
             self._asking.start_soon(self._reply, call)
         settled = [(job, each) for each in answer.results if (job := self._batches.settle(state.life, each.image_id))]
@@ -195,6 +203,11 @@ class Conversation:
         weight = 1 - math.exp(-passed_s / _LATELY_S)
         self._rate_weight += (1 - self._rate_weight) * weight
         state.images_per_s += weight / self._rate_weight * (images / passed_s - state.images_per_s)
+
+    def _lost_shard(self, answer: Answer) -> str:
+        """Why a node is excluded that cannot complete a shard or upload it; empty if it can, or is the last one."""
+        problems = [str(call.arguments[1]) for call in answer.calls if call.method == "shard_failed"]
+        return f"{problems[0]}; other nodes fetch its images" if problems and self._shared.batches.nodes > 1 else ""
 
     async def _blamed_reason(self, settled: list[tuple[Job, Result]]) -> Reason | None:
         """The reason that the node is to blame for, None if there is none; waits a little to see how others do."""
@@ -222,9 +235,10 @@ class Conversation:
 
     async def _reply(self, call: Call) -> None:
         reply = await self._shared.truth.reply(self.state.life, call)
+        self._replying -= 1
         if call.number:
             self._replies.append(reply)
-            self._shared.batches.notify()
+        self._shared.batches.notify()
 
     async def _lose(self, *, has_died: bool) -> None:
         """Gives away what the life had."""

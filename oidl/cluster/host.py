@@ -95,7 +95,8 @@ class NodeHost:
         finally:
             self._has_started.set()
             if self._scratch:
-                remove_tree(self._scratch)
+                with suppress(OSError):  # an abandoned thread may still be writing there; Dask removes it later
+                    remove_tree(self._scratch)
 
     async def _main(self) -> None:
         settings, remote = self._settings, None
@@ -115,7 +116,7 @@ class _Talk:
 
     def __init__(self, settings: NodeSettings, timing: Timing, remote: RemoteStore | None) -> None:
         self.scope = trio.CancelScope()
-        self._sealer = Sealer(settings.workers.layout.root_dir, remote, self._call) if remote else None
+        self._sealer = Sealer(settings.workers.layout.root_dir, remote, self._call, self._say) if remote else None
         self._orders_in, self._orders = trio.open_memory_channel[SealOrder](math.inf)
         self._settings = settings
         self._timing = timing

@@ -89,7 +89,10 @@ def _problem(settings: Settings, facts: Facts) -> str | None:
     if problem := difference(facts.versions, versions()):
         return problem
     if not facts.can_see and not are_away(settings):
-        return f"it does not see {settings.root_dir}, which must be on a filesystem that all machines share"
+        return (
+            f"it does not see {settings.root_dir}, which must be on a filesystem that all machines share; for machines "
+            "without one, keep all images in shards, with --remote and --no-keep-local"
+        )
     return None
 
 

@@ -25,12 +25,18 @@ def in_scratch(settings: NodeSettings, scratch: Path) -> NodeSettings:
 
 
 class Sealer:
-    """Seals shards below `root_dir` for `remote`, one at a time; `answer` is called with calls of the coordinator."""
+    """Seals shards below `root_dir` for `remote`, one at a time.
 
-    def __init__(self, root_dir: Path, remote: RemoteStore, answer: Callable[[Call], None]) -> None:
+    `answer` is called with calls of the coordinator, `say` with messages for the user.
+    """
+
+    def __init__(
+        self, root_dir: Path, remote: RemoteStore, answer: Callable[[Call], None], say: Callable[[str], None]
+    ) -> None:
         self._root_dir = root_dir
         self._remote = remote
         self._answer = answer
+        self._say = say
         self._working = trio.CapacityLimiter(1)
 
     async def run(self, orders: trio.MemoryReceiveChannel[SealOrder]) -> None:
@@ -48,11 +54,13 @@ class Sealer:
 
     async def _stage(self, order: SealOrder) -> str:
         path = self._root_dir / order.target
-        for wait_s in (_AGAIN_S * 2**number for number in range(_TRIES - 1)):
+        for number in range(_TRIES - 1):
             try:
                 return await run_abandonable(self._stage_once, path, order.staged, limiter=self._working)
-            except RemoteError:
-                await trio.sleep(wait_s)
+            except RemoteError as error:
+                if not number:
+                    self._say(f"{error.message}; it is tried again for a minute")
+                await trio.sleep(_AGAIN_S * 2**number)
         return await run_abandonable(self._stage_once, path, order.staged, limiter=self._working)
 
     # ---- in threads

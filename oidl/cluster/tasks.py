@@ -29,7 +29,7 @@ def begin(run: str, life: str, settings: NodeSettings, timing: Timing, is_away: 
 
     scratch = None
     if is_away:
-        RemoteStore(settings.workers.shards.remote or "").check()
+        RemoteStore(settings.workers.shards.remote or "").check(f"{settings.workers.token}-{life}")
         scratch = worker_directory() / f"oidl-{life}"
     put_host(run, NodeHost(life, settings, timing, scratch))
 

@@ -4,13 +4,13 @@ Everything is composed here from a frozen `Settings`; `cli` adds the lock, the
 signals and the printers around it.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from oidl.errors import DiskError, ExitCode, MetadataError, RemoteError, UsageError
+from oidl.errors import DiskError, ExitCode, MetadataError, UsageError
 from oidl.hints import command
 from oidl.net.client import tls_context
 from oidl.net.dns import cached_dns
@@ -24,14 +24,13 @@ from oidl.pipeline.inputs import Inputs
 from oidl.pipeline.machines import ImageWork, Machines, this_machine
 from oidl.pipeline.retry import MAX_DELAY_S
 from oidl.pipeline.run_row import RunRow
+from oidl.pipeline.run_uploads import RunUploads
 from oidl.pipeline.selection import ImageSelection, open_selection
 from oidl.pipeline.shards import RunShards
 from oidl.pipeline.space import check_space
-from oidl.pipeline.uploads import new_uploads
 from oidl.state.annotation_filters import has_annotations
 from oidl.state.queue import Queue, ScheduledRetries
 from oidl.state.requeue import end_waits
-from oidl.state.runs import was_on_cluster
 from oidl.text import counted
 
 _PASSES = 5  # over images that were lost from shards
@@ -64,13 +63,13 @@ class Run:
         self._shards = RunShards(
             context.state, settings.layout, settings.shards, settings.all_renditions, context.stop, context.say
         )
-        self._uploads = new_uploads(context)
-        work = ImageWork(context, self._inputs, tls, self._row.token, self._shards, self._uploads)
+        self._uploads = RunUploads(context, self._shards, self._row)
+        work = ImageWork(context, self._inputs, tls, self._row.token, self._shards, self._uploads.uploads)
         self._images = ImageStages(work, machines)
         self._durability = Durability(
             context.state, settings.layout, self._written_to, context.stop, context.say, threads=settings.threads
         )
-        self._is_synced = self._are_uploads_left = False
+        self._is_synced = False
 
     async def run(self) -> RunEnd:
         """Does everything that the settings request. Raises `OidlError` if nothing could be done at all.
@@ -117,15 +116,15 @@ class Run:
         """Fetches lists, annotations and images; tasks in `background` run meanwhile, and the caller cancels them."""
         settings = self._settings
         missing: list[MetadataError] = []
-        if self._uploads and not await self._stop.unless_draining(self._begin_uploads):
+        if not await self._stop.unless_draining(self._uploads.begin):
             return self._end()
         if not await self._load_inputs(missing):
             return self._end()
         if settings.download_images:  # not earlier: a list is loaded in one transaction, on the same connection
             background.start_soon(self._durability.run)
             background.start_soon(self._shards.run)
-            if self._uploads:
-                background.start_soon(self._uploads.run)
+            if self._uploads.uploads:
+                background.start_soon(self._uploads.uploads.run)
         waiting, is_left, remark = ScheduledRetries(), False, ""
         with open_selection(settings) as selected:
             if settings.download_images:
@@ -143,11 +142,6 @@ class Run:
             await self._collect(self._inputs.annotations.load_for_done, missing)
         is_left = is_left or bool(waiting.images) or self._stop.is_cut_short
         return self._end(missing, waiting, is_left=is_left, remark=remark)
-
-    async def _begin_uploads(self) -> None:
-        assert self._uploads
-        await self._uploads.check()
-        await self._adopt_staged(await self._state.run(self._row.ended_tokens))
 
     async def _load_inputs(self, missing: list[MetadataError]) -> bool:
         """Loads the list, and annotations that are needed before the images; returns False if the run must stop."""
@@ -199,7 +193,7 @@ class Run:
                 waiting = await selected.ask(partial(queue.scheduled_retries, target.short_classes(already_tried=True)))
 
         await self._stop.unless_cancelling(count)
-        return waiting, is_left or self._are_uploads_left, remark
+        return waiting, is_left or self._uploads.are_left, remark
 
     async def _process_images(self, queue: Queue, selected: ImageSelection) -> FeedEnd:
         """Fetches the images and completes the shards; if images are lost from these, fetches those again."""
@@ -207,10 +201,11 @@ class Run:
         for _ in range(_PASSES):
             end = await self._images.run(queue, selected)
             await self._stop.unless_cancelling(self._finish_shards)
-            are_lost = self._shards.take_lost() > 0
-            if not are_lost or self._stop.draining.is_set():
+            if not (are_lost := self._shards.take_lost() > 0):
                 break
-            await selected.count_complete()
+            await selected.count_complete()  # also for a run that stops now: its limit is not met any more
+            if self._stop.draining.is_set():
+                break
         else:
             self._stop.limit_reached("images are lost from shards again and again")
         return FeedEnd.STOPPED if are_lost else end
@@ -218,24 +213,7 @@ class Run:
     async def _finish_shards(self) -> None:
         """Seals the shards, and uploads them."""
         await self._shards.seal_all()
-        if not self._uploads:
-            return
-        await self._adopt_staged({self._row.token})
-        if problem := await self._uploads.finish():
-            self._are_uploads_left = True
-            self._stop.limit_reached(problem)
-
-    async def _adopt_staged(self, ended: Collection[str]) -> None:
-        """Moves shards that nodes have staged to their names, and removes what those of `ended` runs left there."""
-        assert self._uploads
-        if not await self._state.run(was_on_cluster, self._state.db):
-            return
-        try:
-            if lost := await self._uploads.adopt_staged():
-                await self._shards.fence(lost)
-            await self._uploads.sweep(ended)
-        except RemoteError as error:
-            self._stop.limit_reached(f"{error.message}; {error.hint}")
+        await self._uploads.finish()
 
     async def _say_introduction(self) -> None:
         for text in await trio.to_thread.run_sync(self._introduce):

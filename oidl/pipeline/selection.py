@@ -44,6 +44,7 @@ class ImageSelection:
         self.target = Target()
         self.any_incomplete = True
         self._by_class: dict[str, ClassCount] = {}
+        self._again_before: datetime | None = None  # if everything is downloaded again
 
     async def select_images(self, say: Callable[[str], None]) -> None:
         """Selects the images according to the settings, reports their number to `say`, and counts the complete ones."""
@@ -70,8 +71,10 @@ class ImageSelection:
             return question()
 
     def queue(self, run_id: int) -> Queue:
-        """The images that are left to do."""
+        """The images that are left to do. If everything is downloaded again, it is what was done before this call."""
         settings = self._settings
+        if settings.originals.always_download:
+            self._again_before = datetime.now(UTC)
         return Queue(
             self._reader,
             settings.required,
@@ -80,28 +83,30 @@ class ImageSelection:
             uncounted=UNCOUNTED,
             subsets=settings.selection.subsets,
             selected=self._selected_images,
-            again_before=datetime.now(UTC) if settings.originals.always_download else None,
+            again_before=self._again_before,
             original_names=settings.originals.original_names,
         )
 
     def _count_complete(self) -> Target:
-        """The slots under the limits; if everything is downloaded again, no image counts as complete yet."""
-        selection, originals = self._settings.selection, self._settings.originals
+        """The slots under the limits; if everything is downloaded again, only images since then count as complete."""
+        selection, originals, since = self._settings.selection, self._settings.originals, self._again_before
+        counts_any = not originals.always_download or since is not None
         complete = 0
-        if selection.limit and not originals.always_download:
+        if selection.limit and counts_any:
             complete = count_complete(
                 self._reader,
                 self._settings.required,
                 originals.original_names,
                 subsets=selection.subsets,
                 are_selected=self._selected_images is not None,
+                since=since,
             )
             self.any_incomplete = self._selected_images is not None or complete < count_done(
                 self._reader, selection.subsets
             )
         if selection.limit_per_class is not None:
-            by_class = count_by_class(self._reader, self._settings.required, originals.original_names)
-            if originals.always_download:
+            by_class = count_by_class(self._reader, self._settings.required, originals.original_names, since=since)
+            if not counts_any:
                 by_class = {name: each._replace(complete=0) for name, each in by_class.items()}
             self._by_class = by_class
         complete_by_class = {name: each.complete for name, each in self._by_class.items()}

@@ -47,9 +47,13 @@ class Uploads:
         self._one_at_a_time = trio.Lock()
         self._has_removed = False
 
-    async def check(self) -> None:
-        """Raises `RemoteError` if the object store cannot be used; it is called before anything is downloaded."""
-        await run_abandonable(self._remote.check, limiter=self._uploading)
+    async def check(self, rehearsal: str = "") -> None:
+        """Raises `RemoteError` if the object store cannot be used; it is called before anything is downloaded.
+
+        With the name of a `rehearsal`, everything that shards of nodes need is tried with a small object.
+        """
+        check = partial(self._remote.check, rehearsal, copies=bool(rehearsal))
+        await run_abandonable(check, limiter=self._uploading)
 
     async def adopt_staged(self) -> list[int]:
         """Moves the shards that nodes have staged to their names; returns the numbers of those that are lost.
@@ -65,7 +69,7 @@ class Uploads:
                     await self._state.run(record_uploaded, self._state.db, shard.shard_id, url)
                 else:
                     lost.append(shard.shard_id)
-        await self._state.run(record_unstaged, self._state.db, lost)
+            await self._state.run(record_unstaged, self._state.db, lost)
         return lost
 
     async def sweep(self, tokens: Collection[str]) -> None:

@@ -7,12 +7,14 @@ the first images of nine million are counted at once.
 import json
 import sqlite3
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from oidl.model import Rendition
 from oidl.state.queue import PRESENT, required_values
+from oidl.state.times import timestamp
 
-_IS_COMPLETE = f"d.status = 'done' AND {PRESENT} >= :required_count"
+_IS_COMPLETE = f"d.status = 'done' AND {PRESENT} >= :required_count AND (:since IS NULL OR d.finished_at >= :since)"
 
 
 class ClassCount(NamedTuple):
@@ -29,12 +31,14 @@ def count_complete(
     *,
     subsets: tuple[str, ...] = (),
     are_selected: bool,
+    since: datetime | None = None,
 ) -> int:
     """The number of images with all of `required`, among those in `temp.selected`, or in `subsets` (empty: all).
 
-    Any of the names in `original_names` satisfies the one of them that is in `required`.
+    With `since`, only those that were done at that time or later count, if a rendition is required. Any of the names in
+    `original_names` satisfies the one of them that is in `required`.
     """
-    values = {**required_values(required, frozenset(original_names)), "subsets": json.dumps(subsets)}
+    values = _values(required, original_names, since) | {"subsets": json.dumps(subsets)}
     selected = "d.subset IN (SELECT value FROM json_each(:subsets))" if subsets else "true"
     if are_selected:
         source = "temp.selected AS c"
@@ -61,12 +65,23 @@ def count_done(db: sqlite3.Connection, subsets: tuple[str, ...] = ()) -> int:
 
 
 def count_by_class(
-    db: sqlite3.Connection, required: Iterable[Rendition], original_names: Iterable[str]
+    db: sqlite3.Connection,
+    required: Iterable[Rendition],
+    original_names: Iterable[str],
+    *,
+    since: datetime | None = None,
 ) -> dict[str, ClassCount]:
-    """The number of complete and of all images for each class of `temp.member`."""
+    """The number of complete images, as in `count_complete`, and of all images for each class of `temp.member`."""
     rows = db.execute(
         f"SELECT m.class, sum({_IS_COMPLETE}), count(*) FROM temp.member AS m "
         "CROSS JOIN download AS d ON d.image_id = m.image_id GROUP BY m.class ORDER BY m.class",
-        required_values(required, frozenset(original_names)),
+        _values(required, original_names, since),
     )
     return {name: ClassCount(complete, images) for name, complete, images in rows}
+
+
+def _values(
+    required: Iterable[Rendition], original_names: Iterable[str], since: datetime | None
+) -> dict[str, str | int | None]:
+    values = required_values(required, frozenset(original_names))
+    return {**values, "since": timestamp(since) if since else None}

@@ -14,6 +14,7 @@ options, and are not recorded.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -63,17 +64,35 @@ class RemoteStore:
 
         return (BaseError, OSError)
 
-    def check(self) -> None:
-        """Raises `RemoteError` if nothing can be listed there, because of the address, the keys or the network."""
+    def check(self, rehearsal: str = "", *, copies: bool = False) -> None:
+        """Raises `RemoteError` if nothing can be listed there, because of the address, the keys or the network.
+
+        With the name of a `rehearsal`, which begins with the token of the run, a small object is staged too; if that
+        run also `copies` objects, this one is copied, and created on condition.
+        """
         import obstore
 
         try:
+            doing = "listed"
             next(iter(obstore.list(self._store, chunk_size=1)), None)
+            if not rehearsal:
+                return
+            name, doing = f"{PART_DIRECTORY}/{rehearsal}-check", "written"
+            obstore.put(self._store, name, b"")
+            if copies:
+                doing = "copied"
+                obstore.copy(self._store, name, f"{name}-copy")
+                doing = "created on condition that they do not exist (If-None-Match)"
+                self._is_created(f"{name}-claim", b"")
+                doing = "looked for"
+                self._size(f"{name}-missing")
         except self._errors as error:
             raise RemoteError(
-                f"{without_secrets(self.url)} cannot be used: {_first_line(error)}",
+                f"{without_secrets(self.url)} cannot be used: objects cannot be {doing} there: {_first_line(error)}",
                 hint="check the address, the credentials in the environment and the network, then run again",
             ) from error
+        for each in (name, f"{name}-copy", f"{name}-claim"):
+            self._discard(each)
 
     def upload(self, path: Path, key: str, size: int, sha256: str) -> str:
         """Uploads the file `path` as `key`, unless it is there already; returns its URL without what may be secret.
@@ -98,7 +117,8 @@ class RemoteStore:
     def adopt(self, name: str, key: str, size: int, sha256: str) -> str | None:
         """Moves the staged object `name` to `key`, unless it is there already; returns its URL.
 
-        Returns None if it is in neither place. Raises `RemoteError` as `upload` does.
+        Returns None if it is in neither place. One that cannot be deleted is left to `sweep`. Raises `RemoteError` as
+        `upload` does.
         """
         import obstore
 
@@ -107,10 +127,9 @@ class RemoteStore:
             if self._size(staged) != size and self._size(key) != size:
                 return None
             url = self._create(key, size, sha256, lambda: obstore.copy(self._store, staged, key))
-            if self._size(staged) is not None:
-                obstore.delete(self._store, staged)
         except self._errors as error:
             raise _failed(without_secrets(f"{self.url}/{key}"), error) from error
+        self._discard(staged)
         return url
 
     def sweep(self, is_over: Callable[[str], bool]) -> int:
@@ -129,8 +148,18 @@ class RemoteStore:
                         obstore.delete(self._store, path)
                         swept += 1
         except self._errors as error:
-            raise _failed(self.staged_url(""), error, "be cleared") from error
+            raise RemoteError(
+                f"{self.staged_url('')} could not be cleared: {_first_line(error)}",
+                hint="what is left there is not needed; the keys should allow oidl to delete it",
+            ) from error
         return swept
+
+    def _discard(self, key: str) -> None:
+        """Deletes an object that is not needed, if there is one and that is allowed."""
+        import obstore
+
+        with suppress(*self._errors):
+            obstore.delete(self._store, key)
 
     def _create(self, key: str, size: int, sha256: str, put: Callable[[], object]) -> str:
         """Claims `key`, and lets `put` make the object if it is not there; returns its URL. Raises `RemoteError`."""
@@ -154,13 +183,21 @@ class RemoteStore:
     def _claim(self, key: str, claim: bytes, url: str) -> bool:
         """Whether `key` is new; False if this very shard was claimed before. Raises `RemoteError` if another was."""
         import obstore
+
+        if self._is_created(f"{key}.sha256", claim):
+            return True
+        if bytes(obstore.get(self._store, f"{key}.sha256").bytes()) != claim:
+            raise _taken(url)
+        return False
+
+    def _is_created(self, key: str, body: bytes) -> bool:
+        """Creates an object; returns False if it exists."""
+        import obstore
         from obstore.exceptions import AlreadyExistsError
 
         try:
-            obstore.put(self._store, f"{key}.sha256", claim, mode="create")
+            obstore.put(self._store, key, body, mode="create")
         except AlreadyExistsError:
-            if bytes(obstore.get(self._store, f"{key}.sha256").bytes()) != claim:
-                raise _taken(url) from None
             return False
         return True
 
@@ -174,9 +211,9 @@ class RemoteStore:
         return size
 
 
-def _failed(url: str, error: Exception, what: str = "be uploaded") -> RemoteError:
+def _failed(url: str, error: Exception) -> RemoteError:
     return RemoteError(
-        f"{url} could not {what}: {_first_line(error)}",
+        f"{url} could not be uploaded: {_first_line(error)}",
         hint="check the address, the credentials in the environment and the network; the next run continues",
     )
 

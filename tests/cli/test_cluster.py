@@ -44,6 +44,13 @@ def test_an_address_that_cannot_be_one_is_refused(oidl, dataset, address: str) -
     assert "--cluster" in ended.stderr
 
 
+def test_shards_that_no_object_store_copies_are_refused(oidl, dataset, root: Path) -> None:
+    ended = oidl("run", *dataset, "--cluster=local:2", "--remote=s3://x/y", "--no-keep-local", "--shard-size=6G")
+    assert ended.returncode == 2
+    assert "--shard-size: on a cluster with --no-keep-local, shards have 5 GB at most" in ended.stderr
+    assert not root.exists()
+
+
 def test_a_scheduler_that_is_not_there_is_named_before_anything_is_done(oidl, dataset, fine, root: Path) -> None:
     ended = oidl.process(
         "run", *dataset, "--cluster=tcp://127.0.0.1:9", env={"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}

@@ -75,7 +75,7 @@ class Cluster:
         self.shards = RunShards(state, layout, ShardSettings(samples=3), (TAR,), self.stop, self.said.append)
         self.uploads = Uploads(state, layout, self.remote, self.said.append, keep_local=False)  # type: ignore[arg-type]
         self.away = AwayShards(state, self.shards, self.uploads, self.stop, "token")
-        self.sealer = Sealer(self.home / "node", self.remote, self.calls.append)  # type: ignore[arg-type]
+        self.sealer = Sealer(self.home / "node", self.remote, self.calls.append, self.said.append)  # type: ignore[arg-type]
 
     async def appended(self, *numbers: int, without: tuple[int, ...] = ()) -> OpenShard:
         """A shard of the node with these images, of which those in `without` have no row."""
@@ -213,6 +213,7 @@ def test_an_object_store_that_fails_for_a_while_costs_nothing(cluster: Cluster) 
     run(work)
     assert cluster.read() == {number: sample(number).body for number in (1, 2, 3)}
     assert not cluster.stop.limit
+    assert cluster.said == ["it is not there; it is tried again for a minute"]
 
 
 def test_an_object_store_that_fails_for_long_stops_the_run_and_the_images_are_pending(cluster: Cluster) -> None:

@@ -160,6 +160,31 @@ def test_the_second_ctrl_c_ends_at_once() -> None:
     assert run.ended_s == pytest.approx(5.5)
 
 
+def test_a_node_that_cannot_keep_its_shards_is_excluded_if_there_are_others() -> None:
+    failed = Call(0, "shard_failed", (7, "s3://x could not be uploaded"))
+    workers = {"good": FakeWorker(), "bad": FakeWorker(calls=[failed])}
+    run = ClusterHarness(workers, images=1000).run()
+    assert run.said == ["node bad is excluded: s3://x could not be uploaded; other nodes fetch its images"]
+    assert run.truth.called == []
+    assert workers["bad"].done
+    assert len(workers["good"].done) == len(run.results) == 1000
+
+
+def test_only_the_coordinator_decides_about_the_last_node_that_cannot_keep_its_shards() -> None:
+    failed = Call(0, "shard_failed", (7, "s3://x could not be uploaded"))
+    run = ClusterHarness({"only": FakeWorker(calls=[failed])}, images=100).run()
+    assert [call for _, call in run.truth.called] == [failed]
+    assert run.said == []
+
+
+def test_a_node_that_waits_for_a_reply_gets_it_with_the_next_exchange() -> None:
+    worker = FakeWorker(calls=[Call(1, "open_shard", ("r", "train"))])
+    run = ClusterHarness({"only": worker}, images=500)
+    run.truth.answers_after_s = 0.1
+    run.run()
+    assert worker.replied_in == [2]
+
+
 def test_a_run_without_workers_says_so_and_goes_on_when_one_comes() -> None:
     async def join(run: ClusterHarness) -> None:
         await trio.sleep(100)

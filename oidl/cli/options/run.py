@@ -76,7 +76,8 @@ class RunOptions:
     def settings(self, version_dir: str) -> Settings:
         """The settings for a version with this directory. Raises `UsageError` for options that exclude each other."""
         root_dir = absolute(self.paths.root_dir)
-        store = self.shards.store(on_cluster=self.cluster.cluster is not None)
+        on_cluster = self.cluster.cluster is not None
+        store = self.shards.store(on_cluster=on_cluster)
         originals = replace(self.sources.settings(), store=store)
         renditions = tuple(replace(each, store=store) for each in self.renditions.settings(originals))
         return filled(
@@ -99,7 +100,7 @@ class RunOptions:
             is_directory_given=self.renditions.resized_images_subdirectory is not None,
             threads=self.imaging.threads or usable_cores(),
             processes=self.imaging.processes,
-            shards=self.shards.settings(store),
+            shards=self.shards.settings(store, on_cluster=on_cluster),
             cluster=self.cluster.cluster,
             node_threads=self.imaging.threads,
         )

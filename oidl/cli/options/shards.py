@@ -11,6 +11,7 @@ from oidl.storage.remote import RemoteStore
 from oidl.storage.shards.tfrecord import checksum_function
 
 _LIMITS = ShardSettings()
+_MOST_COPIED = 5_000_000_000  # S3 copies an object of 5 GiB at most in one request; a shard may be one image longer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class ShardOptions:
             checksum_function()
         return self.output_format or (StoreKind.WEBDATASET if on_cluster else StoreKind.FILES)
 
-    def settings(self, store: StoreKind) -> ShardSettings:
+    def settings(self, store: StoreKind, *, on_cluster: bool = False) -> ShardSettings:
         """The shards of the run, if `store` is one. Raises `UsageError` for an option that cannot be used."""
         if store is StoreKind.FILES and (only := self._only_for_shards()):
             raise UsageError(f"{only} is for shards", hint="add --output-format webdataset or tfrecord")
@@ -47,6 +48,12 @@ class ShardOptions:
             RemoteStore(self.remote)
         elif not self.keep_local:
             raise UsageError("--no-keep-local is for shards that are uploaded", hint="add --remote s3://bucket/prefix")
+        if on_cluster and not self.keep_local and self.shard_size > _MOST_COPIED:
+            raise UsageError(
+                "--shard-size: on a cluster with --no-keep-local, shards have 5 GB at most, because object stores copy "
+                "no larger objects",
+                hint="use 1G or less: a node that dies takes its open shards with it",
+            )
         return ShardSettings(self.shard_samples, self.shard_size, self.remote, self.keep_local)
 
     def _only_for_shards(self) -> str:
