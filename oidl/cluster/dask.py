@@ -5,9 +5,11 @@ whatever else becomes of the task is dropped.
 """
 
 import logging
+import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from itertools import count
 from typing import Any
@@ -27,6 +29,7 @@ _RESULT_S = 60.0
 _CLOSE_S = 10.0
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 _THREADS = 256
+_TLS_HINT = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and the others that `oidl help cluster` lists"
 
 
 class DaskEngine:
@@ -90,7 +93,7 @@ class DaskEngine:
 async def open_engine(address: ClusterAddress, say: Callable[[str], None]) -> AsyncIterator[DaskEngine]:
     """The engine of the cluster at `address`. Raises `UsageError` if it cannot be reached."""
     limiter = trio.CapacityLimiter(1)
-    with tempfile.TemporaryDirectory(prefix="oidl-cluster-", ignore_cleanup_errors=True) as scratch:
+    with _scratch(address) as scratch:
         opened: list[Any] = []
         try:
             await trio.to_thread.run_sync(_open, address, scratch, opened, limiter=limiter)
@@ -114,12 +117,16 @@ def check_scheduler(address: ClusterAddress) -> None:
 def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
     """Adds a cluster, if one is started, and the client to `opened`."""
     require_dask()
+    from dask import config
     from distributed import Client, LocalCluster
 
     _quiet()
     try:
         target: Any = address.text
-        if address.workers:
+        if address.workers is None:
+            _check_tls(address)
+        else:
+            config.set({"temporary-directory": scratch})
             target = LocalCluster(
                 n_workers=address.workers,
                 threads_per_worker=max(1, usable_cores() // address.workers),
@@ -138,6 +145,28 @@ def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
         raise UsageError(
             f"--cluster: {address.text} cannot be used: {reason}", hint="check that the scheduler runs there"
         ) from error
+
+
+def _check_tls(address: ClusterAddress) -> None:
+    """Raises `UsageError` if Dask's configuration does not fit `address`; a client would raise, and then hang."""
+    from distributed.security import Security
+
+    has_tls = address.text.startswith(("tls://", "wss://"))
+    try:
+        security = Security().get_connection_args("client")
+    except (OSError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"--cluster: the certificates that Dask's configuration names cannot be used: {error}", hint=_TLS_HINT
+        ) from error
+    if has_tls and security["ssl_context"] is None:
+        raise UsageError(
+            f"--cluster: {address.text} needs certificates, and Dask's configuration names none", hint=_TLS_HINT
+        )
+    if security["require_encryption"] and not has_tls:
+        raise UsageError(
+            f"--cluster: {address.text} has no TLS, which Dask's configuration requires",
+            hint="use the scheduler's address that begins with tls://",
+        )
 
 
 def require_dask() -> None:
@@ -170,8 +199,20 @@ def _encrypted() -> dict[str, Any]:
         return {}
 
 
+def _scratch(address: ClusterAddress) -> AbstractContextManager[str]:
+    """A directory for the files of workers that are started; others have their own."""
+    if address.workers is None:
+        return nullcontext("")
+    return tempfile.TemporaryDirectory(prefix="oidl-cluster-", ignore_cleanup_errors=True)
+
+
 def _close(opened: list[Any]) -> None:
+    """Closes a client, and the cluster that was started. Nothing counts that its workers may still do."""
     for each in reversed(opened):
+        for nanny in list(getattr(each, "workers", {}).values()):  # a worker takes seconds to close by itself
+            with suppress(Exception):
+                nanny.auto_restart = False
+                os.kill(nanny.pid, signal.SIGKILL)
         with suppress(Exception):
             each.close(timeout=_CLOSE_S / 2)
 

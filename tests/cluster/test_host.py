@@ -194,8 +194,9 @@ def test_an_exchange_that_arrives_twice_has_the_same_answer_and_does_nothing_els
 
 def test_without_an_exchange_it_ends_by_itself(live, caplog) -> None:
     async def work(life: Life) -> None:
+        await life.exchange()
         assert await life.has_ended()
-        assert await life.send(Exchange(1)) == Answer(has_ended=True)
+        assert await life.send(Exchange(2)) == Answer(has_ended=True)
 
     with caplog.at_level(logging.WARNING, "oidl"):
         live(work, timing=Timing(0.6))
