@@ -11,6 +11,7 @@ import pytest
 import trio
 from builders import LIST, image
 
+from oidl.cores import usable_cores
 from oidl.hints import note_root
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_reader, connect_writer
@@ -20,6 +21,11 @@ from oidl.state.load import load_list
 # that it imports again, which takes longer than the rest of most of them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, because tests also wait: for a program, a browser, a pause."""
+    return usable_cores() + 1
 
 
 def pytest_collection_finish() -> None:

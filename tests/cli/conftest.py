@@ -201,9 +201,14 @@ class Oidl:
 
 @pytest.fixture(scope="session")
 def ports() -> tuple[int, ...]:
-    """Three ports that nobody listens on, outside the range that the system takes its own from."""
+    """Three ports that nobody listens on, outside the range that the system takes its own from.
+
+    Each process of tests has ports of its own to choose from, because it uses them only now and then.
+    """
     free: list[int] = []
-    numbers = list(range(20_000, 30_000))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    numbers = list(range(20_000 + number % processes, 30_000, processes))
     random.Random(os.getpid()).shuffle(numbers)
     while len(free) < _HOSTS:
         with socket.socket() as probe:
