@@ -146,7 +146,7 @@ class PackHarness:
         return self
 
     async def main(self) -> None:
-        setup = PackSetup(("probe",), "webdataset", self.check, Timing())
+        setup = PackSetup({"the shards": "probe"}, "webdataset", self.check, Timing())
         rows = self.rows or [shard(number) for number in range(self.shards)]
         engine = FakePackEngine(self.workers, self.restarts)
         began = trio.current_time()

@@ -162,10 +162,10 @@ def test_cancelled_it_takes_all_directories_away() -> None:
 def test_a_worker_must_see_what_the_coordinator_sees_and_have_its_versions(tmp_path: Path) -> None:
     ours = pack_versions("parquet")
     assert ours.keys() - pack_versions("webdataset").keys() == {"pyarrow"}
-    assert problem_of(look((str(tmp_path),), "parquet"), ours) is None
-    unseen = str(tmp_path / "unseen")
-    assert problem_of(look((str(tmp_path), unseen), "parquet"), ours) == (
-        f"it does not see {unseen}, which must be on a filesystem that all machines share"
+    assert problem_of(look({"the root": str(tmp_path)}, "parquet"), ours) is None
+    paths = {"the root": str(tmp_path), "/shards": str(tmp_path / "probe")}
+    assert problem_of(look(paths, "parquet"), ours) == (
+        "it does not see /shards, which must be on a filesystem that all machines share"
     )
     other = PackFacts(ours | {"pyarrow": "20.0.0"})
     assert (problem_of(other, ours) or "").startswith("it has pyarrow 20.0.0, and this is ")

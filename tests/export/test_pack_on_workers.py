@@ -272,6 +272,30 @@ def test_a_worker_whose_directory_is_taken_away_gives_up(packs: Packs) -> None:
     assert result.packed == IMAGES
 
 
+def test_a_worker_that_cannot_read_the_images_says_why_and_keeps_no_file_open(packs: Packs) -> None:
+    jobs = []
+
+    def unmounted(order: ShardOrder) -> Stored:
+        (page,) = order.rows.read()
+        images = (packs.labelled.root / page.members[0].file.path).parent.parent
+        away = images.rename(images.with_name("away"))
+        try:
+            jobs.append(job := ShardJob(order))
+            job.run()
+        finally:
+            away.rename(images)
+        report = job.report()
+        assert report
+        assert isinstance(report.error, DiskError)
+        assert report.error.message == f"the directory {images}, which has the images, is missing"
+        assert not [each for each in Path("/proc/self/fd").iterdir() if "/.cluster" in os.path.realpath(each)]
+        (Path(order.directory) / SHARD).unlink()
+        return _write(order)
+
+    packs.on_workers({"a": FakePacker(write=unmounted)}, shard_samples=100)
+    assert jobs
+
+
 def test_a_job_reports_how_far_it_is_and_its_end(packs: Packs) -> None:
     def report(order: ShardOrder) -> Stored:
         found = tasks.begin(order)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,12 @@ _ALONE_S = 30.0  # without any worker, until that is said
 
 @dataclass(frozen=True, slots=True)
 class PackSetup:
-    """How workers begin: they look for `paths`, and `check` says why one cannot take part, None if it can."""
+    """How workers begin: they look for `paths`, as `tasks.look` has them.
 
-    paths: tuple[str, ...]
+    `check` says why one cannot take part, None if it can.
+    """
+
+    paths: Mapping[str, str]
     format: str
     check: Callable[[PackFacts], str | None]
     timing: Timing

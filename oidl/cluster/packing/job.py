@@ -65,7 +65,7 @@ class ShardJob:
             log.warning("shard %s was given up", self._order.shard)
             self._has_given_up = True
         except OidlError as error:
-            self._ended = ShardReport(error=error)
+            self._ended = ShardReport(error=error.with_traceback(None))  # which would keep files open
         except BaseException as error:
             log.exception("a shard could not be written")
             self._ended = ShardReport(error=OidlError(f"{type(error).__name__}: {error}"))
@@ -102,9 +102,13 @@ def write_shard(order: ShardOrder, note: Callable[[], None]) -> Stored:
     (settings,) = order.settings.read()
     try:
         # A call that Dask repeats finds the file of the first one, and fails.
-        with durable_file(directory / SHARD, is_new=True) as file, closing(settings.mask_reader()) as masks:
+        with (
+            durable_file(directory / SHARD, is_new=True) as file,
+            closing(settings.mask_reader()) as masks,
+            closing(order.rows.read()) as pages,
+        ):
             samples = Samples(settings, masks)
-            every = (each for page in order.rows.read() for each in samples.of(page, left_out))
+            every = (each for page in pages for each in samples.of(page, left_out))
             writer = FORMATS[order.format].open(file, settings.rendition)
             written, missing = write_samples(writer, every, added)
         made = WrittenShard(written, missing, file.bytes, file.sha256, credits.getvalue(), licenses, left_out)

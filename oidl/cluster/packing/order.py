@@ -1,7 +1,7 @@
 """The values that the coordinator of a pack and its workers exchange; both ends are the same version of oidl."""
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -33,7 +33,7 @@ class Stored:
     path: str
     values: tuple[StoredValue, ...]
 
-    def read(self) -> Iterator[Any]:
+    def read(self) -> Generator[Any, None, None]:
         """The values, one in memory at a time. Raises `DiskError` if the file is not the one that was written."""
         path = Path(self.path)
         try:
@@ -77,7 +77,7 @@ def new_values(path: Path) -> Iterator[ValueWriter]:
 
 @dataclass(frozen=True, slots=True)
 class PackFacts:
-    """What a worker says about itself before it gets any work: versions by name, and a path that it does not see."""
+    """What a worker says about itself before it gets any work: versions by name, and what it does not see, or ""."""
 
     versions: dict[str, str]
     unseen: str = ""

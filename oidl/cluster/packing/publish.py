@@ -64,11 +64,12 @@ class ShardPublisher:
         self._stored: Stored | None = None  # the settings
         self._samples: dict[str, int] = {}  # by life; they count as packed
 
-    async def open(self) -> tuple[str, ...]:
-        """Writes what all workers need; returns the paths that they must see."""
+    async def open(self) -> dict[str, str]:
+        """Writes what all workers need; returns the paths that they must see, by what they see then."""
         self._stored = await self._store("settings", [self._settings])
         root = self._settings.root_dir / self._settings.version_dir
-        return self._stored.path, str(root), *map(str, self._settings.mask_archives())
+        seen = map(str, (root, *self._settings.mask_archives()))
+        return {str(self._context.dest): self._stored.path, **{path: path for path in seen}}
 
     async def prepare(self, shard: ShardRow) -> Stored:
         """As in `ShardTruth`."""

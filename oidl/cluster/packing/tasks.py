@@ -1,6 +1,7 @@
 """What the coordinator of a pack calls on workers. Each function runs there, in a thread of the worker."""
 
 import threading
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,9 +15,10 @@ _jobs: dict[str, ShardJob] = {}
 _lock = threading.Lock()
 
 
-def look(paths: tuple[str, ...], form: str) -> PackFacts:
-    """What this worker has for a pack of a format; all of `paths` should be there."""
-    return PackFacts(pack_versions(form), next((path for path in paths if not Path(path).exists()), ""))
+def look(paths: Mapping[str, str], form: str) -> PackFacts:
+    """What this worker has for a pack of a format; all of `paths`, by what is seen if they are, should be there."""
+    unseen = (name for name, path in paths.items() if not Path(path).exists())
+    return PackFacts(pack_versions(form), next(unseen, ""))
 
 
 def begin(order: ShardOrder) -> ShardReport | None:
