@@ -31,6 +31,7 @@ class FakePacker:
     unseen: str = ""
     deadly: frozenset[str] = frozenset()
     error: OidlError | None = None  # what it says of every shard
+    gives_up: int = 0  # so many times
     write: Callable[[ShardOrder], Stored] = lambda order: NOTHING
     is_frozen: bool = False
     order: ShardOrder | None = None
@@ -53,6 +54,9 @@ class FakePacker:
             raise NodeLostError("has left the cluster")
         if self.error:
             return ShardReport(error=self.error)
+        if self.gives_up:
+            self.gives_up -= 1
+            return ShardReport(has_given_up=True)
         if left_s > 2:
             return ShardReport(samples=10)
         self.wrote.append(order.shard)

@@ -101,6 +101,12 @@ def test_a_shard_that_killed_three_workers_is_an_error_that_names_it() -> None:
     assert sorted(run.truth.ended) == sorted(run.truth.begun)
 
 
+def test_a_shard_that_was_given_up_for_want_of_questions_is_written_again_by_the_same_workers() -> None:
+    run = PackHarness({"a": FakePacker(gives_up=4)}).run()
+    assert_all_once(run)
+    assert run.said == ["node a heard nothing for too long, and gave up; its shard is written again"] * 4
+
+
 def test_a_worker_with_other_versions_is_refused_by_name() -> None:
     workers = {"good": FakePacker(), "tcp://old:1": FakePacker(versions={"oidl": "0.0.9"})}
 

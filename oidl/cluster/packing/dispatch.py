@@ -154,6 +154,10 @@ class PackDispatcher:
         life = secrets.token_hex(4)
         try:
             result = await self._life(address, shard, life, rows)
+            if result is None:
+                self._queue.returned(shard)
+                self._say(f"node {_name(address)} heard nothing for too long, and gave up; its shard is written again")
+                return True
             self._truth.publish(shard, life, result)
         except NodeLostError as error:
             self._lost(address, shard, error)
@@ -173,8 +177,8 @@ class PackDispatcher:
         self._notify()
         return True
 
-    async def _life(self, address: str, shard: ShardRow, life: str, rows: Stored) -> Stored:
-        """One try to write a shard. Raises `NodeLostError` or `_WorkerError`."""
+    async def _life(self, address: str, shard: ShardRow, life: str, rows: Stored) -> Stored | None:
+        """One try to write a shard; None if the worker gave it up. Raises `NodeLostError` or `_WorkerError`."""
         order = self._truth.begin(shard, life, rows)
         report = await self._report(address, tasks.begin, order)
         while not report.has_ended:
@@ -182,7 +186,6 @@ class PackDispatcher:
             report = await self._report(address, tasks.report, life)
         if report.error:
             raise _WorkerError(report.error)
-        assert report.result
         return report.result
 
     async def _report(self, address: str, function: Callable[..., Any], argument: object) -> ShardReport:

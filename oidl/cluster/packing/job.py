@@ -36,7 +36,6 @@ class ShardJob:
         self._heard_at = self._looked_at = clock()
         self._samples = 0
         self._ended: ShardReport | None = None
-        self._has_given_up = False
         self._has_ended = threading.Event()
 
     def start(self) -> None:
@@ -48,22 +47,22 @@ class ShardJob:
         """Whether there was no report for the lease."""
         return self._clock() - self._heard_at > self._order.timing.lease_s
 
-    def report(self) -> ShardReport | None:
-        """How far it is; waits a little for the end. None if it has given up. Called in any thread but its own."""
+    def report(self) -> ShardReport:
+        """How far it is; waits a little for the end. Called in any thread but its own."""
         if self.is_forgotten and not self._ended:
-            return None
+            return ShardReport(has_given_up=True)  # as soon as it notices
         self._heard_at = self._clock()
         self._has_ended.wait(self._order.timing.wait_s)
         self._heard_at = self._clock()
-        return None if self._has_given_up else self._ended or ShardReport(self._samples)
+        return self._ended or ShardReport(self._samples)
 
     def run(self) -> None:
         """Writes the shard in this thread."""
         try:
             self._ended = ShardReport(self._samples, result=write_shard(self._order, self._note))
         except _GivenUpError:
-            log.warning("shard %s was given up", self._order.shard)
-            self._has_given_up = True
+            log.info("shard %s was given up", self._order.shard)
+            self._ended = ShardReport(has_given_up=True)
         except OidlError as error:
             self._ended = ShardReport(error=error.with_traceback(None))  # which would keep files open
         except BaseException as error:

@@ -118,13 +118,17 @@ class WrittenShard:
 
 @dataclass(frozen=True, slots=True)
 class ShardReport:
-    """How far a life is: samples so far; its `WrittenShard` when it is complete, or why it never will be."""
+    """How far a life is: samples so far; its `WrittenShard` when it is complete, or why it never will be.
+
+    If it `has_given_up`, it has heard nothing for too long.
+    """
 
     samples: int = 0
     result: Stored | None = None
     error: OidlError | None = None
+    has_given_up: bool = False
 
     @property
     def has_ended(self) -> bool:
         """Whether the life is over."""
-        return self.result is not None or self.error is not None
+        return self.has_given_up or self.result is not None or self.error is not None

@@ -39,6 +39,10 @@ class ShardQueue:
         """One that was taken is sealed."""
         self._unsealed -= 1
 
+    def returned(self, shard: ShardRow) -> None:
+        """It waits again, and that is not the fault of it or its worker."""
+        self._waiting.appendleft(shard)
+
     def died(self, shard: ShardRow) -> bool:
         """Its worker died: it waits again, and True; False if it has cost too many."""
         return self._again(shard, self._deaths, DEADLY_DEATHS)
@@ -51,5 +55,5 @@ class ShardQueue:
         counts[shard.shard_id] = counts.get(shard.shard_id, 0) + 1
         if counts[shard.shard_id] >= most:
             return False
-        self._waiting.appendleft(shard)
+        self.returned(shard)
         return True

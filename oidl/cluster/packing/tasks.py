@@ -33,7 +33,7 @@ def begin(order: ShardOrder) -> ShardReport | None:
 
 
 def report(life: str) -> ShardReport | None:
-    """How far a life of this worker is; None if it has no life of this name, or one that has given up."""
+    """How far a life of this worker is; None if it has no life of this name."""
     job = _jobs.get(life)
     return job.report() if job else None
 
