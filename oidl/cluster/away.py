@@ -108,7 +108,7 @@ class AwayShards:
             return None
         target = shard
         if not are_adjacent(samples):
-            target, moved = new_copy(db, shard, samples, self._shards.is_taken)
+            target, moved = new_copy(db, shard, samples, self._shards.add_shard)
             record_moved(db, shard, target, moved)
         name = f"{self._token}-{life}-{target.shard_id}-{target.path.rpartition('/')[2]}"
         end = SHARD_FORMATS[StoreKind(shard.format)].end

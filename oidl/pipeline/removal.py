@@ -24,6 +24,7 @@ from oidl.state.load import loaded_subsets
 from oidl.state.removal import RemovedFile, end_removal, files_are_gone, files_to_remove, remove_rows
 from oidl.state.shards import drop_shards, forget_removed, removed_shards
 from oidl.state.translate import translating_sqlite_errors
+from oidl.state.uploads import has_remote_shards
 from oidl.state.verify import known_renditions
 from oidl.storage.atomic import PART_DIRECTORY
 from oidl.storage.layout import actual_path, subset_directory
@@ -136,7 +137,8 @@ def lost_remarks(db: StateConnection, settings: Settings) -> Iterator[str]:
     used = {rendition.name for rendition in settings.all_renditions}
     for rendition, files in known_renditions(db):
         homes = [subset_directory(settings.layout, subset, rendition.directory) for subset in subsets]
-        if files and rendition.name in used and homes and not any(home.is_dir() for home in homes):
+        is_lost = files and rendition.name in used and homes and not any(home.is_dir() for home in homes)
+        if is_lost and not has_remote_shards(db, rendition.name):
             yield (
                 f"{files:,} files of {rendition.name} are missing, because {homes[0]} does not exist: mount it; or, if "
                 f"they are lost, run `mkdir {homes[0]}` and {command('verify', '--repair')} to make them again, or "

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from oidl.model import Rendition, StoreKind
+from oidl.model import OpenShard, Rendition, StoreKind
 from oidl.state.connection import StateConnection
-from oidl.state.shards import Sample, Shard, open_shard, unsealed_shard
+from oidl.state.shards import Sample, Shard, unsealed_shard
 from oidl.storage.shards.place import Place, place_of
 
 
@@ -19,13 +19,16 @@ def are_adjacent(samples: Sequence[Sample]) -> bool:
     return new_places(samples)[:-1] == [each.at for each in samples]
 
 
+AddShard = Callable[[Rendition, str, str, str], OpenShard]
+"""Adds a row for a shard: the arguments are those of `open_shard`."""
+
+
 def new_copy(
-    db: StateConnection, shard: Shard, samples: Sequence[Sample], is_taken: Callable[[str], bool]
+    db: StateConnection, shard: Shard, samples: Sequence[Sample], add_shard: AddShard
 ) -> tuple[Shard, list[Sample]]:
-    """A new row for a copy of `shard`, and its `samples` as they will be in it; `is_taken` as for `open_shard`."""
+    """A new row for a copy of `shard`, and its `samples` as they will be in it."""
     rendition = Rendition(shard.rendition, "", store=StoreKind(shard.format))
-    home = shard.path.rpartition("/")[0]
-    opened = open_shard(db, rendition, shard.split, shard.directory, home, is_taken=is_taken)
+    opened = add_shard(rendition, shard.split, shard.directory, shard.path.rpartition("/")[0])
     target = unsealed_shard(db, opened.shard_id)
     assert target
     moved = [

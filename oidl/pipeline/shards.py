@@ -86,7 +86,7 @@ class RunShards:
         self._full: dict[int, int] = {}  # how many images there will be in it, by shard
         self._sealing = trio.CapacityLimiter(1)
         self._one_at_a_time = trio.Lock()
-        self._lost = 0
+        self._lost = self._last_id = 0
 
     @property
     def are_written(self) -> bool:
@@ -233,7 +233,7 @@ class RunShards:
         if shard.state == "open" and are_adjacent(samples) and not copy and not is_locked(self._path(shard)):
             cut_shard(self._path(shard), new_places(samples)[-1])
             return shard, samples
-        target, moved = new_copy(db, shard, samples, self.is_taken)
+        target, moved = new_copy(db, shard, samples, self.add_shard)
         copy_ranges(self._path(shard), [Range(each.at, each.bytes) for each in samples], self._path(target))
         record_moved(db, shard, target, moved)
         return target, moved
@@ -252,12 +252,20 @@ class RunShards:
     def _new_shard(self, rendition: Rendition, subset: str) -> OpenShard:
         home = recorded_path(self._layout, subset_directory(self._layout, subset, rendition.directory))
         directory = self._directory(rendition)
-        return open_shard(self._state.db, rendition, subset, directory, home, is_taken=self.is_taken)
+        return self.add_shard(rendition, subset, directory, home)
+
+    def add_shard(self, rendition: Rendition, subset: str, directory: str, home: str) -> OpenShard:
+        """As `open_shard`, on the thread of the writing connection; no number is used again by this run."""
+        shard = open_shard(
+            self._state.db, rendition, subset, directory, home, is_taken=self._is_taken, above=self._last_id
+        )
+        self._last_id = shard.shard_id
+        return shard
 
     def _directory(self, rendition: Rendition) -> str:
         return recorded_path(self._layout, subset_directory(self._layout, "*", rendition.directory))
 
-    def is_taken(self, path: str) -> bool:
+    def _is_taken(self, path: str) -> bool:
         """Whether a file of another database, perhaps of a deleted one, has the final name of a shard."""
         return (self._layout.root_dir / path).exists()
 

@@ -78,11 +78,13 @@ def open_shard(
     home: str,
     *,
     is_taken: Callable[[str], bool] = lambda path: False,
+    above: int = 0,
 ) -> OpenShard:
     """A new shard for images of `rendition` in `subset`; it has a row before it has a file.
 
     `directory` stands for the directories of all subsets, `home` is that of this one, both as in `file.path`.
-    `is_taken` says whether there is a file of this path that has no row.
+    `is_taken` says whether there is a file of this path that has no row. Its `shard_id` is larger than `above`: SQLite
+    would use that of a removed shard again, which others may still mean.
     """
     with transaction(db):
         db.execute(
@@ -104,8 +106,9 @@ def open_shard(
         while (path := f"{home}/{subset}-{number:06d}.{suffix}") in removed or is_taken(path):
             number += 1
         cursor = db.execute(
-            "INSERT INTO shard (set_id, split, number, path, state) VALUES (?, ?, ?, ?, 'open')",
-            (set_id, subset, number, path),
+            "INSERT INTO shard (shard_id, set_id, split, number, path, state) "
+            "SELECT max(coalesce(max(shard_id), 0), ?) + 1, ?, ?, ?, ?, 'open' FROM shard",
+            (above, set_id, subset, number, path),
         )
     assert cursor.lastrowid is not None
     return OpenShard(cursor.lastrowid, path, 0, 0, 0)

@@ -85,3 +85,13 @@ def remote_address(db: sqlite3.Connection, path: str) -> str | None:
     """The address of the shard at `path` if it is in the object store only."""
     row = db.execute("SELECT remote_url FROM shard WHERE path = ? AND NOT is_local", (path,)).fetchone()
     return row[0] if row else None
+
+
+def has_remote_shards(db: sqlite3.Connection, rendition: str) -> bool:
+    """Whether there are shards of runs with images of `rendition` that are in the object store only."""
+    (answer,) = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM shard AS s JOIN shard_set AS t USING (set_id) "
+        "WHERE t.rendition = ? AND t.writer = 'run' AND NOT s.is_local)",
+        (rendition,),
+    ).fetchone()
+    return bool(answer)

@@ -91,6 +91,24 @@ def test_a_new_rendition_is_all_that_a_finished_image_lacks(reader: StateConnect
     )
 
 
+@pytest.mark.parametrize(("is_local", "saved"), [(1, "v7/original/train-000000.tar#512"), (0, None)])
+def test_an_original_that_is_only_in_an_object_store_cannot_be_used_and_is_not_made_again(
+    is_local: int, saved: str | None, reader: StateConnection, loaded_db: StateConnection, ledger: Ledger
+) -> None:
+    loaded_db.execute(
+        "INSERT INTO shard_set VALUES (1, 'run', 'v7/original', 'webdataset', 'original', '{}', '', NULL)"
+    )
+    loaded_db.execute(
+        "INSERT INTO shard (shard_id, set_id, split, number, path, state, is_local) "
+        "VALUES (1, 1, 'train', 0, 'v7/original/train-000000.tar', 'sealed', ?)",
+        (is_local,),
+    )
+    file = WrittenFile(ORIGINAL, "v7/original/train-000000.tar#512", 500, 8, 6)
+    ledger.done(job(1), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
+    (item,) = queue(reader, THUMB, SAVED).incomplete("", 99)
+    assert (item.missing_renditions, item.saved_original) == ((THUMB,), saved)
+
+
 def test_done_images_come_again_when_that_is_asked(reader: StateConnection, ledger: Ledger) -> None:
     ledger.done(job(1), done(THUMB.name))
     later = datetime.now(UTC) + timedelta(seconds=5)

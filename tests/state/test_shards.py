@@ -173,3 +173,12 @@ def test_uploads_and_packs_are_counted(db) -> None:
             (number, f"p/{number}", state, 7 if state == "sealed" else 0),
         )
     assert read_counts(db).packs == (PackCounts("p", "parquet", "r", 1, 3, 7, None),)
+
+
+def test_the_id_of_a_shard_that_is_gone_is_not_that_of_another_one(db) -> None:
+    shard = new_shard(db)
+    row = unsealed_shard(db, shard.shard_id)
+    assert row
+    drop_shard(db, row)
+    again = open_shard(db, TAR, "train", "2017_11/*/tars", HOME, above=shard.shard_id)
+    assert again.shard_id > shard.shard_id
