@@ -208,7 +208,8 @@ def ports() -> tuple[int, ...]:
     free: list[int] = []
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    numbers = list(range(20_000 + number % processes, 30_000, processes))
+    width = 10_000 // processes
+    numbers = list(range(20_000 + number * width, 20_000 + (number + 1) * width))
     random.Random(os.getpid()).shuffle(numbers)
     while len(free) < _HOSTS:
         with socket.socket() as probe:
