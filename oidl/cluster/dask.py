@@ -5,28 +5,33 @@ whatever else becomes of the task is dropped.
 """
 
 import logging
+import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from itertools import count
+from multiprocessing import resource_tracker
 from typing import Any
 from uuid import uuid4
 
 import trio
 
 from oidl.cluster.address import ClusterAddress
-from oidl.cluster.engine import ClusterError, NodeLostError
+from oidl.cluster.engine import ClusterError, Engine, NodeLostError, NoWorkers
 from oidl.cores import usable_cores
 from oidl.errors import UsageError
 from oidl.hints import install
+from oidl.node.stop import Stop
 from oidl.node.threads import run_abandonable
 
 _LOOK_S = 30.0
 _RESULT_S = 60.0
 _CLOSE_S = 10.0
+_GIVE_UP_S = 0.1
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 _THREADS = 256
 _TLS_HINT = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and the others that `oidl help cluster` lists"
@@ -90,19 +95,49 @@ class DaskEngine:
 
 
 @asynccontextmanager
-async def open_engine(address: ClusterAddress, say: Callable[[str], None]) -> AsyncIterator[DaskEngine]:
-    """The engine of the cluster at `address`. Raises `UsageError` if it cannot be reached."""
-    limiter = trio.CapacityLimiter(1)
+async def open_engine(
+    address: ClusterAddress, say: Callable[[str], None], stop: Stop | None = None
+) -> AsyncIterator[Engine]:
+    """The engine of the cluster at `address`; it has no workers if `stop` drains before they have started.
+
+    Raises `UsageError` if it cannot be reached.
+    """
     with _scratch(address) as scratch:
         opened: list[Any] = []
         try:
-            await trio.to_thread.run_sync(_open, address, scratch, opened, limiter=limiter)
+            has_started = await _start(address, scratch, opened, stop or Stop())
             if address.needs_warning:
                 say(f"{address.text} has no TLS: who reaches it can run programs there; see `oidl help cluster`")
-            yield DaskEngine(opened[-1])
+            yield DaskEngine(opened[-1]) if has_started else NoWorkers()
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_S):
                 await run_abandonable(_close, opened, limiter=trio.CapacityLimiter(1))
+
+
+async def _start(address: ClusterAddress, scratch: str, opened: list[Any], stop: Stop) -> bool:
+    """Does `_open`; returns False if the run has to drain meanwhile. Raises `UsageError`."""
+    error: UsageError | None = None
+    given_up = threading.Event()
+
+    async def give_up() -> None:
+        await stop.draining.wait()
+        given_up.set()
+        while True:  # a cluster whose workers die while they start fails at once
+            for child in multiprocessing.active_children():
+                child.kill()
+            await trio.sleep(_GIVE_UP_S)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(give_up)
+        try:
+            limiter = trio.CapacityLimiter(1)
+            await trio.to_thread.run_sync(_open, address, scratch, opened, given_up.is_set, limiter=limiter)
+        except UsageError as problem:
+            error = problem
+        nursery.cancel_scope.cancel()
+    if error:
+        raise error
+    return not given_up.is_set()
 
 
 def check_scheduler(address: ClusterAddress) -> None:
@@ -114,7 +149,9 @@ def check_scheduler(address: ClusterAddress) -> None:
         _close(opened)
 
 
-def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
+def _open(
+    address: ClusterAddress, scratch: str, opened: list[Any], is_given_up: Callable[[], bool] = lambda: False
+) -> None:
     """Adds a cluster, if one is started, and the client to `opened`."""
     require_dask()
     from dask import config
@@ -127,6 +164,10 @@ def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
             _check_tls(address)
         else:
             config.set({"temporary-directory": scratch})
+            # A terminal sends Ctrl-C to the workers too, which would say so. They start with the mask of this thread,
+            # unless multiprocessing has to start its tracker for them.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             target = LocalCluster(
                 n_workers=address.workers,
                 threads_per_worker=max(1, usable_cores() // address.workers),
@@ -139,12 +180,23 @@ def _open(address: ClusterAddress, scratch: str, opened: list[Any]) -> None:
                 **_encrypted(),
             )
             opened.append(target)
+        if is_given_up():
+            return
         opened.append(Client(target, set_as_default=False))
-    except (OSError, TimeoutError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(
-            f"--cluster: {address.text} cannot be used: {reason}", hint="check that the scheduler runs there"
-        ) from error
+    except (OSError, TimeoutError, ValueError, RuntimeError) as error:  # the last if a worker does not start
+        if is_given_up():
+            return
+        hint = "check that the scheduler runs there" if address.workers is None else "try fewer workers"
+        raise UsageError(f"--cluster: {address.text} cannot be used: {_reason(error)}", hint=hint) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what is behind an error of Dask."""
+    while isinstance(error, RuntimeError) and error.__cause__:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _check_tls(address: ClusterAddress) -> None:

@@ -34,3 +34,15 @@ class Engine(Protocol):
         run, and its result is dropped.
         """
         ...
+
+
+class NoWorkers:
+    """An `Engine` without workers."""
+
+    async def addresses(self) -> frozenset[str]:
+        """As in `Engine`."""
+        return frozenset()
+
+    async def call(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """As in `Engine`."""
+        raise NodeLostError("is not there")

@@ -41,7 +41,7 @@ def cluster_machines(address: ClusterAddress) -> Machines:
 
 @asynccontextmanager
 async def _open(address: ClusterAddress, work: ImageWork, in_flight: InFlight) -> AsyncIterator[Machine]:
-    async with open_engine(address, work.context.say) as engine:
+    async with open_engine(address, work.context.say, work.context.stop) as engine:
         with _probe(work.context.settings, work.context.version.subsets, work.token) as probe:
             state = work.context.state
             stored = await state.run(state.ledger.paces.read_all)

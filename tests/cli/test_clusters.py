@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +135,15 @@ def test_two_quick_ctrl_c_end_a_run_and_everything_that_it_started(
     assert ask("SELECT outcome FROM run") == [("interrupted",)]
     assert [path for path in root.rglob("*") if ".oidl-part" in str(path)] == []
     assert list(scratch.iterdir()) == []
+
+
+def test_ctrl_c_while_workers_start_ends_the_run_without_a_word_from_them(oidl, dataset, wait_until) -> None:
+    run = oidl.start("run", *dataset, "--cluster=local:2", "--progress=none")
+    wait_until(lambda: len(descendants(run.pid)) >= 3)  # two workers, and what multiprocessing starts for them
+    started = descendants(run.pid)
+    for pid in [*started, run.pid]:  # as a terminal does
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+    ended = oidl.end(run)
+    assert (ended.returncode, ended.stderr) == (130, "")
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
