@@ -29,7 +29,7 @@ from oidl.state.translate import translating_sqlite_errors
 
 _BATCH = 500
 _BATCH_S = 0.25
-_HEARTBEAT_S = 1.0
+_HEARTBEAT_S, _IDLE_S = 1.0, 5.0  # while outcomes come, and while none does
 
 log = logging.getLogger("oidl")
 
@@ -88,12 +88,18 @@ class Recorder:
         """Records all of `outcomes`."""
         batch: list[Outcome] = []
         try:
-            async for first in outcomes:
-                batch.append(first)
+            while True:
+                with trio.move_on_after(_IDLE_S) as idle:
+                    batch.append(await outcomes.receive())
+                if idle.cancelled_caught:
+                    await self._heartbeat()  # images may wait, or nodes upload shards
+                    continue
                 with trio.move_on_after(_BATCH_S), suppress(trio.EndOfChannel):
                     while len(batch) < _BATCH:
                         batch.append(await outcomes.receive())
                 await self._commit(batch)
+        except trio.EndOfChannel:
+            pass
         finally:
             if batch:
                 await self._commit(batch)

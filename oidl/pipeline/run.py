@@ -90,6 +90,8 @@ class Run:
             raise
         finally:
             with trio.CancelScope(shield=True):
+                if self._stop.cancelling.is_set():
+                    await self._uploads.give_up_open()
                 close = partial(self._row.close, is_synced=self._is_synced)
                 await self._state.run(close, outcome, self._meter.statistics())
 

@@ -7,14 +7,19 @@ impossible, the run says so.
 
 from collections.abc import Collection
 
+import trio
+
 from oidl.errors import RemoteError
 from oidl.pipeline.context import Context
 from oidl.pipeline.run_row import RunRow
 from oidl.pipeline.shards import RunShards
 from oidl.pipeline.uploads import new_uploads
 from oidl.state.runs import was_on_cluster
+from oidl.state.shards import unsealed_shards
 from oidl.state.uploads import staged_shards
 from oidl.text import counted
+
+_GIVE_UP_S = 5.0
 
 
 class RunUploads:
@@ -51,6 +56,17 @@ class RunUploads:
         if problem := await self.uploads.finish():
             self.are_left = True
             self._stop.limit_reached(problem)
+
+    async def give_up_open(self) -> None:
+        """Makes images pending whose shards are still on the disks of nodes, because the run was cut off.
+
+        If that takes too long, the next run does it.
+        """
+        if not self._rehearsal:
+            return
+        with trio.move_on_after(_GIVE_UP_S):
+            left = await self._state.run(unsealed_shards, self._state.db)
+            await self._shards.fence([each.shard_id for each in left])
 
     async def _adopt_staged(self, ended: Collection[str]) -> bool:
         """Moves shards that nodes have staged to their names, and removes what those of `ended` runs left there.

@@ -180,7 +180,8 @@ def _shards(db: sqlite3.Connection) -> dict[str, ShardCounts]:
     rows = db.execute(
         "SELECT t.rendition, sum(s.state = 'open'), sum(s.state <> 'open'), sum(iif(s.state = 'open', coalesce("
         "(SELECT m.at + m.bytes FROM shard_member AS m WHERE m.shard_id = s.shard_id ORDER BY m.place DESC LIMIT 1), "
-        "0), s.bytes)), sum(s.uploaded_at NOTNULL), sum(NOT s.is_local), "
+        "0), s.bytes)), sum(s.uploaded_at NOTNULL), "
+        "sum(s.uploaded_at NOTNULL AND NOT s.is_local), "
         f"sum(s.state = 'sealed' AND s.uploaded_at ISNULL AND {_HAS_REMOTE}) "
         "FROM shard_set AS t JOIN shard AS s USING (set_id) WHERE t.writer = 'run' "
         "GROUP BY t.rendition ORDER BY t.rendition"

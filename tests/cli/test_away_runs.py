@@ -35,11 +35,12 @@ from oidl.cluster.roster import Roster
 from oidl.cluster.versions import versions
 from oidl.dataset.catalogue import find_version, read_catalogue
 from oidl.errors import ExitCode, RemoteError
+from oidl.model import StoreKind
 from oidl.node.frames import pickled
 from oidl.node.stop import Stop
 from oidl.pipeline.ending import RunEnd
 from oidl.pipeline.feed import InFlight
-from oidl.pipeline.machines import ImageWork, Machine
+from oidl.pipeline.machines import ImageWork, Machine, this_machine
 from oidl.pipeline.run import Run
 from oidl.progress.console import open_console
 from oidl.settings import Display
@@ -158,7 +159,7 @@ def away(
         defaults = {
             "root_dir": root, "catalogue": fine.catalogue, "download_metadata": False, "resize_box_size": 64,
             "min_free": 0, "shard_samples": 3, "remote": BUCKET, "keep_local": False, "threads": 1, "processes": 1,
-            "cluster": "tcp://127.0.0.1:1", "confirm_after": 0.1,
+            "cluster": "tcp://127.0.0.1:1", "confirm_after": 0.1, "output_format": StoreKind.WEBDATASET,
         }  # fmt: skip
         settings = RunOptions.of(defaults | options).settings(version.directory)
 
@@ -171,7 +172,8 @@ def away(
         try:
             with open_console(None, log_to_stdout=False) as console, open_writer(settings.state_db) as db:
                 session = RunSession(settings, version, console, DisplayOptions(Display.NONE))
-                end = session.run(db, lambda context: Run(context, machines=machines).run())
+                chosen = machines if settings.cluster else this_machine
+                end = session.run(db, lambda context: Run(context, machines=chosen).run())
                 statuses = dict(db.execute("SELECT status, count(*) FROM download GROUP BY status").fetchall())
         finally:
             engine.close()
@@ -207,13 +209,16 @@ def test_without_trouble_all_images_are_in_the_object_store(away, store, ask) ->
     _check(store, ask)
 
 
-def test_a_run_that_cannot_give_shards_their_names_is_not_finished_and_the_next_one_does(away, store, ask) -> None:
+@pytest.mark.parametrize("cluster", ["tcp://127.0.0.1:1", None])
+def test_a_run_that_cannot_give_shards_their_names_is_not_finished_and_the_next_one_does(
+    cluster: str | None, away, store, ask
+) -> None:
     store.refuses = lambda method, path: method == "COPY" and "-check" not in path
     ended = away()
     assert ended.end.exit_code == ExitCode.UNFINISHED
-    assert "stopped: s3://bucket/2017_11/train/images-resized/train-000000.tar could not be uploaded: " in ended.said
+    assert re.search(r"^stopped: s3://bucket/2017_11/\S+-000000\.tar could not be uploaded: ", ended.said, re.MULTILINE)
     store.refuses = lambda method, path: False
-    ended = away()
+    ended = away(cluster=cluster)
     assert (ended.end.exit_code, ended.statuses) == (ExitCode.SETTLED, {"done": 24})
     _check(store, ask)
 
@@ -281,4 +286,19 @@ def test_a_limit_is_not_met_by_images_that_are_lost_while_the_run_stops(away, st
     ended = away(lose=goes_at_the_end, limit=2, shard_samples=100)
     assert (ended.end.exit_code, ended.statuses) == (ExitCode.UNFINISHED, {"pending": 24})
     assert "stopped: it is late" in ended.said
+    _check(store, ask)
+
+
+def test_a_run_that_is_cut_off_says_which_images_are_not_done(away, store, ask) -> None:
+    def cut_off(engine: Threads, exchange: Exchange) -> bool:
+        if exchange.ends:
+            engine.stop.interrupt()
+            engine.stop.interrupt()
+        return False
+
+    ended = away(lose=cut_off, shard_samples=100)
+    assert (ended.end.exit_code, ended.statuses) == (ExitCode.INTERRUPTED, {"pending": 24})
+    assert "24 images missing from shards will be fetched again" in ended.said
+    assert away().statuses == {"done": 24}
+    away()  # sweeps what the nodes of the first run have uploaded since
     _check(store, ask)

@@ -130,6 +130,18 @@ def test_five_hundred_outcomes_do_not_wait_and_are_one_commit(db: StateConnectio
     assert record(db, main).done == 501
 
 
+def test_how_far_the_run_is_is_also_recorded_while_nothing_comes(loaded_db: StateConnection) -> None:
+    async def main(desk: Desk, _: object) -> None:
+        await desk.send(done(1))
+        await desk.after(0.3)
+        desk.meter.recorded(job(2), DONE, Status.DONE)  # by others
+        assert desk.ask("SELECT done FROM run") == [(1,)]
+        await desk.after(5.1)
+        assert desk.ask("SELECT done FROM run") == [(2,)]
+
+    record(loaded_db, main)
+
+
 def test_when_the_stages_before_have_ended_nobody_waits_for_more(loaded_db: StateConnection) -> None:
     async def main(desk: Desk, _: object) -> None:
         await desk.send(done(1, 2))

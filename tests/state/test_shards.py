@@ -166,6 +166,9 @@ def test_uploads_and_packs_are_counted(db) -> None:
     db.execute("INSERT INTO run (started_at, updated_at, settings) VALUES ('2030', '2030', ?)", (settings,))
     (counts,) = read_counts(db).shards.values()
     assert counts.waiting == 2
+    db.execute("UPDATE shard SET is_local = 0 WHERE uploaded_at IS NULL")  # staged
+    (counts,) = read_counts(db).shards.values()
+    assert (counts.remote, counts.waiting) == (1, 2)
     db.execute("INSERT INTO shard_set VALUES (9, 'pack', 'p', 'parquet', 'r', '{}', '2030', NULL)")
     for number, state in enumerate(("sealed", "planned", "planned")):
         db.execute(
