@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--format", default="webdataset")
     parser.add_argument("--shuffle", action="store_true")
+    parser.add_argument("--cluster", type=int, default=0, help="also pack by so many workers of a Dask cluster")
     parser.add_argument("--directory", type=Path, help="where to work; a temporary directory if not given")
     parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)
 
@@ -55,6 +56,11 @@ def run(arguments: argparse.Namespace) -> None:
             if arguments.format == "webdataset":
                 plain.append(_checked(["-m", "bench", "pack", f"--plain={root}"]))
         _print("`oidl pack`", ours, arguments.images)
+        if arguments.cluster:
+            from bench.cluster_pack import measure_coordinator
+
+            dest = Path(name) / "by-workers"
+            measure_coordinator(root, dest, arguments.images, arguments.cluster, arguments.rounds, options)
         if plain:
             _print("a loop with tarfile", plain, arguments.images)
             ratios = [other.wall_s / usage.wall_s for usage, other in zip(ours, plain, strict=True)]
