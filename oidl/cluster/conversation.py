@@ -64,7 +64,7 @@ class Conversation:
             settings = shared.settings_of(state.host, facts)
             await shared.truth.begin(state.life)
             fenced = replace(settings, workers=replace(settings.workers, fence=state.life))
-            arguments = (shared.run, state.life, fenced, shared.timing, shared.is_away)
+            arguments = (shared.run, state.life, pickled((fenced, shared.timing)), shared.is_away)
             await shared.engine.call(state.address, tasks.begin, *arguments)
         except (NodeLostError, RefusedError, DiskError):
             raise

@@ -22,6 +22,7 @@ _AHEAD = 1000  # jobs that wait for a node, for each node
 _NOTICE = 50  # jobs, of which each wakes all conversations
 _BUFFER = 1000  # results that wait for the recorder
 _ALONE_S = 30.0  # without any node, until that is said
+_USELESS_S = 600.0  # with workers none of which can take part, until the run ends
 
 End = TypeVar("End")
 
@@ -50,6 +51,7 @@ class Dispatcher:
         self._say = say
         self._shared = SharedBatches()
         self._known: set[str] = set()  # addresses that have a conversation, or get none
+        self._conversations = 0
 
     async def run(self, feed: Feed[End], recorder: Recorder) -> End | None:
         """As in `Machine`."""
@@ -97,7 +99,7 @@ class Dispatcher:
         self, scope: trio.CancelScope, nursery: trio.Nursery, outcomes: trio.MemorySendChannel[Outcome]
     ) -> None:
         """Begins a conversation with every worker that appears."""
-        setup, alone_since = self._setup, trio.current_time()
+        setup, alone_since, useful_at = self._setup, trio.current_time(), trio.current_time()
         shared = Coordination(
             self._engine, self._shared, self._truth, outcomes, self._stop, self._say,
             setup.settings_of, setup.heard, setup.check, setup.run, setup.probe, setup.timing, setup.is_away,
@@ -118,11 +120,18 @@ class Dispatcher:
                 elif trio.current_time() >= alone_since + _ALONE_S:
                     alone_since = float("inf")
                     self._say("waiting for a worker that can take part")
+                if self._conversations or not addresses:  # a cluster without workers may still get some
+                    useful_at = trio.current_time()
+                elif trio.current_time() >= useful_at + _USELESS_S:
+                    self._stop.limit_reached("no worker of the cluster can take part; the messages above say why")
+                    return
                 await trio.sleep(_LOOK_S)
 
     async def _converse(self, shared: Coordination, address: str) -> None:
+        self._conversations += 1
         if await Conversation(shared, address).run():
             self._known.discard(address)
+        self._conversations -= 1
 
     async def _drain_when_asked(self, outcomes: trio.MemorySendChannel[Outcome]) -> None:
         await self._stop.draining.wait()

@@ -150,7 +150,7 @@ class _Talk:
                     nursery.start_soon(self._sealer.run, self._orders)
                 async with open_node(self._settings, tls_context(), around) as (node, workers):
                     self._sync = workers.sync
-                    await node.run(JobFeed(self._jobs), OutcomeRecorder(self._record))
+                    await node.run(JobFeed(self._jobs, self._record), OutcomeRecorder(self._record))
                 self._has_stopped.set()
                 self._tell()
                 await self._is_collected.wait()

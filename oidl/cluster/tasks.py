@@ -7,7 +7,6 @@ from typing import Any
 from oidl.cluster.protocol import Answer, Exchange, Facts, Timing
 from oidl.errors import OidlError
 from oidl.node.frames import pickled
-from oidl.node.machine import NodeSettings
 from oidl.storage.remote import RemoteStore
 
 
@@ -19,14 +18,19 @@ def look(probe: str) -> Facts:
     return Facts(versions(), Path(probe).is_file(), worker_threads())
 
 
-def begin(run: str, life: str, settings: NodeSettings, timing: Timing, is_away: bool) -> None:
+def begin(run: str, life: str, data: bytes, is_away: bool) -> None:
     """Begins a life of the node of this worker; an earlier one ends.
 
-    A node that `is_away` writes to the disk of its worker. Raises `OidlError` if it cannot use the object store.
+    `data` are its settings and its timing, pickled: Dask's scheduler, which may have another version of oidl, would
+    unpickle what is given as it is. A node that `is_away` writes to the disk of its worker. Raises `OidlError` if it
+    cannot use the object store.
     """
     from oidl.cluster.host import NodeHost
     from oidl.cluster.plugin import put_host, worker_directory
 
+    settings: Any
+    timing: Timing
+    settings, timing = pickle.loads(data)
     scratch = None
     if is_away:
         RemoteStore(settings.workers.shards.remote or "").check(f"{settings.workers.token}-{life}")

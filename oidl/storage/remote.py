@@ -225,4 +225,6 @@ def _taken(url: str) -> RemoteError:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     first = lines[0] if lines else type(error).__name__
-    return shortened(without_secrets(first.partition(": <")[0]), _CHARACTERS)  # without the XML of the answer
+    return shortened(
+        without_secrets(first.partition(": <")[0]).rstrip(": "), _CHARACTERS
+    )  # without the XML of the answer

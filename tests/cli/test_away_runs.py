@@ -121,7 +121,8 @@ class Threads:
         if function is tasks.look:
             return Facts(versions(), False, 1)
         if function is tasks.begin:
-            _, life, settings, timing, is_away = arguments
+            _, life, data, is_away = arguments
+            settings, timing = pickle.loads(data)
             assert is_away
             self.begun += 1
             self.hosts[address] = NodeHost(life, settings, timing, self.home / life)
@@ -216,7 +217,7 @@ def test_a_run_that_cannot_give_shards_their_names_is_not_finished_and_the_next_
     store.refuses = lambda method, path: method == "COPY" and "-check" not in path
     ended = away()
     assert ended.end.exit_code == ExitCode.UNFINISHED
-    assert re.search(r"^stopped: s3://bucket/2017_11/\S+-000000\.tar could not be uploaded: ", ended.said, re.MULTILINE)
+    assert re.search(r"^stopped: s3://bucket/2017_11/\S+\.tar could not be uploaded: ", ended.said, re.MULTILINE)
     store.refuses = lambda method, path: False
     ended = away(cluster=cluster)
     assert (ended.end.exit_code, ended.statuses) == (ExitCode.SETTLED, {"done": 24})

@@ -195,6 +195,14 @@ def test_a_run_without_workers_says_so_and_goes_on_when_one_comes() -> None:
     assert len(run.results) == 100
 
 
+def test_a_run_whose_workers_are_all_refused_or_excluded_ends_after_ten_minutes() -> None:
+    run = ClusterHarness({"only": FakeWorker(problem="worker processes fail")}, images=100).run()
+    assert run.said == ["node only is excluded: worker processes fail", "waiting for a worker that can take part"]
+    assert run.stop.limit == "no worker of the cluster can take part; the messages above say why"
+    assert run.ended_s == pytest.approx(601, abs=3)
+    assert set(run.results.values()) == {None}
+
+
 def failing(reason: Reason) -> Callable[[Job], Failure]:
     return lambda job: Failure(reason, source=Source.ORIGINAL)
 
