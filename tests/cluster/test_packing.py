@@ -1,5 +1,6 @@
 """A pack on a made-up cluster: every shard is published once, whatever becomes of the workers."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from oidl.cluster.packing.queue import ShardQueue
 from oidl.cluster.packing.tasks import look, pack_versions
 from oidl.cluster.packing.writer import problem_of
 from oidl.errors import DiskError
+from oidl.storage.shards.tfrecord import checksum_function
 
 
 def three(**changes: object) -> dict[str, FakePacker]:
@@ -175,3 +177,17 @@ def test_a_worker_must_see_what_the_coordinator_sees_and_have_its_versions(tmp_p
     )
     other = PackFacts(ours | {"pyarrow": "20.0.0"})
     assert (problem_of(other, ours) or "").startswith("it has pyarrow 20.0.0, and this is ")
+
+
+@pytest.mark.parametrize(
+    ("form", "package", "says"),
+    [("parquet", "pyarrow", "Parquet needs the package pyarrow"), ("tfrecord", "google_crc32c", "TFRecord needs")],
+)
+def test_a_worker_without_the_library_of_the_format_is_refused(
+    form: str, package: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checksum_function.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, package, None)
+        problem = problem_of(look({}, form), {})
+    assert (problem or "").startswith(says)

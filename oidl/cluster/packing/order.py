@@ -77,10 +77,14 @@ def new_values(path: Path) -> Iterator[ValueWriter]:
 
 @dataclass(frozen=True, slots=True)
 class PackFacts:
-    """What a worker says about itself before it gets any work: versions by name, and what it does not see, or ""."""
+    """What a worker says about itself before it gets any work: versions by name, and what it does not see, or "".
+
+    A `problem` says why it cannot write the format at all.
+    """
 
     versions: dict[str, str]
     unseen: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from oidl.cluster.packing.job import ShardJob
 from oidl.cluster.packing.order import PackFacts, ShardOrder, ShardReport
 from oidl.cluster.versions import versions
+from oidl.errors import OidlError
+from oidl.export.pack.formats import FORMATS
 
 _LIBRARIES = {"parquet": "pyarrow"}  # whose version decides the bytes of a format
 
@@ -18,6 +20,10 @@ _lock = threading.Lock()
 def look(paths: Mapping[str, str], form: str) -> PackFacts:
     """What this worker has for a pack of a format; all of `paths`, by what is seen if they are, should be there."""
     unseen = (name for name, path in paths.items() if not Path(path).exists())
+    try:
+        FORMATS[form].require()
+    except OidlError as error:
+        return PackFacts({}, problem=error.message)
     return PackFacts(pack_versions(form), next(unseen, ""))
 
 
@@ -41,11 +47,4 @@ def report(life: str) -> ShardReport | None:
 def pack_versions(form: str) -> dict[str, str]:
     """The versions of what decides the bytes of a shard, by name."""
     library = _LIBRARIES.get(form)
-    return versions() | ({library: _version(library)} if library else {})
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "none"
+    return versions() | ({library: version(library)} if library else {})

@@ -55,4 +55,4 @@ def problem_of(facts: PackFacts, ours: Mapping[str, str]) -> str | None:
     """Why a worker cannot take part, for the user; None if it can. `ours` are the versions of the coordinator."""
     if facts.unseen:
         return f"it does not see {facts.unseen}, which must be on a filesystem that all machines share"
-    return difference(facts.versions, ours)
+    return facts.problem or difference(facts.versions, ours)
