@@ -26,6 +26,7 @@ _WELL_ANSWERS = 200  # after these, a short refusal says little about the rate
 _NEAR, _NEAR_IF_COSTLY = 0.85, 0.7  # of the lowest throttled rate: above this, tries wait
 _REACHED = 0.93  # of the lowest throttled rate: above this, the next step goes beyond it
 _FIRST_STEP, _LONGEST_STEP = 0.05, 0.4  # of the rate
+_STEP_FROM_GUESS = 1.0  # until something is throttled
 _FIRST_HOLD_S, _LONGEST_HOLD_S = 10.0, 30.0  # between cheap tries
 _ANSWERS_PER_THROTTLED = 75  # keeps the cost of tries below two in a hundred
 _KEPT_ANSWERS = 300.0  # at an earlier run's rate, before the first try
@@ -68,7 +69,7 @@ class RateSearch:
         self.answers = 0
         self._proven_rate = 0.0 if is_guess else learned_rate or 0.0
         self._throttled_rate: float | None = None  # the lowest recent one
-        self._step = _LONGEST_STEP if is_guess else _FIRST_STEP
+        self._step = _STEP_FROM_GUESS if is_guess else _FIRST_STEP
         self._hold_s = _FIRST_HOLD_S
         self._hold_until = -math.inf
         # answers needed before the next try
@@ -213,7 +214,7 @@ class RateSearch:
             self._hold_until = now + self._hold_s
         elif rate < self._max_rate:
             self._set(now, rate * (1 + self._step))
-            self._step = min(_LONGEST_STEP, 2 * self._step)
+            self._step = max(self._step, min(_LONGEST_STEP, 2 * self._step))
         return Advice.NONE
 
     def _set(self, now: float, rate: float) -> None:

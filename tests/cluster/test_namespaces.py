@@ -1,0 +1,46 @@
+"""Nodes with addresses of their own, in network namespaces: each keeps to the limit of its address."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_SECONDS = 10
+_LIMITS = (12, 30)
+
+
+def run(*command: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a network and mount namespace that ends with it."""
+    return subprocess.run(
+        ["unshare", "-rnm", *command], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+
+
+@pytest.mark.slow
+def test_the_rate_of_each_node_is_near_the_limit_of_its_own_address() -> None:
+    try:
+        made = run(sys.executable, "-c", "from bench.namespaces import make_namespaces; make_namespaces(1)")
+    except FileNotFoundError:
+        pytest.skip("there is no unshare here")
+    if made.returncode:
+        pytest.skip(f"network namespaces cannot be made here: {made.stderr.strip().splitlines()[-1]}")
+    first = measured()
+    assert are_near(first) or are_near(measured()), first  # a busy machine may spoil one measurement
+
+
+def measured() -> str:
+    """The table of `bench.namespaces`."""
+    ended = run(sys.executable, "-m", "bench.namespaces", str(_SECONDS), *map(str, _LIMITS))
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def are_near(table: str) -> bool:
+    """Whether the rate of each node is near its own limit, and few of its requests are above it."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    assert [float(limit) for _, limit, *_ in rows] == list(_LIMITS)
+    return all(
+        0.7 <= float(share) <= 1.2 and float(throttled) <= 0.3 * float(limit) for _, limit, _, share, throttled in rows
+    )
