@@ -71,6 +71,7 @@ def pack(
     if todo or not is_finished(context, shard_set):
         with Credits(context) as credits:
             write(context, todo, settings, credits)
+            assert all(shard.is_sealed for shard in shards_of(db, shard_set.set_id))  # the index says so
             write_next_to_shards(context, shard_set, categories.of_objects, credits)
         finish_set(db, shard_set.set_id)
         context.did(Step.FINISHED)
