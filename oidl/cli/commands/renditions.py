@@ -68,9 +68,9 @@ def remove(
     """
     if bool(name) == bool(options.license):
         raise UsageError(
-            "`oidl renditions remove` takes NAME or --license, not both"
+            f"{command('renditions remove')} takes NAME or --license, not both"
             if name
-            else "`oidl renditions remove` needs NAME, a rendition, or --license",
+            else f"{command('renditions remove')} needs NAME, a rendition, or --license",
             hint=f"run {command('renditions')} to list the renditions",
         )
     check_database(paths.database)  # a removal neither creates nor updates a database
