@@ -204,7 +204,10 @@ def drop_empty(db: sqlite3.Connection, shard_id: int) -> bool:
 
 
 def drop_shards(db: sqlite3.Connection, rendition: str) -> None:
-    """Removes the rows of all shards without images of `rendition`, and of its sets that then have no shards."""
+    """Removes the rows of all shards without images of `rendition`, and of its sets that then have no shards.
+
+    If runs had an object store, the sets stay: they have the numbers of shards that are still there.
+    """
     with transaction(db):
         empty = db.execute(
             "SELECT s.shard_id FROM shard AS s JOIN shard_set AS t USING (set_id) WHERE t.rendition = ? "
@@ -215,7 +218,8 @@ def drop_shards(db: sqlite3.Connection, rendition: str) -> None:
             _drop(db, shard_id)
         db.execute(
             "DELETE FROM shard_set WHERE rendition = ? AND writer = 'run' "
-            "AND NOT EXISTS (SELECT 1 FROM shard AS s WHERE s.set_id = shard_set.set_id)",
+            "AND NOT EXISTS (SELECT 1 FROM shard AS s WHERE s.set_id = shard_set.set_id) AND NOT EXISTS (SELECT 1 "
+            "FROM run WHERE json_valid(settings) AND coalesce(json_extract(settings, '$.shards.remote'), '') <> '')",
             (rendition,),
         )
 

@@ -15,6 +15,7 @@ from oidl.state.requeue import requeue
 from oidl.state.shards import (
     count_samples,
     drop_shard,
+    drop_shards,
     forget_removed,
     open_shard,
     record_moved,
@@ -120,6 +121,16 @@ def test_a_directory_without_shards_may_get_those_of_another_format(db) -> None:
     opened = unsealed_shard(db, new_shard(db, records).shard_id)
     assert opened
     assert (opened.format, opened.path) == ("tfrecord", f"{HOME}/train-000001.tfrecord")
+
+
+@pytest.mark.parametrize(("remote", "next_number"), [("s3://bucket/x", 1), (None, 0)])
+def test_numbers_of_shards_in_an_object_store_outlive_their_rendition(db, remote: str | None, next_number: int) -> None:
+    settings = json.dumps({"shards": {"remote": remote}})
+    db.execute("INSERT INTO run (started_at, updated_at, settings) VALUES ('2030', '2030', ?)", (settings,))
+    shard = new_shard(db)
+    drop_shards(db, TAR.name)
+    forget_removed(db, [shard.path])
+    assert new_shard(db).path == f"{HOME}/train-{next_number:06d}.tar"
 
 
 def test_the_number_of_a_shard_that_is_gone_is_never_used_again(db) -> None:
