@@ -224,6 +224,15 @@ def test_a_run_that_cannot_give_shards_their_names_is_not_finished_and_the_next_
     _check(store, ask)
 
 
+def test_a_run_without_the_store_says_what_waits_there(away, store) -> None:
+    store.refuses = lambda method, path: method == "COPY" and "-check" not in path
+    away(shard_samples=100)
+    ended = away(cluster=None, remote=None, keep_local=True)
+    said = r"^\d shards? in s3://bucket/\.oidl-part will get the final names when `--remote` is given again$"
+    assert re.search(said, ended.said, re.MULTILINE)
+    assert ended.statuses == {"done": 24}
+
+
 def test_a_store_that_deletes_nothing_only_keeps_what_was_staged(away, store, ask) -> None:
     store.refuses = lambda method, path: method == "DELETE"
     for _ in range(2):
