@@ -133,7 +133,7 @@ def test_two_quick_ctrl_c_end_a_run_and_everything_that_it_started(
     run.send_signal(signal.SIGINT)
     began = time.monotonic()
     ended = oidl.end(run)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # half a second, if the machine has nothing else to do
     assert (ended.returncode, ended.stderr) == (130, "")
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("pending", len(fine.images))]

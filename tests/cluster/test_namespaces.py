@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _SECONDS = 10
+_TRIES = 3  # a busy machine may spoil one or two
 _LIMITS = (12, 30)
 
 
@@ -26,8 +27,12 @@ def test_the_rate_of_each_node_is_near_the_limit_of_its_own_address() -> None:
         pytest.skip("there is no unshare here")
     if made.returncode:
         pytest.skip(f"network namespaces cannot be made here: {made.stderr.strip().splitlines()[-1]}")
-    first = measured()
-    assert are_near(first) or are_near(measured()), first  # a busy machine may spoil one measurement
+    tables: list[str] = []
+    for _ in range(_TRIES):
+        tables.append(measured())
+        if are_near(tables[-1]):
+            return
+    raise AssertionError("\n".join(tables))
 
 
 def measured() -> str:
