@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from bench.measure import Usage, machine, measured
-from bench.peer import peer_images_per_s, peer_list
+from bench.peer import peer_list, peer_speed
 from bench.site import make_photos, served, write_image_list
 
 
@@ -89,14 +89,14 @@ def _measure(kind: Kind, arguments: argparse.Namespace, root: Path, base_url: st
             rounds.setdefault(f"`{' '.join(options).replace('=', ' ')}`", []).append(_figures(usage, count))
         for form in arguments.formats if arguments.peer else ():
             output = root / f"{kind.name}-{number}-{form}-peer"
-            speed = peer_images_per_s(arguments.peer, peer_list(image_list), output, kind.box, 2, count, form)
-            rounds.setdefault(f"img2dataset, {form}", []).append((speed, 0, 0))
+            speed, cpu_ms = peer_speed(arguments.peer, peer_list(image_list), output, kind.box, 2, count, form)
+            rounds.setdefault(f"img2dataset, {form}", []).append((speed, cpu_ms, 0))
     size_mb = statistics.mean(path.stat().st_size for path in photos[:24]) / 1e6
     medians = {name: [statistics.median(column) for column in zip(*rows, strict=True)] for name, rows in rounds.items()}
     libvips, own = medians["libvips"][0], medians["own"][0]
     for name, (speed, cpu_ms, peak_mb) in medians.items():
         of_limits = f"{speed / libvips:.2f} | {speed / own:.2f}"
-        costs = f"{cpu_ms:.2f} | {peak_mb:.0f}" if cpu_ms else "|"
+        costs = f"{cpu_ms:.2f} | {peak_mb:.0f}" if peak_mb else f"{cpu_ms:.2f} |" if cpu_ms else "|"
         print(f"| {kind.name}, {size_mb:.2f} MB | {name} | {speed:.0f} | {of_limits} | {costs} |", flush=True)
 
 
