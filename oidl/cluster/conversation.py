@@ -75,14 +75,14 @@ class Conversation:
         shared, state = self._shared, self.state
         self._heard_at = trio.current_time()
         shared.batches.nodes += 1
-        problem, loss = "", ""
+        problem, loss, has_died = "", "", False
         try:
             async with trio.open_nursery() as nursery:
                 self._asking = nursery
                 try:
                     problem = await self._exchange_all()
                 except NodeLostError as error:
-                    loss = str(error)
+                    loss, has_died = str(error), not error.is_silent
                 nursery.cancel_scope.cancel()
         finally:
             shared.batches.nodes -= 1
@@ -94,7 +94,7 @@ class Conversation:
             shared.say(f"node {state.name} is excluded: {problem}")
         shared.health.forget(state.life)
         if loss or problem:
-            await self._lose(has_died=bool(loss))
+            await self._lose(has_died=has_died)
         return not problem
 
     async def _exchange_all(self) -> str:
@@ -107,7 +107,7 @@ class Conversation:
                 return problem
             if answer.has_ended:
                 if not (exchange.ends or exchange.drains or answer.problem):
-                    raise NodeLostError("has heard nothing for too long, and has given up")
+                    raise NodeLostError("has heard nothing for too long, and has given up", is_silent=True)
                 return answer.problem
 
     async def _wait_for_work(self) -> None:
@@ -165,7 +165,7 @@ class Conversation:
             except Exception as error:
                 return Answer(has_ended=True, problem=tasks.explained(error))
         if silence.cancelled_caught:
-            raise NodeLostError("does not answer any more")
+            raise NodeLostError("does not answer any more", is_silent=True)
         if data is None:
             raise NodeLostError("has been started again")
         answer: Answer = pickle.loads(data)

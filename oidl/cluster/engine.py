@@ -7,7 +7,14 @@ from oidl.errors import ExitCode, OidlError
 
 
 class NodeLostError(Exception):
-    """A worker has gone, or its node has; the message says how, like "has left the cluster"."""
+    """A worker has gone, or its node has; the message says how, like "has left the cluster".
+
+    One that `is_silent` may only be asleep: none of its images is to blame.
+    """
+
+    def __init__(self, message: str, *, is_silent: bool = False) -> None:
+        super().__init__(message)
+        self.is_silent = is_silent
 
 
 class RefusedError(Exception):

@@ -100,6 +100,23 @@ def test_a_frozen_node_is_lost_and_its_late_answers_do_not_count() -> None:
     assert frozen.lives == 2  # it got another life when it was awake
 
 
+def test_an_image_is_not_to_blame_for_nodes_that_fall_asleep() -> None:
+    worker = FakeWorker(per_s=0)
+
+    async def freeze(run: ClusterHarness) -> None:
+        for lives in range(10):
+            while not worker.jobs or worker.lives == lives:  # noqa: ASYNC110
+                await trio.sleep(0.5)
+            worker.is_frozen = True
+            await trio.sleep(80)
+            worker.is_frozen = False
+        worker.per_s = 100
+
+    run = ClusterHarness({"a": worker}, images=1, meanwhile=freeze).run()
+    assert worker.lives > 6
+    assert all(isinstance(each, Done) for each in run.results.values())
+
+
 def test_an_image_that_kills_every_node_ends_as_corrupt() -> None:
     deadly = frozenset({job(77).image_id})
     run = ClusterHarness(three(deadly=deadly), images=1000).run()
