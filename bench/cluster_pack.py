@@ -5,7 +5,7 @@ import shutil
 import statistics
 from pathlib import Path
 
-from bench.cluster_torture import scheduler, work
+from bench.dask_workers import scheduler, work
 from bench.measure import Usage, measured
 
 

@@ -15,14 +15,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from bench.cluster_torture import TTL_S, ended, scheduler, work
+from bench.dask_workers import TTL_S, DaskWorkers, ended, scheduler, work
 from bench.measure import machine
 from bench.readers.outputs import oidl
 from oidl.cli import main
@@ -52,7 +52,7 @@ async def torture_packs(arguments: argparse.Namespace) -> None:
             for form in FORMATS:
                 torture.references[form] = await torture.reference(form)
             for slot in range(_WORKERS):
-                nursery.start_soon(torture.keep_worker, slot)
+                nursery.start_soon(torture.workers.keep, slot)
             for _ in range(arguments.runs):
                 await torture.run()
             nursery.cancel_scope.cancel()
@@ -103,8 +103,9 @@ class PackTorture:
     runs: int = 0
     done: Counter[str] = field(default_factory=Counter)
     references: dict[str, Any] = field(default_factory=dict)
-    _workers: dict[int, Any] = field(default_factory=dict)  # processes, by slot
-    _frozen: set[int] = field(default_factory=set)  # PIDs
+
+    def __post_init__(self) -> None:
+        self.workers = DaskWorkers(_FORKS, work_slowly, self.dask.scheduler.address, self.rng, self.done)
 
     async def reference(self, form: str) -> Any:
         """What one machine makes."""
@@ -122,8 +123,8 @@ class PackTorture:
         try:
             with trio.fail_after(_ENOUGH_S):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._kill_workers)
-                    nursery.start_soon(self._freeze_workers)
+                    nursery.start_soon(self.workers.kill, 1, 3)
+                    nursery.start_soon(self.workers.freeze, 2, 4, lambda: self.rng.choice([0.5, TTL_S + 3]))
                     code = -9
                     while code:
                         code = await self._coordinate(dest, form, interrupt=interruptions > 0)
@@ -155,48 +156,11 @@ class PackTorture:
         finally:
             process.kill()
 
-    async def keep_worker(self, slot: int) -> None:
-        """Keeps a worker in this slot: another process begins when one ends."""
-        try:
-            while True:
-                process = self._workers[slot] = _FORKS.Process(target=work_slowly, args=(self.dask.scheduler.address,))
-                process.start()
-                await ended(process)
-        finally:
-            self._workers[slot].kill()
-
-    async def _kill_workers(self) -> None:
-        while True:
-            await trio.sleep(self.rng.uniform(1, 3))
-            if pids := [pid for pid in self._pids() if pid not in self._frozen]:
-                with suppress(ProcessLookupError):
-                    os.kill(self.rng.choice(pids), signal.SIGKILL)
-                self.done["worker killed"] += 1
-
-    async def _freeze_workers(self) -> None:
-        while True:
-            await trio.sleep(self.rng.uniform(2, 4))
-            pid = self.rng.choice(self._pids())
-            self._frozen.add(pid)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-                self.done["worker frozen"] += 1
-                await trio.sleep(self.rng.choice([0.5, TTL_S + 3]))
-                os.kill(pid, signal.SIGCONT)
-            self._frozen.discard(pid)
-
     async def _wake(self) -> None:
         """Wakes workers that are frozen, and gives them time to write where they must not."""
-        for pid in self._frozen:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-        if self._frozen:
-            self.done["worker woken up after the end"] += len(self._frozen)
+        if woken := self.workers.wake():
+            self.done["worker woken up after the end"] += woken
             await trio.sleep(2)
-        self._frozen.clear()
-
-    def _pids(self) -> list[int]:
-        return [process.pid for process in self._workers.values() if process.pid]
 
     def _start(self, dest: Path, form: str, *more: str) -> Any:
         options = [f"--root-dir={self.root}", f"--dest={dest}", f"--format={form}", "--shard-samples=25"]

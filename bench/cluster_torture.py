@@ -5,14 +5,11 @@ makes of the same list: the same rows, the same bytes, nothing twice, no other f
 """
 
 import argparse
-import asyncio
 import csv
-import logging
 import multiprocessing
 import os
 import random
 import shutil
-import signal
 import sqlite3
 import sys
 import tempfile
@@ -26,6 +23,7 @@ from typing import Any
 
 import trio
 
+from bench.dask_workers import TTL_S, DaskWorkers, ended, scheduler, work
 from bench.measure import descendants, machine
 from bench.objects import BUCKET, fetch_objects, object_store
 from bench.shard_check import check_end
@@ -35,9 +33,7 @@ from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 
 _WORKERS = 3
-TTL_S = 8.0
 _ENOUGH_S = 300.0
-_LOOK_S = 0.2
 _PHOTO = (160, 120, 85)
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["distributed", "oidl.cli.running", "oidl.cluster.plugin", "oidl.node.local"])
@@ -72,39 +68,11 @@ async def tortured(home: Path, dask: Any, runs: int, images: int, rng: random.Ra
         torture = Torture(home, dask, images, rng)
         await torture.make_references()
         for slot in range(_WORKERS):
-            nursery.start_soon(torture.keep_worker, slot)
+            nursery.start_soon(torture.workers.keep, slot)
         for _ in range(runs):
             await torture.run()
         nursery.cancel_scope.cancel()
     return torture
-
-
-@contextmanager
-def scheduler() -> Iterator[Any]:
-    """A scheduler without workers, and its client."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    with (
-        dask.config.set({"distributed.scheduler.worker-ttl": f"{TTL_S}s"}),
-        LocalCluster(n_workers=0, dashboard_address=None, silence_logs=logging.CRITICAL) as started,
-        Client(started, set_as_default=False) as client,
-    ):
-        yield client
-
-
-def work(address: str) -> None:
-    """A worker, in a process that has its libraries imported already."""
-    import dask
-    from distributed import Worker
-
-    async def live() -> None:
-        async with Worker(address, nthreads=1, dashboard=False) as worker:
-            await worker.finished()
-
-    logging.disable(logging.CRITICAL)
-    with dask.config.set({"distributed.scheduler.worker-ttl": f"{TTL_S}s"}):
-        asyncio.run(live())
 
 
 def coordinate(arguments: list[str], printed: Path) -> None:
@@ -132,8 +100,9 @@ class Torture:
     runs: int = 0
     done: Counter[str] = field(default_factory=Counter)
     references: dict[str, tuple[list[Any], dict[str, bytes]]] = field(default_factory=dict)
-    _workers: dict[int, Any] = field(default_factory=dict)  # processes, by slot
-    _frozen: set[int] = field(default_factory=set)  # PIDs
+
+    def __post_init__(self) -> None:
+        self.workers = DaskWorkers(_FORKS, work, self.dask.scheduler.address, self.rng, self.done)
 
     async def make_references(self) -> None:
         """What one machine makes of the list."""
@@ -154,15 +123,15 @@ class Torture:
         (self.home / "printed").write_bytes(b"")
         with self._explained(), trio.fail_after(_ENOUGH_S):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._kill_workers)
-                nursery.start_soon(self._freeze_workers)
+                nursery.start_soon(self.workers.kill, 4, 9)
+                nursery.start_soon(self.workers.freeze, 3, 8, lambda: TTL_S + self.rng.uniform(0.5, 3))
                 code = -9
                 while code:
                     code = await self._coordinate(root, output, kill=kills > 0)
                     kills -= code == -9
                     assert code in (0, 3, -9), self._printed()
                 nursery.cancel_scope.cancel()
-            self._wake()
+            self.workers.wake()
             await self._wait_for_ends()
             if output == "objects":  # what nodes of ended runs had staged is swept by the next one
                 assert await self._coordinate(root, output, kill=False) == 0, self._printed()
@@ -195,45 +164,6 @@ class Torture:
             return await ended(process)
         finally:
             process.kill()
-
-    async def keep_worker(self, slot: int) -> None:
-        """Keeps a worker in this slot: another process begins when one ends."""
-        try:
-            while True:
-                process = self._workers[slot] = _FORKS.Process(target=work, args=(self.dask.scheduler.address,))
-                process.start()
-                await ended(process)
-        finally:
-            self._workers[slot].kill()
-
-    async def _kill_workers(self) -> None:
-        while True:
-            await trio.sleep(self.rng.uniform(4, 9))
-            if pids := [pid for pid in self._pids() if pid not in self._frozen]:
-                with suppress(ProcessLookupError):
-                    os.kill(self.rng.choice(pids), signal.SIGKILL)
-                self.done["worker killed"] += 1
-
-    async def _freeze_workers(self) -> None:
-        while True:
-            await trio.sleep(self.rng.uniform(3, 8))
-            pid = self.rng.choice(self._pids())
-            self._frozen.add(pid)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
-                self.done["worker frozen"] += 1
-                await trio.sleep(TTL_S + self.rng.uniform(0.5, 3))
-                os.kill(pid, signal.SIGCONT)
-            self._frozen.discard(pid)
-
-    def _pids(self) -> list[int]:
-        return [process.pid for process in self._workers.values() if process.pid]
-
-    def _wake(self) -> None:
-        for pid in self._frozen:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-        self._frozen.clear()
 
     async def _wait_for_ends(self) -> None:
         """Returns when no node is left on any worker, and all workers are there again."""
@@ -280,15 +210,6 @@ class Torture:
         return {
             row["ImageID"]: (self.home / "photos" / row["OriginalURL"].rpartition("/")[2]).read_bytes() for row in rows
         }
-
-
-async def ended(process: Any) -> int:
-    """Waits for the end of a process; returns its exit code."""
-    while process.exitcode is None:
-        with trio.move_on_after(_LOOK_S):
-            await trio.lowlevel.wait_readable(process.sentinel)
-    code: int = process.exitcode
-    return code
 
 
 def _nodes() -> int:
