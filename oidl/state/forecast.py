@@ -17,6 +17,7 @@ from oidl.state.complete import count_by_class, count_complete
 from oidl.state.counts import Counts, read_counts
 from oidl.state.estimate import mean_original_bytes
 from oidl.state.queue import PRESENT, required_values
+from oidl.state.shards import IS_REMOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ _LEFT = f"""
     (d.status IN ('pending', 'retry') OR d.status = 'done' AND (:is_anew OR {PRESENT} < :required_count)
      OR {_IS_TRIED_AGAIN})
 """
-_IS_LOCAL = """
+_IS_LOCAL = f"""
     (:can_use_local AND EXISTS (SELECT 1 FROM file AS o WHERE o.image_id = d.image_id AND o.rendition = 'original'
-                              AND o.conversion IS NULL))
+                              AND o.conversion IS NULL AND NOT {IS_REMOTE.format("o")}))
 """
 _COUNTED_IMAGES = 100_000
 

@@ -14,17 +14,15 @@ from oidl.state.annotation_rows import Segmentation, annotations_of
 from oidl.state.file_annotations import Box, Label, boxes_of, labels_of
 from oidl.state.known import known_status
 from oidl.state.licenses import LicenseCheckRow, license_check
-from oidl.state.shards import IMAGE_FORMAT
+from oidl.state.shards import IMAGE_FORMAT, SHARD_OF_FILE
 
 _FIELDS = (
     "d.image_id, d.subset, d.status, d.reason, d.width, d.height, "
     "i.title, i.author, i.author_profile_url, i.license, i.original_landing_url, "
     "d.detail, d.next_attempt_at, coalesce(d.url, i.original_url)"
 )
-# The shard of a place in `file.path` is what stands before the last # and digits.
 _REMOTE_URL = (
-    "(SELECT coalesce(s.remote_url, '') FROM shard AS s "
-    "WHERE s.path = rtrim(rtrim(f.path, '0123456789'), '#') AND NOT s.is_local)"
+    f"(SELECT coalesce(s.remote_url, '') FROM shard AS s WHERE {SHARD_OF_FILE.format('f')} AND NOT s.is_local)"
 )
 _MOST_ANNOTATIONS = 1_000  # per image; it may have several hundred boxes
 _CARDS = f"SELECT {_FIELDS} FROM download AS d CROSS JOIN image AS i USING (image_id)"

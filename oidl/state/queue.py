@@ -18,18 +18,18 @@ from oidl.state.known import known_status
 from oidl.state.licenses import CHECK_COLUMNS
 from oidl.state.sample_annotations import SampleAnnotations
 from oidl.state.selection import SelectedImages
+from oidl.state.shards import IS_REMOTE
 from oidl.state.times import parse_timestamp, timestamp
 from oidl.state.translate import translating_sqlite_errors
 
 _ROTATION = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]*)?")
 _FEW = 10_000  # up to this many selected images, retries are found among them, not among all retries
 
-_COLUMNS = """
+_COLUMNS = f"""
     d.image_id, d.subset, i.original_url, i.original_size, i.original_md5, i.thumbnail_300k_url,
     (SELECT group_concat(f.rendition, char(10)) FROM file AS f WHERE f.image_id = d.image_id),
     (SELECT f.path FROM file AS f WHERE f.image_id = d.image_id AND f.rendition = 'original' AND f.conversion IS NULL
-     AND NOT EXISTS (SELECT 1 FROM shard AS s
-                     WHERE s.path = rtrim(rtrim(f.path, '0123456789'), '#') AND NOT s.is_local)),
+     AND NOT {IS_REMOTE.format("f")}),
     i.rotation, d.status, d.reason
 """
 _PUBLISHED = f"i.license, i.author, i.author_profile_url, i.title, i.original_landing_url, {CHECK_COLUMNS}"

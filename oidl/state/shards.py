@@ -20,6 +20,12 @@ IMAGE_FORMAT = (
 )
 """The format of an image, by its rows in `file` (f) and `download` (d); converted originals are JPEG."""
 
+SHARD_OF_FILE = "s.path = rtrim(rtrim({}.path, '0123456789'), '#')"
+"""Whether a row of `shard` (s) is that of a row of `file`, whose alias is filled in: its path before the last #."""
+
+IS_REMOTE = f"EXISTS (SELECT 1 FROM shard AS s WHERE {SHARD_OF_FILE} AND NOT s.is_local)"
+"""Whether a file is only in an object store; the alias of `file` is filled in."""
+
 _UNSEALED = (
     "SELECT s.shard_id, s.set_id, t.rendition, t.format, s.split, s.number, s.path, s.state, t.directory "
     "FROM shard AS s JOIN shard_set AS t USING (set_id) "

@@ -19,6 +19,7 @@ from oidl.model import (
 )
 from oidl.settings import Selection
 from oidl.state.connection import StateConnection
+from oidl.state.forecast import Demand, forecast_all
 from oidl.state.ledger import Ledger
 from oidl.state.queue import Queue
 from oidl.state.selection import SelectedImages, select_images
@@ -107,6 +108,8 @@ def test_an_original_that_is_only_in_an_object_store_cannot_be_used_and_is_not_m
     ledger.done(job(1), Done(Source.ORIGINAL, "https://x", 500, "md5", 8, 6, (file,)))
     (item,) = queue(reader, THUMB, SAVED).incomplete("", 99)
     assert (item.missing_renditions, item.saved_original) == ((THUMB,), saved)
+    forecast = forecast_all(reader, (), Demand((THUMB, SAVED), (ORIGINAL,), can_use_local=True))
+    assert forecast["train"].local == is_local
 
 
 def test_done_images_come_again_when_that_is_asked(reader: StateConnection, ledger: Ledger) -> None:
