@@ -70,7 +70,10 @@ class AwayShards:
         return tuple(orders)
 
     async def shard_staged(self, life: str, shard_id: int, size: int, sha256: str, url: str) -> None:
-        """As in `NodeShards`. It is adopted; if that fails, the next run does it, and this one stops."""
+        """A life has completed its shard and staged it at `url`, so it is adopted.
+
+        If that fails, this run stops, and the next one does it.
+        """
         if shard_id not in self._of.get(life, {}):
             return
         await self._state.run(record_staged, self._state.db, shard_id, size, sha256, url)
@@ -82,7 +85,7 @@ class AwayShards:
             self._stop.limit_reached(f"{error.message}; {error.hint}")
 
     async def shard_failed(self, life: str, shard_id: int, problem: str) -> None:
-        """As in `NodeShards`. Its images are pending again, and the run stops."""
+        """A life cannot complete or upload its shard: its images are pending again, and the run stops."""
         if self._of.get(life, {}).pop(shard_id, None):
             await self._shards.fence([shard_id])
             self._stop.limit_reached(problem)

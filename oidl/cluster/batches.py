@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from oidl.model import Job
 
 _SUSPECT_DEATHS = 2  # of nodes with a batch: then it is halved
-_DEADLY_DEATHS = 6  # of nodes with one image, alone the last times: some die for other reasons
+_DEADLY_DEATHS = 6  # of nodes that had one image, with others or alone: some die for other reasons
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import trio
 
 from oidl.cluster import tasks
-from oidl.cluster.engine import NodeLostError, RefusedError
+from oidl.cluster.engine import NodeLostError, RefusedError, answer_of
 from oidl.cluster.health import Verdict
 from oidl.cluster.protocol import Answer, Exchange, Facts, Result
 from oidl.cluster.shared import Coordination, NodeState
@@ -155,19 +155,13 @@ class Conversation:
 
     async def _exchange(self, exchange: Exchange) -> Answer:
         shared, state = self._shared, self.state
-        data: bytes | None = None
-        with trio.move_on_after(shared.timing.silence_s) as silence:
-            try:
-                arguments = (shared.run, state.life, pickled(exchange))
-                data = await shared.engine.call(state.address, tasks.exchange, *arguments)
-            except NodeLostError:
-                raise
-            except Exception as error:
-                return Answer(has_ended=True, problem=tasks.explained(error))
-        if silence.cancelled_caught:
-            raise NodeLostError("does not answer any more", is_silent=True)
-        if data is None:
-            raise NodeLostError("has been started again")
+        arguments = (shared.run, state.life, pickled(exchange))
+        try:
+            data = await answer_of(shared.engine, shared.timing.silence_s, state.address, tasks.exchange, *arguments)
+        except NodeLostError:
+            raise
+        except Exception as error:
+            return Answer(has_ended=True, problem=tasks.explained(error))
         answer: Answer = pickle.loads(data)
         return answer
 
@@ -205,7 +199,7 @@ class Conversation:
         state.images_per_s += weight / self._rate_weight * (images / passed_s - state.images_per_s)
 
     def _lost_shard(self, answer: Answer) -> str:
-        """Why a node is excluded that cannot complete a shard or upload it; empty if it can, or is the last one."""
+        """Why a node that cannot complete or upload a shard is excluded; empty if it can, or is the last one."""
         problems = [str(call.arguments[1]) for call in answer.calls if call.method == "shard_failed"]
         return f"{problems[0]}; other nodes fetch its images" if problems and self._shared.batches.nodes > 1 else ""
 

@@ -259,7 +259,7 @@ def _scratch(address: ClusterAddress) -> AbstractContextManager[str]:
 
 
 def _close(opened: list[Any]) -> None:
-    """Closes a client, and the cluster that was started. Nothing counts that its workers may still do."""
+    """Closes a client, and the cluster that was started. What its workers may still do does not count."""
     for each in reversed(opened):
         for nanny in list(getattr(each, "workers", {}).values()):  # a worker takes seconds to close by itself
             with suppress(Exception):

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import trio
+
 from oidl.errors import ExitCode, OidlError
 
 
@@ -41,6 +43,21 @@ class Engine(Protocol):
         run, and its result is dropped.
         """
         ...
+
+
+async def answer_of(
+    engine: Engine, silence_s: float, address: str, function: Callable[..., Any], *arguments: Any
+) -> Any:
+    """The result of `function`, which is None if the worker has forgotten what it is about.
+
+    Raises `NodeLostError` then, and after `silence_s` seconds without an answer; otherwise as `Engine.call`.
+    """
+    with trio.move_on_after(silence_s):
+        answer = await engine.call(address, function, *arguments)
+        if answer is None:
+            raise NodeLostError("has been started again")
+        return answer
+    raise NodeLostError("does not answer any more", is_silent=True)
 
 
 class NoWorkers:

@@ -24,20 +24,12 @@ class NodeShards(Protocol):
         """A life has appended so many samples to its shard, and will append no more."""
         ...
 
-    async def shard_staged(self, life: str, shard_id: int, size: int, sha256: str, url: str) -> None:
-        """A life has completed its shard, and uploaded it to the staging place."""
-        ...
-
-    async def shard_failed(self, life: str, shard_id: int, problem: str) -> None:
-        """A life cannot complete its shard, or not upload it."""
-        ...
-
     def holds(self, life: str) -> bool:
         """Whether a life has shards that only it can complete."""
         ...
 
     async def orders(self, life: str, *, is_last: bool) -> tuple[SealOrder, ...]:
-        """Which of these it should complete now; all, if it `is_last`: it has stopped, and its results are recorded."""
+        """Which of these it should complete now: all if it `is_last`, after it has stopped and all is recorded."""
         ...
 
     async def fence(self, life: str) -> None:
@@ -68,14 +60,6 @@ class SharedShards:
     async def shard_is_full(self, life: str, shard_id: int, appended: int) -> None:
         """As in `NodeShards`."""
         await self._shards.shard_is_full(shard_id, appended)
-
-    async def shard_staged(self, life: str, shard_id: int, size: int, sha256: str, url: str) -> None:
-        """As in `NodeShards`; no node completes shards here."""
-        raise NotImplementedError
-
-    async def shard_failed(self, life: str, shard_id: int, problem: str) -> None:
-        """As in `NodeShards`; no node completes shards here."""
-        raise NotImplementedError
 
     def holds(self, life: str) -> bool:
         """As in `NodeShards`."""

@@ -125,7 +125,7 @@ class Recorder:
         except Exception as error:
             if stops_the_program(error):
                 raise
-        # A bug: each one by itself, so that it costs only the image that met it. Always, that would cost a fifth more.
+        # A bug: each one by itself, so that it costs only the image that met it. As a rule, that costs a fifth more.
         with self._ledger.transaction():
             return [self._record_one(outcome) for outcome in outcomes]
 

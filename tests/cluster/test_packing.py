@@ -93,6 +93,21 @@ def test_a_frozen_worker_is_lost_and_what_it_says_later_does_not_count() -> None
     assert len(frozen.wrote) > 3  # it got another life when it was awake
 
 
+def test_a_shard_is_not_to_blame_for_workers_that_fall_asleep() -> None:
+    worker = FakePacker()
+
+    async def freeze(run: PackHarness) -> None:
+        for _ in range(5):
+            await trio.sleep(7)
+            worker.is_frozen = True
+            await trio.sleep(80)
+            worker.is_frozen = False
+
+    run = PackHarness({"a": worker}, shards=8, meanwhile=freeze).run()
+    assert_all_once(run)
+    assert len(run.said) >= 4
+
+
 def test_a_shard_that_killed_three_workers_is_an_error_that_names_it() -> None:
     path = shard(3).path
     run = PackHarness(three(deadly=frozenset({path})))

@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from oidl.cluster.engine import ClusterError, Engine, NodeLostError, RefusedError
+from oidl.cluster.engine import ClusterError, Engine, NodeLostError, RefusedError, answer_of
 from oidl.cluster.packing import tasks
 from oidl.cluster.packing.order import PackFacts, ShardReport, Stored
 from oidl.cluster.packing.publish import ShardTruth
@@ -189,24 +189,22 @@ class PackDispatcher:
         return report.result
 
     async def _report(self, address: str, function: Callable[..., Any], argument: object) -> ShardReport:
-        report: ShardReport | None = None
-        with trio.move_on_after(self._setup.timing.silence_s) as silence:
-            try:
-                report = await self._engine.call(address, function, argument)
-            except NodeLostError:
-                raise
-            except Exception as error:
-                raise _WorkerError(OidlError(explained(error))) from error
-        if silence.cancelled_caught:
-            raise NodeLostError("does not answer any more")
-        if report is None:
-            raise NodeLostError("has been started again")
+        try:
+            report: ShardReport = await answer_of(
+                self._engine, self._setup.timing.silence_s, address, function, argument
+            )
+        except NodeLostError:
+            raise
+        except Exception as error:
+            raise _WorkerError(OidlError(explained(error))) from error
         return report
 
     def _lost(self, address: str, shard: ShardRow, error: NodeLostError) -> None:
-        """The worker may come back; its shard is written again, unless it has cost too many."""
+        """The worker may come back; its shard is written again, unless too many have died of it."""
         self._known.discard(address)
-        if not self._queue.died(shard):
+        if error.is_silent:
+            self._queue.returned(shard)
+        elif not self._queue.died(shard):
             raise ClusterError(
                 f"{DEADLY_DEATHS} workers were lost while they wrote {shard.path}; the last, {_name(address)}, {error}",
                 hint="check the memory and the logs of the workers; all complete shards stay",
