@@ -25,6 +25,7 @@ from oidl.storage.staging import StagedWriter
 _READERS = 4  # threads that read originals
 _SLOW_S = 0.01  # a quick image takes longer than this only if its thread waits for a slow disk
 _WEIGHT = 0.05  # of the last one in the average
+_TRY_EVERY = 16  # while the disk is slow, one of so many images shows whether it still is
 
 
 class LocalWorker:
@@ -52,7 +53,8 @@ class LocalWorker:
         self._shards = shards
         self._may_block = may_block
         self._timed = timed
-        self._took_s = 0.0  # a quick image lately, on average
+        self._took_s = 0.0  # a quick image that was processed in the loop lately, on average
+        self._in_threads = 0  # quick images since the disk became slow
         self._processor = processor
         self._new_client = new_client
         self._drain = Drain()
@@ -81,16 +83,20 @@ class LocalWorker:
             return await self._process(job, fetched)
 
     async def _process(self, job: Job, fetched: Fetched) -> Done | Failure:
-        if not self.is_quick(job, fetched):
+        if not self.is_quick(job, fetched) or self._needs_thread():
             return await run_abandonable(self._processor.process, job, fetched, limiter=self._processing)
-        process = partial(self._timed, self._processor.process)
         result: Done | Failure
-        if self._took_s > _SLOW_S:
-            result, took_s = await run_abandonable(process, job, fetched, limiter=self._processing)
-        else:
-            result, took_s = process(job, fetched)
+        result, took_s = self._timed(self._processor.process, job, fetched)
         self._took_s += (took_s - self._took_s) * _WEIGHT
         return result
+
+    def _needs_thread(self) -> bool:
+        """Whether the disk is too slow to wait for it in the event loop.
+
+        Only there it can be told how slow: threads also wait for each other, at the interpreter's lock.
+        """
+        self._in_threads = self._in_threads + 1 if self._took_s > _SLOW_S else 0
+        return self._in_threads % _TRY_EVERY != 0
 
     def close(self) -> None:
         """Closes the shards that it appends to."""
