@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from oidl.progress.meter import Meter
     from oidl.settings import Settings
 
-_NEEDED = ("starlette", "h11")
+_NEEDED = "starlette"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,11 @@ def request_page(options: ProgressOptions) -> PageRequest | None:
 
 
 def listen_for_page(typed: tuple[str, ...], option: str) -> Address:
-    """Takes the port for the page. Raises `UsageError` if it is taken, or the page's libraries are not installed."""
+    """Takes the port for the page. Raises `UsageError` if it is taken, or the page's library is not installed."""
     if len(typed) > 1:
         raise UsageError(f"{option} takes one HOST:PORT, not {' '.join(typed)}")
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"the web page needs {' and '.join(missing)}, not installed here", hint=install("web"))
+    if find_spec(_NEEDED) is None:
+        raise UsageError(f"the web page needs {_NEEDED}, not installed here", hint=install("web"))
     return listen(typed[0] if typed else "")
 
 

@@ -2,8 +2,8 @@
 
 httpcore limits only each single step: connecting, every read of a proxy's answer, the TLS handshake. And a tunnel that
 fails halfway stays in its pool as a connection that is neither closed nor idle, so in a pool of one all later requests
-wait for it (encode/httpcore#1023). Therefore each step is watched here, through httpcore's request extension "trace",
-until the request itself is sent.
+wait for it (encode/httpcore#1023). Therefore each step is reported here until the request itself is sent, by `direct`,
+or for connections through a proxy by httpcore's request extension "trace".
 """
 
 import math
@@ -38,25 +38,41 @@ class Opening:
         self.time_limit = trio.CancelScope(deadline=self._ends_at)
         self.is_over = False
 
+    def connected(self, stream: httpcore.AsyncNetworkStream) -> None:
+        """There is a connection, for which `stream` reads and writes."""
+        self._stream, self._step = stream, "tunnel"  # without a proxy, the request is next
+        self._check(stream)
+
+    def handshake_began(self) -> None:
+        """A TLS handshake begins."""
+        self._step = "TLS handshake"
+        self.time_limit.deadline = min(self._ends_at, trio.current_time() + self._tls_timeout_s)
+
+    def handshake_ended(self) -> None:
+        """A TLS handshake is complete."""
+        self._step = "tunnel"
+        self.time_limit.deadline = self._ends_at
+
+    def sent(self) -> None:
+        """Everything is ready, and the request is sent now."""
+        self.is_over = True
+        self.time_limit.deadline = math.inf
+        self._on_sent()
+
     async def watch(self, event: str, info: dict[str, Any]) -> None:
         """Called by httpcore for each step; `event` is its layer, its name, and whether it starts or is complete."""
         if self.is_over:
             return
         match event.partition(".")[2]:
             case "connect_tcp.complete":
-                self._stream, self._step = info["return_value"], "tunnel"  # without a proxy, the request is next
-                self._check(info["return_value"])
+                self.connected(info["return_value"])
             case "start_tls.started":
-                self._step = "TLS handshake"
-                self.time_limit.deadline = min(self._ends_at, trio.current_time() + self._tls_timeout_s)
+                self.handshake_began()
             case "start_tls.complete":
-                self._step = "tunnel"
-                self.time_limit.deadline = self._ends_at
+                self.handshake_ended()
             case "send_request_headers.started" if info["request"].method != b"CONNECT":
-                self.is_over = True
                 del info["request"].extensions["trace"]  # each later step would cost two calls more
-                self.time_limit.deadline = math.inf
-                self._on_sent()
+                self.sent()
 
     @property
     def lateness(self) -> str:

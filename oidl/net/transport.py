@@ -58,11 +58,8 @@ class Transport:
             "keepalive_expiry": keepalive_s,
             "network_backend": network,
         }
-        self._pools: dict[str | None, HttpConnection | httpcore.AsyncConnectionPool] = {
-            None: HttpConnection(tls, network, keepalive_s)
-        }
-        for url in proxies.urls:
-            self._pools[url] = _proxy_pool(url, common)
+        self._direct = HttpConnection(tls, network, keepalive_s)
+        self._pools = {url: _proxy_pool(url, common) for url in proxies.urls}
 
     async def answer(
         self,
@@ -77,23 +74,20 @@ class Transport:
         Raises `httpx.TransportError`; a `httpx.ConnectTimeout` names the step that took too long.
         """
         proxy = self._proxies.proxy_for(url.scheme, url.host, url.port)
-        pool = self._pools[proxy]
-        request = httpcore.Request(
-            method=method,
-            url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=headers,
-            extensions={"timeout": timeouts, "trace": opening.watch},
-        )
         response = None
         with _as_httpx_error(proxy, opening):
             try:
                 with opening.time_limit:
-                    response = await pool.handle_async_request(request)
+                    response = await (
+                        self._direct.answer(method, url, headers, timeouts, opening)
+                        if proxy is None
+                        else self._through(proxy, method, url, headers, timeouts, opening)
+                    )
             finally:
                 if response is None:
                     with trio.CancelScope(shield=True):  # closing an idle connection takes no time
                         await opening.aclose()
-                        await pool.aclose()
+                        await (self._pools[proxy] if proxy else self._direct).aclose()
             if response is None:
                 raise httpcore.ConnectTimeout(opening.lateness)
         return httpx.Response(
@@ -103,12 +97,30 @@ class Transport:
             extensions={**response.extensions, IS_DIRECT: proxy is None},
         )
 
+    async def _through(
+        self,
+        proxy: str,
+        method: str,
+        url: httpx.URL,
+        headers: list[tuple[bytes, bytes]],
+        timeouts: dict[str, float | None],
+        opening: Opening,
+    ) -> httpcore.Response:
+        request = httpcore.Request(
+            method=method,
+            url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers=headers,
+            extensions={"timeout": timeouts, "trace": opening.watch},
+        )
+        return await self._pools[proxy].handle_async_request(request)
+
     def is_direct(self, url: httpx.URL) -> bool:
         """Whether the host of `url` is reached without a proxy."""
         return self._proxies.proxy_for(url.scheme, url.host, url.port) is None
 
     async def aclose(self) -> None:
         """Closes all connections."""
+        await self._direct.aclose()
         for pool in self._pools.values():
             await pool.aclose()
 
