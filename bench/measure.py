@@ -12,6 +12,9 @@ from pathlib import Path
 
 from oidl.cores import usable_cores
 
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""The environment of a measured program: it keeps its compiled modules, as an installed program does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -31,7 +34,12 @@ def measured(arguments: Sequence[str], directory: Path | None = None) -> Usage:
     """Runs `python arguments` in `directory` to its end and measures it, with the processes that it waits for."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=directory
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=directory,
+        env=ENVIRONMENT,
     )
     assert process.stdout is not None
     has_ended, peaks = threading.Event(), [0]

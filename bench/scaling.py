@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.instant import SITECUSTOMIZE
-from bench.measure import descendants, machine, measured
+from bench.measure import ENVIRONMENT, descendants, machine, measured
 from bench.site import make_photos, served, write_image_list
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -54,7 +54,7 @@ def _measure(arguments: argparse.Namespace, root: Path, name: str, processes: in
         f"--processes={processes}", "--no-log-to-stdout",
     ]  # fmt: skip
     measured([*options, "--limit=0"])
-    environment = dict(os.environ)
+    environment = dict(ENVIRONMENT)
     if arguments.instant:
         (root / "sitecustomize.py").write_text(SITECUSTOMIZE, "utf-8")
         environment["PYTHONPATH"] = os.pathsep.join([str(root), os.getcwd()])
