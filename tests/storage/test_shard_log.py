@@ -158,3 +158,30 @@ def test_a_shard_that_was_taken_away_is_not_made_again(tmp_path: Path) -> None:
     append(log, record(1))
     log.close()
     assert part(tmp_path).read_bytes() == record(1).data
+
+
+def test_a_disk_that_takes_its_time_to_sync_holds_up_no_sample_but_the_end_of_the_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_syncing, may_end = threading.Event(), threading.Event()
+
+    def fsync(_: int) -> None:
+        is_syncing.set()
+        assert may_end.wait(10)
+
+    monkeypatch.setattr("oidl.storage.shards.log.os.fsync", fsync)
+    log = open_log(tmp_path)
+    append(log, record(1))
+    syncing = threading.Thread(target=log.sync)
+    syncing.start()
+    assert is_syncing.wait(10)
+    append(log, record(2))
+    assert part(tmp_path).read_bytes() == record(1).data + record(2).data
+    closing = threading.Thread(target=log.close)
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive(), "its lock would be released, and kept by nobody"
+    may_end.set()
+    syncing.join(10)
+    closing.join(10)
+    assert not closing.is_alive()

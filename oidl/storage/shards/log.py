@@ -31,6 +31,7 @@ class ShardLog:
         self._must_exist = must_exist
         self._fd: int | None = None
         self._writing = threading.Lock()
+        self._syncing = threading.Lock()
         self._counting = threading.Lock()  # never held while something is written
         self.reserved = self.appended = 0
 
@@ -71,8 +72,11 @@ class ShardLog:
         return str(Place(self._recorded, member.at + record.body_at)), member
 
     def sync(self) -> None:
-        """Returns when everything that was appended is on the disk. Raises `DiskError`."""
-        with self._writing:
+        """Returns when everything that was appended before is on the disk. Raises `DiskError`.
+
+        Other threads may append meanwhile: a disk can take seconds.
+        """
+        with self._syncing:
             if self._fd is not None:
                 try:
                     os.fsync(self._fd)
@@ -80,12 +84,13 @@ class ShardLog:
                     raise disk_error(self._path, error) from error
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file, when no thread is syncing it any more."""
         if self._must_exist:
             self.sync()
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        with self._syncing:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
 
     def _write(self, data: bytes) -> None:
         if self._fd is None:
