@@ -1,13 +1,13 @@
 """Samples: what a shard says about one image."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 SCHEMA = 2
 """The version of the fields of `Facts`; a set of shards has samples of one version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """Everything that is known about an image in a shard.
 
     Every field is in every sample and always has the same type, because readers infer the columns of a data set from
@@ -42,9 +42,7 @@ class Facts:
     license_checked: str = ""
 
 
-FACTS: tuple[tuple[str, type], ...] = tuple(
-    (each.name, int if each.type in (int, "int") else str) for each in fields(Facts)
-)
+FACTS: tuple[tuple[str, type], ...] = tuple(Facts.__annotations__.items())
 """The names and types of the fields of `Facts`, in order."""
 
 

@@ -20,7 +20,7 @@ def with_annotations(sample: Sample) -> Sample:
         "labels": [_plain(asdict(label)) for label in sample.labels],
     }
     annotations = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
-    return replace(sample, facts=replace(sample.facts, annotations=annotations))
+    return replace(sample, facts=sample.facts._replace(annotations=annotations))
 
 
 def _plain(fields: dict[str, object]) -> dict[str, object]:

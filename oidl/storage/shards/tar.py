@@ -5,7 +5,7 @@ owner. Members are in the order of their names, as in webdataset's own writer.
 """
 
 import json
-from itertools import accumulate
+from json.encoder import encode_basestring
 
 from oidl.model.sample import FACTS, Sample
 from oidl.storage.shards.annotations import with_annotations
@@ -23,18 +23,22 @@ _AFTER_CHECKSUM = (_REGULAR + bytes(_NAME) + _MAGIC).ljust(
 _CONSTANT = (
     sum(_BEFORE_SIZE) + sum(_NO_TIME) + _CHECKSUM * ord(" ") + sum(_AFTER_CHECKSUM)
 )  # their part of the checksum
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_JSON = "{{{}}}".format(",".join(f'"{name}":%s' for name in ("key", *(name for name, _ in FACTS))))
 
 
 def tar_record(sample: Sample) -> Record:
     """The two members of a sample: `<ImageID>.<suffix>` and `<ImageID>.json`."""
+    image = _member(f"{sample.key}.{sample.suffix}", sample.body)
+    facts = _member(f"{sample.key}.json", _json(sample).encode())
+    return Record(image + facts, _BLOCK) if sample.suffix < "json" else Record(facts + image, len(facts) + _BLOCK)
+
+
+def _json(sample: Sample) -> str:
+    """The facts of a sample. By a template, which takes half as long as an encoder of the module json."""
     facts = with_annotations(sample).facts
-    # Not by `asdict`, which copies each value, and takes longer than the rest.
-    text = _ENCODER.encode({"key": sample.key, **{name: getattr(facts, name) for name, _ in FACTS}}).encode()
-    names = sorted((sample.suffix, "json"))
-    members = [_member(f"{sample.key}.{name}", text if name == "json" else sample.body) for name in names]
-    begins = [0, *accumulate(map(len, members))]
-    return Record(b"".join(members), begins[names.index(sample.suffix)] + _BLOCK)
+    return _JSON % tuple(
+        [encode_basestring(value) if isinstance(value, str) else value for value in (sample.key, *facts)]
+    )
 
 
 def _member(name: str, body: bytes) -> bytes:
