@@ -16,7 +16,7 @@ from oidl.state.file_annotations import FILE_COLUMNS, AnnotatedFile
 from oidl.state.selection import SelectedImages
 from oidl.state.times import timestamp
 
-_PAGE = 500
+_PAGE = 100  # more rows would not stay in the cache of a core until their samples are made
 _MANY = 100_000  # from here on, an index is built after the rows if these arrive in random order
 _MEMBER_INDEX = "CREATE UNIQUE INDEX shard_member_by_place ON shard_member (shard_id, place)"
 _UNUSED_KINDS = (LabelType.RELATIONSHIPS, LabelType.POINTS)
