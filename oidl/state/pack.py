@@ -265,10 +265,14 @@ def seal_shard(
             "DELETE FROM shard_member WHERE set_id = ? AND image_id = ?",
             ((shard.set_id, image_id) for image_id in missing),
         )
-        # In their order, so that no place is taken twice while those after a missing image move up.
+        if missing:  # in their order, so that no place is taken twice while those after a missing image move up
+            db.executemany(
+                "UPDATE shard_member SET place = ? WHERE set_id = ? AND image_id = ?",
+                ((place, shard.set_id, each.image_id) for place, each in enumerate(written)),
+            )
         db.executemany(
-            "UPDATE shard_member SET place = ?, at = ?, bytes = ? WHERE set_id = ? AND image_id = ?",
-            ((place, each.at, each.bytes, shard.set_id, each.image_id) for place, each in enumerate(written)),
+            "UPDATE shard_member SET at = ?, bytes = ? WHERE set_id = ? AND image_id = ?",
+            ((each.at, each.bytes, shard.set_id, each.image_id) for each in written),
         )
         db.execute(
             "UPDATE shard SET state = 'sealed', samples = ?, bytes = ?, sha256 = ?, sealed_at = ? WHERE shard_id = ?",
