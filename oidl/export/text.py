@@ -11,7 +11,6 @@ _UNFIT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 _Row = TypeVar("_Row", bound=NamedTuple)
 _BLANKS = re.compile("[\t\v\f\r]+")  # that `printable` would show as damage
-_QUOTED = re.compile('[",\r\n]')
 _FORMULA = re.compile("\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")  # the wide ones too, as Excel takes them in East Asia
 
 
@@ -42,7 +41,9 @@ def csv_line(fields: Iterable[object]) -> str:
     """A line of CSV, quoted if needed; None is an empty field."""
     # A writer of the module csv for each line would take longer than the rest of an image in a pack.
     texts = ["" if field is None else str(field) for field in fields]
-    line = ",".join(_in_quotes(text) if _QUOTED.search(text) else text for text in texts)
+    line = ",".join(
+        [_in_quotes(text) if "," in text or '"' in text or "\n" in text or "\r" in text else text for text in texts]
+    )
     return f"{line}\n" if texts != [""] else '""\n'
 
 
