@@ -20,6 +20,7 @@ from oidl import __version__
 from oidl.errors import UsageError
 from oidl.model import Blame, Failure, Reason
 from oidl.net.descriptors import causes
+from oidl.net.direct import HttpRequest
 from oidl.net.headers import is_private_host
 from oidl.net.opening import Opening
 from oidl.net.proxies import Proxies
@@ -105,7 +106,7 @@ class Client:
         fields += [(name.encode(), value.encode()) for name, value in headers.items()]
         check = _refuse_private if is_public_only and self._transport.is_direct(address) else _accept
         opening = Opening(self._connect_timeout_s, self._tls_timeout_s, check=check, on_sent=on_sent)
-        response = await self._transport.answer(method, address, fields, self.timeouts, opening)
+        response = await self._transport.answer(HttpRequest(method, address, fields, self.timeouts), opening)
         try:
             yield response
         finally:

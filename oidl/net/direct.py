@@ -6,6 +6,7 @@ that shares them between tasks, and here one task has the connection to itself.
 
 import ssl
 from contextlib import suppress
+from typing import NamedTuple
 
 import h11
 import httpcore
@@ -13,12 +14,24 @@ import httpx
 import trio
 
 from oidl.net.opening import Opening
+from oidl.net.proxies import PORTS
 
 _READ_BYTES = 256 * 1024
-_PORTS = {"http": 80, "https": 443}
 _MOST_HEAD_BYTES = 100 * 1024  # that h11 keeps of a head that is not whole; `wire` lets less through
 
 _Origin = tuple[bytes, bytes, int | None]  # scheme, host, port
+
+
+class HttpRequest(NamedTuple):
+    """A request without a body.
+
+    `timeouts` are in seconds, None for no limit, by step (`connect`, `read`, `write`), as in httpcore's extension.
+    """
+
+    method: str
+    url: httpx.URL
+    headers: list[tuple[bytes, bytes]]
+    timeouts: dict[str, float | None]
 
 
 class HttpConnection:
@@ -36,24 +49,18 @@ class HttpConnection:
         self._http = h11.Connection(h11.CLIENT)
         self._idle_until = 0.0
 
-    async def answer(
-        self,
-        method: str,
-        url: httpx.URL,
-        headers: list[tuple[bytes, bytes]],
-        timeouts: dict[str, float | None],
-        opening: Opening,
-    ) -> httpcore.Response:
-        """The answer to a request, with its body still unread.
+    async def answer(self, request: HttpRequest, opening: Opening) -> httpcore.Response:
+        """The answer to `request`, with its body still unread.
 
         Raises errors of httpcore and h11; then the caller must close the connection.
         """
+        url, timeouts = request.url, request.timeouts
         origin = url.raw_scheme, url.raw_host, url.port
         if not self._can_take(origin):
             await self.aclose()
             await self._connect(origin, timeouts["connect"], opening)
         opening.sent()
-        head = await self._head(h11.Request(method=method, target=url.raw_path, headers=headers), timeouts)
+        head = await self._head(request)
         return httpcore.Response(
             head.status_code,
             headers=head.headers.raw_items(),
@@ -91,9 +98,9 @@ class HttpConnection:
 
     async def _connect(self, origin: _Origin, timeout_s: float | None, opening: Opening) -> None:
         scheme, host, port = origin[0].decode("ascii"), origin[1].decode("ascii"), origin[2]
-        if scheme not in _PORTS:
+        if scheme not in PORTS:
             raise httpcore.UnsupportedProtocol(f"Request URL has an unsupported protocol '{scheme}://'.")
-        stream = await self._network.connect_tcp(host, port or _PORTS[scheme], timeout_s)
+        stream = await self._network.connect_tcp(host, port or PORTS[scheme], timeout_s)
         opening.connected(stream)
         if scheme == "https":
             self._tls.set_alpn_protocols(["http/1.1"])
@@ -103,10 +110,12 @@ class HttpConnection:
         self._stream, self._origin = stream, origin
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
 
-    async def _head(self, request: h11.Request, timeouts: dict[str, float | None]) -> h11.Response:
+    async def _head(self, request: HttpRequest) -> h11.Response:
         """Sends `request`, and returns the head of its answer."""
         assert self._stream
-        data = self._http.send(request)
+        timeouts = request.timeouts
+        head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers)
+        data = self._http.send(head)
         assert data
         with suppress(httpcore.WriteError):  # a server may answer, and close, before it has read all
             await self._stream.write(data, timeouts["write"])

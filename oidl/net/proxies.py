@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
+"""The default port of each scheme that oidl speaks."""
+
 _ENTRY = re.compile(r"(?:(\w+)://)?(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
 
 
@@ -55,7 +57,7 @@ class Proxies:
         if proxy is None:
             return None
         host = host.strip("[]").rstrip(".").lower()
-        port = port or _PORTS.get(scheme)
+        port = port or PORTS.get(scheme)
         return None if any(_covers(entry, scheme, host, port) for entry in self.exceptions) else proxy
 
 

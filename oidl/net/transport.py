@@ -1,8 +1,8 @@
 """The transport of the HTTP client: directly or through a proxy, fairly, and with one family of errors.
 
-httpcore does the work. Any error of httpcore, h11 or the parsers below becomes an `httpx` error, which names the proxy
-if the proxy did not let the request through. A body in very many small pieces is slowed down, because each piece costs
-CPU in the one thread that all transfers share.
+`direct` asks without a proxy, httpcore through one. Any error of these, h11 or the parsers below becomes an `httpx`
+error, which names the proxy if the proxy did not let the request through. A body in very many small pieces is slowed
+down, because each piece costs CPU in the one thread that all transfers share.
 """
 
 import logging
@@ -15,7 +15,7 @@ import httpcore
 import httpx
 import trio
 
-from oidl.net.direct import HttpConnection
+from oidl.net.direct import HttpConnection, HttpRequest
 from oidl.net.opening import Opening
 from oidl.net.proxies import Proxies, shown_proxy
 from oidl.net.wire import Wire
@@ -61,27 +61,21 @@ class Transport:
         self._direct = HttpConnection(tls, network, keepalive_s)
         self._pools = {url: _proxy_pool(url, common) for url in proxies.urls}
 
-    async def answer(
-        self,
-        method: str,
-        url: httpx.URL,
-        headers: list[tuple[bytes, bytes]],
-        timeouts: dict[str, float | None],
-        opening: Opening,
-    ) -> httpx.Response:
-        """The answer to a request with these headers; `opening` watches the steps until it is sent.
+    async def answer(self, request: HttpRequest, opening: Opening) -> httpx.Response:
+        """The answer to `request`; `opening` watches the steps until it is sent.
 
         Raises `httpx.TransportError`; a `httpx.ConnectTimeout` names the step that took too long.
         """
+        url = request.url
         proxy = self._proxies.proxy_for(url.scheme, url.host, url.port)
         response = None
         with _as_httpx_error(proxy, opening):
             try:
                 with opening.time_limit:
                     response = await (
-                        self._direct.answer(method, url, headers, timeouts, opening)
+                        self._direct.answer(request, opening)
                         if proxy is None
-                        else self._through(proxy, method, url, headers, timeouts, opening)
+                        else self._pools[proxy].handle_async_request(_for_pool(request, opening))
                     )
             finally:
                 if response is None:
@@ -96,23 +90,6 @@ class Transport:
             stream=_Body(response),
             extensions={**response.extensions, IS_DIRECT: proxy is None},
         )
-
-    async def _through(
-        self,
-        proxy: str,
-        method: str,
-        url: httpx.URL,
-        headers: list[tuple[bytes, bytes]],
-        timeouts: dict[str, float | None],
-        opening: Opening,
-    ) -> httpcore.Response:
-        request = httpcore.Request(
-            method=method,
-            url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=headers,
-            extensions={"timeout": timeouts, "trace": opening.watch},
-        )
-        return await self._pools[proxy].handle_async_request(request)
 
     def is_direct(self, url: httpx.URL) -> bool:
         """Whether the host of `url` is reached without a proxy."""
@@ -164,6 +141,16 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         with _as_httpx_error():
             await self._response.aclose()
+
+
+def _for_pool(request: HttpRequest, opening: Opening) -> httpcore.Request:
+    url = request.url
+    return httpcore.Request(
+        request.method,
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=request.headers,
+        extensions={"timeout": request.timeouts, "trace": opening.watch},
+    )
 
 
 def _proxy_pool(url: str, common: dict[str, Any]) -> httpcore.AsyncConnectionPool:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from functools import partial, wraps
 from typing import Any
 
+import h11
 import httpcore
 import httpx
 import pytest
 import trio
 import trio.testing
 
-from oidl.net.direct import HttpConnection
+from oidl.net.direct import HttpConnection, HttpRequest
 from oidl.net.opening import Opening
 
 TIMEOUTS: dict[str, float | None] = {"connect": 10.0, "read": 10.0, "write": 10.0, "pool": None}
@@ -84,7 +85,7 @@ def connection(network: Network) -> HttpConnection:
 
 async def ask(connection: HttpConnection, url: str = "http://a.example/1", *, reads: bool = True) -> bytes:
     """The body of an answer, after which it is closed, read to its end or not."""
-    answer = await connection.answer("GET", httpx.URL(url), HEADERS, TIMEOUTS, Opening(10.0, 10.0))
+    answer = await connection.answer(HttpRequest("GET", httpx.URL(url), HEADERS, TIMEOUTS), Opening(10.0, 10.0))
     assert answer.status == 200
     body = b""
     async for piece in answer.stream if reads else Nothing():  # type: ignore[union-attr]
@@ -155,5 +156,5 @@ async def test_a_server_that_hangs_up_says_so(beginning: list[bytes]) -> None:
 
 @on_mock_clock
 async def test_a_body_that_breaks_off_is_an_error_and_not_the_body() -> None:
-    with pytest.raises(Exception, match="peer closed connection"):
+    with pytest.raises(h11.RemoteProtocolError, match="peer closed connection"):
         await ask(connection(Network([Stream([HELLO[:-2]])])))
