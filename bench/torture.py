@@ -124,7 +124,7 @@ async def _run_killing_workers(
     """Runs to the end, and kills random worker processes meanwhile; returns the exit code and how many."""
     process, kills = await _start(arguments, home, root), 0
     while process.poll() is None:
-        await trio.sleep(rng.uniform(0.05, 0.5))
+        await trio.sleep(rng.uniform(0.2, 1.5))  # more often, and none would ever have started
         if process.poll() is None and (workers := descendants(process.pid)):
             with suppress(ProcessLookupError):
                 os.kill(rng.choice(workers), signal.SIGKILL)
