@@ -139,8 +139,8 @@ class ChildWorker:
         self._kept: set[int] = set()
         self._processing: set[int] = set()  # bodies that the child has begun to process
         self._is_needed = trio.Event()
-        self.has_started = trio.Event()
-        self._is_draining = self._has_worked = self._has_ended = False
+        self.has_started = trio.Event()  # one of its processes; others follow
+        self._is_running = self._is_draining = self._has_worked = self._has_ended = False
         self._frames = self._new_frames(0)
         if not is_reserved:
             self._is_needed.set()
@@ -151,7 +151,7 @@ class ChildWorker:
     @property
     def load(self) -> int:
         """As in `Worker`; as if it were overloaded as long as its process has not started."""
-        return len(self._pending) + len(self._kept) + (0 if self.has_started.is_set() else _STARTING_LOAD)
+        return len(self._pending) + len(self._kept) + (0 if self._is_running else _STARTING_LOAD)
 
     def new_connection(self) -> _Connection:
         """As in `Worker`."""
@@ -207,7 +207,7 @@ class ChildWorker:
 
     async def sync(self) -> None:
         """As in `Worker`."""
-        if self.has_started.is_set():
+        if self._is_running:
             with suppress(WorkerDiedError):
                 await self.call("sync")
 
@@ -234,9 +234,8 @@ class ChildWorker:
                 self._has_worked = False
                 death = await live(self._frames, self._handle)
                 log.error("worker process %d %s%s", self.number, death.text, death.printed and f":\n{death.printed}")
-                cost = _LATER if self.has_started.is_set() or death.was_killed else 1.0
-                self.has_started = trio.Event()
-                failures = 0.0 if self._has_worked else failures + cost
+                cost = _LATER if self._is_running or death.was_killed else 1.0
+                failures, self._is_running = 0.0 if self._has_worked else failures + cost, False
                 if failures >= _FAILURES:
                     raise OidlError(f"worker processes fail: the last one {death.text}", hint="try `--processes 1`")
                 self._frames = self._new_frames(life)
@@ -272,6 +271,7 @@ class ChildWorker:
             return
         match value.method, value.arguments:
             case "started", _:
+                self._is_running = True
                 self.has_started.set()
             case "processing", bodies:
                 self._processing.update(bodies)

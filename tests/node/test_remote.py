@@ -27,6 +27,7 @@ from oidl.net.answer import Download
 from oidl.net.client import tls_context
 from oidl.net.request import Request
 from oidl.node.local import new_local_worker
+from oidl.node.pool import Arrivals, open_workers
 from oidl.node.remote import ChildWorker
 from oidl.node.worker import Worker, WorkerDiedError
 from oidl.settings import FileNames, Imaging, Layout, NetworkSettings, SourceSettings, WorkerSettings
@@ -240,6 +241,32 @@ def test_one_that_cannot_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.
     assert error.hint == "try `--processes 1`"
 
 
+def test_processes_that_die_before_they_have_started_are_waited_for_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys, pathlib\n"
+        f"dead = pathlib.Path({str(tmp_path)!r}, 'dead')\n"
+        "if not dead.exists():\n    dead.touch()\n    os._exit(7)\n",
+        "utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = Run(tmp_path)
+
+    async def main() -> None:
+        arrivals = Arrivals(none_to_wait_for, run.count)
+        with trio.fail_after(60):
+            async with open_workers(2, run.settings, tls_context(), run, arrivals, run.messages.append) as workers:
+                assert all(worker.load == 0 for worker in workers.members[:2])
+
+    trio.run(main)
+    assert len(run.messages) == 1
+
+
+async def none_to_wait_for(count: int) -> None:
+    pass
+
+
 def test_it_ends_at_once_when_the_coordinator_has_gone() -> None:
     program = """
 import os, signal, trio
@@ -297,7 +324,7 @@ def test_it_is_known_at_which_image_it_died(tmp_path: Path, monkeypatch: pytest.
                     await worker.process(poison, fetched)
                 assert (died.value.was_processing, died.value.was_killed) == (True, False)
                 assert worker.load > 1000, "others come first as long as it has not started again"
-                await worker.has_started.wait()
-                assert worker.load == 0
+                while worker.load:  # noqa: ASYNC110
+                    await trio.sleep(0.01)
 
     run_with_site(main)
