@@ -1,7 +1,7 @@
 """The last stage: outcomes become rows, many per commit, and count only after that.
 
-A batch is committed after 500 outcomes or 250 ms, in a thread, followed by the state of
-the run. When the run is cancelled, the outcomes received so far are still
+A batch is committed after 500 outcomes or 250 ms, or when no other image is in flight, in a thread, followed by
+the state of the run. When the run is cancelled, the outcomes received so far are still
 committed.
 """
 
@@ -95,7 +95,7 @@ class Recorder:
                     await self._heartbeat()  # images may wait, or nodes upload shards
                     continue
                 with trio.move_on_after(_BATCH_S), suppress(trio.EndOfChannel):
-                    while len(batch) < _BATCH:
+                    while len(batch) < min(_BATCH, len(self._in_flight.image_ids)):
                         batch.append(await outcomes.receive())
                 await self._commit(batch)
         except trio.EndOfChannel:

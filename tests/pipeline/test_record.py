@@ -113,7 +113,7 @@ def test_a_batch_is_committed_250_ms_after_its_first_outcome(loaded_db: StateCon
 
 
 def test_five_hundred_outcomes_do_not_wait_and_are_one_commit(db: StateConnection) -> None:
-    load_list(db, LIST, ("train",), [image(number) for number in range(501)])
+    load_list(db, LIST, ("train",), [image(number) for number in range(502)])
 
     async def main(desk: Desk, _: object) -> None:
         await desk.send(done(*range(499)))
@@ -128,6 +128,17 @@ def test_five_hundred_outcomes_do_not_wait_and_are_one_commit(db: StateConnectio
         assert desk.done == 500
 
     assert record(db, main).done == 501
+
+
+def test_the_outcomes_of_all_images_in_flight_wait_for_no_more(loaded_db: StateConnection) -> None:
+    async def main(desk: Desk, _: object) -> None:
+        desk.in_flight.image_ids.intersection_update([job(1).image_id, job(2).image_id])
+        await desk.send(done(1))
+        assert desk.done == 0  # the other one may come soon
+        await desk.send(done(2))
+        assert desk.done == 2  # the clock has not moved
+
+    record(loaded_db, main)
 
 
 def test_how_far_the_run_is_is_also_recorded_while_nothing_comes(loaded_db: StateConnection) -> None:
