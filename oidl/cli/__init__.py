@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from oidl.imports import importing
+
 __all__ = ["main"]
 
 
@@ -18,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is imported when it runs, because that takes long enough for a Ctrl-C, which needs an answer too.
     """
     try:
-        from oidl.cli.process import main as run
+        with importing():
+            from oidl.cli.process import main as run
 
         return run(arguments)
     except KeyboardInterrupt:
