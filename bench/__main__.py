@@ -24,6 +24,7 @@ from bench import (
     screen,
     similarity,
     soak,
+    start,
     throughput,
     torture,
     web,
@@ -32,6 +33,7 @@ from bench import (
 _MEASUREMENTS = (
     throughput,
     scaling,
+    start,
     cluster,
     load,
     annotations,
