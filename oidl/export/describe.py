@@ -4,7 +4,8 @@ from collections import Counter
 
 from oidl.errors import UsageError
 from oidl.export.files import ImageFiles
-from oidl.export.remote import COPY_BACK, left_out_text
+from oidl.export.left_out import left_out_lines
+from oidl.export.remote import COPY_BACK
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
 from oidl.model import LabelType
@@ -42,26 +43,12 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
     least = f", or less than {request.min_visible:g} of each is inside" if request.min_visible else ""
     for kind, count in result.unseen.items():
         lines.append(f"  left out: {_counted(count, kind)}, because they lie outside the image{least}")
-    if result.unread_masks:
-        masks = counted(result.unread_masks, "mask")
-        lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
-    if result.remote_files:
-        lines.append(f"  left out: {left_out_text(result.remote_files, result.remote_store)}")
     if result.missing_files:
         lines.append(
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
             f"run {command('verify', '--repair')}, then {command('run')}"
         )
-    if result.misplaced_files:
-        lines.append(
-            f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that oidl did not write "
-            f"for it; run {command('verify', '--repair')}, then {command('run')}"
-        )
-    if result.without_geometry:
-        lines.append(
-            f"  left out: {counted(result.without_geometry, 'file')} without a record of how they were made; "
-            f"run {command('run', '--always-download')} to make them again"
-        )
+    lines += left_out_lines(result)
     return "\n".join(lines)
 
 

@@ -8,7 +8,6 @@ from oidl.state.connection import StateConnection
 from oidl.state.uploads import remote_shards
 from oidl.storage.shards.files import shard_size
 from oidl.storage.shards.place import place_of
-from oidl.text import counted
 
 COPY_BACK = "copy these shards back, with the same paths below the root directory"
 
@@ -29,8 +28,3 @@ def read_remote_images(db: StateConnection, root_dir: Path) -> RemoteImages:
     """Those of the root at `root_dir`; a shard that was copied back is not among them. Raises `DiskError`."""
     absent = [each for each in remote_shards(db) if shard_size(root_dir / each.path) != each.bytes]
     return RemoteImages({each.path: each.url.removesuffix(f"/{each.path}") for each in absent})
-
-
-def left_out_text(images: int, store: str) -> str:
-    """That this many images were left out, and what to do."""
-    return f"{counted(images, 'image')} in shards that are only in {store}; {COPY_BACK}"

@@ -1,7 +1,7 @@
 """A pack as text for people: its progress and its result. Pure."""
 
+from oidl.export.left_out import left_out_lines
 from oidl.export.pack.request import PackRequest, PackResult
-from oidl.export.remote import left_out_text
 from oidl.hints import command
 from oidl.progress.format import duration, size
 from oidl.text import counted, without_secrets
@@ -32,21 +32,7 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
         lines.append(f"  made again: {were} missing, or not as sealed")
     if result.uploaded_to:
         lines.append(f"  uploaded to {without_secrets(result.uploaded_to)}")
-    if result.unread_masks:
-        masks = counted(result.unread_masks, "mask")
-        lines.append(f"  left out: {masks} that could not be read, the first is {result.unread_mask}")
-    if result.remote_files:
-        lines.append(f"  left out: {left_out_text(result.remote_files, result.remote_store)}")
-    if result.misplaced_files:
-        lines.append(
-            f"  left out: {counted(result.misplaced_files, 'image')} whose row names a file that oidl did not write "
-            f"for it; run {command('verify', '--repair')}, then {command('run')}"
-        )
-    if result.without_geometry:
-        lines.append(
-            f"  left out: {counted(result.without_geometry, 'file')} without a record of how they were made; "
-            f"run {command('run', '--always-download')} to make them again"
-        )
+    lines += left_out_lines(result)
     if result.absent:
         lines.append(
             f"  left out: {counted(result.absent, 'image')} with missing or changed files, which will be fetched "
