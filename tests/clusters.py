@@ -9,6 +9,7 @@ from typing import Any
 import trio
 import trio.testing
 from builders import job
+from engines import FakeWorkers
 
 from oidl.cluster import tasks
 from oidl.cluster.dispatch import Dispatcher, Setup
@@ -80,23 +81,11 @@ class FakeWorker:
         return Answer(tuple(results), calls, Report(len(self.jobs), 10 * len(results)))
 
 
-@dataclass
-class FakeEngine:
-    """The `Engine` of made-up workers, by address."""
-
-    workers: dict[str, FakeWorker]
-    restarts: bool = True  # a worker that dies is there again at once
-
-    async def addresses(self) -> frozenset[str]:
-        return frozenset(self.workers)
+class FakeEngine(FakeWorkers[FakeWorker]):
+    """The `Engine` of made-up workers."""
 
     async def call(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        worker = self.workers.get(address)
-        if worker is None:
-            raise NodeLostError("has left the cluster")
-        await trio.lowlevel.checkpoint()
-        while worker.is_frozen:  # noqa: ASYNC110
-            await trio.sleep(0.5)
+        worker = await self.reached(address)
         if function is tasks.look:
             return Facts(worker.versions, True, 2)
         if function is tasks.begin:
@@ -108,8 +97,7 @@ class FakeEngine:
             return answer and pickled(answer)
         except NodeLostError:
             worker.life = ""
-            if not self.restarts:
-                del self.workers[address]
+            self.lost(address)
             raise
 
 

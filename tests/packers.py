@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 import trio.testing
+from engines import FakeWorkers
 
 from oidl.cluster.engine import NodeLostError, RefusedError
 from oidl.cluster.packing import tasks
@@ -63,23 +64,11 @@ class FakePacker:
         return ShardReport(samples=20, result=self.write(order))
 
 
-@dataclass
-class FakePackEngine:
-    """The `Engine` of made-up workers, by address; one that dies is there again at once, or not."""
-
-    workers: dict[str, FakePacker]
-    restarts: bool = True
-
-    async def addresses(self) -> frozenset[str]:
-        return frozenset(self.workers)
+class FakePackEngine(FakeWorkers[FakePacker]):
+    """The `Engine` of made-up workers."""
 
     async def call(self, address: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        worker = self.workers.get(address)
-        if worker is None:
-            raise NodeLostError("has left the cluster")
-        await trio.lowlevel.checkpoint()
-        while worker.is_frozen:  # noqa: ASYNC110
-            await trio.sleep(0.5)
+        worker = await self.reached(address)
         if function is tasks.look:
             return PackFacts(worker.versions, worker.unseen)
         if function is tasks.begin:
@@ -88,8 +77,7 @@ class FakePackEngine:
             return await worker.report(worker.order.life if function is tasks.begin and worker.order else arguments[0])
         except NodeLostError:
             worker.order = None
-            if not self.restarts:
-                del self.workers[address]
+            self.lost(address)
             raise
 
 
