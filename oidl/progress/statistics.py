@@ -180,8 +180,12 @@ class Statistics:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until all images are settled at the present rate, or None if nothing moves."""
-        return self.remaining / self.images_per_s if self.images_per_s else None
+        """Seconds until all images are settled at the present rate; None if nothing moves, or all wait for a retry."""
+        # Under a limit, not all images that wait for a retry are among those that remain.
+        are_waiting = self.remaining <= self.by_status[Status.RETRY] if self.goal is None else not self.in_flight
+        if not self.images_per_s or (self.remaining and are_waiting):
+            return None
+        return self.remaining / self.images_per_s
 
     @property
     def by_status(self) -> dict[Status, int]:

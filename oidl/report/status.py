@@ -41,7 +41,7 @@ def _subsets(counts: Counts) -> list[str]:
     return [
         *([f"{plan_words(counts.plan)}.", ""] if counts.plan else []),
         f"Open Images V{counts.dataset_version}: {settled:,} of {counted(counts.total, 'image')}{listed} settled "
-        f"({share(settled, counts.total)}), {size(counts.bytes_downloaded)} downloaded in all runs",
+        f"({share(settled, counts.total)}), {size(counts.bytes_downloaded)} downloaded for those that are done",
         "",
         _row("", [*Status, "total", "settled"]),
         *(_subset(subset, row) for subset, row in counts.by_subset.items()),
@@ -151,7 +151,9 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     due = []
     if counts.next_attempt_at:
         resume = "." if is_running else f"; {command('run')} resumes."
-        due = [f"The next retry is due {_words(counts.next_attempt_at)}{resume}"]
+        moment = parse_timestamp(counts.next_attempt_at)
+        when = "now" if moment and moment <= datetime.now(UTC) else _words(counts.next_attempt_at)
+        due = [f"The next retry is due {when}{resume}"]
     if not is_running:
         outcome = run.outcome or "killed"
         ended = _words(run.finished_at or run.updated_at)

@@ -49,6 +49,22 @@ def test_the_rate_is_of_the_last_seconds() -> None:
     assert meter.statistics().eta_s is None
 
 
+def test_images_that_all_wait_for_a_retry_take_no_known_time() -> None:
+    clock = Clock()
+    meter = Meter(clock, remaining=3)
+    clock.now += 1
+    meter.recorded(job(1), DONE, Status.DONE)
+    meter.set_baseline([StatusCount("train", Status.RETRY, Reason.TIMEOUT, 1)])
+    assert meter.statistics().eta_s == 2.0
+    meter.recorded(job(2), DONE, Status.DONE)
+    assert (meter.statistics().remaining, meter.statistics().eta_s) == (1, None)
+    meter.goal = 3  # so there may be retries that this run does not need
+    meter.started(job(3))
+    assert meter.statistics().eta_s is not None
+    meter.dropped(job(3))
+    assert meter.statistics().eta_s is None
+
+
 def test_the_first_seconds_count_for_what_they_were() -> None:
     clock = Clock()
     clock.now = 1000.5

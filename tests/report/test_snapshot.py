@@ -205,6 +205,14 @@ def test_a_rate_that_comes_to_endless_time_does_not_know_either() -> None:
     assert database_snapshot(slow, AT, is_running=True)["eta_s"] is None
 
 
+def test_images_that_all_wait_for_a_retry_take_no_known_time() -> None:
+    waiting = {"train": {Status.PENDING: 0, Status.RETRY: 9, Status.DONE: 1400, Status.FAILED: 0}}
+    now = database_snapshot(replace(COUNTS, by_subset=waiting), AT, is_running=True)
+    assert (now["run"]["remaining"], now["eta_s"]) == (9, None)
+    plan = replace(PLAN, by_status={**PLAN.by_status, Status.PENDING: 0, Status.RETRY: 1})
+    assert database_snapshot(replace(COUNTS, plan=plan), AT, is_running=True)["eta_s"] is None
+
+
 def test_what_is_left_is_of_the_plan() -> None:
     now = database_snapshot(replace(COUNTS, plan=PLAN), AT, is_running=True)
     assert now["plan"] == {

@@ -59,7 +59,7 @@ def test_removed_images_are_not_to_be_tried_again() -> None:
 
 def test_the_text_is_these_lines() -> None:
     assert status_text(COUNTS, is_running=True, free_bytes=31_000_000_000).splitlines() == [
-        "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded in all runs",
+        "Open Images V3: 2,500 of 10,000 images settled (25.0 %), 4.8 GB downloaded for those that are done",
         "",
         "                pending      retry       done     failed      total    settled",
         "test                  0          0      1,000          0      1,000      100 %",
@@ -118,6 +118,11 @@ def test_what_there_is_none_of_has_no_heading() -> None:
     text = status_text(replace(COUNTS, by_reason={}, files={}), is_running=True)
     assert "Why" not in text
     assert "On disk" not in text
+
+
+def test_a_retry_whose_time_has_come_is_due_now() -> None:
+    text = status_text(replace(COUNTS, next_attempt_at="2020-01-01T10:05:00.000Z"), is_running=True)
+    assert text.endswith("The next retry is due now.")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,12 @@ def test_what_waits_is_told_with_the_time_of_the_first(tried_db: StateConnection
     ]
 
 
+def test_a_time_that_has_come_is_now(tried_db: StateConnection) -> None:
+    waiting = ScheduledRetries(2000, datetime(2020, 1, 1, tzinfo=UTC), DUE)
+    lines = run_summary(tried_db, ExitCode.UNFINISHED, waiting).splitlines()
+    assert "2,000 images will be retried, the first now, the last at 2030-01-02 03:04:05 UTC:" in lines
+
+
 def test_what_waits_for_another_run_has_no_time(tried_db: StateConnection) -> None:
     assert "2 images will be retried:" in run_summary(tried_db, ExitCode.UNFINISHED, ScheduledRetries(2)).splitlines()
 
