@@ -75,6 +75,7 @@ async def open_workers(
         # Requests that waited for their process would be sent all at once, whatever the pace.
         for worker in members[:processes]:
             await worker.has_started.wait()
+        say(f"images are processed in {processes} worker processes")
         yield Workers(members, has_quarantine=True)
         nursery.cancel_scope.cancel()
 

@@ -233,14 +233,15 @@ class ChildWorker:
                 await self._is_needed.wait()
                 self._has_worked = False
                 death = await live(self._frames, self._handle)
-                log.error("worker process %d %s%s", self.number, death.text, death.printed and f":\n{death.printed}")
+                if death.printed:
+                    log.error("a worker process printed before it %s:\n%s", death.text, death.printed)
                 cost = _LATER if self._is_running or death.was_killed else 1.0
                 failures, self._is_running = 0.0 if self._has_worked else failures + cost, False
                 if failures >= _FAILURES:
                     raise OidlError(f"worker processes fail: the last one {death.text}", hint="try `--processes 1`")
                 self._frames = self._new_frames(life)
                 self._fail_all(death.text, was_killed=death.was_killed)
-                self._say(f"a worker process {death.text}; what it had in progress is tried again")
+                self._say(f"a worker process {death.text}; another one takes over its images")
         finally:
             self._has_ended = True
             self._fail_all("was stopped", was_killed=True)

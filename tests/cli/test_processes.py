@@ -143,7 +143,7 @@ def test_an_image_that_kills_its_decoder_is_corrupt_and_the_others_are_done(
     assert (failed, reason) == (image_id, "corrupt")
     assert detail == f"{deaths} worker processes died while they decoded it; the last one {how}"
     assert ask("SELECT count(*) FROM download WHERE status = 'done'") == [(len(fine.images) - 1,)]
-    assert ended.stdout.count(f"a worker process {how}; what it had in progress is tried again") == deaths
+    assert ended.stdout.count(f"a worker process {how}; another one takes over its images") == deaths
 
 
 def test_an_image_that_kills_who_fetches_it_fails_and_the_others_are_done(
