@@ -122,7 +122,9 @@ def _item(argument: Argument) -> str:
 
 def _default(argument: Argument) -> str:
     value, show = argument.field_info.default, argument.parameter.show_default
-    text = None if value is inspect.Parameter.empty else (show if callable(show) else default_text)(value)
+    if show is False or value is inspect.Parameter.empty:
+        return ""
+    text = (show if callable(show) else default_text)(value)
     return f"`{text}`" if text and text != "on" else text or ""
 
 
