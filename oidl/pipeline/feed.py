@@ -126,7 +126,11 @@ class Feed:
         end = FeedEnd.STOPPED
         async with jobs, trio.open_nursery() as nursery:
             nursery.start_soon(self._leave_when_draining, nursery.cancel_scope)
-            end = await self._feed(jobs)
+            try:
+                end = await self._feed(jobs)
+            except trio.BrokenResourceError:  # the scheduler noticed the request to stop before this task did
+                if not self._stop.draining.is_set():
+                    raise
             nursery.cancel_scope.cancel()
         return end
 
@@ -225,7 +229,7 @@ class Feed:
         self._in_flight.take(job, already_tried=already_tried)
         try:
             await jobs.send(job)
-        except trio.Cancelled:
+        except (trio.Cancelled, trio.BrokenResourceError):
             self._in_flight.release([(job, None)])
             raise
 

@@ -5,6 +5,7 @@ The servers are fakes: they decide on their answer when the request has taken it
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -78,16 +79,21 @@ class SchedulerHarness:
         return self
 
     async def _feed(self, fed: trio.MemorySendChannel[Job]) -> None:
-        async with fed:
-            for number in range(self.images):
-                if self.stop.draining.is_set():
-                    return
-                host = self.hosts[number % len(self.hosts)]
-                await fed.send(job(number, original_url=f"http://{host}/{number}_o.jpg"))
-                self.fed += 1
-                self.in_hand += 1
-                self.peak_in_hand = max(self.in_hand, self.peak_in_hand)
-                self.between(self)
+        # Where the scheduler drains while this waits for it, there is nobody to send to.
+        with suppress(trio.BrokenResourceError):
+            async with fed:
+                await self._feed_all(fed)
+
+    async def _feed_all(self, fed: trio.MemorySendChannel[Job]) -> None:
+        for number in range(self.images):
+            if self.stop.draining.is_set():
+                return
+            host = self.hosts[number % len(self.hosts)]
+            await fed.send(job(number, original_url=f"http://{host}/{number}_o.jpg"))
+            self.fed += 1
+            self.in_hand += 1
+            self.peak_in_hand = max(self.in_hand, self.peak_in_hand)
+            self.between(self)
 
     async def _conclude(self, attempt: Attempt, postponed: Postponed | None) -> None:
         await trio.lowlevel.checkpoint()

@@ -298,3 +298,34 @@ def test_a_soft_stop_ends_a_wait_for_retries(ledger: Ledger, queue: Queue) -> No
 
     fed = Fed(ledger, queue, fail).run()
     assert (fed.end, fed.ended_s) == (FeedEnd.STOPPED, 20)
+
+
+def test_a_scheduler_that_notices_a_soft_stop_first_is_no_error(queue: Queue) -> None:
+    async def main() -> None:
+        stop, in_flight = Stop(), InFlight()
+        feed = Feed(queue, in_flight, stop, Retries(), say=print)
+        jobs_in, jobs = trio.open_memory_channel[Job](0)
+        ends: list[FeedEnd] = []
+
+        async def run() -> None:
+            ends.append(await feed.run(jobs_in))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            await trio.testing.wait_all_tasks_blocked()
+            stop.interrupt()
+            jobs.close()
+        assert ends == [FeedEnd.STOPPED]
+        assert not in_flight.image_ids
+
+    trio.run(main)
+
+
+def test_a_scheduler_that_is_gone_without_a_stop_is_an_error(queue: Queue) -> None:
+    async def main() -> None:
+        jobs_in, jobs = trio.open_memory_channel[Job](0)
+        jobs.close()
+        with pytest.RaisesGroup(trio.BrokenResourceError):
+            await Feed(queue, InFlight(), Stop(), Retries(), say=print).run(jobs_in)
+
+    trio.run(main)
