@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is imported when it runs, because that takes long enough for a Ctrl-C, which needs an answer too.
     """
     try:
-        with importing():
+        with importing(has_own_process=arguments is None):
             from oidl.cli.process import main as run
 
         return run(arguments)

@@ -39,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def has_own_process() -> bool:
+    """Whether this process is the command line's, and not another program's that calls `main`."""
+    return _is_ours
+
+
 def end_soon() -> None:
     """Ends the process in five seconds if it has not ended by then. May be called in a signal handler."""
     global _is_ending

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import trio
 
 from oidl.cores import usable_cores
-from oidl.imports import importing
 from oidl.node.remote import ChildWorker
 from oidl.node.worker import Coordinator, Workers
 from oidl.settings import NetworkSettings, WorkerSettings
@@ -57,8 +56,7 @@ async def open_workers(
 ) -> AsyncIterator[Workers]:
     """The workers of a node, which share out the threads and the limit on bytes per second of `settings`."""
     if processes == 1:
-        with importing():
-            from oidl.node.local import new_local_worker  # it needs the imaging libraries, 30 MB
+        from oidl.node.local import new_local_worker  # it needs the imaging libraries, 30 MB
 
         with closing(new_local_worker(settings, tls, coordinator, arrivals.wait)) as local:
             yield Workers([local])
