@@ -71,6 +71,11 @@ def moment_words(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def due_words(due: datetime) -> str:
+    """When something is due: `now`, or `at 2030-01-02 03:04:05 UTC`."""
+    return "now" if due <= datetime.now(UTC) else f"at {moment_words(due)}"
+
+
 def size(count: int) -> str:
     """Bytes in a suitable decimal unit: `1.9 GB`, `403 kB`, `12 B`."""
     value = float(count)

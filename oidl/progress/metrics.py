@@ -69,7 +69,7 @@ def _metrics(now: Statistics, at: datetime) -> Iterator[str]:
         "written_bytes_per_second", "gauge", "Bytes written, over the last 20 s.", one(now.written_bytes_per_s)
     )
     yield metric("remaining_images", "gauge", "Images that this run has yet to settle.", one(now.remaining))
-    yield metric("eta_seconds", "gauge", "Time left at the present rate; absent if nothing moves.", one(now.eta_s))
+    yield metric("eta_seconds", "gauge", "Time left at the present rate; absent if unknown.", one(now.eta_s))
     yield metric("in_flight_images", "gauge", "Images in flight, at any stage.", one(now.in_flight))
     yield metric("downloads_in_progress", "gauge", "Downloads in progress.", one(now.downloads))
     yield metric("resizes_in_progress", "gauge", "Images being verified and resized.", one(now.resizes))

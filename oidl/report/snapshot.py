@@ -3,7 +3,6 @@
 The twin of `progress.snapshot`, with the same keys for the same things.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from math import inf, isfinite
 
@@ -69,19 +68,15 @@ def database_snapshot(counts: Counts, at: datetime, *, is_running: bool) -> Json
 
 def eta_s(run: RunRow, counts: Counts) -> float | None:
     """Seconds until all images are settled at the rate of `run`; None if nothing moves, or all wait for a retry."""
-    if not _by_status(counts)[Status.PENDING]:
+    remaining = _remaining(counts)
+    if remaining and not (counts.plan or counts).by_status[Status.PENDING]:
         return None
-    left_s = _remaining(counts) / run.images_per_s if run.images_per_s else inf
+    left_s = remaining / run.images_per_s if run.images_per_s else inf
     return left_s if isfinite(left_s) else None
 
 
 def _remaining(counts: Counts) -> int:
-    by_status = counts.by_status
-    return counts.plan.left if counts.plan else by_status[Status.PENDING] + by_status[Status.RETRY]
-
-
-def _by_status(counts: Counts) -> Mapping[Status, int]:
-    return counts.plan.by_status if counts.plan else counts.by_status
+    return counts.plan.left if counts.plan else counts.by_status[Status.PENDING] + counts.by_status[Status.RETRY]
 
 
 def _run_json(run: RunRow, counts: Counts) -> Json:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from oidl.hints import command
 from oidl.model import Reason, Status
 from oidl.net.pace import PaceState
-from oidl.progress.format import duration, moment_words, pace_words, size
+from oidl.progress.format import due_words, duration, moment_words, pace_words, size
 from oidl.reasons import meaning
 from oidl.report.describe import plan_words, share, skipped_words
 from oidl.report.licenses import license_shares, shares_lines
@@ -152,8 +152,7 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     if counts.next_attempt_at:
         resume = "." if is_running else f"; {command('run')} resumes."
         moment = parse_timestamp(counts.next_attempt_at)
-        when = "now" if moment and moment <= datetime.now(UTC) else _words(counts.next_attempt_at)
-        due = [f"The next retry is due {when}{resume}"]
+        due = [f"The next retry is due {due_words(moment) if moment else _words(counts.next_attempt_at)}{resume}"]
     if not is_running:
         outcome = run.outcome or "killed"
         ended = _words(run.finished_at or run.updated_at)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from oidl.errors import ExitCode
 from oidl.model import Status
-from oidl.progress.format import moment_words, size
+from oidl.progress.format import due_words, size
 from oidl.reasons import meaning
 from oidl.report.describe import plan_words, skipped_words
 from oidl.report.status import pause_lines
@@ -35,9 +35,9 @@ def run_summary(db: StateConnection, exit_code: ExitCode, waiting: ScheduledRetr
     retried = _why(reasons, Status.RETRY)
     if waiting.images or retried:
         images = waiting.images or sum(row[Status.RETRY] for row in reasons.values())
-        when = f", the first {_at(waiting.first)}" if waiting.first else ""
+        when = f", the first {due_words(waiting.first)}" if waiting.first else ""
         if waiting.last and waiting.images > 1:
-            when += f", the last {_at(waiting.last)}"
+            when += f", the last {due_words(waiting.last)}"
         end = ":" if retried else ""
         lines += [f"{counted(images, 'image')} will be retried{when}{end}", *retried]
     if waiting.images:
@@ -45,10 +45,6 @@ def run_summary(db: StateConnection, exit_code: ExitCode, waiting: ScheduledRetr
     if exit_code in (ExitCode.UNFINISHED, ExitCode.INTERRUPTED):
         lines.append("not finished: run it again to resume")
     return "\n".join(lines)
-
-
-def _at(due: datetime) -> str:
-    return "now" if due <= datetime.now(UTC) else f"at {moment_words(due)}"
 
 
 def _why(reasons: Mapping[str, Mapping[Status, int]], status: Status) -> list[str]:

@@ -211,6 +211,8 @@ def test_images_that_all_wait_for_a_retry_take_no_known_time() -> None:
     assert (now["run"]["remaining"], now["eta_s"]) == (9, None)
     plan = replace(PLAN, by_status={**PLAN.by_status, Status.PENDING: 0, Status.RETRY: 1})
     assert database_snapshot(replace(COUNTS, plan=plan), AT, is_running=True)["eta_s"] is None
+    settled = replace(COUNTS, by_subset={"train": {**waiting["train"], Status.RETRY: 0}})
+    assert database_snapshot(settled, AT, is_running=True)["eta_s"] == 0.0
 
 
 def test_what_is_left_is_of_the_plan() -> None:

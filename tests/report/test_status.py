@@ -87,7 +87,7 @@ def test_the_text_is_these_lines() -> None:
         "A run has been active since 2030-01-01 10:00:00 UTC: 1,200 done, 30 failed, 5 requests throttled, "
         "12.5 img/s, 24.0 MB/s, about 10 min 0 s left.",
         "  flickr: 38.5 req/s, 16 at once",
-        "The next retry is due 2030-01-01 10:05:00 UTC.",
+        "The next retry is due at 2030-01-01 10:05:00 UTC.",
     ]
 
 
@@ -132,7 +132,7 @@ def test_a_retry_whose_time_has_come_is_due_now() -> None:
             ENDED,
             [
                 "Last run: finished, 2030-01-01 10:02:00 UTC; 1,200 done, 30 failed, 5 requests throttled.",
-                "The next retry is due 2030-01-01 10:05:00 UTC; `oidl run` resumes.",
+                "The next retry is due at 2030-01-01 10:05:00 UTC; `oidl run` resumes.",
             ],
         ),
         (
