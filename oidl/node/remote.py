@@ -289,8 +289,7 @@ class ChildWorker:
 
     async def _answer(self, call: Call) -> None:
         """Answers a question of the child. An error here ends the run, as it would without a child."""
-        value = await getattr(self._coordinator, call.method)(*call.arguments)
-        self._frames.send(Reply(call.number, value))
+        self._frames.send(Reply(call.number, await getattr(self._coordinator, call.method)(*call.arguments)))
 
     def _new_frames(self, life: int) -> Frames:
         """The frames for the next process, which begin with its settings."""

@@ -86,7 +86,8 @@ class HostScheduler:
     ) -> None:
         """Hands out an attempt for each of `jobs` to `fetchers`, then closes `fetchers`.
 
-        Postponed attempts are concluded as such; those left when the run drains are concluded with None.
+        Postponed attempts are concluded as such; those left when the run drains are concluded with None. Then `jobs` is
+        closed too, and a feed that still sends meets `BrokenResourceError`.
         """
         async with fetchers:
             async with trio.open_nursery() as nursery:

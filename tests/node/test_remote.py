@@ -223,7 +223,9 @@ def test_its_death_fails_what_it_had_and_the_next_one_works(tmp_path: Path) -> N
     assert list(tmp_path.rglob(f"{PART_DIRECTORY}/*")) == []
 
 
-def test_one_that_cannot_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_start_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys; print('no luck', file=sys.stderr, flush=True); os._exit(7)\n", "utf-8"
     )
@@ -239,6 +241,28 @@ def test_one_that_cannot_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.
     assert isinstance(error, OidlError)
     assert error.message == "worker processes fail: the last one ended by itself (exit code 7: no luck)"
     assert error.hint == "try `--processes 1`"
+    printed = "a worker process printed before it ended by itself (exit code 7: no luck):\nno luck"
+    assert caplog.messages == [printed] * 5
+
+
+def test_deaths_by_others_are_no_reason_to_give_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pathlib, signal\n"
+        f"deaths = pathlib.Path({str(tmp_path)!r}, 'deaths')\n"
+        "with deaths.open('a') as file:\n    file.write('x')\n"
+        "if deaths.stat().st_size <= 6:\n    os.kill(os.getpid(), signal.SIGKILL)\n",
+        "utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = Run(tmp_path)
+
+    async def main() -> None:
+        async with child(run) as worker:
+            with trio.fail_after(60):
+                await worker.has_started.wait()
+
+    trio.run(main)
+    assert len(run.messages) == 6
 
 
 def test_processes_that_die_before_they_have_started_are_waited_for_no_longer(
