@@ -1,8 +1,7 @@
 """The last stage: outcomes become rows, many per commit, and count only after that.
 
-A batch is committed after 500 outcomes or 250 ms, or when no other image is in flight, in a thread, followed by
-the state of the run. When the run is cancelled, the outcomes received so far are still
-committed.
+A batch is committed after 500 outcomes or 250 ms, and at once if no other image is in flight. A thread does that, and
+then records the state of the run. When the run is cancelled, the outcomes received so far are still committed.
 """
 
 import logging
