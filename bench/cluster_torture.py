@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,8 +32,13 @@ from oidl.cli import main
 from oidl.demo.server import serve
 from oidl.demo.site import CannedResponse, Site
 
+_OUTPUTS = "files", "webdataset", "objects"  # the last are shards that are only in an object store
 _WORKERS = 3
 _ENOUGH_S = 300.0
+_LASTS_S = 9.0  # a run that nothing is done to, so that all of it is done to each
+_SURELY = 0.8  # of the requests that are left: a run that is killed then has not ended
+_LATER_S = 2.0
+_LOOK_S = 0.02
 _PHOTO = (160, 120, 85)
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["distributed", "oidl.cli.running", "oidl.cluster.plugin", "oidl.node.local"])
@@ -48,7 +53,7 @@ async def torture_cluster(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="oidl-bench-") as name, object_store(), scheduler() as dask:
         home = Path(name)
         began = time.monotonic()
-        torture = await tortured(home, dask, arguments.runs, arguments.images, random.Random(arguments.seed))
+        torture = await tortured(home, dask, arguments)
         print(machine())
         print(
             f"{torture.runs} runs of {arguments.images} images on {_WORKERS} nodes, {time.monotonic() - began:.0f} s: "
@@ -58,18 +63,19 @@ async def torture_cluster(arguments: argparse.Namespace) -> None:
             print(f"{count:5} {what}")
 
 
-async def tortured(home: Path, dask: Any, runs: int, images: int, rng: random.Random) -> "Torture":
-    """So many runs."""
-    photos = make_photos(home / "photos", *_PHOTO, images)
+async def tortured(home: Path, dask: Any, arguments: argparse.Namespace) -> "Torture":
+    """All runs."""
+    photos = make_photos(home / "photos", *_PHOTO, arguments.images)
     site = Site({f"/photos/{path.name}": CannedResponse(path) for path in photos})
     async with trio.open_nursery() as nursery:
         base_url = await nursery.start(serve, site)
         write_image_list(home / "list.csv", base_url, photos, home)
-        torture = Torture(home, dask, images, rng)
+        outputs = (arguments.into,) if arguments.into else _OUTPUTS
+        torture = Torture(home, dask, site, arguments.images, outputs, random.Random(arguments.seed))
         await torture.make_references()
         for slot in range(_WORKERS):
             nursery.start_soon(torture.workers.keep, slot)
-        for _ in range(runs):
+        for _ in range(arguments.runs):
             await torture.run()
         nursery.cancel_scope.cancel()
     return torture
@@ -91,11 +97,13 @@ def coordinate(arguments: list[str], printed: Path) -> None:
 
 @dataclass
 class Torture:
-    """Runs on one cluster, and how often what was done to them; `images` is how many there are in the list."""
+    """Runs on one cluster into `outputs`, and how often what was done to them; `images` is how many are in the list."""
 
     home: Path
     dask: Any
+    site: Site
     images: int
+    outputs: Sequence[str]
     rng: random.Random
     runs: int = 0
     done: Counter[str] = field(default_factory=Counter)
@@ -106,7 +114,7 @@ class Torture:
 
     async def make_references(self) -> None:
         """What one machine makes of the list."""
-        for output in ("files", "webdataset", "objects"):
+        for output in self.outputs:
             root = self.home / f"reference-{output}"
             assert await ended(self._start(root, output, "--processes=1")) == 0, self._printed()
             if output == "objects":
@@ -117,7 +125,7 @@ class Torture:
         """One run to its end, and the check of it."""
         self.runs += 1
         root = self.home / f"root-{self.runs}"
-        output = self.rng.choice(("files", "webdataset", "objects"))
+        output = self.rng.choice(self.outputs)
         self.done[f"run into {output}"] += 1
         kills = 2
         (self.home / "printed").write_bytes(b"")
@@ -127,14 +135,14 @@ class Torture:
                 nursery.start_soon(self.workers.freeze, 3, 8, lambda: TTL_S + self.rng.uniform(0.5, 3))
                 code = -9
                 while code:
-                    code = await self._coordinate(root, output, kill=kills > 0)
+                    code = await self._coordinate(root, output, kills)
                     kills -= code == -9
                     assert code in (0, 3, -9), self._printed()
                 nursery.cancel_scope.cancel()
             self.workers.wake()
             await self._wait_for_ends()
             if output == "objects":  # what nodes of ended runs had staged is swept by the next one
-                assert await self._coordinate(root, output, kill=False) == 0, self._printed()
+                assert await self._coordinate(root, output) == 0, self._printed()
                 fetch_objects(root.name, root)
         with self._explained():
             self._check(root, output)
@@ -152,18 +160,27 @@ class Torture:
     def _printed(self) -> str:
         return (self.home / "printed").read_text("utf-8", "replace")[-8000:]
 
-    async def _coordinate(self, root: Path, output: str, *, kill: bool) -> int:
+    async def _coordinate(self, root: Path, output: str, kills: int = 0) -> int:
+        """Runs until the run ends or is killed, if `kills` are to come: before its end, or the last one at any time."""
         address = self.dask.scheduler.address
-        process = self._start(root, output, f"--cluster={address}", f"--max-rps={self.images / 9:.0f}")
+        rate = self.images / _LASTS_S / _WORKERS  # of each node
+        left, before = _left(root, self.images), self.site.requests.total()
+        process = self._start(root, output, f"--cluster={address}", f"--max-rps={rate}")
         try:
-            with trio.move_on_after(self.rng.uniform(1.5, 2 + self.images / 30) if kill else _ENOUGH_S):
-                await ended(process)
-            if process.exitcode is None and kill:
-                process.kill()
-                self.done["coordinator killed"] += 1
+            if kills:
+                await self._requests(process, before + self.rng.uniform(0, _SURELY) * left)
+                await trio.sleep(self.rng.uniform(0, _LATER_S) if kills == 1 else 0)
+                if process.exitcode is None:
+                    process.kill()
+                    self.done["coordinator killed"] += 1
             return await ended(process)
         finally:
             process.kill()
+
+    async def _requests(self, process: Any, count: float) -> None:
+        """Returns after so many requests in all, or when the run has ended."""
+        while self.site.requests.total() < count and process.exitcode is None:  # noqa: ASYNC110
+            await trio.sleep(_LOOK_S)
 
     async def _wait_for_ends(self) -> None:
         """Returns when no node is left on any worker, and all workers are there again."""
@@ -223,6 +240,16 @@ def _command(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     return ""
+
+
+def _left(root: Path, images: int) -> int:
+    """How many are not done."""
+    try:
+        with closing(sqlite3.connect(f"file:{root / 'oidl.sqlite3'}?mode=ro", uri=True)) as db:
+            (done,) = db.execute("SELECT count(*) FROM download WHERE status = 'done'").fetchone()
+    except sqlite3.OperationalError:  # it was killed before there was a database
+        return images
+    return images - int(done)
 
 
 def _rows(root: Path) -> list[Any]:

@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cluster", action="store_true", help="kill and freeze the workers of a Dask cluster, of runs or packs"
     )
     parser.add_argument("--runs", type=int, default=100, help="with --cluster")
+    parser.add_argument(
+        "--into", choices=("files", "webdataset", "objects"), help="with --cluster: all runs, not each at random"
+    )
     parser.add_argument("--seed", type=int, default=1)
 
 

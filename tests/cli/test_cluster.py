@@ -63,10 +63,13 @@ def test_a_scheduler_that_is_not_there_is_named_before_anything_is_done(oidl, da
 
 
 @pytest.mark.slow
-def test_whatever_dies_or_sleeps_the_end_is_that_of_one_machine() -> None:
+@pytest.mark.parametrize("output", ["files", "webdataset", "objects"])
+def test_whatever_dies_or_sleeps_the_end_is_that_of_one_machine(output: str) -> None:
     """Three workers that are killed and frozen at random, a coordinator that is killed twice."""
-    command = [sys.executable, "-m", "bench", "torture", "--cluster", "--runs=1", "--images=60"]
+    command = [sys.executable, "-m", "bench", "torture", "--cluster", "--runs=1", "--images=60", f"--into={output}"]
     seed = f"--seed={random.randrange(10**6)}"
     ended = subprocess.run([*command, seed], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert ended.returncode == 0, f"{seed}\n{ended.stdout}\n{ended.stderr}"
+    assert f"run into {output}" in ended.stdout
     assert "coordinator killed" in ended.stdout
+    assert "worker frozen" in ended.stdout
