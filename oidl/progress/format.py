@@ -45,12 +45,12 @@ def reading_words(reading: Reading, read_bytes_per_s: float) -> str:
 
 
 def pace_words(pace: PaceState) -> str:
-    """The pace at one provider: `flickr: 38 req/s, 16 at once` or `flickr: paused for 12 s`."""
+    """The pace at one provider: `flickr: 38 req/s, up to 16 at once` or `flickr: paused for 12 s`."""
     where = f"{pace.provider} from {pace.node}" if pace.node else pace.provider
     if pace.pause_s >= 1:
         return f"{where}: paused for {duration(pace.pause_s)}"
     rate = "no rate limit" if pace.rate is None else f"{pace.rate:.3g} req/s"
-    return f"{where}: {rate}, {pace.window} at once"
+    return f"{where}: {rate}, up to {pace.window} at once"
 
 
 def duration(seconds: float) -> str:

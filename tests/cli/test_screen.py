@@ -194,7 +194,7 @@ def test_everything_that_people_ask_for_is_seen_on_80_by_24(halfway: Window, fin
     assert re.search(r"network .*[\d.]+ MB/s", seen)
     assert re.search(r"disk .*[\d.]+ MB/s", seen)
     assert "resizes in progress: 0" in seen
-    assert re.search(r"pace 127\.0\.0\.1:\d+: no rate limit, \d+ at once", seen)
+    assert re.search(r"pace 127\.0\.0\.1:\d+: no rate limit, up to \d+ at once", seen)
     fine.gate.set()
     assert halfway.ended() == 0
 

@@ -147,7 +147,7 @@ def test_a_larger_window_shows_more_of_everything() -> None:
     frame = draw(busy(), View(), 160, 50)
     assert frame.page > 20
     lines = text(frame)
-    assert any("calm: 38.2 req/s, 16 at once, learned: 40.1 req/s" in line for line in lines)
+    assert any("calm: 38.2 req/s, up to 16 at once, learned: 40.1 req/s" in line for line in lines)
     assert any("c1.staticflickr.com" in line for line in lines)
 
 

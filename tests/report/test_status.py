@@ -86,7 +86,7 @@ def test_the_text_is_these_lines() -> None:
         "",
         "A run has been active since 2030-01-01 10:00:00 UTC: 1,200 done, 30 failed, 5 requests throttled, "
         "12.5 img/s, 24.0 MB/s, about 10 min 0 s left.",
-        "  flickr: 38.5 req/s, 16 at once",
+        "  flickr: 38.5 req/s, up to 16 at once",
         "The next retry is due at 2030-01-01 10:05:00 UTC.",
     ]
 
@@ -181,7 +181,7 @@ def test_a_run_that_has_no_rate_yet_does_not_know_what_is_left() -> None:
 def test_a_time_that_cannot_be_read_is_not_1970(updated_at: str) -> None:
     pace = PaceRow("flickr", 16, 38.5, 40.0, "2030-01-01T10:05:00.000Z", "2030-01-01T10:01:40.500Z")
     counts = replace(COUNTS, run=replace(RUN, updated_at=updated_at), paces=(pace,))
-    assert "  flickr: 38.5 req/s, 16 at once" in status_text(counts, is_running=True).splitlines()
+    assert "  flickr: 38.5 req/s, up to 16 at once" in status_text(counts, is_running=True).splitlines()
 
 
 def test_there_are_words_for_every_reason() -> None:
@@ -199,9 +199,9 @@ def test_a_run_at_work_shows_the_paces_of_its_providers() -> None:
         return status_text(counts, is_running=True).splitlines()[-1]
 
     flickr = COUNTS.paces[0]
-    assert last_line(flickr) == "  flickr: 38.5 req/s, 16 at once"
+    assert last_line(flickr) == "  flickr: 38.5 req/s, up to 16 at once"
     assert last_line(replace(flickr, paused_until="2030-01-01T10:02:10.500Z")) == "  flickr: paused for 30 s"
-    assert last_line(replace(flickr, rate=None)) == "  flickr: no rate limit, 16 at once"
+    assert last_line(replace(flickr, rate=None)) == "  flickr: no rate limit, up to 16 at once"
     assert "flickr" not in status_text(ENDED, is_running=False)
 
 
