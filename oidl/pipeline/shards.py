@@ -22,6 +22,7 @@ from oidl.node.threads import run_abandonable
 from oidl.pipeline.lost_samples import lost_images
 from oidl.pipeline.shard_copies import are_adjacent, new_copy, new_places
 from oidl.pipeline.writer import StateWriter
+from oidl.progress.format import size
 from oidl.settings import Layout
 from oidl.state.connection import StateConnection
 from oidl.state.homes import read_homes
@@ -154,9 +155,9 @@ class RunShards:
     async def _complete(self, shard: Shard, samples: Sequence[Sample]) -> None:
         end = SHARD_FORMATS[StoreKind(shard.format)].end
         work = partial(seal_shard, self._path(shard), samples[-1].at + samples[-1].bytes, end)
-        size, digest = await run_abandonable(work, limiter=self._sealing)
-        await self._state.run(record_sealed, self._state.db, shard, len(samples), size, digest)
-        log.info("sealed %s: %d images, %d bytes", shard.path, len(samples), size)
+        length, digest = await run_abandonable(work, limiter=self._sealing)
+        await self._state.run(record_sealed, self._state.db, shard, len(samples), length, digest)
+        log.info("sealed %s: %s, %s", shard.path, counted(len(samples), "image"), size(length))
 
     def take_lost(self) -> int:
         """How many images were made pending again since the last call, because they were missing from shards."""
