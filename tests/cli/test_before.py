@@ -17,7 +17,7 @@ import pytest
 from oidl.demo.site import ServerFault, status_answer
 from oidl.progress.format import size
 
-_AGAIN_S = 3
+_AGAIN_S = 10  # a busy machine needs seconds to end a process, which a second Ctrl-C would cut short
 _PATIENCE_S = 30.0
 _PROGRAM = """
 import fcntl, sys, termios
