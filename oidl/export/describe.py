@@ -48,7 +48,7 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
             f"run {command('verify', '--repair')}, then {command('run')}"
         )
-    lines += left_out_lines(result)
+    lines += left_out_lines(result, command("export"))
     return "\n".join(lines)
 
 

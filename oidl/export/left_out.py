@@ -9,8 +9,14 @@ from oidl.hints import command
 from oidl.text import counted
 
 
-def left_out_lines(result: ExportResult | PackResult) -> Iterator[str]:
-    """A line for each kind of thing that was left out: how many, why, and what to do about it."""
+def left_out_lines(result: ExportResult | PackResult, again: str) -> Iterator[str]:
+    """A line for each kind of thing that was left out: how many, why, and what to do about it.
+
+    `again` is the command that takes in what is fetched later.
+    """
+    if result.retries:
+        wait = f"{counted(result.retries, 'image')} that {'waits' if result.retries == 1 else 'wait'}"
+        yield f"  left out: {wait} for another attempt; run {command('run')}, then {again} with the same options"
     if result.unread_masks:
         masks = counted(result.unread_masks, "mask")
         yield f"  left out: {masks} that could not be read, the first is {result.unread_mask}"

@@ -12,6 +12,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from oidl.demo.site import status_answer
 from oidl.progress.lines import PacedLine
 from oidl.text import counted
 
@@ -79,6 +80,30 @@ def test_a_file_that_is_missing_is_left_out_and_fetched_again(
     assert run(fine).returncode == 0
     assert pack("--shard-samples=7", "--again").returncode == 0
     assert len(names(shards)) == 24
+
+
+@pytest.mark.parametrize("again", ["pack --root-dir {} --again", "export --root-dir {}"])
+def test_images_that_wait_for_another_attempt_are_left_out_and_the_next_run_brings_them(
+    again: str, fine, run, oidl, ask, root: Path
+) -> None:
+    late = [listed for listed in fine.images if listed.image.subset == "train"][:2]
+    answers = {fine.path_of(listed): fine.site.answers[fine.path_of(listed)] for listed in late}
+    fine.site.answers.update(dict.fromkeys(answers, status_answer(503)))
+    assert run(fine, "--nodownload-metadata", "--max-wait=0").returncode == 3
+    command = [again.partition(" ")[0], f"--root-dir={root}"]
+    command += ["--format=imagefolder"] if command[0] == "export" else []
+    ended = oidl(*command)
+    assert ended.returncode == 0
+    then = f"run `oidl run --root-dir {root}`, then `oidl {again.format(root)}` with the same options"
+    assert f"  left out: 2 images that wait for another attempt; {then}" in ended.stdout.splitlines()
+    for narrower in ("--subset=test", "--limit=3", "--where=subset = 'test'"):
+        ended = oidl(*command, narrower, f"--dest={root / 'x' / narrower[2:4]}")
+        assert (ended.returncode, "wait for another" in ended.stdout) == (0, False)
+    fine.site.answers.update(answers)
+    assert run(fine, "--retry-now").returncode == 0
+    ended = oidl(*command, *again.split()[3:])
+    assert (ended.returncode, "left out" in ended.stdout) == (0, False)
+    assert ask("SELECT count(*) FROM file") == [(len(fine.images),)]
 
 
 def test_all_files_missing_is_a_disk_that_is_not_there(

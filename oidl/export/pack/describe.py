@@ -32,7 +32,7 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
         lines.append(f"  made again: {were} missing, or not as sealed")
     if result.uploaded_to:
         lines.append(f"  uploaded to {without_secrets(result.uploaded_to)}")
-    lines += left_out_lines(result)
+    lines += left_out_lines(result, command("pack", "--again"))
     if result.absent:
         lines.append(
             f"  left out: {counted(result.absent, 'image')} with missing or changed files, which will be fetched "

@@ -25,6 +25,7 @@ from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_list, requested_subsets
 from oidl.state.pack import ShardRow, ShardSet, finish_set, shards_of
+from oidl.state.retries import count_retries
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.shards.sealing import sweep_parts
 
@@ -117,4 +118,7 @@ def _count(context: PackContext, shard_set: ShardSet) -> None:
         split.shards += 1
         split.samples += shard.samples
         split.bytes += shard.bytes
+    if context.request.selection.limit is None:
+        selected = context.request.selected
+        result.retries = count_retries(context.db, context.rendition.name, context.subsets, selected)
     result.absent = result.images - sum(split.samples for split in result.splits.values())
