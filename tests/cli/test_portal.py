@@ -63,8 +63,8 @@ def test_every_image_is_had_by_the_loop_when_a_portal_answers_in_the_middle(page
     portal = Portal({"/login": LOGIN})
     portal.page, portal.first, portal.last = page, 150, 520
     ended = loop(portal, IMAGES)
-    # Whether the run stops, or sees the portal leave in time, is a matter of speed; what it condemned comes back.
-    assert any("will be retried" in each.stdout for each in ended)
+    # Whether a run stops, or sees the portal leave in time, is a matter of speed; what it condemned comes back.
+    assert portal.count > portal.last
     assert all(each.returncode == 3 for each in ended[:-1])
     assert [each.returncode for each in ended[-1:]] == [0]
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("done", IMAGES)]

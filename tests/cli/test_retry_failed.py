@@ -105,8 +105,8 @@ def test_the_failures_are_listed_one_a_line(failed, fine, oidl, root: Path):
 
 
 def test_what_waits_for_a_retry_is_no_failure_in_that_list(fine, run, oidl, root: Path, ask):
-    for listed in fine.images[:2]:
-        fine.site.answers[fine.path_of(listed)] = status_answer(500)
+    for listed, wait_s in zip(fine.images, ("100", "200"), strict=False):
+        fine.site.answers[fine.path_of(listed)] = status_answer(500, retry_after=wait_s)
     ended = run(fine, "--max-retries=1", "--nodownload-metadata")
     assert oidl("status", "--failures", "--root-dir", root).stdout == ""
     first, last = (
