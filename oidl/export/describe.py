@@ -4,7 +4,7 @@ from collections import Counter
 
 from oidl.errors import UsageError
 from oidl.export.files import ImageFiles
-from oidl.export.left_out import left_out_lines
+from oidl.export.left_out import left_out_lines, unfinished_lines
 from oidl.export.remote import COPY_BACK
 from oidl.export.request import ExportRequest, ExportResult
 from oidl.hints import command
@@ -48,7 +48,8 @@ def exported_text(result: ExportResult, request: ExportRequest) -> str:
             f"  left out: {counted(result.missing_files, 'image')} with missing files; "
             f"run {command('verify', '--repair')}, then {command('run')}"
         )
-    lines += left_out_lines(result, command("export"))
+    lines += left_out_lines(result)
+    lines += unfinished_lines(result, command("export"))
     return "\n".join(lines)
 
 

@@ -30,7 +30,7 @@ from oidl.state.file_annotations import subsets_with_images
 from oidl.state.homes import read_homes
 from oidl.state.licenses import UnmetLicense, unmet_license
 from oidl.state.load import loaded_list, requested_subsets
-from oidl.state.retries import count_retries
+from oidl.state.plan_counts import images_left
 from oidl.state.verify import known_renditions
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.ownership import OwnFiles
@@ -82,9 +82,8 @@ def export_labels(
         images=dict.fromkeys(splits, 0),
         annotations={split: Counter() for split in splits},
         total=_total(db, request, rendition),
+        left=images_left(db),
     )
-    if request.selection.limit is None:
-        result.retries = count_retries(db, rendition.name, subsets, request.selected)
     expected = _expected_splits(db, request, rendition, subsets)
     if form.required_splits and not expected:
         raise nothing_exported(result, _unmet(db, request))

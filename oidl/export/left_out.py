@@ -9,14 +9,8 @@ from oidl.hints import command
 from oidl.text import counted
 
 
-def left_out_lines(result: ExportResult | PackResult, again: str) -> Iterator[str]:
-    """A line for each kind of thing that was left out: how many, why, and what to do about it.
-
-    `again` is the command that takes in what is fetched later.
-    """
-    if result.retries:
-        wait = f"{counted(result.retries, 'image')} that {'waits' if result.retries == 1 else 'wait'}"
-        yield f"  left out: {wait} for another attempt; run {command('run')}, then {again} with the same options"
+def left_out_lines(result: ExportResult | PackResult) -> Iterator[str]:
+    """A line for each kind of thing that was left out: how many, why, and what to do about it."""
     if result.unread_masks:
         masks = counted(result.unread_masks, "mask")
         yield f"  left out: {masks} that could not be read, the first is {result.unread_mask}"
@@ -32,4 +26,13 @@ def left_out_lines(result: ExportResult | PackResult, again: str) -> Iterator[st
         yield (
             f"  left out: {counted(result.without_geometry, 'file')} without a record of how they were made; "
             f"run {command('run', '--always-download')} to make them again"
+        )
+
+
+def unfinished_lines(result: ExportResult | PackResult, again: str) -> Iterator[str]:
+    """A line for a root that is not complete; `again` is the command that takes in what will be there then."""
+    if result.left:
+        yield (
+            f"  {counted(result.left, 'image')} of this root {'is' if result.left == 1 else 'are'} not done yet, see "
+            f"{command('status')}; once they are, run {again} with the same options"
         )

@@ -46,11 +46,11 @@ class ExportResult:
     """The result of an export, during it and at its end; `images` and `annotations` are counted by split.
 
     `files_read` of at most `total` files of the selected images were read so far, including those without annotations.
-    Images `from_shards` were written as files of their own; `retries` have no file yet, because they wait for another
-    attempt; `remote_files` are in shards that are only in an object store, `remote_store`. `misplaced_files` have a
-    recorded path that cannot belong to their image. `unseen` counts the annotations that are not, or not sufficiently,
-    in the file. `unread_masks` are missing from the archives or damaged; `unread_mask` is the first of them and its
-    error.
+    Images `from_shards` were written as files of their own; `remote_files` are in shards that are only in an object
+    store, `remote_store`. `misplaced_files` have a recorded path that cannot belong to their image. `unseen` counts the
+    annotations that are not, or not sufficiently, in the file. `unread_masks` are missing from the archives or damaged;
+    `unread_mask` is the first of them and its error. `left` images of the root are not done yet, whether chosen or
+    not.
     """
 
     dest: Path
@@ -62,7 +62,6 @@ class ExportResult:
     unread_masks: int = 0
     unread_mask: str = ""
     missing_files: int = 0
-    retries: int = 0
     remote_files: int = 0
     remote_store: str = ""
     from_shards: int = 0
@@ -70,3 +69,4 @@ class ExportResult:
     without_geometry: int = 0
     total: int = 0
     files_read: int = 0
+    left: int = 0

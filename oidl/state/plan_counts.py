@@ -118,6 +118,16 @@ def read_plan_counts(db: sqlite3.Connection) -> PlanCounts | None:
     return PlanCounts(by_status, by_reason, limit, per_class, classes, full, dict(short.fetchall()))
 
 
+def images_left(db: sqlite3.Connection) -> int:
+    """How many images the next run has left to do; 0 if that is not known, because no run has counted them."""
+    if counts := read_plan_counts(db):
+        return counts.left
+    if any(read_plan(db).get(option) for option in ("subset", *_CHOOSING)):
+        return 0
+    (left,) = db.execute("SELECT sum(images) FROM status_count WHERE status IN ('pending', 'retry')").fetchone()
+    return left or 0
+
+
 _CHOOSING = ("limit", "image_ids", "classes", "label_types", "attributes", "min_box_area", "where", "limit_per_class")
 
 

@@ -82,28 +82,37 @@ def test_a_file_that_is_missing_is_left_out_and_fetched_again(
     assert len(names(shards)) == 24
 
 
-@pytest.mark.parametrize("again", ["pack --root-dir {} --again", "export --root-dir {}"])
-def test_images_that_wait_for_another_attempt_are_left_out_and_the_next_run_brings_them(
-    again: str, fine, run, oidl, ask, root: Path
+@pytest.mark.parametrize(
+    ("command", "again"), [("pack", "pack --again"), ("export --format=imagefolder", "export --format=imagefolder")]
+)
+def test_a_root_that_is_not_done_is_packed_and_exported_with_a_word_about_it(
+    command: str, again: str, fine, run, oidl, ask, root: Path
 ) -> None:
     late = [listed for listed in fine.images if listed.image.subset == "train"][:2]
     answers = {fine.path_of(listed): fine.site.answers[fine.path_of(listed)] for listed in late}
-    fine.site.answers.update(dict.fromkeys(answers, status_answer(503)))
+    gone = next(listed for listed in fine.images if listed.image.subset == "test")
+    fine.site.answers |= dict.fromkeys(answers, status_answer(503)) | {fine.path_of(gone): status_answer(410)}
     assert run(fine, "--nodownload-metadata", "--max-wait=0").returncode == 3
-    command = [again.partition(" ")[0], f"--root-dir={root}"]
-    command += ["--format=imagefolder"] if command[0] == "export" else []
-    ended = oidl(*command)
+    ended = oidl(*command.split(), f"--root-dir={root}")
     assert ended.returncode == 0
-    then = f"run `oidl run --root-dir {root}`, then `oidl {again.format(root)}` with the same options"
-    assert f"  left out: 2 images that wait for another attempt; {then}" in ended.stdout.splitlines()
-    for narrower in ("--subset=test", "--limit=3", "--where=subset = 'test'"):
-        ended = oidl(*command, narrower, f"--dest={root / 'x' / narrower[2:4]}")
-        assert (ended.returncode, "wait for another" in ended.stdout) == (0, False)
-    fine.site.answers.update(answers)
+    assert ended.stdout.splitlines()[-1] == (
+        f"  2 images of this root are not done yet, see `oidl status --root-dir {root}`; once they are, run "
+        f"`oidl {command.split()[0]} --root-dir {root}{' --again' if '--again' in again else ''}` with the same options"
+    )
+    fine.site.answers |= answers
     assert run(fine, "--retry-now").returncode == 0
-    ended = oidl(*command, *again.split()[3:])
-    assert (ended.returncode, "left out" in ended.stdout) == (0, False)
-    assert ask("SELECT count(*) FROM file") == [(len(fine.images),)]
+    ended = oidl(*again.split(), f"--root-dir={root}")
+    assert (ended.returncode, "not done yet" in ended.stdout) == (0, False)
+    assert sum(int(line.split()[1]) for line in ended.stdout.splitlines()[1:4]) == len(fine.images) - 1
+
+
+def test_what_is_left_is_that_of_the_plan_or_not_known(fine, run, pack: Pack, ask, tell) -> None:
+    assert run(fine, "--nodownload-metadata", "--limit=3").returncode == 0
+    assert "not done yet" not in pack().stdout, "21 others were not asked for"
+    tell("DELETE FROM plan_status_count")
+    assert "not done yet" not in pack().stdout
+    tell("DELETE FROM plan")
+    assert "  21 images of this root are not done yet, see " in pack().stdout
 
 
 def test_all_files_missing_is_a_disk_that_is_not_there(

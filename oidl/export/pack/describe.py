@@ -1,6 +1,6 @@
 """A pack as text for people: its progress and its result. Pure."""
 
-from oidl.export.left_out import left_out_lines
+from oidl.export.left_out import left_out_lines, unfinished_lines
 from oidl.export.pack.request import PackRequest, PackResult
 from oidl.hints import command
 from oidl.progress.format import duration, size
@@ -32,12 +32,14 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
         lines.append(f"  made again: {were} missing, or not as sealed")
     if result.uploaded_to:
         lines.append(f"  uploaded to {without_secrets(result.uploaded_to)}")
-    lines += left_out_lines(result, command("pack", "--again"))
+    lines += left_out_lines(result)
     if result.absent:
         lines.append(
             f"  left out: {counted(result.absent, 'image')} with missing or changed files, which will be fetched "
             f"again; run {command('run')}, then {command('pack', '--again')} with the same options"
         )
+    else:
+        lines += unfinished_lines(result, command("pack", "--again"))
     if result.was_complete and not result.absent:
         lines.append("  nothing to do; --again makes it again, from the images that are there now")
     return "\n".join(lines)

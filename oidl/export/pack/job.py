@@ -25,7 +25,7 @@ from oidl.state.annotation_filters import is_annotated, require_annotations
 from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_list, requested_subsets
 from oidl.state.pack import ShardRow, ShardSet, finish_set, shards_of
-from oidl.state.retries import count_retries
+from oidl.state.plan_counts import images_left
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.shards.sealing import sweep_parts
 
@@ -118,7 +118,5 @@ def _count(context: PackContext, shard_set: ShardSet) -> None:
         split.shards += 1
         split.samples += shard.samples
         split.bytes += shard.bytes
-    if context.request.selection.limit is None:
-        selected = context.request.selected
-        result.retries = count_retries(context.db, context.rendition.name, context.subsets, selected)
+    result.left = images_left(context.db)
     result.absent = result.images - sum(split.samples for split in result.splits.values())

@@ -76,10 +76,10 @@ class PackResult:
     """The result of a pack, during it and at its end.
 
     `images` were planned, of which `packed` are in shards so far; `absent` were planned, but had no file or another
-    one when their shard was made. `retries` wait for another attempt now. `was_complete` if nothing was left to do;
-    `remade` shards were sealed before, but missing or changed. `remote_files` are in shards that are only in an object
-    store, `remote_store`. These, `misplaced_files` and `without_geometry`, which are as in `ExportResult`, are of a
-    plan that was made now; `unseen` and `unread_masks` are about the shards made now.
+    one when their shard was made. `was_complete` if nothing was left to do; `remade` shards were sealed before, but
+    missing or changed. `remote_files` are in shards that are only in an object store, `remote_store`. These,
+    `misplaced_files` and `without_geometry`, which are as in `ExportResult`, are of a plan that was made now;
+    `left`, as there, is of the root. `unseen` and `unread_masks` are about the shards made now.
     """
 
     dest: Path
@@ -92,7 +92,6 @@ class PackResult:
     was_complete: bool = False
     remade: int = 0
     splits: dict[str, SplitResult] = field(default_factory=dict)
-    retries: int = 0
     remote_files: int = 0
     remote_store: str = ""
     misplaced_files: int = 0
@@ -100,6 +99,7 @@ class PackResult:
     unseen: Counter[LabelType] = field(default_factory=Counter)
     unread_masks: int = 0
     unread_mask: str = ""
+    left: int = 0
     uploaded_to: str = ""
 
 
