@@ -1,6 +1,7 @@
 """Shards: every chosen image is in one of them once, with its boxes, and the same plan gives the same bytes."""
 
 import csv
+import errno
 import gc
 import io
 import json
@@ -116,6 +117,33 @@ def test_a_shard_that_is_given_up_is_no_error_of_a_library_either(
     del caught
     gc.collect()
     assert not list((tmp_path / "shards").iterdir())
+
+
+class FullDisk(io.RawIOBase):
+    """An empty file for which there is no room."""
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return offset
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_said_when_the_rows_of_shards_find_no_room(
+    packed: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oidl.export.pack.credits.nameless_file", lambda directory: io.BufferedRandom(FullDisk()))
+    with pytest.raises(DiskError, match="No space left on device"):
+        packed()
 
 
 def test_a_shard_has_at_most_so_many_bytes(packed: Pack, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Both are the same text. The first saves a second walk through the database, whic
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -67,7 +68,8 @@ class Credits:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._file.close()
+        with suppress(OSError):  # rows for which the disk has no room are of no use any more
+            self._file.close()
 
     def add(self, shard: ShardRow, sample: Sample) -> None:
         """Makes the row of a sample that was written into `shard`. Raises `DiskError`."""
