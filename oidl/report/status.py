@@ -12,6 +12,7 @@ from oidl.report.describe import plan_words, share, skipped_words
 from oidl.report.licenses import license_shares, shares_lines
 from oidl.report.snapshot import eta_s
 from oidl.state.counts import Counts, PaceRow, RunRow
+from oidl.state.plan_counts import PlanCounts
 from oidl.state.times import parse_timestamp
 from oidl.text import counted
 
@@ -78,10 +79,22 @@ def _next_try(counts: Counts) -> list[str]:
     is_waiting = any(row[Status.RETRY] for row in counts.by_reason.values())
     removed = counts.by_reason.get(Reason.LICENSE, {}).get(Status.FAILED, 0)
     others = sum(row[Status.FAILED] for row in counts.by_reason.values()) - removed
+    if is_waiting and counts.is_plan_done:
+        return ["", _needless(counts.plan)]
     if is_waiting:
         them = "all others" if removed else "all of them"
         return ["", f"Run {command('run')} for those to retry, or {every} for {them}."]
     return ["", f"Run {every} to try {'the others' if removed else 'them'} again."] if others else []
+
+
+def _needless(plan: PlanCounts | None) -> str:
+    """Why the next run, whose `plan` is done, will retry nothing."""
+    if plan and plan.limit is not None:
+        every = command("run", "--limit all")
+        return f"Those to retry are not needed, because there are enough images; {every} lifts the limit."
+    if plan and plan.limit_per_class is not None:
+        return "Those to retry are not needed, because there are enough images of each class."
+    return f"Those to retry are not in the plan of this root, see {command('plan')}."
 
 
 def _files(counts: Counts, free_bytes: int | None) -> list[str]:
@@ -149,7 +162,7 @@ def _run_lines(counts: Counts, is_running: bool) -> list[str]:
     if run is None:
         return ["No run yet."]
     due = []
-    if counts.next_attempt_at:
+    if counts.next_attempt_at and not counts.is_plan_done:
         resume = "." if is_running else f"; {command('run')} resumes."
         moment = parse_timestamp(counts.next_attempt_at)
         due = [f"The next retry is due {due_words(moment) if moment else _words(counts.next_attempt_at)}{resume}"]

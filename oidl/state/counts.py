@@ -115,6 +115,11 @@ class Counts:
         return {status: sum(row[status] for row in self.by_subset.values()) for status in Status}
 
     @property
+    def is_plan_done(self) -> bool:
+        """Whether nothing is left for the plan, whatever else waits for a retry."""
+        return self.plan is not None and not self.plan.left
+
+    @property
     def total(self) -> int:
         """All images of the list."""
         return sum(self.by_status.values())

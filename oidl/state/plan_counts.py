@@ -40,8 +40,15 @@ class PlanCounts:
         return sum(self.by_status.values())
 
     @property
+    def is_full(self) -> bool:
+        """Whether every class has as many images as were asked for."""
+        return 0 < self.classes == self.full_classes
+
+    @property
     def left(self) -> int:
-        """The number of unsettled images, up to the limit."""
+        """The number of unsettled images, up to the limit; 0 if every class is full, but too many if only some are."""
+        if self.is_full:
+            return 0
         left = self.by_status[Status.PENDING] + self.by_status[Status.RETRY]
         if self.limit is None:
             return left
@@ -119,10 +126,13 @@ def read_plan_counts(db: sqlite3.Connection) -> PlanCounts | None:
 
 
 def images_left(db: sqlite3.Connection) -> int:
-    """How many images the next run has left to do; 0 if that is not known, because no run has counted them."""
+    """How many images the next run has left to do; 0 if that is not known.
+
+    It is not if no run has counted them, nor for a limit per class before it is reached.
+    """
     if counts := read_plan_counts(db):
-        return counts.left
-    if any(read_plan(db).get(option) for option in ("subset", *_CHOOSING)):
+        return counts.left if counts.limit_per_class is None else 0
+    if any(read_plan(db).get(option) for option in _CHOOSING):
         return 0
     (left,) = db.execute("SELECT sum(images) FROM status_count WHERE status IN ('pending', 'retry')").fetchone()
     return left or 0

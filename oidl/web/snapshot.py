@@ -117,8 +117,7 @@ def _means(elapsed_s: float, images: int, bytes_read: int, bytes_written: int | 
 
 def _of_plan(plan: PlanCounts) -> dict[Status, int]:
     """How the images of a plan stand; of the pending ones, only as many count as the limit asks for."""
-    is_full = plan.classes > 0 and plan.full_classes == plan.classes
-    left = 0 if is_full else plan.left
+    left = plan.left
     retry = min(left, plan.by_status[Status.RETRY])
     return {
         Status.PENDING: left - retry,

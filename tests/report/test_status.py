@@ -237,6 +237,26 @@ def test_limits_are_told_by_what_is_complete(plan: dict[str, Any], words: str) -
     assert plan_words(nothing_left) == "22 of 30 images are done, 1 failed; there are no more to try"
 
 
+@pytest.mark.parametrize(
+    ("plan", "why"),
+    [
+        ({"limit": 22}, "there are enough images; `oidl run --limit all` lifts the limit."),
+        ({"limit_per_class": 5, "classes": 2, "full_classes": 2}, "there are enough images of each class."),
+        ({}, "Those to retry are not in the plan of this root, see `oidl plan`."),
+    ],
+)
+def test_a_retry_that_the_plan_does_not_need_is_not_announced(plan: dict[str, Any], why: str) -> None:
+    waiting = 1 if plan else 0
+    by_status = {Status.DONE: 22, Status.FAILED: 0, Status.RETRY: waiting, Status.PENDING: waiting}
+    counts = replace(ENDED, plan=PlanCounts(by_status, **plan))
+    text = status_text(counts, is_running=False)
+    assert any(line.endswith(why) for line in text.splitlines())
+    assert "for those to retry" not in text
+    assert "The next retry is due" not in text
+    needed = replace(ENDED, plan=PlanCounts({**by_status, Status.PENDING: 1}))
+    assert "for those to retry" in status_text(needed, is_running=False)
+
+
 def test_another_command_at_work_is_not_called_a_run() -> None:
     first, second, *_ = status_text(ENDED, is_running=True).split("\n\n")[-1].splitlines()
     assert first == "Another oidl command is using the database."

@@ -89,3 +89,11 @@ def test_of_a_plan_it_is_said_how_its_images_stand_and_why_they_failed(tried_db:
         "1 image will be retried:",
         "         1  timeout        no connection, or no data, within the timeout",
     ]
+
+
+def test_what_a_limit_makes_needless_will_not_be_retried(tried_db: StateConnection) -> None:
+    ledger = Ledger(tried_db)
+    ledger.plan({"limit": 1})
+    ledger.plan_counts([StatusCount("", Status.DONE, None, 1), StatusCount("", Status.RETRY, Reason.TIMEOUT, 1)], {})
+    summary = run_summary(tried_db, ExitCode.SETTLED)
+    assert summary == "1 of 1 images are done; 1.0 MB downloaded in this run"

@@ -1,10 +1,11 @@
 """The counts of a plan: updated with each outcome, and equal to a full count."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from builders import THUMB, image
+from builders import THUMB, image, job
 
 from oidl.model import (
     Done,
@@ -16,6 +17,7 @@ from oidl.model import (
     RetryDecision,
     Source,
     Status,
+    StatusCount,
     WrittenFile,
 )
 from oidl.settings import Selection
@@ -23,7 +25,7 @@ from oidl.state.complete import count_by_class
 from oidl.state.connection import StateConnection
 from oidl.state.counts import read_counts
 from oidl.state.ledger import Ledger
-from oidl.state.plan_counts import PlanCounts, read_plan_counts
+from oidl.state.plan_counts import PlanCounts, images_left, read_plan_counts
 from oidl.state.queue import Queue
 from oidl.state.selection import select_images
 
@@ -100,6 +102,26 @@ def test_classes_are_counted_as_images_are_done(reader: StateConnection, ledger:
     found = read_plan_counts(reader)
     assert found is not None
     assert (found.classes, found.full_classes, found.short) == (2, 1, {"b": 1})
+    more = replace(found, by_status={**found.by_status, Status.PENDING: 3})
+    assert (more.left, replace(more, full_classes=2).left) == (3, 0)
+    ledger.plan_counts([StatusCount("", Status.PENDING, None, 3)], {})
+    assert images_left(reader) == 0, "it is not known how many of them are needed"
+
+
+def test_what_is_left_is_of_the_plan(reader: StateConnection, ledger: Ledger) -> None:
+    assert images_left(reader) == 12
+    ledger.done(job(1), done(THUMB.name))
+    ledger.failed(job(2), Failure(Reason.GONE), RetryDecision(Status.FAILED))
+    ledger.failed(job(3), Failure(Reason.TIMEOUT), RetryDecision(Status.RETRY, NOW))
+    assert images_left(reader) == 10
+    ledger.plan({"subset": ["test"]})
+    assert images_left(reader) == 2
+    ledger.plan({"subset": ["test", "train"]})
+    assert images_left(reader) == 10
+    ledger.plan({"where": "true"})
+    assert images_left(reader) == 0, "no run has counted them"
+    ledger.plan_counts([StatusCount("", Status.PENDING, None, 3), StatusCount("", Status.RETRY, "dns", 1)], {})
+    assert images_left(reader) == 4
 
 
 def test_another_plan_forgets_them_and_the_same_one_does_not(reader: StateConnection, ledger: Ledger) -> None:
