@@ -48,11 +48,14 @@ def names(shards: Path) -> list[str]:
     return found
 
 
-def test_it_says_what_was_written_where(downloaded: None, pack: Pack, shards: Path, ask) -> None:
+def test_it_says_what_was_written_where(downloaded: None, pack: Pack, shards: Path, ask, root: Path) -> None:
     ended = pack("--shard-samples=7")
     assert (ended.returncode, ended.stderr) == (0, "")
     head, *lines = ended.stdout.splitlines()
     assert head == f"{shards}: webdataset, rendition images-resized"
+    load, again = f"`oidl annotations load --root-dir {root}`", f"`oidl pack --root-dir {root} --again`"
+    missing = "  without boxes and labels, because none are loaded; "
+    assert lines.pop() == f"{missing}to add them, run {load}, then {again} with the same options"
     for line, subset in zip(lines, ("train", "validation", "test"), strict=True):
         ((images,),) = ask("SELECT count(*) FROM download WHERE subset = ?", subset)
         assert line.startswith(f"  {subset}: {counted(images, 'image')} in {counted(-(-images // 7), 'shard')}, ")
@@ -101,6 +104,9 @@ def test_a_root_that_is_not_done_is_packed_and_exported_with_a_word_about_it(
     )
     fine.site.answers |= answers
     assert run(fine, "--retry-now").returncode == 0
+    if command == "pack":
+        as_before = oidl("pack", f"--root-dir={root}").stdout
+        assert "nothing to do; --again makes it again, from the 23 images there now" in as_before
     ended = oidl(*again.split(), f"--root-dir={root}")
     assert (ended.returncode, "not done yet" in ended.stdout) == (0, False)
     assert sum(int(line.split()[1]) for line in ended.stdout.splitlines()[1:4]) == len(fine.images) - 1

@@ -25,6 +25,11 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
     for name, split in result.splits.items():
         shards = counted(split.shards, "shard")
         lines.append(f"  {name}: {counted(split.samples, 'image')} in {shards}, {size(split.bytes)}")
+    if not result.kinds:
+        lines.append(
+            f"  without boxes and labels, because none are loaded; to add them, run {command('annotations load')}, "
+            f"then {command('pack', '--again')} with the same options"
+        )
     if result.was_complete:
         lines.append(f"  by the sizes and dates of its shards; {command('verify')} reads them whole")
     if result.remade:
@@ -41,5 +46,6 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
     else:
         lines += unfinished_lines(result, command("pack", "--again"))
     if result.was_complete and not result.absent:
-        lines.append("  nothing to do; --again makes it again, from the images that are there now")
+        images = "images" if result.files in (None, result.images) else counted(result.files, "image")
+        lines.append(f"  nothing to do; --again makes it again, from the {images} there now")
     return "\n".join(lines)

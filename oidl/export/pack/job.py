@@ -26,6 +26,7 @@ from oidl.state.connection import StateConnection
 from oidl.state.load import loaded_list, requested_subsets
 from oidl.state.pack import ShardRow, ShardSet, finish_set, shards_of
 from oidl.state.plan_counts import images_left
+from oidl.state.verify import known_renditions
 from oidl.storage.layout import checked_subdirectory
 from oidl.storage.shards.sealing import sweep_parts
 
@@ -119,4 +120,6 @@ def _count(context: PackContext, shard_set: ShardSet) -> None:
         split.samples += shard.samples
         split.bytes += shard.bytes
     result.left = images_left(context.db)
+    if not (context.request.selected or context.request.selection.subsets or context.request.selection.limit):
+        result.files = dict(known_renditions(context.db))[context.rendition]
     result.absent = result.images - sum(split.samples for split in result.splits.values())

@@ -79,7 +79,8 @@ class PackResult:
     one when their shard was made. `was_complete` if nothing was left to do; `remade` shards were sealed before, but
     missing or changed. `remote_files` are in shards that are only in an object store, `remote_store`. These,
     `misplaced_files` and `without_geometry`, which are as in `ExportResult`, are of a plan that was made now;
-    `left`, as there, is of the root. `unseen` and `unread_masks` are about the shards made now.
+    `left`, as there, is of the root. `files` are those of the rendition now, None if some were chosen. `unseen` and
+    `unread_masks` are about the shards made now.
     """
 
     dest: Path
@@ -100,6 +101,7 @@ class PackResult:
     unread_masks: int = 0
     unread_mask: str = ""
     left: int = 0
+    files: int | None = None
     uploaded_to: str = ""
 
 
