@@ -17,8 +17,8 @@ from oidl.dataset.published import PublishedFile
 from oidl.dataset.rows import ReadReport
 from oidl.dataset.sections import TableRows, read_parts
 from oidl.errors import MetadataError
-from oidl.model import FileKind
-from oidl.pipeline.annotation_requirements import NOT_LOADED, annotation_files, required_files
+from oidl.model import CLASS_FILES, FileKind
+from oidl.pipeline.annotation_requirements import NOT_LOADED, RequiredFiles, annotation_files, required_files
 from oidl.pipeline.context import Context
 from oidl.pipeline.metadata import MetadataFetcher
 from oidl.pipeline.selection import select_from_settings
@@ -35,6 +35,7 @@ from oidl.state.annotations import (
     listed_images,
     load_file,
 )
+from oidl.state.classes import check_names
 from oidl.state.connection import interruptible
 from oidl.state.load import loaded_subsets
 from oidl.state.selection import describe, drop_selection
@@ -82,10 +83,20 @@ class AnnotationLoader:
         self._metadata = metadata
         self._request = request
 
+    async def load_classes(self) -> None:
+        """Loads the class files that are needed to select images. Raises `UsageError` for a class that is not there.
+
+        Comes before anything long is fetched: they are small, and a name may be misspelt.
+        """
+        for file in (await self._required()).files:
+            if file.kind in CLASS_FILES:
+                await self._load(file, EVERY_IMAGE, None)
+        await self._state.run(check_names, self._state.db, self._settings.selection.classes)
+
     async def load_for_selection(self) -> None:
         """Loads the files that are needed to select images, for the images of the list."""
         images, keep = await self._state.run(self._of_the_list)
-        required = await self._state.run(required_files, self._state.db, self._version, self._settings.selection)
+        required = await self._required()
         if required.overridden:
             own, published = ", ".join(required.overriding), ", ".join(required.overridden)
             self._say(f"selecting images by your own {own}, not by the published {published}")
@@ -160,6 +171,9 @@ class AnnotationLoader:
         if description:
             return _Images(description, among_rows_of(self._state.db, "temp.selected"), (images,))
         return _Images(images, keep)
+
+    async def _required(self) -> RequiredFiles:
+        return await self._state.run(required_files, self._state.db, self._version, self._settings.selection)
 
     def _done_images(self) -> _Images:
         images, _ = self._of_the_list()

@@ -41,6 +41,8 @@ async def _load(context: Context, inputs: Inputs) -> Sequence[MetadataError]:
     missing: list[MetadataError] = []
 
     async def load() -> None:
+        if context.settings.selection.classes:
+            await inputs.annotations.load_classes()
         if context.settings.download_images:
             await inputs.lists.load()
         if context.settings.selection.label_types:

@@ -148,6 +148,8 @@ class Run:
     async def _load_inputs(self, missing: list[MetadataError]) -> bool:
         """Loads the list, and annotations that are needed before the images; returns False if the run must stop."""
         settings, inputs = self._settings, self._inputs
+        if settings.selection.classes and not await self._stop.unless_draining(inputs.annotations.load_classes):
+            return False
         if settings.download_images and not await self._stop.unless_draining(inputs.lists.load):
             return False
         if settings.selection.label_types and not await self._stop.unless_draining(

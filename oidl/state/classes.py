@@ -1,6 +1,7 @@
 """Classes by their names, and their subclasses."""
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -43,6 +44,15 @@ def requested_classes(
                 yield from ((below, label_name) for (below,) in db.execute(_BELOW, (label_name,)))
             else:
                 yield label_name, label_name
+
+
+def check_names(db: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Raises `UsageError` for one of `names` that no class can have, before the annotations are loaded.
+
+    Label names, like `/m/01yrx`, may be in annotations alone; so may all names, if the database has no class.
+    """
+    if db.execute("SELECT 1 FROM class LIMIT 1").fetchone():
+        deque(requested_classes(db, (name for name in names if not name.startswith("/"))), maxlen=0)
 
 
 def classes_below(db: sqlite3.Connection) -> tuple[str, ...]:

@@ -217,12 +217,25 @@ def test_samples_of_a_limited_number_have_the_annotations_that_are_asked_for(fin
     assert all(json.loads(each["annotations"])["labels"] for each in facts)
 
 
-def test_a_class_that_there_is_not_is_said_before_any_image(fine, run) -> None:
+def test_a_class_that_there_is_not_is_said_before_anything_long_is_fetched(fine, run, ask) -> None:
     ended = run(fine, "--classes=Sunste", "--verified-only")
     assert ended.returncode == 2
     assert "there is no class 'Sunste'" in ended.stderr
     assert "did you mean Sunset" in ended.stderr
     assert not fine.requests
+    asked = dict(fine.site.requests)
+    assert not asked.keys() & {fine.list_path, fine.annotations_path}
+    assert asked, "the names of the classes"
+    assert run(fine, "--classes=Sunset", "--verified-only", "--limit=0").returncode == 0
+    assert {path: fine.site.requests[path] for path in asked} == asked
+    assert ask("SELECT count(*) > 0 FROM label") == [(1,)]
+
+
+def test_a_label_without_a_name_may_be_in_the_annotations_alone(fine, run, ask) -> None:
+    ended = run(fine, "--classes=/m/0nothing", "--verified-only")
+    assert ended.returncode == 2
+    assert "there is no class '/m/0nothing'" in ended.stderr
+    assert fine.site.requests[fine.annotations_path]
 
 
 def test_only_the_annotations_of_chosen_images_are_loaded_when_asked(fine, run, ask, tmp_path: Path) -> None:
