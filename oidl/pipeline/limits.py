@@ -101,6 +101,7 @@ def too_full(limits: Limits, places: Iterable[Path], free: Callable[[Path], int]
             return Failure(
                 Reason.DISK,
                 f"{size(left)} are free at {place}, less than the {size(limits.min_free_bytes)} of --min-free",
+                hint="free some space there, or lower --min-free; then run it again",
             )
     return None
 

@@ -69,7 +69,7 @@ def test_a_host_that_is_dead_is_set_aside_and_its_images_wait(fine, run, ask, tm
 def test_a_disk_without_room_is_refused_before_anything_is_fetched(fine, run, root) -> None:
     ended = run(fine, "--min-free=900T")
     assert ended.returncode == 5
-    assert "--min-free" in ended.stderr
+    assert "of --min-free\n  free some space there, or lower --min-free; then run it again\n" in ended.stderr
     assert len(ended.stderr.splitlines()) <= 2
     assert not fine.site.requests
 
