@@ -34,7 +34,7 @@ from oidl.demo.site import CannedResponse, Site
 
 _OUTPUTS = "files", "webdataset", "objects"  # the last are shards that are only in an object store
 _WORKERS = 3
-_ENOUGH_S = 300.0
+_ENOUGH_S = 240.0
 _LASTS_S = 9.0  # a run that nothing is done to, so that all of it is done to each
 _SURELY = 0.8  # of the requests that are left: a run that is killed then has not ended
 _LATER_S = 2.0
@@ -132,7 +132,7 @@ class Torture:
         with self._explained(), trio.fail_after(_ENOUGH_S):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.workers.kill, 4, 9)
-                nursery.start_soon(self.workers.freeze, 3, 8, lambda: TTL_S + self.rng.uniform(0.5, 3))
+                nursery.start_soon(self.workers.freeze, 2, 6, lambda: TTL_S + self.rng.uniform(0.5, 3))
                 code = -9
                 while code:
                     code = await self._coordinate(root, output, kills)

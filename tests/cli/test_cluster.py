@@ -68,7 +68,7 @@ def test_whatever_dies_or_sleeps_the_end_is_that_of_one_machine(output: str) -> 
     """Three workers that are killed and frozen at random, a coordinator that is killed twice."""
     command = [sys.executable, "-m", "bench", "torture", "--cluster", "--runs=1", "--images=60", f"--into={output}"]
     seed = f"--seed={random.randrange(10**6)}"
-    ended = subprocess.run([*command, seed], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    ended = subprocess.run([*command, seed], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, f"{seed}\n{ended.stdout}\n{ended.stderr}"
     assert f"run into {output}" in ended.stdout
     assert "coordinator killed" in ended.stdout

@@ -20,6 +20,7 @@ from oidl.storage.atomic import PART_DIRECTORY
 pytestmark = pytest.mark.slow
 
 _PROCESSES = 3
+_AT_ONCE_S = 10.0  # on a busy machine; the transfers would take half a minute
 _OPTIONS = ("--save-original-images", "--resize-box-size=64", "--max-wait=20", "--no-download-metadata")
 
 _MAIN = "import sys; from oidl.cli.process import main; sys.exit(main())"
@@ -238,7 +239,7 @@ def test_the_second_ctrl_c_stops_at_once(fine, start, oidl, wait_until, root: Pa
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert oidl.end(process).returncode == 130
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < _AT_ONCE_S
     assert not any(map(is_alive, workers))
     assert list(root.rglob(f"{PART_DIRECTORY}/*")) == []
 

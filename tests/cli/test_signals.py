@@ -13,6 +13,7 @@ import pytest
 from oidl.demo.site import ServerFault, status_answer
 
 _CONNECTIONS = 6
+_AT_ONCE_S = 10.0  # on a busy machine; what is not interrupted takes 20 s and more
 
 # SQLite is at one statement for minutes, and Ctrl-C comes meanwhile.
 _LONG_LOAD = """
@@ -97,7 +98,7 @@ def test_the_second_signal_stops_at_once_even_when_the_server_says_nothing(
     stuck.send_signal(names[1])
     began = time.monotonic()
     ended = oidl.end(stuck)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < _AT_ONCE_S
     assert (ended.returncode, ended.stderr) == (130, "")
     assert ask("SELECT status, count(*) FROM download GROUP BY 1") == [("pending", len(fine.images))]
     assert ask("SELECT outcome FROM run") == [("interrupted",)]
@@ -139,7 +140,7 @@ def test_a_signal_while_the_run_waits_for_retries_ends_the_wait(fine, oidl, root
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     ended = oidl.end(process)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < _AT_ONCE_S
     assert (ended.returncode, ended.stderr) == (130, "")
     assert ask("SELECT sum(attempts) FROM download") == [(0,)], "it is not the image's fault"
     assert ask("SELECT learned_rate, paused_until FROM pace") == [(None, None)], "one answer is no limit"

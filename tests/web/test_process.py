@@ -76,7 +76,7 @@ def test_the_end_waits_for_no_page_that_nobody_follows(tmp_path: Path) -> None:
         began = trio.current_time()
         meter.ended("finished")
         await page.publish_final()
-        assert trio.current_time() - began < 0.5
+        assert trio.current_time() - began < 1.4, "those who follow it would be waited for"
 
     with_process(test, tmp_path)
     assert said == []
