@@ -230,10 +230,10 @@ def _paces(now: Statistics, width: int, rows: int) -> list[Line]:
         if is_paused and pace.pause_reason:
             words += f" ({pace.pause_reason})"
         elif pace.learned_rate is not None:
-            words += f", learned: {pace.learned_rate:.3g} req/s"
-        if number == rows - 1 and len(paces) > rows:
-            words += f"   and {len(paces) - rows} more"
-        lines.append((left("" if number else "pace", 9, DIM), Span(cut(words, width - 9), WARN if is_paused else "")))
+            words += f", learned {pace.learned_rate:.3g} req/s"
+        more = f"  +{len(paces) - rows} more" if number == rows - 1 and len(paces) > rows else ""
+        words = cut(words, width - 9 - len(more)) + more
+        lines.append((left("" if number else "pace", 9, DIM), Span(words, WARN if is_paused else "")))
     return lines or [(left("pace", 9, DIM), Span("no requests yet", DIM))]
 
 

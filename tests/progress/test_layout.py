@@ -147,8 +147,18 @@ def test_a_larger_window_shows_more_of_everything() -> None:
     frame = draw(busy(), View(), 160, 50)
     assert frame.page > 20
     lines = text(frame)
-    assert any("calm: 38.2 req/s, up to 16 at once, learned: 40.1 req/s" in line for line in lines)
+    assert any("calm: 38.2 req/s, up to 16 at once, learned 40.1 req/s" in line for line in lines)
     assert any("c1.staticflickr.com" in line for line in lines)
+
+
+def test_that_there_are_more_providers_is_seen_in_any_width() -> None:
+    meter = Meter(lambda: 0.0)
+    paces = tuple(PaceState(f"{number}.live.staticflickr.com", 16, 38.2, 0.0, learned_rate=40.1) for number in range(9))
+    meter.paced_by(lambda: paces)
+    for width in (60, 80, 160):
+        lines = [line for line in text(draw(meter.statistics(), View(), width, 24)) if "live.static" in line]
+        assert lines[-1].endswith(f"  +{9 - len(lines)} more")
+        assert max(map(len, lines)) <= width
 
 
 def test_more_reasons_than_rows_are_summed_up() -> None:
