@@ -89,11 +89,11 @@ def _next_try(counts: Counts) -> list[str]:
 
 def _needless(plan: PlanCounts | None) -> str:
     """Why the next run, whose `plan` is done, will retry nothing."""
-    if plan and plan.limit is not None:
+    if plan and plan.is_full:
+        return "Those to retry are not needed, because there are enough images of each class."
+    if plan and plan.is_enough:
         every = command("run", "--limit all")
         return f"Those to retry are not needed, because there are enough images; {every} lifts the limit."
-    if plan and plan.limit_per_class is not None:
-        return "Those to retry are not needed, because there are enough images of each class."
     return f"Those to retry are not in the plan of this root, see {command('plan')}."
 
 

@@ -45,6 +45,11 @@ class PlanCounts:
         return 0 < self.classes == self.full_classes
 
     @property
+    def is_enough(self) -> bool:
+        """Whether as many images are done as the limit asks for."""
+        return self.limit is not None and self.by_status[Status.DONE] >= self.limit
+
+    @property
     def left(self) -> int:
         """The number of unsettled images, up to the limit; 0 if every class is full, but too many if only some are."""
         if self.is_full:
