@@ -7,6 +7,7 @@ transaction, so a run that is stopped here has loaded all of a file or nothing.
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -91,7 +92,9 @@ class AnnotationLoader:
         for file in (await self._required()).files:
             if file.kind in CLASS_FILES:
                 await self._load(file, EVERY_IMAGE, None)
-        await self._state.run(check_names, self._state.db, self._settings.selection.classes)
+        selection = self._settings.selection
+        check = partial(check_names, include_subclasses=selection.include_subclasses)
+        await self._state.run(check, self._state.db, selection.classes)
 
     async def load_for_selection(self) -> None:
         """Loads the files that are needed to select images, for the images of the list."""

@@ -46,13 +46,14 @@ def requested_classes(
                 yield label_name, label_name
 
 
-def check_names(db: sqlite3.Connection, names: Iterable[str]) -> None:
-    """Raises `UsageError` for one of `names` that no class can have, before the annotations are loaded.
+def check_names(db: sqlite3.Connection, names: Iterable[str], *, include_subclasses: bool = False) -> None:
+    """Raises `UsageError` as `requested_classes` does, before the annotations are loaded.
 
-    Label names, like `/m/01yrx`, may be in annotations alone; so may all names, if the database has no class.
+    Published label names, like `/m/01yrx`, may be in annotations alone; so may all names, if the database has no class.
     """
     if db.execute("SELECT 1 FROM class LIMIT 1").fetchone():
-        deque(requested_classes(db, (name for name in names if not name.startswith("/"))), maxlen=0)
+        named = (name for name in names if not name.startswith("/"))
+        deque(requested_classes(db, named, include_subclasses=include_subclasses), maxlen=0)
 
 
 def classes_below(db: sqlite3.Connection) -> tuple[str, ...]:

@@ -217,11 +217,15 @@ def test_samples_of_a_limited_number_have_the_annotations_that_are_asked_for(fin
     assert all(json.loads(each["annotations"])["labels"] for each in facts)
 
 
-def test_a_class_that_there_is_not_is_said_before_anything_long_is_fetched(fine, run, ask) -> None:
-    ended = run(fine, "--classes=Sunste", "--verified-only")
+def test_a_class_that_there_is_not_is_said_before_anything_long_is_fetched(fine, run, oidl, root: Path, ask) -> None:
+    ended = run(fine, "--classes=Sunset,Sunste", "--verified-only")
     assert ended.returncode == 2
     assert "there is no class 'Sunste'" in ended.stderr
     assert "did you mean Sunset" in ended.stderr
+    load = ("annotations", "load", f"--root-dir={root}", f"--catalogue={fine.catalogue}", "--label-types=labels")
+    ended = oidl(*load, "--classes=Sunste")
+    assert ended.returncode == 2
+    assert "there is no class 'Sunste'" in ended.stderr
     assert not fine.requests
     asked = dict(fine.site.requests)
     assert not asked.keys() & {fine.list_path, fine.annotations_path}

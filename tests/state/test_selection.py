@@ -12,7 +12,7 @@ from builders import THUMB, image
 from oidl.errors import UsageError
 from oidl.model import LabelType, Reason
 from oidl.settings import Selection
-from oidl.state.classes import requested_classes
+from oidl.state.classes import check_names, requested_classes
 from oidl.state.connection import StateConnection
 from oidl.state.database import connect_reader
 from oidl.state.forecast import (
@@ -157,6 +157,17 @@ def test_a_name_with_commas_is_found_in_its_parts_the_longest_first(
     with pytest.raises(UsageError, match="there is no class 'Ducks'") as error:
         list(requested_classes(annotated, ["Cat", "Ducks", "geese"]))
     assert error.value.hint == "did you mean Ducks, geese and swans?"
+
+
+def test_a_name_is_checked_early_only_where_it_can_be(annotated: StateConnection) -> None:
+    check_names(annotated, ["Cat", "/m/0only_in_annotations"])
+    with pytest.raises(UsageError, match="there is no class 'Nothing'"):
+        check_names(annotated, ["Cat", "Nothing"])
+    annotated.execute("DELETE FROM class_hierarchy")
+    with pytest.raises(UsageError, match="there is no hierarchy"):
+        check_names(annotated, ["Cat"], include_subclasses=True)
+    annotated.execute("DELETE FROM class")
+    check_names(annotated, ["Nothing"])
 
 
 def test_where_nothing_is_found_the_classes_below_are_proposed(annotated: StateConnection) -> None:
