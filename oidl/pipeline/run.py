@@ -226,6 +226,8 @@ class Run:
     async def _count_plan(self, selected: ImageSelection, queue: Queue) -> None:
         """Records the status counts of the images that the run is about."""
         status_counts, classes = await selected.ask(partial(selected.plan_counts, queue))
+        if self._settings.selection.limit == 0 and not status_counts:
+            return  # a run that only loads: the counts of the plan stay as they are
         await self._state.run(self._state.ledger.plan_counts, status_counts, classes)
 
     async def _prepare(self, selected: ImageSelection, problem: list[DiskError]) -> None:

@@ -53,9 +53,8 @@ def test_it_says_what_was_written_where(downloaded: None, pack: Pack, shards: Pa
     assert (ended.returncode, ended.stderr) == (0, "")
     head, *lines = ended.stdout.splitlines()
     assert head == f"{shards}: webdataset, rendition images-resized"
-    load, again = f"`oidl annotations load --root-dir {root}`", f"`oidl pack --root-dir {root} --again`"
-    missing = "  without boxes and labels, because none are loaded; "
-    assert lines.pop() == f"{missing}to add them, run {load}, then {again} with the same options"
+    missing = "  without boxes and labels, because none are loaded (`oidl help annotations`); once they are, run "
+    assert lines.pop() == f"{missing}`oidl pack --root-dir {root} --again` with the same options"
     for line, subset in zip(lines, ("train", "validation", "test"), strict=True):
         ((images,),) = ask("SELECT count(*) FROM download WHERE subset = ?", subset)
         assert line.startswith(f"  {subset}: {counted(images, 'image')} in {counted(-(-images // 7), 'shard')}, ")
@@ -106,15 +105,21 @@ def test_a_root_that_is_not_done_is_packed_and_exported_with_a_word_about_it(
     assert run(fine, "--retry-now").returncode == 0
     if command == "pack":
         as_before = oidl("pack", f"--root-dir={root}").stdout
-        assert "nothing to do; --again makes it again, from the 23 images there now" in as_before
+        assert "  nothing to do; it has 21 of 23 images of this rendition; --again makes it again, from " in as_before
+        chosen = ("pack", f"--root-dir={root}", "--subset=test", f"--dest={root / 'test'}")
+        assert oidl(*chosen).returncode == 0
+        assert "  nothing to do; --again makes it again, from " in oidl(*chosen).stdout
     ended = oidl(*again.split(), f"--root-dir={root}")
     assert (ended.returncode, "not done yet" in ended.stdout) == (0, False)
     assert sum(int(line.split()[1]) for line in ended.stdout.splitlines()[1:4]) == len(fine.images) - 1
 
 
-def test_what_is_left_is_that_of_the_plan_or_not_known(fine, run, pack: Pack, ask, tell) -> None:
+def test_what_is_left_is_that_of_the_plan_or_not_known(fine, run, oidl, root: Path, pack: Pack, ask, tell) -> None:
     assert run(fine, "--nodownload-metadata", "--limit=3").returncode == 0
     assert "not done yet" not in pack().stdout, "21 others were not asked for"
+    assert "  nothing to do; --again makes it again" in pack().stdout
+    assert oidl("run", f"--root-dir={root}", "--limit=0").returncode == 0
+    assert "not done yet" not in pack().stdout, "nor by a run that only loads"
     tell("DELETE FROM plan_status_count")
     assert "not done yet" not in pack().stdout
     tell("DELETE FROM plan")

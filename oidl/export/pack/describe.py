@@ -27,8 +27,8 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
         lines.append(f"  {name}: {counted(split.samples, 'image')} in {shards}, {size(split.bytes)}")
     if not result.kinds:
         lines.append(
-            f"  without boxes and labels, because none are loaded; to add them, run {command('annotations load')}, "
-            f"then {command('pack', '--again')} with the same options"
+            "  without boxes and labels, because none are loaded (`oidl help annotations`); once they are, run "
+            f"{command('pack', '--again')} with the same options"
         )
     if result.was_complete:
         lines.append(f"  by the sizes and dates of its shards; {command('verify')} reads them whole")
@@ -46,6 +46,8 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
     else:
         lines += unfinished_lines(result, command("pack", "--again"))
     if result.was_complete and not result.absent:
-        images = "images" if result.files in (None, result.images) else counted(result.files, "image")
-        lines.append(f"  nothing to do; --again makes it again, from the {images} there now")
+        has = ""
+        if result.files is not None and result.files > result.images:
+            has = f"it has {result.images:,} of {counted(result.files, 'image')} of this rendition; "
+        lines.append(f"  nothing to do; {has}--again makes it again, from the images that are there now")
     return "\n".join(lines)
