@@ -254,6 +254,8 @@ def test_a_retry_that_the_plan_does_not_need_is_not_announced(plan: dict[str, An
     assert any(line.endswith(why) for line in text.splitlines())
     assert "for those to retry" not in text
     assert "The next retry is due" not in text
+    failed = status_text(replace(counts, by_reason={"gone": row(failed=80)}), is_running=False)
+    assert "Run `oidl run --retry-failed` to try them again." in failed
     needed = replace(ENDED, plan=PlanCounts({**by_status, Status.PENDING: 1}))
     assert "for those to retry" in status_text(needed, is_running=False)
 
