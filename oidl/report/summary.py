@@ -33,7 +33,7 @@ def run_summary(db: StateConnection, exit_code: ExitCode, waiting: ScheduledRetr
     if failed := _why(reasons, Status.FAILED):
         lines += [f"{counted(sum(row[Status.FAILED] for row in reasons.values()), 'image')} failed:", *failed]
     retried = _why(reasons, Status.RETRY)
-    if (waiting.images or retried) and not counts.is_plan_done:
+    if (waiting.images or retried) and exit_code is not ExitCode.SETTLED:  # otherwise no run retries them
         images = waiting.images or sum(row[Status.RETRY] for row in reasons.values())
         when = f", the first {due_words(waiting.first)}" if waiting.first else ""
         if waiting.last and waiting.images > 1:
