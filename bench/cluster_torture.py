@@ -35,8 +35,8 @@ from oidl.demo.site import CannedResponse, Site
 _OUTPUTS = "files", "webdataset", "objects"  # the last are shards that are only in an object store
 _WORKERS = 3
 _ENOUGH_S = 240.0
-_LASTS_S = 9.0  # a run that nothing is done to, so that all of it is done to each
-_SURELY = 0.8  # of the requests that are left: a run that is killed then has not ended
+_LASTS_S = 9.0  # an undisturbed run: long enough to kill and freeze workers
+_EARLY = 0.8  # of the requests that are left: a run that is killed by then has not ended
 _LATER_S = 2.0
 _LOOK_S = 0.02
 _PHOTO = (160, 120, 85)
@@ -64,7 +64,7 @@ async def torture_cluster(arguments: argparse.Namespace) -> None:
 
 
 async def tortured(home: Path, dask: Any, arguments: argparse.Namespace) -> "Torture":
-    """All runs."""
+    """Runs `arguments.runs` times."""
     photos = make_photos(home / "photos", *_PHOTO, arguments.images)
     site = Site({f"/photos/{path.name}": CannedResponse(path) for path in photos})
     async with trio.open_nursery() as nursery:
@@ -161,14 +161,14 @@ class Torture:
         return (self.home / "printed").read_text("utf-8", "replace")[-8000:]
 
     async def _coordinate(self, root: Path, output: str, kills: int = 0) -> int:
-        """Runs until the run ends or is killed, if `kills` are to come: before its end, or the last one at any time."""
+        """Runs once; returns the exit code. With `kills` left it is killed: early, or the last time at any moment."""
         address = self.dask.scheduler.address
         rate = self.images / _LASTS_S / _WORKERS  # of each node
         left, before = _left(root, self.images), self.site.requests.total()
         process = self._start(root, output, f"--cluster={address}", f"--max-rps={rate}")
         try:
             if kills:
-                await self._requests(process, before + self.rng.uniform(0, _SURELY) * left)
+                await self._wait_for_requests(process, before + self.rng.uniform(0, _EARLY) * left)
                 await trio.sleep(self.rng.uniform(0, _LATER_S) if kills == 1 else 0)
                 if process.exitcode is None:
                     process.kill()
@@ -177,7 +177,7 @@ class Torture:
         finally:
             process.kill()
 
-    async def _requests(self, process: Any, count: float) -> None:
+    async def _wait_for_requests(self, process: Any, count: float) -> None:
         """Returns after so many requests in all, or when the run has ended."""
         while self.site.requests.total() < count and process.exitcode is None:  # noqa: ASYNC110
             await trio.sleep(_LOOK_S)
@@ -243,7 +243,7 @@ def _command(pid: int) -> str:
 
 
 def _left(root: Path, images: int) -> int:
-    """How many are not done."""
+    """How many of the images are not done."""
     try:
         with closing(sqlite3.connect(f"file:{root / 'oidl.sqlite3'}?mode=ro", uri=True)) as db:
             (done,) = db.execute("SELECT count(*) FROM download WHERE status = 'done'").fetchone()

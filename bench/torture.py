@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", type=int, default=100, help="with --cluster")
     parser.add_argument(
-        "--into", choices=("files", "webdataset", "objects"), help="with --cluster: all runs, not each at random"
+        "--into",
+        choices=("files", "webdataset", "objects"),
+        help="with --cluster: what runs write; at random if not given",
     )
     parser.add_argument("--seed", type=int, default=1)
 
