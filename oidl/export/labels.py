@@ -159,7 +159,7 @@ def _write(
 
 def _total(db: StateConnection, request: ExportRequest, rendition: Rendition) -> int:
     """The maximum number of files to look at."""
-    files = next(files for each, files in known_renditions(db) if each.name == rendition.name)
+    files = dict(known_renditions(db))[rendition]
     return min(files, request.selected.images) if request.selected else files
 
 

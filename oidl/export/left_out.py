@@ -30,9 +30,9 @@ def left_out_lines(result: ExportResult | PackResult) -> Iterator[str]:
 
 
 def unfinished_lines(result: ExportResult | PackResult, again: str) -> Iterator[str]:
-    """A line for a root that is not complete; `again` is the command that takes in what will be there then."""
+    """A line about the images that are left, if there are any; `again` is the command that includes them later."""
     if result.left:
         yield (
-            f"  {counted(result.left, 'image')} of this root {'is' if result.left == 1 else 'are'} not done yet, see "
-            f"{command('status')}; once they are, run {again} with the same options"
+            f"  {counted(result.left, 'image')} of this root {'is' if result.left == 1 else 'are'} not done yet "
+            f"(see {command('status')}); once they are, run {again} with the same options"
         )

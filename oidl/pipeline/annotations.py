@@ -85,9 +85,9 @@ class AnnotationLoader:
         self._request = request
 
     async def load_classes(self) -> None:
-        """Loads the class files that are needed to select images. Raises `UsageError` for a class that is not there.
+        """Loads the class files that are needed to select images. Raises `UsageError` for an unknown class.
 
-        Comes before anything long is fetched: they are small, and a name may be misspelt.
+        Called before anything large is fetched, because a name may be misspelt.
         """
         for file in (await self._required()).files:
             if file.kind in CLASS_FILES:

@@ -90,11 +90,11 @@ def _next_try(counts: Counts) -> list[str]:
 def _needless(plan: PlanCounts | None) -> str:
     """Why the next run, whose `plan` is done, will retry nothing."""
     if plan and plan.is_full:
-        return "Those to retry are not needed, because there are enough images of each class."
+        return "The images to retry are not needed, because there are enough of each class."
     if plan and plan.is_enough:
         every = command("run", "--limit all")
-        return f"Those to retry are not needed, because there are enough images; {every} lifts the limit."
-    return f"Those to retry are not in the plan of this root, see {command('plan')}."
+        return f"The images to retry are not needed, because the limit is reached; use {every} to lift it."
+    return f"The images to retry are not in the plan of this root; see {command('plan')}."
 
 
 def _files(counts: Counts, free_bytes: int | None) -> list[str]:

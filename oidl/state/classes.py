@@ -49,7 +49,7 @@ def requested_classes(
 def check_names(db: sqlite3.Connection, names: Iterable[str], *, include_subclasses: bool = False) -> None:
     """Raises `UsageError` as `requested_classes` does, before the annotations are loaded.
 
-    Published label names, like `/m/01yrx`, may be in annotations alone; so may all names, if the database has no class.
+    Published label names, like `/m/01yrx`, may occur only in annotations; so may any name if no classes are loaded.
     """
     if db.execute("SELECT 1 FROM class LIMIT 1").fetchone():
         named = (name for name in names if not name.startswith("/"))

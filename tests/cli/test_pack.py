@@ -53,7 +53,7 @@ def test_it_says_what_was_written_where(downloaded: None, pack: Pack, shards: Pa
     assert (ended.returncode, ended.stderr) == (0, "")
     head, *lines = ended.stdout.splitlines()
     assert head == f"{shards}: webdataset, rendition images-resized"
-    missing = "  without boxes and labels, because none are loaded (`oidl help annotations`); once they are, run "
+    missing = "  without boxes and labels, because none are loaded (see `oidl help annotations`); once they are, run "
     assert lines.pop() == f"{missing}`oidl pack --root-dir {root} --again` with the same options"
     for line, subset in zip(lines, ("train", "validation", "test"), strict=True):
         ((images,),) = ask("SELECT count(*) FROM download WHERE subset = ?", subset)
@@ -62,7 +62,7 @@ def test_it_says_what_was_written_where(downloaded: None, pack: Pack, shards: Pa
     again = pack("--shard-samples=7")
     assert again.returncode == 0
     assert again.stdout.splitlines()[0] == f"{head}, complete already"
-    assert "--again makes it again" in again.stdout
+    assert "use --again to pack the images that are there now" in again.stdout
 
 
 def test_a_file_that_is_missing_is_left_out_and_fetched_again(
@@ -98,17 +98,18 @@ def test_a_root_that_is_not_done_is_packed_and_exported_with_a_word_about_it(
     ended = oidl(*command.split(), f"--root-dir={root}")
     assert ended.returncode == 0
     assert ended.stdout.splitlines()[-1] == (
-        f"  2 images of this root are not done yet, see `oidl status --root-dir {root}`; once they are, run "
+        f"  2 images of this root are not done yet (see `oidl status --root-dir {root}`); once they are, run "
         f"`oidl {command.split()[0]} --root-dir {root}{' --again' if '--again' in again else ''}` with the same options"
     )
     fine.site.answers |= answers
     assert run(fine, "--retry-now").returncode == 0
     if command == "pack":
         as_before = oidl("pack", f"--root-dir={root}").stdout
-        assert "  nothing to do; it has 21 of 23 images of this rendition; --again makes it again, from " in as_before
+        assert "  the shards have 21 of the 23 images of this rendition\n  nothing to do; use --again" in as_before
         chosen = ("pack", f"--root-dir={root}", "--subset=test", f"--dest={root / 'test'}")
         assert oidl(*chosen).returncode == 0
-        assert "  nothing to do; --again makes it again, from " in oidl(*chosen).stdout
+        complete = oidl(*chosen).stdout
+        assert ("nothing to do" in complete, "of this rendition" in complete) == (True, False)
     ended = oidl(*again.split(), f"--root-dir={root}")
     assert (ended.returncode, "not done yet" in ended.stdout) == (0, False)
     assert sum(int(line.split()[1]) for line in ended.stdout.splitlines()[1:4]) == len(fine.images) - 1
@@ -117,13 +118,13 @@ def test_a_root_that_is_not_done_is_packed_and_exported_with_a_word_about_it(
 def test_what_is_left_is_that_of_the_plan_or_not_known(fine, run, oidl, root: Path, pack: Pack, ask, tell) -> None:
     assert run(fine, "--nodownload-metadata", "--limit=3").returncode == 0
     assert "not done yet" not in pack().stdout, "21 others were not asked for"
-    assert "  nothing to do; --again makes it again" in pack().stdout
+    assert "of this rendition" not in pack().stdout, "the shards have all"
     assert oidl("run", f"--root-dir={root}", "--limit=0").returncode == 0
     assert "not done yet" not in pack().stdout, "nor by a run that only loads"
     tell("DELETE FROM plan_status_count")
     assert "not done yet" not in pack().stdout
     tell("DELETE FROM plan")
-    assert "  21 images of this root are not done yet, see " in pack().stdout
+    assert "  21 images of this root are not done yet (see " in pack().stdout
 
 
 def test_all_files_missing_is_a_disk_that_is_not_there(

@@ -240,10 +240,10 @@ def test_limits_are_told_by_what_is_complete(plan: dict[str, Any], words: str) -
 @pytest.mark.parametrize(
     ("plan", "why"),
     [
-        ({"limit": 22}, "there are enough images; `oidl run --limit all` lifts the limit."),
-        ({"limit_per_class": 5, "classes": 2, "full_classes": 2}, "there are enough images of each class."),
-        ({}, "Those to retry are not in the plan of this root, see `oidl plan`."),
-        ({"limit": 30}, "Those to retry are not in the plan of this root, see `oidl plan`."),
+        ({"limit": 22}, "because the limit is reached; use `oidl run --limit all` to lift it."),
+        ({"limit_per_class": 5, "classes": 2, "full_classes": 2}, "because there are enough of each class."),
+        ({}, "The images to retry are not in the plan of this root; see `oidl plan`."),
+        ({"limit": 30}, "The images to retry are not in the plan of this root; see `oidl plan`."),
     ],
 )
 def test_a_retry_that_the_plan_does_not_need_is_not_announced(plan: dict[str, Any], why: str) -> None:

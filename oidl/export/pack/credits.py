@@ -68,7 +68,7 @@ class Credits:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        with suppress(OSError):  # rows for which the disk has no room are of no use any more
+        with suppress(OSError):  # rows that do not fit on the disk are not needed any more
             self._file.close()
 
     def add(self, shard: ShardRow, sample: Sample) -> None:

@@ -27,7 +27,7 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
         lines.append(f"  {name}: {counted(split.samples, 'image')} in {shards}, {size(split.bytes)}")
     if not result.kinds:
         lines.append(
-            "  without boxes and labels, because none are loaded (`oidl help annotations`); once they are, run "
+            "  without boxes and labels, because none are loaded (see `oidl help annotations`); once they are, run "
             f"{command('pack', '--again')} with the same options"
         )
     if result.was_complete:
@@ -46,8 +46,7 @@ def packed_text(result: PackResult, request: PackRequest) -> str:
     else:
         lines += unfinished_lines(result, command("pack", "--again"))
     if result.was_complete and not result.absent:
-        has = ""
-        if result.files is not None and result.files > result.images:
-            has = f"it has {result.images:,} of {counted(result.files, 'image')} of this rendition; "
-        lines.append(f"  nothing to do; {has}--again makes it again, from the images that are there now")
+        if result.files and result.files > result.images:
+            lines.append(f"  the shards have {result.images:,} of the {result.files:,} images of this rendition")
+        lines.append("  nothing to do; use --again to pack the images that are there now")
     return "\n".join(lines)
