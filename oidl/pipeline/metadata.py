@@ -30,6 +30,7 @@ class MetadataFetcher:
         self._meter = context.meter
         self._say = context.say
         self._archives = archives
+        self._unpacked: dict[PublishedFile, tuple[Path, ...]] = {}
         self.begin_writing = archives.begin_writing
 
     async def fetch(self) -> list[MetadataError]:
@@ -58,7 +59,7 @@ class MetadataFetcher:
     async def ensure_on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
         """The paths of a file, or of its contents, which is fetched first if necessary. Raises `MetadataError`."""
         if await self._archives.is_fetched(file):
-            installed = self._installed_paths(file)
+            installed = self._unpacked.get(file) or self._installed_paths(file)
             if installed and all(path.is_file() for path in installed):
                 return installed
         return await self._install(file)
@@ -75,6 +76,7 @@ class MetadataFetcher:
             staging = root / UNPACKING / file.name
             unpacked = partial(unpack, staging=staging, destination=root, name=file.name)
             paths = await self._archives.fetch(file, reading, unpacked)
+            self._unpacked[file] = paths  # a catalogue need not say what is in it
             self._say(f"unpacked {file.name}")
             return paths
 

@@ -203,6 +203,13 @@ def test_a_limit_takes_the_next_of_the_chosen_each_time(fine, run, ask) -> None:
     assert len(ask("SELECT image_id FROM download WHERE status = 'done'")) == len(_skies(ask))
 
 
+def test_an_archive_that_is_unpacked_and_loaded_is_fetched_once(fine, run) -> None:
+    assert run(fine, "--limit=5").returncode == 0
+    asked = {path: count for path, count in fine.site.requests.items() if path.endswith(".tar.gz")}
+    assert fine.annotations_path in asked
+    assert set(asked.values()) == {1}
+
+
 def test_samples_of_a_limited_number_have_the_annotations_that_are_asked_for(fine, run, root: Path) -> None:
     options = ("--output-format=webdataset", "--load-annotations", "--limit=3")
     ended = run(fine, *options)
