@@ -33,14 +33,10 @@ _PATIENCE_S = 2.0  # for the last output, if its reader is stuck
 
 @dataclass(frozen=True, slots=True)
 class DisplayOptions:
-    """How a run is shown: `display` is never `auto`; with `metrics_file` None, no metrics are written.
-
-    `page_url` is the address of the run's web page, empty if it has none.
-    """
+    """How a run is shown: `display` is never `auto`; with `metrics_file` None, no metrics are written."""
 
     display: Display
     metrics_file: Path | None = None
-    page_url: str = ""
 
 
 def choose_display(requested: Display, *, log_to_stdout: bool) -> Display:
@@ -108,7 +104,7 @@ def _full_screen(
     from oidl.progress.terminal import open_terminal
 
     with console.suspended() as messages, open_terminal(sys.stderr) as terminal:
-        yield Screen(meter, terminal, messages, quit_run, page_url=options.page_url).run
+        yield Screen(meter, terminal, messages, quit_run).run
 
 
 def _snapshots(meter: Meter) -> Callable[[], Json]:

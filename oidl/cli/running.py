@@ -59,7 +59,7 @@ def run_root(options: RunOptions) -> int:
     output, page = options.output, request_page(options.progress)
     to_stdout = output.log_to_stdout if output.log_to_stdout is not None else not sys.stdout.isatty()
     display = choose_display(options.progress.progress, log_to_stdout=to_stdout)
-    displays = DisplayOptions(display, output.metrics_file, page_url=page.address.url if page else "")
+    displays = DisplayOptions(display, output.metrics_file)
     log = open_log(absolute(output.log_file)) if output.log_file else None
     with (
         locked_root(settings) as root,

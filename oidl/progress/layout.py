@@ -56,12 +56,11 @@ def draw(
     height: int,
     *,
     message: str = "",
-    page_url: str = "",
     list_source: Statistics | None = None,
 ) -> Frame:
     """The screen of `width` × `height` cells, with the lists of `list_source` (default: `now`).
 
-    `message` is the last message, `page_url` the URL of the run's web page, if it has one.
+    `message` is the last message.
     """
     list_source = list_source or now
     if width < MIN_WIDTH or height < MIN_HEIGHT:
@@ -91,7 +90,7 @@ def draw(
     body = body[:page] + [()] * (page - len(body))
     position = f"{first + 1}–{min(first + page, rows)} of {rows}" if rows > page and not view.is_help else ""
     bottom: list[Line] = [
-        _message(message.rpartition("\n")[2], page_url, width),
+        _message(message.rpartition("\n")[2], now.page_url, width),
         apart((Span(_KEYS.format(numbers), DIM),), (Span(position, DIM),), width),
     ]
     return Frame(tuple(clipped(line, width) for line in [*top, *body, *bottom][:height]), rows, page, len(tabs))

@@ -30,7 +30,8 @@ class Meter:
     """The counters of one run. `clock` gives seconds, `time_of_day` seconds since the epoch.
 
     `remaining` is how many images the run has left to settle. `goal` is the number of images that the run should
-    have; a failed image is no step towards it. `outcome` is how the run ended, None while it is active.
+    have; a failed image is no step towards it. `outcome` is how the run ended, None while it is active. `page_url` is
+    the address of the run's web page, empty while it has none.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Meter:
         self.remaining = remaining
         self.goal: int | None = None
         self.outcome: str | None = None
+        self.page_url = ""
         self._paces: Callable[[], tuple[PaceState, ...]] = tuple
         self._nodes: Callable[[], tuple[NodeProgress, ...]] = tuple
         self._on_nodes: Callable[[], InProgress] = InProgress
@@ -187,6 +189,7 @@ class Meter:
             paces=self._paces(),
             nodes=nodes,
             outcome=self.outcome,
+            page_url=self.page_url,
             reading=self._files[-1].reading() if self._files else None,
             history=self._history.seconds(now),
             transfers=(*filter(None, (image.transferring(now) for image in in_flight)), *on_nodes.transfers),

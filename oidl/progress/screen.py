@@ -26,10 +26,7 @@ FRAME_S = 0.25
 
 
 class Screen:
-    """The full screen on `terminal`. `messages` is the queue of messages to show; every `q` calls `quit_run`.
-
-    `page_url` is the URL of the run's web page, if it has one.
-    """
+    """The full screen on `terminal`. `messages` is the queue of messages to show; every `q` calls `quit_run`."""
 
     _list_source: Statistics | None  # the statistics whose lists are shown while the user scrolls, so they hold still
 
@@ -40,14 +37,12 @@ class Screen:
         messages: deque[str],
         quit_run: Callable[[], None],
         *,
-        page_url: str = "",
         frame_s: float = FRAME_S,
     ) -> None:
         self._meter = meter
         self._terminal = terminal
         self._messages = messages
         self._quit_run = quit_run
-        self._page_url = page_url
         self._frame_s = frame_s
         self._painter = Painter()
         self._view = View()
@@ -90,15 +85,7 @@ class Screen:
         if not self._view.offset:
             self._list_source = None
         width, height = self._terminal.size
-        self._frame = draw(
-            now,
-            self._view,
-            width,
-            height,
-            message=self._message,
-            page_url=self._page_url,
-            list_source=self._list_source,
-        )
+        self._frame = draw(now, self._view, width, height, message=self._message, list_source=self._list_source)
         is_new, self._is_stale = self._is_stale, False
         return self._painter.update(self._frame.lines, is_new=is_new)
 

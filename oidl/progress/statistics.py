@@ -128,7 +128,8 @@ class Statistics:
 
     `goal` is how many images the run should have under its limit, including those of earlier runs; None without one.
 
-    `outcome` is how the run ended, as in `run.outcome`; None while it is active.
+    `outcome` is how the run ended, as in `run.outcome`; None while it is active. `page_url` is the address of its web
+    page, empty if it has none.
 
     `nodes` are those of a cluster, those that have ended too; empty without one. Then `transfers` and `processing` are
     those that have taken longest, as each node last reported them; otherwise they are all that are in progress.
@@ -159,6 +160,7 @@ class Statistics:
     successes: tuple[Success, ...] = ()
     failed_tries: tuple[Failed, ...] = ()
     outcome: str | None = None
+    page_url: str = ""
     reading: Reading | None = None
     goal: int | None = None
     nodes: tuple[NodeProgress, ...] = ()

@@ -63,11 +63,13 @@ class PageProcess:
 
     async def serve(self) -> None:
         """Serves until cancelled. An error here ends the page and nothing else."""
+        self._meter.page_url = self._address.url
         try:
             await self._serve()
         except* Exception as errors:
             log.error("the page has ended: %r", errors.exceptions, exc_info=errors)
         finally:
+            self._meter.page_url = ""
             self._ended.set()
         if self._meter.outcome is None:
             self._say("the web page has ended; the run continues without it")

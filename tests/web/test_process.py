@@ -48,6 +48,7 @@ def test_it_serves_the_snapshots_of_the_run(tmp_path: Path) -> None:
         assert b"<title>" in await ask(url)
         now = json.loads(await ask(f"{url}api/snapshot"))
         assert (now["source"], now["outcome"], now["pictures"]) == ("run", None, [])
+        assert meter.statistics().page_url == url
 
     with_process(test, tmp_path)
 
@@ -124,6 +125,7 @@ def test_a_process_that_ends_by_itself_is_a_line_in_the_log_and_no_harm(
 
     async def test(page: PageProcess, meter: Meter, url: str) -> None:
         await until_it_has_ended()
+        assert meter.statistics().page_url == ""
         meter.ended("finished")  # less than three seconds after the process requested a snapshot
         await page.publish_final()
         with pytest.raises(OSError, match="refused"):
