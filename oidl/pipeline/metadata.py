@@ -58,35 +58,45 @@ class MetadataFetcher:
 
     async def ensure_on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
         """The paths of a file, or of its contents, which is fetched first if necessary. Raises `MetadataError`."""
-        if await self._archives.is_fetched(file):
-            installed = self._unpacked.get(file) or self._installed_paths(file)
-            if installed and all(path.is_file() for path in installed):
-                return installed
-        return await self._install(file)
+        if await self._archives.is_fetched(file) and (paths := self._paths_on_disk(file)):
+            return paths
+        await self._install(file)
+        return self._paths_on_disk(file)
 
-    async def _install(self, file: PublishedFile) -> tuple[Path, ...]:
-        """Fetches a file, and unpacks an archive while it arrives; returns the resulting paths."""
+    async def _install(self, file: PublishedFile) -> None:
+        """Fetches a file, and unpacks an archive while it arrives."""
         self._archives.begin_writing()
         root = self._settings.root_dir
         with self._meter.reading(file.name, file.expected_bytes) as reading:
             if place := self._target_path(file):
                 await self._archives.fetch(file, reading, lambda stream: None, place)
                 self._say(f"fetched {self._version.recorded_name(file)}")
-                return (place,)
+                return
             staging = root / UNPACKING / file.name
             unpacked = partial(unpack, staging=staging, destination=root, name=file.name)
             paths = await self._archives.fetch(file, reading, unpacked)
-            self._unpacked[file] = paths  # a catalogue need not say what is in it
+            replaced = set(paths)  # another archive may have had files of the same names
+            others = {each: kept for each, kept in self._unpacked.items() if replaced.isdisjoint(kept)}
+            self._unpacked = {**others, file: paths}
             self._say(f"unpacked {file.name}")
-            return paths
 
     def _is_gone(self, file: PublishedFile) -> bool:
         """Whether the file is certainly no longer on the disk."""
         place = self._target_path(file)
         return place is not None and not place.exists()
 
-    def _installed_paths(self, file: PublishedFile) -> tuple[Path, ...]:
-        """The paths where an earlier run put the file; empty for an archive whose paths are unknown."""
+    def _paths_on_disk(self, file: PublishedFile) -> tuple[Path, ...]:
+        """The paths of the file, or of its contents; empty if they are unknown or not all there.
+
+        Those that the catalogue names (`member`) come first: the archive may have other files in it.
+        """
+        for paths in (self._named_paths(file), self._unpacked.get(file, ())):
+            if paths and all(path.is_file() for path in paths):
+                return paths
+        return ()
+
+    def _named_paths(self, file: PublishedFile) -> tuple[Path, ...]:
+        """The paths that the catalogue gives the file; empty for an archive whose paths it does not name."""
         root = self._settings.root_dir
         if place := self._target_path(file):
             return (place,)

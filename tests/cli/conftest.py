@@ -4,9 +4,11 @@ Each dataset is made once per session. Every test gets its own server on the sam
 ports, with answers that it may spoil, and a log of the requests.
 """
 
+import hashlib
 import os
 import pty
 import random
+import re
 import socket
 import sqlite3
 import subprocess
@@ -277,6 +279,21 @@ def fine(served: Callable[..., Loopback], fine_dataset: Demo) -> Loopback:
 
 
 @pytest.fixture
+def served_archive(fine: Loopback) -> Callable[[str, bytes], None]:
+    """Publishes other bytes as an archive, with a catalogue that vouches for them."""
+
+    def publish(path: str, body: bytes) -> None:
+        fine.site.answers[path] = CannedResponse(body, content_type="application/gzip")
+        before, entry, after = fine.catalogue.read_text().partition(f'name = "{path.rpartition("/")[2]}"')
+        md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        after = re.sub(r"bytes = \d+", f"bytes = {len(body)}", after, count=1)
+        after = re.sub(r'md5 = "\w+"', f'md5 = "{md5}"', after, count=1)
+        fine.catalogue.write_text(before + entry + after)
+
+    return publish
+
+
+@pytest.fixture
 def annotated(served: Callable[..., Loopback], annotated_dataset: Demo) -> Loopback:
     return served(annotated_dataset)
 
@@ -310,6 +327,16 @@ def run(oidl: Oidl, root: Path) -> Callable[..., subprocess.CompletedProcess[str
 
     def start(loopback: Loopback, *arguments: object) -> subprocess.CompletedProcess[str]:
         return oidl("run", "--new-plan", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", *arguments)
+
+    return start
+
+
+@pytest.fixture
+def load(oidl: Oidl, root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`oidl annotations load` from a dataset into `root`."""
+
+    def start(loopback: Loopback, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return oidl("annotations", "load", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", *arguments)
 
     return start
 

@@ -7,7 +7,6 @@ import shutil
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -15,14 +14,6 @@ from oidl.demo.site import CannedResponse
 
 SKY = "/m/01bqvp"
 LABELS = "ImageID,Source,LabelName,Confidence\n"
-
-
-@pytest.fixture
-def load(oidl, root: Path) -> Any:
-    def start(loopback, *arguments: object) -> Any:
-        return oidl("annotations", "load", f"--root-dir={root}", f"--catalogue={loopback.catalogue}", *arguments)
-
-    return start
 
 
 def _skies(ask) -> set[str]:
@@ -201,13 +192,6 @@ def test_a_limit_takes_the_next_of_the_chosen_each_time(fine, run, ask) -> None:
     assert first < _skies(ask)
     assert run(fine, *selection).returncode == 0
     assert len(ask("SELECT image_id FROM download WHERE status = 'done'")) == len(_skies(ask))
-
-
-def test_an_archive_that_is_unpacked_and_loaded_is_fetched_once(fine, run) -> None:
-    assert run(fine, "--limit=5").returncode == 0
-    asked = {path: count for path, count in fine.site.requests.items() if path.endswith(".tar.gz")}
-    assert fine.annotations_path in asked
-    assert set(asked.values()) == {1}
 
 
 def test_samples_of_a_limited_number_have_the_annotations_that_are_asked_for(fine, run, root: Path) -> None:

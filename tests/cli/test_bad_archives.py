@@ -1,15 +1,11 @@
 """Bad archives: hostile members, wrong checksums, cut short. Each gets one clear line, and nothing else changes."""
 
-import hashlib
 import re
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from refusals import HEADER, member_of, tar_gz
-
-from oidl.demo.site import CannedResponse
 
 _HOSTILE = [
     member_of("/tmp/oidl-was-here.csv"),
@@ -45,21 +41,6 @@ def test_a_hostile_member_of_an_annotation_archive(
     assert ask("SELECT count(*) FROM archive WHERE name LIKE 'annotations%'") == [(0,)]
     assert not [path for path in tree(root) if "good.csv" in path or "oidl-was-here" in path or ".part" in path]
     assert not Path("/tmp/oidl-was-here.csv").exists()
-
-
-@pytest.fixture
-def served_archive(fine) -> Callable[[str, bytes], None]:
-    """Publishes other bytes as an archive, with a catalogue that vouches for them."""
-
-    def publish(path: str, body: bytes) -> None:
-        fine.site.answers[path] = CannedResponse(body, content_type="application/gzip")
-        before, entry, after = fine.catalogue.read_text().partition(f'name = "{path.rpartition("/")[2]}"')
-        md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        after = re.sub(r"bytes = \d+", f"bytes = {len(body)}", after, count=1)
-        after = re.sub(r'md5 = "\w+"', f'md5 = "{md5}"', after, count=1)
-        fine.catalogue.write_text(before + entry + after)
-
-    return publish
 
 
 @pytest.mark.parametrize("archive", ["list_path", "annotations_path"])
