@@ -98,14 +98,12 @@ class MetadataFetcher:
     def _named_paths(self, file: PublishedFile) -> tuple[Path, ...]:
         """The paths that the catalogue gives the file; empty for an archive whose paths it does not name."""
         root = self._settings.root_dir
-        if place := self._target_path(file):
-            return (place,)
-        if file.member and "{subset}" in file.member:
-            places = (self._version.place_of(file, subset) for subset in self._version.subsets)
-            return tuple(root / place for place in places if place)
-        if file.member and (directory := (root / file.member).parent).is_dir():  # class lists in one directory
-            return tuple(sorted(path for path in directory.iterdir() if class_list(path.name)))
-        return ()
+        places = dict.fromkeys(self._version.place_of(file, subset) for subset in self._version.subsets)
+        paths = tuple(root / place for place in places if place)
+        if paths and file.is_tar and file.kind is FileKind.CLASSES and (directory := paths[0].parent).is_dir():
+            # It has several lists beside the one that is named.
+            return tuple(sorted(path for path in directory.iterdir() if class_list(path.name))) or paths
+        return paths
 
     def _target_path(self, file: PublishedFile) -> Path | None:
         place = None if file.is_tar or file.kind is FileKind.IMAGE_LIST else self._version.place_of(file)

@@ -12,7 +12,6 @@ from oidl.demo.site import CannedResponse
 
 SKY = "/m/01bqvp"
 NAMED = "2017_11/{subset}/annotations-human.csv"
-LABELS = "SELECT source, count(*) FROM label GROUP BY 1"
 
 
 def name_the_members(loopback) -> None:
@@ -56,6 +55,18 @@ def test_a_file_that_the_catalogue_does_not_name_is_not_read(options, fine, serv
     assert ask("SELECT count(*) FROM label") == [(3 * images,)]
 
 
+def test_an_archive_of_one_named_file_for_all_subsets_is_read(fine, served_archive, load, ask) -> None:
+    """Lists of classes may lie beside the file; they are not it."""
+    text = fine.catalogue.read_text()
+    entry = 'name = "annotations_human_demo.tar.gz"'
+    fine.catalogue.write_text(text.replace(entry, f'{entry}, member = "2017_11/labels.csv"'))
+    rows = [f"{listed.image.image_id},verification,{SKY},1\n" for listed in fine.images]
+    body = "".join(["ImageID,Source,LabelName,Confidence\n", *rows]).encode()
+    served_archive(fine.annotations_path, tar_gz([(member_of("2017_11/labels.csv"), body)]))
+    assert load(fine).returncode == 0
+    assert ask("SELECT count(*) FROM label") == [(len(fine.images),)]
+
+
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_file_that_was_removed_before_it_is_loaded_is_fetched_again(is_named: bool, fine, run, load, root) -> None:
     if is_named:
@@ -83,4 +94,4 @@ def test_two_archives_with_files_of_the_same_name_are_both_loaded(fine, run, ask
     fine.catalogue.write_text(text.replace(entry, "".join(entries)))
     images = len(fine.images)
     assert run(fine, f"--limit={images}", "--annotations=labels", "--annotations=machine-labels").returncode == 0
-    assert ask(LABELS) == [("machine", images), ("verification", images)]
+    assert ask("SELECT source, count(*) FROM label GROUP BY 1") == [("machine", images), ("verification", images)]
