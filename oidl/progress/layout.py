@@ -58,10 +58,7 @@ def draw(
     message: str = "",
     list_source: Statistics | None = None,
 ) -> Frame:
-    """The screen of `width` × `height` cells, with the lists of `list_source` (default: `now`).
-
-    `message` is the last message.
-    """
+    """The screen of `width` × `height` cells, with the lists of `list_source` (default: `now`) and the last message."""
     list_source = list_source or now
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         lines = [(Span(progress_line(now)),), *[()] * (height - 1)]
