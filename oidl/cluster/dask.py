@@ -32,7 +32,7 @@ _LOOK_S = 30.0
 _RESULT_S = 60.0
 _CLOSE_S = 10.0
 _GIVE_UP_S = 0.1
-_LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
+_LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "asyncio")
 _THREADS = 256
 _TLS_HINT = "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and the others that `oidl help cluster` lists"
 
@@ -270,7 +270,7 @@ def _close(opened: list[Any]) -> None:
 
 
 def _quiet() -> None:
-    """Dask's own messages would be printed over the screen."""
+    """Dask's own messages, and those of its event loop, would be printed over the screen."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL)
